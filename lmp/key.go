@@ -1,0 +1,121 @@
+package lmp
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+	"sync"
+)
+
+// minSecret is the least size in bytes of a secret: that of the code on the wire,
+// which is no harder to guess than the secret.
+const minSecret = 16
+
+// ErrUnauthenticated is matched by the error for a frame that is not signed, is
+// signed with another key, or was changed on its way.
+var ErrUnauthenticated = errors.New("not authenticated")
+
+// Key is a numbered secret that askers and servers share.
+type Key struct {
+	Number uint32
+	macs   sync.Pool // of *mac
+}
+
+// mac is a reusable HMAC-SHA-256 and where it puts its sum.
+type mac struct {
+	hash.Hash
+	sum [sha256.Size]byte
+}
+
+// NewKey makes a key of a secret of at least 16 bytes, which it copies.
+func NewKey(number uint32, secret []byte) (*Key, error) {
+	if len(secret) < minSecret {
+		return nil, fmt.Errorf("the secret of key %d has %d bytes and needs at least %d", number, len(secret), minSecret)
+	}
+	secret = append([]byte(nil), secret...)
+	k := &Key{Number: number}
+	k.macs.New = func() any { return &mac{Hash: hmac.New(sha256.New, secret)} }
+	return k, nil
+}
+
+// sign appends field 7F to the frame that begins at start and ends with b, and
+// sets its length.
+func (k *Key) sign(b []byte, start int) []byte {
+	binary.BigEndian.PutUint16(b[start+6:], uint16(len(b)-start+authentication))
+	b = append(b, fieldAuthentication, authValue)
+	b = binary.BigEndian.AppendUint32(b, k.Number)
+	m := k.macs.Get().(*mac)
+	b = append(b, m.over(b[start:])...)
+	k.macs.Put(m)
+	return b
+}
+
+// over returns the code of the bytes; it stands until m is used again.
+func (m *mac) over(b []byte) []byte {
+	m.Reset()
+	m.Write(b)
+	return m.Sum(m.sum[:0])[:macLength]
+}
+
+// Verify tells whether the frame that b begins with was signed with k: nil, or an
+// error matching ErrUnauthenticated, or ErrMalformed if it is no frame.
+func (k *Key) Verify(b []byte) error {
+	_, err := Keys{k}.Verify(b)
+	return err
+}
+
+// Keys are the keys that a server takes, or the one that an asker uses.
+type Keys []*Key
+
+// Verify returns the key that signed the frame that b begins with, to sign the
+// answer with. Without keys it looks at nothing and returns nil, nil, so that a
+// server can treat both cases alike. The error matches ErrUnauthenticated, or
+// ErrMalformed if b begins with no frame. It allocates nothing.
+func (ks Keys) Verify(b []byte) (*Key, error) {
+	if len(ks) == 0 {
+		return nil, nil
+	}
+	frame, err := cutFrame(b)
+	if err != nil {
+		return nil, err
+	}
+	signed := false
+	for fields := frame[HeaderLength:]; len(fields) > 0 && !signed; {
+		kind, _, rest, err := cutField(fields)
+		if err != nil {
+			return nil, err
+		}
+		signed = kind == fieldAuthentication
+		fields = rest
+	}
+	if !signed {
+		return nil, unauthenticated("the frame is not signed")
+	}
+	covered, code := frame[:len(frame)-macLength], frame[len(frame)-macLength:]
+	number := binary.BigEndian.Uint32(covered[len(covered)-keyNumber:])
+	for _, k := range ks {
+		if k.Number != number {
+			continue
+		}
+		m := k.macs.Get().(*mac)
+		same := hmac.Equal(code, m.over(covered))
+		k.macs.Put(m)
+		if !same {
+			return nil, unauthenticated("the signature is not that of the key it names")
+		}
+		return k, nil
+	}
+	return nil, unauthenticated("the frame is signed with a key of another number")
+}
+
+// unauthenticated is one way of failing authentication; like malformed, it costs
+// no memory.
+type unauthenticated string
+
+func (u unauthenticated) Error() string { return "not authenticated: " + string(u) }
+
+// Is makes every unauthenticated match ErrUnauthenticated.
+func (u unauthenticated) Is(target error) bool { return target == ErrUnauthenticated }

@@ -1,0 +1,93 @@
+package lmp
+
+import (
+	"bufio"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// ReadKeys reads a key file. Each line is NUMBER:HEX, the key's number from 0 to
+// 4,294,967,295 and its secret of at least 16 bytes; blank lines, and lines that
+// begin with #, are skipped. There must be at least one key, no number may be
+// there twice, and no one but the owner may have any right to the file. The keys
+// come in the file's order: an asker uses the first. Errors name the line and the
+// remedy, and never show a secret.
+func ReadKeys(path string) (Keys, error) {
+	// Looked at before it is opened: opening a pipe would wait for its writer.
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading keys: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("reading keys: %s is not a regular file", path)
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return nil, fmt.Errorf("reading keys: %s is open to others than its owner (mode %04o); run: chmod 600 %s", path, mode, path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading keys: %w", err)
+	}
+	defer f.Close()
+	keys, err := parseKeys(f)
+	if err != nil {
+		return nil, fmt.Errorf("reading keys: %s: %w", path, err)
+	}
+	return keys, nil
+}
+
+// parseKeys reads the lines of a key file.
+func parseKeys(r io.Reader) (Keys, error) {
+	var keys Keys
+	lines := bufio.NewScanner(r)
+	number := 1
+	for ; lines.Scan(); number++ {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		key, err := parseKey(line)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", number, err)
+		}
+		for _, k := range keys {
+			if k.Number == key.Number {
+				return nil, fmt.Errorf("line %d: key %d is there already; give it another number", number, key.Number)
+			}
+		}
+		keys = append(keys, key)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("line %d: %w", number, err)
+	}
+	if len(keys) == 0 {
+		return nil, errors.New("it holds no key; a line is NUMBER:HEX, and openssl rand -hex 32 makes the HEX")
+	}
+	return keys, nil
+}
+
+// parseKey reads one NUMBER:HEX.
+func parseKey(line string) (*Key, error) {
+	number, secret, found := strings.Cut(line, ":")
+	if !found {
+		return nil, errors.New("a key is NUMBER:HEX, and this has no colon")
+	}
+	n, err := strconv.ParseUint(strings.TrimSpace(number), 10, 32)
+	if err != nil {
+		return nil, errors.New("the number before the colon is not one from 0 to 4294967295")
+	}
+	bytes, err := hex.DecodeString(strings.TrimSpace(secret))
+	if err != nil {
+		return nil, errors.New("the secret after the colon is not hexadecimal, two digits a byte; openssl rand -hex 32 makes one")
+	}
+	key, err := NewKey(uint32(n), bytes)
+	if err != nil {
+		return nil, fmt.Errorf("%w; openssl rand -hex 32 makes one", err)
+	}
+	return key, nil
+}
