@@ -1,0 +1,76 @@
+package judge
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// Record is a landmark as it stands at an instant, in the worst of the
+// service's processes.
+type Record struct {
+	*Landmark
+	State State
+}
+
+// Describe returns one record for each landmark of the processes that count,
+// failing first, then in the order of declaration.
+func Describe(p Policy, s Service, now Instant) []Record {
+	counted, _ := s.counted(p, now)
+	var records []Record
+	place := make(map[string]int)
+	for _, in := range counted {
+		for i := range in.Landmarks {
+			l := &in.Landmarks[i]
+			r := Record{l, in.State(p, l, now)}
+			at, known := place[l.Name]
+			switch {
+			case !known:
+				place[l.Name] = len(records)
+				records = append(records, r)
+			case r.worse(records[at]):
+				records[at] = r
+			}
+		}
+	}
+	slices.SortStableFunc(records, func(a, b Record) int { return cmp.Compare(b.urgency(), a.urgency()) })
+	return records
+}
+
+// worse reports whether r is more to be worried about than q.
+func (r Record) worse(q Record) bool {
+	if r.State != q.State {
+		return r.urgency() > q.urgency()
+	}
+	return r.At < q.At
+}
+
+// urgency ranks the states: one that is not reached yet is more to be worried
+// about than one that is well.
+func (r Record) urgency() int {
+	switch r.State {
+	case Failing:
+		return 3
+	case Degraded:
+		return 2
+	case Unarmed:
+		return 1
+	default:
+		return 0
+	}
+}
+
+// countFailing counts the landmarks that are failing in any of the instances,
+// each name once.
+func countFailing(p Policy, instances []*Instance, now Instant) uint8 {
+	var names []string
+	for _, in := range instances {
+		for i := range in.Landmarks {
+			l := &in.Landmarks[i]
+			if in.State(p, l, now) == Failing && !slices.Contains(names, l.Name) {
+				names = append(names, l.Name)
+			}
+		}
+	}
+	return uint8(min(len(names), math.MaxUint8))
+}

@@ -1,0 +1,163 @@
+package judge
+
+import "time"
+
+// Presence is whether a process still reports.
+type Presence uint8
+
+// The presences.
+const (
+	Connected   Presence = iota
+	Vacant               // its connection ended with no goodbye, and nobody took its place
+	SaidGoodbye          // it left of its own will, the last of its service
+)
+
+// Instance is one process of a service and what it last reported. It is
+// immutable.
+type Instance struct {
+	Name     string
+	Presence Presence
+	Since    Instant // since when Presence holds
+	Heard    Instant // when its last report was made
+	// Started latches once every landmark that bears on readiness was
+	// reached.
+	Started bool
+	// Newcomer is a process that joined beside others and has not started
+	// yet: it does not count.
+	Newcomer  bool
+	Landmarks []Landmark
+}
+
+// HasStarted reports whether every landmark that bears on readiness was
+// reached at least once, and there is one.
+func (in *Instance) HasStarted() bool {
+	bearing := false
+	for i := range in.Landmarks {
+		l := &in.Landmarks[i]
+		if !l.bears(Readiness) {
+			continue
+		}
+		bearing = true
+		if !l.Reached {
+			return false
+		}
+	}
+	return bearing
+}
+
+// HasLoop reports whether there is a main loop to put a command to.
+func (in *Instance) HasLoop() bool {
+	for i := range in.Landmarks {
+		if in.Landmarks[i].Kind == KindLoop {
+			return true
+		}
+	}
+	return false
+}
+
+// FactsAt is the instant that the instance's facts are of: that of the oldest
+// answer of its loops, or of its last report where there is no loop that could
+// be asked for anything newer.
+func (in *Instance) FactsAt() Instant {
+	at := in.Heard
+	for i := range in.Landmarks {
+		if l := &in.Landmarks[i]; l.Kind == KindLoop && l.At < at {
+			at = l.At
+		}
+	}
+	return at
+}
+
+// finding is the judgement of one instance for one aspect.
+type finding struct {
+	cause    Cause
+	landmark *Landmark // the one that gave the cause, nil if none did
+	next     Instant   // when time alone changes it
+}
+
+// judge finds the instance's cause for the aspect at now, by the order of
+// precedence.
+func (in *Instance) judge(p Policy, a Aspect, now Instant) finding {
+	switch in.Presence {
+	case SaidGoodbye:
+		return finding{cause: Stopped, next: Never}
+	case Vacant:
+		return finding{cause: Lost, next: Never}
+	}
+	if a == Startup {
+		return in.judgeStartup()
+	}
+	silent := in.Heard.Add(p.StaleAfter) + 1
+	if now >= silent {
+		return finding{cause: Stale, next: Never}
+	}
+	f := in.judgeLandmarks(a, now)
+	f.next = min(f.next, silent)
+	return f
+}
+
+// judgeStartup answers whether the process has started: once it has, it
+// stays so for as long as it is there.
+func (in *Instance) judgeStartup() finding {
+	if in.Started {
+		return finding{cause: None, next: Never}
+	}
+	return finding{cause: Starting, landmark: in.firstUnreached(), next: Never}
+}
+
+// judgeLandmarks finds the cause that the landmarks give.
+func (in *Instance) judgeLandmarks(a Aspect, now Instant) finding {
+	f := finding{cause: None, next: Never}
+	bearing := false
+	for i := range in.Landmarks {
+		l := &in.Landmarks[i]
+		state, due := l.State(now)
+		f.next = min(f.next, due)
+		if l.bears(a) {
+			bearing = true
+			f.consider(l.cause(state, a), l)
+		}
+	}
+	if !bearing && a == Readiness {
+		// Nothing of the program's own vouches for it (yet).
+		f.cause = Starting
+	}
+	return f
+}
+
+// consider takes the landmark's cause if it goes before the one found so far;
+// of two failing alike, the one out of touch for longer is named.
+func (f *finding) consider(c Cause, l *Landmark) {
+	if c.before(f.cause) || c != None && c == f.cause && l.At < f.landmark.At {
+		f.cause, f.landmark = c, l
+	}
+}
+
+// firstUnreached returns the first landmark that start-up still waits for,
+// nil if no landmark bears on readiness at all.
+func (in *Instance) firstUnreached() *Landmark {
+	for i := range in.Landmarks {
+		if l := &in.Landmarks[i]; l.bears(Readiness) && !l.Reached {
+			return l
+		}
+	}
+	return nil
+}
+
+// State returns the state of the instance's landmark l at now. Nothing vouches
+// for the landmarks of a process that is gone or silent: they fail.
+func (in *Instance) State(p Policy, l *Landmark, now Instant) State {
+	if in.Presence != Connected || now.Sub(in.Heard) > p.StaleAfter {
+		return Failing
+	}
+	state, _ := l.State(now)
+	return state
+}
+
+// forgotten reports whether the vacancy has been left for so long that its
+// process is no longer expected.
+func (in *Instance) forgotten(p Policy, now Instant) bool {
+	return in.Presence == Vacant && now >= in.forgottenAt(p.ForgetAfter)
+}
+
+func (in *Instance) forgottenAt(after time.Duration) Instant { return in.Since.Add(after) + 1 }

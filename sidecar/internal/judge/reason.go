@@ -1,0 +1,76 @@
+package judge
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Reason says at now, to a person who is to act on it, why the verdict is what
+// it is: the landmark, how it stands, and what it is allowed. It is empty for
+// a verdict that is serving.
+func (v Verdict) Reason(now Instant) string {
+	reason := v.reason(now)
+	if reason != "" && v.crowd && v.instance != nil {
+		return "instance " + v.instance.Name + ": " + reason
+	}
+	return reason
+}
+
+func (v Verdict) reason(now Instant) string {
+	switch v.Cause {
+	case None:
+		return ""
+	case UnknownName:
+		return "nobody has reported a service of this name"
+	case Unreported:
+		return "no program has reported yet"
+	case Stopped:
+		return "the program said goodbye " + ago(now, v.instance.Since)
+	case Lost:
+		return "the program's connection ended without a goodbye " + ago(now, v.instance.Since)
+	case Stale:
+		return "the program is connected but last reported " + ago(now, v.instance.Heard)
+	case Starting:
+		return v.reasonStarting(now)
+	case Stalled:
+		return v.landmark.reasonStalled(now)
+	default:
+		return v.Cause.String()
+	}
+}
+
+func (v Verdict) reasonStarting(now Instant) string {
+	if v.landmark == nil {
+		return "the program has declared no landmark that could vouch for it"
+	}
+	return fmt.Sprintf("%s was not reached yet, made %s", v.landmark.Name, ago(now, v.landmark.At))
+}
+
+func (l *Landmark) reasonStalled(now Instant) string {
+	switch {
+	case !l.Reached:
+		return fmt.Sprintf("%s was never reached, made %s, allowed %s", l.Name, ago(now, l.At), span(l.StartWithin))
+	case l.Kind == KindLoop:
+		return fmt.Sprintf("%s last answered %s, allowed %s", l.Name, ago(now, l.At), span(l.Within))
+	default:
+		return fmt.Sprintf("%s last passed %s, allowed %s", l.Name, ago(now, l.At), span(l.Within))
+	}
+}
+
+func ago(now, then Instant) string { return span(now.Sub(then)) + " ago" }
+
+// span writes a duration as people say it: three digits at most, one unit up
+// to a minute and two beyond.
+func span(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return strconv.FormatInt(d.Milliseconds(), 10) + " ms"
+	case d < time.Minute:
+		return strconv.FormatFloat(float64(d.Round(100*time.Millisecond))/float64(time.Second), 'f', -1, 64) + " s"
+	case d < time.Hour:
+		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
+	default:
+		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+	}
+}
