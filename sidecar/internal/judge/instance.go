@@ -1,6 +1,9 @@
 package judge
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Presence is whether a process still reports.
 type Presence uint8
@@ -45,14 +48,22 @@ func (in *Instance) HasStarted() bool {
 	return bearing
 }
 
-// HasLoop reports whether there is a main loop to put a command to.
-func (in *Instance) HasLoop() bool {
+// CanBeAsked reports whether the process counts and has a main loop that the
+// get-state command can be put to.
+func (in *Instance) CanBeAsked() bool {
+	return in.Presence == Connected && !in.Newcomer && in.LoopWithin() < math.MaxInt64
+}
+
+// LoopWithin returns the smallest Within of the process's loops, the longest
+// duration there is if it has none.
+func (in *Instance) LoopWithin() time.Duration {
+	within := time.Duration(math.MaxInt64)
 	for i := range in.Landmarks {
-		if in.Landmarks[i].Kind == KindLoop {
-			return true
+		if l := &in.Landmarks[i]; l.Kind == KindLoop {
+			within = min(within, l.Within)
 		}
 	}
-	return false
+	return within
 }
 
 // FactsAt is the instant that the instance's facts are of: that of the oldest

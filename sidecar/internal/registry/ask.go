@@ -1,0 +1,145 @@
+package registry
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/landmark-health/landmark/sidecar/internal/judge"
+)
+
+// Look returns what is told of the name at once, from memory, and whether that
+// is all there is to say: it is not where the facts are older than maxAge (0 =
+// any age will do) and the main loop can be asked, or while agents may still
+// be coming back to a sidecar that has just started. Ask has the patience.
+//
+// A name is a service's, or that with "-readiness", "-liveness" or "-startup"
+// behind it, or one of these words, or empty, for all services together. Look
+// keeps no reference to it, and allocates nothing while a verdict stands.
+func (r *Registry) Look(name []byte, maxAge time.Duration) (a Answer, settled bool) {
+	service, aspect := resolve(name)
+	services := *r.services.Load()
+	now := r.clock.Now()
+	if len(service) == 0 {
+		a = r.overall.look(services, aspect, now)
+	} else if s := services[string(service)]; s != nil {
+		a = s.look(aspect, now)
+	} else {
+		a = told(standing{Verdict: judge.UnknownService(now), since: now}, now)
+	}
+	return a, !r.held(a) && !outdated(a, aspect, maxAge)
+}
+
+// held reports whether the answer is about something that has not reported
+// yet to a sidecar that has only just started.
+func (r *Registry) held(a Answer) bool {
+	return (a.Cause == judge.UnknownName || a.Cause == judge.Unreported) && time.Since(r.opened) < r.grace
+}
+
+// outdated reports whether newer facts could be pulled than the answer's. A
+// status that is not serving needs none: what ends it is reported at once. Nor
+// does start-up, which once passed stays passed.
+func outdated(a Answer, aspect judge.Aspect, maxAge time.Duration) bool {
+	return maxAge > 0 && a.Age > maxAge && a.Status == judge.Serving && aspect != judge.Startup
+}
+
+// Ask returns what is told of the name, as Look does, but waits where Look's
+// answer is not settled: for a first report until the start grace is over, and
+// for facts no older than maxAge until the main loops have answered the
+// get-state command, or until ask_timeout, when this asker is told Stalled.
+// Beyond maxWaiting askers, or pullsPerSecond of one service, it answers from
+// memory, with the facts' true age. When ctx is done it returns at once; the
+// answer is then not Serving unless memory's was settled.
+func (r *Registry) Ask(ctx context.Context, name []byte, maxAge time.Duration) Answer {
+	a, settled := r.Look(name, maxAge)
+	if settled {
+		return a
+	}
+	select {
+	case r.waiting <- struct{}{}:
+		defer func() { <-r.waiting }()
+	default:
+		return a
+	}
+	if r.held(a) {
+		r.awaitReport(ctx, name)
+		if a, settled = r.Look(name, maxAge); settled {
+			return a
+		}
+	}
+	return r.askLoops(ctx, name, maxAge)
+}
+
+// awaitReport waits until something was reported of the name, or the start
+// grace is over.
+func (r *Registry) awaitReport(ctx context.Context, name []byte) {
+	sub := r.Watch(name)
+	defer sub.Close()
+	over := time.NewTimer(r.grace - time.Since(r.opened))
+	defer over.Stop()
+	for {
+		if a, _ := r.Look(name, 0); !r.held(a) {
+			return
+		}
+		select {
+		case <-sub.News():
+		case <-over.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// askLoops puts the get-state command to the main loops behind the name until
+// their last answers are no older than maxAge was when the question came.
+func (r *Registry) askLoops(ctx context.Context, name []byte, maxAge time.Duration) Answer {
+	asked := r.behind(name)
+	since := r.clock.Now().Add(-maxAge)
+	timeout := askTimeout(asked)
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
+	for _, s := range asked {
+		s.pullFor(since, r.clock.Now()) // sets out to all at once, to be waited for below
+	}
+	for _, s := range asked {
+		for pulled := s.pullFor(since, r.clock.Now()); pulled != nil; pulled = s.pullFor(since, r.clock.Now()) {
+			select {
+			case <-pulled:
+				continue
+			case <-timer.C:
+			case <-ctx.Done():
+			}
+			a, _ := r.Look(name, 0)
+			return a.unanswered(timeout)
+		}
+	}
+	a, _ := r.Look(name, 0)
+	return a
+}
+
+// behind returns the services that a name is about.
+func (r *Registry) behind(name []byte) []*service {
+	services := *r.services.Load()
+	one, _ := resolve(name)
+	if len(one) == 0 {
+		return slices.Collect(maps.Values(services))
+	}
+	if s := services[string(one)]; s != nil {
+		return []*service{s}
+	}
+	return nil
+}
+
+// askTimeout is how long an asker waits for the services' main loops: the
+// smallest Within of a Loop, at most maxAskTimeout.
+func askTimeout(services []*service) time.Duration {
+	timeout := maxAskTimeout
+	for _, s := range services {
+		for _, in := range s.present.Load().facts.Instances {
+			timeout = min(timeout, in.LoopWithin())
+		}
+	}
+	return timeout
+}

@@ -1,0 +1,118 @@
+package registry
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/landmark-health/landmark/sidecar/internal/judge"
+)
+
+const (
+	// MaxServices is how many services a registry keeps.
+	MaxServices = 10_000
+	// MaxServicesPerUser is how many of them one user may have, so that no
+	// user can take the place of another's.
+	MaxServicesPerUser = 2_000
+	// maxWaiting is how many askers may wait, for a service's first report or
+	// for its main loop; beyond it memory answers at once.
+	maxWaiting = 4096
+)
+
+// Registry keeps the services that agents report.
+type Registry struct {
+	clock   *Clock
+	opened  time.Time
+	grace   time.Duration
+	watches watches
+	waiting chan struct{} // holds one token for each asker that waits
+
+	// services is copied on each change, under mu, and read without.
+	services atomic.Pointer[map[string]*service]
+	mu       sync.Mutex
+
+	overall overall
+}
+
+// New returns an empty registry. For startGrace from now on, questions about
+// services that have not reported are held (see Ask).
+func New(clock *Clock, startGrace time.Duration) *Registry {
+	r := &Registry{
+		clock:   clock,
+		opened:  time.Now(),
+		grace:   startGrace,
+		waiting: make(chan struct{}, maxWaiting),
+	}
+	r.services.Store(&map[string]*service{})
+	r.overall.begin(clock.Now())
+	return r
+}
+
+// Names returns the names of the services that were reported, sorted.
+func (r *Registry) Names() []string {
+	return slices.Sorted(maps.Keys(*r.services.Load()))
+}
+
+// Watch subscribes to the changes of what is told of a name, which nobody
+// needs to have reported yet.
+func (r *Registry) Watch(name []byte) *Subscription {
+	service, _ := resolve(name)
+	return r.watches.add(string(service))
+}
+
+// admits returns an error if the peer may not report its service.
+func (r *Registry) admits(p Peer) error {
+	services := *r.services.Load()
+	s := services[p.Service]
+	switch {
+	case s == nil:
+		return checkRoom(services, p.UID)
+	case s.owner != p.UID:
+		return fmt.Errorf("%w: %s is uid %d's, not uid %d's", ErrForeign, p.Service, s.owner, p.UID)
+	}
+	return nil
+}
+
+// claim returns the peer's service, made if it is new, unless it is another
+// user's.
+func (r *Registry) claim(p Peer) (*service, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.admits(p); err != nil {
+		return nil, err
+	}
+	services := *r.services.Load()
+	if s := services[p.Service]; s != nil {
+		return s, nil
+	}
+	s := newService(p.Service, p.UID, judge.DefaultPolicy, r.clock, r.serviceChanged)
+	services = maps.Clone(services)
+	services[p.Service] = s
+	r.services.Store(&services)
+	return s, nil
+}
+
+// checkRoom returns an error if the user may not have one more service.
+func checkRoom(services map[string]*service, uid uint32) error {
+	if len(services) >= MaxServices {
+		return fmt.Errorf("%w services: %d are known, as many as one sidecar keeps", ErrLimit, MaxServices)
+	}
+	own := 0
+	for _, s := range services {
+		if s.owner == uid {
+			own++
+		}
+	}
+	if own >= MaxServicesPerUser {
+		return fmt.Errorf("%w services: uid %d has %d, as many as one user may have", ErrLimit, uid, MaxServicesPerUser)
+	}
+	return nil
+}
+
+func (r *Registry) serviceChanged(s *service) {
+	r.overall.update(*r.services.Load(), r.clock.Now())
+	r.watches.wake(s.name)
+}

@@ -1,0 +1,193 @@
+package registry
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/landmark-health/landmark/sidecar/internal/judge"
+)
+
+// MaxInstances is how many processes a service may have.
+const MaxInstances = 1024
+
+// service is one service's processes and their facts.
+type service struct {
+	name    string
+	owner   uint32 // the uid that first reported it
+	clock   *Clock
+	changed func(*service) // called, with no lock held, when watchers are to be told
+
+	present atomic.Pointer[snapshot] // replaced under mu, read without
+
+	mu     sync.Mutex
+	places []*place    // in the order of joining
+	timer  *time.Timer // fires at the snapshot's next, or earlier
+	fires  judge.Instant
+	pull   *pull // the get-state command being waited for, nil if none is
+	budget budget
+}
+
+// place is one process's place in the service; it outlives the session of a
+// process that was lost, as a vacancy.
+type place struct {
+	session  *Session // nil once it ended
+	instance *judge.Instance
+}
+
+func newService(name string, owner uint32, policy judge.Policy, clock *Clock, changed func(*service)) *service {
+	s := &service{name: name, owner: owner, clock: clock, changed: changed, fires: judge.Never}
+	now := clock.Now()
+	unborn := &snapshot{policy: policy}
+	for a := range unborn.standings {
+		unborn.standings[a].since = now
+	}
+	s.present.Store(unborn.follow(judge.Service{}, now))
+	return s
+}
+
+// report takes a process's facts, giving it a place if it has none yet.
+func (s *service) report(from *Session, landmarks []judge.Landmark, answered uint64, now judge.Instant) error {
+	s.mu.Lock()
+	p, err := s.placeOf(from)
+	if err != nil {
+		s.mu.Unlock()
+		return err
+	}
+	in := &judge.Instance{
+		Name:      from.peer.Instance,
+		Presence:  judge.Connected,
+		Since:     p.instance.Since,
+		Heard:     now,
+		Landmarks: landmarks,
+	}
+	in.Started = p.instance.Started || in.HasStarted()
+	in.Newcomer = p.instance.Newcomer && !in.Started
+	p.instance = in
+	news := s.publish(now)
+	s.pull = s.pull.answered(from, answered)
+	s.mu.Unlock()
+	if news {
+		s.changed(s)
+	}
+	return nil
+}
+
+// leave takes the session out of its place, which a lost process leaves
+// vacant. The last process that says goodbye leaves the service stopped.
+func (s *service) leave(from *Session, how judge.Presence) {
+	now := s.clock.Now()
+	s.mu.Lock()
+	s.pull = s.pull.without(from)
+	i := slices.IndexFunc(s.places, func(p *place) bool { return p.session == from })
+	if i < 0 {
+		s.mu.Unlock()
+		return
+	}
+	if how == judge.SaidGoodbye && len(s.places) > 1 {
+		s.places = slices.Delete(s.places, i, i+1)
+	} else {
+		gone := *s.places[i].instance
+		gone.Presence, gone.Since = how, now
+		s.places[i] = &place{instance: &gone}
+	}
+	news := s.publish(now)
+	s.mu.Unlock()
+	if news {
+		s.changed(s)
+	}
+}
+
+// placeOf finds the session's place: its own; else that of the older process
+// of its name, whose session ends; else the oldest vacancy; else a new one,
+// as a newcomer where others are.
+func (s *service) placeOf(from *Session) (*place, error) {
+	if from.ended {
+		return nil, fmt.Errorf("%w: give each process of %s an instance name of its own", ErrReplaced, s.name)
+	}
+	vacant := -1
+	for i, p := range s.places {
+		switch {
+		case p.session == from:
+			return p, nil
+		case p.instance.Name == from.peer.Instance:
+			return s.take(i, from), nil
+		case p.session == nil && vacant < 0:
+			vacant = i
+		}
+	}
+	if vacant >= 0 {
+		return s.take(vacant, from), nil
+	}
+	if len(s.places) >= MaxInstances {
+		return nil, fmt.Errorf("%w: %s has %d processes, as many as a service may have", ErrLimit, s.name, MaxInstances)
+	}
+	s.places = append(s.places, nil)
+	p := s.take(len(s.places)-1, from)
+	p.instance.Newcomer = len(s.places) > 1
+	return p, nil
+}
+
+// take gives place i to the session.
+func (s *service) take(i int, from *Session) *place {
+	if old := s.places[i]; old != nil && old.session != nil {
+		s.pull = s.pull.without(old.session)
+		old.session.ended = true
+		old.session.link.End(fmt.Errorf("%w: give each process of %s an instance name of its own", ErrReplaced, s.name))
+	}
+	s.places[i] = &place{session: from, instance: &judge.Instance{Since: s.clock.Now()}}
+	return s.places[i]
+}
+
+// publish makes the present facts' snapshot and reports whether watchers are
+// to be told of it.
+func (s *service) publish(now judge.Instant) (news bool) {
+	facts := judge.Service{Instances: make([]*judge.Instance, len(s.places))}
+	for i, p := range s.places {
+		facts.Instances[i] = p.instance
+	}
+	before := s.present.Load()
+	after := before.at(now).follow(facts, now)
+	s.present.Store(after)
+	s.arm(after.next, now)
+	return before.differs(after)
+}
+
+// arm sees to it that elapse is called at the instant next. A timer that fires
+// early costs less than one that is put off at every report.
+func (s *service) arm(next, now judge.Instant) {
+	if next >= s.fires {
+		return
+	}
+	s.fires = next
+	if s.timer == nil {
+		s.timer = time.AfterFunc(next.Sub(now), s.elapse)
+		return
+	}
+	s.timer.Reset(next.Sub(now))
+}
+
+// elapse publishes what the passing of time has made of the facts.
+func (s *service) elapse() {
+	s.mu.Lock()
+	now := s.clock.Now()
+	before := s.present.Load()
+	after := before.at(now)
+	s.present.Store(after)
+	s.fires = judge.Never
+	s.arm(after.next, now)
+	s.mu.Unlock()
+	if before.differs(after) {
+		s.changed(s)
+	}
+}
+
+// look returns what is told of the service at now. It waits for no writer.
+func (s *service) look(a judge.Aspect, now judge.Instant) Answer {
+	shot := s.present.Load().at(now)
+	answer := told(shot.standings[a], now)
+	answer.service, answer.shot = s, shot
+	return answer
+}

@@ -1,0 +1,116 @@
+package registry
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/landmark-health/landmark/sidecar/internal/judge"
+)
+
+// Errors that a session's agent is to be told. They come wrapped with what is
+// wrong and what to do.
+var (
+	ErrForeign  = errors.New("service belongs to another user")
+	ErrReplaced = errors.New("a newer session took the instance's place")
+	ErrLimit    = errors.New("too many")
+)
+
+// Link is how the registry reaches the process of a session. Its methods are
+// called with locks held: they must not block, nor call the registry.
+type Link interface {
+	// GetState puts the get-state command of the given number to the
+	// process's main loops. A newer number supersedes an older one.
+	GetState(number uint64)
+	// End ends the session, for the reason err.
+	End(err error)
+}
+
+// Peer is who a session is with.
+type Peer struct {
+	Service  string // a name that CheckName passes
+	Instance string // tells the service's processes apart
+	UID      uint32 // of the process
+}
+
+// Fact is what is reported of one landmark; ages are as of the report.
+type Fact struct {
+	Reached bool
+	Age     time.Duration // since the last pass or answer; since its making if never reached
+	Count   uint64
+	Open    bool
+	Lag     time.Duration
+}
+
+// Session is one process that reports.
+type Session struct {
+	registry *Registry
+	peer     Peer
+	link     Link
+	declared []*judge.Declared
+	service  *service // nil until the first report
+
+	// Guarded by service.mu.
+	asked uint64 // number of the last get-state command
+	ended bool   // a newer session took its place
+}
+
+// Open begins a session. The process appears in the service with its first
+// report. The error wraps ErrForeign or ErrLimit.
+func (r *Registry) Open(p Peer, link Link) (*Session, error) {
+	if err := r.admits(p); err != nil {
+		return nil, err
+	}
+	return &Session{registry: r, peer: p, link: link}, nil
+}
+
+// Declare states which landmarks the reports that follow are of.
+func (s *Session) Declare(landmarks []judge.Declared) {
+	s.declared = make([]*judge.Declared, len(landmarks))
+	for i := range landmarks {
+		s.declared[i] = &landmarks[i]
+	}
+}
+
+// Report takes the facts, one for each declared landmark in that order.
+// answered is the number of the latest get-state command that every loop of
+// the process has answered. The error wraps ErrForeign, ErrReplaced or
+// ErrLimit.
+func (s *Session) Report(facts []Fact, answered uint64) error {
+	if len(facts) != len(s.declared) {
+		panic(fmt.Sprintf("registry: %d facts for %d declared landmarks", len(facts), len(s.declared)))
+	}
+	if s.service == nil {
+		service, err := s.registry.claim(s.peer)
+		if err != nil {
+			return err
+		}
+		s.service = service
+	}
+	now := s.registry.clock.Now()
+	landmarks := make([]judge.Landmark, len(facts))
+	for i, f := range facts {
+		landmarks[i] = judge.Landmark{
+			Declared: s.declared[i],
+			Reached:  f.Reached,
+			At:       now.Add(-f.Age),
+			Count:    f.Count,
+			Open:     f.Open,
+			Lag:      f.Lag,
+		}
+	}
+	return s.service.report(s, landmarks, answered, now)
+}
+
+// Goodbye ends the session of a process that stops of its own will.
+func (s *Session) Goodbye() { s.end(judge.SaidGoodbye) }
+
+// Lost ends the session of a process whose connection ended without a
+// goodbye. After Goodbye it does nothing.
+func (s *Session) Lost() { s.end(judge.Vacant) }
+
+func (s *Session) end(how judge.Presence) {
+	if s.service != nil {
+		s.service.leave(s, how)
+	}
+}

@@ -1,0 +1,68 @@
+package registry
+
+import (
+	"github.com/landmark-health/landmark/sidecar/internal/judge"
+)
+
+// snapshot is a service's facts and what they come to. It is immutable, and
+// true until next.
+type snapshot struct {
+	policy    judge.Policy
+	facts     judge.Service
+	standings [judge.Aspects]standing
+	next      judge.Instant
+}
+
+// standing is a verdict and its past.
+type standing struct {
+	judge.Verdict
+	since   judge.Instant // since when the status stands
+	changes uint32        // of status or cause
+}
+
+// follow returns the standing that the verdict v makes of st at now.
+func (st standing) follow(v judge.Verdict, now judge.Instant) standing {
+	n := standing{Verdict: v, since: st.since, changes: st.changes}
+	if v.Status != st.Status {
+		n.since = now
+	}
+	if v.Status != st.Status || v.Cause != st.Cause {
+		n.changes++
+	}
+	return n
+}
+
+// differs reports whether a watcher is to be told that st became n.
+func (st standing) differs(n standing) bool {
+	return st.changes != n.changes || st.Weight != n.Weight
+}
+
+// follow returns the snapshot that the facts make of s at now.
+func (s *snapshot) follow(facts judge.Service, now judge.Instant) *snapshot {
+	n := &snapshot{policy: s.policy, facts: facts, next: judge.Never}
+	for a, v := range judge.Evaluate(s.policy, facts, now) {
+		n.standings[a] = s.standings[a].follow(v, now)
+		n.next = min(n.next, v.Next)
+	}
+	return n
+}
+
+// at returns the snapshot that s has become by now through the passing of
+// time alone: s itself, mostly. Whoever asks, and whenever, finds the same
+// changes at the same instants.
+func (s *snapshot) at(now judge.Instant) *snapshot {
+	for now >= s.next {
+		s = s.follow(s.facts, s.next)
+	}
+	return s
+}
+
+// differs reports whether watchers are to be told that s became n.
+func (s *snapshot) differs(n *snapshot) bool {
+	for a := range s.standings {
+		if s.standings[a].differs(n.standings[a]) {
+			return true
+		}
+	}
+	return false
+}

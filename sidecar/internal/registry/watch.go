@@ -1,0 +1,61 @@
+package registry
+
+import "sync"
+
+// Subscription wakes whoever watches a name when what is told of it changes.
+// It says that there is news, not what: the watcher looks, and so always finds
+// the latest, however slow it was.
+type Subscription struct {
+	news    chan struct{}
+	watches *watches
+	service string
+}
+
+// News receives once there was a change since the last receipt.
+func (s *Subscription) News() <-chan struct{} { return s.news }
+
+// Close ends the subscription.
+func (s *Subscription) Close() { s.watches.remove(s) }
+
+// watches are the subscriptions by service; "" is all services.
+type watches struct {
+	mu        sync.Mutex
+	byService map[string]map[*Subscription]struct{} // guarded by mu
+}
+
+func (w *watches) add(service string) *Subscription {
+	s := &Subscription{news: make(chan struct{}, 1), watches: w, service: service}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.byService == nil {
+		w.byService = make(map[string]map[*Subscription]struct{})
+	}
+	if w.byService[service] == nil {
+		w.byService[service] = make(map[*Subscription]struct{})
+	}
+	w.byService[service][s] = struct{}{}
+	return s
+}
+
+func (w *watches) remove(s *Subscription) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.byService[s.service], s)
+	if len(w.byService[s.service]) == 0 {
+		delete(w.byService, s.service)
+	}
+}
+
+// wake tells the watchers of the service and those of all services.
+func (w *watches) wake(service string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, name := range [...]string{service, ""} {
+		for s := range w.byService[name] {
+			select {
+			case s.news <- struct{}{}:
+			default: // there is news for it already
+			}
+		}
+	}
+}
