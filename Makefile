@@ -1,0 +1,92 @@
+# Everything here needs no more than Go, make and git. The tools come from the
+# go.mod files under tools/, the programs that the tests run as peers from
+# Debian (test/debian/install).
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help build run demo test lint generate checkgenerate fuzz bench lab clean \
+	packages unit
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+
+# The version is stamped by the linker. To let Go ask git for it as well would
+# only be one more way to fail, for instance in another user's checkout.
+export GOFLAGS := $(strip $(filter-out -buildvcs%,$(shell go env GOFLAGS)) -buildvcs=false)
+
+BUF         := go tool -modfile=tools/buf/go.mod buf
+STATICCHECK := go tool -modfile=tools/lint/go.mod staticcheck
+PROBE       := go tool -modfile=tools/probe/go.mod -n grpc-health-probe
+
+# How long each fuzz target runs, and which benchmarks.
+FUZZTIME ?= 30s
+BENCH    ?= .
+
+# What a test run had to leave out, one a line.
+LEFT_OUT := bin/left-out
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+# Without cgo the programs are static: they run on any Linux of the same
+# architecture and start faster, which a checker that is run often needs.
+build: ## Build every program into bin/
+	@mkdir -p bin
+	CGO_ENABLED=0 go build -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/... ./examples/...
+
+run: build ## Run landmarkd with the EPG server until Ctrl-C
+	@examples/epgd/run.sh
+
+demo: build ## Play the story: serving, wedged, freed, killed
+	@GRPC_HEALTH_PROBE="$$($(PROBE))" examples/epgd/demo.sh
+
+test: FUZZTIME = 5s
+test: packages lint unit fuzz lab ## Run every check and test there is
+	@if [ -s $(LEFT_OUT) ]; then echo 'Passed, but left out:'; cat $(LEFT_OUT); \
+	else echo 'Passed; nothing was left out.'; fi
+
+# Installs what it may; the rest begins the list of what is left out.
+packages:
+	@mkdir -p bin
+	@test/debian/install >$(LEFT_OUT); status=$$?; cat $(LEFT_OUT); exit $$status
+
+# The race detector needs cgo, and cgo a C compiler.
+unit:
+	@race=-race; \
+	if [ "$$(go env CGO_ENABLED)" != 1 ]; then \
+		race=; echo 'the race detector: there is no C compiler' >>$(LEFT_OUT); \
+	fi; \
+	go run ./test/gotest $(LEFT_OUT) $$race $$(go list ./... | grep -v '/test/lab$$')
+
+lint: checkgenerate ## Check format, vet, staticcheck and the schemas
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \
+		echo "not gofmt'ed:" $$unformatted >&2; exit 1; fi
+	go vet ./...
+	$(STATICCHECK) ./...
+	$(BUF) lint
+	$(BUF) format --diff --exit-code
+
+generate: ## Generate proto/gen from the schemas
+	$(BUF) generate
+
+checkgenerate: ## Fail if proto/gen is not what the schemas generate
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && \
+	$(BUF) generate --output "$$fresh" && \
+	if ! diff -r "$$fresh/proto/gen" proto/gen; then \
+		echo 'proto/gen is stale: run make generate' >&2; exit 1; fi
+
+fuzz: ## Fuzz every target for FUZZTIME each
+	@grep -rEo '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' . | sort | \
+	sed -E 's|^(.*)/[^/]*:func (.*)|\1 \2|' | \
+	while read -r package target; do \
+		echo "$$package $$target"; \
+		go test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) "$$package" || exit 1; \
+	done
+
+bench: ## Run the benchmarks that match BENCH
+	go test -run='^$$' -bench='$(BENCH)' -benchmem ./...
+
+lab: packages ## Run the real LVS of test/lab, in user-mode Linux
+	@go run ./test/gotest $(LEFT_OUT) -v -count=1 ./test/lab
+
+clean: ## Remove what was built
+	rm -rf bin
