@@ -49,23 +49,26 @@ func outdated(a Answer, aspect judge.Aspect, maxAge time.Duration) bool {
 // for facts no older than maxAge until the main loops have answered the
 // get-state command, or until ask_timeout, when this asker is told Stalled.
 // Beyond maxWaiting askers, or pullsPerSecond of one service, it answers from
-// memory, with the facts' true age. When ctx is done it returns at once; the
-// answer is then not Serving unless memory's was settled.
-func (r *Registry) Ask(ctx context.Context, name []byte, maxAge time.Duration) Answer {
+// memory, with the facts' true age. If ctx is done first, there is no answer,
+// but ctx's error: that an asker went, or that the sidecar stops, is no fact
+// about the program.
+func (r *Registry) Ask(ctx context.Context, name []byte, maxAge time.Duration) (Answer, error) {
 	a, settled := r.Look(name, maxAge)
 	if settled {
-		return a
+		return a, nil
 	}
 	select {
 	case r.waiting <- struct{}{}:
 		defer func() { <-r.waiting }()
 	default:
-		return a
+		return a, nil
 	}
 	if r.held(a) {
-		r.awaitReport(ctx, name)
+		if err := r.awaitReport(ctx, name); err != nil {
+			return Answer{}, err
+		}
 		if a, settled = r.Look(name, maxAge); settled {
-			return a
+			return a, nil
 		}
 	}
 	return r.askLoops(ctx, name, maxAge)
@@ -73,28 +76,28 @@ func (r *Registry) Ask(ctx context.Context, name []byte, maxAge time.Duration) A
 
 // awaitReport waits until something was reported of the name, or the start
 // grace is over.
-func (r *Registry) awaitReport(ctx context.Context, name []byte) {
+func (r *Registry) awaitReport(ctx context.Context, name []byte) error {
 	sub := r.Watch(name)
 	defer sub.Close()
 	over := time.NewTimer(r.grace - time.Since(r.opened))
 	defer over.Stop()
 	for {
 		if a, _ := r.Look(name, 0); !r.held(a) {
-			return
+			return nil
 		}
 		select {
 		case <-sub.News():
 		case <-over.C:
-			return
+			return nil
 		case <-ctx.Done():
-			return
+			return ctx.Err()
 		}
 	}
 }
 
 // askLoops puts the get-state command to the main loops behind the name until
 // their last answers are no older than maxAge was when the question came.
-func (r *Registry) askLoops(ctx context.Context, name []byte, maxAge time.Duration) Answer {
+func (r *Registry) askLoops(ctx context.Context, name []byte, maxAge time.Duration) (Answer, error) {
 	asked := r.behind(name)
 	since := r.clock.Now().Add(-maxAge)
 	timeout := askTimeout(asked)
@@ -107,16 +110,16 @@ func (r *Registry) askLoops(ctx context.Context, name []byte, maxAge time.Durati
 		for pulled := s.pullFor(since, r.clock.Now()); pulled != nil; pulled = s.pullFor(since, r.clock.Now()) {
 			select {
 			case <-pulled:
-				continue
 			case <-timer.C:
+				a, _ := r.Look(name, 0)
+				return a.unanswered(timeout), nil
 			case <-ctx.Done():
+				return Answer{}, ctx.Err()
 			}
-			a, _ := r.Look(name, 0)
-			return a.unanswered(timeout)
 		}
 	}
 	a, _ := r.Look(name, 0)
-	return a
+	return a, nil
 }
 
 // behind returns the services that a name is about.
