@@ -1,0 +1,53 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/landmark-health/landmark/lmp"
+)
+
+// askStream puts a question by TCP, on a connection that serves for it alone.
+func askStream(ctx context.Context, conn net.Conn, e *exchange) (lmp.Answer, error) {
+	deadline, _ := ctx.Deadline()
+	conn.SetDeadline(deadline) // fails when the connection was closed, as Read then does
+	// A server that has refused already may make the write fail, so what was
+	// read decides.
+	_, writeErr := conn.Write(e.request)
+	frame, err := readFrame(conn)
+	switch {
+	case err == nil:
+		return e.answer(frame)
+	case ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded):
+		return lmp.Answer{}, gaveUp(ctx, errSilence)
+	case errors.Is(err, ErrRefused) || writeErr == nil:
+		return lmp.Answer{}, err
+	}
+	return lmp.Answer{}, writeErr
+}
+
+// readFrame reads one whole frame. The error matches ErrRefused if the stream ends
+// before its first byte.
+func readFrame(r io.Reader) ([]byte, error) {
+	frame := make([]byte, lmp.HeaderLength, lmp.HeaderLength+64)
+	if n, err := io.ReadFull(r, frame); err != nil {
+		if n == 0 && (err == io.EOF || errors.Is(err, syscall.ECONNRESET)) {
+			return nil, ErrRefused
+		}
+		return nil, fmt.Errorf("reading the answer's header: %w", err)
+	}
+	length, err := lmp.FrameLength(frame)
+	if err != nil {
+		return nil, err
+	}
+	frame = append(frame, make([]byte, length-lmp.HeaderLength)...)
+	if _, err := io.ReadFull(r, frame[lmp.HeaderLength:]); err != nil {
+		return nil, fmt.Errorf("reading the answer's fields: %w", err)
+	}
+	return frame, nil
+}
