@@ -1,0 +1,93 @@
+package monitor
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"time"
+
+	"github.com/landmark-health/landmark/lmp"
+)
+
+// smallBuffer takes the frames that askers send; a longer one gets room of its
+// own for as long as it is being read.
+const smallBuffer = 512
+
+// errUnfinished is that a frame was begun and not ended in time.
+var errUnfinished = errors.New("frame not finished in time")
+
+// frameReader cuts a connection's bytes into frames.
+type frameReader struct {
+	conn   net.Conn
+	buffer []byte
+	begin  int // of the bytes not yet returned
+	end    int
+}
+
+func newFrameReader(conn net.Conn) *frameReader {
+	return &frameReader{conn: conn, buffer: make([]byte, smallBuffer)}
+}
+
+// ready reports whether a whole frame, or the proof that there will be none,
+// has come already.
+func (f *frameReader) ready() bool {
+	n, err := lmp.FrameLength(f.buffer[f.begin:f.end])
+	return err != nil || n > 0 && f.end-f.begin >= n
+}
+
+// next returns the next frame, valid until the call after. It returns io.EOF
+// when the asker has no more, errUnfinished, an error matching
+// lmp.ErrMalformed, or whatever the connection says.
+func (f *frameReader) next(ctx context.Context) ([]byte, error) {
+	var deadline time.Time // of the frame, once it was begun
+	for {
+		start := f.buffer[f.begin:f.end]
+		n, err := lmp.FrameLength(start)
+		switch {
+		case err != nil:
+			return nil, err
+		case n > 0 && len(start) >= n:
+			f.begin += n
+			return start[:n:n], nil
+		case len(start) == 0:
+			err = f.read(ctx, smallBuffer, time.Now().Add(idleTimeout))
+		default:
+			if deadline.IsZero() {
+				deadline = time.Now().Add(frameTimeout)
+			}
+			err = f.read(ctx, max(n, smallBuffer), deadline)
+			if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil {
+				err = errUnfinished
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// read waits until the deadline for more of a frame of at most size bytes.
+func (f *frameReader) read(ctx context.Context, size int, deadline time.Time) error {
+	f.makeRoom(size)
+	f.conn.SetReadDeadline(deadline)
+	if ctx.Err() != nil { // it may just have put off the deadline that ctx's end set
+		return ctx.Err()
+	}
+	n, err := f.conn.Read(f.buffer[f.end:])
+	f.end += n
+	if n > 0 {
+		return nil
+	}
+	return err
+}
+
+// makeRoom moves what is there to the front of a buffer that takes size bytes.
+func (f *frameReader) makeRoom(size int) {
+	to := f.buffer
+	if len(to) < size || len(to) > smallBuffer && size == smallBuffer && f.end-f.begin <= smallBuffer {
+		to = make([]byte, size)
+	}
+	f.end = copy(to, f.buffer[f.begin:f.end])
+	f.begin, f.buffer = 0, to
+}

@@ -1,0 +1,72 @@
+package monitor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/landmark-health/landmark/lmp"
+	"github.com/landmark-health/landmark/sidecar/internal/registry"
+)
+
+// Source is what the monitor reads.
+type Source interface {
+	// Look answers from memory, and says whether that settles the question.
+	Look(name []byte, maxAge time.Duration) (a registry.Answer, settled bool)
+	// Ask answers once it is settled, or returns ctx's error.
+	Ask(ctx context.Context, name []byte, maxAge time.Duration) (registry.Answer, error)
+}
+
+// Config says how a Server is to be.
+type Config struct {
+	Address string       // HOST:PORT to listen on, UDP and TCP alike
+	Keys    lmp.Keys     // who may ask; empty = everyone, unsigned
+	Source  Source       // what is told
+	Logger  *slog.Logger // told of refusals once a minute
+}
+
+// Server answers LMP requests.
+type Server struct {
+	config   Config
+	udp      *datagrams
+	tcp      net.Listener
+	refusals refusals
+}
+
+// New binds the address. A port that is taken is an error: two servers that
+// share one would each answer for the other's programs.
+func New(c Config) (*Server, error) {
+	tcp, err := net.Listen("tcp", c.Address)
+	if err != nil {
+		return nil, fmt.Errorf("listening for monitoring requests: %w", err)
+	}
+	// With port 0, UDP takes the port that TCP was given.
+	udp, err := listenDatagrams(c.Address, tcp.Addr().(*net.TCPAddr).Port)
+	if err != nil {
+		tcp.Close()
+		return nil, fmt.Errorf("listening for monitoring requests: %w", err)
+	}
+	return &Server{config: c, udp: udp, tcp: tcp}, nil
+}
+
+// Addr returns the address that the server listens on, UDP and TCP alike.
+func (s *Server) Addr() net.Addr { return s.tcp.Addr() }
+
+// Run serves until ctx is done, then closes what New bound and returns nil. A
+// question still being waited for then gets no answer.
+func (s *Server) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.serveDatagrams(ctx) })
+	g.Go(func() error { return s.serveStreams(ctx) })
+	g.Go(func() error { return s.refusals.log(ctx, s.config.Logger) })
+	g.Go(func() error {
+		<-ctx.Done()
+		return errors.Join(s.udp.Close(), s.tcp.Close())
+	})
+	return g.Wait()
+}

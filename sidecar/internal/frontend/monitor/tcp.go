@@ -1,0 +1,136 @@
+package monitor
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/landmark-health/landmark/lmp"
+)
+
+const (
+	// maxConnections bounds what askers can make the server hold.
+	maxConnections = 4096
+	// frameTimeout is how long a begun frame may take to come whole, and an
+	// answer to be taken.
+	frameTimeout = 5 * time.Second
+	// idleTimeout is how long a connection may have nothing to ask.
+	idleTimeout = 5 * time.Minute
+)
+
+// serveStreams answers requests over TCP until ctx is done.
+func (s *Server) serveStreams(ctx context.Context) error {
+	var open sync.WaitGroup
+	defer open.Wait()
+	places := make(chan struct{}, maxConnections)
+	for {
+		conn, err := s.tcp.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		case err != nil:
+			// Out of descriptors, most likely: trying at once would spin.
+			if !pause(ctx, 50*time.Millisecond) {
+				return nil
+			}
+			continue
+		}
+		select {
+		case places <- struct{}{}:
+		default:
+			s.refusals.count(crowded)
+			conn.Close()
+			continue
+		}
+		open.Go(func() {
+			defer func() { <-places }()
+			s.serveStream(ctx, conn.(*net.TCPConn))
+		})
+	}
+}
+
+// pause waits for d, and reports whether ctx was not done before.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// serveStream answers the requests of one connection in their order, until the
+// asker has no more, breaks the rules, or ctx is done.
+func (s *Server) serveStream(ctx context.Context, conn *net.TCPConn) {
+	defer conn.Close()
+	// Whatever it waits for, the end of ctx ends it.
+	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(0, 0)) })()
+	frames := newFrameReader(conn)
+	var out []byte
+	for {
+		if !frames.ready() && !flush(ctx, conn, &out) {
+			return
+		}
+		frame, err := frames.next(ctx)
+		if err != nil {
+			s.refuseStream(err)
+			break
+		}
+		q, key, err := s.parse(frame)
+		if err == nil && q.Kind == lmp.KindWatch {
+			err = errUnsupported
+		}
+		if err != nil {
+			s.refuseStream(err)
+			break
+		}
+		a, settled := s.config.Source.Look(q.Service, q.MaxAge)
+		if !settled {
+			if !flush(ctx, conn, &out) {
+				return
+			}
+			if a, err = s.config.Source.Ask(ctx, q.Service, q.MaxAge); err != nil {
+				return
+			}
+		}
+		answer := translate(q, &a)
+		out = lmp.AppendAnswer(out, &answer, lmp.MaxLength, key)
+		if len(out) >= lmp.MaxLength && !flush(ctx, conn, &out) {
+			return
+		}
+	}
+	flush(ctx, conn, &out) // what was asked before the end is answered
+}
+
+var errUnsupported = errors.New("kind of request not supported")
+
+// refuseStream counts why a connection is closed on its asker, if it is.
+func (s *Server) refuseStream(err error) {
+	switch {
+	case errors.Is(err, errUnsupported):
+		s.refusals.count(unsupported)
+	case errors.Is(err, errUnfinished):
+		s.refusals.count(unfinished)
+	case errors.Is(err, lmp.ErrMalformed), errors.Is(err, lmp.ErrUnauthenticated):
+		s.refusals.countError(err)
+	}
+}
+
+// flush sends the answers made so far, and reports whether the asker took
+// them.
+func flush(ctx context.Context, conn net.Conn, out *[]byte) bool {
+	if len(*out) == 0 {
+		return true
+	}
+	if ctx.Err() != nil {
+		return false
+	}
+	conn.SetWriteDeadline(time.Now().Add(frameTimeout))
+	_, err := conn.Write(*out)
+	*out = (*out)[:0]
+	return err == nil
+}
