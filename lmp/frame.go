@@ -21,6 +21,9 @@ const (
 	// MaxDatagram is the size in bytes of the longest answer over UDP: what an
 	// Ethernet frame takes over IPv4.
 	MaxDatagram = 1472
+
+	// MaxService is the size in bytes of the longest service name.
+	MaxService = maxFieldValue
 )
 
 const (

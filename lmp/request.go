@@ -68,8 +68,8 @@ func AppendRequest(dst []byte, q Request, key *Key) ([]byte, error) {
 	if err := checkKind(q.Kind); err != nil {
 		return dst, err
 	}
-	if len(q.Service) > maxFieldValue {
-		return dst, fmt.Errorf("%w: a service name has %d bytes and may have %d", ErrMalformed, len(q.Service), maxFieldValue)
+	if len(q.Service) > MaxService {
+		return dst, fmt.Errorf("%w: a service name has %d bytes and may have %d", ErrMalformed, len(q.Service), MaxService)
 	}
 	maxAge := milliseconds(q.MaxAge)
 	if q.MaxAge > 0 {

@@ -1,0 +1,323 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/landmark-health/landmark/lmp"
+)
+
+// program is the path of the program under test.
+var program string
+
+func TestMain(m *testing.M) {
+	os.Exit(buildAndRun(m))
+}
+
+func buildAndRun(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "landmark-check")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	program = filepath.Join(dir, "landmark-check")
+	build := exec.Command("go", "build", "-ldflags", "-X main.version=v1.2.3-test", "-o", program, ".")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "building the program: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// result is what a run of the program came to.
+type result struct {
+	code           int
+	stdout, stderr string
+	took           time.Duration
+}
+
+// execute runs the program at path, or a link to it.
+func execute(t *testing.T, path string, args ...string) result {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	cmd := exec.Command(path, args...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	begun := time.Now()
+	err := cmd.Run()
+	r := result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String(), time.Since(begun)}
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// expect fails the test unless r is that exit code and that one line on stdout,
+// or with ... at its end a line that begins so.
+func expect(t *testing.T, r result, code int, line string) {
+	t.Helper()
+	start, isStart := strings.CutSuffix(line, "...")
+	if r.code != code || r.stderr != "" || r.stdout != line+"\n" && (!isStart || !strings.HasPrefix(r.stdout, start)) {
+		t.Errorf("exit %d, stdout %q, stderr %q; want exit %d and %q", r.code, r.stdout, r.stderr, code, line)
+	}
+	if strings.Count(r.stdout, "\n") != 1 {
+		t.Errorf("stdout %q is not one line", r.stdout)
+	}
+}
+
+func TestAnswers(t *testing.T) {
+	s := new(server)
+	for _, host := range []string{"127.0.0.1", "[::1]"} {
+		for _, network := range []string{"udp", "tcp"} {
+			var address string
+			if network == "udp" {
+				address = listenUDP(t, host+":0", s.reply)
+			} else {
+				address = listenTCP(t, host+":0", s.stream)
+			}
+			for _, tt := range []struct {
+				service          string
+				exec, keepalived int
+				line             string
+			}{
+				{"epg", 0, 0, "epg: SERVING"},
+				{"degraded", 0, 0, "degraded: SERVING"},
+				{"stalled", 4, 1, "stalled: NOT_SERVING stalled"},
+				{"draining", 4, 2, "draining: NOT_SERVING draining"},
+				{"undecided", 4, 1, "undecided: UNKNOWN"},
+				{"future", 4, 1, "future: STATUS_9 cause 42"},
+				{"nobody", 3, 1, "nobody: SERVICE_UNKNOWN"},
+				{"", 3, 1, "all services: SERVICE_UNKNOWN"},
+			} {
+				t.Run(network+host+tt.service, func(t *testing.T) {
+					args := []string{"-addr", address, "-" + network, "-service", tt.service, "-timeout", "20s"}
+					expect(t, execute(t, program, args...), tt.exec, tt.line)
+					expect(t, execute(t, program, append(args, "-as", "exec")...), tt.exec, tt.line)
+					expect(t, execute(t, program, append(args, "-as", "keepalived")...), tt.keepalived, tt.line)
+				})
+			}
+		}
+	}
+}
+
+func TestHostNames(t *testing.T) {
+	address := listenTCP(t, "127.0.0.1:0", new(server).stream)
+	_, port, _ := net.SplitHostPort(address)
+	expect(t, execute(t, program, "-addr", "localhost:"+port, "-tcp", "-service", "epg", "-timeout", "20s"), 0, "epg: SERVING")
+}
+
+func TestMaxAge(t *testing.T) {
+	address := listenUDP(t, "127.0.0.1:0", new(server).reply)
+	expect(t, execute(t, program, "-addr", address, "-service", "aged", "-max-age", "250ms", "-timeout", "20s"), 0, "aged: SERVING")
+	expect(t, execute(t, program, "-addr", address, "-service", "aged", "-timeout", "20s"), 3, "aged: SERVICE_UNKNOWN")
+}
+
+func TestKeys(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name string, mode os.FileMode, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	one, two := "1:"+strings.Repeat("11", 16)+"\n", "2:"+strings.Repeat("22", 16)+"\n"
+	onlyOne, both := file("one", 0o600, one), file("both", 0o600, two+one)
+	keys, err := lmp.ReadKeys(onlyOne)
+	if err != nil {
+		t.Fatal(err)
+	}
+	guarded, open := &server{keys: keys}, new(server)
+	udp, tcp := listenUDP(t, "127.0.0.1:0", guarded.reply), listenTCP(t, "127.0.0.1:0", guarded.stream)
+	openUDP := listenUDP(t, "127.0.0.1:0", open.reply)
+
+	for _, tt := range []struct {
+		args []string
+		code int
+		line string
+	}{
+		{[]string{"-addr", udp, "-key-file", onlyOne, "-timeout", "20s"}, 0, "epg: SERVING"},
+		{[]string{"-addr", tcp, "-tcp", "-key-file", onlyOne, "-timeout", "20s"}, 0, "epg: SERVING"},
+		// The first key of both is not the server's.
+		{[]string{"-addr", tcp, "-tcp", "-key-file", both, "-timeout", "20s"}, 3, "epg: asking " + tcp + " by tcp: the server closed the connection without an answer"},
+		{[]string{"-addr", tcp, "-tcp", "-timeout", "20s"}, 3, "epg: asking " + tcp + "..."},
+		{[]string{"-addr", udp, "-timeout", "100ms"}, 2, "epg: asking " + udp + " by udp: no answer in time"},
+		// A server without keys does not sign.
+		{[]string{"-addr", openUDP, "-key-file", onlyOne, "-timeout", "500ms"}, 2, "epg: asking " + openUDP + " by udp: no answer in time: not authenticated: the frame is not signed"},
+	} {
+		expect(t, execute(t, program, append(tt.args, "-service", "epg")...), tt.code, tt.line)
+	}
+
+	badArguments(t, "run: chmod 600", "-addr", udp, "-key-file", file("public", 0o644, one))
+	badArguments(t, "line 1", "-addr", udp, "-key-file", file("broken", 0o600, "1"))
+	badArguments(t, "no such file", "-addr", udp, "-key-file", filepath.Join(dir, "none"))
+}
+
+// Whatever the network does, the program is gone by its deadline.
+func TestDeadline(t *testing.T) {
+	const limit = 300 * time.Millisecond
+	hang := make(chan struct{})
+	t.Cleanup(func() { close(hang) })
+	serving := answers["epg"]
+	serving.Kind = lmp.KindCheck
+
+	for name, tt := range map[string]struct {
+		network, address string
+	}{
+		"a black hole": {"udp", listenUDP(t, "127.0.0.1:0", func([]byte) []byte { return nil })},
+		"nonsense":     {"udp", listenUDP(t, "127.0.0.1:0", func([]byte) []byte { return []byte("nonsense") })},
+		"the answer to another question": {"udp", listenUDP(t, "127.0.0.1:0", func([]byte) []byte {
+			return lmp.AppendAnswer(nil, &serving, lmp.MaxDatagram, nil)
+		})},
+		"a port nobody listens on": {"udp", freeUDP(t)},
+		"silence":                  {"tcp", listenTCP(t, "127.0.0.1:0", func(net.Conn) { <-hang })},
+		"a byte at a time": {"tcp", listenTCP(t, "127.0.0.1:0", func(conn net.Conn) {
+			tick := time.NewTicker(50 * time.Millisecond)
+			defer tick.Stop()
+			for _, b := range lmp.AppendAnswer(nil, &serving, lmp.MaxLength, nil) {
+				<-tick.C
+				if _, err := conn.Write([]byte{b}); err != nil {
+					return
+				}
+			}
+		})},
+		"a queue that is full": {"tcp", fullBacklog(t)},
+	} {
+		for _, mode := range []struct {
+			name string
+			code int
+		}{{"exec", 2}, {"keepalived", 1}} {
+			t.Run(name+" "+mode.name, func(t *testing.T) {
+				r := execute(t, program, "-addr", tt.address, "-"+tt.network, "-service", "epg", "-timeout", limit.String(), "-as", mode.name)
+				expect(t, r, mode.code, "epg: ...")
+				// The rest is for a busy machine to start the process in.
+				if r.took < limit || r.took > limit+time.Second {
+					t.Errorf("it took %v, want %v", r.took, limit)
+				}
+			})
+		}
+	}
+}
+
+// freeUDP returns an address that nobody listens at.
+func freeUDP(t *testing.T) string {
+	t.Helper()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	return conn.LocalAddr().String()
+}
+
+// fullBacklog returns the address of a listener whose queue is full, so that to
+// connect takes for ever.
+func fullBacklog(t *testing.T) string {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Close(fd) })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Listen(fd, 0); err != nil {
+		t.Fatal(err)
+	}
+	name, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := fmt.Sprintf("127.0.0.1:%d", name.(*syscall.SockaddrInet4).Port)
+	for range 100 {
+		conn, err := net.DialTimeout("tcp", address, 100*time.Millisecond)
+		if err != nil {
+			return address
+		}
+		t.Cleanup(func() { conn.Close() })
+	}
+	t.Fatal("the queue does not fill")
+	return ""
+}
+
+func TestFailuresAtOnce(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	closed := l.Addr().String()
+	refusing := listenTCP(t, "127.0.0.1:0", func(net.Conn) {})
+	http := listenTCP(t, "127.0.0.1:0", func(conn net.Conn) {
+		conn.Read(make([]byte, 1500))
+		conn.Write([]byte("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"))
+	})
+	for _, tt := range []struct {
+		address          string
+		exec, keepalived int
+	}{
+		{closed, 2, 1},
+		{refusing, 3, 1},
+		{http, 2, 1},
+	} {
+		args := []string{"-addr", tt.address, "-tcp", "-service", "epg", "-timeout", "20s", "-as"}
+		r := execute(t, program, append(args, "exec")...)
+		expect(t, r, tt.exec, "epg: ...")
+		if r.took > 10*time.Second {
+			t.Errorf("%s took %v", tt.address, r.took)
+		}
+		expect(t, execute(t, program, append(args, "keepalived")...), tt.keepalived, "epg: ...")
+	}
+}
+
+// badArguments runs the program and wants exit 1, and one line on stderr that has
+// message in it.
+func badArguments(t *testing.T, message string, args ...string) {
+	t.Helper()
+	r := execute(t, program, args...)
+	if r.code != 1 || r.stdout != "" || !strings.HasPrefix(r.stderr, "landmark-check: ") ||
+		strings.Count(r.stderr, "\n") != 1 || !strings.Contains(r.stderr, message) {
+		t.Errorf("%q: exit %d, stdout %q, stderr %q; want exit 1 and one line with %q", args, r.code, r.stdout, r.stderr, message)
+	}
+}
+
+func TestBadArguments(t *testing.T) {
+	const addr = "-addr=127.0.0.1:19533"
+	badArguments(t, "-addr")
+	badArguments(t, "-addr", "-as", "keepalived")
+	badArguments(t, "-addr", "-addr", "127.0.0.1")
+	badArguments(t, "-addr", "-addr", "127.0.0.1:")
+	badArguments(t, "-addr", "-addr", "2001:db8::7")
+	badArguments(t, "not defined: -no", addr, "-no")
+	badArguments(t, `unexpected argument "epg"`, addr, "epg")
+	badArguments(t, "-timeout", addr, "-timeout", "1")
+	badArguments(t, "-timeout", addr, "-timeout", "0s")
+	badArguments(t, "-timeout", addr, "-timeout", "-1s")
+	badArguments(t, "-max-age", addr, "-max-age", "-1ms")
+	badArguments(t, "-udp and -tcp", addr, "-udp", "-tcp")
+	badArguments(t, `"nagios"`, addr, "-as", "nagios")
+	badArguments(t, "-service", addr, "-service", strings.Repeat("s", 256))
+}
+
+func TestHelpIsNoSuccess(t *testing.T) {
+	for _, help := range []string{"-h", "-help", "--help"} {
+		r := execute(t, program, help)
+		if r.code != 1 || r.stdout != "" || !strings.Contains(r.stderr, "-max-age") {
+			t.Errorf("%s: exit %d, stdout %q, stderr %q; want exit 1 and the flags on stderr", help, r.code, r.stdout, r.stderr)
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	expect(t, execute(t, program, "-version"), 0, "landmark-check v1.2.3-test")
+}

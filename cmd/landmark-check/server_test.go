@@ -1,0 +1,117 @@
+package main
+
+import (
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/landmark-health/landmark/lmp"
+)
+
+// answers are what the server of the tests says of its services. What is not here
+// is an unknown service to it.
+var answers = map[string]lmp.Answer{
+	"epg":       {Status: lmp.StatusServing, Weight: 100},
+	"degraded":  {Status: lmp.StatusServing, Weight: 30, Degraded: true},
+	"stalled":   {Status: lmp.StatusNotServing, Cause: lmp.CauseStalled},
+	"draining":  {Status: lmp.StatusNotServing, Cause: lmp.CauseDraining},
+	"undecided": {Status: lmp.StatusUnknown},
+	"future":    {Status: 9, Cause: 42, Weight: 100},
+}
+
+// server is a small LMP server.
+type server struct {
+	keys lmp.Keys
+}
+
+// reply answers one request; it returns nothing to one that is to get no answer.
+func (s *server) reply(frame []byte) []byte {
+	q, err := lmp.ParseRequest(frame)
+	if err != nil {
+		return nil
+	}
+	key, err := s.keys.Verify(frame)
+	if err != nil {
+		return nil
+	}
+	a, known := answers[string(q.Service)]
+	if !known {
+		a = lmp.Answer{Status: lmp.StatusUnknownService, Cause: lmp.CauseUnknownService}
+	}
+	if string(q.Service) == "aged" && q.MaxAge == 250*time.Millisecond {
+		a = answers["epg"]
+	}
+	a.Kind, a.Nonce = q.Kind, q.Nonce
+	return lmp.AppendAnswer(nil, &a, len(frame), key)
+}
+
+// listenUDP answers datagrams by reply until the test ends, and returns its address.
+func listenUDP(t *testing.T, address string, reply func([]byte) []byte) string {
+	t.Helper()
+	conn, err := net.ListenPacket("udp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	go func() {
+		buf := make([]byte, lmp.MaxDatagram)
+		for {
+			n, from, err := conn.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			if b := reply(buf[:n]); b != nil {
+				conn.WriteTo(b, from)
+			}
+		}
+	}()
+	return conn.LocalAddr().String()
+}
+
+// listenTCP hands each connection to serve until the test ends, and returns its
+// address.
+func listenTCP(t *testing.T, address string, serve func(net.Conn)) string {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				serve(conn)
+			}()
+		}
+	}()
+	return l.Addr().String()
+}
+
+// stream answers requests on a connection until one gets no answer.
+func (s *server) stream(conn net.Conn) {
+	for {
+		frame := make([]byte, lmp.HeaderLength)
+		if _, err := io.ReadFull(conn, frame); err != nil {
+			return
+		}
+		n, err := lmp.FrameLength(frame)
+		if err != nil {
+			return
+		}
+		frame = append(frame, make([]byte, n-len(frame))...)
+		if _, err := io.ReadFull(conn, frame[lmp.HeaderLength:]); err != nil {
+			return
+		}
+		b := s.reply(frame)
+		if b == nil {
+			return
+		}
+		conn.Write(b)
+	}
+}
