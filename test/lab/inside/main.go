@@ -1,0 +1,88 @@
+// Command inside plays one scenario in a machine that boots for nothing else: it builds the network, starts the director,
+// the real servers and the clients, does to them what the scenario says, and journals to its standard output what
+// happened and when. It judges nothing; the test on the host does. At its end it halts the machine.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/landmark-health/landmark/test/lab/journal"
+)
+
+// runLimit ends a scenario that got stuck, early enough for the journal to be read before the host's patience ends.
+const runLimit = 70 * time.Second
+
+// scenarios are the stories that can be played, by the name that LAB_SCENARIO gives. programs is the directory of the
+// programs under test.
+var scenarios = map[string]func(ctx context.Context, j *journal.Writer, programs string) error{
+	"udp-check": udpCheck,
+}
+
+// main takes its orders from the environment, which is the kernel's command line: LAB_SCENARIO is a scenario's name and
+// LAB_PROGRAMS the directory of the programs under test.
+func main() {
+	j := journal.NewWriter(os.Stdout)
+	if err := play(j, os.Getenv("LAB_SCENARIO"), os.Getenv("LAB_PROGRAMS")); err != nil {
+		j.Failure(err)
+	}
+	fmt.Print(logTails())
+	if err := j.End(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	if err := halt(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// play runs the scenario. A panic becomes an error, so that the machine is halted all the same.
+func play(j *journal.Writer, name, programs string) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	scenario, known := scenarios[name]
+	if !known {
+		return fmt.Errorf("no scenario is named %q", name)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), runLimit)
+	defer cancel()
+	err = scenario(ctx, j, programs)
+	if err != nil {
+		listing, listErr := listTable()
+		err = errors.Join(err, listErr)
+		fmt.Printf("%s", listing)
+	}
+	return err
+}
+
+// listTable is the director's IPVS table in ipvsadm's words, for a reader who wants to know why a run failed.
+func listTable() ([]byte, error) {
+	var listing []byte
+	err := namespace(directorName).enter(func() (err error) {
+		listing, err = exec.Command("ipvsadm", "-Ln").CombinedOutput()
+		return err
+	})
+	return listing, err
+}
+
+// halt switches the machine off, once the console has taken what was written.
+func halt() error {
+	const drain = 1 // TCSBRK with a non-zero argument waits for the output, as tcdrain(3) does
+	if err := unix.IoctlSetInt(int(os.Stdout.Fd()), unix.TCSBRK, drain); err != nil {
+		return fmt.Errorf("draining the console: %w", err)
+	}
+	if err := unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF); err != nil {
+		return fmt.Errorf("halting the machine: %w", err)
+	}
+	return nil
+}

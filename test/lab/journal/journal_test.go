@@ -1,0 +1,94 @@
+package journal
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// What is written is read back, in order, from a console that other things are printed on and that ends lines its own way.
+func TestReadBack(t *testing.T) {
+	var console bytes.Buffer
+	fmt.Fprintln(&console, "Linux version")
+	j := NewWriter(&console)
+	j.Step(Wedged)
+	console.WriteString("\r\nkernel: a message with no end of its own ")
+	j.Table(Table{Service: Asked, Servers: []string{"rs2"}, At: 3 * time.Second})
+	j.Request(Request{Service: Control, Start: time.Second, End: 2 * time.Second, OK: true})
+	j.Failure(errors.New("it rained\nall day"))
+	if err := j.End(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Read(strings.NewReader(strings.ReplaceAll(console.String(), "\n", "\r\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Run{
+		Steps:    []Step{{Name: Wedged, At: got.Steps[0].At}},
+		Tables:   []Table{{Service: Asked, Servers: []string{"rs2"}, At: 3 * time.Second}},
+		Requests: []Request{{Service: Control, Start: time.Second, End: 2 * time.Second, OK: true}},
+		Failure:  "it rained\nall day",
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("journal read back:\ngot  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestReadTellsBrokenJournals(t *testing.T) {
+	for name, c := range map[string]struct {
+		console string
+		want    error
+	}{
+		"empty":      {"reboot: System halted\n", io.ErrUnexpectedEOF},
+		"breaks off": {prefix + `{"Step":{"Name":"x","At":1}}` + "\n", io.ErrUnexpectedEOF},
+		"cut line":   {prefix + `{"Step":{"Na` + "\n" + prefix + `{"End":true}` + "\n", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Read(strings.NewReader(c.console))
+			if err == nil || c.want != nil && !errors.Is(err, c.want) {
+				t.Errorf("Read error = %v, want %v", err, c.want)
+			}
+		})
+	}
+}
+
+func TestWritersKeepLinesWhole(t *testing.T) {
+	var console bytes.Buffer
+	j := NewWriter(&console)
+	const writers, lines = 4, 100
+	var all sync.WaitGroup
+	for range writers {
+		all.Go(func() {
+			for range lines {
+				j.Request(Request{Service: Asked})
+			}
+		})
+	}
+	all.Wait()
+	if err := j.End(); err != nil {
+		t.Fatal(err)
+	}
+	run, err := Read(&console)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(run.Requests) != writers*lines {
+		t.Errorf("read %d requests, want %d", len(run.Requests), writers*lines)
+	}
+}
+
+func TestEndTellsOfFailedWrites(t *testing.T) {
+	reader, writer := io.Pipe()
+	reader.Close()
+	j := NewWriter(writer)
+	j.Step(Wedged)
+	if err := j.End(); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("End = %v, want %v", err, io.ErrClosedPipe)
+	}
+}
