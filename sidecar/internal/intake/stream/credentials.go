@@ -1,0 +1,61 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/peer"
+
+	"github.com/landmark-health/landmark/sidecar/internal/socket"
+)
+
+// peerCredentials are gRPC transport credentials that learn from the kernel
+// who connected. The socket never leaves the machine, so there is nothing to
+// encrypt.
+type peerCredentials struct{}
+
+// authInfo is what peerCredentials learned of a connection.
+type authInfo struct {
+	credentials.CommonAuthInfo
+	peer socket.Peer
+}
+
+func (authInfo) AuthType() string { return "SO_PEERCRED" }
+
+func (peerCredentials) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	unixConn, ok := conn.(*net.UnixConn)
+	if !ok {
+		return nil, nil, fmt.Errorf("agents connect by a Unix socket, not by %s", conn.LocalAddr().Network())
+	}
+	p, err := socket.PeerOf(unixConn)
+	if err != nil {
+		return nil, nil, err
+	}
+	level := credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity}
+	return conn, authInfo{level, p}, nil
+}
+
+func (peerCredentials) ClientHandshake(context.Context, string, net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	return nil, nil, errors.New("only a server learns who its peer is")
+}
+
+func (peerCredentials) Info() credentials.ProtocolInfo {
+	return credentials.ProtocolInfo{SecurityProtocol: "SO_PEERCRED"}
+}
+
+func (c peerCredentials) Clone() credentials.TransportCredentials { return c }
+
+func (peerCredentials) OverrideServerName(string) error { return nil }
+
+// peerOf returns who opened the stream of ctx.
+func peerOf(ctx context.Context) (socket.Peer, bool) {
+	p, _ := peer.FromContext(ctx)
+	if p == nil {
+		return socket.Peer{}, false
+	}
+	info, ok := p.AuthInfo.(authInfo)
+	return info.peer, ok
+}

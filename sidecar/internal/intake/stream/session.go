@@ -1,0 +1,151 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
+	"github.com/landmark-health/landmark/sidecar/internal/judge"
+	"github.com/landmark-health/landmark/sidecar/internal/registry"
+)
+
+type agentStream = grpc.BidiStreamingServer[reportv1.StreamRequest, reportv1.StreamResponse]
+
+// Stream takes one process's session (proto/landmark/intake/v1).
+func (s *Server) Stream(stream agentStream) error {
+	hello, err := receiveHello(stream)
+	if err != nil {
+		return err
+	}
+	peer, ok := peerOf(stream.Context())
+	if !ok {
+		return status.Error(codes.Unauthenticated, "the kernel did not say who connected")
+	}
+	link := newLink()
+	session, err := s.registry.Open(registry.Peer{Service: hello.Service, Instance: hello.Instance, UID: peer.UID}, link)
+	if err != nil {
+		return statusOf(err)
+	}
+	logger := s.logger.With("service", hello.Service, "instance", hello.Instance, "pid", peer.PID, "uid", peer.UID)
+	return s.serve(stream, session, link, logger)
+}
+
+// serve reads the agent's messages and carries commands to it until either
+// ends the session.
+func (s *Server) serve(stream agentStream, session *registry.Session, link *link, logger *slog.Logger) error {
+	var carrier sync.WaitGroup
+	ctx, cancel := context.WithCancel(stream.Context())
+	defer carrier.Wait()
+	defer cancel()
+
+	in := &intake{stream: stream, session: session, welcomed: func() {
+		logger.Info("program reports")
+		carrier.Go(func() { link.carry(ctx, stream.Send) })
+	}}
+	received := make(chan error, 1)
+	go func() { received <- in.receive() }()
+	select {
+	case err := <-link.ended:
+		logger.Warn("session ended", "why", err)
+		return statusOf(err)
+	case err := <-received:
+		return s.ended(session, err, logger)
+	}
+}
+
+// errGoodbye is that the program stopped of its own will.
+var errGoodbye = errors.New("goodbye")
+
+// ended closes the session of a stream that ended with err, and returns what
+// the agent is told.
+func (s *Server) ended(session *registry.Session, err error, logger *slog.Logger) error {
+	switch {
+	case errors.Is(err, errGoodbye):
+		session.Goodbye()
+		logger.Info("program said goodbye")
+		return nil
+	case s.stopping.Load():
+		// That the sidecar stops is no fact about the program.
+		return status.Error(codes.Unavailable, "landmarkd is stopping")
+	default:
+		session.Lost()
+		logger.Warn("program lost", "why", err)
+		return statusOf(err)
+	}
+}
+
+// intake feeds one stream's messages to its session.
+type intake struct {
+	stream   agentStream
+	session  *registry.Session
+	declared []judge.Declared // the latest declaration, nil before the first
+	welcomed func()
+}
+
+// receive takes messages until the stream ends, which it tells by an error.
+func (in *intake) receive() error {
+	for {
+		m, err := in.stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return errors.New("the stream ended without a goodbye")
+		}
+		if err == nil {
+			err = in.take(m)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// take feeds one message.
+func (in *intake) take(m *reportv1.StreamRequest) error {
+	switch m := m.Message.(type) {
+	case *reportv1.StreamRequest_Declaration:
+		return in.declare(m.Declaration)
+	case *reportv1.StreamRequest_Report:
+		return in.report(m.Report)
+	case *reportv1.StreamRequest_Goodbye:
+		return errGoodbye
+	case *reportv1.StreamRequest_Hello:
+		return invalid("hello", "came twice: one stream is one process")
+	default:
+		return invalid("message", "is empty, or of a kind that this landmarkd does not know")
+	}
+}
+
+func (in *intake) declare(d *reportv1.Declaration) error {
+	landmarks, err := readDeclaration(d)
+	if err != nil {
+		return err
+	}
+	first := in.declared == nil
+	in.session.Declare(landmarks)
+	in.declared = landmarks
+	if !first {
+		return nil
+	}
+	if err := in.stream.Send(welcome()); err != nil {
+		return err
+	}
+	in.welcomed()
+	return nil
+}
+
+func (in *intake) report(r *reportv1.Report) error {
+	if in.declared == nil {
+		return invalid("report", "came before a declaration")
+	}
+	facts, err := readReport(r, len(in.declared))
+	if err != nil {
+		return err
+	}
+	return in.session.Report(facts, r.Answered)
+}

@@ -1,0 +1,4 @@
+// Package socket is the sidecar's Unix sockets: where they live, how one left
+// behind by a landmarkd that died is taken over while a living one's never is,
+// and who is at the other end.
+package socket

@@ -1,0 +1,37 @@
+package socket
+
+import (
+	"fmt"
+	"net"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Peer is who connected, as the kernel vouches (SO_PEERCRED, unix(7)): the
+// credentials that the process had when it did.
+type Peer struct {
+	UID uint32
+	GID uint32
+	PID int32 // 0 if it is of another PID namespace
+}
+
+// PeerOf returns who is at the other end of the connection.
+func PeerOf(conn *net.UnixConn) (Peer, error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return Peer{}, err
+	}
+	var cred *unix.Ucred
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		cred, failed = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
+	if err != nil {
+		return Peer{}, err
+	}
+	if failed != nil {
+		return Peer{}, fmt.Errorf("asking for the peer's credentials: %w", os.NewSyscallError("getsockopt", failed))
+	}
+	return Peer{UID: cred.Uid, GID: cred.Gid, PID: cred.Pid}, nil
+}
