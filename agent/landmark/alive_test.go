@@ -1,0 +1,112 @@
+package landmark
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestAliveReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s Set
+		a := s.Alive("a", time.Second)
+		read := func(what string, want Reading) {
+			t.Helper()
+			if diff := cmp.Diff(want, s.Landmarks()[0].Read(time.Now())); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", what, diff)
+			}
+		}
+		read("made", Reading{})
+		time.Sleep(3 * time.Second)
+		read("never reached", Reading{Age: 3 * time.Second})
+		a.Reach()
+		read("reached", Reading{Reached: true, Count: 1})
+		time.Sleep(time.Hour)
+		read("wedged for an hour", Reading{Reached: true, Age: time.Hour, Count: 1})
+		a.Reach()
+		a.Reach()
+		read("reached twice", Reading{Reached: true, Count: 3})
+	})
+}
+
+// A pass between two readings must neither be lost nor counted twice, however
+// it falls together with the asking for a wake-up.
+func TestAliveLosesNoPass(t *testing.T) {
+	const workers, passes = 4, 10_000
+	var s Set
+	a := s.Alive("a", time.Millisecond)
+	_, stop := s.Watch()
+	defer stop()
+	var group sync.WaitGroup
+	for range workers {
+		group.Go(func() {
+			for range passes {
+				a.Reach()
+			}
+		})
+	}
+	finished := make(chan struct{})
+	go func() { group.Wait(); close(finished) }()
+	alive := s.Landmarks()[0]
+	for now, running := time.Now(), true; running; now = now.Add(time.Millisecond) {
+		alive.Read(now)
+		select {
+		case <-finished:
+			running = false
+		default:
+		}
+	}
+	if got := alive.Read(time.Now()).Count; got != workers*passes {
+		t.Errorf("%d passes were counted as %d", workers*passes, got)
+	}
+}
+
+func TestReachAllocatesNothing(t *testing.T) {
+	var s Set
+	a := s.Alive("a", time.Second)
+	_, stop := s.Watch()
+	defer stop()
+	var none *Alive
+	alive := s.Landmarks()[0]
+	late := time.Now().Add(time.Hour)
+	for name, reach := range map[string]func(){
+		"in time": a.Reach,
+		"nil":     none.Reach,
+		"overdue": func() { alive.Read(late); late = late.Add(time.Hour); alive.Read(late); a.Reach() },
+	} {
+		if n := testing.AllocsPerRun(100, reach); n != 0 {
+			t.Errorf("Reach %s: %v allocations", name, n)
+		}
+	}
+}
+
+// BenchmarkReach compares Reach with the atomic addition that it consists of.
+func BenchmarkReach(b *testing.B) {
+	b.Run("atomic", func(b *testing.B) {
+		var n atomic.Uint64
+		for b.Loop() {
+			n.Add(1)
+		}
+	})
+	b.Run("reach", func(b *testing.B) {
+		var s Set
+		a := s.Alive("a", time.Second)
+		for b.Loop() {
+			a.Reach()
+		}
+	})
+	// Each core has a landmark of its own: none may disturb the other.
+	b.Run("reach-parallel", func(b *testing.B) {
+		var s Set
+		b.RunParallel(func(pb *testing.PB) {
+			a := s.Alive(b.Name(), time.Second)
+			for pb.Next() {
+				a.Reach()
+			}
+		})
+	})
+}

@@ -1,0 +1,93 @@
+package landmark
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// The bounds of a declaration: those of the report on the wire
+// (proto/landmark/report/v1).
+const (
+	maxName     = 128 // bytes
+	minDuration = time.Millisecond
+	maxDuration = 24 * time.Hour
+)
+
+// A Kind is the way in which a landmark shows whether the program does its
+// work. The numbers are those of every Landmark protocol; each kind stands in
+// the file of its landmark.
+type Kind uint8
+
+// An Impact is what a failing landmark does to the service. The numbers are
+// those of every Landmark protocol.
+type Impact uint8
+
+const (
+	// Critical fails liveness and readiness: the program is to be restarted,
+	// and until then gets no work. The default of Alive and Loop.
+	Critical Impact = 1
+	// Readiness fails readiness alone: the program gets no work.
+	Readiness Impact = 2
+	// Degrading lowers the weight alone: the program gets less work.
+	Degrading Impact = 3
+	// Informational does nothing; the landmark is shown.
+	Informational Impact = 4
+)
+
+// A Declaration says what a landmark is. It never changes.
+type Declaration struct {
+	Name   string // 1 to 128 bytes of UTF-8 without control characters
+	Kind   Kind
+	Impact Impact
+	// Within is how long the landmark may go unreached: 1 ms to 24 h.
+	Within time.Duration
+	// StartWithin is how long it may take to be reached for the first time,
+	// counted from its making: 1 ms to 24 h, or 0 for as long as it takes.
+	StartWithin time.Duration
+}
+
+// An Option sets what is common to every kind of landmark.
+type Option interface {
+	LoopOption
+	apply(*Declaration)
+}
+
+// option is an Option, and so an option of each kind.
+type option func(*Declaration)
+
+func (o option) apply(d *Declaration) { o(d) }
+func (o option) applyLoop(l *Loop)    { o(&l.declaration) }
+
+// StartWithin lets the landmark fail when it was not reached within d of its
+// making, d being 1 ms to 24 h. Without it a landmark that was never reached
+// counts as starting, for as long as it takes.
+func StartWithin(d time.Duration) Option {
+	return option(func(to *Declaration) { to.StartWithin = d })
+}
+
+// WithImpact sets what the landmark does to the service when it fails.
+func WithImpact(i Impact) Option {
+	return option(func(to *Declaration) { to.Impact = i })
+}
+
+// validate returns the first of the rules for all kinds that d breaks.
+func (d Declaration) validate() error {
+	switch {
+	case d.Name == "" || len(d.Name) > maxName:
+		return fmt.Errorf("a name has 1 to %d bytes, not %d", maxName, len(d.Name))
+	case !utf8.ValidString(d.Name) || strings.ContainsFunc(d.Name, unicode.IsControl):
+		return errors.New("a name is UTF-8 text without control characters")
+	case d.Within < minDuration || d.Within > maxDuration:
+		return fmt.Errorf("within must be 1ms to 24h, not %v", d.Within)
+	case d.StartWithin != 0 && (d.StartWithin < minDuration || d.StartWithin > maxDuration):
+		return fmt.Errorf("StartWithin must be 1ms to 24h, not %v; leave it out for as long as it takes",
+			d.StartWithin)
+	case d.Impact < Critical || d.Impact > Informational:
+		return fmt.Errorf("impact %d is none of Critical, Readiness, Degrading and Informational", d.Impact)
+	}
+	return nil
+}

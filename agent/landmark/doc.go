@@ -1,0 +1,23 @@
+// Package landmark is the vocabulary in which a program shows that it does its
+// work: landmarks, and the recording of how the program passes them.
+//
+// A landmark is a named place in the program. Declare landmarks in a [Set],
+// hand each to the code that does the work, and let an agent (package
+// [github.com/landmark-health/landmark/agent]) carry the set to the sidecar:
+//
+//   - [Alive] is for a loop that turns by itself: it calls Reach at each turn.
+//   - [Loop] is for a loop that may sleep while there is nothing to do: it
+//     answers the get-state command whenever one comes. To be idle is healthy.
+//
+// Only the code that does the work may reach a landmark. Nothing in this
+// package vouches for the program: it has no timer, and its only goroutine is
+// the one on which a Loop's [Post] runs. For the same reason a goroutine that
+// exists only to reach a landmark, or to answer for another, is a lie.
+//
+// A landmark is never a burden to the code that holds it. Its methods do
+// nothing on a nil landmark, never fail, and what deep code calls never waits.
+//
+// This package needs the standard library alone, so any part of a program can
+// import it. What is recorded here is a fact; whether it is good or bad is for
+// the sidecar to judge.
+package landmark
