@@ -6,8 +6,10 @@ import (
 )
 
 // Directory returns where the sidecar's sockets live: $RUNTIME_DIRECTORY, as
-// systemd sets it, else /run/landmark as root, else $XDG_RUNTIME_DIR/landmark,
-// else a directory of the user's own below the temporary one.
+// systemd sets it, else /run/landmark as root, else $XDG_RUNTIME_DIR/landmark.
+// A user who has none of these is given /run/landmark too, and the error of
+// making it: any other user could make a directory below the temporary one
+// first.
 func Directory() string {
 	if dir := os.Getenv("RUNTIME_DIRECTORY"); dir != "" {
 		return filepath.SplitList(dir)[0]

@@ -1,0 +1,63 @@
+package socket
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"testing"
+)
+
+// accept returns who the next to connect is.
+func accept(t *testing.T, l *Listener) Peer {
+	t.Helper()
+	conn, err := l.AcceptUnix()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	peer, err := PeerOf(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return peer
+}
+
+func TestPeerIsWhoConnected(t *testing.T) {
+	path := newPath(t)
+	l := mustListen(t, path)
+	answers(t, path)
+	want := Peer{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()), PID: int32(os.Getpid())}
+	if got := accept(t, l); got != want {
+		t.Errorf("%+v connected, want %+v", got, want)
+	}
+}
+
+// Every user may connect, and the kernel tells which one it is.
+func TestPeerOfAnotherUser(t *testing.T) {
+	as := asNobody(t)
+	path := newPath(t)
+	l := mustListen(t, path)
+	p := start(t, "dial", path, as)
+	p.begin()
+	pid := p.cmd.Process.Pid
+	if said := p.says(); said != fmt.Sprint("connected as ", pid) {
+		t.Fatal(said)
+	}
+	want := Peer{UID: nobody, GID: nobody, PID: int32(pid)}
+	if got := accept(t, l); got != want {
+		t.Errorf("%+v connected, want %+v", got, want)
+	}
+}
+
+func TestPeerOfAClosedConnection(t *testing.T) {
+	path := newPath(t)
+	mustListen(t, path)
+	conn, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	if peer, err := PeerOf(conn.(*net.UnixConn)); err == nil {
+		t.Errorf("%+v", peer)
+	}
+}

@@ -1,0 +1,114 @@
+package socket
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// task names what a process that a test started is to do; its argument is in
+// taskArgument.
+const (
+	task         = "LANDMARK_SOCKET_TEST_TASK"
+	taskArgument = "LANDMARK_SOCKET_TEST_ARGUMENT"
+)
+
+// nobody is a user who owns nothing.
+const nobody = 65534
+
+// tasks are what this test binary does as another process, by name. Each says
+// one line, and ends when its standard input does.
+var tasks = map[string]func(argument string) string{
+	"listen": func(path string) string {
+		if _, err := Listen(path); err != nil {
+			return err.Error()
+		}
+		return "listening"
+	},
+	"dial": func(path string) string {
+		if _, err := net.Dial("unix", path); err != nil {
+			return err.Error()
+		}
+		return fmt.Sprint("connected as ", os.Getpid())
+	},
+	"directory": func(string) string { return Directory() },
+}
+
+func TestMain(m *testing.M) {
+	do := tasks[os.Getenv(task)]
+	if do == nil {
+		os.Exit(m.Run())
+	}
+	in := bufio.NewReader(os.Stdin)
+	in.ReadString('\n')
+	fmt.Println(do(os.Getenv(taskArgument)))
+	io.Copy(io.Discard, in)
+	os.Exit(0)
+}
+
+// process is this test binary in another process.
+type process struct {
+	t   *testing.T
+	cmd *exec.Cmd
+	in  io.WriteCloser
+	out *bufio.Reader
+}
+
+// start starts a process that does the task once it is told to go.
+func start(t *testing.T, name, argument string, as *syscall.Credential, environment ...string) *process {
+	t.Helper()
+	// The user nobody may not search the directory that the binary lies in.
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(environment, task+"="+name, taskArgument+"="+argument)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as, Pdeathsig: syscall.SIGKILL}
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p := &process{t: t, cmd: cmd, in: in, out: bufio.NewReader(out)}
+	t.Cleanup(p.kill)
+	return p
+}
+
+// asNobody is the credential of the user nobody; the test is skipped where it
+// cannot be had.
+func asNobody(t *testing.T) *syscall.Credential {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can start a process of another user")
+	}
+	return &syscall.Credential{Uid: nobody, Gid: nobody}
+}
+
+// begin tells the process to go.
+func (p *process) begin() { fmt.Fprintln(p.in) }
+
+// says returns the line that the process says.
+func (p *process) says() string {
+	p.t.Helper()
+	line, err := p.out.ReadString('\n')
+	if err != nil {
+		p.t.Fatalf("the process said nothing: %v", err)
+	}
+	return strings.TrimSpace(line)
+}
+
+// kill ends the process as a crash does: it removes nothing.
+func (p *process) kill() {
+	p.cmd.Process.Kill()
+	p.cmd.Wait()
+}
