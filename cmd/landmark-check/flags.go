@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"time"
 
 	"github.com/landmark-health/landmark/lmp"
@@ -18,7 +19,8 @@ func parseFlags(args []string, stderr io.Writer) (check, error) {
 	c := check{question: probe.Question{Network: "udp", Kind: lmp.KindCheck}}
 	flags := flag.NewFlagSet("landmark-check", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // one line will do, and that is the error
-	flags.StringVar(&c.question.Address, "addr", "", "ask the sidecar at `HOST:PORT`, which is its -monitor")
+	here := net.JoinHostPort("127.0.0.1", strconv.Itoa(lmp.Port))
+	flags.StringVar(&c.question.Address, "addr", here, "ask the sidecar at `HOST:PORT`, which is its -monitor")
 	flags.StringVar(&c.question.Service, "service", "", "ask for the service `NAME`; none is the whole of all services")
 	flags.DurationVar(&c.timeout, "timeout", time.Second, "give up after this `time`, counted from the start")
 	udp := flags.Bool("udp", false, "ask by UDP, which is the default")

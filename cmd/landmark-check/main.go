@@ -2,7 +2,7 @@
 // tells the answer in one line, and exits with a code that the asker understands.
 // It is made to be run a hundred times a second.
 //
-//	landmark-check -addr HOST:PORT [-service NAME] [-timeout 1s] [-udp | -tcp]
+//	landmark-check [-addr HOST:PORT] [-service NAME] [-timeout 1s] [-udp | -tcp]
 //	               [-max-age D] [-key-file FILE] [-as exec | keepalived]
 //
 // The modes and their exit codes:

@@ -294,8 +294,8 @@ func badArguments(t *testing.T, message string, args ...string) {
 
 func TestBadArguments(t *testing.T) {
 	const addr = "-addr=127.0.0.1:19533"
-	badArguments(t, "-addr")
-	badArguments(t, "-addr", "-as", "keepalived")
+	badArguments(t, "-addr", "-addr", "")
+	badArguments(t, "-addr", "-addr", "", "-as", "keepalived")
 	badArguments(t, "-addr", "-addr", "127.0.0.1")
 	badArguments(t, "-addr", "-addr", "127.0.0.1:")
 	badArguments(t, "-addr", "-addr", "2001:db8::7")
