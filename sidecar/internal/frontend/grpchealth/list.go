@@ -1,0 +1,29 @@
+package grpchealth
+
+import (
+	"context"
+
+	"google.golang.org/grpc/codes"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+)
+
+// maxListed is how many names List tells, "" included: as many as grpc-go's
+// own server does.
+const maxListed = 100
+
+// List tells the status, from memory, of every service that was reported and,
+// as "", of all together. The names of a service's aspects are not listed.
+func (h *health) List(context.Context, *healthpb.HealthListRequest) (*healthpb.HealthListResponse, error) {
+	names := append(h.source.Names(), "")
+	if len(names) > maxListed {
+		return nil, status.Errorf(codes.ResourceExhausted,
+			"there are %d names, and List tells %d at most: ask Check for those you need", len(names), maxListed)
+	}
+	statuses := make(map[string]*healthpb.HealthCheckResponse, len(names))
+	for _, name := range names {
+		answer, _ := h.source.Look([]byte(name), 0)
+		statuses[name] = response(answer)
+	}
+	return &healthpb.HealthListResponse{Statuses: statuses}, nil
+}

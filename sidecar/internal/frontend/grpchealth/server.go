@@ -1,0 +1,111 @@
+package grpchealth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+	_ "google.golang.org/grpc/encoding/gzip" // for clients that compress, as grpc-health-probe -gzip does
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+)
+
+const (
+	// maxStreams is how many questions one connection may have open at once;
+	// further ones wait in the client. An asker needs one for each name that
+	// it watches, and List tells a hundred names of four aspects at most.
+	maxStreams = 500
+	// maxMessage bounds a request, in bytes after decompression: the longest
+	// is a name to Check or a symbol asked of reflection.
+	maxMessage = 64 << 10
+	// maxHeaders bounds a request's headers, in bytes: room for what proxies
+	// and tracers add.
+	maxHeaders = 64 << 10
+	// handshakeWithin is how long a new connection may take to speak HTTP/2.
+	// It bounds Run's end as well: gRPC waits for handshakes when it stops.
+	handshakeWithin = 2 * time.Second
+	// finishWithin is how long the questions under way when Run is to end may
+	// take to be answered: the default start grace and the longest ask time-out
+	// fit in, one after the other.
+	finishWithin = 2 * time.Second
+)
+
+// pings allows clients' keep-alive pings without a stream, as Envoy sends
+// them, and down to one a second, with room for a late one followed by one in
+// time. gRPC's own default would end the connection of a client that pings
+// more often than every five minutes.
+var pings = keepalive.EnforcementPolicy{
+	MinTime:             500 * time.Millisecond,
+	PermitWithoutStream: true,
+}
+
+// upkeep finds watchers whose machine is gone: they would never be told
+// anything again, nor end by themselves.
+var upkeep = keepalive.ServerParameters{
+	Time:    30 * time.Second,
+	Timeout: 10 * time.Second,
+}
+
+// Server answers grpc.health.v1 with reflection. It is made by New.
+type Server struct {
+	grpc *grpc.Server
+	// life is done once the server is to end; end makes it so. It is a field
+	// because streams are begun by gRPC, not by Run.
+	life context.Context
+	end  context.CancelFunc
+}
+
+// New returns a server of what the source tells.
+func New(source Source) *Server {
+	s := &Server{grpc: grpc.NewServer(
+		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.MaxRecvMsgSize(maxMessage),
+		grpc.MaxHeaderListSize(maxHeaders),
+		grpc.ConnectionTimeout(handshakeWithin),
+		grpc.KeepaliveEnforcementPolicy(pings),
+		grpc.KeepaliveParams(upkeep),
+		grpc.WaitForHandlers(true),
+	)}
+	s.life, s.end = context.WithCancel(context.Background())
+	healthpb.RegisterHealthServer(s.grpc, &health{source: source, life: s.life})
+	reflection.Register(s.grpc)
+	return s
+}
+
+// Run serves on the listeners until ctx is done, or until one of them fails,
+// and closes them. It then ends every Watch with UNAVAILABLE, lets the other
+// questions under way be answered for finishWithin at most, and returns nil or
+// the listener's failure. It may be called once.
+func (s *Server) Run(ctx context.Context, listeners ...net.Listener) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, l := range listeners {
+		g.Go(func() error { return s.serve(l) })
+	}
+	g.Go(func() error {
+		<-ctx.Done()
+		s.stop()
+		return nil
+	})
+	return g.Wait()
+}
+
+func (s *Server) serve(l net.Listener) error {
+	err := s.grpc.Serve(l)
+	if err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		return fmt.Errorf("serving gRPC on %s: %w", l.Addr(), err)
+	}
+	return nil
+}
+
+// stop ends the server, whatever its clients do.
+func (s *Server) stop() {
+	s.end()
+	timer := time.AfterFunc(finishWithin, s.grpc.Stop)
+	defer timer.Stop()
+	s.grpc.GracefulStop()
+}
