@@ -66,7 +66,10 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.refusals.log(ctx, s.config.Logger) })
 	g.Go(func() error {
 		<-ctx.Done()
-		return errors.Join(s.udp.Close(), s.tcp.Close())
+		return s.Close()
 	})
 	return g.Wait()
 }
+
+// Close unbinds what New bound, for a Server that is not run.
+func (s *Server) Close() error { return errors.Join(s.udp.Close(), s.tcp.Close()) }

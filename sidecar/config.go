@@ -1,0 +1,42 @@
+package sidecar
+
+import (
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/landmark-health/landmark/lmp"
+	"github.com/landmark-health/landmark/sidecar/internal/socket"
+)
+
+// Config says how a sidecar is to be. Each listener is off where its address
+// is empty.
+type Config struct {
+	// AgentSocket is the path of the Unix socket that agents report to.
+	AgentSocket string
+	// Monitor is the HOST:PORT of the monitoring protocol (docs/lmp.md), UDP
+	// and TCP.
+	Monitor string
+	// MonitorKeys are the keys that monitoring requests must be signed with;
+	// without any, everyone may ask.
+	MonitorKeys lmp.Keys
+	// GRPC is the HOST:PORT, or unix:PATH, of grpc.health.v1.
+	GRPC string
+	// StartGrace is how long after the start questions about services that
+	// have not reported are held, so that agents have the time to come back.
+	StartGrace time.Duration
+	// Logger is told what happens; nil = nobody is.
+	Logger *slog.Logger
+}
+
+// DefaultConfig returns what landmarkd runs with when nothing else is said.
+// AgentSocket lies in $RUNTIME_DIRECTORY, else in /run/landmark as root, else
+// in $XDG_RUNTIME_DIR/landmark.
+func DefaultConfig() Config {
+	return Config{
+		AgentSocket: filepath.Join(socket.Directory(), "agent.sock"),
+		Monitor:     ":19533",
+		GRPC:        ":19534",
+		StartGrace:  time.Second,
+	}
+}

@@ -1,0 +1,10 @@
+// Package sidecar is the daemon beside the program: it takes the facts that
+// agents report, judges them, and answers whoever asks.
+//
+//	s, err := sidecar.New(sidecar.DefaultConfig())
+//	…
+//	err = s.Run(ctx)
+//
+// Inside, data flows one way: intake → registry → judge, and from the registry
+// to the front ends.
+package sidecar

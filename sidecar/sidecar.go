@@ -1,0 +1,139 @@
+package sidecar
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/landmark-health/landmark/sidecar/internal/frontend/grpchealth"
+	"github.com/landmark-health/landmark/sidecar/internal/frontend/monitor"
+	"github.com/landmark-health/landmark/sidecar/internal/intake/stream"
+	"github.com/landmark-health/landmark/sidecar/internal/registry"
+	"github.com/landmark-health/landmark/sidecar/internal/socket"
+)
+
+// Sidecar is a sidecar whose listeners are bound.
+type Sidecar struct {
+	logger    *slog.Logger
+	clock     *registry.Clock
+	intake    []task
+	frontEnds []task
+	bound     []interface{ Close() error }
+}
+
+// task is one part of the sidecar at work: it returns nil when ctx is done.
+type task func(ctx context.Context) error
+
+// New binds everything that the configuration asks for, or nothing and returns
+// an error that says what to do.
+func New(c Config) (*Sidecar, error) {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	clock := registry.NewClock()
+	services := registry.New(clock, c.StartGrace)
+	s := &Sidecar{logger: c.Logger, clock: clock}
+	err := errors.Join(
+		s.bindAgents(c, services),
+		s.bindMonitor(c, services),
+		s.bindGRPC(c, services),
+	)
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Sidecar) bindAgents(c Config, services *registry.Registry) error {
+	if c.AgentSocket == "" {
+		return nil
+	}
+	l, err := socket.Listen(c.AgentSocket)
+	if err != nil {
+		return fmt.Errorf("agent socket: %w", err)
+	}
+	s.bound = append(s.bound, l)
+	server := stream.New(services, c.Logger)
+	s.intake = append(s.intake, func(ctx context.Context) error { return server.Run(ctx, l) })
+	return nil
+}
+
+func (s *Sidecar) bindMonitor(c Config, services *registry.Registry) error {
+	if c.Monitor == "" {
+		return nil
+	}
+	server, err := monitor.New(monitor.Config{Address: c.Monitor, Keys: c.MonitorKeys, Source: services, Logger: c.Logger})
+	if err != nil {
+		return err
+	}
+	s.bound = append(s.bound, server)
+	s.frontEnds = append(s.frontEnds, server.Run)
+	return nil
+}
+
+func (s *Sidecar) bindGRPC(c Config, services *registry.Registry) error {
+	if c.GRPC == "" {
+		return nil
+	}
+	l, err := listenGRPC(c.GRPC)
+	if err != nil {
+		return fmt.Errorf("listening for gRPC: %w", err)
+	}
+	s.bound = append(s.bound, l)
+	server := grpchealth.New(services)
+	s.frontEnds = append(s.frontEnds, func(ctx context.Context) error { return server.Run(ctx, l) })
+	return nil
+}
+
+func listenGRPC(address string) (net.Listener, error) {
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		return socket.Listen(path)
+	}
+	return net.Listen("tcp", address)
+}
+
+// Run works until ctx is done, then closes the front ends, then the intake,
+// and returns nil: up to the last answer, nobody is told otherwise of a
+// program because its sidecar stops. It may be called once.
+func (s *Sidecar) Run(ctx context.Context) error {
+	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWorking()
+	inner, innerCtx := errgroup.WithContext(working)
+	for _, work := range append(s.intake, s.clock.Run) {
+		inner.Go(func() error { return work(innerCtx) })
+	}
+	// A front end that fails ends the rest, and so does the intake.
+	outer, outerCtx := errgroup.WithContext(ctx)
+	for _, work := range s.frontEnds {
+		outer.Go(func() error { return work(outerCtx) })
+	}
+	outer.Go(func() error {
+		select {
+		case <-innerCtx.Done():
+			return inner.Wait()
+		case <-outerCtx.Done():
+			return nil
+		}
+	})
+	s.logger.Info("landmarkd is ready")
+	err := outer.Wait()
+	stopWorking()
+	return errors.Join(err, inner.Wait(), s.Close())
+}
+
+// Close unbinds what New bound, for a Sidecar that is not run; Run does so by
+// itself.
+func (s *Sidecar) Close() error {
+	var errs []error
+	for _, b := range s.bound {
+		if err := b.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
