@@ -1,0 +1,146 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+
+	"github.com/landmark-health/landmark/lmp"
+	"github.com/landmark-health/landmark/lmp/probe"
+)
+
+// asker asks the house for a service and returns what it was told: a status of
+// grpc.health.v1, and behind it the cause where the asker's protocol has one.
+type asker func(h *house, service string) string
+
+// checkUDP asks by LMP over UDP.
+func checkUDP(h *house, service string) string { return lmpAsker("udp", 0)(h, service) }
+
+// lmpAsker asks by LMP.
+func lmpAsker(network string, maxAge time.Duration) asker {
+	return func(h *house, service string) string {
+		ctx, cancel := context.WithTimeout(h.t.Context(), 3*time.Second)
+		defer cancel()
+		a, err := probe.Ask(ctx, probe.Question{
+			Network: network, Address: h.monitor, Kind: lmp.KindCheck, Service: service, MaxAge: maxAge,
+		})
+		if err != nil {
+			return "error: " + err.Error()
+		}
+		return strings.ToUpper(strings.ReplaceAll(a.Status.String(), " ", "_")) + " " + a.Cause.String()
+	}
+}
+
+// landmarkCheck asks by running landmark-check.
+func landmarkCheck(h *house, service string) string {
+	code, out, errs := runProgram(h.t, program("landmark-check"), "-addr", h.monitor, "-service", service)
+	told := strings.TrimSpace(strings.TrimPrefix(out, service+":"))
+	switch {
+	case code == 0 && told == "SERVING":
+		return "SERVING none"
+	case code == 4:
+		return told
+	default:
+		return fmt.Sprintf("error: exit code %d: %s%s", code, out, errs)
+	}
+}
+
+// grpcClient asks by grpc.health.v1 over one connection.
+func grpcClient(t *testing.T, h *house) asker {
+	conn, err := grpc.NewClient("passthrough:///"+h.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	client := healthpb.NewHealthClient(conn)
+	return func(h *house, service string) string {
+		ctx, cancel := context.WithTimeout(h.t.Context(), 3*time.Second)
+		defer cancel()
+		a, err := client.Check(ctx, &healthpb.HealthCheckRequest{Service: service})
+		switch {
+		case status.Code(err) == codes.NotFound:
+			return "SERVICE_UNKNOWN"
+		case err != nil:
+			return "error: " + err.Error()
+		}
+		return a.Status.String()
+	}
+}
+
+// healthProbeAsker asks by running grpc-health-probe.
+func healthProbeAsker(path string) asker {
+	return func(h *house, service string) string {
+		code, _, errs := runProgram(h.t, path, "-addr", h.grpc, "-service", service)
+		switch code {
+		case 0:
+			return "SERVING"
+		case 4:
+			return "NOT_SERVING"
+		default:
+			return fmt.Sprintf("error: exit code %d: %s", code, errs)
+		}
+	}
+}
+
+// everyAsker returns the askers that a verdict has to reach.
+func everyAsker(t *testing.T, h *house) map[string]asker {
+	return map[string]asker{
+		"lmp over UDP":      lmpAsker("udp", 0),
+		"lmp over TCP":      lmpAsker("tcp", 0),
+		"landmark-check":    landmarkCheck,
+		"grpc Check":        grpcClient(t, h),
+		"grpc-health-probe": healthProbeAsker(healthProbe(t)),
+	}
+}
+
+// await asks until the answer is the wanted one.
+func (h *house) await(ask asker, service, want string) {
+	h.t.Helper()
+	h.awaitAny(ask, service, want)
+}
+
+func (h *house) awaitAny(ask asker, service string, wants ...string) {
+	h.t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		told := ask(h, service)
+		for _, want := range wants {
+			if told == want || strings.HasPrefix(want, told+" ") {
+				return
+			}
+		}
+		if time.Now().After(deadline) {
+			h.t.Fatalf("after 10 s %s is told %q, want %q", service, told, wants)
+		}
+	}
+}
+
+// turn asks until the answer is the wanted one and returns how long after the
+// event the last question was put that was answered otherwise: every later one
+// was answered with the truth.
+func (h *house) turn(ask asker, service, want string, event time.Time) (time.Duration, error) {
+	last := event
+	for {
+		put := time.Now()
+		told := ask(h, service)
+		// An asker whose protocol has no causes is told the status alone.
+		if told == want || strings.HasPrefix(want, told+" ") {
+			return last.Sub(event), nil
+		}
+		if strings.HasPrefix(told, "error") {
+			return 0, fmt.Errorf("%s", told)
+		}
+		last = put
+		if put.Sub(event) > 10*time.Second {
+			return 0, fmt.Errorf("still told %q", told)
+		}
+	}
+}

@@ -1,0 +1,72 @@
+package e2e_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Bad input on the command line is answered by one line on standard error,
+// which says what to do, and the documented exit code.
+func TestBadCommandLines(t *testing.T) {
+	h := newHouse(t)
+	regular := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(regular, []byte("precious"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		program string
+		args    string
+		code    int
+		says    string
+	}{
+		{"landmarkd", "-no-such-flag", 2, "no-such-flag"},
+		{"landmarkd", "epg", 2, "unexpected argument"},
+		{"landmarkd", "-monitor-keys /nonexistent", 2, "/nonexistent"},
+		{"landmarkd", "-monitor-keys " + regular, 2, "chmod 600"},
+		{"landmarkd", "-agent-socket " + h.socket, 1, "another landmarkd is running"},
+		{"landmarkd", "-agent-socket " + regular, 1, "is no socket"},
+		{"landmarkd", "-agent-socket= -grpc= -monitor " + h.monitor, 1, "address already in use"},
+		{"landmarkd", "-agent-socket= -monitor= -grpc " + h.grpc, 1, "address already in use"},
+		{"landmarkd", "-agent-socket= -grpc= -monitor nonsense", 1, "nonsense"},
+		{"landmark-check", "-no-such-flag", 1, "no-such-flag"},
+		{"landmark-check", "-udp -tcp", 1, "-udp"},
+		{"epgd", "-no-such-flag", 2, "no-such-flag"},
+		{"epgd", "-service epg-liveness -listen 127.0.0.1:0", 2, "epg-liveness"},
+		{"epgd", "-within 0s -listen 127.0.0.1:0", 2, "within"},
+	}
+	for _, test := range tests {
+		t.Run(test.program+" "+test.args, func(t *testing.T) {
+			code, stdout, stderr := runProgram(t, program(test.program), strings.Fields(test.args)...)
+			if code != test.code {
+				t.Errorf("exit code %d, want %d", code, test.code)
+			}
+			if strings.Count(stderr, "\n") != 1 || !strings.HasSuffix(stderr, "\n") {
+				t.Errorf("standard error is not one line: %q", stderr)
+			}
+			if !strings.Contains(stderr, test.says) {
+				t.Errorf("standard error says nothing of %q: %q", test.says, stderr)
+			}
+			if stdout != "" {
+				t.Errorf("standard output: %q", stdout)
+			}
+		})
+	}
+	if content, err := os.ReadFile(regular); err != nil || string(content) != "precious" {
+		t.Errorf("the file that was in the way is now %q, %v", content, err)
+	}
+	if told := checkUDP(h, ""); !strings.HasPrefix(told, "NOT_SERVING") {
+		t.Errorf("the running landmarkd was disturbed: %q", told)
+	}
+}
+
+// Every program says its version.
+func TestVersions(t *testing.T) {
+	for _, name := range []string{"landmarkd", "landmark-check", "epgd"} {
+		code, stdout, stderr := runProgram(t, program(name), "-version")
+		if code != 0 || !strings.Contains(stdout, "e2e") || stderr != "" {
+			t.Errorf("%s -version: exit code %d, %q, %q", name, code, stdout, stderr)
+		}
+	}
+}

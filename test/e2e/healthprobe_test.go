@@ -1,0 +1,59 @@
+package e2e_test
+
+import (
+	"net"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+// grpc-health-probe, unmodified, ends with each exit code that it can give
+// here, by TCP and by a Unix socket.
+func TestHealthProbeExitCodes(t *testing.T) {
+	probe := healthProbe(t)
+	byTCP := newHouse(t)
+	byUnix := newHouse(t)
+	byUnix.sidecar.terminate()
+	byUnix.grpc = "unix:" + filepath.Join(t.TempDir(), "grpc.sock")
+	byUnix.start()
+
+	for name, h := range map[string]*house{"TCP": byTCP, "Unix socket": byUnix} {
+		t.Run(name, func(t *testing.T) {
+			server, _ := h.epg("500ms")
+			check := func(want int, args ...string) {
+				t.Helper()
+				code, out, errs := runProgram(t, probe, append([]string{"-addr", h.grpc}, args...)...)
+				if code != want {
+					t.Errorf("%q: exit code %d, want %d: %s%s", args, code, want, out, errs)
+				}
+			}
+			for _, name := range []string{"", "epg", "epg-readiness", "epg-liveness", "epg-startup", "readiness", "liveness", "startup"} {
+				check(0, "-service", name)
+			}
+			check(0, "-service", "epg", "-gzip")
+			check(0, "-service", "epg", "-rpc-header", "landmark-max-age-ms: 1")
+			check(1, "-service", "epg", "-no-such-flag")
+			check(3, "-service", "nobody") // NOT_FOUND
+			check(3, "-service", "epg", "-rpc-header", "landmark-max-age-ms: soon")
+
+			server.signal(syscall.SIGUSR1)
+			h.await(checkUDP, "epg", "NOT_SERVING stalled")
+			check(4, "-service", "epg")
+			check(4, "-service", "")
+			check(0, "-service", "epg-startup") // it did start
+		})
+	}
+
+	nobody := freeAddress(t)
+	if code, _, _ := runProgram(t, probe, "-addr", nobody, "-connect-timeout", "100ms"); code != 2 {
+		t.Errorf("nobody there: exit code %d, want 2", code)
+	}
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	if code, _, _ := runProgram(t, probe, "-addr", silent.Addr().String(), "-connect-timeout", "100ms"); code != 2 {
+		t.Errorf("a port that says nothing: exit code %d, want 2", code)
+	}
+}

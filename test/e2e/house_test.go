@@ -1,0 +1,68 @@
+package e2e_test
+
+import (
+	"net"
+	"path/filepath"
+	"strconv"
+	"testing"
+)
+
+// house is a sidecar and where it can be reached.
+type house struct {
+	t       *testing.T
+	socket  string
+	monitor string
+	grpc    string
+	sidecar *process
+}
+
+// newHouse starts landmarkd on addresses of its own.
+func newHouse(t *testing.T) *house {
+	t.Helper()
+	h := &house{
+		t:       t,
+		socket:  filepath.Join(t.TempDir(), "agent.sock"),
+		monitor: freeAddress(t),
+		grpc:    freeAddress(t),
+	}
+	h.start()
+	return h
+}
+
+// start starts landmarkd, again if it ran before.
+func (h *house) start() {
+	h.t.Helper()
+	h.sidecar = start(h.t, program("landmarkd"), "-agent-socket", h.socket, "-monitor", h.monitor, "-grpc", h.grpc)
+	h.sidecar.awaitLine("landmarkd is ready")
+}
+
+// epg starts an EPG server that reports to the house, and waits until it
+// serves.
+func (h *house) epg(within string) (server *process, address string) {
+	h.t.Helper()
+	address = freeAddress(h.t)
+	server = start(h.t, program("epgd"), "-listen", address, "-agent-socket", h.socket, "-within", within)
+	h.await(checkUDP, "epg", "SERVING none")
+	return server, address
+}
+
+// freeAddress returns a loopback address on which nobody listens, neither by
+// TCP nor by UDP.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+		u, err := net.ListenPacket("udp", address)
+		l.Close()
+		if err == nil {
+			u.Close()
+			return address
+		}
+	}
+	t.Fatal("no port is free for both TCP and UDP")
+	return ""
+}

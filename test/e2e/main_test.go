@@ -1,0 +1,61 @@
+// Package e2e_test runs the real programs against real askers: landmarkd and
+// epgd as processes, asked by lmp/probe, landmark-check, grpc-go and
+// grpc-health-probe.
+//
+// What is asserted of time is what an asker may rely on: a question put later
+// than the bound after an event is answered with the truth.
+package e2e_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// programs is where TestMain puts what it builds.
+var programs string
+
+func TestMain(m *testing.M) {
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "landmark-e2e")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	// Another user must be able to run them.
+	if err := os.Chmod(dir, 0o755); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	programs = dir
+	build := exec.Command("go", "build", "-ldflags", "-X main.version=e2e", "-o", dir+"/", "../../cmd/...", "../../examples/...")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "building the programs: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// program returns the path of one of Landmark's programs.
+func program(name string) string { return filepath.Join(programs, name) }
+
+// healthProbe returns the path of grpc-health-probe, built from the module
+// that pins it.
+func healthProbe(t *testing.T) string {
+	t.Helper()
+	build := exec.Command("go", "tool", "-modfile=tools/probe/go.mod", "-n", "grpc-health-probe")
+	build.Dir = "../.."
+	out, err := build.Output()
+	if err != nil {
+		t.Fatalf("building grpc-health-probe: %v", err)
+	}
+	return strings.TrimSpace(string(out))
+}

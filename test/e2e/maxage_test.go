@@ -1,0 +1,41 @@
+package e2e_test
+
+import (
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A loop that is allowed 3 s has wedged just now: who wants facts of this
+// millisecond is told so, after ask_timeout; everybody else is not, yet.
+func TestMaxAgeFindsAWedgeFirst(t *testing.T) {
+	h := newHouse(t)
+	server, _ := h.epg("3s")
+	fresh := lmpAsker("udp", time.Millisecond)
+	if told := fresh(h, "epg"); told != "SERVING none" {
+		t.Fatalf("a healthy loop answers %q", told)
+	}
+
+	wedged := server.signal(syscall.SIGUSR1)
+	server.awaitLine("the main loop hangs")
+	var askers sync.WaitGroup
+	for range 1000 {
+		askers.Go(func() {
+			put := time.Now()
+			told := fresh(h, "epg")
+			if took := time.Since(put); told != "NOT_SERVING stalled" || took < 700*time.Millisecond {
+				t.Errorf("an asker with max_age 1 ms was told %q after %v", told, took)
+			}
+		})
+	}
+	for time.Since(wedged) < 1500*time.Millisecond {
+		if told := checkUDP(h, "epg"); told != "SERVING none" {
+			t.Fatalf("%v after the wedge a plain CHECK is told %q", time.Since(wedged), told)
+		}
+	}
+	askers.Wait()
+
+	server.signal(syscall.SIGUSR2)
+	h.await(fresh, "epg", "SERVING none")
+}

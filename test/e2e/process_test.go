@@ -1,0 +1,129 @@
+package e2e_test
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// process is a program that a test started and that ends with the test.
+type process struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	exited chan struct{} // closed once it was waited for
+
+	mu    sync.Mutex
+	lines []string // of its standard error; guarded by mu
+	more  chan struct{}
+}
+
+// start starts a program, whose standard error goes to the test's log.
+func start(t *testing.T, path string, args ...string) *process {
+	t.Helper()
+	p := &process{t: t, cmd: exec.Command(path, args...), exited: make(chan struct{}), more: make(chan struct{}, 1)}
+	stderr, err := p.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		p.read(stderr)
+		p.cmd.Wait()
+		close(p.exited)
+	}()
+	t.Cleanup(func() {
+		p.signal(syscall.SIGCONT)
+		p.kill()
+		if t.Failed() {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			t.Logf("%s:\n%s", strings.Join(p.cmd.Args, " "), strings.Join(p.lines, "\n"))
+		}
+	})
+	return p
+}
+
+func (p *process) read(r io.Reader) {
+	for lines := bufio.NewScanner(r); lines.Scan(); {
+		p.mu.Lock()
+		p.lines = append(p.lines, lines.Text())
+		p.mu.Unlock()
+		select {
+		case p.more <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// awaitLine waits until the process has written a line with the text.
+func (p *process) awaitLine(text string) {
+	p.t.Helper()
+	timeout := time.After(10 * time.Second)
+	for {
+		p.mu.Lock()
+		written := strings.Contains(strings.Join(p.lines, "\n"), text)
+		p.mu.Unlock()
+		if written {
+			return
+		}
+		select {
+		case <-p.more:
+		case <-p.exited:
+			p.t.Fatalf("%s ended without writing %q", p.cmd.Path, text)
+		case <-timeout:
+			p.t.Fatalf("%s did not write %q in 10 s", p.cmd.Path, text)
+		}
+	}
+}
+
+// signal sends the signal and returns the time by which it was sent.
+func (p *process) signal(s syscall.Signal) time.Time {
+	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		p.t.Errorf("%v to %s: %v", s, p.cmd.Path, err)
+	}
+	return time.Now()
+}
+
+// kill kills the process, waits for its end, and returns the time at which it
+// was killed.
+func (p *process) kill() time.Time {
+	at := p.signal(syscall.SIGKILL)
+	<-p.exited
+	return at
+}
+
+// terminate asks the process to stop and returns its exit code.
+func (p *process) terminate() int {
+	p.t.Helper()
+	p.signal(syscall.SIGTERM)
+	select {
+	case <-p.exited:
+	case <-time.After(5 * time.Second):
+		p.t.Fatalf("%s did not stop within 5 s of SIGTERM", p.cmd.Path)
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// run runs a program to its end and returns its exit code and output.
+func runProgram(t *testing.T, path string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	cmd := exec.Command(path, args...)
+	var out, errs strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			t.Fatal(err)
+		}
+	}
+	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
+}

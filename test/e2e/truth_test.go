@@ -1,0 +1,93 @@
+package e2e_test
+
+import (
+	"net"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// turns asks by every asker at once until each is told what is wanted, and
+// fails for each that was told otherwise later than the bound after the event.
+func turns(t *testing.T, h *house, askers map[string]asker, want string, event time.Time, bound time.Duration) {
+	t.Helper()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for name, ask := range askers {
+		wg.Go(func() {
+			took, err := h.turn(ask, "epg", want, event)
+			switch {
+			case err != nil:
+				t.Errorf("%s: waiting for %s: %v", name, want, err)
+			case took > bound:
+				t.Errorf("%s was not told %s by a question put %v after the event, allowed %v", name, want, took, bound)
+			default:
+				t.Logf("%-18s %-22s after %v", name, want, took.Round(time.Millisecond))
+			}
+		})
+	}
+}
+
+// A main loop that hangs is told to every asker, while the process, its port
+// and its agent live; and that it turns again, too.
+func TestWedgedLoopIsStalled(t *testing.T) {
+	h := newHouse(t)
+	server, address := h.epg("500ms")
+	askers := everyAsker(t, h)
+
+	turns(t, h, askers, "NOT_SERVING stalled", server.signal(syscall.SIGUSR1), 600*time.Millisecond)
+
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Errorf("the wedged server's port must stay open: %v", err)
+	} else {
+		conn.Close()
+	}
+	if told := checkUDP(h, "epg-liveness"); told != "NOT_SERVING stalled" {
+		t.Errorf("liveness of a wedged server is %q", told)
+	}
+	turns(t, h, askers, "SERVING none", server.signal(syscall.SIGUSR2), 600*time.Millisecond)
+}
+
+// A killed process is lost at once; another in its place is served.
+func TestKilledProcessIsLost(t *testing.T) {
+	h := newHouse(t)
+	server, _ := h.epg("500ms")
+	// The askers that are processes of their own take longer to start than
+	// the bound.
+	askers := map[string]asker{
+		"lmp over UDP": lmpAsker("udp", 0),
+		"lmp over TCP": lmpAsker("tcp", 0),
+		"grpc Check":   grpcClient(t, h),
+	}
+	turns(t, h, askers, "NOT_SERVING lost", server.signal(syscall.SIGKILL), 50*time.Millisecond)
+	h.epg("500ms")
+}
+
+// A frozen process is stale, though its connection and port are open.
+func TestFrozenProcessIsStale(t *testing.T) {
+	h := newHouse(t)
+	server, _ := h.epg("5s") // so that silence is noticed before the loop is late
+	askers := everyAsker(t, h)
+	turns(t, h, askers, "NOT_SERVING stale", server.signal(syscall.SIGSTOP), 2*time.Second)
+	turns(t, h, askers, "SERVING none", server.signal(syscall.SIGCONT), time.Second)
+}
+
+// A server that is told to stop says goodbye, wedged or not.
+func TestStoppedProcessSaysGoodbye(t *testing.T) {
+	h := newHouse(t)
+	server, _ := h.epg("500ms")
+	if code := server.terminate(); code != 0 {
+		t.Errorf("epgd ended with exit code %d on SIGTERM", code)
+	}
+	h.await(checkUDP, "epg", "NOT_SERVING stopped")
+
+	server, _ = h.epg("500ms")
+	server.signal(syscall.SIGUSR1)
+	h.await(checkUDP, "epg", "NOT_SERVING stalled")
+	if code := server.terminate(); code != 0 {
+		t.Errorf("wedged, epgd ended with exit code %d on SIGTERM", code)
+	}
+	h.await(checkUDP, "epg", "NOT_SERVING stopped")
+}
