@@ -58,6 +58,7 @@ func (s *Sidecar) bindAgents(c Config, services *registry.Registry) error {
 		return fmt.Errorf("agent socket: %w", err)
 	}
 	s.bound = append(s.bound, l)
+	s.logger.Info("taking agents' reports", "socket", c.AgentSocket)
 	server := stream.New(services, c.Logger)
 	s.intake = append(s.intake, func(ctx context.Context) error { return server.Run(ctx, l) })
 	return nil
@@ -72,6 +73,7 @@ func (s *Sidecar) bindMonitor(c Config, services *registry.Registry) error {
 		return err
 	}
 	s.bound = append(s.bound, server)
+	s.logger.Info("answering the monitoring protocol", "address", server.Addr().String(), "signed", len(c.MonitorKeys) > 0)
 	s.frontEnds = append(s.frontEnds, server.Run)
 	return nil
 }
@@ -85,6 +87,7 @@ func (s *Sidecar) bindGRPC(c Config, services *registry.Registry) error {
 		return fmt.Errorf("listening for gRPC: %w", err)
 	}
 	s.bound = append(s.bound, l)
+	s.logger.Info("answering grpc.health.v1", "address", l.Addr().String())
 	server := grpchealth.New(services)
 	s.frontEnds = append(s.frontEnds, func(ctx context.Context) error { return server.Run(ctx, l) })
 	return nil
