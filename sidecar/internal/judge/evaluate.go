@@ -14,11 +14,14 @@ func Evaluate(p Policy, s Service, now Instant) [Aspects]Verdict {
 	failing := countFailing(p, counted, now)
 	var verdicts [Aspects]Verdict
 	for a := range Aspect(Aspects) {
-		v := all(p, counted, a, now)
+		verdicts[a] = all(p, counted, a, now)
+		next = min(next, verdicts[a].Next)
+	}
+	for a := range verdicts {
+		v := &verdicts[a]
 		v.Failing = failing
-		v.Next = min(v.Next, next)
+		v.Next = next // the earliest of all aspects', since each tells what is failing
 		v.crowd = len(s.Instances) > 1
-		verdicts[a] = v
 	}
 	return verdicts
 }

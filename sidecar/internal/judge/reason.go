@@ -58,7 +58,7 @@ func (l *Landmark) reasonStalled(now Instant) string {
 	}
 }
 
-func ago(now, then Instant) string { return span(now.Sub(then)) + " ago" }
+func ago(now, then Instant) string { return span(max(0, now.Sub(then))) + " ago" }
 
 // span writes a duration as people say it: three digits at most, one unit up
 // to a minute and two beyond.

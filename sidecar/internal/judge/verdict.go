@@ -20,8 +20,9 @@ type Verdict struct {
 	crowd    bool      // the service has several processes, so a reason names its own
 }
 
-// Age returns how old the facts are at now.
-func (v Verdict) Age(now Instant) time.Duration { return now.Sub(v.FactsAt) }
+// Age returns how old the facts are at now. To a reader whose now is of before
+// they came they are new, rather than of the future.
+func (v Verdict) Age(now Instant) time.Duration { return max(0, now.Sub(v.FactsAt)) }
 
 // And returns the verdict on two services together: the one whose cause goes
 // before decides, the older facts count.

@@ -1,0 +1,108 @@
+package judge
+
+import (
+	"testing"
+	"time"
+)
+
+// TestBoundaries holds each limit to the nanosecond: an age of exactly the
+// limit is allowed, one more is not, and the verdict before names that instant
+// as its next.
+func TestBoundaries(t *testing.T) {
+	const limit = 700 * time.Millisecond
+	at := testNow
+	process := func(l Landmark) Service {
+		return Service{[]*Instance{{Heard: at, Started: true, Landmarks: []Landmark{l}}}}
+	}
+	declared := func(k Kind) *Declared {
+		return &Declared{Name: "main", Kind: k, Impact: ImpactCritical, Within: limit, StartWithin: limit}
+	}
+	for _, test := range []struct {
+		name          string
+		policy        Policy
+		facts         Service
+		before, after Cause // of liveness, up to the limit and beyond it
+	}{
+		{
+			name:   "alive",
+			policy: DefaultPolicy,
+			facts:  process(Landmark{Declared: declared(KindAlive), Reached: true, At: at}),
+			after:  Stalled,
+		},
+		{
+			name:   "loop with a command open",
+			policy: DefaultPolicy,
+			facts:  process(Landmark{Declared: declared(KindLoop), Reached: true, At: at, Open: true}),
+			after:  Stalled,
+		},
+		{
+			name:   "start_within of an alive",
+			policy: DefaultPolicy,
+			facts:  process(Landmark{Declared: declared(KindAlive), At: at}),
+			after:  Stalled,
+		},
+		{
+			name:   "start_within of a loop, a command open or not",
+			policy: DefaultPolicy,
+			facts:  process(Landmark{Declared: declared(KindLoop), At: at}),
+			after:  Stalled,
+		},
+		{
+			name:   "stale_after",
+			policy: Policy{StaleAfter: limit, ForgetAfter: time.Hour},
+			facts:  process(Landmark{Declared: declared(KindLoop), Reached: true, At: at}),
+			after:  Stale,
+		},
+		{
+			name:   "forget_after",
+			policy: Policy{StaleAfter: time.Hour, ForgetAfter: limit},
+			facts: Service{[]*Instance{
+				{Presence: Vacant, Since: at, Heard: at},
+				{Heard: at, Started: true},
+			}},
+			before: Lost,
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			atLimit := at.Add(limit)
+			v := Evaluate(test.policy, test.facts, atLimit)[Liveness]
+			if v.Cause != test.before || v.Next != atLimit+1 {
+				t.Errorf("at the limit it is %q, next in %v; want %q, next in 1ns", v.Cause, v.Next.Sub(atLimit), test.before)
+			}
+			if v := Evaluate(test.policy, test.facts, atLimit+1)[Liveness]; v.Cause != test.after {
+				t.Errorf("a nanosecond on it is %q, want %q", v.Cause, test.after)
+			}
+		})
+	}
+}
+
+// TestIdleLoopNeverFails holds that a loop of which nothing is asked may sleep
+// for as long as it likes.
+func TestIdleLoopNeverFails(t *testing.T) {
+	l := Landmark{Declared: testMain, Reached: true, At: testNow}
+	for _, idle := range []time.Duration{0, time.Second, time.Hour, 100 * 365 * 24 * time.Hour} {
+		if state, next := l.State(testNow.Add(idle)); state != OK || next != Never {
+			t.Errorf("idle for %v it is %v until %v", idle, state, next)
+		}
+	}
+}
+
+// TestReaderOfThePast holds that a reader whose now is of before the facts
+// came, since it took the time first, finds them new.
+func TestReaderOfThePast(t *testing.T) {
+	then := testNow.Add(-time.Millisecond)
+	for _, c := range instanceCauses {
+		in := instanceThatIs(c)
+		in.Since = testNow
+		v := Evaluate(DefaultPolicy, Service{[]*Instance{in}}, testNow)[Readiness]
+		v.FactsAt = testNow
+		if age := v.Age(then); age != 0 {
+			t.Errorf("%s: the facts' age is %v", c, age)
+		}
+		if c == Lost || c == Stopped {
+			if got, want := v.Reason(then), v.Reason(testNow); got != want {
+				t.Errorf("%s: %q, want %q", c, got, want)
+			}
+		}
+	}
+}

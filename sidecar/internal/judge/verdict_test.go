@@ -1,0 +1,47 @@
+package judge
+
+import (
+	"testing"
+	"time"
+)
+
+func TestAnd(t *testing.T) {
+	older := Verdict{Status: Serving, Weight: 100, Failing: 1, FactsAt: testNow - 5, Next: testNow + 9}
+	sooner := Verdict{Status: Serving, Weight: 40, Failing: 2, FactsAt: testNow - 3, Next: testNow + 7}
+	want := Verdict{Status: Serving, Weight: 40, Failing: 3, FactsAt: testNow - 5, Next: testNow + 7}
+	if got := older.And(sooner); got != want {
+		t.Errorf("together they are\n%+v, want\n%+v", got, want)
+	}
+	if got := sooner.And(older); got != want {
+		t.Errorf("the other way round they are\n%+v, want\n%+v", got, want)
+	}
+	many := Verdict{Failing: 200}
+	if got := many.And(many).Failing; got != 255 {
+		t.Errorf("200 and 200 landmarks failing are %d, want 255, the most that can be told", got)
+	}
+}
+
+func TestCanBeAsked(t *testing.T) {
+	loop := Landmark{Declared: testMain}
+	alive := Landmark{Declared: testFeed}
+	slow := Landmark{Declared: &Declared{Name: "slow", Kind: KindLoop, Within: time.Minute}}
+	for _, test := range []struct {
+		name string
+		in   Instance
+		want bool
+	}{
+		{"a process with a loop", Instance{Landmarks: []Landmark{alive, loop}}, true},
+		{"one without", Instance{Landmarks: []Landmark{alive}}, false},
+		{"a newcomer", Instance{Newcomer: true, Landmarks: []Landmark{loop}}, false},
+		{"a lost one", Instance{Presence: Vacant, Landmarks: []Landmark{loop}}, false},
+		{"a stopped one", Instance{Presence: SaidGoodbye, Landmarks: []Landmark{loop}}, false},
+	} {
+		if got := test.in.CanBeAsked(); got != test.want {
+			t.Errorf("%s: %v, want %v", test.name, got, test.want)
+		}
+	}
+	in := Instance{Landmarks: []Landmark{slow, alive, loop}}
+	if got := in.LoopWithin(); got != time.Second {
+		t.Errorf("the smallest Within of its loops is %v, want 1 s", got)
+	}
+}
