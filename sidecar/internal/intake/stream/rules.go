@@ -3,9 +3,9 @@ package stream
 import (
 	"errors"
 	"fmt"
+	"io"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -50,36 +50,39 @@ func statusOf(err error) error {
 // receiveHello takes a stream's first message.
 func receiveHello(stream agentStream) (*reportv1.Hello, error) {
 	m, err := stream.Recv()
-	if err != nil {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	hello := m.GetHello()
+	hello := m.GetHello() // nil also where the stream ended before it began
 	if hello == nil {
 		return nil, invalid("hello", "must be the first message of a stream")
 	}
 	if err := registry.CheckName(hello.Service); err != nil {
 		return nil, invalid("hello.service", "%v", err)
 	}
-	return hello, checkText("hello.instance", hello.Instance)
+	return hello, checkText("hello.instance", hello.Instance, printableASCII)
 }
 
-// checkText checks a name that is shown to people.
-func checkText(field, text string) error {
+// checkText checks a name that is shown to people, and may have only the
+// characters that are allowed. That it is UTF-8 was checked in unmarshalling.
+func checkText(field, text string, allowed func(rune) bool) error {
 	switch {
 	case text == "":
 		return invalid(field, "is empty")
 	case len(text) > maxText:
 		return invalid(field, "is %d bytes long: %d at most", len(text), maxText)
-	case !utf8.ValidString(text):
-		return invalid(field, "is not UTF-8")
 	}
 	for _, r := range text {
-		if !unicode.IsPrint(r) {
-			return invalid(field, "%q has a character that cannot be shown", text)
+		if !allowed(r) {
+			return invalid(field, "%q has the character %q, which it may not", text, r)
 		}
 	}
 	return nil
 }
+
+func printableASCII(r rune) bool { return ' ' <= r && r <= '~' }
+
+func noControl(r rune) bool { return !unicode.IsControl(r) }
 
 // readDeclaration reads what landmarks an agent declares.
 func readDeclaration(d *reportv1.Declaration) ([]judge.Declared, error) {
@@ -104,7 +107,7 @@ func readDeclaration(d *reportv1.Declaration) ([]judge.Declared, error) {
 
 func readLandmark(field string, l *reportv1.Landmark) (judge.Declared, error) {
 	none := judge.Declared{}
-	if err := checkText(field+".name", l.Name); err != nil {
+	if err := checkText(field+".name", l.Name, noControl); err != nil {
 		return none, err
 	}
 	if l.Kind != reportv1.Kind_KIND_ALIVE && l.Kind != reportv1.Kind_KIND_LOOP {

@@ -1,11 +1,9 @@
 package stream
 
 import (
-	"context"
 	"errors"
 	"io"
 	"log/slog"
-	"sync"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -40,14 +38,11 @@ func (s *Server) Stream(stream agentStream) error {
 // serve reads the agent's messages and carries commands to it until either
 // ends the session.
 func (s *Server) serve(stream agentStream, session *registry.Session, link *link, logger *slog.Logger) error {
-	var carrier sync.WaitGroup
-	ctx, cancel := context.WithCancel(stream.Context())
-	defer carrier.Wait()
-	defer cancel()
-
 	in := &intake{stream: stream, session: session, welcomed: func() {
 		logger.Info("program reports")
-		carrier.Go(func() { link.carry(ctx, stream.Send) })
+		// Not waited for below: while the agent takes no command, Send
+		// blocks until the stream ends, which it does when this returns.
+		go link.carry(stream.Context(), stream.Send)
 	}}
 	received := make(chan error, 1)
 	go func() { received <- in.receive() }()
@@ -93,8 +88,8 @@ type intake struct {
 func (in *intake) receive() error {
 	for {
 		m, err := in.stream.Recv()
-		if errors.Is(err, io.EOF) {
-			return errors.New("the stream ended without a goodbye")
+		if errors.Is(err, io.EOF) || status.Code(err) == codes.Canceled {
+			return errors.New("the connection ended without a goodbye")
 		}
 		if err == nil {
 			err = in.take(m)
