@@ -56,14 +56,19 @@ func TestSpecificationExamples(t *testing.T) {
 	}
 }
 
-// What the specification gives to checkers that compare bytes is right: what they
+// What the specification and the README give to checkers that compare bytes is right: what they
 // send is a CHECK of epg, and what they expect is how its serving answer begins.
 func TestSpecificationForCheckersThatCompareBytes(t *testing.T) {
 	spec := readSpecification(t)
+	readme, err := os.ReadFile(filepath.Join("..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec += string(readme)
 	payloads := regexp.MustCompile(`(?m)^ *(?:payload|tcp-check send-binary) ([0-9A-F]+)$`).FindAllStringSubmatch(spec, -1)
 	replies := regexp.MustCompile(`(?m)^ *(?:require_reply |tcp-check expect min-recv 32 rbinary \^)([0-9A-F]+)$`).FindAllStringSubmatch(spec, -1)
-	if len(payloads) != 2 || len(replies) != 2 {
-		t.Fatalf("found %d payloads and %d replies, want those of keepalived and HAProxy", len(payloads), len(replies))
+	if len(payloads) != 3 || len(replies) != 3 {
+		t.Fatalf("found %d payloads and %d replies, want those of keepalived and HAProxy, and the README's", len(payloads), len(replies))
 	}
 	for i := range payloads {
 		q, err := ParseRequest(unhex(t, payloads[i][1]))
