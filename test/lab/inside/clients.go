@@ -9,13 +9,18 @@ import (
 	"github.com/landmark-health/landmark/test/lab/journal"
 )
 
-// askPause lies between a client's requests: a client costs a process each time, and the machine has one processor.
-const askPause = 100 * time.Millisecond
+const (
+	// askPause lies between a client's requests.
+	askPause = 50 * time.Millisecond
 
-// client asks one virtual service for a programme, again and again, and journals what it gets.
+	// askLimit is how long a client waits for its programme, from before it connects.
+	askLimit = time.Second
+)
+
+// client asks one virtual service for a programme, again and again, and journals what it gets. It speaks the EPG server's
+// protocol itself: to start a program for each request would keep the machine's one processor from all else.
 type client struct {
 	service virtualService
-	epgd    string // the program that asks, by its -ask
 	journal *journal.Writer
 
 	got, failed atomic.Int64 // requests that ended with a programme, and without
@@ -23,32 +28,44 @@ type client struct {
 
 // run asks until the context ends, and returns nil then.
 func (c *client) run(ctx context.Context) error {
-	for {
-		if err := c.ask(); err != nil {
-			return fmt.Errorf("asking %s: %w", c.service.name, err)
+	return namespace(clientName).enter(func() error {
+		for {
+			c.ask(ctx)
+			select {
+			case <-time.After(askPause):
+			case <-ctx.Done():
+				return nil
+			}
 		}
-		select {
-		case <-time.After(askPause):
-		case <-ctx.Done():
-			return nil
-		}
-	}
+	})
 }
 
 // ask asks once. That no programme came is no error but an outcome.
-func (c *client) ask() error {
+func (c *client) ask(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
 	start := c.journal.Now()
-	p, err := namespace(clientName).start("client-"+c.service.name, nil, c.epgd, "-ask", c.service.addrPort().String())
+	c.record(start, askProgramme(ctx, c.service.addrPort().String()) == nil)
+}
+
+// askByProgram asks once by the EPG server's own client program.
+func (c *client) askByProgram(epgd string) error {
+	start := c.journal.Now()
+	p, err := namespace(clientName).start("client-"+c.service.name, nil, epgd, "-ask", c.service.addrPort().String())
 	if err != nil {
-		return err
+		return fmt.Errorf("asking %s: %w", c.service.name, err)
 	}
 	<-p.gone
-	ok := p.cmd.ProcessState.Success()
+	c.record(start, p.cmd.ProcessState.Success())
+	return nil
+}
+
+// record journals and counts a request that has just ended.
+func (c *client) record(start time.Duration, ok bool) {
 	c.journal.Request(journal.Request{Service: c.service.name, Start: start, End: c.journal.Now(), OK: ok})
 	if ok {
 		c.got.Add(1)
 	} else {
 		c.failed.Add(1)
 	}
-	return nil
 }

@@ -29,8 +29,8 @@ func (v virtualService) addrPort() netip.AddrPort {
 const udpChecker = `UDP_CHECK {
       connect_port 19533
       connect_timeout 3
-      retry 5
-      delay_before_retry 0.2
+      retry 6
+      delay_before_retry 0.25
       payload 4C4D010100000025000000000000000000000000000000000000000000000000 0103657067
       require_reply 4C4D018101
       min_reply_length 32

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"path/filepath"
 	"time"
 
 	"github.com/landmark-health/landmark/test/lab/journal"
@@ -43,7 +42,7 @@ func openLaboratory(ctx context.Context, j *journal.Writer, programs string, ser
 	for _, v := range services {
 		front = append(front, v.address)
 		names[v.addrPort()] = v.name
-		l.clients[v.name] = &client{service: v, epgd: filepath.Join(programs, "epgd"), journal: j}
+		l.clients[v.name] = &client{service: v, journal: j}
 	}
 	hosts := []host{
 		{name: clientName, addresses: []string{clientAddress}},
@@ -115,6 +114,11 @@ func (l *laboratory) startClients() error {
 		l.background(c.run)
 	}
 	return nil
+}
+
+// askByProgram asks the service once by the EPG server's own client program.
+func (l *laboratory) askByProgram(service string) act {
+	return func() error { return l.clients[service].askByProgram(l.rs1.program("epgd")) }
 }
 
 // awaitServers waits until the service has exactly the given servers in, which are sorted by name.

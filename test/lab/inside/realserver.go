@@ -21,20 +21,23 @@ func (s *realServer) directory() string { return filepath.Join("/run/landmark", 
 
 func (s *realServer) agentSocket() string { return filepath.Join(s.directory(), "agent.sock") }
 
+// program is the path of a program under test.
+func (s *realServer) program(name string) string { return filepath.Join(s.programs, name) }
+
 // startSidecar starts landmarkd. It does not wait until it listens.
 func (s *realServer) startSidecar() (err error) {
 	if err := os.MkdirAll(s.directory(), 0o700); err != nil {
 		return fmt.Errorf("making the sidecar's directory: %w", err)
 	}
 	s.sidecar, err = s.start(string(s.namespace)+"-landmarkd", []string{"RUNTIME_DIRECTORY=" + s.directory()},
-		filepath.Join(s.programs, "landmarkd"), "-agent-socket", s.agentSocket(), "-monitor", ":19533", "-grpc", "")
+		s.program("landmarkd"), "-agent-socket", s.agentSocket(), "-monitor", ":19533", "-grpc", "")
 	return err
 }
 
 // startProgram starts the EPG server. It does not wait until it listens.
 func (s *realServer) startProgram() (err error) {
 	s.epgd, err = s.start(string(s.namespace)+"-epgd", nil,
-		filepath.Join(s.programs, "epgd"), "-listen", fmt.Sprintf("%s:%d", s.address, epgPort),
+		s.program("epgd"), "-listen", fmt.Sprintf("%s:%d", s.address, epgPort),
 		"-agent-socket", s.agentSocket(), "-service", "epg", "-instance", string(s.namespace), "-within", "500ms")
 	return err
 }

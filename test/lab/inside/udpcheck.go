@@ -11,8 +11,8 @@ import (
 // loop wedges and is freed, its program dies and is started again, its sidecar dies and is started again.
 func udpCheck(ctx context.Context, j *journal.Writer, programs string) error {
 	l, err := openLaboratory(ctx, j, programs, []virtualService{
-		{name: journal.Asked, address: "192.0.2.80", loop: "0.1", checker: udpChecker},
-		{name: journal.Control, address: "192.0.2.81", loop: "0.5", checker: tcpChecker},
+		{name: journal.Asked, address: "192.0.2.80", loop: "0.25", checker: udpChecker},
+		{name: journal.Control, address: "192.0.2.81", loop: "1", checker: tcpChecker},
 	})
 	if err != nil {
 		return err
@@ -25,25 +25,26 @@ func udpCheck(ctx context.Context, j *journal.Writer, programs string) error {
 		l.awaitServers(journal.Asked, "rs1", "rs2"),
 		l.awaitServers(journal.Control, "rs1", "rs2"),
 		l.step(journal.BothIn, l.startClients),
-		l.awaitProgrammes(journal.Asked, 10),
-		l.awaitProgrammes(journal.Control, 10),
+		l.awaitProgrammes(journal.Asked, 20),
+		l.awaitProgrammes(journal.Control, 20),
 
 		l.step(journal.Wedged, l.rs1.wedge),
 		l.awaitServers(journal.Asked, "rs2"),
-		l.awaitProgrammes(journal.Asked, 10),
+		l.askByProgram(journal.Asked),
+		l.awaitProgrammes(journal.Asked, 20),
 		l.awaitFailures(journal.Control, 3),
 
 		l.step(journal.Freed, l.rs1.free),
 		l.awaitServers(journal.Asked, "rs1", "rs2"),
-		l.awaitProgrammes(journal.Asked, 6),
+		l.awaitProgrammes(journal.Asked, 20),
 
 		l.step(journal.Killed, l.rs1.killProgram),
 		l.awaitServers(journal.Asked, "rs2"),
-		l.awaitProgrammes(journal.Asked, 6),
+		l.awaitProgrammes(journal.Asked, 20),
 
 		l.step(journal.Started, l.rs1.startProgram),
 		l.awaitServers(journal.Asked, "rs1", "rs2"),
-		l.awaitProgrammes(journal.Asked, 6),
+		l.awaitProgrammes(journal.Asked, 20),
 
 		l.step(journal.SidecarKilled, l.rs1.killSidecar),
 		l.step(journal.SidecarStarted, l.rs1.startSidecar),
@@ -54,6 +55,6 @@ func udpCheck(ctx context.Context, j *journal.Writer, programs string) error {
 		// That it stayed in was no mere want of answers: the new sidecar tells of a wedge as the old one did.
 		l.step(journal.WedgedAgain, l.rs1.wedge),
 		l.awaitServers(journal.Asked, "rs2"),
-		l.awaitProgrammes(journal.Asked, 6),
+		l.awaitProgrammes(journal.Asked, 20),
 	)
 }

@@ -1,0 +1,153 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/landmark-health/landmark/test/lab/journal"
+)
+
+// machineLimit is when a machine that has not halted by itself is killed.
+const machineLimit = 85 * time.Second
+
+// memory is what the machine may use. The host gives it page by page.
+const memory = 512 << 20
+
+// packages are the Debian packages that the laboratory is made of, each with a file that shows that it is there.
+var packages = []struct{ name, file string }{
+	{"user-mode-linux", "/usr/bin/linux.uml"},
+	{"kmod", "/sbin/modprobe"},
+	{"iproute2", "/sbin/ip"},
+	{"ipvsadm", "/sbin/ipvsadm"},
+	{"keepalived", "/usr/sbin/keepalived"},
+}
+
+// requirePackages skips the test, or under CI fails it, if a Debian package is missing.
+func requirePackages(t *testing.T) {
+	t.Helper()
+	var missing []string
+	for _, p := range packages {
+		if _, err := os.Stat(p.file); err != nil {
+			missing = append(missing, p.name)
+		}
+	}
+	if len(missing) == 0 {
+		return
+	}
+	remedy := "the laboratory needs: sudo apt-get install -y --no-install-recommends " + strings.Join(missing, " ")
+	if os.Getenv("CI") != "" {
+		t.Fatal(remedy)
+	}
+	t.Skip(remedy)
+}
+
+// play builds the programs, boots a machine that plays the scenario, and returns its journal. The console is logged if
+// the test fails for whatever reason.
+func play(t *testing.T, scenario string) journal.Run {
+	t.Helper()
+	requirePackages(t)
+	programs := build(t)
+	console, exit := boot(t, scenario, programs)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the machine's console:\n%s", withoutJournal(console))
+		}
+	})
+	run, err := journal.Read(bytes.NewReader(console))
+	switch {
+	case err != nil:
+		t.Fatalf("%v; the machine ended with: %v", err, exit)
+	case exit != nil:
+		// User-mode Linux now and then aborts while it halts. What it had to say was said by then.
+		t.Logf("the machine ended with: %v", exit)
+	}
+	if run.Failure != "" {
+		t.Errorf("the scenario was not played to its end: %s", run.Failure)
+	}
+	return run
+}
+
+// build builds what runs in the machine and returns the directory that holds it. Without cgo the programs are static,
+// which spares the machine the dynamic linker's page faults, its dearest operation.
+func build(t *testing.T) string {
+	t.Helper()
+	directory := t.TempDir()
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", directory, "./inside", "../../cmd/landmarkd", "../../examples/epgd")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("building the programs under test: %v\n%s", err, output)
+	}
+	return directory
+}
+
+// boot runs a machine until it halts and returns what its console said, and how it ended unless well. The host's files are
+// its root, read-only. It and all its processes are gone when boot returns.
+func boot(t *testing.T, scenario, programs string) ([]byte, error) {
+	t.Helper()
+	init, err := filepath.Abs("init.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), machineLimit)
+	defer cancel()
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	directory := t.TempDir()
+	cmd := exec.CommandContext(ctx, "linux.uml",
+		"mem=512M", "quiet", "panic=-1", "uml_dir="+directory,
+		"rootfstype=hostfs", "rootflags=/", "ro", "init="+init,
+		"con=null", "con0=null,fd:1",
+		"LAB_SCENARIO="+scenario, "LAB_PROGRAMS="+programs)
+	cmd.Env = append(os.Environ(), "TMPDIR="+memoryDirectory(directory))
+	var console bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &console, &console
+	// The machine's processes are processes of the host, in its group. Should the test binary die, the machine is told to
+	// end too, which the kernel ties to the thread that started it.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("booting the machine: %v", err)
+	}
+	err = cmd.Wait()
+	syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // fails if nothing is left of it, as it should be
+	return console.Bytes(), errors.Join(err, ctx.Err())
+}
+
+// memoryDirectory is where the machine's memory goes, as a file: /dev/shm if that is large enough and programs may be
+// mapped from it, for a disk would be written to all the time; else the given directory.
+func memoryDirectory(otherwise string) string {
+	const shm = "/dev/shm"
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(shm, &fs); err != nil {
+		return otherwise
+	}
+	const noexec = 0x8 // ST_NOEXEC of statvfs(3)
+	if fs.Flags&noexec != 0 || fs.Bavail*uint64(fs.Bsize) < memory {
+		return otherwise
+	}
+	return shm
+}
+
+// withoutJournal leaves the lines of a console that are for people.
+func withoutJournal(console []byte) string {
+	var text strings.Builder
+	for line := range strings.Lines(string(console)) {
+		if !journal.Written(line) {
+			text.WriteString(line)
+		}
+	}
+	return text.String()
+}
