@@ -40,7 +40,7 @@ const (
 
 // A Declaration says what a landmark is. It never changes.
 type Declaration struct {
-	Name   string // 1 to 128 bytes of UTF-8 without control characters
+	Name   string // 1 to 128 bytes of printable UTF-8
 	Kind   Kind
 	Impact Impact
 	// Within is how long the landmark may go unreached: 1 ms to 24 h.
@@ -79,8 +79,8 @@ func (d Declaration) validate() error {
 	switch {
 	case d.Name == "" || len(d.Name) > maxName:
 		return fmt.Errorf("a name has 1 to %d bytes, not %d", maxName, len(d.Name))
-	case !utf8.ValidString(d.Name) || strings.ContainsFunc(d.Name, unicode.IsControl):
-		return errors.New("a name is UTF-8 text without control characters")
+	case !utf8.ValidString(d.Name) || strings.ContainsFunc(d.Name, unprintable):
+		return errors.New("a name is printable UTF-8 text")
 	case d.Within < minDuration || d.Within > maxDuration:
 		return fmt.Errorf("within must be 1ms to 24h, not %v", d.Within)
 	case d.StartWithin != 0 && (d.StartWithin < minDuration || d.StartWithin > maxDuration):
@@ -91,3 +91,5 @@ func (d Declaration) validate() error {
 	}
 	return nil
 }
+
+func unprintable(r rune) bool { return !unicode.IsPrint(r) }

@@ -1,0 +1,143 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// closeTimeout bounds how long Close waits for the sidecar.
+const closeTimeout = time.Second
+
+// An Agent carries a set of landmarks to the sidecar, from Start to Close.
+type Agent struct {
+	service  string
+	instance string
+	logger   *slog.Logger
+	dial     dialer
+	reporter *reporter
+
+	goodbye   context.CancelFunc // begins the end
+	abort     context.CancelFunc // ends it
+	running   sync.WaitGroup
+	closeOnce sync.Once
+	closeErr  error
+}
+
+// Start begins to carry cfg.Landmarks to the sidecar and returns at once: it
+// does not wait for a sidecar to be there. The error names the field of cfg to
+// mend, or the landmark.
+func Start(cfg Config) (*Agent, error) {
+	cfg, err := cfg.complete()
+	if err != nil {
+		return nil, fmt.Errorf("agent: %w", err)
+	}
+	return start(cfg, unixDialer(cfg.Socket)), nil
+}
+
+// start starts an agent with a complete configuration.
+func start(cfg Config, dial dialer) *Agent {
+	logger := cfg.Logger.With("service", cfg.Service, "instance", cfg.Instance, "socket", cfg.Socket)
+	a := &Agent{
+		service:  cfg.Service,
+		instance: cfg.Instance,
+		logger:   logger,
+		dial:     dial,
+		reporter: newReporter(cfg.Landmarks, logger),
+	}
+	ctx, abort := context.WithCancel(context.Background())
+	closing, goodbye := context.WithCancel(ctx)
+	a.abort, a.goodbye = abort, goodbye
+	a.running.Go(func() { a.reporter.run(closing) })
+	a.running.Go(func() { a.run(ctx, closing) })
+	return a
+}
+
+// Close tells the sidecar that the program stops of its own will, so that it is
+// not taken for lost, and ends the agent's goroutines. It takes at most 1 s, and
+// returns an error if the sidecar did not take the goodbye in that time. Where
+// there is no connection there is nothing to say. Only the first call counts.
+func (a *Agent) Close() error {
+	a.closeOnce.Do(func() {
+		a.goodbye()
+		defer time.AfterFunc(closeTimeout, a.abort).Stop()
+		a.running.Wait()
+		a.abort()
+	})
+	return a.closeErr
+}
+
+// run keeps a stream to the sidecar standing until closing is done, or another
+// process takes this one's place.
+func (a *Agent) run(ctx, closing context.Context) {
+	defer a.goodbye() // without a stream to come the reporter has no work
+	var dialling backoff
+	var cause string // of the last ending that was logged
+	for {
+		end := a.connect(ctx, closing)
+		if closing.Err() != nil {
+			a.closeErr = end.farewell()
+			return
+		}
+		if end.stood >= establishedAfter {
+			dialling.established()
+			cause = ""
+		}
+		if end.err.Error() != cause {
+			cause = end.err.Error()
+			a.log(end.err)
+		}
+		delay := dialling.delay()
+		switch {
+		case replaced(end.err):
+			return
+		case refused(end.err):
+			delay = jittered(refusedDelay)
+		}
+		select {
+		case <-time.After(delay):
+		case <-closing.Done():
+			return
+		}
+	}
+}
+
+// log says why there is no stream, and what becomes of it.
+func (a *Agent) log(err error) {
+	switch {
+	case replaced(err):
+		a.logger.Error("another process took this instance's place, so this one reports no more; "+
+			"give each process an instance name of its own and start it again", "err", err)
+	case refused(err):
+		a.logger.Error("the sidecar refuses this program; mend the cause, the agent asks again every 5 s", "err", err)
+	default:
+		a.logger.Warn("not connected to the sidecar; dialling until it answers", "err", err)
+	}
+}
+
+// replaced tells that a newer session of this instance name took the place.
+func replaced(err error) bool { return status.Code(err) == codes.Aborted }
+
+// refused tells that the sidecar will not have this program as it is.
+func refused(err error) bool {
+	switch status.Code(err) {
+	case codes.InvalidArgument, codes.PermissionDenied, codes.Unimplemented:
+		return true
+	}
+	return false
+}
+
+// farewell returns what Close has to say about the end.
+func (e ending) farewell() error {
+	if !e.opened || errors.Is(e.err, io.EOF) {
+		return nil
+	}
+	return fmt.Errorf("agent: saying goodbye to the sidecar, which may take the program for lost: %w", e.err)
+}

@@ -1,0 +1,126 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/landmark-health/landmark/agent/landmark"
+)
+
+// Config says what an agent reports, and to whom.
+type Config struct {
+	// Service is the name under which askers ask: a letter or digit, then at
+	// most 89 letters, digits, dots, underscores and hyphens. It may not be,
+	// or end in a hyphen and, "liveness", "readiness" or "startup". Required.
+	Service string
+
+	// Instance tells the processes of one service apart: 1 to 128 bytes of
+	// printable ASCII. A process that starts with the name of another takes
+	// its place. Empty means the process's number; processes in different PID
+	// namespaces that share a sidecar need better names.
+	Instance string
+
+	// Landmarks is what is reported. Required.
+	Landmarks *landmark.Set
+
+	// Socket is the path of the sidecar's agent.sock. Empty means
+	// $LANDMARK_SOCKET, else /run/landmark/agent.sock as root, else
+	// $XDG_RUNTIME_DIR/landmark/agent.sock, else /run/landmark/agent.sock.
+	Socket string
+
+	// Logger hears of the connection's state, a line at each change. Nil
+	// means silence.
+	Logger *slog.Logger
+}
+
+// The rules of landmark.report.v1's Hello.
+var (
+	serviceName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,89}$`)
+	reservedName = regexp.MustCompile(`^(.*-)?(liveness|readiness|startup)$`)
+	instanceName = regexp.MustCompile(`^[ -~]{1,128}$`)
+)
+
+// maxSocket is the longest path that a Unix socket's address can hold, in
+// bytes (unix(7)).
+const maxSocket = 107
+
+// complete returns c with its defaults filled in, or an error that names the
+// field to mend.
+func (c Config) complete() (Config, error) {
+	if c.Instance == "" {
+		c.Instance = strconv.Itoa(os.Getpid())
+	}
+	if c.Socket == "" {
+		c.Socket = defaultSocket(os.Getenv, os.Geteuid())
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	for _, field := range []struct {
+		name string
+		err  error
+	}{
+		{"Service", checkService(c.Service)},
+		{"Instance", checkInstance(c.Instance)},
+		{"Landmarks", checkLandmarks(c.Landmarks)},
+		{"Socket", checkSocket(c.Socket)},
+	} {
+		if field.err != nil {
+			return c, fmt.Errorf("%s: %w", field.name, field.err)
+		}
+	}
+	return c, nil
+}
+
+func checkService(name string) error {
+	switch {
+	case !serviceName.MatchString(name):
+		return fmt.Errorf("%.100q is not a letter or digit and then at most 89 of A-Z a-z 0-9 . _ -", name)
+	case reservedName.MatchString(name):
+		return fmt.Errorf("%q is, or ends in - and, one of liveness, readiness and startup, "+
+			"which are kept for askers; choose another", name)
+	}
+	return nil
+}
+
+func checkInstance(name string) error {
+	if !instanceName.MatchString(name) {
+		return fmt.Errorf("%.140q is not 1 to 128 bytes of printable ASCII", name)
+	}
+	return nil
+}
+
+func checkLandmarks(marks *landmark.Set) error {
+	if marks == nil {
+		return errors.New("missing; declare the program's landmarks in a landmark.Set")
+	}
+	return marks.Err()
+}
+
+func checkSocket(path string) error {
+	switch {
+	case len(path) > maxSocket:
+		return fmt.Errorf("the path %q is longer than the %d bytes of a Unix socket's address", path, maxSocket)
+	case strings.ContainsRune(path, 0):
+		return fmt.Errorf("the path %q holds a zero byte", path)
+	}
+	return nil
+}
+
+// defaultSocket returns where the sidecar's socket is expected.
+func defaultSocket(getenv func(string) string, euid int) string {
+	const system = "/run/landmark/agent.sock"
+	if path := getenv("LANDMARK_SOCKET"); path != "" {
+		return path
+	}
+	if dir := getenv("XDG_RUNTIME_DIR"); dir != "" && euid != 0 {
+		return filepath.Join(dir, "landmark", "agent.sock")
+	}
+	return system
+}

@@ -1,0 +1,145 @@
+package agent
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/landmark-health/landmark/agent/landmark"
+)
+
+func TestConfigNamesTheFieldToMend(t *testing.T) {
+	var bad landmark.Set
+	bad.Alive("reader", 0)
+	tests := []struct {
+		name   string
+		change func(*Config)
+		want   string // the beginning of the error, "" = none
+	}{
+		{"plain", func(*Config) {}, ""},
+		{"longest service", func(c *Config) { c.Service = strings.Repeat("a", 90) }, ""},
+		{"all characters", func(c *Config) { c.Service = "9A._-z" }, ""},
+		{"like a reserved word", func(c *Config) { c.Service = "livenesses" }, ""},
+		{"reserved word without hyphen", func(c *Config) { c.Service = "epg.readiness" }, ""},
+		{"no service", func(c *Config) { c.Service = "" }, "agent: Service"},
+		{"long service", func(c *Config) { c.Service = strings.Repeat("a", 91) }, "agent: Service"},
+		{"service with slash", func(c *Config) { c.Service = "a/b" }, "agent: Service"},
+		{"service with newline", func(c *Config) { c.Service = "a\n" }, "agent: Service"},
+		{"service begins with dot", func(c *Config) { c.Service = ".a" }, "agent: Service"},
+		{"reserved", func(c *Config) { c.Service = "startup" }, "agent: Service"},
+		{"reserved ending", func(c *Config) { c.Service = "epg-liveness" }, "agent: Service"},
+		{"hyphen and reserved", func(c *Config) { c.Service = "a--readiness" }, "agent: Service"},
+		{"longest instance", func(c *Config) { c.Instance = strings.Repeat(" ", 128) }, ""},
+		{"long instance", func(c *Config) { c.Instance = strings.Repeat("a", 129) }, "agent: Instance"},
+		{"instance not ASCII", func(c *Config) { c.Instance = "é" }, "agent: Instance"},
+		{"instance with DEL", func(c *Config) { c.Instance = "\x7f" }, "agent: Instance"},
+		{"longest socket", func(c *Config) { c.Socket = strings.Repeat("s", 107) }, ""},
+		{"long socket", func(c *Config) { c.Socket = strings.Repeat("s", 108) }, "agent: Socket"},
+		{"socket with zero", func(c *Config) { c.Socket = "a\x00b" }, "agent: Socket"},
+		{"no landmarks", func(c *Config) { c.Landmarks = nil }, "agent: Landmarks: missing"},
+		{"bad landmark", func(c *Config) { c.Landmarks = &bad }, `agent: Landmarks: landmark "reader": within`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := Config{Service: "epg", Landmarks: new(landmark.Set), Socket: t.TempDir() + "/no.sock"}
+			tt.change(&cfg)
+			a, err := Start(cfg)
+			if a != nil {
+				closeAgent(t, a)
+			}
+			switch {
+			case tt.want == "" && err != nil:
+				t.Errorf("Start() = %v", err)
+			case tt.want != "" && (err == nil || !strings.HasPrefix(err.Error(), tt.want)):
+				t.Errorf("Start() = %v, want %s…", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestConfigDefaults(t *testing.T) {
+	t.Setenv("LANDMARK_SOCKET", "/from/environment.sock")
+	cfg, err := Config{Service: "epg", Landmarks: new(landmark.Set)}.complete()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := strconv.Itoa(os.Getpid()); cfg.Instance != want {
+		t.Errorf("Instance = %q, want the process's number %s", cfg.Instance, want)
+	}
+	if cfg.Socket != "/from/environment.sock" {
+		t.Errorf("Socket = %q, want $LANDMARK_SOCKET", cfg.Socket)
+	}
+	cfg.Logger.Error("a program that asked for no log must not see this")
+}
+
+func TestDefaultSocket(t *testing.T) {
+	tests := []struct {
+		landmark, xdg string
+		euid          int
+		want          string
+	}{
+		{"/a.sock", "/run/user/7", 0, "/a.sock"},
+		{"/a.sock", "", 7, "/a.sock"},
+		{"", "/run/user/0", 0, "/run/landmark/agent.sock"},
+		{"", "/run/user/7", 7, "/run/user/7/landmark/agent.sock"},
+		{"", "", 7, "/run/landmark/agent.sock"},
+	}
+	for _, tt := range tests {
+		env := map[string]string{"LANDMARK_SOCKET": tt.landmark, "XDG_RUNTIME_DIR": tt.xdg}
+		got := defaultSocket(func(key string) string { return env[key] }, tt.euid)
+		if got != tt.want {
+			t.Errorf("%+v: %s", tt, got)
+		}
+	}
+}
+
+func TestCadence(t *testing.T) {
+	const ms, s = time.Millisecond, time.Second
+	for _, tt := range []struct{ within, command, report time.Duration }{
+		{ms, 10 * ms, 25 * ms},
+		{40 * ms, 10 * ms, 25 * ms},
+		{200 * ms, 50 * ms, 50 * ms},
+		{s, 250 * ms, 250 * ms},
+		{4 * s, s, 500 * ms},
+		{24 * 3600 * s, s, 500 * ms},
+	} {
+		slow := track{Landmark: landmark.Landmark{Declaration: landmark.Declaration{Within: 24 * time.Hour}}}
+		own := track{Landmark: landmark.Landmark{Declaration: landmark.Declaration{Within: tt.within}}}
+		if got := commandInterval(tt.within); got != tt.command {
+			t.Errorf("within %v a command each %v, want %v", tt.within, got, tt.command)
+		}
+		if got := reportInterval([]track{slow, own}); got != tt.report {
+			t.Errorf("within %v a report each %v, want %v", tt.within, got, tt.report)
+		}
+	}
+}
+
+func TestBackoff(t *testing.T) {
+	const ms = time.Millisecond
+	var b backoff
+	expect := func(want time.Duration) {
+		t.Helper()
+		if got := b.delay(); got < want*8/10 || got > want*12/10 {
+			t.Errorf("delay %v, want %v ± 20 %%", got, want)
+		}
+	}
+	for range 2 {
+		for _, want := range []time.Duration{50 * ms, 100 * ms, 200 * ms, 400 * ms, 500 * ms, 500 * ms} {
+			expect(want)
+		}
+		b.established()
+		expect(0)
+	}
+	short, long := false, false
+	for range 200 {
+		b.established()
+		b.delay()
+		d := b.delay()
+		short, long = short || d < 45*ms, long || d > 55*ms
+	}
+	if !short || !long {
+		t.Error("delays do not vary: all agents of a machine would dial together")
+	}
+}

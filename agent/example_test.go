@@ -1,0 +1,36 @@
+package agent_test
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/landmark-health/landmark/agent"
+	"github.com/landmark-health/landmark/agent/landmark"
+)
+
+func Example() {
+	var marks landmark.Set
+	mainLoop := marks.Loop("main loop", time.Second)
+	a, err := agent.Start(agent.Config{Service: "epg", Landmarks: &marks})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer a.Close()
+
+	work := make(chan string, 1)
+	work <- "one piece of work"
+	close(work)
+	for {
+		select {
+		case answer := <-mainLoop.C():
+			answer()
+		case piece, more := <-work:
+			if !more {
+				return
+			}
+			fmt.Println(piece)
+		}
+	}
+	// Output: one piece of work
+}
