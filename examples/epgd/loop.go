@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"os"
+	"syscall"
 
 	"github.com/landmark-health/landmark/agent/landmark"
 )
@@ -14,8 +16,8 @@ type mainLoop struct {
 	questions chan question
 	landmark  *landmark.Loop
 
-	// For demonstrations: wedge makes the loop hang until free.
-	wedge, free <-chan os.Signal
+	// signals are for demonstrations: SIGUSR1 makes the loop hang until SIGUSR2.
+	signals <-chan os.Signal
 }
 
 // question is a request that waits for the main loop.
@@ -24,29 +26,30 @@ type question struct {
 	answer chan *programme // has room for the one answer
 }
 
-// run never returns.
-func (l *mainLoop) run() {
+// run turns until ctx is done, unless it hangs.
+func (l *mainLoop) run(ctx context.Context) {
 	for {
 		select {
+		case <-ctx.Done():
+			return
 		case q := <-l.questions:
 			q.answer <- onAir(q.channel, q.at)
 		case answer := <-l.landmark.C():
 			// The get-state command: that it is answered here, and nowhere
 			// else, is what makes it the truth.
 			answer()
-		case <-l.wedge:
-			l.hang()
+		case s := <-l.signals:
+			if s == syscall.SIGUSR1 {
+				l.hang()
+			}
 		}
 	}
 }
 
 // hang blocks the loop as a deadlock or an endless computation would.
 func (l *mainLoop) hang() {
-	select {
-	case <-l.free: // of an earlier time
-	default:
-	}
 	slog.Warn("the main loop hangs; SIGUSR2 frees it")
-	<-l.free
+	for <-l.signals != syscall.SIGUSR2 {
+	}
 	slog.Info("the main loop goes on")
 }

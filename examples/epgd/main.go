@@ -70,13 +70,13 @@ func run(args []string) int {
 func (o options) serve() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, nil)))
 
 	marks := landmark.NewSet()
 	loop := &mainLoop{
 		questions: make(chan question),
 		landmark:  marks.Loop("main loop", o.within),
-		wedge:     notify(syscall.SIGUSR1),
-		free:      notify(syscall.SIGUSR2),
+		signals:   notify(syscall.SIGUSR1, syscall.SIGUSR2),
 	}
 	listener, err := net.Listen("tcp", o.listen)
 	if err != nil {
@@ -89,7 +89,7 @@ func (o options) serve() int {
 	}
 	defer a.Close() // says goodbye, whether or not the loop still turns
 
-	go loop.run()
+	go loop.run(ctx) // not waited for: it may hang
 	slog.Info("serving programmes", "listen", listener.Addr().String(), "service", o.agent.Service)
 	defer context.AfterFunc(ctx, func() { listener.Close() })()
 	if err := serve(listener, loop.questions); err != nil {
@@ -98,10 +98,10 @@ func (o options) serve() int {
 	return 0
 }
 
-// notify returns a channel that receives the signal.
-func notify(s os.Signal) <-chan os.Signal {
-	c := make(chan os.Signal, 1)
-	signal.Notify(c, s)
+// notify returns a channel that receives the signals, in their order.
+func notify(signals ...os.Signal) <-chan os.Signal {
+	c := make(chan os.Signal, 16)
+	signal.Notify(c, signals...)
 	return c
 }
 

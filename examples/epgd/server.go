@@ -18,18 +18,23 @@ const (
 )
 
 // serve accepts connections until the listener is closed. It only carries
-// requests to the main loop and answers back.
+// requests to the main loop and answers back. While there are as many
+// connections as there may be, it hangs up on newcomers.
 func serve(listener net.Listener, questions chan<- question) error {
 	places := make(chan struct{}, maxConnections)
 	for {
-		places <- struct{}{}
 		conn, err := listener.Accept()
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return nil
 		case err != nil:
-			<-places
 			time.Sleep(50 * time.Millisecond) // out of descriptors, most likely
+			continue
+		}
+		select {
+		case places <- struct{}{}:
+		default:
+			conn.Close()
 			continue
 		}
 		go func() {

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"net"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestParse(t *testing.T) {
+	o, err := parse(strings.Fields("-listen :1 -agent-socket /a.sock -service tv -instance 7 -within 2s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.listen != ":1" || o.agent.Socket != "/a.sock" || o.agent.Service != "tv" || o.agent.Instance != "7" ||
+		o.within != 2*time.Second {
+		t.Errorf("parsed %+v", o)
+	}
+	for _, bad := range []string{"-no-such-flag", "-within soon", "epg"} {
+		_, err := parse(strings.Fields(bad))
+		if err == nil || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v, want an error of one line", bad, err)
+		}
+	}
+}
+
+// A server that accepts and says nothing is what a client must not wait for.
+func TestFetchGivesUp(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	begun := time.Now()
+	if p, err := fetch(listener.Addr().String()); err == nil {
+		t.Errorf("got %v from a silent server", p)
+	}
+	if took := time.Since(begun); took < clientTimeout || took > clientTimeout+time.Second {
+		t.Errorf("gave up after %v, want %v", took, clientTimeout)
+	}
+}
