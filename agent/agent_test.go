@@ -310,11 +310,8 @@ func TestAgentWithPausedSidecar(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		synctest.Wait()
 		r := j.last().GetReport()
-		if elapsed := time.Duration(r.ElapsedUs) * time.Microsecond; elapsed < 70*time.Minute {
-			t.Errorf("after waking up the sidecar hears only the state after %v", elapsed)
-		}
 		if !r.Facts[0].Reached || r.Facts[1].AgeUs > 50_000 {
-			t.Errorf("facts = %v", r.Facts)
+			t.Errorf("after waking up the sidecar hears only of an older state: %v", r.Facts)
 		}
 		closeAgent(t, agent)
 		<-hung

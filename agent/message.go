@@ -31,13 +31,13 @@ func declarationMessage(tracks []track) *reportv1.StreamRequest {
 	}}
 }
 
-func reportMessage(elapsed time.Duration, tracks []track, answered uint64) *reportv1.StreamRequest {
+func reportMessage(tracks []track, answered uint64) *reportv1.StreamRequest {
 	facts := make([]*reportv1.Fact, len(tracks))
 	for i, t := range tracks {
 		facts[i] = fact(t.reading)
 	}
 	return &reportv1.StreamRequest{Message: &reportv1.StreamRequest_Report{
-		Report: &reportv1.Report{ElapsedUs: microseconds(elapsed), Facts: facts, Answered: answered},
+		Report: &reportv1.Report{Facts: facts, Answered: answered},
 	}}
 }
 

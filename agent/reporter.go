@@ -48,12 +48,11 @@ func (t *track) takesCommands() bool { return t.Kind == landmark.KindLoop }
 
 // An outlet is where a stream takes messages from the reporter.
 type outlet struct {
-	since    time.Time                    // when its Hello was sent
 	messages chan *reportv1.StreamRequest // with room for the one it asked for
 }
 
 func newOutlet() *outlet {
-	return &outlet{since: time.Now(), messages: make(chan *reportv1.StreamRequest, 1)}
+	return &outlet{messages: make(chan *reportv1.StreamRequest, 1)}
 }
 
 // A question is a GetState that came on a stream.
@@ -166,7 +165,7 @@ func (r *reporter) give(now time.Time) {
 		r.tracks[i].told = r.tracks[i].reading
 	}
 	r.pull.told = r.pull.answered()
-	r.stream.messages <- reportMessage(now.Sub(r.stream.since), r.tracks, r.pull.told)
+	r.stream.messages <- reportMessage(r.tracks, r.pull.told)
 }
 
 // command puts the get-state command to a Loop that is due for one.

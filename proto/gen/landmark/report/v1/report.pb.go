@@ -463,14 +463,11 @@ func (x *Landmark) GetStartWithinUs() uint64 {
 // The full present state of every declared landmark.
 type Report struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The agent's monotonic clock since its Hello. It lets the sidecar see how
-	// long a report lay in a socket before it was read.
-	ElapsedUs uint64 `protobuf:"varint,1,opt,name=elapsed_us,json=elapsedUs,proto3" json:"elapsed_us,omitempty"`
 	// One for each declared landmark, in the Declaration's order.
-	Facts []*Fact `protobuf:"bytes,2,rep,name=facts,proto3" json:"facts,omitempty"`
+	Facts []*Fact `protobuf:"bytes,1,rep,name=facts,proto3" json:"facts,omitempty"`
 	// The number of the latest GetState that every Loop of this agent has
 	// answered since it came; 0 = none.
-	Answered      uint64 `protobuf:"varint,3,opt,name=answered,proto3" json:"answered,omitempty"`
+	Answered      uint64 `protobuf:"varint,2,opt,name=answered,proto3" json:"answered,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -503,13 +500,6 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
 	return file_landmark_report_v1_report_proto_rawDescGZIP(), []int{4}
-}
-
-func (x *Report) GetElapsedUs() uint64 {
-	if x != nil {
-		return x.ElapsedUs
-	}
-	return 0
 }
 
 func (x *Report) GetFacts() []*Fact {
@@ -834,12 +824,10 @@ const file_landmark_report_v1_report_proto_rawDesc = "" +
 	"\x04kind\x18\x02 \x01(\x0e2\x18.landmark.report.v1.KindR\x04kind\x122\n" +
 	"\x06impact\x18\x03 \x01(\x0e2\x1a.landmark.report.v1.ImpactR\x06impact\x12\x1b\n" +
 	"\twithin_us\x18\x04 \x01(\x04R\bwithinUs\x12&\n" +
-	"\x0fstart_within_us\x18\x05 \x01(\x04R\rstartWithinUs\"s\n" +
-	"\x06Report\x12\x1d\n" +
-	"\n" +
-	"elapsed_us\x18\x01 \x01(\x04R\telapsedUs\x12.\n" +
-	"\x05facts\x18\x02 \x03(\v2\x18.landmark.report.v1.FactR\x05facts\x12\x1a\n" +
-	"\banswered\x18\x03 \x01(\x04R\banswered\"x\n" +
+	"\x0fstart_within_us\x18\x05 \x01(\x04R\rstartWithinUs\"T\n" +
+	"\x06Report\x12.\n" +
+	"\x05facts\x18\x01 \x03(\v2\x18.landmark.report.v1.FactR\x05facts\x12\x1a\n" +
+	"\banswered\x18\x02 \x01(\x04R\banswered\"x\n" +
 	"\x04Fact\x12\x18\n" +
 	"\areached\x18\x01 \x01(\bR\areached\x12\x15\n" +
 	"\x06age_us\x18\x02 \x01(\x04R\x05ageUs\x12\x14\n" +
