@@ -19,8 +19,9 @@
 // blocked, a healthy agent reports just that.
 //
 // The program never waits for the sidecar. When there is none, or it is slow or
-// frozen, the agent holds no queue: a report is composed when it can be sent,
-// and everything is said again on each new connection.
+// frozen, the agent holds no queue: a report is composed when gRPC takes it,
+// whose own window for a sidecar that does not read is 64 KiB, and everything
+// is said again on each new connection.
 //
 // The wire is landmark.report.v1 over landmark.intake.v1, gRPC on a Unix socket.
 package agent

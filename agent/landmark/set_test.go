@@ -42,6 +42,7 @@ func TestSetRemembersBadDeclarations(t *testing.T) {
 		{"no name", func(s *Set) { s.Alive("", time.Second) }, `landmark ""`},
 		{"long name", func(s *Set) { s.Alive(strings.Repeat("x", 129), time.Second) }, "1 to 128 bytes, not 129"},
 		{"control character", func(s *Set) { s.Loop("a\nb", time.Second) }, `"a\nb"`},
+		{"invisible character", func(s *Set) { s.Loop("a\u200bb", time.Second) }, "printable UTF-8"},
 		{"not UTF-8", func(s *Set) { s.Loop("a\xff", time.Second) }, `"a\xff"`},
 		{"too short", func(s *Set) { s.Alive("x", time.Millisecond-1) }, "within must be 1ms to 24h"},
 		{"too long", func(s *Set) { s.Loop("x", 24*time.Hour+1) }, "within must be 1ms to 24h"},
