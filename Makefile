@@ -25,7 +25,7 @@ BENCH    ?= .
 LEFT_OUT := bin/left-out
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 # Without cgo the programs are static: they run on any Linux of the same
 # architecture and start faster, which a checker that is run often needs.
