@@ -37,7 +37,7 @@ type Alive struct {
 }
 
 // Alive declares a landmark that the program passes at least once within the
-// given time, 1 ms to 24 h.
+// given time, 100 ms to 24 h.
 func (s *Set) Alive(name string, within time.Duration, opts ...Option) *Alive {
 	if s == nil {
 		return nil

@@ -15,6 +15,10 @@ const (
 	maxName     = 128 // bytes
 	minDuration = time.Millisecond
 	maxDuration = 24 * time.Hour
+
+	// minWithin is four of the shortest times between two reports (25 ms): in
+	// between, the sidecar can only watch the facts grow older.
+	minWithin = 100 * time.Millisecond
 )
 
 // A Kind is the way in which a landmark shows whether the program does its
@@ -43,7 +47,7 @@ type Declaration struct {
 	Name   string // 1 to 128 bytes of printable UTF-8
 	Kind   Kind
 	Impact Impact
-	// Within is how long the landmark may go unreached: 1 ms to 24 h.
+	// Within is how long the landmark may go unreached: 100 ms to 24 h.
 	Within time.Duration
 	// StartWithin is how long it may take to be reached for the first time,
 	// counted from its making: 1 ms to 24 h, or 0 for as long as it takes.
@@ -81,8 +85,8 @@ func (d Declaration) validate() error {
 		return fmt.Errorf("a name has 1 to %d bytes, not %d", maxName, len(d.Name))
 	case !utf8.ValidString(d.Name) || strings.ContainsFunc(d.Name, unprintable):
 		return errors.New("a name is printable UTF-8 text")
-	case d.Within < minDuration || d.Within > maxDuration:
-		return fmt.Errorf("within must be 1ms to 24h, not %v", d.Within)
+	case d.Within < minWithin || d.Within > maxDuration:
+		return fmt.Errorf("within must be 100ms to 24h, not %v", d.Within)
 	case d.StartWithin != 0 && (d.StartWithin < minDuration || d.StartWithin > maxDuration):
 		return fmt.Errorf("StartWithin must be 1ms to 24h, not %v; leave it out for as long as it takes",
 			d.StartWithin)

@@ -56,7 +56,7 @@ func (p postOption) applyLoop(l *Loop) { l.commands, l.post = nil, p }
 func Post(post func(func())) LoopOption { return postOption(post) }
 
 // Loop declares a landmark for a main loop that answers each command within
-// the given time, 1 ms to 24 h.
+// the given time, 100 ms to 24 h.
 func (s *Set) Loop(name string, within time.Duration, opts ...LoopOption) *Loop {
 	if s == nil {
 		return nil

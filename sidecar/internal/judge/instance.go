@@ -26,7 +26,7 @@ type Instance struct {
 	// reached.
 	Started bool
 	// Newcomer is a process that joined beside others and has not started
-	// yet: it does not count.
+	// yet: it does not count for as long as it is starting.
 	Newcomer  bool
 	Landmarks []Landmark
 }
@@ -54,12 +54,12 @@ func (in *Instance) CanBeAsked() bool {
 	return in.Presence == Connected && !in.Newcomer && in.LoopWithin() < math.MaxInt64
 }
 
-// LoopWithin returns the smallest Within of the process's loops, the longest
-// duration there is if it has none.
+// LoopWithin returns the smallest Within of the process's loops that can be
+// asked, the longest duration there is if it has none.
 func (in *Instance) LoopWithin() time.Duration {
 	within := time.Duration(math.MaxInt64)
 	for i := range in.Landmarks {
-		if l := &in.Landmarks[i]; l.Kind == KindLoop {
+		if l := &in.Landmarks[i]; l.canBeAsked() {
 			within = min(within, l.Within)
 		}
 	}
@@ -67,12 +67,12 @@ func (in *Instance) LoopWithin() time.Duration {
 }
 
 // FactsAt is the instant that the instance's facts are of: that of the oldest
-// answer of its loops, or of its last report where there is no loop that could
-// be asked for anything newer.
+// answer of its loops that bear on readiness, or of its last report where there
+// is no such loop that could be asked for anything newer.
 func (in *Instance) FactsAt() Instant {
 	at := in.Heard
 	for i := range in.Landmarks {
-		if l := &in.Landmarks[i]; l.Kind == KindLoop && l.At < at {
+		if l := &in.Landmarks[i]; l.canBeAsked() && l.At < at {
 			at = l.At
 		}
 	}

@@ -67,7 +67,11 @@ func together(services map[string]*service, a judge.Aspect, now judge.Instant) (
 	v := judge.NoService(now)
 	var decides *service
 	for _, s := range services {
-		w := s.present.Load().at(now).standings[a].Verdict
+		shot := s.present.Load().at(now)
+		if len(shot.facts.Instances) == 0 {
+			continue // its first report is on its way
+		}
+		w := shot.standings[a].Verdict
 		switch {
 		case decides == nil:
 			v, decides = w, s

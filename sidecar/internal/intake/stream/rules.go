@@ -19,7 +19,7 @@ import (
 const (
 	maxLandmarks = 1024
 	maxText      = 128 // bytes of an instance's or a landmark's name
-	minWithin    = time.Millisecond
+	minWithin    = 100 * time.Millisecond
 	maxWithin    = 24 * time.Hour
 	// maxAge is the oldest that a fact may be said to be; more is a mistake.
 	maxAge = 10 * 365 * 24 * time.Hour
@@ -82,8 +82,6 @@ func checkText(field, text string, allowed func(rune) bool) error {
 
 func printableASCII(r rune) bool { return ' ' <= r && r <= '~' }
 
-func noControl(r rune) bool { return !unicode.IsControl(r) }
-
 // readDeclaration reads what landmarks an agent declares.
 func readDeclaration(d *reportv1.Declaration) ([]judge.Declared, error) {
 	if len(d.Landmarks) > maxLandmarks {
@@ -107,7 +105,7 @@ func readDeclaration(d *reportv1.Declaration) ([]judge.Declared, error) {
 
 func readLandmark(field string, l *reportv1.Landmark) (judge.Declared, error) {
 	none := judge.Declared{}
-	if err := checkText(field+".name", l.Name, noControl); err != nil {
+	if err := checkText(field+".name", l.Name, unicode.IsPrint); err != nil {
 		return none, err
 	}
 	if l.Kind != reportv1.Kind_KIND_ALIVE && l.Kind != reportv1.Kind_KIND_LOOP {
@@ -122,7 +120,7 @@ func readLandmark(field string, l *reportv1.Landmark) (judge.Declared, error) {
 	}
 	within, ok := microseconds(l.WithinUs, maxWithin)
 	if !ok || within < minWithin {
-		return none, invalid(field+".within_us", "%d is not from 1 ms to 24 h", l.WithinUs)
+		return none, invalid(field+".within_us", "%d is not from 100 ms to 24 h", l.WithinUs)
 	}
 	startWithin, ok := microseconds(l.StartWithinUs, maxWithin)
 	if !ok {
