@@ -69,7 +69,7 @@ func all(p Policy, instances []*Instance, a Aspect, now Instant) Verdict {
 	v := Verdict{Status: Serving, Cause: None, Weight: 100, FactsAt: Never, Next: Never}
 	for _, in := range instances {
 		f := in.judge(p, a, now)
-		v.FactsAt = min(v.FactsAt, in.FactsAt())
+		v.FactsAt = min(v.FactsAt, in.FactsAt(a))
 		v.Next = min(v.Next, f.next)
 		if f.cause.before(v.Cause) {
 			v.Status, v.Weight = NotServing, 0

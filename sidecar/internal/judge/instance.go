@@ -48,10 +48,25 @@ func (in *Instance) HasStarted() bool {
 	return bearing
 }
 
-// CanBeAsked reports whether the process counts and has a main loop that the
-// get-state command can be put to.
-func (in *Instance) CanBeAsked() bool {
-	return in.Presence == Connected && !in.Newcomer && in.LoopWithin() < math.MaxInt64
+// CanBeAsked reports whether the process counts and has main loops that the
+// get-state command can be put to, all of which bear on the aspect: the
+// command goes to them all, and is answered once they all have.
+func (in *Instance) CanBeAsked(a Aspect) bool {
+	if in.Presence != Connected || in.Newcomer {
+		return false
+	}
+	can := false
+	for i := range in.Landmarks {
+		l := &in.Landmarks[i]
+		if !l.canBeAsked() {
+			continue
+		}
+		if !l.bears(a) || !l.Reached {
+			return false
+		}
+		can = true
+	}
+	return can
 }
 
 // LoopWithin returns the smallest Within of the process's loops that can be
@@ -66,13 +81,13 @@ func (in *Instance) LoopWithin() time.Duration {
 	return within
 }
 
-// FactsAt is the instant that the instance's facts are of: that of the oldest
-// answer of its loops that bear on readiness, or of its last report where there
-// is no such loop that could be asked for anything newer.
-func (in *Instance) FactsAt() Instant {
+// FactsAt is the instant that the instance's facts about the aspect are of:
+// that of the oldest answer of the loops that bear on it, or of its last report
+// where there is no such loop, which could be asked for anything newer.
+func (in *Instance) FactsAt(a Aspect) Instant {
 	at := in.Heard
 	for i := range in.Landmarks {
-		if l := &in.Landmarks[i]; l.canBeAsked() && l.At < at {
+		if l := &in.Landmarks[i]; l.Kind == KindLoop && l.bears(a) && l.At < at {
 			at = l.At
 		}
 	}

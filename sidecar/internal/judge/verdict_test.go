@@ -36,7 +36,7 @@ func TestCanBeAsked(t *testing.T) {
 		{"a lost one", Instance{Presence: Vacant, Landmarks: []Landmark{loop}}, false},
 		{"a stopped one", Instance{Presence: SaidGoodbye, Landmarks: []Landmark{loop}}, false},
 	} {
-		if got := test.in.CanBeAsked(); got != test.want {
+		if got := test.in.CanBeAsked(Readiness); got != test.want {
 			t.Errorf("%s: %v, want %v", test.name, got, test.want)
 		}
 	}

@@ -50,10 +50,10 @@ func (o *overall) update() {
 func (o *overall) look(a judge.Aspect) Answer {
 	for {
 		before := o.standings.Load()[a]
-		now := o.clock.Now()
+		now, real := o.clock.Read()
 		v, decides := together(*o.services.Load(), a, now)
 		if after := before.follow(v, now); after.changes == before.changes {
-			answer := told(after, now)
+			answer := told(after, now, real)
 			answer.service = decides
 			return answer
 		}

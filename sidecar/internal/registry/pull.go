@@ -47,16 +47,16 @@ func (p *pull) without(gone *Session) *pull {
 	return nil
 }
 
-// pullFor returns what to wait for so that every main loop's last answer is at
-// since or later: the done channel of a command that is on its way, its own or
+// pullFor returns what to wait for so that the last answer of every main loop
+// that bears on the aspect is at since or later: the done channel of a command that is on its way, its own or
 // another asker's. It returns nil if the answers are young enough, if there is
 // no loop to ask, or if the service was asked often enough this second.
-func (s *service) pullFor(since, now judge.Instant) <-chan struct{} {
+func (s *service) pullFor(a judge.Aspect, since, now judge.Instant) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var old []*Session
 	for _, p := range s.places {
-		if p.session != nil && p.instance.CanBeAsked() && p.instance.FactsAt() < since {
+		if p.session != nil && p.instance.CanBeAsked(a) && p.instance.FactsAt(a) < since {
 			old = append(old, p.session)
 		}
 	}

@@ -53,7 +53,7 @@ type Session struct {
 
 	// Guarded by service.mu.
 	asked uint64 // number of the last get-state command
-	ended bool   // a newer session took its place
+	ended error  // why the registry ended it, nil if it did not
 }
 
 // Open begins a session. The process appears in the service with its first
@@ -88,7 +88,7 @@ func (s *Session) Report(facts []Fact, answered uint64) error {
 		}
 		s.service = service
 	}
-	now := s.registry.clock.Now()
+	_, now := s.registry.clock.Read()
 	landmarks := make([]judge.Landmark, len(facts))
 	for i, f := range facts {
 		landmarks[i] = judge.Landmark{
@@ -101,6 +101,12 @@ func (s *Session) Report(facts []Fact, answered uint64) error {
 		}
 	}
 	return s.service.report(s, landmarks, answered, now)
+}
+
+// endWith ends the session for the reason err. The caller holds service.mu.
+func (s *Session) endWith(err error) {
+	s.ended = err
+	s.link.End(err)
 }
 
 // Goodbye ends the session of a process that stops of its own will.
