@@ -30,6 +30,7 @@ type Registry struct {
 	grace    time.Duration
 	watches  watches
 	sessions atomic.Uint64 // opened so far
+	room     room
 	waiting  chan struct{} // holds one token for each asker that waits
 
 	// services is copied on each change, under mu, and read without.

@@ -49,6 +49,7 @@ type Session struct {
 	link     Link
 	declared []*judge.Declared
 	number   uint64   // in the order of opening
+	room     int      // that it has taken
 	service  *service // nil until the first report
 
 	// Guarded by service.mu.
@@ -62,15 +63,25 @@ func (r *Registry) Open(p Peer, link Link) (*Session, error) {
 	if err := r.admits(p); err != nil {
 		return nil, err
 	}
-	return &Session{registry: r, peer: p, link: link, number: r.sessions.Add(1)}, nil
+	if err := r.room.take(p.UID, 1); err != nil {
+		return nil, err
+	}
+	return &Session{registry: r, peer: p, link: link, number: r.sessions.Add(1), room: 1}, nil
 }
 
-// Declare states which landmarks the reports that follow are of.
-func (s *Session) Declare(landmarks []judge.Declared) {
+// Declare states which landmarks the reports that follow are of. The error
+// wraps ErrLimit.
+func (s *Session) Declare(landmarks []judge.Declared) error {
+	more := len(landmarks) - len(s.declared)
+	if err := s.registry.room.take(s.peer.UID, more); err != nil {
+		return err
+	}
+	s.room += more
 	s.declared = make([]*judge.Declared, len(landmarks))
 	for i := range landmarks {
 		s.declared[i] = &landmarks[i]
 	}
+	return nil
 }
 
 // Report takes the facts, one for each declared landmark in that order.
@@ -113,10 +124,13 @@ func (s *Session) endWith(err error) {
 func (s *Session) Goodbye() { s.end(judge.SaidGoodbye) }
 
 // Lost ends the session of a process whose connection ended without a
-// goodbye. After Goodbye it does nothing.
+// goodbye, or that the registry ended. After Goodbye it does nothing.
 func (s *Session) Lost() { s.end(judge.Vacant) }
 
+// end gives back what the session has taken, and leaves its place.
 func (s *Session) end(how judge.Presence) {
+	s.registry.room.give(s.peer.UID, s.room)
+	s.room = 0
 	if s.service != nil {
 		s.service.leave(s, how)
 	}
