@@ -3,6 +3,7 @@ package monitor
 import (
 	"encoding/binary"
 	"net/netip"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,30 +17,26 @@ type destination struct {
 }
 
 const (
-	controlHeader = unix.SizeofCmsghdr
-	pktinfo4      = unix.SizeofInet4Pktinfo // ifindex 4, spec_dst 4, addr 4
-	pktinfo6      = unix.SizeofInet6Pktinfo // addr 16, ifindex 4
+	pktinfo4 = unix.SizeofInet4Pktinfo // ifindex 4, spec_dst 4, addr 4
+	pktinfo6 = unix.SizeofInet6Pktinfo // addr 16, ifindex 4
 )
 
 // parseDestination reads the control messages of a datagram. An IPv4 datagram
 // on a socket of both families has one of each kind; IP_PKTINFO says more.
 func parseDestination(control []byte) destination {
 	var d destination
-	for len(control) >= controlHeader {
-		length := int(binary.NativeEndian.Uint64(control))
-		if length < controlHeader || length > len(control) {
+	for len(control) >= unix.SizeofCmsghdr {
+		header, body, rest, err := unix.ParseOneSocketControlMessage(control)
+		if err != nil {
 			break
 		}
-		level := binary.NativeEndian.Uint32(control[8:])
-		kind := binary.NativeEndian.Uint32(control[12:])
-		body := control[controlHeader:length]
 		switch {
-		case level == unix.IPPROTO_IP && kind == unix.IP_PKTINFO && len(body) >= pktinfo4:
+		case header.Level == unix.IPPROTO_IP && header.Type == unix.IP_PKTINFO && len(body) >= pktinfo4:
 			return parse4(body)
-		case level == unix.IPPROTO_IPV6 && kind == unix.IPV6_PKTINFO && len(body) >= pktinfo6:
+		case header.Level == unix.IPPROTO_IPV6 && header.Type == unix.IPV6_PKTINFO && len(body) >= pktinfo6:
 			d = parse6(body)
 		}
-		control = control[min(align(length), len(control)):]
+		control = rest
 	}
 	return d
 }
@@ -70,36 +67,29 @@ func (d destination) append(control []byte) []byte {
 	case !d.address.IsValid():
 		return control
 	case d.address.Is4():
-		control = appendHeader(control, unix.IPPROTO_IP, unix.IP_PKTINFO, pktinfo4)
-		control = binary.NativeEndian.AppendUint32(control, 0) // by whichever device routes there
+		var info [pktinfo4]byte // by whichever device routes there
 		local := d.address.As4()
-		control = append(control, local[:]...)
-		return pad(append(control, 0, 0, 0, 0))
+		copy(info[4:], local[:])
+		return appendMessage(control, unix.IPPROTO_IP, unix.IP_PKTINFO, info[:])
 	default:
-		control = appendHeader(control, unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, pktinfo6)
+		var info [pktinfo6]byte
 		local := d.address.As16()
-		control = append(control, local[:]...)
-		var device uint32
-		if d.address.IsLinkLocalUnicast() {
-			device = d.device // such an address means nothing without its device
+		copy(info[:], local[:])
+		if d.address.IsLinkLocalUnicast() { // it means nothing without its device
+			binary.NativeEndian.PutUint32(info[16:], d.device)
 		}
-		return pad(binary.NativeEndian.AppendUint32(control, device))
+		return appendMessage(control, unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, info[:])
 	}
 }
 
-// appendHeader appends a struct cmsghdr, whose length is of the machine's word
-// (cmsg(3)).
-func appendHeader(control []byte, level, kind uint32, body int) []byte {
-	control = binary.NativeEndian.AppendUint64(control, uint64(controlHeader+body))
-	control = binary.NativeEndian.AppendUint32(control, level)
-	return binary.NativeEndian.AppendUint32(control, kind)
-}
-
-func align(n int) int { return (n + 7) &^ 7 }
-
-func pad(control []byte) []byte {
-	for len(control)%8 != 0 {
-		control = append(control, 0)
-	}
+// appendMessage appends a control message (cmsg(3)): a struct cmsghdr, whose
+// size is the architecture's own, and the body, each padded to its word.
+func appendMessage(control []byte, level, kind int32, body []byte) []byte {
+	header := unix.Cmsghdr{Level: level, Type: kind}
+	header.SetLen(unix.CmsgLen(len(body)))
+	start := len(control)
+	control = append(control, make([]byte, unix.CmsgSpace(len(body)))...)
+	copy(control[start:], unsafe.Slice((*byte)(unsafe.Pointer(&header)), unix.SizeofCmsghdr))
+	copy(control[start+unix.CmsgLen(0):], body)
 	return control
 }

@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net"
 	"net/netip"
@@ -143,8 +144,35 @@ func newNetwork(t *testing.T) {
 }
 
 // control returns a control message as the kernel writes it.
-func control(level, kind uint32, body ...byte) []byte {
-	return pad(append(appendHeader(nil, level, kind, len(body)), body...))
+func control(level, kind int32, body ...byte) []byte {
+	return appendMessage(nil, level, kind, body)
+}
+
+// The C library's structures, as this architecture has them.
+func TestControlMessageIsTheKernels(t *testing.T) {
+	info := unix.Inet4Pktinfo{Ifindex: 3, Spec_dst: [4]byte{10, 0, 0, 1}, Addr: [4]byte{10, 0, 0, 2}}
+	want := unix.PktInfo4(&info)
+	body := binary.NativeEndian.AppendUint32(nil, 3)
+	got := control(unix.IPPROTO_IP, unix.IP_PKTINFO, append(body, 10, 0, 0, 1, 10, 0, 0, 2)...)
+	if !bytes.Equal(got, want) {
+		t.Errorf("% X, want % X", got, want)
+	}
+}
+
+func TestDestinationAllocatesNothing(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector's code makes the room that append grows by")
+	}
+	var room [64]byte
+	received := [][]byte{
+		control(unix.IPPROTO_IP, unix.IP_PKTINFO, make([]byte, pktinfo4)...),
+		control(unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, make([]byte, pktinfo6)...),
+	}
+	for _, b := range received {
+		if n := testing.AllocsPerRun(100, func() { parseDestination(b).append(room[:0]) }); n > 0 {
+			t.Errorf("%v allocations", n)
+		}
+	}
 }
 
 func TestParseDestination(t *testing.T) {
@@ -155,7 +183,7 @@ func TestParseDestination(t *testing.T) {
 	of6 := control(unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, append(b6[:], 3, 0, 0, 0)...)
 	other := control(unix.SOL_SOCKET, unix.SO_TIMESTAMP, 1, 2, 3)
 	endless := control(unix.SOL_SOCKET, 0)
-	binary.NativeEndian.PutUint64(endless, 0)
+	clear(endless[:unix.SizeofPtr]) // where its length is
 	ten := netip.MustParseAddr("10.0.0.1")
 	for name, tt := range map[string]struct {
 		control []byte
@@ -199,7 +227,7 @@ func FuzzDestination(f *testing.F) {
 			return
 		}
 		var source netip.Addr
-		if body := answer[controlHeader:]; d.address.Is4() {
+		if body := answer[unix.CmsgLen(0):]; d.address.Is4() {
 			source = netip.AddrFrom4([4]byte(body[4:]))
 		} else {
 			source = netip.AddrFrom16([16]byte(body))
