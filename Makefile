@@ -4,8 +4,8 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build run demo test lint generate checkgenerate fuzz bench lab clean \
-	packages unit
+.PHONY: help build run demo test lint generate checkgenerate fuzz e2e soak bench lab \
+	clean packages unit
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
@@ -25,7 +25,7 @@ BENCH    ?= .
 LEFT_OUT := bin/left-out
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 # Without cgo the programs are static: they run on any Linux of the same
 # architecture and start faster, which a checker that is run often needs.
@@ -40,7 +40,7 @@ demo: build ## Play the story: serving, wedged, freed, killed
 	@GRPC_HEALTH_PROBE="$$($(PROBE))" examples/epgd/demo.sh
 
 test: FUZZTIME = 5s
-test: packages lint unit fuzz lab ## Run every check and test there is
+test: packages lint unit e2e fuzz lab ## Run every check and test there is
 	@if [ -s $(LEFT_OUT) ]; then echo 'Passed, but left out:'; cat $(LEFT_OUT); \
 	else echo 'Passed; nothing was left out.'; fi
 
@@ -55,7 +55,7 @@ unit:
 	if [ "$$(go env CGO_ENABLED)" != 1 ]; then \
 		race=; echo 'the race detector: there is no C compiler' >>$(LEFT_OUT); \
 	fi; \
-	go run ./test/gotest $(LEFT_OUT) $$race $$(go list ./... | grep -v '/test/lab$$')
+	go run ./test/gotest $(LEFT_OUT) $$race $$(go list ./... | grep -vE '/test/(e2e|lab)$$')
 
 lint: checkgenerate ## Check format, vet, staticcheck and the schemas
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \
@@ -81,6 +81,14 @@ fuzz: ## Fuzz every target for FUZZTIME each
 		echo "$$package $$target"; \
 		go test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) "$$package" || exit 1; \
 	done
+
+# By themselves: other tests beside them would stretch the times they hold.
+e2e: ## Run the real programs against real askers
+	@mkdir -p bin
+	go run ./test/gotest $(LEFT_OUT) -count=1 ./test/e2e
+
+soak: ## Hold an idle program to SERVING for five minutes on a busy machine
+	LANDMARK_SOAK=5m go test -count=1 -v -timeout=20m -run=TestIdleUnderLoad ./test/e2e
 
 bench: ## Run the benchmarks that match BENCH
 	go test -run='^$$' -bench='$(BENCH)' -benchmem ./...

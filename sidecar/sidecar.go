@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"strings"
@@ -23,7 +24,8 @@ type Sidecar struct {
 	clock     *registry.Clock
 	intake    []task
 	frontEnds []task
-	bound     []interface{ Close() error }
+	bound     []io.Closer
+	listens   []any // where, as attributes of a log line
 }
 
 // task is one part of the sidecar at work: it returns nil when ctx is done.
@@ -38,13 +40,10 @@ func New(c Config) (*Sidecar, error) {
 	clock := registry.NewClock()
 	services := registry.New(clock, c.StartGrace)
 	s := &Sidecar{logger: c.Logger, clock: clock}
-	err := errors.Join(
-		s.bindAgents(c, services),
-		s.bindMonitor(c, services),
-		s.bindGRPC(c, services),
-	)
-	if err != nil {
-		return nil, errors.Join(err, s.Close())
+	for _, bind := range []func(Config, *registry.Registry) error{s.bindAgents, s.bindMonitor, s.bindGRPC} {
+		if err := bind(c, services); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
 	}
 	return s, nil
 }
@@ -58,7 +57,7 @@ func (s *Sidecar) bindAgents(c Config, services *registry.Registry) error {
 		return fmt.Errorf("agent socket: %w", err)
 	}
 	s.bound = append(s.bound, l)
-	s.logger.Info("taking agents' reports", "socket", c.AgentSocket)
+	s.listens = append(s.listens, "agents", c.AgentSocket)
 	server := stream.New(services, c.Logger)
 	s.intake = append(s.intake, func(ctx context.Context) error { return server.Run(ctx, l) })
 	return nil
@@ -73,7 +72,7 @@ func (s *Sidecar) bindMonitor(c Config, services *registry.Registry) error {
 		return err
 	}
 	s.bound = append(s.bound, server)
-	s.logger.Info("answering the monitoring protocol", "address", server.Addr().String(), "signed", len(c.MonitorKeys) > 0)
+	s.listens = append(s.listens, "monitor", server.Addr().String())
 	s.frontEnds = append(s.frontEnds, server.Run)
 	return nil
 }
@@ -87,7 +86,7 @@ func (s *Sidecar) bindGRPC(c Config, services *registry.Registry) error {
 		return fmt.Errorf("listening for gRPC: %w", err)
 	}
 	s.bound = append(s.bound, l)
-	s.logger.Info("answering grpc.health.v1", "address", l.Addr().String())
+	s.listens = append(s.listens, "grpc", l.Addr().String())
 	server := grpchealth.New(services)
 	s.frontEnds = append(s.frontEnds, func(ctx context.Context) error { return server.Run(ctx, l) })
 	return nil
@@ -123,7 +122,7 @@ func (s *Sidecar) Run(ctx context.Context) error {
 			return nil
 		}
 	})
-	s.logger.Info("landmarkd is ready")
+	s.logger.Info("landmarkd is ready", s.listens...)
 	err := outer.Wait()
 	stopWorking()
 	return errors.Join(err, inner.Wait(), s.Close())

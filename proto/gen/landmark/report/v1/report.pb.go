@@ -380,7 +380,7 @@ func (x *Declaration) GetLandmarks() []*Landmark {
 // One declared landmark.
 type Landmark struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// 1 to 128 bytes of UTF-8 without control characters.
+	// 1 to 128 bytes of UTF-8, all of it printable.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Kind Kind   `protobuf:"varint,2,opt,name=kind,proto3,enum=landmark.report.v1.Kind" json:"kind,omitempty"`
 	// Unspecified means the kind's own default.
