@@ -18,7 +18,7 @@ import (
 )
 
 // machineLimit is when a machine that has not halted by itself is killed.
-const machineLimit = 85 * time.Second
+const machineLimit = 140 * time.Second
 
 // memory is what the machine may use. The host gives it page by page.
 const memory = 512 << 20
@@ -72,7 +72,7 @@ func play(t *testing.T, scenario string) journal.Run {
 		t.Logf("the machine ended with: %v", exit)
 	}
 	if run.Failure != "" {
-		t.Errorf("the scenario was not played to its end: %s", run.Failure)
+		t.Fatalf("the scenario was not played to its end: %s\nsteps reached: %v", run.Failure, run.Steps)
 	}
 	return run
 }

@@ -19,11 +19,10 @@ import (
 // keeps no reference to it, and allocates nothing while a verdict stands.
 func (r *Registry) Look(name []byte, maxAge time.Duration) (a Answer, settled bool) {
 	service, aspect := resolve(name)
-	services := *r.services.Load()
 	now := r.clock.Now()
 	if len(service) == 0 {
-		a = r.overall.look(services, aspect, now)
-	} else if s := services[string(service)]; s != nil {
+		a = r.overall.look(aspect)
+	} else if s := (*r.services.Load())[string(service)]; s != nil {
 		a = s.look(aspect, now)
 	} else {
 		a = told(standing{Verdict: judge.UnknownService(now), since: now}, now)

@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"sync"
 	"sync/atomic"
 
 	"github.com/landmark-health/landmark/sidecar/internal/judge"
@@ -9,14 +8,19 @@ import (
 
 // overall is what is told over all services together.
 type overall struct {
-	// standings are replaced under mu on each change of a service, and read
-	// without. They hold the past; the verdict itself is made anew for each
-	// question, since its age changes with every report of every service.
+	services *atomic.Pointer[map[string]*service]
+	clock    *Clock
+	// standings are replaced when the services have come to something else,
+	// by whoever finds it first, be it a reader: so nobody is ever told a
+	// count of changes that is taken back. They hold the past; the verdict
+	// itself is made anew for each question, since its age changes with every
+	// report of every service.
 	standings atomic.Pointer[[judge.Aspects]standing]
-	mu        sync.Mutex
 }
 
-func (o *overall) begin(now judge.Instant) {
+func (o *overall) begin(services *atomic.Pointer[map[string]*service], clock *Clock) {
+	o.services, o.clock = services, clock
+	now := clock.Now()
 	var standings [judge.Aspects]standing
 	for a := range standings {
 		standings[a] = standing{Verdict: judge.NoService(now), since: now}
@@ -25,23 +29,36 @@ func (o *overall) begin(now judge.Instant) {
 }
 
 // update takes note of a service's change.
-func (o *overall) update(services map[string]*service, now judge.Instant) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	standings := *o.standings.Load()
-	for a := range standings {
-		v, _ := together(services, judge.Aspect(a), now)
-		standings[a] = standings[a].follow(v, now)
+func (o *overall) update() {
+	for {
+		// The facts are read after the standings that they are to follow, and
+		// count only if these are still the latest by then.
+		before := o.standings.Load()
+		services, now := *o.services.Load(), o.clock.Now()
+		after := *before
+		for a := range after {
+			v, _ := together(services, judge.Aspect(a), now)
+			after[a] = after[a].follow(v, now)
+		}
+		if o.standings.CompareAndSwap(before, &after) {
+			return
+		}
 	}
-	o.standings.Store(&standings)
 }
 
-// look returns what is told over all services at now.
-func (o *overall) look(services map[string]*service, a judge.Aspect, now judge.Instant) Answer {
-	v, decides := together(services, a, now)
-	answer := told(o.standings.Load()[a].follow(v, now), now)
-	answer.service = decides
-	return answer
+// look returns what is told over all services.
+func (o *overall) look(a judge.Aspect) Answer {
+	for {
+		before := o.standings.Load()[a]
+		now := o.clock.Now()
+		v, decides := together(*o.services.Load(), a, now)
+		if after := before.follow(v, now); after.changes == before.changes {
+			answer := told(after, now)
+			answer.service = decides
+			return answer
+		}
+		o.update()
+	}
 }
 
 // together returns the verdict over all services, and the one that decided it:

@@ -75,19 +75,22 @@ func (s *service) pullFor(since, now judge.Instant) <-chan struct{} {
 	return s.pull.done
 }
 
-// budget allows pullsPerSecond, evenly enough that a burst of all of them may
-// come at once.
+// budget allows pullsPerSecond within any second, all at once if need be.
 type budget struct {
-	full judge.Instant // when the budget will be whole again
+	taken  []judge.Instant // the latest pullsPerSecond, a ring once it is full
+	oldest int             // of them, once it is
 }
 
 // take reports whether one more is allowed at now.
 func (b *budget) take(now judge.Instant) bool {
-	const each = time.Second / pullsPerSecond
-	full := max(b.full, now).Add(each)
-	if full.Sub(now) > time.Second {
+	if len(b.taken) < pullsPerSecond {
+		b.taken = append(b.taken, now)
+		return true
+	}
+	if now.Sub(b.taken[b.oldest]) < time.Second {
 		return false
 	}
-	b.full = full
+	b.taken[b.oldest] = now
+	b.oldest = (b.oldest + 1) % pullsPerSecond
 	return true
 }

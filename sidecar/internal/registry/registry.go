@@ -24,11 +24,12 @@ const (
 
 // Registry keeps the services that agents report.
 type Registry struct {
-	clock   *Clock
-	opened  time.Time
-	grace   time.Duration
-	watches watches
-	waiting chan struct{} // holds one token for each asker that waits
+	clock    *Clock
+	opened   time.Time
+	grace    time.Duration
+	watches  watches
+	sessions atomic.Uint64 // opened so far
+	waiting  chan struct{} // holds one token for each asker that waits
 
 	// services is copied on each change, under mu, and read without.
 	services atomic.Pointer[map[string]*service]
@@ -47,7 +48,7 @@ func New(clock *Clock, startGrace time.Duration) *Registry {
 		waiting: make(chan struct{}, maxWaiting),
 	}
 	r.services.Store(&map[string]*service{})
-	r.overall.begin(clock.Now())
+	r.overall.begin(&r.services, clock)
 	return r
 }
 
@@ -113,6 +114,6 @@ func checkRoom(services map[string]*service, uid uint32) error {
 }
 
 func (r *Registry) serviceChanged(s *service) {
-	r.overall.update(*r.services.Load(), r.clock.Now())
+	r.overall.update()
 	r.watches.wake(s.name)
 }

@@ -51,7 +51,7 @@ func newService(name string, owner uint32, policy judge.Policy, clock *Clock, ch
 // report takes a process's facts, giving it a place if it has none yet.
 func (s *service) report(from *Session, landmarks []judge.Landmark, answered uint64, now judge.Instant) error {
 	s.mu.Lock()
-	p, err := s.placeOf(from)
+	p, err := s.placeOf(from, now)
 	if err != nil {
 		s.mu.Unlock()
 		return err
@@ -66,8 +66,12 @@ func (s *service) report(from *Session, landmarks []judge.Landmark, answered uin
 	in.Started = p.instance.Started || in.HasStarted()
 	in.Newcomer = p.instance.Newcomer && !in.Started
 	p.instance = in
-	news := s.publish(now)
-	s.pull = s.pull.answered(from, answered)
+	news := s.publish()
+	if in.CanBeAsked() {
+		s.pull = s.pull.answered(from, answered)
+	} else {
+		s.pull = s.pull.without(from)
+	}
 	s.mu.Unlock()
 	if news {
 		s.changed(s)
@@ -78,9 +82,10 @@ func (s *service) report(from *Session, landmarks []judge.Landmark, answered uin
 // leave takes the session out of its place, which a lost process leaves
 // vacant. The last process that says goodbye leaves the service stopped.
 func (s *service) leave(from *Session, how judge.Presence) {
-	now := s.clock.Now()
 	s.mu.Lock()
+	now := s.clock.Now()
 	s.pull = s.pull.without(from)
+	s.forget(now)
 	i := slices.IndexFunc(s.places, func(p *place) bool { return p.session == from })
 	if i < 0 {
 		s.mu.Unlock()
@@ -93,57 +98,81 @@ func (s *service) leave(from *Session, how judge.Presence) {
 		gone.Presence, gone.Since = how, now
 		s.places[i] = &place{instance: &gone}
 	}
-	news := s.publish(now)
+	news := s.publish()
 	s.mu.Unlock()
 	if news {
 		s.changed(s)
 	}
 }
 
-// placeOf finds the session's place: its own; else that of the older process
-// of its name, whose session ends; else the oldest vacancy; else a new one,
-// as a newcomer where others are.
-func (s *service) placeOf(from *Session) (*place, error) {
+// placeOf finds the session's place: its own; else that of the process of its
+// name, whose session ends unless it is the newer one; else the vacancy that
+// was left first; else a new one, as a newcomer where others are.
+func (s *service) placeOf(from *Session, now judge.Instant) (*place, error) {
 	if from.ended {
-		return nil, fmt.Errorf("%w: give each process of %s an instance name of its own", ErrReplaced, s.name)
+		return nil, s.replaced()
 	}
+	for _, p := range s.places {
+		if p.session == from {
+			return p, nil
+		}
+	}
+	s.forget(now)
 	vacant := -1
 	for i, p := range s.places {
 		switch {
-		case p.session == from:
-			return p, nil
 		case p.instance.Name == from.peer.Instance:
-			return s.take(i, from), nil
-		case p.session == nil && vacant < 0:
+			if p.session != nil && p.session.number > from.number {
+				return nil, s.replaced()
+			}
+			return s.take(i, from, now), nil
+		case p.session == nil && (vacant < 0 || p.instance.Since < s.places[vacant].instance.Since):
 			vacant = i
 		}
 	}
 	if vacant >= 0 {
-		return s.take(vacant, from), nil
+		return s.take(vacant, from, now), nil
 	}
 	if len(s.places) >= MaxInstances {
 		return nil, fmt.Errorf("%w: %s has %d processes, as many as a service may have", ErrLimit, s.name, MaxInstances)
 	}
-	s.places = append(s.places, nil)
-	p := s.take(len(s.places)-1, from)
-	p.instance.Newcomer = len(s.places) > 1
-	return p, nil
+	s.places = append(s.places, &place{instance: &judge.Instance{Newcomer: len(s.places) > 0}})
+	return s.take(len(s.places)-1, from, now), nil
 }
 
-// take gives place i to the session.
-func (s *service) take(i int, from *Session) *place {
-	if old := s.places[i]; old != nil && old.session != nil {
+// forget drops the vacancies of processes that nobody misses any more, or ever
+// did: they were lost for too long, or before they counted.
+func (s *service) forget(now judge.Instant) {
+	shot := s.present.Load()
+	counted := shot.facts.Counted(shot.policy, now)
+	s.places = slices.DeleteFunc(s.places, func(p *place) bool {
+		return p.session == nil && !slices.Contains(counted, p.instance)
+	})
+}
+
+// take gives place i to the session. Who takes a newcomer's is one.
+func (s *service) take(i int, from *Session, now judge.Instant) *place {
+	old := s.places[i]
+	if old.session != nil {
 		s.pull = s.pull.without(old.session)
 		old.session.ended = true
-		old.session.link.End(fmt.Errorf("%w: give each process of %s an instance name of its own", ErrReplaced, s.name))
+		old.session.link.End(s.replaced())
 	}
-	s.places[i] = &place{session: from, instance: &judge.Instance{Since: s.clock.Now()}}
+	s.places[i] = &place{session: from, instance: &judge.Instance{Since: now, Newcomer: old.instance.Newcomer}}
 	return s.places[i]
 }
 
+// replaced is what the agent of a session that is not its process's newest is
+// told.
+func (s *service) replaced() error {
+	return fmt.Errorf("%w: give each process of %s an instance name of its own", ErrReplaced, s.name)
+}
+
 // publish makes the present facts' snapshot and reports whether watchers are
-// to be told of it.
-func (s *service) publish(now judge.Instant) (news bool) {
+// to be told of it. It takes the time itself, under mu, so that no snapshot is
+// of before the one it follows.
+func (s *service) publish() (news bool) {
+	now := s.clock.Now()
 	facts := judge.Service{Instances: make([]*judge.Instance, len(s.places))}
 	for i, p := range s.places {
 		facts.Instances[i] = p.instance

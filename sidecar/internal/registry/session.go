@@ -48,6 +48,7 @@ type Session struct {
 	peer     Peer
 	link     Link
 	declared []*judge.Declared
+	number   uint64   // in the order of opening
 	service  *service // nil until the first report
 
 	// Guarded by service.mu.
@@ -61,7 +62,7 @@ func (r *Registry) Open(p Peer, link Link) (*Session, error) {
 	if err := r.admits(p); err != nil {
 		return nil, err
 	}
-	return &Session{registry: r, peer: p, link: link}, nil
+	return &Session{registry: r, peer: p, link: link, number: r.sessions.Add(1)}, nil
 }
 
 // Declare states which landmarks the reports that follow are of.

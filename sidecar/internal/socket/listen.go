@@ -27,7 +27,7 @@ type Listener struct {
 // nobody listens on is removed; one that somebody does listen on, and a file
 // that is no socket, is left alone and an error.
 func Listen(path string) (*Listener, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := makeDirectory(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("making the socket's directory: %w", err)
 	}
 	lock, err := acquire(path + ".lock")
@@ -40,6 +40,18 @@ func Listen(path string) (*Listener, error) {
 		return nil, err
 	}
 	return &Listener{UnixListener: l, path: path, lock: lock}, nil
+}
+
+// makeDirectory makes the directory that all users can find the socket in,
+// whatever the umask. One that is there already stays as its owner has it.
+func makeDirectory(path string) error {
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		return err
+	}
+	return os.Chmod(path, 0o755)
 }
 
 // acquire takes the lock file, or says that another process has it. The file

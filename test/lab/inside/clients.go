@@ -11,10 +11,11 @@ import (
 
 const (
 	// askPause lies between a client's requests.
-	askPause = 50 * time.Millisecond
+	askPause = 100 * time.Millisecond
 
-	// askLimit is how long a client waits for its programme, from before it connects.
-	askLimit = time.Second
+	// askLimit is how long a client waits for its programme, from before it connects. A program that hangs never answers, so
+	// patience with a busy machine costs the test nothing but time.
+	askLimit = 2 * time.Second
 )
 
 // client asks one virtual service for a programme, again and again, and journals what it gets. It speaks the EPG server's

@@ -24,15 +24,15 @@ func (v virtualService) addrPort() netip.AddrPort {
 
 // udpChecker asks the sidecar of the real server about the service "epg" by one LMP CHECK, twice guarded: the answer must
 // begin as only a serving one does, and it must have exactly an unsigned answer's length, because keepalived takes an
-// empty datagram for a match. The retries outlast a restart of the sidecar, during which its port is closed; its held
-// answer comes within connect_timeout. They are also what a real failure waits for.
+// empty datagram for a match. The retries, 2 s of them, outlast a restart of the sidecar, during which its port is closed;
+// its held answer comes within connect_timeout. They are also what a real failure waits for.
 const udpChecker = `UDP_CHECK {
-      connect_port 19533
+      connect_port ` + lmpPort + `
       connect_timeout 3
-      retry 6
+      retry 8
       delay_before_retry 0.25
-      payload 4C4D010100000025000000000000000000000000000000000000000000000000 0103657067
-      require_reply 4C4D018101
+      payload ` + lmpCheck + `
+      require_reply ` + lmpServing + `
       min_reply_length 32
       max_reply_length 32
     }`

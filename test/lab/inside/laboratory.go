@@ -10,7 +10,7 @@ import (
 )
 
 // patience is how long a scenario waits for any one thing: far longer than it takes on a machine with other work to do.
-const patience = 20 * time.Second
+const patience = 40 * time.Second
 
 // laboratory is the network with everything in it that every scenario has: a director, two real servers with an EPG
 // server and a sidecar each, and a client for each virtual service. Which director program runs is the scenario's.
@@ -121,6 +121,21 @@ func (l *laboratory) askByProgram(service string) act {
 	return func() error { return l.clients[service].askByProgram(l.rs1.program("epgd")) }
 }
 
+// awaitSidecar waits until the server's sidecar says that the server serves.
+func (l *laboratory) awaitSidecar(s *realServer) act {
+	return func() error {
+		return l.until("the sidecar of "+string(s.namespace)+" to say serving", func() bool {
+			serving, err := s.askSidecar(3 * time.Second)
+			return err == nil && serving
+		})
+	}
+}
+
+// mark journals that the step was reached.
+func (l *laboratory) mark(name string) act {
+	return l.step(name, func() error { return nil })
+}
+
 // awaitServers waits until the service has exactly the given servers in, which are sorted by name.
 func (l *laboratory) awaitServers(service string, servers ...string) act {
 	return func() error {
@@ -163,7 +178,7 @@ func (l *laboratory) linger(d time.Duration) act {
 
 // until waits for the condition, which is described for the error of having waited in vain.
 func (l *laboratory) until(description string, condition func() bool) error {
-	ctx, cancel := context.WithTimeout(l.ctx, patience)
+	ctx, cancel := context.WithTimeoutCause(l.ctx, patience, fmt.Errorf("it took longer than %v", patience))
 	defer cancel()
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()

@@ -18,7 +18,7 @@ import (
 )
 
 // runLimit ends a scenario that got stuck, early enough for the journal to be read before the host's patience ends.
-const runLimit = 70 * time.Second
+const runLimit = 2 * time.Minute
 
 // scenarios are the stories that can be played, by the name that LAB_SCENARIO gives. programs is the directory of the
 // programs under test.
@@ -54,7 +54,8 @@ func play(j *journal.Writer, name, programs string) (err error) {
 	if !known {
 		return fmt.Errorf("no scenario is named %q", name)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), runLimit)
+	ctx, cancel := context.WithTimeoutCause(context.Background(), runLimit,
+		fmt.Errorf("the scenario's %v are over: this host is too busy for the laboratory, or something is stuck", runLimit))
 	defer cancel()
 	err = scenario(ctx, j, programs)
 	if err != nil {

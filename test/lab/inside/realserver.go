@@ -30,7 +30,7 @@ func (s *realServer) startSidecar() (err error) {
 		return fmt.Errorf("making the sidecar's directory: %w", err)
 	}
 	s.sidecar, err = s.start(string(s.namespace)+"-landmarkd", []string{"RUNTIME_DIRECTORY=" + s.directory()},
-		s.program("landmarkd"), "-agent-socket", s.agentSocket(), "-monitor", ":19533", "-grpc", "")
+		s.program("landmarkd"), "-agent-socket", s.agentSocket(), "-monitor", ":"+lmpPort, "-grpc", "")
 	return err
 }
 

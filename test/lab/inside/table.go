@@ -18,7 +18,7 @@ import (
 
 // pollInterval is how often the IPVS table is read: much oftener than any checker here can take a server out and put
 // it back in, so that no change goes unseen, yet no oftener than the machine's one processor bears beside its work.
-const pollInterval = 25 * time.Millisecond
+const pollInterval = 50 * time.Millisecond
 
 // table is the director's IPVS table as its kernel has it, read again and again. Every change goes to the journal.
 type table struct {

@@ -25,36 +25,38 @@ func udpCheck(ctx context.Context, j *journal.Writer, programs string) error {
 		l.awaitServers(journal.Asked, "rs1", "rs2"),
 		l.awaitServers(journal.Control, "rs1", "rs2"),
 		l.step(journal.BothIn, l.startClients),
-		l.awaitProgrammes(journal.Asked, 20),
-		l.awaitProgrammes(journal.Control, 20),
+		l.awaitProgrammes(journal.Asked, 12),
+		l.awaitProgrammes(journal.Control, 12),
 
 		l.step(journal.Wedged, l.rs1.wedge),
 		l.awaitServers(journal.Asked, "rs2"),
 		l.askByProgram(journal.Asked),
-		l.awaitProgrammes(journal.Asked, 20),
-		l.awaitFailures(journal.Control, 3),
+		l.awaitProgrammes(journal.Asked, 12),
+		l.awaitFailures(journal.Control, 2),
 
 		l.step(journal.Freed, l.rs1.free),
 		l.awaitServers(journal.Asked, "rs1", "rs2"),
-		l.awaitProgrammes(journal.Asked, 20),
+		l.awaitProgrammes(journal.Asked, 12),
 
 		l.step(journal.Killed, l.rs1.killProgram),
 		l.awaitServers(journal.Asked, "rs2"),
-		l.awaitProgrammes(journal.Asked, 20),
+		l.awaitProgrammes(journal.Asked, 12),
 
 		l.step(journal.Started, l.rs1.startProgram),
 		l.awaitServers(journal.Asked, "rs1", "rs2"),
-		l.awaitProgrammes(journal.Asked, 20),
+		l.awaitProgrammes(journal.Asked, 12),
 
 		l.step(journal.SidecarKilled, l.rs1.killSidecar),
 		l.step(journal.SidecarStarted, l.rs1.startSidecar),
-		// Longer than the checker's retries and the sidecar's start_grace together: had the agent not come back by
-		// itself, the server would have been taken out by now.
-		l.linger(5*time.Second),
+		l.awaitSidecar(l.rs1),
+		l.mark(journal.SidecarServes),
+		// Longer than the checker's retries: had they not been enough, the server would be taken out by then.
+		l.linger(3*time.Second),
+		l.awaitServers(journal.Asked, "rs1", "rs2"),
 
 		// That it stayed in was no mere want of answers: the new sidecar tells of a wedge as the old one did.
 		l.step(journal.WedgedAgain, l.rs1.wedge),
 		l.awaitServers(journal.Asked, "rs2"),
-		l.awaitProgrammes(journal.Asked, 20),
+		l.awaitProgrammes(journal.Asked, 12),
 	)
 }

@@ -15,5 +15,6 @@ const (
 	Started        = "program started again"
 	SidecarKilled  = "sidecar killed"
 	SidecarStarted = "sidecar started again"
+	SidecarServes  = "sidecar says serving"
 	WedgedAgain    = "main loop wedged again"
 )

@@ -46,7 +46,7 @@ func (s *Server) serveStreams(ctx context.Context) error {
 		}
 		open.Go(func() {
 			defer func() { <-places }()
-			s.serveStream(ctx, conn.(*net.TCPConn))
+			s.serveStream(ctx, conn)
 		})
 	}
 }
@@ -65,7 +65,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 
 // serveStream answers the requests of one connection in their order, until the
 // asker has no more, breaks the rules, or ctx is done.
-func (s *Server) serveStream(ctx context.Context, conn *net.TCPConn) {
+func (s *Server) serveStream(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
 	// Whatever it waits for, the end of ctx ends it.
 	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(0, 0)) })()
@@ -126,11 +126,14 @@ func flush(ctx context.Context, conn net.Conn, out *[]byte) bool {
 	if len(*out) == 0 {
 		return true
 	}
-	if ctx.Err() != nil {
+	conn.SetWriteDeadline(time.Now().Add(frameTimeout))
+	if ctx.Err() != nil { // it may just have put off the deadline that ctx's end set
 		return false
 	}
-	conn.SetWriteDeadline(time.Now().Add(frameTimeout))
 	_, err := conn.Write(*out)
 	*out = (*out)[:0]
+	if cap(*out) > smallBuffer {
+		*out = nil // nobody knows when there will be another that long
+	}
 	return err == nil
 }

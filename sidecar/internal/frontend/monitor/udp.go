@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/landmark-health/landmark/lmp"
 )
@@ -21,7 +22,12 @@ func (s *Server) serveDatagrams(ctx context.Context) error {
 		case errors.Is(err, net.ErrClosed):
 			return nil
 		case err != nil:
-			continue // of one datagram, such as an ICMP error; the next may be well
+			// Of one datagram, such as an ICMP error, and the next may be
+			// well; if it is not, trying at once would spin.
+			if !pause(ctx, 10*time.Millisecond) {
+				return nil
+			}
+			continue
 		}
 		q, key, ok := s.accept(d)
 		if !ok {

@@ -1,0 +1,252 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/landmark-health/landmark/sidecar/internal/judge"
+)
+
+// ask asks and fails the test if there is no answer.
+func ask(t testing.TB, r *Registry, name string, maxAge time.Duration) Answer {
+	t.Helper()
+	a, err := r.Ask(t.Context(), []byte(name), maxAge)
+	if err != nil {
+		t.Error(err)
+	}
+	return a
+}
+
+// TestAThousandAskersShareOneCommand lets a thousand ask at once, twice: each
+// thousand costs the main loop one command.
+func TestAThousandAskersShareOneCommand(t *testing.T) {
+	inBubble(t, 0, func(t *testing.T, r *Registry) {
+		epg := open(t, r, "epg", "a")
+		epg.pass()
+		for round := 1; round <= 2; round++ {
+			time.Sleep(500 * time.Millisecond)
+			var askers sync.WaitGroup
+			var answered atomic.Int32
+			for i := range 1000 {
+				askers.Go(func() {
+					name := []string{"epg", "epg-liveness", "epg-readiness", "", "liveness"}[i%5]
+					a := ask(t, r, name, time.Duration(i+1)*time.Microsecond)
+					if a.Status != judge.Serving || a.Age != 0 {
+						t.Errorf("%q is %v, %s, with facts of %v", name, a.Status, a.Reason(), a.Age)
+					}
+					answered.Add(1)
+				})
+			}
+			synctest.Wait()
+			if n := epg.put(); n != round {
+				t.Errorf("%d commands were put, want %d", n, round)
+			}
+			if n := answered.Load(); n != 0 {
+				t.Errorf("%d were answered before the main loop was", n)
+			}
+			time.Sleep(5 * time.Millisecond)
+			epg.pass()
+			askers.Wait()
+			if n := epg.put(); n != round {
+				t.Errorf("afterwards %d commands were put, want %d", n, round)
+			}
+		}
+	})
+}
+
+// TestOneCommandAtATime lets askers come all the time, each after facts that
+// are newer than the command under way can bring.
+func TestOneCommandAtATime(t *testing.T) {
+	inBubble(t, 0, func(t *testing.T, r *Registry) {
+		epg := open(t, r, "epg", "a")
+		epg.pass()
+		var askers sync.WaitGroup
+		for i := range 100 {
+			time.Sleep(time.Millisecond)
+			askers.Go(func() { ask(t, r, "epg", time.Microsecond) })
+			synctest.Wait()
+			if n, want := epg.put(), i/10+1; n != want {
+				t.Fatalf("after %d questions %d commands were put, want %d", i+1, n, want)
+			}
+			if i%10 == 9 { // the loop answers, as of before the last five questions
+				if err := epg.report(Fact{Reached: true, Age: 4500 * time.Microsecond}); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+			}
+		}
+		epg.pass()
+		askers.Wait()
+	})
+}
+
+// TestUnansweredIsTheAskersAlone holds that a command which is not answered
+// leaves everything as it was.
+func TestUnansweredIsTheAskersAlone(t *testing.T) {
+	inBubble(t, 0, func(t *testing.T, r *Registry) {
+		epg := open(t, r, "epg", "a")
+		epg.pass()
+		time.Sleep(200 * time.Millisecond)
+		news := r.Watch([]byte("epg"))
+		defer news.Close()
+		shot := (*r.services.Load())["epg"].present.Load()
+		asked := time.Now()
+
+		a := ask(t, r, "epg", 100*time.Millisecond)
+		if waited := time.Since(asked); waited != maxAskTimeout {
+			t.Errorf("the asker waited for %v, want %v", waited, maxAskTimeout)
+		}
+		if a.Status != judge.NotServing || a.Cause != judge.Stalled || a.Weight != 0 {
+			t.Errorf("the asker is told %v, %q, weight %d", a.Status, a.Cause, a.Weight)
+		}
+		if a.Age != time.Second {
+			t.Errorf("the facts' age is %v, want 1 s", a.Age)
+		}
+		if look(r, "epg").Status != judge.Serving || (*r.services.Load())["epg"].present.Load() != shot {
+			t.Error("memory was touched")
+		}
+		select {
+		case <-news.News():
+			t.Error("it was news")
+		default:
+		}
+	})
+}
+
+// TestPullsPerSecond asks all the time and counts the commands of any second.
+func TestPullsPerSecond(t *testing.T) {
+	inBubble(t, 0, func(t *testing.T, r *Registry) {
+		epg := open(t, r, "epg", "a")
+		epg.pass()
+		var puts []time.Time
+		var refused int
+		for range 3000 {
+			time.Sleep(time.Millisecond)
+			before := epg.put()
+			var answer Answer
+			var asker sync.WaitGroup
+			asker.Go(func() { answer = ask(t, r, "epg", time.Microsecond) })
+			synctest.Wait()
+			if epg.put() > before {
+				puts = append(puts, time.Now())
+				epg.pass()
+			} else {
+				refused++
+			}
+			asker.Wait()
+			if answer.Status != judge.Serving {
+				t.Fatalf("it is %v: %s", answer.Status, answer.Reason())
+			}
+			if want := time.Since(puts[len(puts)-1]); answer.Age != want {
+				t.Fatalf("the facts' age is %v, in truth %v", answer.Age, want)
+			}
+		}
+		for i := range puts[:len(puts)-pullsPerSecond] {
+			if d := puts[i+pullsPerSecond].Sub(puts[i]); d < time.Second {
+				t.Fatalf("%d commands were put within %v", pullsPerSecond+1, d)
+			}
+		}
+		if len(puts) != 3*pullsPerSecond || refused == 0 {
+			t.Errorf("%d commands were put in 3 s, and memory answered %d times", len(puts), refused)
+		}
+	})
+}
+
+// TestWaitersAreBounded holds that beyond maxWaiting memory answers at once.
+func TestWaitersAreBounded(t *testing.T) {
+	inBubble(t, time.Second, func(t *testing.T, r *Registry) {
+		var askers sync.WaitGroup
+		var answered atomic.Int32
+		for i := range maxWaiting {
+			askers.Go(func() {
+				ask(t, r, fmt.Sprintf("epg%d", i%7), 0)
+				answered.Add(1)
+			})
+		}
+		synctest.Wait()
+		if n := answered.Load(); n != 0 {
+			t.Fatalf("%d were answered within the start grace", n)
+		}
+		began := time.Now()
+		if a := ask(t, r, "epg", 0); a.Status != judge.ServiceUnknown {
+			t.Errorf("one more is told %v", a.Status)
+		}
+		if a := ask(t, r, "", 0); a.Cause != judge.Unreported {
+			t.Errorf("one more is told %q of all services", a.Cause)
+		}
+		if d := time.Since(began); d != 0 {
+			t.Errorf("they waited for %v", d)
+		}
+		askers.Wait()
+		if d := time.Since(began); d != time.Second {
+			t.Errorf("the others waited for %v, want 1 s", d)
+		}
+		if n := len(r.waiting); n != 0 {
+			t.Errorf("%d are still counted as waiting", n)
+		}
+		if len(r.watches.byService) != 0 {
+			t.Errorf("they left subscriptions to %d names", len(r.watches.byService))
+		}
+	})
+}
+
+// TestAskerLeaves holds that who leaves gets no answer, in the start grace and
+// while the main loop is asked, and leaves nothing behind.
+func TestAskerLeaves(t *testing.T) {
+	inBubble(t, time.Second, func(t *testing.T, r *Registry) {
+		ctx, leave := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer leave()
+		if a, err := r.Ask(ctx, []byte("epg"), 0); !errors.Is(err, context.DeadlineExceeded) || a.Status != judge.Unknown {
+			t.Errorf("in the start grace it is told %v, %v", a.Status, err)
+		}
+
+		epg := open(t, r, "epg", "a")
+		epg.pass()
+		time.Sleep(100 * time.Millisecond)
+		ctx, leave = context.WithCancel(t.Context())
+		var asker sync.WaitGroup
+		asker.Go(func() {
+			if a, err := r.Ask(ctx, []byte("epg"), time.Millisecond); !errors.Is(err, context.Canceled) || a.Status != judge.Unknown {
+				t.Errorf("while the loop is asked it is told %v, %v", a.Status, err)
+			}
+		})
+		synctest.Wait()
+		leave()
+		asker.Wait()
+		if n := len(r.waiting); n != 0 {
+			t.Errorf("%d are still counted as waiting", n)
+		}
+	})
+}
+
+// TestAskedLoopIsGone holds that nobody waits for a Loop that its process
+// declares no more.
+func TestAskedLoopIsGone(t *testing.T) {
+	inBubble(t, 0, func(t *testing.T, r *Registry) {
+		a, b := open(t, r, "epg", "a"), open(t, r, "epg", "b")
+		a.pass()
+		b.pass()
+		time.Sleep(100 * time.Millisecond)
+		var asker sync.WaitGroup
+		asker.Go(func() {
+			if answer := ask(t, r, "epg", 50*time.Millisecond); answer.Status != judge.Serving {
+				t.Errorf("it is %v: %s", answer.Status, answer.Reason())
+			}
+		})
+		synctest.Wait()
+		alive := mainLoop
+		alive.Kind = judge.KindAlive
+		a.session.Declare([]judge.Declared{alive})
+		if err := a.session.Report([]Fact{{Reached: true}}, 0); err != nil {
+			t.Fatal(err)
+		}
+		b.pass()
+		asker.Wait()
+	})
+}
