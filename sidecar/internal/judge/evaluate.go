@@ -48,12 +48,6 @@ func (s Service) Counted(p Policy, now Instant) []*Instance {
 	return counted
 }
 
-// Counted returns the instances that the verdict at now is made of.
-func (s Service) Counted(p Policy, now Instant) []*Instance {
-	counted, _ := s.counted(p, now)
-	return counted
-}
-
 // counted returns the instances that the verdict is made of, and when time
 // alone changes that. A newcomer counts once it has started, and a lost
 // process until it is forgotten; where nothing else is left, they count all
