@@ -126,7 +126,7 @@ func TestConditionCheckTimesOut(t *testing.T) {
 			go c.carrier.Ask(t.Context())
 			time.Sleep(time.Second - 1)
 			c.read("not yet timed out", Reading{Reached: true, Age: time.Second - 1, Count: 1, Met: true})
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			c.read("timed out", Reading{Reached: true, Count: 2, Reason: none})
 			time.Sleep(time.Hour)
 			c.carrier.Ask(t.Context()) // must not wait for the call that goes on
