@@ -54,7 +54,7 @@ func (s *Set) Deadline(name string, within time.Duration, opts ...DeadlineOption
 
 // Begin records that a piece of work begins, and returns it, to be ended. It
 // looks at the clock, never blocks, and allocates only when more pieces are
-// open than ever before: some 16 to 64 bytes for each, which are kept.
+// open than ever before: some 20 to 80 bytes for each, which are kept.
 //
 //	defer d.Begin().End()
 //
