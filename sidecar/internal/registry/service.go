@@ -61,6 +61,7 @@ func (s *service) report(from *Session, landmarks []judge.Landmark, answered uin
 		Presence:  judge.Connected,
 		Since:     p.instance.Since,
 		Heard:     now,
+		Draining:  from.draining,
 		Landmarks: landmarks,
 	}
 	in.Started = p.instance.Started || in.HasStarted()
@@ -91,7 +92,8 @@ func (s *service) leave(from *Session, how judge.Presence) {
 		s.mu.Unlock()
 		return
 	}
-	if how == judge.SaidGoodbye && len(s.places) > 1 {
+	if len(s.places) > 1 && (how == judge.SaidGoodbye || s.places[i].instance.Draining) {
+		// Others are left, and it went on purpose.
 		s.places = slices.Delete(s.places, i, i+1)
 	} else {
 		gone := *s.places[i].instance

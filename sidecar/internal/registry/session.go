@@ -33,13 +33,18 @@ type Peer struct {
 	UID      uint32 // of the process
 }
 
-// Fact is what is reported of one landmark; ages are as of the report.
+// Fact is what is reported of one landmark, as the schema's message of that
+// name has it; ages are as of the report.
 type Fact struct {
 	Reached bool
-	Age     time.Duration // since the last pass or answer; since its making if never reached
+	Age     time.Duration
 	Count   uint64
 	Open    bool
+	Pending uint64
 	Lag     time.Duration
+	Value   float64
+	Met     bool
+	Why     string
 }
 
 // Session is one process that reports.
@@ -48,6 +53,7 @@ type Session struct {
 	peer     Peer
 	link     Link
 	declared []*judge.Declared
+	draining bool     // the process wants no new work
 	number   uint64   // in the order of opening
 	service  *service // nil until the first report
 
@@ -73,6 +79,10 @@ func (s *Session) Declare(landmarks []judge.Declared) {
 	}
 }
 
+// Drain states whether the process wants no new work, as of the reports that
+// follow.
+func (s *Session) Drain(wanted bool) { s.draining = wanted }
+
 // Report takes the facts, one for each declared landmark in that order.
 // answered is the number of the latest get-state command that every loop of
 // the process has answered. The error wraps ErrForeign, ErrReplaced or
@@ -97,7 +107,11 @@ func (s *Session) Report(facts []Fact, answered uint64) error {
 			At:       now.Add(-f.Age),
 			Count:    f.Count,
 			Open:     f.Open,
+			Pending:  f.Pending,
 			Lag:      f.Lag,
+			Value:    f.Value,
+			Met:      f.Met,
+			Why:      f.Why,
 		}
 	}
 	return s.service.report(s, landmarks, answered, now)
