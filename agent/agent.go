@@ -153,7 +153,8 @@ func replaced(err error) bool { return status.Code(err) == codes.Aborted }
 // refused tells that the sidecar will not have this program as it is.
 func refused(err error) bool {
 	switch status.Code(err) {
-	case codes.InvalidArgument, codes.PermissionDenied, codes.Unimplemented:
+	case codes.InvalidArgument, codes.PermissionDenied, codes.ResourceExhausted,
+		codes.Unauthenticated, codes.Unimplemented:
 		return true
 	}
 	return false

@@ -336,7 +336,7 @@ func TestCloseIsBounded(t *testing.T) {
 				s := newSidecar(t, tt.handle)
 				s.start()
 				var marks landmark.Set
-				marks.Alive("a", time.Millisecond)
+				marks.Alive("a", 100*time.Millisecond)
 				agent := startAgent(t, &marks, s, io.Discard)
 				time.Sleep(tt.after)
 				asked := time.Now()

@@ -1,9 +1,14 @@
 package agent
 
-import "time"
+import (
+	"time"
+
+	"github.com/landmark-health/landmark/agent/landmark"
+)
 
 // A pull follows the sidecar's questions on one stream, the GetStates, until
-// every Loop has answered a get-state command since the question came.
+// every Loop that bears on readiness has answered a get-state command since the
+// question came.
 //
 // A command that was open already when the question came is as good as a new
 // one, for its answer comes after the question. Loops answer at different times
@@ -27,8 +32,8 @@ type loopPull struct {
 // when the open questions came they are put now.
 func (p *pull) extend(tracks []track, first int, now time.Time) {
 	for i := first; i < len(tracks); i++ {
-		if !tracks[i].takesCommands() {
-			continue
+		if !tracks[i].takesCommands() || tracks[i].Impact > landmark.Readiness {
+			continue // what does not bear on readiness is nothing to wait for
 		}
 		p.loops = append(p.loops, loopPull{index: i, answered: p.told})
 		if p.latest > p.told {

@@ -22,6 +22,10 @@ import (
 type Sidecar struct {
 	logger    *slog.Logger
 	clock     *registry.Clock
+	shares    shares
+	refusals  *socket.Refusals
+	services  *registry.Registry
+	readEmpty func() bool // whether nothing that agents sent lies unread
 	intake    []task
 	frontEnds []task
 	bound     []io.Closer
@@ -37,9 +41,20 @@ func New(c Config) (*Sidecar, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+	available, err := availableShares()
+	if err != nil {
+		return nil, err
+	}
 	clock := registry.NewClock()
 	services := registry.New(clock, c.StartGrace)
-	s := &Sidecar{logger: c.Logger, clock: clock}
+	s := &Sidecar{
+		logger:    c.Logger,
+		clock:     clock,
+		shares:    available,
+		refusals:  socket.NewRefusals(c.Logger),
+		services:  services,
+		readEmpty: func() bool { return true }, // while there is no socket to read
+	}
 	for _, bind := range []func(Config, *registry.Registry) error{s.bindAgents, s.bindMonitor, s.bindGRPC} {
 		if err := bind(c, services); err != nil {
 			return nil, errors.Join(err, s.Close())
@@ -58,8 +73,10 @@ func (s *Sidecar) bindAgents(c Config, services *registry.Registry) error {
 	}
 	s.bound = append(s.bound, l)
 	s.listens = append(s.listens, "agents", c.AgentSocket)
-	server := stream.New(services, c.Logger)
-	s.intake = append(s.intake, func(ctx context.Context) error { return server.Run(ctx, l) })
+	server := stream.New(services, s.shares.user, c.Logger)
+	s.readEmpty = server.ReadEmpty
+	agents := s.limit(l, s.shares.agents, "agents")
+	s.intake = append(s.intake, func(ctx context.Context) error { return server.Run(ctx, agents) })
 	return nil
 }
 
@@ -67,7 +84,15 @@ func (s *Sidecar) bindMonitor(c Config, services *registry.Registry) error {
 	if c.Monitor == "" {
 		return nil
 	}
-	server, err := monitor.New(monitor.Config{Address: c.Monitor, Keys: c.MonitorKeys, Source: services, Logger: c.Logger})
+	server, err := monitor.New(monitor.Config{
+		Address: c.Monitor,
+		Limit: func(l net.Listener, refused func()) net.Listener {
+			return socket.Limit(l, s.shares.monitor, refused)
+		},
+		Keys:   c.MonitorKeys,
+		Source: services,
+		Logger: c.Logger,
+	})
 	if err != nil {
 		return err
 	}
@@ -87,9 +112,15 @@ func (s *Sidecar) bindGRPC(c Config, services *registry.Registry) error {
 	}
 	s.bound = append(s.bound, l)
 	s.listens = append(s.listens, "grpc", l.Addr().String())
-	server := grpchealth.New(services)
-	s.frontEnds = append(s.frontEnds, func(ctx context.Context) error { return server.Run(ctx, l) })
+	server, askers := grpchealth.New(services), s.limit(l, s.shares.grpc, "gRPC clients")
+	s.frontEnds = append(s.frontEnds, func(ctx context.Context) error { return server.Run(ctx, askers) })
 	return nil
+}
+
+// limit bounds the connections of the listener, and has the log told of
+// whose were refused.
+func (s *Sidecar) limit(l net.Listener, n int, of string) net.Listener {
+	return socket.Limit(l, n, func() { s.refusals.Log(of, n) })
 }
 
 func listenGRPC(address string) (net.Listener, error) {
@@ -106,7 +137,9 @@ func (s *Sidecar) Run(ctx context.Context) error {
 	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorking()
 	inner, innerCtx := errgroup.WithContext(working)
-	for _, work := range append(s.intake, s.clock.Run) {
+	beat := func(ctx context.Context) error { return s.clock.Run(ctx, s.readEmpty) }
+	s.services.Begin()
+	for _, work := range append(s.intake, beat) {
 		inner.Go(func() error { return work(innerCtx) })
 	}
 	// A front end that fails ends the rest, and so does the intake.

@@ -19,7 +19,7 @@ type Alive struct {
 }
 
 // Alive declares a landmark that the program passes at least once within the
-// given time, 1 ms to 24 h.
+// given time, 100 ms to 24 h.
 func (s *Set) Alive(name string, within time.Duration, opts ...Option) *Alive {
 	if s == nil {
 		return nil
@@ -49,7 +49,7 @@ func (a *Alive) Reach() {
 }
 
 func (a *Alive) validate() error {
-	return cmp.Or(a.declaration.validate(), bounded("within", a.declaration.Within))
+	return cmp.Or(a.declaration.validate(), checkWithin(a.declaration.Within))
 }
 
 func (a *Alive) read(now time.Time) Reading { return a.passes.read(now, a.declaration.Within) }

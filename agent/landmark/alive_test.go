@@ -38,7 +38,7 @@ func TestAliveReading(t *testing.T) {
 func TestAliveLosesNoPass(t *testing.T) {
 	const workers, passes = 4, 10_000
 	var s Set
-	a := s.Alive("a", time.Millisecond)
+	a := s.Alive("a", 100*time.Millisecond)
 	_, stop := s.Watch()
 	defer stop()
 	var group sync.WaitGroup

@@ -33,7 +33,7 @@ type DeadlineOption interface {
 }
 
 // Deadline declares a landmark for pieces of work each of which ends within the
-// given time, 1 ms to 24 h.
+// given time, 100 ms to 24 h.
 func (s *Set) Deadline(name string, within time.Duration, opts ...DeadlineOption) *Deadline {
 	if s == nil {
 		return nil
@@ -90,7 +90,7 @@ func (w Work) End() {
 }
 
 func (d *Deadline) validate() error {
-	return cmp.Or(d.declaration.validate(), bounded("within", d.declaration.Within))
+	return cmp.Or(d.declaration.validate(), checkWithin(d.declaration.Within))
 }
 
 // read finds by how many pieces of work have ended when the last one did, late

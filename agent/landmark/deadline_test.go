@@ -92,7 +92,7 @@ func TestDeadlineFindsOldest(t *testing.T) {
 func TestDeadlineUnderLoad(t *testing.T) {
 	const workers, pieces = 4, 20_000
 	var s Set
-	d := s.Deadline("d", time.Millisecond) // its pieces are awaited soon
+	d := s.Deadline("d", 100*time.Millisecond) // its pieces are awaited soon
 	carrier := s.Landmarks()[0]
 	_, stop := s.Watch()
 	defer stop()

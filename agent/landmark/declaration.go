@@ -15,6 +15,10 @@ const (
 	maxName     = 128 // bytes
 	minDuration = time.Millisecond
 	maxDuration = 24 * time.Hour
+
+	// minWithin is four of the shortest times between two reports (25 ms): in
+	// between, the sidecar can only watch the facts grow older.
+	minWithin = 100 * time.Millisecond
 )
 
 // A Kind is the way in which a landmark shows whether the program does its
@@ -46,7 +50,7 @@ type Declaration struct {
 	Kind   Kind
 	Impact Impact
 	// Within is how long an Alive may go unreached, a piece of a Deadline's work
-	// may be open, and a Loop may take to answer: 1 ms to 24 h.
+	// may be open, and a Loop may take to answer: 100 ms to 24 h.
 	Within time.Duration
 	// StartWithin is how long it may take to be reached for the first time,
 	// counted from its making: 1 ms to 24 h, or 0 for as long as it takes.
@@ -99,6 +103,15 @@ func (d Declaration) validate() error {
 			d.StartWithin)
 	case d.Impact < Critical || d.Impact > Informational:
 		return fmt.Errorf("impact %d is none of Critical, Readiness, Degrading and Informational", d.Impact)
+	}
+	return nil
+}
+
+// checkWithin returns an error unless d is a time that a landmark may go
+// unreached.
+func checkWithin(d time.Duration) error {
+	if d < minWithin || d > maxDuration {
+		return fmt.Errorf("within must be 100ms to 24h, not %v", d)
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ func (p postOption) applyLoop(l *Loop) { l.commands, l.post = nil, p }
 func Post(post func(func())) LoopOption { return postOption(post) }
 
 // Loop declares a landmark for a main loop that answers each command within
-// the given time, 1 ms to 24 h.
+// the given time, 100 ms to 24 h.
 func (s *Set) Loop(name string, within time.Duration, opts ...LoopOption) *Loop {
 	if s == nil {
 		return nil
@@ -154,7 +154,7 @@ func (l *Loop) validate() error {
 	if l.commands == nil && l.post == nil {
 		return errors.New("Post was given a nil function; give it the event loop's own")
 	}
-	return cmp.Or(l.declaration.validate(), bounded("within", l.declaration.Within))
+	return cmp.Or(l.declaration.validate(), checkWithin(l.declaration.Within))
 }
 
 func (l *Loop) read(now time.Time) Reading {

@@ -16,7 +16,7 @@ func TestSetKeepsDeclarationsInOrder(t *testing.T) {
 	var s Set
 	s.Loop("main loop", time.Second)
 	s.Alive("reader", 24*time.Hour, StartWithin(time.Minute), WithImpact(Readiness))
-	s.Loop("ui", time.Millisecond, WithImpact(Informational), StartWithin(time.Millisecond), Post(func(func()) {}))
+	s.Loop("ui", 100*time.Millisecond, WithImpact(Informational), StartWithin(time.Millisecond), Post(func(func()) {}))
 	s.Deadline("answer", 5*time.Second, StartWithin(time.Hour))
 	s.Level("queue", Above(100, 1000), Asked(func() float64 { return 0 }))
 	s.Level("disk", Below(10, 5), WithImpact(Critical))
@@ -26,7 +26,7 @@ func TestSetKeepsDeclarationsInOrder(t *testing.T) {
 	want := []Declaration{
 		{Name: "main loop", Kind: KindLoop, Impact: Critical, Within: time.Second},
 		{Name: "reader", Kind: KindAlive, Impact: Readiness, Within: 24 * time.Hour, StartWithin: time.Minute},
-		{Name: "ui", Kind: KindLoop, Impact: Informational, Within: time.Millisecond, StartWithin: time.Millisecond},
+		{Name: "ui", Kind: KindLoop, Impact: Informational, Within: 100 * time.Millisecond, StartWithin: time.Millisecond},
 		{Name: "answer", Kind: KindDeadline, Impact: Critical, Within: 5 * time.Second, StartWithin: time.Hour},
 		{Name: "queue", Kind: KindLevel, Impact: Degrading, Limits: Limits{DegradeAt: 100, FailAt: 1000}},
 		{Name: "disk", Kind: KindLevel, Impact: Critical, Limits: Limits{DegradeAt: 10, FailAt: 5, Below: true}},
@@ -57,14 +57,14 @@ func TestSetRemembersBadDeclarations(t *testing.T) {
 		{"control character", func(s *Set) { s.Loop("a\nb", time.Second) }, `"a\nb"`},
 		{"invisible character", func(s *Set) { s.Loop("a\u200bb", time.Second) }, "printable UTF-8"},
 		{"not UTF-8", func(s *Set) { s.Loop("a\xff", time.Second) }, `"a\xff"`},
-		{"too short", func(s *Set) { s.Alive("x", time.Millisecond-1) }, "within must be 1ms to 24h"},
-		{"too long", func(s *Set) { s.Loop("x", 24*time.Hour+1) }, "within must be 1ms to 24h"},
-		{"negative", func(s *Set) { s.Loop("x", -time.Second) }, "within must be 1ms to 24h"},
+		{"too short", func(s *Set) { s.Alive("x", 100*time.Millisecond-1) }, "within must be 100ms to 24h"},
+		{"too long", func(s *Set) { s.Loop("x", 24*time.Hour+1) }, "within must be 100ms to 24h"},
+		{"negative", func(s *Set) { s.Loop("x", -time.Second) }, "within must be 100ms to 24h"},
 		{"start too short", func(s *Set) { s.Loop("x", time.Second, StartWithin(1)) }, "StartWithin must be 1ms to 24h"},
 		{"start negative", func(s *Set) { s.Alive("x", time.Second, StartWithin(-1)) }, "StartWithin must be 1ms to 24h"},
 		{"impact", func(s *Set) { s.Alive("x", time.Second, WithImpact(5)) }, "impact 5"},
 		{"nil post", func(s *Set) { s.Loop("x", time.Second, Post(nil)) }, "Post was given a nil function"},
-		{"deadline too short", func(s *Set) { s.Deadline("x", 0) }, "within must be 1ms to 24h"},
+		{"deadline too short", func(s *Set) { s.Deadline("x", 0) }, "within must be 100ms to 24h"},
 		{"no number", func(s *Set) { s.Level("x", Above(0, math.NaN())) }, "limits are finite"},
 		{"infinite", func(s *Set) { s.Level("x", Below(math.Inf(1), 0)) }, "limits are finite"},
 		{"wrong way up", func(s *Set) { s.Level("x", Above(2, 1)) }, "or use Below"},

@@ -62,6 +62,9 @@ func parseFlags(args []string, stderr io.Writer) (check, error) {
 	if c.exitCode, err = exitCodeOf(*mode); err != nil {
 		return c, err
 	}
+	if *mode == "exec" {
+		c.question.Kind = lmp.KindDescribe // people read it, and want to know why
+	}
 	if *keyFile != "" {
 		keys, err := lmp.ReadKeys(*keyFile)
 		if err != nil {

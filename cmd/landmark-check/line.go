@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"strconv"
+	"strings"
+	"unicode"
 
 	"github.com/landmark-health/landmark/lmp"
 )
@@ -16,7 +18,7 @@ var statusWords = map[lmp.Status]string{
 }
 
 // line tells an answer, or why there is none, to a person: as
-// "epg: NOT_SERVING stalled".
+// "epg: NOT_SERVING stalled: main loop last answered 3 s ago, allowed 1 s".
 func line(service string, a lmp.Answer, err error) string {
 	if service == "" {
 		service = "all services"
@@ -31,5 +33,18 @@ func line(service string, a lmp.Answer, err error) string {
 	if a.Cause == lmp.CauseNone || a.Status == lmp.StatusUnknownService {
 		return fmt.Sprintf("%s: %s", service, status)
 	}
-	return fmt.Sprintf("%s: %s %v", service, status, a.Cause)
+	told := fmt.Sprintf("%s: %s %v", service, status, a.Cause)
+	if a.Reason != "" {
+		told += ": " + strings.Map(shown, a.Reason)
+	}
+	return told
+}
+
+// shown keeps what a program says of itself from disturbing a terminal or a
+// log.
+func shown(r rune) rune {
+	if unicode.IsPrint(r) {
+		return r
+	}
+	return '?'
 }

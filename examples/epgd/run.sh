@@ -30,7 +30,8 @@ fail() {
 	exit 1
 }
 
-bin/landmarkd &
+# In a session of its own, so that the terminal's Ctrl-C does not reach it too.
+setsid bin/landmarkd &
 landmarkd=$!
 bin/epgd &
 epgd=$!

@@ -43,6 +43,7 @@ func lmpAsker(network string, maxAge time.Duration) asker {
 func landmarkCheck(h *house, service string) string {
 	code, out, errs := runProgram(h.t, program("landmark-check"), "-addr", h.monitor, "-service", service)
 	told := strings.TrimSpace(strings.TrimPrefix(out, service+":"))
+	told, _, _ = strings.Cut(told, ":") // the reason follows
 	switch {
 	case code == 0 && told == "SERVING":
 		return "SERVING none"

@@ -61,16 +61,22 @@ func (r Record) urgency() int {
 }
 
 // countFailing counts the landmarks that are failing in any of the instances,
-// each name once.
+// each name once, up to 255.
 func countFailing(p Policy, instances []*Instance, now Instant) uint8 {
-	var names []string
+	var failing map[string]struct{} // made once there is one
 	for _, in := range instances {
 		for i := range in.Landmarks {
 			l := &in.Landmarks[i]
-			if in.State(p, l, now) == Failing && !slices.Contains(names, l.Name) {
-				names = append(names, l.Name)
+			if in.State(p, l, now) != Failing {
+				continue
+			}
+			if failing == nil {
+				failing = make(map[string]struct{})
+			}
+			if failing[l.Name] = struct{}{}; len(failing) == math.MaxUint8 {
+				return math.MaxUint8
 			}
 		}
 	}
-	return uint8(min(len(names), math.MaxUint8))
+	return uint8(len(failing))
 }

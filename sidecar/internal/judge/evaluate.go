@@ -49,14 +49,21 @@ func (s Service) Counted(p Policy, now Instant) []*Instance {
 }
 
 // counted returns the instances that the verdict is made of, and when time
-// alone changes that. A newcomer counts once it has started, and a lost
-// process until it is forgotten; where nothing else is left, they count all
-// the same.
+// alone changes that. A newcomer does not count while it is starting, nor if
+// it is lost before it has started, and a lost process counts until it is
+// forgotten; where nothing else is left, they count all the same.
 func (s Service) counted(p Policy, now Instant) ([]*Instance, Instant) {
 	next := Never
 	var counted []*Instance
 	for _, in := range s.Instances {
-		if in.Newcomer || in.forgotten(p, now) {
+		if in.Newcomer {
+			f := in.judge(p, Readiness, now)
+			next = min(next, f.next)
+			if f.cause == Starting || f.cause == Lost {
+				continue
+			}
+		}
+		if in.forgotten(p, now) {
 			continue
 		}
 		if in.Presence == Vacant {

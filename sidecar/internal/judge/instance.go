@@ -29,7 +29,7 @@ type Instance struct {
 	// others are left that do.
 	Draining bool
 	// Newcomer is a process that joined beside others and has not started
-	// yet: it does not count.
+	// yet: it does not count for as long as it is starting.
 	Newcomer  bool
 	Landmarks []Landmark
 }
@@ -51,31 +51,46 @@ func (in *Instance) HasStarted() bool {
 	return bearing
 }
 
-// CanBeAsked reports whether the process counts and has a main loop that the
-// get-state command can be put to.
-func (in *Instance) CanBeAsked() bool {
-	return in.Presence == Connected && !in.Newcomer && in.LoopWithin() < math.MaxInt64
+// CanBeAsked reports whether the process counts and has main loops that the
+// get-state command can be put to, all of which bear on the aspect: the
+// command goes to them all, and is answered once they all have.
+func (in *Instance) CanBeAsked(a Aspect) bool {
+	if in.Presence != Connected || in.Newcomer {
+		return false
+	}
+	can := false
+	for i := range in.Landmarks {
+		l := &in.Landmarks[i]
+		if !l.canBeAsked() {
+			continue
+		}
+		if !l.bears(a) || !l.Reached {
+			return false
+		}
+		can = true
+	}
+	return can
 }
 
-// LoopWithin returns the smallest Within of the process's loops, the longest
-// duration there is if it has none.
+// LoopWithin returns the smallest Within of the process's loops that can be
+// asked, the longest duration there is if it has none.
 func (in *Instance) LoopWithin() time.Duration {
 	within := time.Duration(math.MaxInt64)
 	for i := range in.Landmarks {
-		if l := &in.Landmarks[i]; l.Kind == KindLoop {
+		if l := &in.Landmarks[i]; l.canBeAsked() {
 			within = min(within, l.Within)
 		}
 	}
 	return within
 }
 
-// FactsAt is the instant that the instance's facts are of: that of the oldest
-// answer of its loops, or of its last report where there is no loop that could
-// be asked for anything newer.
-func (in *Instance) FactsAt() Instant {
+// FactsAt is the instant that the instance's facts about the aspect are of:
+// that of the oldest answer of the loops that bear on it, or of its last report
+// where there is no such loop, which could be asked for anything newer.
+func (in *Instance) FactsAt(a Aspect) Instant {
 	at := in.Heard
 	for i := range in.Landmarks {
-		if l := &in.Landmarks[i]; l.Kind == KindLoop && l.At < at {
+		if l := &in.Landmarks[i]; l.Kind == KindLoop && l.bears(a) && l.At < at {
 			at = l.At
 		}
 	}

@@ -144,6 +144,10 @@ func (l *Landmark) cause(s State, a Aspect) Cause {
 	}
 }
 
+// canBeAsked reports whether the get-state command is put to the landmark for
+// an asker who wants younger facts.
+func (l Landmark) canBeAsked() bool { return l.Kind == KindLoop && l.bears(Readiness) }
+
 // bears reports whether the landmark's failing counts for the aspect.
 func (l *Landmark) bears(a Aspect) bool {
 	switch a {

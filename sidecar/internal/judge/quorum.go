@@ -30,7 +30,7 @@ func (q Quorum) judge(p Policy, instances []*Instance, a Aspect, now Instant) ta
 	well, share := 0, 0.0
 	for _, in := range instances {
 		f := in.judge(p, a, now)
-		v.FactsAt = min(v.FactsAt, in.FactsAt())
+		v.FactsAt = min(v.FactsAt, in.FactsAt(a))
 		v.Next = min(v.Next, f.next)
 		share += f.share
 		if f.cause == None {

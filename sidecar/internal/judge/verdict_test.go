@@ -22,22 +22,26 @@ func TestAnd(t *testing.T) {
 }
 
 func TestCanBeAsked(t *testing.T) {
-	loop := Landmark{Declared: testMain}
-	alive := Landmark{Declared: testFeed}
-	slow := Landmark{Declared: &Declared{Name: "slow", Kind: KindLoop, Within: time.Minute}}
+	loop := Landmark{Declared: testMain, Reached: true}
+	alive := Landmark{Declared: testFeed, Reached: true}
+	slow := Landmark{Declared: &Declared{Name: "slow", Kind: KindLoop, Impact: ImpactReadiness, Within: time.Minute}, Reached: true}
+	shown := Landmark{Declared: &Declared{Name: "shown", Kind: KindLoop, Impact: ImpactInformational, Within: time.Minute}, Reached: true}
 	for _, test := range []struct {
-		name string
-		in   Instance
-		want bool
+		name            string
+		in              Instance
+		ready, liveness bool
 	}{
-		{"a process with a loop", Instance{Landmarks: []Landmark{alive, loop}}, true},
-		{"one without", Instance{Landmarks: []Landmark{alive}}, false},
-		{"a newcomer", Instance{Newcomer: true, Landmarks: []Landmark{loop}}, false},
-		{"a lost one", Instance{Presence: Vacant, Landmarks: []Landmark{loop}}, false},
-		{"a stopped one", Instance{Presence: SaidGoodbye, Landmarks: []Landmark{loop}}, false},
+		{"a process with a loop", Instance{Landmarks: []Landmark{alive, loop}}, true, true},
+		{"one without", Instance{Landmarks: []Landmark{alive}}, false, false},
+		{"one with a loop that does not bear on liveness", Instance{Landmarks: []Landmark{loop, slow}}, true, false},
+		{"one with a loop that bears on nothing", Instance{Landmarks: []Landmark{shown}}, false, false},
+		{"one whose loop was not reached yet", Instance{Landmarks: []Landmark{{Declared: testMain}}}, false, false},
+		{"a newcomer", Instance{Newcomer: true, Landmarks: []Landmark{loop}}, false, false},
+		{"a lost one", Instance{Presence: Vacant, Landmarks: []Landmark{loop}}, false, false},
+		{"a stopped one", Instance{Presence: SaidGoodbye, Landmarks: []Landmark{loop}}, false, false},
 	} {
-		if got := test.in.CanBeAsked(); got != test.want {
-			t.Errorf("%s: %v, want %v", test.name, got, test.want)
+		if ready, liveness := test.in.CanBeAsked(Readiness), test.in.CanBeAsked(Liveness); ready != test.ready || liveness != test.liveness {
+			t.Errorf("%s: %v and %v, want %v and %v", test.name, ready, liveness, test.ready, test.liveness)
 		}
 	}
 	in := Instance{Landmarks: []Landmark{slow, alive, loop}}

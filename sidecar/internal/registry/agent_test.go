@@ -23,7 +23,7 @@ func inBubble(t *testing.T, startGrace time.Duration, f func(t *testing.T, r *Re
 func run(c *Clock) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { c.Run(ctx) })
+	running.Go(func() { c.Run(ctx, readAll) })
 	return func() {
 		cancel()
 		running.Wait()
@@ -125,3 +125,6 @@ func look(r *Registry, name string) Answer {
 	a, _ := r.Look([]byte(name), 0)
 	return a
 }
+
+// readAll is an intake that has always read everything.
+func readAll() bool { return true }

@@ -25,14 +25,15 @@ type Answer struct {
 	pull    time.Duration // how long a get-state command was waited for in vain, 0 if none was
 }
 
-// told makes the answer that the standing is at now.
-func told(st standing, now judge.Instant) Answer {
+// told makes the answer that the standing is at now. Facts are as old as they
+// really are, whatever the sidecar has heard.
+func told(st standing, now, real judge.Instant) Answer {
 	return Answer{
 		Status:  st.Status,
 		Cause:   st.Cause,
 		Weight:  st.Weight,
 		Failing: st.Failing,
-		Age:     st.Age(now),
+		Age:     st.Age(real),
 		Stood:   max(0, now.Sub(st.since)),
 		Changes: st.changes,
 		verdict: st.Verdict,

@@ -11,29 +11,32 @@ import (
 
 // Look returns what is told of the name at once, from memory, and whether that
 // is all there is to say: it is not where the facts are older than maxAge (0 =
-// any age will do) and the main loop can be asked, or while agents may still
-// be coming back to a sidecar that has just started. Ask has the patience.
+// any age will do) and the main loop can be asked, while agents may still be
+// coming back to a sidecar that has just started, or while the sidecar has yet
+// to read what came in a pause of its own. Ask has the patience.
 //
 // A name is a service's, or that with "-readiness", "-liveness" or "-startup"
 // behind it, or one of these words, or empty, for all services together. Look
 // keeps no reference to it, and allocates nothing while a verdict stands.
 func (r *Registry) Look(name []byte, maxAge time.Duration) (a Answer, settled bool) {
 	service, aspect := resolve(name)
-	now := r.clock.Now()
+	now, real := r.clock.Read()
 	if len(service) == 0 {
 		a = r.overall.look(aspect)
 	} else if s := (*r.services.Load())[string(service)]; s != nil {
-		a = s.look(aspect, now)
+		a = s.look(aspect, now, real)
 	} else {
-		a = told(standing{Verdict: judge.UnknownService(now), since: now}, now)
+		a = told(standing{Verdict: judge.UnknownService(now), since: now}, now, real)
 	}
-	return a, !r.held(a) && !outdated(a, aspect, maxAge)
+	return a, now == real && !r.held(a) && !outdated(a, aspect, maxAge)
 }
 
-// held reports whether the answer is about something that has not reported
-// yet to a sidecar that has only just started.
+// held reports whether the answer may be another once all agents have come
+// back to a sidecar that has only just started: it is about something that has
+// not reported yet, or serving over all of what has.
 func (r *Registry) held(a Answer) bool {
-	return (a.Cause == judge.UnknownName || a.Cause == judge.Unreported) && time.Since(r.opened) < r.grace
+	incomplete := a.Cause == judge.UnknownName || a.Cause == judge.Unreported || a.shot == nil && a.Status == judge.Serving
+	return incomplete && time.Since(r.opened) < r.grace
 }
 
 // outdated reports whether newer facts could be pulled than the answer's. A
@@ -44,8 +47,9 @@ func outdated(a Answer, aspect judge.Aspect, maxAge time.Duration) bool {
 }
 
 // Ask returns what is told of the name, as Look does, but waits where Look's
-// answer is not settled: for a first report until the start grace is over, and
-// for facts no older than maxAge until the main loops have answered the
+// answer is not settled: until the sidecar has heard all that was said in a
+// pause of its own, for a first report until the start grace is over, and for
+// facts no older than maxAge until the main loops have answered the
 // get-state command, or until ask_timeout, when this asker is told Stalled.
 // Beyond maxWaiting askers, or pullsPerSecond of one service, it answers from
 // memory, with the facts' true age. If ctx is done first, there is no answer,
@@ -62,13 +66,14 @@ func (r *Registry) Ask(ctx context.Context, name []byte, maxAge time.Duration) (
 	default:
 		return a, nil
 	}
-	if r.held(a) {
-		if err := r.awaitReport(ctx, name); err != nil {
-			return Answer{}, err
-		}
-		if a, settled = r.Look(name, maxAge); settled {
-			return a, nil
-		}
+	if err := r.clock.await(ctx); err != nil {
+		return Answer{}, err
+	}
+	if err := r.awaitReport(ctx, name); err != nil {
+		return Answer{}, err
+	}
+	if a, settled = r.Look(name, maxAge); settled || maxAge == 0 {
+		return a, nil
 	}
 	return r.askLoops(ctx, name, maxAge)
 }
@@ -97,16 +102,16 @@ func (r *Registry) awaitReport(ctx context.Context, name []byte) error {
 // askLoops puts the get-state command to the main loops behind the name until
 // their last answers are no older than maxAge was when the question came.
 func (r *Registry) askLoops(ctx context.Context, name []byte, maxAge time.Duration) (Answer, error) {
-	asked := r.behind(name)
+	asked, aspect := r.behind(name)
 	since := r.clock.Now().Add(-maxAge)
 	timeout := askTimeout(asked)
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	for _, s := range asked {
-		s.pullFor(since, r.clock.Now()) // sets out to all at once, to be waited for below
+		s.pullFor(aspect, since, r.clock.Now()) // sets out to all at once, to be waited for below
 	}
 	for _, s := range asked {
-		for pulled := s.pullFor(since, r.clock.Now()); pulled != nil; pulled = s.pullFor(since, r.clock.Now()) {
+		for pulled := s.pullFor(aspect, since, r.clock.Now()); pulled != nil; pulled = s.pullFor(aspect, since, r.clock.Now()) {
 			select {
 			case <-pulled:
 			case <-timer.C:
@@ -121,27 +126,30 @@ func (r *Registry) askLoops(ctx context.Context, name []byte, maxAge time.Durati
 	return a, nil
 }
 
-// behind returns the services that a name is about.
-func (r *Registry) behind(name []byte) []*service {
+// behind returns the services that a name is about, and the aspect.
+func (r *Registry) behind(name []byte) ([]*service, judge.Aspect) {
 	services := *r.services.Load()
-	one, _ := resolve(name)
+	one, aspect := resolve(name)
 	if len(one) == 0 {
-		return slices.Collect(maps.Values(services))
+		return slices.Collect(maps.Values(services)), aspect
 	}
 	if s := services[string(one)]; s != nil {
-		return []*service{s}
+		return []*service{s}, aspect
 	}
-	return nil
+	return nil, aspect
 }
 
-// askTimeout is how long an asker waits for the services' main loops: the
-// smallest Within of a Loop, at most maxAskTimeout.
+// askTimeout is how long an asker waits for the services' main loops: for each
+// service the smallest Within of a Loop, at most maxAskTimeout, and of several
+// services the longest.
 func askTimeout(services []*service) time.Duration {
-	timeout := maxAskTimeout
+	var timeout time.Duration
 	for _, s := range services {
+		own := maxAskTimeout
 		for _, in := range s.present.Load().facts.Instances {
-			timeout = min(timeout, in.LoopWithin())
+			own = min(own, in.LoopWithin())
 		}
+		timeout = max(timeout, own)
 	}
 	return timeout
 }

@@ -120,12 +120,13 @@ func TestUnansweredIsTheAskersAlone(t *testing.T) {
 }
 
 // TestPullsPerSecond asks all the time and counts the commands of any second.
+// Who is answered from memory then is told the true age, and that it is little.
 func TestPullsPerSecond(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, r *Registry) {
 		epg := open(t, r, "epg", "a")
 		epg.pass()
 		var puts []time.Time
-		var refused int
+		var oldest time.Duration
 		for range 3000 {
 			time.Sleep(time.Millisecond)
 			before := epg.put()
@@ -136,8 +137,6 @@ func TestPullsPerSecond(t *testing.T) {
 			if epg.put() > before {
 				puts = append(puts, time.Now())
 				epg.pass()
-			} else {
-				refused++
 			}
 			asker.Wait()
 			if answer.Status != judge.Serving {
@@ -146,14 +145,18 @@ func TestPullsPerSecond(t *testing.T) {
 			if want := time.Since(puts[len(puts)-1]); answer.Age != want {
 				t.Fatalf("the facts' age is %v, in truth %v", answer.Age, want)
 			}
+			oldest = max(oldest, answer.Age)
 		}
 		for i := range puts[:len(puts)-pullsPerSecond] {
 			if d := puts[i+pullsPerSecond].Sub(puts[i]); d < time.Second {
 				t.Fatalf("%d commands were put within %v", pullsPerSecond+1, d)
 			}
 		}
-		if len(puts) != 3*pullsPerSecond || refused == 0 {
-			t.Errorf("%d commands were put in 3 s, and memory answered %d times", len(puts), refused)
+		if high := 3 * pullsPerSecond; len(puts) < high*4/5 || len(puts) > high {
+			t.Errorf("%d commands were put in 3 s, want nearly %d", len(puts), high)
+		}
+		if oldest == 0 || oldest > 15*time.Millisecond {
+			t.Errorf("the oldest facts that were told are of %v", oldest)
 		}
 	})
 }

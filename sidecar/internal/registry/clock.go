@@ -11,22 +11,25 @@ import (
 const (
 	// beat is how often the clock takes note that the sidecar runs.
 	beat = 25 * time.Millisecond
-	// maxGap is the most that the clock advances between two beats.
+	// maxGap is the longest time between two beats in which the intake is
+	// taken to have read whatever came.
 	maxGap = 50 * time.Millisecond
-	// pause is the gap between two beats from which on the sidecar was
-	// stopped, rather than late.
-	pause = 250 * time.Millisecond
-	// settle is how long the clock stands still after a pause, so that the
-	// intake reads what lay in its sockets before silence counts again.
-	settle = 100 * time.Millisecond
+	// lookAgain is how soon the intake is asked once more whether it has caught up.
+	lookAgain = 5 * time.Millisecond
+	// looksEmpty is how often in a row it must have: what was read last has
+	// then gone through to the registry.
+	looksEmpty = 2
+	// maxBehind is how long the clock waits for that. A sidecar that does not
+	// catch up must not believe a frozen program for ever.
+	maxBehind = time.Second
 )
 
-// Clock is the sidecar's clock: it advances only while the sidecar runs.
-//
-// A sidecar that was stopped, frozen or starved finds every agent's last
-// report old, though the agents never paused; by this clock they are not. So
-// silence counts only while the sidecar could have heard, and once it has had
-// time to read its sockets empty.
+// Clock is the sidecar's clock. It tells two instants: the real one, and the
+// one up to which the sidecar has heard everything, by which verdicts are
+// made. They are the same, but after a pause: a sidecar that was stopped,
+// frozen or starved finds every agent's last report old, though the agents
+// never paused. What they said meanwhile lies in its sockets; until it has read
+// those empty, nothing that it has not heard counts as silence.
 type Clock struct {
 	origin time.Time
 	last   atomic.Pointer[reading]
@@ -34,9 +37,11 @@ type Clock struct {
 
 // reading is the clock at one beat.
 type reading struct {
-	real    time.Duration // since the origin, by the machine's clock
-	awake   judge.Instant // what this clock says
-	resumes time.Duration // real time until which this clock stands still
+	real   time.Duration // since the origin
+	heard  judge.Instant // up to which everything was heard
+	behind bool          // heard stands still, since
+	since  time.Duration // real time
+	empty  int           // looks in a row that found the sockets empty
 }
 
 // NewClock returns a clock; Run must run for it to go on.
@@ -46,37 +51,80 @@ func NewClock() *Clock {
 	return c
 }
 
-// Now returns the present instant.
+// Now returns the instant up to which everything was heard, by which verdicts
+// are made.
 func (c *Clock) Now() judge.Instant {
-	return c.last.Load().at(time.Since(c.origin))
+	heard, _ := c.Read()
+	return heard
 }
 
-// Run beats until ctx is done.
-func (c *Clock) Run(ctx context.Context) error {
-	ticker := time.NewTicker(beat)
-	defer ticker.Stop()
+// Read returns what Now does, and the real instant: that of what is heard now.
+func (c *Clock) Read() (heard, real judge.Instant) {
+	since := time.Since(c.origin)
+	return c.last.Load().at(since), judge.Instant(since)
+}
+
+// await waits until everything was heard, or returns ctx's error.
+func (c *Clock) await(ctx context.Context) error {
 	for {
+		if heard, real := c.Read(); heard == real {
+			return nil
+		}
+		timer := time.NewTimer(lookAgain)
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-			c.last.Store(c.last.Load().next(time.Since(c.origin)))
+			timer.Stop()
+			return ctx.Err()
+		case <-timer.C:
 		}
 	}
 }
 
-// at reads the clock at the given real time after the reading.
-func (r *reading) at(real time.Duration) judge.Instant {
-	return r.awake.Add(max(0, min(real, r.real+maxGap)-max(r.real, r.resumes)))
+// Run beats until ctx is done. readEmpty reports whether nothing that agents
+// have sent lies unread.
+func (c *Clock) Run(ctx context.Context, readEmpty func() bool) error {
+	timer := time.NewTimer(beat)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+		}
+		next := c.last.Load().next(time.Since(c.origin), readEmpty)
+		c.last.Store(next)
+		if next.behind {
+			timer.Reset(lookAgain)
+		} else {
+			timer.Reset(beat)
+		}
+	}
 }
 
-// next is the reading one beat later.
-func (r *reading) next(real time.Duration) *reading {
-	n := &reading{real: real, awake: r.at(real), resumes: r.resumes}
-	// A clock that was about to go on does go on: a sidecar that is starved
-	// again and again must still find a frozen program in the end.
-	if real-r.real > pause && r.real >= r.resumes {
-		n.resumes = real + settle
+// at returns up to when everything was heard, at the given real time after the
+// reading.
+func (r *reading) at(real time.Duration) judge.Instant {
+	if r.behind {
+		return r.heard
+	}
+	return min(judge.Instant(real), r.heard.Add(maxGap))
+}
+
+// next is the reading at the next beat.
+func (r *reading) next(real time.Duration, readEmpty func() bool) *reading {
+	upToDate := &reading{real: real, heard: judge.Instant(real)}
+	if !r.behind && real-r.real <= maxGap {
+		return upToDate
+	}
+	n := &reading{real: real, heard: r.at(real), behind: true, since: r.since}
+	if !r.behind {
+		n.since = real
+	}
+	if readEmpty() {
+		n.empty = r.empty + 1
+	}
+	if n.empty >= looksEmpty || real-n.since > maxBehind {
+		return upToDate
 	}
 	return n
 }

@@ -1,6 +1,8 @@
 package registry
 
 import (
+	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,17 +17,18 @@ func TestClockKeepsTime(t *testing.T) {
 		for _, d := range []time.Duration{1, 24 * time.Millisecond, time.Millisecond, time.Second, time.Hour} {
 			before := c.Now()
 			time.Sleep(d)
-			if went := c.Now().Sub(before); went != d {
-				t.Errorf("after %v the clock went on by %v", d, went)
+			heard, real := c.Read()
+			if went := heard.Sub(before); went != d || heard != real {
+				t.Errorf("after %v the clock went on by %v, and says %d where it is %d", d, went, heard, real)
 			}
 		}
 	})
 }
 
-// TestClockSleepsThroughAPause stops the sidecar for an hour. The clock may
-// have gone on by maxGap at most when it runs again, and stands still while
-// the intake reads what lay in its sockets.
-func TestClockSleepsThroughAPause(t *testing.T) {
+// TestClockWaitsForTheIntake stops the sidecar for an hour: what was heard
+// stands still until the intake has read its sockets empty, and then all of
+// that hour counts.
+func TestClockWaitsForTheIntake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := NewClock()
 		stop := run(c)
@@ -33,77 +36,114 @@ func TestClockSleepsThroughAPause(t *testing.T) {
 		stop()
 		before := c.Now()
 		time.Sleep(time.Hour)
-		if went := c.Now().Sub(before); went > maxGap {
-			t.Errorf("it counts %v of a pause of an hour, allowed %v", went, maxGap)
-		}
 
-		defer run(c)()
-		time.Sleep(beat) // the first beat, which finds the pause
-		synctest.Wait()
-		awake := c.Now()
-		if went := awake.Sub(before); went > maxGap {
-			t.Errorf("it counts %v of a pause of an hour, allowed %v", went, maxGap)
+		var empty atomic.Bool
+		ctx, cancel := context.WithCancel(t.Context())
+		defer synctest.Wait()
+		defer cancel()
+		go c.Run(ctx, empty.Load)
+		time.Sleep(maxBehind / 2)
+		if went := c.Now().Sub(before); went > maxGap {
+			t.Errorf("with its sockets full it counts %v of a pause of an hour, allowed %v", went, maxGap)
 		}
-		time.Sleep(settle)
-		if went := c.Now().Sub(awake); went != 0 {
-			t.Errorf("it went on by %v within %v of a pause", went, settle)
+		waited := time.Now()
+		caughtUp := make(chan error)
+		go func() { caughtUp <- c.await(ctx) }()
+		empty.Store(true)
+		if err := <-caughtUp; err != nil {
+			t.Fatal(err)
 		}
-		time.Sleep(time.Second)
-		if went := c.Now().Sub(awake); went != time.Second {
-			t.Errorf("it went on by %v in the second after", went)
+		if took := time.Since(waited); took > 4*lookAgain {
+			t.Errorf("it took %v to see that the sockets are empty", took)
+		}
+		if went := c.Now().Sub(before); went < time.Hour {
+			t.Errorf("with its sockets empty it counts %v of a pause of an hour", went)
 		}
 	})
 }
 
-// TestPauseMakesNobodyStale plays the same with an agent whose reports lie in
-// the socket meanwhile.
+// TestClockDoesNotWaitForEver plays an intake that never catches up: a frozen
+// program must be found all the same.
+func TestClockDoesNotWaitForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewClock()
+		time.Sleep(time.Hour)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer synctest.Wait()
+		defer cancel()
+		go c.Run(ctx, func() bool { return false })
+		time.Sleep(maxBehind + 2*beat)
+		if heard, real := c.Read(); heard != real {
+			t.Errorf("%v after the pause it is %v behind", maxBehind, real.Sub(heard))
+		}
+	})
+}
+
+// TestPauseMakesNobodyStale plays a pause with two agents: of one, reports lie
+// in the socket, and the other froze meanwhile.
 func TestPauseMakesNobodyStale(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := NewClock()
 		stop := run(c)
 		r := New(c, 0)
-		epg := open(t, r, "epg", "a")
+		epg, frozen := open(t, r, "epg", "a"), open(t, r, "frozen", "a")
 		epg.pass()
+		frozen.pass()
 		news := r.Watch([]byte("epg"))
 		defer news.Close()
-		live(time.Second, epg)
+		live(time.Second, epg, frozen)
 		stop()
 		time.Sleep(time.Hour)
-		defer run(c)()
-		time.Sleep(settle) // the intake is slow to read its sockets
+
+		var empty atomic.Bool
+		ctx, cancel := context.WithCancel(t.Context())
+		defer synctest.Wait()
+		defer cancel()
+		go c.Run(ctx, empty.Load)
+		time.Sleep(100 * time.Millisecond) // the intake is slow to read its sockets
 		if a := look(r, "epg"); a.Status != judge.Serving {
 			t.Errorf("after a pause of the sidecar epg is %v: %s", a.Status, a.Reason())
 		}
-		live(time.Second, epg)
+		if _, settled := r.Look([]byte("epg"), 0); settled {
+			t.Error("before its sockets are read, the sidecar takes what it remembers for the truth")
+		}
+		epg.pass()
+		empty.Store(true)
+		for _, want := range []struct {
+			service string
+			cause   judge.Cause
+		}{{"epg", judge.None}, {"frozen", judge.Stale}} {
+			a, err := r.Ask(t.Context(), []byte(want.service), 0)
+			if err != nil || a.Cause != want.cause {
+				t.Errorf("the first answer about %s is %v, %q, %v; want %q", want.service, a.Status, a.Cause, err, want.cause)
+			}
+		}
 		select {
 		case <-news.News():
 			t.Error("the pause was news")
 		default:
 		}
-
-		// But a program that froze meanwhile is found.
-		time.Sleep(judge.DefaultPolicy.StaleAfter + 1)
-		if a := look(r, "epg"); a.Cause != judge.Stale {
-			t.Errorf("silent since it is %v, %q", a.Status, a.Cause)
-		}
 	})
 }
 
-// TestStarvedClockAdvances stops the sidecar for most of the time: it must
-// find a frozen program all the same.
-func TestStarvedClockAdvances(t *testing.T) {
-	for _, gap := range []time.Duration{40 * time.Millisecond, 200 * time.Millisecond, pause + 1, time.Second} {
-		var r reading
-		var real time.Duration
-		const beats = 1000
-		for range beats {
-			real += gap
-			r = *r.next(real)
-		}
-		// Of two gaps beyond pause one may be needed to settle, and another
-		// to tell that it is over.
-		if low, high := beats*min(gap, maxGap)/3, beats*min(gap, maxGap); r.awake < judge.Instant(low) || r.awake > judge.Instant(high) {
-			t.Errorf("with gaps of %v it went on by %v, want %v to %v", gap, time.Duration(r.awake), low, high)
+// TestStarvedClockKeepsUp stops the sidecar for most of the time: what it has
+// heard is never behind for longer than it takes to look twice, or maxBehind.
+func TestStarvedClockKeepsUp(t *testing.T) {
+	for _, gap := range []time.Duration{40 * time.Millisecond, 200 * time.Millisecond, time.Second} {
+		for _, empties := range []bool{true, false} {
+			r := &reading{}
+			var real, behind, longest time.Duration
+			for range 1000 {
+				real += gap
+				r = r.next(real, func() bool { return empties })
+				if behind += gap; !r.behind {
+					behind = 0
+				}
+				longest = max(longest, behind)
+			}
+			if allowed := maxBehind + 3*gap; longest > allowed {
+				t.Errorf("with gaps of %v it was behind for %v, allowed %v", gap, longest, allowed)
+			}
 		}
 	}
 }
@@ -111,22 +151,32 @@ func TestStarvedClockAdvances(t *testing.T) {
 // TestClockNeverGoesBack reads it at every millisecond of a life with pauses,
 // by the reading of the time and by the one before.
 func TestClockNeverGoesBack(t *testing.T) {
-	var r reading
+	r := &reading{}
 	var last judge.Instant
 	read := func(r *reading, real time.Duration) {
 		now := r.at(real)
 		if now < last {
 			t.Fatalf("at %v it says %d, after %d", real, now, last)
 		}
+		if now > judge.Instant(real) {
+			t.Fatalf("at %v it says %d", real, now)
+		}
 		last = now
 	}
 	var real time.Duration
-	for _, gap := range []time.Duration{25, 26, 49, 50, 51, 100, 249, 250, 251, 25, 300, 25, 25, 25, 25, 25, 1000, 1000, 1000, 90, 25, 25} {
-		for range gap {
-			real += time.Millisecond
-			read(&r, real)
+	for i := range 2000 {
+		gap := beat
+		switch {
+		case i%100 == 50:
+			gap = 700 * time.Millisecond
+		case i%10 == 3:
+			gap = 60 * time.Millisecond
 		}
-		r = *r.next(real)
-		read(&r, real)
+		for range gap / time.Millisecond {
+			real += time.Millisecond
+			read(r, real)
+		}
+		r = r.next(real, func() bool { return i%3 == 0 })
+		read(r, real)
 	}
 }

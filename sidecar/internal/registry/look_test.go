@@ -44,7 +44,7 @@ func TestLookFromBeforeTheReport(t *testing.T) {
 		earlier := r.clock.Now()
 		time.Sleep(100 * time.Millisecond)
 		epg.pass()
-		a := (*r.services.Load())["epg"].look(judge.Readiness, earlier)
+		a := (*r.services.Load())["epg"].look(judge.Readiness, earlier, earlier)
 		if a.Age != 0 || a.Stood < 0 || a.Landmarks()[0].Age != 0 {
 			t.Errorf("the facts' age is %v, the landmark's %v, and the status has stood %v", a.Age, a.Landmarks()[0].Age, a.Stood)
 		}

@@ -50,10 +50,10 @@ func (o *overall) update() {
 func (o *overall) look(a judge.Aspect) Answer {
 	for {
 		before := o.standings.Load()[a]
-		now := o.clock.Now()
+		now, real := o.clock.Read()
 		v, decides := together(*o.services.Load(), a, now)
 		if after := before.follow(v, now); after.changes == before.changes {
-			answer := told(after, now)
+			answer := told(after, now, real)
 			answer.service = decides
 			return answer
 		}
@@ -67,7 +67,11 @@ func together(services map[string]*service, a judge.Aspect, now judge.Instant) (
 	v := judge.NoService(now)
 	var decides *service
 	for _, s := range services {
-		w := s.present.Load().at(now).standings[a].Verdict
+		shot := s.present.Load().at(now)
+		if len(shot.facts.Instances) == 0 {
+			continue // its first report is on its way
+		}
+		w := shot.standings[a].Verdict
 		switch {
 		case decides == nil:
 			v, decides = w, s

@@ -10,6 +10,8 @@ const (
 	// pullsPerSecond bounds the get-state commands that askers can put to one
 	// service's main loops.
 	pullsPerSecond = 100
+	// pullsAtOnce is how many of them may follow each other at once.
+	pullsAtOnce = 10
 	// maxAskTimeout is the longest an asker waits for a get-state command to
 	// be answered; the service's smallest Loop Within if that is less.
 	maxAskTimeout = 800 * time.Millisecond
@@ -45,16 +47,16 @@ func (p *pull) without(gone *Session) *pull {
 	return nil
 }
 
-// pullFor returns what to wait for so that every main loop's last answer is at
-// since or later: the done channel of a command that is on its way, its own or
+// pullFor returns what to wait for so that the last answer of every main loop
+// that bears on the aspect is at since or later: the done channel of a command that is on its way, its own or
 // another asker's. It returns nil if the answers are young enough, if there is
 // no loop to ask, or if the service was asked often enough this second.
-func (s *service) pullFor(since, now judge.Instant) <-chan struct{} {
+func (s *service) pullFor(a judge.Aspect, since, now judge.Instant) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var old []*Session
 	for _, p := range s.places {
-		if p.session != nil && p.instance.CanBeAsked() && p.instance.FactsAt() < since {
+		if p.session != nil && p.instance.CanBeAsked(a) && p.instance.FactsAt(a) < since {
 			old = append(old, p.session)
 		}
 	}
@@ -75,22 +77,20 @@ func (s *service) pullFor(since, now judge.Instant) <-chan struct{} {
 	return s.pull.done
 }
 
-// budget allows pullsPerSecond within any second, all at once if need be.
+// budget allows pullsPerSecond within any second, pullsAtOnce of them at once
+// and the others evenly. So nobody who asks for the newest facts all the time
+// can keep others from facts that are a few hundredths of a second old.
 type budget struct {
-	taken  []judge.Instant // the latest pullsPerSecond, a ring once it is full
-	oldest int             // of them, once it is
+	full judge.Instant // when the budget will be whole again
 }
 
 // take reports whether one more is allowed at now.
 func (b *budget) take(now judge.Instant) bool {
-	if len(b.taken) < pullsPerSecond {
-		b.taken = append(b.taken, now)
-		return true
-	}
-	if now.Sub(b.taken[b.oldest]) < time.Second {
+	const each = time.Second / (pullsPerSecond - pullsAtOnce)
+	full := max(b.full, now).Add(each)
+	if full.Sub(now) > pullsAtOnce*each {
 		return false
 	}
-	b.taken[b.oldest] = now
-	b.oldest = (b.oldest + 1) % pullsPerSecond
+	b.full = full
 	return true
 }

@@ -3,6 +3,7 @@ package registry
 import (
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -29,6 +30,7 @@ type Registry struct {
 	grace    time.Duration
 	watches  watches
 	sessions atomic.Uint64 // opened so far
+	room     room
 	waiting  chan struct{} // holds one token for each asker that waits
 
 	// services is copied on each change, under mu, and read without.
@@ -38,8 +40,8 @@ type Registry struct {
 	overall overall
 }
 
-// New returns an empty registry. For startGrace from now on, questions about
-// services that have not reported are held (see Ask).
+// New returns an empty registry. For startGrace from now on, or from Begin,
+// questions about services that have not reported are held (see Ask).
 func New(clock *Clock, startGrace time.Duration) *Registry {
 	r := &Registry{
 		clock:   clock,
@@ -51,6 +53,10 @@ func New(clock *Clock, startGrace time.Duration) *Registry {
 	r.overall.begin(&r.services, clock)
 	return r
 }
+
+// Begin begins the start grace anew: from now on agents can come back. It must
+// not be called while there are questions.
+func (r *Registry) Begin() { r.opened = time.Now() }
 
 // Names returns the names of the services that were reported, sorted.
 func (r *Registry) Names() []string {
@@ -71,14 +77,21 @@ func (r *Registry) admits(p Peer) error {
 	switch {
 	case s == nil:
 		return checkRoom(services, p.UID)
-	case s.owner != p.UID:
-		return fmt.Errorf("%w: %s is uid %d's, not uid %d's", ErrForeign, p.Service, s.owner, p.UID)
+	case s.owner.Load() != p.UID && !outranks(p.UID, s.owner.Load()):
+		return fmt.Errorf("%w: %s is uid %d's, not uid %d's", ErrForeign, p.Service, s.owner.Load(), p.UID)
 	}
 	return nil
 }
 
-// claim returns the peer's service, made if it is new, unless it is another
-// user's.
+// outranks reports whether one user may take a service from another: root and
+// the sidecar's own user may from everybody else, so that nobody can keep a
+// name that is none of his.
+func outranks(uid, owner uint32) bool { return ranking(uid) && !ranking(owner) }
+
+func ranking(uid uint32) bool { return uid == 0 || uid == uint32(os.Geteuid()) }
+
+// claim returns the peer's service, made if it is new, and taken from who has
+// it if that is another user whom the peer outranks.
 func (r *Registry) claim(p Peer) (*service, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -87,6 +100,9 @@ func (r *Registry) claim(p Peer) (*service, error) {
 	}
 	services := *r.services.Load()
 	if s := services[p.Service]; s != nil {
+		if owner := s.owner.Swap(p.UID); owner != p.UID {
+			s.evict(fmt.Errorf("%w: uid %d took %s from uid %d", ErrForeign, p.UID, p.Service, owner))
+		}
 		return s, nil
 	}
 	s := newService(p.Service, p.UID, judge.DefaultPolicy, r.clock, r.serviceChanged)
@@ -103,7 +119,7 @@ func checkRoom(services map[string]*service, uid uint32) error {
 	}
 	own := 0
 	for _, s := range services {
-		if s.owner == uid {
+		if s.owner.Load() == uid {
 			own++
 		}
 	}

@@ -16,7 +16,7 @@ const MaxInstances = 1024
 // service is one service's processes and their facts.
 type service struct {
 	name    string
-	owner   uint32 // the uid that first reported it
+	owner   atomic.Uint32 // the uid that it belongs to; replaced under the registry's mu
 	clock   *Clock
 	changed func(*service) // called, with no lock held, when watchers are to be told
 
@@ -38,7 +38,8 @@ type place struct {
 }
 
 func newService(name string, owner uint32, policy judge.Policy, clock *Clock, changed func(*service)) *service {
-	s := &service{name: name, owner: owner, clock: clock, changed: changed, fires: judge.Never}
+	s := &service{name: name, clock: clock, changed: changed, fires: judge.Never}
+	s.owner.Store(owner)
 	now := clock.Now()
 	unborn := &snapshot{policy: policy}
 	for a := range unborn.standings {
@@ -68,7 +69,7 @@ func (s *service) report(from *Session, landmarks []judge.Landmark, answered uin
 	in.Newcomer = p.instance.Newcomer && !in.Started
 	p.instance = in
 	news := s.publish()
-	if in.CanBeAsked() {
+	if in.CanBeAsked(judge.Readiness) {
 		s.pull = s.pull.answered(from, answered)
 	} else {
 		s.pull = s.pull.without(from)
@@ -84,7 +85,7 @@ func (s *service) report(from *Session, landmarks []judge.Landmark, answered uin
 // vacant. The last process that says goodbye leaves the service stopped.
 func (s *service) leave(from *Session, how judge.Presence) {
 	s.mu.Lock()
-	now := s.clock.Now()
+	_, now := s.clock.Read()
 	s.pull = s.pull.without(from)
 	s.forget(now)
 	i := slices.IndexFunc(s.places, func(p *place) bool { return p.session == from })
@@ -99,6 +100,7 @@ func (s *service) leave(from *Session, how judge.Presence) {
 		gone := *s.places[i].instance
 		gone.Presence, gone.Since = how, now
 		s.places[i] = &place{instance: &gone}
+		s.succeed(i)
 	}
 	news := s.publish()
 	s.mu.Unlock()
@@ -111,8 +113,8 @@ func (s *service) leave(from *Session, how judge.Presence) {
 // name, whose session ends unless it is the newer one; else the vacancy that
 // was left first; else a new one, as a newcomer where others are.
 func (s *service) placeOf(from *Session, now judge.Instant) (*place, error) {
-	if from.ended {
-		return nil, s.replaced()
+	if from.ended != nil {
+		return nil, from.ended
 	}
 	for _, p := range s.places {
 		if p.session == from {
@@ -157,11 +159,40 @@ func (s *service) take(i int, from *Session, now judge.Instant) *place {
 	old := s.places[i]
 	if old.session != nil {
 		s.pull = s.pull.without(old.session)
-		old.session.ended = true
-		old.session.link.End(s.replaced())
+		old.session.endWith(s.replaced())
 	}
 	s.places[i] = &place{session: from, instance: &judge.Instance{Since: now, Newcomer: old.instance.Newcomer}}
 	return s.places[i]
+}
+
+// succeed gives vacancy i to the first newcomer: it was to take a place, and
+// there it is.
+func (s *service) succeed(i int) {
+	heir := slices.IndexFunc(s.places, func(p *place) bool { return p.session != nil && p.instance.Newcomer })
+	if heir < 0 || s.places[i].instance.Presence != judge.Vacant || s.places[i].instance.Newcomer {
+		return
+	}
+	in := *s.places[heir].instance
+	in.Newcomer = false
+	s.places[heir].instance = &in
+	s.places = slices.Delete(s.places, i, i+1)
+}
+
+// evict ends all sessions for the reason err and empties the service's places.
+func (s *service) evict(err error) {
+	s.mu.Lock()
+	for _, p := range s.places {
+		if p.session != nil {
+			s.pull = s.pull.without(p.session)
+			p.session.endWith(err)
+		}
+	}
+	s.places = nil
+	news := s.publish()
+	s.mu.Unlock()
+	if news {
+		s.changed(s)
+	}
 }
 
 // replaced is what the agent of a session that is not its process's newest is
@@ -216,9 +247,9 @@ func (s *service) elapse() {
 }
 
 // look returns what is told of the service at now. It waits for no writer.
-func (s *service) look(a judge.Aspect, now judge.Instant) Answer {
+func (s *service) look(a judge.Aspect, now, real judge.Instant) Answer {
 	shot := s.present.Load().at(now)
-	answer := told(shot.standings[a], now)
+	answer := told(shot.standings[a], now, real)
 	answer.service, answer.shot = s, shot
 	return answer
 }

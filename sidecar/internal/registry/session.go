@@ -55,11 +55,12 @@ type Session struct {
 	declared []*judge.Declared
 	draining bool     // the process wants no new work
 	number   uint64   // in the order of opening
+	room     int      // that it has taken
 	service  *service // nil until the first report
 
 	// Guarded by service.mu.
 	asked uint64 // number of the last get-state command
-	ended bool   // a newer session took its place
+	ended error  // why the registry ended it, nil if it did not
 }
 
 // Open begins a session. The process appears in the service with its first
@@ -68,15 +69,25 @@ func (r *Registry) Open(p Peer, link Link) (*Session, error) {
 	if err := r.admits(p); err != nil {
 		return nil, err
 	}
-	return &Session{registry: r, peer: p, link: link, number: r.sessions.Add(1)}, nil
+	if err := r.room.take(p.UID, 1); err != nil {
+		return nil, err
+	}
+	return &Session{registry: r, peer: p, link: link, number: r.sessions.Add(1), room: 1}, nil
 }
 
-// Declare states which landmarks the reports that follow are of.
-func (s *Session) Declare(landmarks []judge.Declared) {
+// Declare states which landmarks the reports that follow are of. The error
+// wraps ErrLimit.
+func (s *Session) Declare(landmarks []judge.Declared) error {
+	more := len(landmarks) - len(s.declared)
+	if err := s.registry.room.take(s.peer.UID, more); err != nil {
+		return err
+	}
+	s.room += more
 	s.declared = make([]*judge.Declared, len(landmarks))
 	for i := range landmarks {
 		s.declared[i] = &landmarks[i]
 	}
+	return nil
 }
 
 // Drain states whether the process wants no new work, as of the reports that
@@ -98,7 +109,7 @@ func (s *Session) Report(facts []Fact, answered uint64) error {
 		}
 		s.service = service
 	}
-	now := s.registry.clock.Now()
+	_, now := s.registry.clock.Read()
 	landmarks := make([]judge.Landmark, len(facts))
 	for i, f := range facts {
 		landmarks[i] = judge.Landmark{
@@ -117,14 +128,23 @@ func (s *Session) Report(facts []Fact, answered uint64) error {
 	return s.service.report(s, landmarks, answered, now)
 }
 
+// endWith ends the session for the reason err. The caller holds service.mu.
+func (s *Session) endWith(err error) {
+	s.ended = err
+	s.link.End(err)
+}
+
 // Goodbye ends the session of a process that stops of its own will.
 func (s *Session) Goodbye() { s.end(judge.SaidGoodbye) }
 
 // Lost ends the session of a process whose connection ended without a
-// goodbye. After Goodbye it does nothing.
+// goodbye, or that the registry ended. After Goodbye it does nothing.
 func (s *Session) Lost() { s.end(judge.Vacant) }
 
+// end gives back what the session has taken, and leaves its place.
 func (s *Session) end(how judge.Presence) {
+	s.registry.room.give(s.peer.UID, s.room)
+	s.room = 0
 	if s.service != nil {
 		s.service.leave(s, how)
 	}

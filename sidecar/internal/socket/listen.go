@@ -28,7 +28,7 @@ type Listener struct {
 // that is no socket, is left alone and an error.
 func Listen(path string) (*Listener, error) {
 	if err := makeDirectory(filepath.Dir(path)); err != nil {
-		return nil, fmt.Errorf("making the socket's directory: %w", err)
+		return nil, fmt.Errorf("making the socket's directory: %w; set XDG_RUNTIME_DIR, or give the socket another path", err)
 	}
 	lock, err := acquire(path + ".lock")
 	if err != nil {

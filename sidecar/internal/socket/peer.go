@@ -2,8 +2,8 @@ package socket
 
 import (
 	"fmt"
-	"net"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,8 +16,8 @@ type Peer struct {
 	PID int32 // 0 if it is of another PID namespace
 }
 
-// PeerOf returns who is at the other end of the connection.
-func PeerOf(conn *net.UnixConn) (Peer, error) {
+// PeerOf returns who is at the other end of the Unix connection.
+func PeerOf(conn syscall.Conn) (Peer, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return Peer{}, err

@@ -41,12 +41,16 @@ func (c *client) run(ctx context.Context) error {
 	})
 }
 
-// ask asks once. That no programme came is no error but an outcome.
+// ask asks once. That no programme came is no error but an outcome, unless the context's end came before it.
 func (c *client) ask(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	limited, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
 	start := c.journal.Now()
-	c.record(start, askProgramme(ctx, c.service.addrPort().String()) == nil)
+	err := askProgramme(limited, c.service.addrPort().String())
+	if err != nil && ctx.Err() != nil {
+		return
+	}
+	c.record(start, err == nil)
 }
 
 // askByProgram asks once by the EPG server's own client program.

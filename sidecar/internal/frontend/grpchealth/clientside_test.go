@@ -24,7 +24,7 @@ type backend struct {
 // newBackend returns a backend whose clock nobody runs: nothing goes stale in
 // it, however slow the machine.
 func newBackend(t *testing.T) backend {
-	r := registry.New(registry.NewClock(), 0)
+	r := registry.New(runningClock(t), 0)
 	l := listen(t, "tcp", "127.0.0.1:0")
 	ctx, cancel := context.WithCancel(t.Context())
 	stopped := make(chan error)

@@ -48,14 +48,13 @@ func inBubble(t *testing.T, startGrace time.Duration, test func(*testing.T, *fix
 }
 
 func newFixture(t *testing.T, startGrace time.Duration) *fixture {
-	clock := registry.NewClock()
+	clock := runningClock(t)
 	f := &fixture{
 		t:        t,
 		registry: registry.New(clock, startGrace),
 		listener: bufconn.Listen(64 << 10),
 		stopped:  make(chan error, 1),
 	}
-	go clock.Run(t.Context())
 	var ctx context.Context
 	ctx, f.stop = context.WithCancel(t.Context())
 	server := New(f.registry)
@@ -148,3 +147,10 @@ func (p *program) work() { p.report(registry.Fact{Reached: true}, 0) }
 
 // stall reports a main loop that answers no more.
 func (p *program) stall() { p.report(registry.Fact{Reached: true, Open: true, Age: within + 1}, 0) }
+
+// runningClock returns a clock that goes on until the test ends.
+func runningClock(t testing.TB) *registry.Clock {
+	clock := registry.NewClock()
+	go clock.Run(t.Context(), func() bool { return true })
+	return clock
+}

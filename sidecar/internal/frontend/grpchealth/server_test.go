@@ -92,7 +92,7 @@ func TestStopWaitsForNoClient(t *testing.T) {
 func TestRunReturnsAListenersFailure(t *testing.T) {
 	broken, sound := listen(t, "tcp", "127.0.0.1:0"), listen(t, "tcp", "127.0.0.1:0")
 	broken.Close()
-	err := New(registry.New(registry.NewClock(), 0)).Run(t.Context(), broken, sound)
+	err := New(registry.New(runningClock(t), 0)).Run(t.Context(), broken, sound)
 	if !errors.Is(err, net.ErrClosed) || !strings.Contains(err.Error(), broken.Addr().String()) {
 		t.Errorf("Run: %v, want the failure of %v", err, broken.Addr())
 	}
@@ -105,7 +105,7 @@ func TestRunThatIsOverBeforeItBeginsClosesItsListener(t *testing.T) {
 	l := listen(t, "tcp", "127.0.0.1:0")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := New(registry.New(registry.NewClock(), 0)).Run(ctx, l); err != nil {
+	if err := New(registry.New(runningClock(t), 0)).Run(ctx, l); err != nil {
 		t.Errorf("Run: %v", err)
 	}
 	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
@@ -114,7 +114,7 @@ func TestRunThatIsOverBeforeItBeginsClosesItsListener(t *testing.T) {
 }
 
 func TestRunServesEachListener(t *testing.T) {
-	r := registry.New(registry.NewClock(), 0)
+	r := registry.New(runningClock(t), 0)
 	newProgram(t, r, "epg").work()
 	tcp, unix := listen(t, "tcp", "127.0.0.1:0"), listen(t, "unix", filepath.Join(t.TempDir(), "grpc.sock"))
 	ctx, cancel := context.WithCancel(t.Context())

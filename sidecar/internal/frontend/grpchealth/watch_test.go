@@ -159,7 +159,7 @@ func (s *slowStream) Send(r *healthpb.HealthCheckResponse) error {
 
 func TestWatchTellsASlowAskerTheLatest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := registry.New(registry.NewClock(), 0)
+		r := registry.New(runningClock(t), 0)
 		p := newProgram(t, r, "epg")
 		p.work()
 		stream := &slowStream{ctx: t.Context(), taken: make(chan healthpb.HealthCheckResponse_ServingStatus)}
@@ -205,7 +205,7 @@ func TestWatchTellsASlowAskerTheLatest(t *testing.T) {
 
 func TestWatchGivenUpEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := &health{source: registry.New(registry.NewClock(), time.Second), life: t.Context()}
+		h := &health{source: registry.New(runningClock(t), time.Second), life: t.Context()}
 		for _, held := range []bool{true, false} {
 			ctx, cancel := context.WithCancel(t.Context())
 			stream := &slowStream{ctx: ctx, taken: make(chan healthpb.HealthCheckResponse_ServingStatus)}

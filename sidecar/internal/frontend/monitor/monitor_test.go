@@ -97,7 +97,7 @@ func crowd(t testing.TB, r *registry.Registry, service string) {
 // grows stale, with the service "epg" of one loop that is well.
 func newRegistry(t testing.TB) (*registry.Registry, *program) {
 	t.Helper()
-	r := registry.New(registry.NewClock(), 0)
+	r := registry.New(runningClock(t), 0)
 	return r, report(t, r, "epg", loops("main"), fact(0))
 }
 
@@ -221,4 +221,11 @@ func (p *patient) Ask(ctx context.Context, name []byte, maxAge time.Duration) (r
 func fresh(t testing.TB, kind lmp.Kind) []byte {
 	t.Helper()
 	return request(t, lmp.Request{Kind: kind, Service: []byte("epg"), MaxAge: time.Second}, nil)
+}
+
+// runningClock returns a clock that goes on until the test ends.
+func runningClock(t testing.TB) *registry.Clock {
+	clock := registry.NewClock()
+	go clock.Run(t.Context(), func() bool { return true })
+	return clock
 }

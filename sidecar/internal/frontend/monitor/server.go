@@ -24,10 +24,13 @@ type Source interface {
 
 // Config says how a Server is to be.
 type Config struct {
-	Address string       // HOST:PORT to listen on, UDP and TCP alike
-	Keys    lmp.Keys     // who may ask; empty = everyone, unsigned
-	Source  Source       // what is told
-	Logger  *slog.Logger // told of refusals once a minute
+	Address string // HOST:PORT to listen on, UDP and TCP alike
+	// Limit bounds the TCP connections: it returns a listener that closes
+	// what comes beyond, and calls refused for each. nil = there is no bound.
+	Limit  func(l net.Listener, refused func()) net.Listener
+	Keys   lmp.Keys     // who may ask; empty = everyone, unsigned
+	Source Source       // what is told
+	Logger *slog.Logger // told of refusals once a minute
 }
 
 // Server answers LMP requests.
@@ -51,7 +54,11 @@ func New(c Config) (*Server, error) {
 		tcp.Close()
 		return nil, fmt.Errorf("listening for monitoring requests: %w", err)
 	}
-	return &Server{config: c, udp: udp, tcp: tcp}, nil
+	s := &Server{config: c, udp: udp, tcp: tcp}
+	if c.Limit != nil {
+		s.tcp = c.Limit(tcp, func() { s.refusals.count(crowded) })
+	}
+	return s, nil
 }
 
 // Addr returns the address that the server listens on, UDP and TCP alike.

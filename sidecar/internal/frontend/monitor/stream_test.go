@@ -37,7 +37,7 @@ func inBubble(t *testing.T, test func(*testing.T, *bubble)) {
 		r := registry.New(clock, 0)
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
-		go clock.Run(ctx)
+		go clock.Run(ctx, func() bool { return true })
 		test(t, &bubble{
 			Server:   &Server{config: Config{Source: r, Logger: slog.New(slog.DiscardHandler)}},
 			t:        t,
@@ -344,44 +344,6 @@ func (l *pipeListener) dial() net.Conn {
 	client, server := net.Pipe()
 	l.conns <- server
 	return client
-}
-
-func TestConnectionLimit(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bubble) {
-		l := newPipeListener()
-		b.tcp = l
-		served := make(chan error)
-		go func() { served <- b.serveStreams(b.ctx) }()
-		conns := make([]net.Conn, 4096)
-		for i := range conns {
-			conns[i] = l.dial()
-		}
-		for range 3 {
-			closed(t, l.dial())
-		}
-		if n := b.refusals[crowded].Load(); n != 3 {
-			t.Errorf("counted %d connections too many, want 3", n)
-		}
-		q := check(t, "epg")
-		write(t, conns[4095], q)
-		parse(t, next(t, conns[4095]), q)
-
-		conns[0].Close()
-		synctest.Wait()
-		conn := l.dial()
-		write(t, conn, q)
-		parse(t, next(t, conn), q)
-		closed(t, l.dial())
-
-		b.stop()
-		l.errors <- net.ErrClosed
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-		for _, conn := range conns[1:] {
-			closed(t, conn)
-		}
-	})
 }
 
 // An Accept that fails for want of something is tried again, and not at once.

@@ -11,8 +11,6 @@ import (
 )
 
 const (
-	// maxConnections bounds what askers can make the server hold.
-	maxConnections = 4096
 	// frameTimeout is how long a begun frame may take to come whole, and an
 	// answer to be taken.
 	frameTimeout = 5 * time.Second
@@ -24,7 +22,6 @@ const (
 func (s *Server) serveStreams(ctx context.Context) error {
 	var open sync.WaitGroup
 	defer open.Wait()
-	places := make(chan struct{}, maxConnections)
 	for {
 		conn, err := s.tcp.Accept()
 		switch {
@@ -37,17 +34,7 @@ func (s *Server) serveStreams(ctx context.Context) error {
 			}
 			continue
 		}
-		select {
-		case places <- struct{}{}:
-		default:
-			s.refusals.count(crowded)
-			conn.Close()
-			continue
-		}
-		open.Go(func() {
-			defer func() { <-places }()
-			s.serveStream(ctx, conn)
-		})
+		open.Go(func() { s.serveStream(ctx, conn) })
 	}
 }
 

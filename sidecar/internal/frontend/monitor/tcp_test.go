@@ -3,6 +3,7 @@ package monitor
 import (
 	"bytes"
 	"io"
+	"net"
 	"slices"
 	"testing"
 
@@ -191,6 +192,39 @@ func TestLongestFramesAndShortOnes(t *testing.T) {
 		told(t, parse(t, next(t, conn), q), lmp.StatusServing, lmp.CauseNone)
 	}
 	closed(t, conn)
+}
+
+// refuser is a listener that refuses every other connection.
+type refuser struct {
+	net.Listener
+	refused func()
+}
+
+func (l *refuser) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	conn.Close()
+	l.refused()
+	return l.Listener.Accept()
+}
+
+// Connections that are too many are counted, and the others served.
+func TestTooManyConnections(t *testing.T) {
+	r, _ := newRegistry(t)
+	s := serve(t, Config{Address: "127.0.0.1:0", Source: r, Limit: func(l net.Listener, refused func()) net.Listener {
+		return &refuser{l, refused}
+	}})
+	for n := uint64(1); n <= 3; n++ {
+		closed(t, s.connect(t))
+		conn, q := s.connect(t), check(t, "epg")
+		write(t, conn, q)
+		told(t, parse(t, next(t, conn), q), lmp.StatusServing, lmp.CauseNone)
+		if got := s.counts()[crowded]; got != n {
+			t.Errorf("counted %d connections too many, want %d", got, n)
+		}
+	}
 }
 
 // The server goes on after the machine has run out of descriptors.

@@ -41,7 +41,7 @@ func await[T any](t *testing.T, c <-chan T) (v T) {
 func TestQuestionIsHeldDuringTheStartGrace(t *testing.T) {
 	for _, network := range []string{"udp", "tcp"} {
 		t.Run(network, func(t *testing.T) {
-			r := registry.New(registry.NewClock(), time.Hour)
+			r := registry.New(runningClock(t), time.Hour)
 			source := newPatient(r)
 			s := serve(t, Config{Address: "127.0.0.1:0", Source: source})
 			conn, q := s.dial(t, network), check(t, "epg")
@@ -65,7 +65,7 @@ func TestQuestionIsHeldNoLongerThanTheStartGrace(t *testing.T) {
 	for _, network := range []string{"udp", "tcp"} {
 		t.Run(network, func(t *testing.T) {
 			begun := time.Now()
-			s := serve(t, Config{Address: "127.0.0.1:0", Source: registry.New(registry.NewClock(), grace)})
+			s := serve(t, Config{Address: "127.0.0.1:0", Source: registry.New(runningClock(t), grace)})
 			conn, q := s.dial(t, network), check(t, "epg")
 			write(t, conn, q)
 			told(t, answer(t, conn, q), lmp.StatusUnknownService, lmp.CauseUnknownService)
@@ -101,7 +101,7 @@ func TestQuestionWaitsForTheMainLoop(t *testing.T) {
 
 // A main loop that does not answer: this asker is told so, and nobody else.
 func TestQuestionThatTheMainLoopDoesNotAnswer(t *testing.T) {
-	r := registry.New(registry.NewClock(), 0)
+	r := registry.New(runningClock(t), 0)
 	quick := loops("main")
 	quick[0].Within = 20 * time.Millisecond
 	report(t, r, "epg", quick, fact(longAgo))
@@ -124,7 +124,7 @@ func TestQuestionThatTheMainLoopDoesNotAnswer(t *testing.T) {
 // A question that waits is a copy: what comes in the meantime does not change
 // what it is about, who asked it, or how long its answer may be.
 func TestManyQuestionsWait(t *testing.T) {
-	r := registry.New(registry.NewClock(), time.Hour)
+	r := registry.New(runningClock(t), time.Hour)
 	source := newPatient(r)
 	k := key(t, 1, "a")
 	s := serve(t, Config{Address: "127.0.0.1:0", Source: source, Keys: lmp.Keys{key(t, 2, "b"), k}})
@@ -169,7 +169,7 @@ func TestManyQuestionsWait(t *testing.T) {
 
 // The sidecar stops: whoever waits gets no answer, for there is none.
 func TestStopWhileQuestionsWait(t *testing.T) {
-	r := registry.New(registry.NewClock(), time.Hour)
+	r := registry.New(runningClock(t), time.Hour)
 	report(t, r, "idle", loops("main"), fact(longAgo))
 	source := newPatient(r)
 	s := serve(t, Config{Address: "127.0.0.1:0", Source: source})

@@ -26,11 +26,11 @@ type authInfo struct {
 func (authInfo) AuthType() string { return "SO_PEERCRED" }
 
 func (peerCredentials) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	unixConn, ok := conn.(*net.UnixConn)
-	if !ok {
+	accepted, ok := conn.(*connection)
+	if !ok || accepted.raw == nil || conn.LocalAddr().Network() != "unix" {
 		return nil, nil, fmt.Errorf("agents connect by a Unix socket, not by %s", conn.LocalAddr().Network())
 	}
-	p, err := socket.PeerOf(unixConn)
+	p, err := socket.PeerOf(accepted)
 	if err != nil {
 		return nil, nil, err
 	}

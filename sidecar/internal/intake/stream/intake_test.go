@@ -33,6 +33,7 @@ const longAgo = 10_000_000
 type sidecar struct {
 	t        *testing.T
 	registry *registry.Registry
+	server   *Server
 	path     string
 	stop     func() // stops the server and returns once Run has, which must be with nil
 }
@@ -48,12 +49,16 @@ func newSidecar(t *testing.T) *sidecar {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	s := &sidecar{t: t, registry: registry.New(registry.NewClock(), 0), path: filepath.Join(dir, "agent.sock")}
+	services := registry.New(registry.NewClock(), 0)
+	s := &sidecar{
+		t: t, registry: services, server: New(services, slog.New(slog.DiscardHandler)),
+		path: filepath.Join(dir, "agent.sock"),
+	}
 	l, err := socket.Listen(s.path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.stop = run(t, New(s.registry, slog.New(slog.DiscardHandler)), l)
+	s.stop = run(t, s.server, l)
 	return s
 }
 

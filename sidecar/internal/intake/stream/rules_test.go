@@ -72,7 +72,7 @@ func TestMessagesThatBreakARule(t *testing.T) {
 		{"impact below all", messages{good[0], with(func(l *reportv1.Landmark) { l.Impact = -1 })}, "declaration.landmarks[1].impact"},
 		{"impact overflowing", messages{good[0], with(func(l *reportv1.Landmark) { l.Impact = 256 + 4 })}, "declaration.landmarks[1].impact"},
 		{"no within", messages{good[0], with(func(l *reportv1.Landmark) { l.WithinUs = 0 })}, "declaration.landmarks[1].within_us"},
-		{"within too short", messages{good[0], with(func(l *reportv1.Landmark) { l.WithinUs = 999 })}, "declaration.landmarks[1].within_us"},
+		{"within too short", messages{good[0], with(func(l *reportv1.Landmark) { l.WithinUs = 99_999 })}, "declaration.landmarks[1].within_us"},
 		{"within too long", messages{good[0], with(func(l *reportv1.Landmark) { l.WithinUs = day + 1 })}, "declaration.landmarks[1].within_us"},
 		{"within overflowing", messages{good[0], with(func(l *reportv1.Landmark) { l.WithinUs = math.MaxUint64/1000 + 2000 })}, "declaration.landmarks[1].within_us"},
 		{"start_within too long", messages{good[0], with(func(l *reportv1.Landmark) { l.StartWithinUs = day + 1 })}, "declaration.landmarks[1].start_within_us"},
@@ -119,7 +119,7 @@ func TestMessagesAtTheLimits(t *testing.T) {
 	}
 	for i, m := range []messages{
 		{hello(long, " "+strings.Repeat("~", 127)), declaration(many(1024)...), report(0, facts...)},
-		{hello("7._-", "a"), with(func(l *reportv1.Landmark) { l.Name, l.WithinUs, l.StartWithinUs = "a\u00a0\u3000\u200db", 1000, day }), report(0, fact(0), fact(0))},
+		{hello("7._-", "a"), with(func(l *reportv1.Landmark) { l.Name, l.WithinUs, l.StartWithinUs = "ä – \u65e5", 100_000, day }), report(0, fact(0), fact(0))},
 		{hello("livenesses", "a"), with(func(l *reportv1.Landmark) { l.WithinUs, l.Impact = day, 4 }), report(math.MaxUint64, fact(0), fact(0))},
 		{hello("epg", "a"), declaration(), declaration(loop("main")), report(0, &reportv1.Fact{Reached: true, Count: math.MaxUint64, LagUs: day})},
 	} {
@@ -137,7 +137,7 @@ func TestMessagesAtTheLimits(t *testing.T) {
 func TestImpactUnspecified(t *testing.T) {
 	s := newSidecar(t)
 	a := s.dial(hello("epg", "a"),
-		with(func(l *reportv1.Landmark) { l.WithinUs = 1000 }),
+		with(func(l *reportv1.Landmark) { l.WithinUs = 100_000 }),
 		report(0, fact(0), fact(longAgo)))
 	a.welcomed()
 	s.await("epg-liveness", judge.NotServing, judge.Stalled)

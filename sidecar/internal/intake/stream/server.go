@@ -26,14 +26,15 @@ const (
 // Server takes agents' streams.
 type Server struct {
 	intakev1.UnimplementedIntakeServiceServer
-	registry *registry.Registry
-	logger   *slog.Logger
-	stopping atomic.Bool
+	registry    *registry.Registry
+	logger      *slog.Logger
+	connections *connections
+	stopping    atomic.Bool
 }
 
 // New returns a server that feeds the registry.
 func New(r *registry.Registry, logger *slog.Logger) *Server {
-	return &Server{registry: r, logger: logger}
+	return &Server{registry: r, logger: logger, connections: newConnections()}
 }
 
 // Run takes streams from the listener until ctx is done, then ends them and
@@ -49,8 +50,15 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 		s.stopping.Store(true)
 		server.Stop()
 	})()
-	if err := server.Serve(l); err != nil && ctx.Err() == nil {
+	if err := server.Serve(listener{l, s.connections}); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("taking agents' reports: %w", err)
 	}
 	return nil
 }
+
+// ReadEmpty reports whether landmarkd has read all that the agents have sent so
+// far: whether no connection's socket holds bytes still. It says nothing of
+// what was read but not fed to the registry yet. It may be called by any number
+// of goroutines, and before Run; it makes a system call for each connection
+// and allocates nothing.
+func (s *Server) ReadEmpty() bool { return s.connections.readEmpty() }

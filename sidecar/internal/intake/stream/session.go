@@ -49,6 +49,10 @@ func (s *Server) serve(stream agentStream, session *registry.Session, link *link
 	select {
 	case err := <-link.ended:
 		logger.Warn("session ended", "why", err)
+		go func() { // what it has taken is given back once nothing more of it is read
+			<-received
+			session.Lost()
+		}()
 		return statusOf(err)
 	case err := <-received:
 		return s.ended(session, err, logger)
@@ -122,7 +126,9 @@ func (in *intake) declare(d *reportv1.Declaration) error {
 		return err
 	}
 	first := in.declared == nil
-	in.session.Declare(landmarks)
+	if err := in.session.Declare(landmarks); err != nil {
+		return err
+	}
 	in.declared = landmarks
 	if !first {
 		return nil

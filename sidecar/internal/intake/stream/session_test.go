@@ -146,7 +146,7 @@ func TestStopChangesNoVerdict(t *testing.T) {
 func TestAgentsThatReadNoCommandsBlockNobody(t *testing.T) {
 	s := newSidecar(t)
 	quick := loop("main") // or else each question takes the longest there is
-	quick.WithinUs = 20_000
+	quick.WithinUs = 100_000
 	s.dial(hello("deaf", "a"), declaration(quick), report(0, fact(longAgo))) // never receives
 	s.await("deaf", judge.Serving, judge.None)
 	well := s.reporting("well", "a", longAgo)

@@ -386,8 +386,8 @@ type Landmark struct {
 	// Unspecified means the kind's own default.
 	Impact Impact `protobuf:"varint,3,opt,name=impact,proto3,enum=landmark.report.v1.Impact" json:"impact,omitempty"`
 	// Alive: the oldest a pass may be. Deadline: the longest a piece of work may
-	// take. Loop: the oldest the last answer may be while a command is open. 1 ms
-	// to 24 h; 0 for the other kinds.
+	// take. Loop: the oldest the last answer may be while a command is open. 100
+	// ms to 24 h; 0 for the other kinds.
 	WithinUs uint64 `protobuf:"varint,4,opt,name=within_us,json=withinUs,proto3" json:"within_us,omitempty"`
 	// How long the landmark may wait to be reached for the first time, counted
 	// from its making; 0 = as long as it takes. At most 24 h.
@@ -551,8 +551,8 @@ type Report struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One for each declared landmark, in the Declaration's order.
 	Facts []*Fact `protobuf:"bytes,1,rep,name=facts,proto3" json:"facts,omitempty"`
-	// The number of the latest GetState that every Loop of this agent has
-	// answered since it came; 0 = none.
+	// The number of the latest GetState that every Loop of this agent whose
+	// impact is critical or readiness has answered since it came; 0 = none.
 	Answered uint64 `protobuf:"varint,2,opt,name=answered,proto3" json:"answered,omitempty"`
 	// The program wants no new work: it is to be taken out, its connections left
 	// to finish.
@@ -892,8 +892,9 @@ func (*Welcome) Descriptor() ([]byte, []int) {
 	return file_landmark_report_v1_report_proto_rawDescGZIP(), []int{9}
 }
 
-// The get-state command: to be put to every Loop, and answered by a Report
-// once each has answered. A newer number supersedes an older one.
+// The get-state command: to be put to every Loop whose impact is critical or
+// readiness, and answered by a Report once each has answered. A newer number
+// supersedes an older one.
 type GetState struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Counts up from 1 on each stream.

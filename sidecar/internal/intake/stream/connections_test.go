@@ -1,0 +1,120 @@
+package stream
+
+import (
+	"log/slog"
+	"net"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// pair is a connection of the set over a real socket, and its other end.
+func pair(t testing.TB, all *connections) (taken *connection, agent net.Conn) {
+	t.Helper()
+	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	agent, err = net.Dial("unix", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { agent.Close() })
+	conn, err := listener{l, all}.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn.(*connection), agent
+}
+
+func TestReadEmpty(t *testing.T) {
+	s := New(nil, slog.New(slog.DiscardHandler))
+	empty := func(want bool, when string) {
+		t.Helper()
+		if got := s.ReadEmpty(); got != want {
+			t.Errorf("%s: %v, want %v", when, got, want)
+		}
+	}
+	empty(true, "without a connection")
+	first, agent := pair(t, s.connections)
+	second, other := pair(t, s.connections)
+	empty(true, "before anything was sent")
+	send := func(conn net.Conn) {
+		if _, err := conn.Write([]byte("four")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := func(conn net.Conn, n int) {
+		if _, err := conn.Read(make([]byte, n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send(agent)
+	empty(false, "with four bytes unread")
+	read(first, 3)
+	empty(false, "with one byte unread")
+	read(first, 1)
+	empty(true, "when all is read")
+	send(other)
+	empty(false, "with four bytes of the other unread")
+	other.Close()
+	empty(false, "though the other has ended")
+	second.Close()
+	empty(true, "when what is unread is closed")
+	first.Conn.Close() // gone below, as between a look at the set and one at the socket
+	empty(true, "with a socket that is gone")
+}
+
+// A report that waits in the kernel is what the question is for.
+func TestReadEmptyOfARunningServer(t *testing.T) {
+	s := newSidecar(t)
+	a := s.reporting("epg", "a", 0)
+	a.send(goodbye())
+	if err := a.ended(); err != nil {
+		t.Fatal(err)
+	}
+	if !s.server.ReadEmpty() {
+		t.Error("what was taken is said to be unread")
+	}
+}
+
+func TestReadEmptyAllocatesNothing(t *testing.T) {
+	all := newConnections()
+	for range 8 {
+		pair(t, all)
+	}
+	if n := testing.AllocsPerRun(100, func() { all.readEmpty() }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestReadEmptyAmongOthers(t *testing.T) {
+	all := newConnections()
+	var working sync.WaitGroup
+	for range 4 {
+		working.Go(func() {
+			for range 50 {
+				conn, _ := pair(t, all)
+				all.readEmpty()
+				conn.Close()
+			}
+		})
+	}
+	working.Wait()
+	if n := len(all.open); n > 0 {
+		t.Errorf("%d connections are left", n)
+	}
+}
+
+func BenchmarkReadEmpty(b *testing.B) {
+	all := newConnections()
+	for range 256 {
+		pair(b, all)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		all.readEmpty()
+	}
+}
