@@ -9,6 +9,9 @@ import (
 // Policy is how one service is treated: how it is judged, and how it is asked.
 type Policy struct {
 	judge.Policy
+	// Configured is that the service is expected: until it is reported it is
+	// not serving.
+	Configured bool
 	// MaxAge is how old facts may be for an asker who does not say; 0 = any
 	// age.
 	MaxAge time.Duration

@@ -52,15 +52,18 @@ type Session struct {
 	registry *Registry
 	peer     Peer
 	link     Link
-	declared []*judge.Declared
-	draining bool     // the process wants no new work
-	number   uint64   // in the order of opening
-	room     int      // that it has taken
-	service  *service // nil until the first report
+	stated   []judge.Declared // by the program
+	draining bool             // the process wants no new work
+	number   uint64           // in the order of opening
+	room     int              // that it has taken
+	service  *service         // nil until the first report
 
-	// Guarded by service.mu.
-	asked uint64 // number of the last get-state command
-	ended error  // why the registry ended it, nil if it did not
+	// Guarded by service.mu, but that Declare takes declared away: it is called
+	// by the goroutine that reports.
+	declared []*judge.Declared // what is stated as policy has it, nil if that is to be made
+	policy   *Policy
+	asked    uint64 // number of the last get-state command
+	ended    error  // why the registry ended it, nil if it did not
 }
 
 // Open begins a session. The process appears in the service with its first
@@ -78,15 +81,12 @@ func (r *Registry) Open(p Peer, link Link) (*Session, error) {
 // Declare states which landmarks the reports that follow are of. The error
 // wraps ErrLimit.
 func (s *Session) Declare(landmarks []judge.Declared) error {
-	more := len(landmarks) - len(s.declared)
+	more := len(landmarks) - len(s.stated)
 	if err := s.registry.room.take(s.peer.UID, more); err != nil {
 		return err
 	}
 	s.room += more
-	s.declared = make([]*judge.Declared, len(landmarks))
-	for i := range landmarks {
-		s.declared[i] = &landmarks[i]
-	}
+	s.stated, s.declared = landmarks, nil
 	return nil
 }
 
@@ -99,8 +99,8 @@ func (s *Session) Drain(wanted bool) { s.draining = wanted }
 // the process has answered. The error wraps ErrForeign, ErrReplaced or
 // ErrLimit.
 func (s *Session) Report(facts []Fact, answered uint64) error {
-	if len(facts) != len(s.declared) {
-		panic(fmt.Sprintf("registry: %d facts for %d declared landmarks", len(facts), len(s.declared)))
+	if len(facts) != len(s.stated) {
+		panic(fmt.Sprintf("registry: %d facts for %d declared landmarks", len(facts), len(s.stated)))
 	}
 	if s.service == nil {
 		service, err := s.registry.claim(s.peer)
@@ -110,6 +110,20 @@ func (s *Session) Report(facts []Fact, answered uint64) error {
 		s.service = service
 	}
 	_, now := s.registry.clock.Read()
+	return s.service.report(s, facts, answered, now)
+}
+
+// landmarks makes of the facts the landmarks as the policy has them. The
+// caller holds service.mu.
+func (s *Session) landmarks(policy *Policy, facts []Fact, now judge.Instant) []judge.Landmark {
+	if s.declared == nil || s.policy != policy {
+		s.policy = policy
+		s.declared = make([]*judge.Declared, len(s.stated))
+		for i, stated := range s.stated {
+			declared := policy.apply(stated)
+			s.declared[i] = &declared
+		}
+	}
 	landmarks := make([]judge.Landmark, len(facts))
 	for i, f := range facts {
 		landmarks[i] = judge.Landmark{
@@ -125,7 +139,7 @@ func (s *Session) Report(facts []Fact, answered uint64) error {
 			Why:      f.Why,
 		}
 	}
-	return s.service.report(s, landmarks, answered, now)
+	return landmarks
 }
 
 // endWith ends the session for the reason err. The caller holds service.mu.
