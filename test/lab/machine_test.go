@@ -18,7 +18,7 @@ import (
 )
 
 // machineLimit is when a machine that has not halted by itself is killed.
-const machineLimit = 140 * time.Second
+const machineLimit = 170 * time.Second
 
 // memory is what the machine may use. The host gives it page by page.
 const memory = 512 << 20
@@ -30,6 +30,7 @@ var packages = []struct{ name, file string }{
 	{"iproute2", "/sbin/ip"},
 	{"ipvsadm", "/sbin/ipvsadm"},
 	{"keepalived", "/usr/sbin/keepalived"},
+	{"ldirectord", "/usr/sbin/ldirectord"},
 }
 
 // requirePackages skips the test, or under CI fails it, if a Debian package is missing.
@@ -82,7 +83,8 @@ func play(t *testing.T, scenario string) journal.Run {
 func build(t *testing.T) string {
 	t.Helper()
 	directory := t.TempDir()
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", directory, "./inside", "../../cmd/landmarkd", "../../examples/epgd")
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", directory, "./inside",
+		"../../cmd/landmarkd", "../../cmd/landmark-check", "../../examples/epgd")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("building the programs under test: %v\n%s", err, output)

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +10,13 @@ import (
 
 	"github.com/landmark-health/landmark/test/lab/journal"
 )
+
+// limit bounds every change of the table. It is far above what the changes take, which is printed: the machine has one
+// processor, and on a busy host not all of that.
+const limit = 30 * time.Second
+
+// end is after all that a journal tells of.
+const end = time.Duration(math.MaxInt64)
 
 // story asks a journal the questions that a test has.
 type story struct {
@@ -22,14 +30,25 @@ func (s *story) row(at time.Duration, event, seen string) {
 	fmt.Fprintf(&s.table, "%8.2f s  %-24s  %s\n", at.Seconds(), event, seen)
 }
 
-// at returns when the named step was taken.
+// at returns when the named step was taken, which it must have been exactly once.
 func (s *story) at(step string) time.Duration {
 	s.t.Helper()
-	i := slices.IndexFunc(s.Steps, func(x journal.Step) bool { return x.Name == step })
-	if i < 0 {
-		s.t.Fatalf("the step %q was not reached", step)
+	times := s.every(step)
+	if len(times) != 1 {
+		s.t.Fatalf("the step %q was reached %d times, want once", step, len(times))
 	}
-	return s.Steps[i].At
+	return times[0]
+}
+
+// every returns each time that the named step was taken.
+func (s *story) every(step string) []time.Duration {
+	var times []time.Duration
+	for _, x := range s.Steps {
+		if x.Name == step {
+			times = append(times, x.At)
+		}
+	}
+	return times
 }
 
 // changes returns when the server's presence in the service changed after one instant and up to another.
@@ -83,6 +102,28 @@ func (s *story) requests(service string, from, until time.Duration) []journal.Re
 	return requests
 }
 
+// outage is a time during which a client may be left without a programme: from a server's failure until it is out.
+type outage struct{ failed, out time.Duration }
+
+// spared fails the test if a request of the service failed that did not meet one of the outages, or if no client asked
+// after one of them. It returns how many requests failed so.
+func (s *story) spared(service string, outages ...outage) int {
+	s.t.Helper()
+	unexcused := 0
+	for _, r := range failed(s.requests(service, 0, end)) {
+		if !slices.ContainsFunc(outages, func(o outage) bool { return r.Start <= o.out && r.End >= o.failed }) {
+			unexcused++
+			s.t.Errorf("a client that asked at %v had no programme by %v, though rs1 was well or out then", r.Start, r.End)
+		}
+	}
+	for _, o := range outages {
+		if len(s.requests(service, o.out, end)) == 0 {
+			s.t.Errorf("no client asked after rs1 was taken out at %v", o.out)
+		}
+	}
+	return unexcused
+}
+
 // failed returns those of the requests that failed.
 func failed(requests []journal.Request) []journal.Request {
 	return slices.DeleteFunc(slices.Clone(requests), func(r journal.Request) bool { return r.OK })
@@ -95,4 +136,9 @@ func longest(requests []journal.Request) time.Duration {
 		most = max(most, r.End-r.Start)
 	}
 	return most
+}
+
+// after says how long a change took.
+func after(change string, took time.Duration) string {
+	return fmt.Sprintf("%s after %.2f s", change, took.Seconds())
 }

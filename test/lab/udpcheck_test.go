@@ -2,19 +2,11 @@ package lab
 
 import (
 	"fmt"
-	"math"
 	"testing"
 	"time"
 
 	"github.com/landmark-health/landmark/test/lab/journal"
 )
-
-// limit bounds every change of the table. It is far above what the changes take, which is printed: the machine has one
-// processor, and on a busy host not all of that.
-const limit = 30 * time.Second
-
-// retries is how long keepalived's checker retries before it takes a server out (inside/director.go).
-const retries = 2 * time.Second
 
 // TestUDPCheck lets an unmodified keepalived ask the sidecars of two real servers by UDP_CHECK and shows that clients
 // behind it are spared a server that hangs or died, that it comes back, and that a restart of the sidecar is no event.
@@ -22,16 +14,13 @@ const retries = 2 * time.Second
 func TestUDPCheck(t *testing.T) {
 	s := &story{t: t, Run: play(t, "udp-check")}
 	var (
-		bothIn         = s.at(journal.BothIn)
-		wedged         = s.at(journal.Wedged)
-		freed          = s.at(journal.Freed)
-		killed         = s.at(journal.Killed)
-		started        = s.at(journal.Started)
-		sidecarKilled  = s.at(journal.SidecarKilled)
-		sidecarStarted = s.at(journal.SidecarStarted)
-		sidecarServes  = s.at(journal.SidecarServes)
-		wedgedAgain    = s.at(journal.WedgedAgain)
-		end            = time.Duration(math.MaxInt64)
+		bothIn      = s.at(journal.BothIn)
+		wedged      = s.at(journal.Wedged)
+		freed       = s.at(journal.Freed)
+		killed      = s.at(journal.Killed)
+		started     = s.at(journal.Started)
+		wedgedAgain = s.at(journal.WedgedAgain)
+		restarts    = s.restarts(wedgedAgain)
 	)
 
 	// What the balancer did with rs1, and when.
@@ -39,37 +28,17 @@ func TestUDPCheck(t *testing.T) {
 	wedgedOut := s.change(journal.Asked, "rs1", wedged, freed, limit)
 	freedIn := s.change(journal.Asked, "rs1", freed, killed, limit)
 	killedOut := s.change(journal.Asked, "rs1", killed, started, limit)
-	startedIn := s.change(journal.Asked, "rs1", started, sidecarKilled, limit)
+	startedIn := s.change(journal.Asked, "rs1", started, restarts[0].killed, limit)
 	wedgedAgainOut := s.change(journal.Asked, "rs1", wedgedAgain, end, limit)
 	s.steady(journal.Asked, "rs2", bothIn, end)
 
-	// What the clients had of it: whatever did not meet rs1 between its failure and its removal got a programme.
-	type outage struct{ failed, out time.Duration }
-	outages := []outage{
-		{wedged, wedgedOut}, {killed, killedOut}, {wedgedAgain, wedgedAgainOut},
+	// What the clients had of it: whatever did not meet rs1 between its failure and its removal got a programme. A sidecar
+	// that is away for longer than keepalived's patience costs at most the requests that rs1 was answering when taken out.
+	outages := []outage{{wedged, wedgedOut}, {killed, killedOut}, {wedgedAgain, wedgedAgainOut}}
+	for _, out := range s.judgeRestarts(restarts) {
+		outages = append(outages, outage{out, out})
 	}
-	if restart := sidecarServes - sidecarKilled; restart < retries {
-		s.steady(journal.Asked, "rs1", sidecarKilled, wedgedAgain)
-	} else {
-		t.Logf("not judged: on this busy host the sidecar's restart took %v, longer than keepalived retries", restart)
-		outages = append(outages, outage{sidecarKilled, wedgedAgain})
-	}
-	unexcused := 0
-	for _, r := range failed(s.requests(journal.Asked, 0, end)) {
-		excused := false
-		for _, o := range outages {
-			excused = excused || r.Start <= o.out && r.End >= o.failed
-		}
-		if !excused {
-			unexcused++
-			t.Errorf("a client that asked at %v had no programme by %v, though rs1 was well or out then", r.Start, r.End)
-		}
-	}
-	for _, o := range outages {
-		if len(s.requests(journal.Asked, o.out, end)) == 0 {
-			t.Errorf("no client asked after rs1 was taken out at %v", o.out)
-		}
-	}
+	unexcused := s.spared(journal.Asked, outages...)
 
 	// What the control did: nothing, for a hanging server's port is open, and its clients waited in vain.
 	s.steady(journal.Control, "rs1", bothIn, freed)
@@ -88,10 +57,12 @@ func TestUDPCheck(t *testing.T) {
 	s.row(freed, journal.Freed, after("in", freedIn-freed))
 	s.row(killed, journal.Killed, after("out", killedOut-killed))
 	s.row(started, journal.Started, after("in", startedIn-started))
-	s.row(sidecarKilled, journal.SidecarKilled, "")
-	s.row(sidecarStarted, journal.SidecarStarted, "")
-	s.row(sidecarServes, journal.SidecarServes, fmt.Sprintf("out %d times in %.1f s",
-		len(s.changes(journal.Asked, "rs1", sidecarKilled, wedgedAgain)), (wedgedAgain-sidecarKilled).Seconds()))
+	for _, r := range restarts {
+		s.row(r.killed, journal.SidecarKilled, "")
+		s.row(r.started, journal.SidecarStarted, "")
+		s.row(r.serves, journal.SidecarServes, fmt.Sprintf("%s; in the table, %d changes in %.1f s",
+			after("killed", r.took()), len(s.changes(journal.Asked, "rs1", r.killed, r.until)), (r.until-r.killed).Seconds()))
+	}
 	s.row(wedgedAgain, journal.WedgedAgain, after("out", wedgedAgainOut-wedgedAgain))
 	t.Logf("rs1, as keepalived's UDP_CHECK moved it:\n%s", s.table.String())
 	all := s.requests(journal.Asked, 0, end)
@@ -101,7 +72,45 @@ func TestUDPCheck(t *testing.T) {
 		len(vain), len(s.requests(journal.Control, wedgedOut, freed)), longest(vain).Seconds())
 }
 
-// after says how long a change took.
-func after(change string, took time.Duration) string {
-	return fmt.Sprintf("%s after %.2f s", change, took.Seconds())
+// restart is one restart of rs1's sidecar under a healthy program. What is seen until the instant until belongs to it.
+type restart struct{ killed, started, serves, until time.Duration }
+
+// took is how long the sidecar was away.
+func (r restart) took() time.Duration { return r.serves - r.killed }
+
+// restarts returns every restart that the scenario made before an instant: one at least.
+func (s *story) restarts(before time.Duration) []restart {
+	s.t.Helper()
+	killed, started, serves := s.every(journal.SidecarKilled), s.every(journal.SidecarStarted), s.every(journal.SidecarServes)
+	if len(killed) == 0 || len(started) != len(killed) || len(serves) != len(killed) {
+		s.t.Fatalf("the sidecar was killed %d times, started again %d times and served %d times, want as many of each and one at least",
+			len(killed), len(started), len(serves))
+	}
+	untils := append(killed[1:len(killed):len(killed)], before)
+	var restarts []restart
+	for i := range killed {
+		restarts = append(restarts, restart{killed[i], started[i], serves[i], untils[i]})
+	}
+	return restarts
+}
+
+// judgeRestarts fails the test if a restart within keepalived's patience moved rs1, or if there was none. It returns when
+// rs1 was taken out because of a longer one.
+func (s *story) judgeRestarts(restarts []restart) []time.Duration {
+	s.t.Helper()
+	var outs []time.Duration
+	within := 0
+	for _, r := range restarts {
+		if r.took() < journal.Patience {
+			within++
+			s.steady(journal.Asked, "rs1", r.killed, r.until)
+		} else if changes := s.changes(journal.Asked, "rs1", r.killed, r.until); len(changes) > 0 {
+			outs = append(outs, changes[0])
+		}
+	}
+	if within == 0 {
+		s.t.Errorf("none of %d restarts of the sidecar was over within the %v that keepalived is patient: the run does not show that one is no event; this host is too busy, or landmarkd starts too slowly",
+			len(restarts), journal.Patience)
+	}
+	return outs
 }

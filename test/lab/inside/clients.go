@@ -15,7 +15,7 @@ const (
 
 	// askLimit is how long a client waits for its programme, from before it connects. A program that hangs never answers, so
 	// patience with a busy machine costs the test nothing but time.
-	askLimit = 2 * time.Second
+	askLimit = 4 * time.Second
 )
 
 // client asks one virtual service for a programme, again and again, and journals what it gets. It speaks the EPG server's

@@ -21,19 +21,17 @@ type laboratory struct {
 
 	director namespace
 	rs1, rs2 *realServer
-	services []virtualService
 	clients  map[string]*client // by the service's name
 	table    *table
 }
 
 // openLaboratory builds the network, starts the real servers' programs and begins to watch the director's table.
-func openLaboratory(ctx context.Context, j *journal.Writer, programs string, services []virtualService) (*laboratory, error) {
+func openLaboratory(ctx context.Context, j *journal.Writer, programs string, services ...virtualService) (*laboratory, error) {
 	l := &laboratory{
 		journal:  j,
 		director: directorName,
 		rs1:      &realServer{namespace: "rs1", address: "198.51.100.11", programs: programs},
 		rs2:      &realServer{namespace: "rs2", address: "198.51.100.12", programs: programs},
-		services: services,
 		clients:  map[string]*client{},
 	}
 	l.ctx, l.fail = context.WithCancelCause(ctx)
@@ -49,7 +47,7 @@ func openLaboratory(ctx context.Context, j *journal.Writer, programs string, ser
 		{name: l.director, addresses: front},
 	}
 	servers := map[netip.Addr]string{}
-	for _, s := range []*realServer{l.rs1, l.rs2} {
+	for _, s := range l.servers() {
 		hosts = append(hosts, host{name: s.namespace, addresses: []string{s.address}, gateway: directorBack})
 		servers[netip.MustParseAddr(s.address)] = string(s.namespace)
 	}
@@ -59,7 +57,7 @@ func openLaboratory(ctx context.Context, j *journal.Writer, programs string, ser
 	if err := l.director.forwardPackets(); err != nil {
 		return nil, fmt.Errorf("making the director a router: %w", err)
 	}
-	for _, s := range []*realServer{l.rs1, l.rs2} {
+	for _, s := range l.servers() {
 		if err := s.startSidecar(); err != nil {
 			return nil, err
 		}
@@ -74,6 +72,9 @@ func openLaboratory(ctx context.Context, j *journal.Writer, programs string, ser
 	l.background(l.table.watch)
 	return l, nil
 }
+
+// servers are the real servers, by name.
+func (l *laboratory) servers() []*realServer { return []*realServer{l.rs1, l.rs2} }
 
 // background runs a watcher for as long as the scenario lasts. Its error ends the scenario.
 func (l *laboratory) background(run func(context.Context) error) {

@@ -18,12 +18,13 @@ import (
 )
 
 // runLimit ends a scenario that got stuck, early enough for the journal to be read before the host's patience ends.
-const runLimit = 2 * time.Minute
+const runLimit = 150 * time.Second
 
 // scenarios are the stories that can be played, by the name that LAB_SCENARIO gives. programs is the directory of the
 // programs under test.
 var scenarios = map[string]func(ctx context.Context, j *journal.Writer, programs string) error{
-	"udp-check": udpCheck,
+	"udp-check":      udpCheck,
+	"external-check": externalCheck,
 }
 
 // main takes its orders from the environment, which is the kernel's command line: LAB_SCENARIO is a scenario's name and

@@ -12,7 +12,7 @@ import (
 // logs is where every process's output is kept, in a file of its name.
 const logs = "/run/logs"
 
-// process is a program that runs in a namespace of the laboratory until it is killed or the machine halts.
+// process is a program that runs in a namespace of the laboratory until it ends, is killed, or the machine halts.
 type process struct {
 	name string
 	cmd  *exec.Cmd
@@ -37,7 +37,7 @@ func (n namespace) start(name string, environment []string, program string, argu
 		return nil, fmt.Errorf("starting %s: %w", name, err)
 	}
 	go func() {
-		p.cmd.Wait() // how a process of ours ended is in its log, and it ends only by our signals
+		p.cmd.Wait() // how a process of ours ended is in its log
 		close(p.gone)
 	}()
 	return p, nil

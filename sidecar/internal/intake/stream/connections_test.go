@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"github.com/landmark-health/landmark/sidecar/internal/socket"
 )
 
 // pair is a connection of the set over a real socket, and its other end.
@@ -21,7 +23,7 @@ func pair(t testing.TB, all *connections) (taken *connection, agent net.Conn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { agent.Close() })
-	conn, err := listener{l, all}.Accept()
+	conn, err := (&listener{Listener: l, connections: all}).Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +32,7 @@ func pair(t testing.TB, all *connections) (taken *connection, agent net.Conn) {
 }
 
 func TestReadEmpty(t *testing.T) {
-	s := New(nil, slog.New(slog.DiscardHandler))
+	s := New(nil, 1, slog.New(slog.DiscardHandler))
 	empty := func(want bool, when string) {
 		t.Helper()
 		if got := s.ReadEmpty(); got != want {
@@ -81,7 +83,7 @@ func TestReadEmptyOfARunningServer(t *testing.T) {
 }
 
 func TestReadEmptyAllocatesNothing(t *testing.T) {
-	all := newConnections()
+	all := newConnections(1)
 	for range 8 {
 		pair(t, all)
 	}
@@ -91,7 +93,7 @@ func TestReadEmptyAllocatesNothing(t *testing.T) {
 }
 
 func TestReadEmptyAmongOthers(t *testing.T) {
-	all := newConnections()
+	all := newConnections(1)
 	var working sync.WaitGroup
 	for range 4 {
 		working.Go(func() {
@@ -108,8 +110,46 @@ func TestReadEmptyAmongOthers(t *testing.T) {
 	}
 }
 
+// A user has so many connections and no more, whatever others have, and gets
+// the place of one that is closed.
+func TestConnectionsOfAUser(t *testing.T) {
+	all := newConnections(2)
+	of := func(uid uint32) *connection {
+		conn, other := net.Pipe()
+		t.Cleanup(func() { other.Close() })
+		return &connection{Conn: conn, peer: socket.Peer{UID: uid}, all: all}
+	}
+	const one, other = nobody, nobody - 1
+	first := of(one)
+	for i, tt := range []struct {
+		conn *connection
+		want bool
+	}{
+		{first, true}, {of(one), true}, {of(one), false}, {of(one), false},
+		{of(other), true}, {of(other), true}, {of(other), false},
+		{of(0), true}, {of(0), true}, {of(0), true},
+	} {
+		if got := all.add(tt.conn); got != tt.want {
+			t.Errorf("connection %d of uid %d: %v, want %v", i, tt.conn.peer.UID, got, tt.want)
+		}
+	}
+	first.Close()
+	first.Close()
+	refused := of(one)
+	refused.Close()
+	if !all.add(of(one)) || all.add(refused) {
+		t.Error("one place was given back, and one can be had")
+	}
+	for conn := range all.open {
+		conn.Close()
+	}
+	if len(all.open) > 0 || len(all.of) > 0 {
+		t.Errorf("left are %v, %v", all.open, all.of)
+	}
+}
+
 func BenchmarkReadEmpty(b *testing.B) {
-	all := newConnections()
+	all := newConnections(1)
 	for range 256 {
 		pair(b, all)
 	}

@@ -3,7 +3,6 @@ package stream
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 
 	"google.golang.org/grpc/credentials"
@@ -12,8 +11,8 @@ import (
 	"github.com/landmark-health/landmark/sidecar/internal/socket"
 )
 
-// peerCredentials are gRPC transport credentials that learn from the kernel
-// who connected. The socket never leaves the machine, so there is nothing to
+// peerCredentials are gRPC transport credentials that tell who connected, as
+// the listener learned from the kernel. The socket never leaves the machine, so there is nothing to
 // encrypt.
 type peerCredentials struct{}
 
@@ -27,15 +26,11 @@ func (authInfo) AuthType() string { return "SO_PEERCRED" }
 
 func (peerCredentials) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	accepted, ok := conn.(*connection)
-	if !ok || accepted.raw == nil || conn.LocalAddr().Network() != "unix" {
-		return nil, nil, fmt.Errorf("agents connect by a Unix socket, not by %s", conn.LocalAddr().Network())
-	}
-	p, err := socket.PeerOf(accepted)
-	if err != nil {
-		return nil, nil, err
+	if !ok {
+		return nil, nil, errors.New("the listener did not say who connected")
 	}
 	level := credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity}
-	return conn, authInfo{level, p}, nil
+	return conn, authInfo{level, accepted.peer}, nil
 }
 
 func (peerCredentials) ClientHandshake(context.Context, string, net.Conn) (net.Conn, credentials.AuthInfo, error) {

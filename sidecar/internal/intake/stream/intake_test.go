@@ -24,6 +24,9 @@ import (
 // patience is how long a test waits for what must come.
 const patience = 10 * time.Second
 
+// maxOfOthers is how many connections a user other than this test's may have.
+const maxOfOthers = 3
+
 // longAgo is the age of an answer of a main loop that was not asked since, in
 // microseconds.
 const longAgo = 10_000_000
@@ -49,9 +52,11 @@ func newSidecar(t *testing.T) *sidecar {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	services := registry.New(registry.NewClock(), 0)
+	clock := registry.NewClock()
+	go clock.Run(t.Context(), readAll)
+	services := registry.New(clock, 0)
 	s := &sidecar{
-		t: t, registry: services, server: New(services, slog.New(slog.DiscardHandler)),
+		t: t, registry: services, server: New(services, maxOfOthers, slog.New(slog.DiscardHandler)),
 		path: filepath.Join(dir, "agent.sock"),
 	}
 	l, err := socket.Listen(s.path)
@@ -258,3 +263,6 @@ func loop(name string) *reportv1.Landmark {
 
 // fact is of a landmark that was reached age microseconds ago.
 func fact(age uint64) *reportv1.Fact { return &reportv1.Fact{Reached: true, AgeUs: age, Count: 1} }
+
+// readAll is an intake that has always read everything.
+func readAll() bool { return true }

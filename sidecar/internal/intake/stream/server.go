@@ -6,11 +6,14 @@ import (
 	"log/slog"
 	"net"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
 
 	intakev1 "github.com/landmark-health/landmark/proto/gen/landmark/intake/v1"
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
+	"github.com/landmark-health/landmark/sidecar/internal/socket"
 )
 
 const (
@@ -21,6 +24,17 @@ const (
 	// maxStreams is how many services one process may report over one
 	// connection.
 	maxStreams = 1024
+	// maxHeaders bounds a stream's headers, in bytes. Agents send none of
+	// their own.
+	maxHeaders = 16 << 10
+	// bufferSize is how much is read and written at once, in bytes: most
+	// reports are far shorter, and an idle connection holds the room.
+	bufferSize = 8 << 10
+	// handshakeWithin is how long a new connection may take to speak HTTP/2.
+	// It bounds Run's end as well: gRPC waits for handshakes when it stops.
+	handshakeWithin = 2 * time.Second
+	// idleWithin is how long a connection may have no stream.
+	idleWithin = 10 * time.Second
 )
 
 // Server takes agents' streams.
@@ -32,28 +46,41 @@ type Server struct {
 	stopping    atomic.Bool
 }
 
-// New returns a server that feeds the registry.
-func New(r *registry.Registry, logger *slog.Logger) *Server {
-	return &Server{registry: r, logger: logger, connections: newConnections()}
+// New returns a server that feeds the registry. Each user has perUser
+// connections at most, but for root and the user that landmarkd runs as.
+func New(r *registry.Registry, perUser int, logger *slog.Logger) *Server {
+	return &Server{registry: r, logger: logger, connections: newConnections(perUser)}
 }
 
 // Run takes streams from the listener until ctx is done, then ends them and
 // returns nil. What the registry last knew, it goes on knowing.
 func (s *Server) Run(ctx context.Context, l net.Listener) error {
-	server := grpc.NewServer(
-		grpc.Creds(peerCredentials{}),
-		grpc.MaxRecvMsgSize(maxMessage),
-		grpc.MaxConcurrentStreams(maxStreams),
-	)
+	server := grpc.NewServer(options()...)
 	intakev1.RegisterIntakeServiceServer(server, s)
 	defer context.AfterFunc(ctx, func() {
 		s.stopping.Store(true)
 		server.Stop()
 	})()
-	if err := server.Serve(listener{l, s.connections}); err != nil && ctx.Err() == nil {
+	if err := server.Serve(&listener{l, s.connections, socket.NewRefusals(s.logger), s.logger}); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("taking agents' reports: %w", err)
 	}
 	return nil
+}
+
+// options bound what a stranger can make a server hold.
+func options() []grpc.ServerOption {
+	return []grpc.ServerOption{
+		grpc.Creds(peerCredentials{}),
+		grpc.MaxRecvMsgSize(maxMessage),
+		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.MaxHeaderListSize(maxHeaders),
+		grpc.ReadBufferSize(bufferSize),
+		grpc.WriteBufferSize(bufferSize),
+		grpc.SharedWriteBuffer(true),
+		grpc.ConnectionTimeout(handshakeWithin),
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleWithin}),
+		grpc.StreamInterceptor(demandHello),
+	}
 }
 
 // ReadEmpty reports whether landmarkd has read all that the agents have sent so

@@ -1,0 +1,57 @@
+package sidecar
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// reserved is how many descriptors landmarkd keeps for itself: its
+	// standard streams, its poller, its listeners and their locks, a refused
+	// connection of each listener, and some that are just being closed.
+	reserved = 24
+	// leastShared is how many there must be to share: two of the smallest
+	// share, so that one client cannot take it all.
+	leastShared = 8
+	// What is held at most, however many descriptors there are, for a
+	// connection takes memory too.
+	maxAgents  = 16384
+	maxMonitor = 4096
+	maxGRPC    = 4096
+)
+
+// shares are how many connections landmarkd holds at most of each kind, so
+// that no kind of client can take the descriptors that another needs. At least
+// half of what there is goes to agents: an asker that is refused asks again,
+// but a program that cannot report is lost to all of them.
+type shares struct {
+	agents  int
+	user    int // of agents, for any one user but root and landmarkd's own
+	monitor int
+	grpc    int
+}
+
+// availableShares divides the descriptors that this process may have: the soft
+// limit, which the Go runtime has raised to the hard one by now.
+func availableShares() (shares, error) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return shares{}, fmt.Errorf("asking how many files may be open: %w", err)
+	}
+	if limit.Cur < reserved+leastShared {
+		return shares{}, fmt.Errorf("only %d files may be open, and landmarkd needs %d: raise LimitNOFILE= in its unit, or ulimit -n",
+			limit.Cur, reserved+leastShared)
+	}
+	// More than these are not used, and unlimited is no number to add to.
+	return divide(int(min(limit.Cur, 1<<20))), nil
+}
+
+// divide returns the shares of so many descriptors.
+func divide(descriptors int) shares {
+	shared := descriptors - reserved
+	s := shares{monitor: min(shared/4, maxMonitor), grpc: min(shared/4, maxGRPC)}
+	s.agents = min(shared-s.monitor-s.grpc, maxAgents)
+	s.user = s.agents / 2
+	return s
+}

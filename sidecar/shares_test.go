@@ -1,0 +1,52 @@
+package sidecar
+
+import (
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestDivide(t *testing.T) {
+	for descriptors, want := range map[int]shares{
+		32:    {agents: 4, user: 2, monitor: 2, grpc: 2},
+		64:    {agents: 20, user: 10, monitor: 10, grpc: 10},
+		1024:  {agents: 500, user: 250, monitor: 250, grpc: 250},
+		20000: {agents: 11784, user: 5892, monitor: 4096, grpc: 4096},
+		65536: {agents: 16384, user: 8192, monitor: 4096, grpc: 4096},
+	} {
+		if got := divide(descriptors); got != want {
+			t.Errorf("of %d descriptors the shares are %+v, want %+v", descriptors, got, want)
+		}
+	}
+	for descriptors := reserved + leastShared; descriptors < 100_000; descriptors++ {
+		s := divide(descriptors)
+		all := s.agents + s.monitor + s.grpc
+		if all > descriptors-reserved || s.agents < s.monitor+s.grpc || s.user > s.agents/2 || min(s.user, s.monitor, s.grpc) < 2 {
+			t.Fatalf("of %d descriptors the shares are %+v", descriptors, s)
+		}
+	}
+}
+
+func TestSharesNeedDescriptors(t *testing.T) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+			t.Error(err)
+		}
+	}()
+	few := limit
+	few.Cur = reserved + leastShared - 1
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &few); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := New(Config{}); err == nil {
+		s.Close()
+		t.Error("landmarkd starts with too few descriptors")
+	} else if !strings.Contains(err.Error(), "only 31 files") || !strings.Contains(err.Error(), "needs 32") {
+		t.Error(err)
+	}
+}
