@@ -59,13 +59,13 @@ func readLandmark(field string, l *reportv1.Landmark, to *judge.Declared) (err e
 	if to.Impact, err = readImpact(field, l.Impact, kind.impact); err != nil {
 		return err
 	}
-	if to.Within, err = readDuration(field+".within_us", l.WithinUs, kind.timed, !kind.timed); err != nil {
+	if to.Within, err = readWithin(field+".within_us", l.WithinUs, kind.timed); err != nil {
 		return err
 	}
-	if to.StartWithin, err = readDuration(field+".start_within_us", l.StartWithinUs, true, true); err != nil {
+	if to.StartWithin, err = readDuration(field+".start_within_us", l.StartWithinUs, true); err != nil {
 		return err
 	}
-	if to.TTL, err = readDuration(field+".ttl_us", l.TtlUs, kind.ttl, true); err != nil {
+	if to.TTL, err = readDuration(field+".ttl_us", l.TtlUs, kind.ttl); err != nil {
 		return err
 	}
 	to.Limits, err = readLimits(field+".limits", l.Limits, kind.limits)
@@ -82,17 +82,30 @@ func readImpact(field string, impact reportv1.Impact, otherwise judge.Impact) (j
 	return judge.Impact(impact), nil
 }
 
-// readDuration reads a duration of 1 ms to 24 h, that the kind may have, and
-// may do without.
-func readDuration(field string, us uint64, may, without bool) (time.Duration, error) {
-	d, ok := microseconds(us, maxWithin)
+// readWithin reads a Within of 100 ms to 24 h, which a kind must have or must
+// not.
+func readWithin(field string, us uint64, has bool) (time.Duration, error) {
+	if !has {
+		return readDuration(field, us, false)
+	}
+	d, ok := microseconds(us, maxDuration)
+	if !ok || d < minWithin {
+		return 0, invalid(field, "%d is not from 100 ms to 24 h", us)
+	}
+	return d, nil
+}
+
+// readDuration reads a duration of up to 24 h, 0 for none, that the kind may
+// have or must not.
+func readDuration(field string, us uint64, may bool) (time.Duration, error) {
+	d, ok := microseconds(us, maxDuration)
 	switch {
-	case us == 0 && without:
+	case us == 0:
 		return 0, nil
 	case !may:
 		return 0, invalid(field, "is %d, and a landmark of this kind has none", us)
-	case !ok || d < minWithin:
-		return 0, invalid(field, "%d is not from 1 ms to 24 h", us)
+	case !ok:
+		return 0, invalid(field, "%d is over 24 h", us)
 	}
 	return d, nil
 }

@@ -19,8 +19,8 @@ const (
 	maxLandmarks = 1024
 	maxText      = 128 // bytes of an instance's or a landmark's name
 	maxReason    = 255 // bytes of a Condition's reason
-	minWithin    = time.Millisecond
-	maxWithin    = 24 * time.Hour
+	minWithin    = 100 * time.Millisecond
+	maxDuration  = 24 * time.Hour
 	// maxAge is the oldest that a fact may be said to be; more is a mistake.
 	maxAge = 10 * 365 * 24 * time.Hour
 )
