@@ -26,6 +26,7 @@ type Agent struct {
 
 	goodbye   context.CancelFunc // begins the end
 	abort     context.CancelFunc // ends it
+	ended     <-chan struct{}    // it was ended
 	running   sync.WaitGroup
 	closeOnce sync.Once
 	closeErr  error
@@ -54,24 +55,48 @@ func start(cfg Config, dial dialer) *Agent {
 	}
 	ctx, abort := context.WithCancel(context.Background())
 	closing, goodbye := context.WithCancel(ctx)
-	a.abort, a.goodbye = abort, goodbye
+	a.abort, a.goodbye, a.ended = abort, goodbye, ctx.Done()
 	a.running.Go(func() { a.reporter.run(closing) })
 	a.running.Go(func() { a.run(ctx, closing) })
 	return a
 }
 
+// Drain tells the sidecar, at once and on each new connection, that the program
+// wants no new work: it is taken out, stays alive, and its connections are left
+// to finish. It never blocks.
+//
+// A program that is to stop drains, waits for as long as its balancers take to
+// notice, finishes what it has, and calls [Agent.Close].
+func (a *Agent) Drain() { a.reporter.drain(true) }
+
+// Resume takes Drain back.
+func (a *Agent) Resume() { a.reporter.drain(false) }
+
 // Close tells the sidecar that the program stops of its own will, so that it is
-// not taken for lost, and ends the agent's goroutines. It takes at most 1 s, and
-// returns an error if the sidecar did not take the goodbye in that time. Where
-// there is no connection there is nothing to say. Only the first call counts.
+// not taken for lost, and ends the agent's goroutines, those on which landmarks
+// are asked included. It takes at most 1 s, and returns an error if the sidecar
+// did not take the goodbye in that time; a function of the program's that has
+// not returned by then is left to itself. Where there is no connection there is
+// nothing to say. Only the first call counts.
 func (a *Agent) Close() error {
 	a.closeOnce.Do(func() {
 		a.goodbye()
 		defer time.AfterFunc(closeTimeout, a.abort).Stop()
 		a.running.Wait()
+		a.awaitCalls()
 		a.abort()
 	})
 	return a.closeErr
+}
+
+// awaitCalls waits for the program's functions, until ended is done.
+func (a *Agent) awaitCalls() {
+	returned := make(chan struct{})
+	go func() { defer close(returned); a.reporter.calls.Wait() }()
+	select {
+	case <-returned:
+	case <-a.ended:
+	}
 }
 
 // run keeps a stream to the sidecar standing until closing is done, or another

@@ -2,12 +2,14 @@ package agent
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"log/slog"
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -431,4 +433,94 @@ func TestAgentAnswersGetState(t *testing.T) {
 		agent.abort()
 		agent.Close()
 	})
+}
+
+// A drain is told at once, and again to a sidecar that is started anew; it is no
+// goodbye.
+func TestAgentDrains(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var j journal
+		s := newSidecar(t, j.take)
+		s.start()
+		var marks landmark.Set
+		marks.Alive("a", time.Minute)
+		agent := startAgent(t, &marks, s, io.Discard)
+		draining := func(what string, want bool) {
+			t.Helper()
+			synctest.Wait()
+			if r := j.last().GetReport(); r == nil || r.Draining != want {
+				t.Errorf("%s: %v, want draining %t", what, j.last(), want)
+			}
+		}
+		draining("started", false)
+		agent.Drain()
+		agent.Drain()
+		draining("drained", true)
+		if got := j.kinds(); got != "HDRR" {
+			t.Errorf("the agent said %q, want HDRR", got)
+		}
+		time.Sleep(time.Minute + time.Millisecond) // between two reports
+		j.clear()
+		s.restart()
+		draining("sidecar restarted", true)
+		if got := j.kinds(); got != "HDR" {
+			t.Errorf("the agent said %q to a restarted sidecar, want HDR", got)
+		}
+		s.stop()
+		agent.Resume()
+		s.start()
+		time.Sleep(time.Second)
+		draining("resumed while there was no sidecar", false)
+		agent.Drain()
+		closeAgent(t, agent)
+		if got := j.kinds(); !strings.HasSuffix(got, "RG") {
+			t.Errorf("at the end the agent had said %q, want one goodbye", got)
+		}
+		agent.Resume() // of no effect, and harmless
+	})
+}
+
+// Close ends what the agent asks, and waits for it, but not for ever.
+func TestCloseEndsAsking(t *testing.T) {
+	const cleanUp = 200 * time.Millisecond
+	var forever chan struct{} // each test's own
+	tests := []struct {
+		name  string
+		check func(context.Context) error
+		want  time.Duration // that Close takes
+	}{
+		{"idle", func(context.Context) error { return nil }, 0},
+		{"cleans up", func(ctx context.Context) error { <-ctx.Done(); time.Sleep(cleanUp); return ctx.Err() }, cleanUp},
+		{"hangs", func(context.Context) error { <-forever; return nil }, closeTimeout},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				forever = make(chan struct{})
+				defer close(forever)
+				var j journal
+				s := newSidecar(t, j.take)
+				s.start()
+				var calls atomic.Int64
+				var marks landmark.Set
+				marks.Condition("db", landmark.Check(10*time.Millisecond, time.Hour, func(ctx context.Context) error {
+					calls.Add(1)
+					return tt.check(ctx)
+				}))
+				marks.Level("queue", landmark.Above(1, 2), landmark.Asked(func() float64 { calls.Add(1); return 0 }))
+				agent := startAgent(t, &marks, s, io.Discard)
+				time.Sleep(time.Minute)
+				asked := time.Now()
+				closeAgent(t, agent)
+				if d := time.Since(asked); d != tt.want {
+					t.Errorf("Close took %v, want %v", d, tt.want)
+				}
+				before := calls.Load()
+				time.Sleep(time.Minute)
+				if after := calls.Load(); after != before {
+					t.Errorf("%d calls after Close", after-before)
+				}
+			})
+		})
+	}
 }

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/landmark-health/landmark/agent/landmark"
@@ -25,22 +26,48 @@ func commandInterval(within time.Duration) time.Duration {
 }
 
 // reportInterval returns how often facts are reported when nothing changes: often
-// enough that an Alive's age is known to a quarter of its Within.
+// enough that the age of each is known to a quarter of what it may be.
 func reportInterval(tracks []track) time.Duration {
 	interval := maxReportInterval
 	for _, t := range tracks {
-		interval = min(interval, t.Within/4)
+		if limit := t.limit(); limit > 0 {
+			interval = min(interval, limit/4)
+		}
 	}
 	return max(interval, minReportInterval)
 }
 
-// newsworthy reports whether the sidecar, which was told of a landmark some
-// time ago and has aged that fact since, would now judge better for being told
-// again at once: the landmark was reached for the first time, or after its age
-// had come to what is allowed.
-func newsworthy(within time.Duration, told landmark.Reading, ago time.Duration, now landmark.Reading) bool {
-	if now.Count == told.Count {
-		return false
+// limit returns the age at which the landmark fails, 0 if it does not fail by
+// age.
+func (t *track) limit() time.Duration { return max(t.Within, t.TTL) } // no kind has both
+
+// promptInterval returns how often the landmark is put the get-state command,
+// or asked; 0 means never.
+func (r *reporter) promptInterval(t *track) time.Duration {
+	if t.takesCommands() {
+		return commandInterval(t.Within)
 	}
-	return !told.Reached || told.Age+ago >= within
+	if every, ok := t.AskEvery(); ok {
+		return cmp.Or(every, r.interval)
+	}
+	return 0
+}
+
+// newsworthy reports whether the sidecar, which was told of a landmark at the
+// instant toldAt and ages that fact by itself, would now judge better for being
+// told again at once, rather than by the report that is due at next.
+func (t *track) newsworthy(toldAt, now, next time.Time) bool {
+	told, reading := t.told, t.reading
+	switch {
+	case reading.Reached != told.Reached:
+		return true
+	case reading.Count == told.Count && reading.Pending == told.Pending:
+		return false
+	case reading.Met != told.Met, t.Limits.Crossed(told.Value, reading.Value):
+		return true
+	case t.limit() == 0, t.Kind == landmark.KindDeadline && !told.Open:
+		return false // it does not age towards failing
+	}
+	renewed := now.Add(-reading.Age).After(toldAt.Add(-told.Age))
+	return renewed && told.Age+next.Sub(toldAt) >= t.limit()
 }

@@ -14,9 +14,10 @@
 //
 // The agent states facts, ages and counts, and never judges them. It puts the
 // get-state command to each Loop every quarter of its Within (10 ms to 1 s),
-// reports every quarter of the smallest Within (25 ms to 500 ms), and at once
-// when something changes. It vouches for nothing: while the main loop is
-// blocked, a healthy agent reports just that.
+// reports every quarter of the smallest Within or TTL (25 ms to 500 ms), and at
+// once when something changes. It vouches for nothing: while the main loop is
+// blocked, a healthy agent reports just that. Levels and Conditions that want to
+// be asked it asks in the background, and waits for none of them.
 //
 // The program never waits for the sidecar. When there is none, or it is slow or
 // frozen, the agent holds no queue: a report is composed when gRPC takes it,

@@ -34,3 +34,23 @@ func Example() {
 	}
 	// Output: one piece of work
 }
+
+// A program that is to stop drains first, so that nobody's request is lost.
+func ExampleAgent_Drain() {
+	var marks landmark.Set
+	answering := marks.Deadline("answering", time.Second)
+	a, err := agent.Start(agent.Config{Service: "epg", Landmarks: &marks})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer a.Close()
+
+	last := answering.Begin() // the last request
+
+	a.Drain()
+	<-time.After(10 * time.Millisecond) // rather seconds: as long as the balancers take to notice
+	last.End()
+	fmt.Println("all is answered")
+	// Output: all is answered
+}

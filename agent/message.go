@@ -24,6 +24,14 @@ func declarationMessage(tracks []track) *reportv1.StreamRequest {
 			Impact:        reportv1.Impact(t.Impact),
 			WithinUs:      microseconds(t.Within),
 			StartWithinUs: microseconds(t.StartWithin),
+			TtlUs:         microseconds(t.TTL),
+		}
+		if t.Kind == landmark.KindLevel {
+			landmarks[i].Limits = &reportv1.Limits{
+				DegradeAt: t.Limits.DegradeAt,
+				FailAt:    t.Limits.FailAt,
+				Below:     t.Limits.Below,
+			}
 		}
 	}
 	return &reportv1.StreamRequest{Message: &reportv1.StreamRequest_Declaration{
@@ -31,13 +39,13 @@ func declarationMessage(tracks []track) *reportv1.StreamRequest {
 	}}
 }
 
-func reportMessage(tracks []track, answered uint64) *reportv1.StreamRequest {
+func reportMessage(tracks []track, answered uint64, draining bool) *reportv1.StreamRequest {
 	facts := make([]*reportv1.Fact, len(tracks))
 	for i, t := range tracks {
 		facts[i] = fact(t.reading)
 	}
 	return &reportv1.StreamRequest{Message: &reportv1.StreamRequest_Report{
-		Report: &reportv1.Report{Facts: facts, Answered: answered},
+		Report: &reportv1.Report{Facts: facts, Answered: answered, Draining: draining},
 	}}
 }
 
@@ -48,6 +56,10 @@ func fact(r landmark.Reading) *reportv1.Fact {
 		Count:   r.Count,
 		Open:    r.Open,
 		LagUs:   microseconds(r.Lag),
+		Pending: r.Pending,
+		Value:   r.Value,
+		Met:     r.Met,
+		Reason:  r.Reason,
 	}
 }
 

@@ -3,19 +3,28 @@ package agent
 import (
 	"context"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/landmark-health/landmark/agent/landmark"
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 )
 
-// A reporter reads the landmarks, puts the get-state commands and composes the
-// messages, each at its time, whether or not there is a stream to take them. It
-// waits for nobody: not for the program, and not for the sidecar. One
-// goroutine, run, owns all that it holds.
+// A reporter reads the landmarks, puts the get-state commands, has the landmarks
+// asked that want it, and composes the messages, each at its time, whether or
+// not there is a stream to take them. It waits for nobody: not for the program,
+// and not for the sidecar. One goroutine, run, owns all that it holds but the
+// first fields.
 type reporter struct {
 	marks  *landmark.Set
 	logger *slog.Logger
+
+	// draining is what the program wants; drained is ready when it changed.
+	draining atomic.Bool
+	drained  chan struct{}
+
+	calls sync.WaitGroup // of the program's functions; to be waited for after run
 
 	// From the goroutines of a stream.
 	ready     chan *outlet  // this stream can take a message
@@ -39,9 +48,9 @@ type reporter struct {
 // A track is a landmark and the reporter's memory of it.
 type track struct {
 	landmark.Landmark
-	reading     landmark.Reading // the latest
-	told        landmark.Reading // the latest that was reported
-	nextCommand time.Time        // for one that takes commands
+	reading    landmark.Reading // the latest
+	told       landmark.Reading // the latest that was reported
+	nextPrompt time.Time        // for one that takes commands or is asked
 }
 
 func (t *track) takesCommands() bool { return t.Kind == landmark.KindLoop }
@@ -66,8 +75,21 @@ func newReporter(marks *landmark.Set, logger *slog.Logger) *reporter {
 		marks:     marks,
 		logger:    logger,
 		interval:  reportInterval(nil),
+		drained:   make(chan struct{}, 1),
 		ready:     make(chan *outlet),
 		questions: make(chan question),
+	}
+}
+
+// drain notes whether the program drains, which is to be told at once. It may
+// be called on any goroutine, and never blocks.
+func (r *reporter) drain(draining bool) {
+	if r.draining.Swap(draining) == draining {
+		return
+	}
+	select {
+	case r.drained <- struct{}{}:
+	default: // it has yet to hear of the change before
 	}
 }
 
@@ -80,7 +102,7 @@ func (r *reporter) run(ctx context.Context) {
 	for {
 		now := time.Now()
 		if !now.Before(r.look) {
-			r.step(now)
+			r.step(ctx, now)
 		}
 		timer.Reset(r.look.Sub(now))
 		select {
@@ -89,6 +111,9 @@ func (r *reporter) run(ctx context.Context) {
 		case <-timer.C:
 		case <-changed:
 			r.hurry()
+		case <-r.drained:
+			r.owed = true
+			r.look = time.Time{}
 		case stream := <-r.ready:
 			r.serve(stream)
 		case q := <-r.questions:
@@ -100,7 +125,7 @@ func (r *reporter) run(ctx context.Context) {
 // step does what is due at the instant now. The report goes first and the
 // commands after it, so that a command that a report calls open has been open
 // for a while.
-func (r *reporter) step(now time.Time) {
+func (r *reporter) step(ctx context.Context, now time.Time) {
 	r.steppedAt = now
 	r.grow()
 	r.read(now)
@@ -113,7 +138,7 @@ func (r *reporter) step(now time.Time) {
 	}
 	r.look = r.nextReport
 	for i := range r.tracks {
-		r.command(&r.tracks[i], now)
+		r.prompt(ctx, &r.tracks[i], now)
 	}
 }
 
@@ -135,11 +160,10 @@ func (r *reporter) grow() {
 
 // read reads every landmark, and owes a report where there is news.
 func (r *reporter) read(now time.Time) {
-	ago := now.Sub(r.reportedAt)
 	for i := range r.tracks {
 		t := &r.tracks[i]
 		t.reading = t.Read(now)
-		if newsworthy(t.Within, t.told, ago, t.reading) {
+		if t.newsworthy(r.reportedAt, now, r.nextReport) {
 			r.owed = true
 		}
 	}
@@ -165,20 +189,25 @@ func (r *reporter) give(now time.Time) {
 		r.tracks[i].told = r.tracks[i].reading
 	}
 	r.pull.told = r.pull.answered()
-	r.stream.messages <- reportMessage(r.tracks, r.pull.told)
+	r.stream.messages <- reportMessage(r.tracks, r.pull.told, r.draining.Load())
 }
 
-// command puts the get-state command to a Loop that is due for one.
-func (r *reporter) command(t *track, now time.Time) {
-	if !t.takesCommands() {
+// prompt puts the get-state command to a Loop, and has a Level or a Condition
+// asked, that is due for it.
+func (r *reporter) prompt(ctx context.Context, t *track, now time.Time) {
+	every := r.promptInterval(t)
+	if every == 0 {
 		return
 	}
-	if !now.Before(t.nextCommand) {
-		t.PutCommand(now)
-		t.nextCommand = now.Add(commandInterval(t.Within))
+	if !now.Before(t.nextPrompt) {
+		t.nextPrompt = now.Add(every)
+		if _, ok := t.PutCommand(now); !ok {
+			mark := t.Landmark // for t moves when tracks grows
+			r.calls.Go(func() { mark.Ask(ctx) })
+		}
 	}
-	if t.nextCommand.Before(r.look) {
-		r.look = t.nextCommand
+	if t.nextPrompt.Before(r.look) {
+		r.look = t.nextPrompt
 	}
 }
 

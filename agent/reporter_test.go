@@ -1,8 +1,10 @@
 package agent
 
 import (
+	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -256,6 +258,219 @@ func TestReporterTellsNewsAtOnce(t *testing.T) {
 		reader.Reach()
 		if r := d.within(minStepGap, "overdue landmark reached"); age(r.Facts[0]) > 0 {
 			t.Errorf("overdue landmark reached: %v", r)
+		}
+	})
+}
+
+func TestReporterTellsTurnsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var marks landmark.Set
+		answering := marks.Deadline("answering", 4*time.Second)
+		queue := marks.Level("queue", landmark.Above(10, 20))
+		db := marks.Condition("db")
+		guide := marks.Condition("guide", landmark.TTL(4*time.Second))
+		d := newDesk(t, &marks)
+		d.declaration()
+		d.until(110 * time.Millisecond)
+
+		// Each step falls between two reports, and far enough from the step
+		// before. It tells something that soon is to be seen in the report.
+		var first, second landmark.Work
+		steps := []struct {
+			name string
+			do   func()
+			told func([]*reportv1.Fact) bool
+		}{
+			{"work begun first", func() { first = answering.Begin() }, func(f []*reportv1.Fact) bool { return f[0].Open }},
+			{"level set first", func() { queue.Set(0) }, func(f []*reportv1.Fact) bool { return f[1].Reached }},
+			{"level degraded", func() { queue.Set(11) }, func(f []*reportv1.Fact) bool { return f[1].Value == 11 }},
+			{"level failing", func() { queue.Set(20) }, func(f []*reportv1.Fact) bool { return f[1].Value == 20 }},
+			{"level good", func() { queue.Set(10) }, func(f []*reportv1.Fact) bool { return f[1].Value == 10 }},
+			{"condition set first", func() { db.Set(false, "a") }, func(f []*reportv1.Fact) bool { return f[2].Reason == "a" }},
+			{"condition turned", func() { db.Set(true, "b") }, func(f []*reportv1.Fact) bool { return f[2].Met }},
+			{"condition turned back", func() { db.Set(false, "c") }, func(f []*reportv1.Fact) bool { return !f[2].Met }},
+			{"condition with a TTL", func() { guide.Set(true, "") }, func(f []*reportv1.Fact) bool { return f[3].Met }},
+			{"overdue work ended, other goes on", func() {
+				d.until(2 * time.Second)
+				second = answering.Begin()
+				d.until(2510 * time.Millisecond)
+				first.End()
+			}, func(f []*reportv1.Fact) bool { return f[0].Open && f[0].Pending == 1 && age(f[0]) < 4*time.Second }},
+			{"condition renewed after its TTL", func() { guide.Set(true, "") },
+				func(f []*reportv1.Fact) bool { return age(f[3]) == 0 }},
+			{"overdue work ended", func() {
+				d.until(4 * time.Second)
+				time.Sleep(10 * time.Millisecond)
+				second.End()
+			}, func(f []*reportv1.Fact) bool { return !f[0].Open }},
+		}
+		for _, step := range steps {
+			time.Sleep(10 * time.Millisecond)
+			step.do()
+			if r := d.within(minStepGap, step.name); !step.told(r.Facts) {
+				t.Errorf("%s: %v", step.name, r)
+			}
+		}
+	})
+}
+
+// What does not change a judgement waits for the next report.
+func TestReporterTellsNoTrifles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var marks landmark.Set
+		answering := marks.Deadline("answering", time.Minute)
+		queue := marks.Level("queue", landmark.Above(10, 20))
+		db := marks.Condition("db", landmark.TTL(time.Minute))
+		work := func() {
+			defer answering.Begin().End()
+			queue.Set(float64(time.Now().UnixMilli() % 10))
+			db.Set(true, time.Now().String())
+		}
+		work()
+		d := newDesk(t, &marks)
+		background(t, func() {
+			for ; t.Context().Err() == nil; time.Sleep(time.Millisecond) {
+				work()
+			}
+		})
+		d.declaration()
+		d.report()
+		for n := range 20 {
+			asked := time.Now()
+			d.report()
+			if gap := time.Since(asked); gap != maxReportInterval {
+				t.Fatalf("report %d came %v after the one before", n, gap)
+			}
+		}
+	})
+}
+
+// A program that always keeps its time, though barely, is never told of in a
+// way that makes it seem late before the next report.
+func TestReporterRaisesNoFalseAlarm(t *testing.T) {
+	const within = time.Second
+	for _, takes := range []time.Duration{100 * time.Millisecond, 510 * time.Millisecond, 800 * time.Millisecond,
+		910 * time.Millisecond, 990 * time.Millisecond} {
+		t.Run(takes.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var marks landmark.Set
+				batches := marks.Deadline("batches", within)
+				reader := marks.Alive("reader", within)
+				guide := marks.Condition("guide", landmark.TTL(within))
+				background(t, func() {
+					for t.Context().Err() == nil {
+						w := batches.Begin()
+						reader.Reach()
+						guide.Set(true, "")
+						time.Sleep(takes)
+						w.End()
+					}
+				})
+				d := newDesk(t, &marks)
+				d.declaration()
+				told, toldAt := d.report(), time.Now()
+				for time.Since(d.since) < time.Minute {
+					next := d.report()
+					for i, f := range told.Facts {
+						if seems := age(f) + time.Since(toldAt); f.Reached && seems >= within {
+							t.Fatalf("%s seemed %v old before the next report",
+								marks.Landmarks()[i].Name, seems)
+						}
+					}
+					told, toldAt = next, time.Now()
+				}
+			})
+		})
+	}
+}
+
+// Landmarks are asked in the background: one that does not answer keeps nobody
+// waiting, and shows.
+func TestReporterAsks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var marks landmark.Set
+		hang := make(chan struct{})
+		hangs := func() {
+			select {
+			case <-hang:
+				<-t.Context().Done()
+			default:
+			}
+		}
+		var length, checks atomic.Int64
+		marks.Level("queue", landmark.Above(10, 20), landmark.Asked(func() float64 {
+			hangs()
+			return float64(length.Load())
+		}))
+		marks.Condition("db", landmark.Check(2*time.Second, 700*time.Millisecond, func(context.Context) error {
+			checks.Add(1)
+			hangs()
+			return nil
+		}))
+		d := newDesk(t, &marks)
+		d.declaration()
+		time.Sleep(minStepGap)
+		if f := d.within(0, "asked first").Facts; !f[0].Reached || !f[1].Met {
+			t.Errorf("asked first: %v", f)
+		}
+		d.until(9 * time.Second)
+		if n := checks.Load(); n != 5 {
+			t.Errorf("checked %d times in 9 s, want every 2 s", n)
+		}
+		length.Store(15)
+		d.until(maxReportInterval)
+		if f := d.report().Facts; f[0].Value != 15 || f[0].Count < 20 {
+			t.Errorf("asked for each report: %v", f)
+		}
+		close(hang)
+		started := time.Now()
+		for {
+			f := d.report().Facts
+			if !f[1].Met {
+				if f[1].Reason != "no answer within 700ms" {
+					t.Errorf("reason %q", f[1].Reason)
+				}
+				break
+			}
+			if time.Since(started) > 2700*time.Millisecond+minStepGap {
+				t.Fatalf("a check hangs since %v: %v", time.Since(started), f[1])
+			}
+		}
+		for range 100 {
+			asked := time.Now()
+			d.report()
+			if gap := time.Since(asked); gap > maxReportInterval {
+				t.Fatalf("a report came %v after the one before", gap)
+			}
+		}
+		if f := d.report().Facts; age(f[0]) < 50*time.Second || f[0].Value != 15 || f[1].Met {
+			t.Errorf("hanging for 50 s: %v", f)
+		}
+	})
+}
+
+func TestReporterTellsDrainAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var marks landmark.Set
+		marks.Alive("reader", time.Minute).Reach()
+		d := newDesk(t, &marks)
+		d.declaration()
+		d.until(100 * time.Millisecond)
+		for _, draining := range []bool{true, false, true} {
+			time.Sleep(time.Millisecond)
+			d.drain(draining)
+			if r := d.within(0, "changed"); r.Draining != draining {
+				t.Errorf("draining is %t, told %v", draining, r)
+			}
+		}
+		d.drain(true)
+		d.connect()
+		d.declaration()
+		if r := d.within(0, "new stream"); !r.Draining {
+			t.Errorf("a new stream is not told that the program drains: %v", r)
+		}
+		if r := d.report(); !r.Draining {
+			t.Errorf("the next report takes it back: %v", r)
 		}
 	})
 }

@@ -6,12 +6,16 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/lmp"
+	"github.com/landmark-health/landmark/sidecar/internal/config"
 	"github.com/landmark-health/landmark/sidecar/internal/socket"
 )
 
 // Config says how a sidecar is to be. Each listener is off where its address
 // is empty.
 type Config struct {
+	// File is the path of the YAML file with the services' policies
+	// (docs/configuration.md); "" = every service has the default one.
+	File string
 	// AgentSocket is the path of the Unix socket that agents report to.
 	AgentSocket string
 	// Monitor is the HOST:PORT of the monitoring protocol (docs/lmp.md), UDP
@@ -27,6 +31,13 @@ type Config struct {
 	StartGrace time.Duration
 	// Logger is told what happens; nil = nobody is.
 	Logger *slog.Logger
+}
+
+// CheckFile reads a file as New and Reload would, and returns the error that
+// they would.
+func CheckFile(path string) error {
+	_, err := config.Read(path)
+	return err
 }
 
 // DefaultConfig returns what landmarkd runs with when nothing else is said.

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/landmark-health/landmark/sidecar/internal/config"
 	"github.com/landmark-health/landmark/sidecar/internal/frontend/grpchealth"
 	"github.com/landmark-health/landmark/sidecar/internal/frontend/monitor"
 	"github.com/landmark-health/landmark/sidecar/internal/intake/stream"
@@ -21,6 +22,7 @@ import (
 // Sidecar is a sidecar whose listeners are bound.
 type Sidecar struct {
 	logger    *slog.Logger
+	file      string // of policies, "" = none
 	clock     *registry.Clock
 	shares    shares
 	refusals  *socket.Refusals
@@ -49,11 +51,15 @@ func New(c Config) (*Sidecar, error) {
 	services := registry.New(clock, c.StartGrace)
 	s := &Sidecar{
 		logger:    c.Logger,
+		file:      c.File,
 		clock:     clock,
 		shares:    available,
 		refusals:  socket.NewRefusals(c.Logger),
 		services:  services,
 		readEmpty: func() bool { return true }, // while there is no socket to read
+	}
+	if err := s.Reload(); err != nil {
+		return nil, err
 	}
 	for _, bind := range []func(Config, *registry.Registry) error{s.bindAgents, s.bindMonitor, s.bindGRPC} {
 		if err := bind(c, services); err != nil {
@@ -159,6 +165,21 @@ func (s *Sidecar) Run(ctx context.Context) error {
 	err := outer.Wait()
 	stopWorking()
 	return errors.Join(err, inner.Wait(), s.Close())
+}
+
+// Reload reads the configuration's file again and has the services judged by
+// it from now on. If it cannot be read, all stays as it is, and the error says
+// why. It may be called at any time.
+func (s *Sidecar) Reload() error {
+	if s.file == "" {
+		return nil
+	}
+	policies, err := config.Read(s.file)
+	if err != nil {
+		return err
+	}
+	s.services.Configure(policies)
+	return nil
 }
 
 // Close unbinds what New bound, for a Sidecar that is not run; Run does so by

@@ -32,11 +32,13 @@ type Impact uint8
 
 const (
 	// Critical fails liveness and readiness: the program is to be restarted,
-	// and until then gets no work. The default of Alive and Loop.
+	// and until then gets no work. The default of Alive, Deadline and Loop.
 	Critical Impact = 1
-	// Readiness fails readiness alone: the program gets no work.
+	// Readiness fails readiness alone: the program gets no work. The default of
+	// Condition.
 	Readiness Impact = 2
-	// Degrading lowers the weight alone: the program gets less work.
+	// Degrading lowers the weight alone: the program gets less work. The
+	// default of Level.
 	Degrading Impact = 3
 	// Informational does nothing; the landmark is shown.
 	Informational Impact = 4
@@ -47,24 +49,35 @@ type Declaration struct {
 	Name   string // 1 to 128 bytes of printable UTF-8
 	Kind   Kind
 	Impact Impact
-	// Within is how long the landmark may go unreached: 100 ms to 24 h.
+	// Within is how long an Alive may go unreached, a piece of a Deadline's work
+	// may be open, and a Loop may take to answer: 100 ms to 24 h.
 	Within time.Duration
 	// StartWithin is how long it may take to be reached for the first time,
 	// counted from its making: 1 ms to 24 h, or 0 for as long as it takes.
 	StartWithin time.Duration
+	Limits      Limits // of a Level
+	// TTL is how long what was said of a Condition holds: 1 ms to 24 h, or 0 for
+	// until something else is said.
+	TTL time.Duration
 }
 
 // An Option sets what is common to every kind of landmark.
 type Option interface {
 	LoopOption
+	DeadlineOption
+	LevelOption
+	ConditionOption
 	apply(*Declaration)
 }
 
 // option is an Option, and so an option of each kind.
 type option func(*Declaration)
 
-func (o option) apply(d *Declaration) { o(d) }
-func (o option) applyLoop(l *Loop)    { o(&l.declaration) }
+func (o option) apply(d *Declaration)        { o(d) }
+func (o option) applyLoop(l *Loop)           { o(&l.declaration) }
+func (o option) applyDeadline(d *Deadline)   { o(&d.declaration) }
+func (o option) applyLevel(l *Level)         { o(&l.declaration) }
+func (o option) applyCondition(c *Condition) { o(&c.declaration) }
 
 // StartWithin lets the landmark fail when it was not reached within d of its
 // making, d being 1 ms to 24 h. Without it a landmark that was never reached
@@ -85,13 +98,29 @@ func (d Declaration) validate() error {
 		return fmt.Errorf("a name has 1 to %d bytes, not %d", maxName, len(d.Name))
 	case !utf8.ValidString(d.Name) || strings.ContainsFunc(d.Name, unprintable):
 		return errors.New("a name is printable UTF-8 text")
-	case d.Within < minWithin || d.Within > maxDuration:
-		return fmt.Errorf("within must be 100ms to 24h, not %v", d.Within)
 	case d.StartWithin != 0 && (d.StartWithin < minDuration || d.StartWithin > maxDuration):
 		return fmt.Errorf("StartWithin must be 1ms to 24h, not %v; leave it out for as long as it takes",
 			d.StartWithin)
 	case d.Impact < Critical || d.Impact > Informational:
 		return fmt.Errorf("impact %d is none of Critical, Readiness, Degrading and Informational", d.Impact)
+	}
+	return nil
+}
+
+// checkWithin returns an error unless d is a time that a landmark may go
+// unreached.
+func checkWithin(d time.Duration) error {
+	if d < minWithin || d > maxDuration {
+		return fmt.Errorf("within must be 100ms to 24h, not %v", d)
+	}
+	return nil
+}
+
+// bounded returns an error unless d, called what, is a time that a declaration
+// may hold.
+func bounded(what string, d time.Duration) error {
+	if d < minDuration || d > maxDuration {
+		return fmt.Errorf("%s must be 1ms to 24h, not %v", what, d)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package landmark
 
 import (
+	"cmp"
 	"errors"
 	"sync"
 	"time"
@@ -153,7 +154,7 @@ func (l *Loop) validate() error {
 	if l.commands == nil && l.post == nil {
 		return errors.New("Post was given a nil function; give it the event loop's own")
 	}
-	return l.declaration.validate()
+	return cmp.Or(l.declaration.validate(), checkWithin(l.declaration.Within))
 }
 
 func (l *Loop) read(now time.Time) Reading {

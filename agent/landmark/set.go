@@ -64,8 +64,12 @@ func (s *Set) check(name string, source recording) error {
 	return nil
 }
 
-// wake tells every watcher that there is something to look at. It never blocks.
+// wake tells every watcher that there is something to look at. It never blocks,
+// and does nothing when s is nil, as in a zero landmark.
 func (s *Set) wake() {
+	if s == nil {
+		return
+	}
 	watchers := s.watchers.Load()
 	if watchers == nil {
 		return

@@ -1,7 +1,9 @@
 package landmark
 
 import (
+	"context"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -15,11 +17,21 @@ func TestSetKeepsDeclarationsInOrder(t *testing.T) {
 	s.Loop("main loop", time.Second)
 	s.Alive("reader", 24*time.Hour, StartWithin(time.Minute), WithImpact(Readiness))
 	s.Loop("ui", 100*time.Millisecond, WithImpact(Informational), StartWithin(time.Millisecond), Post(func(func()) {}))
+	s.Deadline("answer", 5*time.Second, StartWithin(time.Hour))
+	s.Level("queue", Above(100, 1000), Asked(func() float64 { return 0 }))
+	s.Level("disk", Below(10, 5), WithImpact(Critical))
+	s.Condition("guide", StartWithin(time.Minute), TTL(time.Hour))
+	s.Condition("db", Check(time.Second, time.Second, func(context.Context) error { return nil }), TTL(2*time.Second))
 
 	want := []Declaration{
 		{Name: "main loop", Kind: KindLoop, Impact: Critical, Within: time.Second},
 		{Name: "reader", Kind: KindAlive, Impact: Readiness, Within: 24 * time.Hour, StartWithin: time.Minute},
 		{Name: "ui", Kind: KindLoop, Impact: Informational, Within: 100 * time.Millisecond, StartWithin: time.Millisecond},
+		{Name: "answer", Kind: KindDeadline, Impact: Critical, Within: 5 * time.Second, StartWithin: time.Hour},
+		{Name: "queue", Kind: KindLevel, Impact: Degrading, Limits: Limits{DegradeAt: 100, FailAt: 1000}},
+		{Name: "disk", Kind: KindLevel, Impact: Critical, Limits: Limits{DegradeAt: 10, FailAt: 5, Below: true}},
+		{Name: "guide", Kind: KindCondition, Impact: Readiness, StartWithin: time.Minute, TTL: time.Hour},
+		{Name: "db", Kind: KindCondition, Impact: Readiness, TTL: 2 * time.Second},
 	}
 	var got []Declaration
 	for _, l := range s.Landmarks() {
@@ -34,6 +46,7 @@ func TestSetKeepsDeclarationsInOrder(t *testing.T) {
 }
 
 func TestSetRemembersBadDeclarations(t *testing.T) {
+	well := func(context.Context) error { return nil }
 	tests := []struct {
 		name    string
 		declare func(*Set)
@@ -51,6 +64,20 @@ func TestSetRemembersBadDeclarations(t *testing.T) {
 		{"start negative", func(s *Set) { s.Alive("x", time.Second, StartWithin(-1)) }, "StartWithin must be 1ms to 24h"},
 		{"impact", func(s *Set) { s.Alive("x", time.Second, WithImpact(5)) }, "impact 5"},
 		{"nil post", func(s *Set) { s.Loop("x", time.Second, Post(nil)) }, "Post was given a nil function"},
+		{"deadline too short", func(s *Set) { s.Deadline("x", 0) }, "within must be 100ms to 24h"},
+		{"no number", func(s *Set) { s.Level("x", Above(0, math.NaN())) }, "limits are finite"},
+		{"infinite", func(s *Set) { s.Level("x", Below(math.Inf(1), 0)) }, "limits are finite"},
+		{"wrong way up", func(s *Set) { s.Level("x", Above(2, 1)) }, "or use Below"},
+		{"wrong way down", func(s *Set) { s.Level("x", Below(1, 2)) }, "or use Above"},
+		{"nil asked", func(s *Set) { s.Level("x", Above(1, 2), Asked(nil)) }, "Asked was given a nil function"},
+		{"level start", func(s *Set) { s.Level("x", Above(1, 2), StartWithin(1)) }, "StartWithin must be"},
+		{"TTL too short", func(s *Set) { s.Condition("x", TTL(1)) }, "TTL must be 1ms to 24h"},
+		{"nil check", func(s *Set) { s.Condition("x", Check(time.Second, time.Second, nil)) }, "Check was given a nil"},
+		{"check too often", func(s *Set) { s.Condition("x", Check(time.Millisecond, time.Second, well)) }, "10ms to 24h"},
+		{"no timeout", func(s *Set) { s.Condition("x", Check(time.Second, 0, well)) }, "timeout of a Check must be"},
+		{"TTL between checks", func(s *Set) {
+			s.Condition("x", Check(time.Second, time.Second, well), TTL(2*time.Second-1))
+		}, "run out between two checks"},
 		{"twice", func(s *Set) { s.Alive("x", time.Second); s.Loop("x", time.Second) }, `"x": declared twice`},
 		{"too many", func(s *Set) {
 			for i := range maxLandmarks + 1 {
@@ -79,6 +106,9 @@ func TestBadLandmarksAreUsableAndUnreported(t *testing.T) {
 	a := s.Alive("", time.Second)
 	l := s.Loop("", time.Second)
 	a.Reach()
+	s.Deadline("", 0).Begin().End()
+	s.Level("", Limits{}, Asked(nil)).Set(1)
+	s.Condition("", Check(0, 0, nil)).Set(true, "")
 	if l.C() == nil {
 		t.Error("a Loop with a bad declaration has no channel to select on")
 	}
@@ -91,6 +121,13 @@ func TestNilIsHarmless(t *testing.T) {
 	var s *Set
 	s.Alive("a", time.Second).Reach()
 	new(Alive).Reach()
+	s.Deadline("d", time.Second).Begin().End()
+	new(Deadline).Begin().End()
+	Work{}.End()
+	s.Level("v", Above(1, 2)).Set(3)
+	new(Level).Set(3)
+	s.Condition("c").Set(false, "why not")
+	new(Condition).Set(false, "why not")
 	select {
 	case <-s.Loop("l", time.Second).C():
 		t.Error("a nil Loop gave a command")
@@ -151,6 +188,55 @@ func TestWatchersHearOfNews(t *testing.T) {
 		both("a command put", false)
 		(<-l.C())()
 		both("a command answered", true)
+
+		d := s.Deadline("d", time.Second)
+		both("a Deadline declared", true)
+		w := d.Begin()
+		both("first begun", true)
+		d.Begin().End()
+		both("begun and ended", false)
+		deadline := s.Landmarks()[2]
+		deadline.Read(time.Now())
+		w.End()
+		both("ended after a fresh reading", false)
+		w, other := d.Begin(), d.Begin()
+		time.Sleep(time.Second)
+		deadline.Read(time.Now())
+		deadline.Read(time.Now())
+		w.End()
+		both("ended when overdue", true)
+		w.End()
+		both("ended again", false)
+		other.End()
+		both("another ended when overdue", true)
+
+		v := s.Level("v", Above(10, 20))
+		both("a Level declared", true)
+		for _, step := range []struct {
+			to   float64
+			want bool
+		}{{0, true}, {10, false}, {11, true}, {19, false}, {20, true}, {99, false}, {9, true}, {math.NaN(), true}} {
+			v.Set(step.to)
+			both(fmt.Sprint("a Level set to ", step.to), step.want)
+		}
+
+		c := s.Condition("c", TTL(time.Second))
+		both("a Condition declared", true)
+		c.Set(false, "")
+		both("first set", true)
+		c.Set(false, "another reason")
+		both("set to the same", false)
+		c.Set(true, "")
+		both("turned", true)
+		condition := s.Landmarks()[4]
+		condition.Read(time.Now())
+		c.Set(true, "")
+		both("renewed", false)
+		condition.Read(time.Now())
+		time.Sleep(time.Second)
+		condition.Read(time.Now())
+		c.Set(true, "")
+		both("renewed late", true)
 
 		stopFirst()
 		s.Alive("b", time.Second)

@@ -43,6 +43,7 @@ var rooms = []room{
 
 	{path: "sidecar/internal/judge", stdlib: true},
 	{path: "sidecar/internal/registry", imports: []string{"sidecar/internal/judge"}, noGRPC: true},
+	{path: "sidecar/internal/config", imports: []string{"sidecar/internal/registry", "sidecar/internal/judge"}, noGRPC: true},
 	{path: "sidecar/internal/socket", noGRPC: true},
 	{path: "sidecar/internal/intake/*", imports: []string{
 		"sidecar/internal/registry", "sidecar/internal/judge", "sidecar/internal/socket", report, intake}},

@@ -12,7 +12,7 @@ func TestBoundaries(t *testing.T) {
 	const limit = 700 * time.Millisecond
 	at := testNow
 	process := func(l Landmark) Service {
-		return Service{[]*Instance{{Heard: at, Started: true, Landmarks: []Landmark{l}}}}
+		return Service{Instances: []*Instance{{Heard: at, Started: true, Landmarks: []Landmark{l}}}}
 	}
 	declared := func(k Kind) *Declared {
 		return &Declared{Name: "main", Kind: k, Impact: ImpactCritical, Within: limit, StartWithin: limit}
@@ -56,7 +56,7 @@ func TestBoundaries(t *testing.T) {
 		{
 			name:   "forget_after",
 			policy: Policy{StaleAfter: time.Hour, ForgetAfter: limit},
-			facts: Service{[]*Instance{
+			facts: Service{Instances: []*Instance{
 				{Presence: Vacant, Since: at, Heard: at},
 				{Heard: at, Started: true},
 			}},
@@ -65,11 +65,11 @@ func TestBoundaries(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			atLimit := at.Add(limit)
-			v := Evaluate(test.policy, test.facts, atLimit)[Liveness]
+			v := Evaluate(test.policy, test.facts, atLimit).Verdicts[Liveness]
 			if v.Cause != test.before || v.Next != atLimit+1 {
 				t.Errorf("at the limit it is %q, next in %v; want %q, next in 1ns", v.Cause, v.Next.Sub(atLimit), test.before)
 			}
-			if v := Evaluate(test.policy, test.facts, atLimit+1)[Liveness]; v.Cause != test.after {
+			if v := Evaluate(test.policy, test.facts, atLimit+1).Verdicts[Liveness]; v.Cause != test.after {
 				t.Errorf("a nanosecond on it is %q, want %q", v.Cause, test.after)
 			}
 		})
@@ -94,7 +94,7 @@ func TestReaderOfThePast(t *testing.T) {
 	for _, c := range instanceCauses {
 		in := instanceThatIs(c)
 		in.Since = testNow
-		v := Evaluate(DefaultPolicy, Service{[]*Instance{in}}, testNow)[Readiness]
+		v := Evaluate(DefaultPolicy, Service{Instances: []*Instance{in}}, testNow).Verdicts[Readiness]
 		v.FactsAt = testNow
 		if age := v.Age(then); age != 0 {
 			t.Errorf("%s: the facts' age is %v", c, age)

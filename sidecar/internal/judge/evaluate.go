@@ -5,25 +5,41 @@ type Service struct {
 	// Instances are its processes, in the order of their joining. There is
 	// none until one has reported.
 	Instances []*Instance
+	// Draining is that an operator wants it to get no new work.
+	Draining bool
+	// Past is what was judged of it before.
+	Past Past
 }
 
-// Evaluate returns the verdict on the service for each aspect at now. Every
-// process that counts must be well.
-func Evaluate(p Policy, s Service, now Instant) [Aspects]Verdict {
+// Judgement is what the facts of a service come to.
+type Judgement struct {
+	Verdicts [Aspects]Verdict
+	Past     Past    // to be given to the next evaluation
+	Next     Instant // when time alone changes any of the verdicts, Never if it does not
+}
+
+// Evaluate judges the service at now.
+func Evaluate(p Policy, s Service, now Instant) Judgement {
 	counted, next := s.counted(p, now)
-	failing := countFailing(p, counted, now)
-	var verdicts [Aspects]Verdict
+	j := Judgement{Past: s.Past, Next: next}
 	for a := range Aspect(Aspects) {
-		verdicts[a] = all(p, counted, a, now)
-		next = min(next, verdicts[a].Next)
+		t := p.Quorum.judge(p, s.working(counted, a), a, now)
+		if a == Readiness {
+			t.verdict.drain(s.Draining)
+			j.Verdicts[a], j.Past = p.damp(t, s.Past, now)
+		} else {
+			j.Verdicts[a] = t.undamped()
+		}
+		j.Next = min(j.Next, j.Verdicts[a].Next)
 	}
-	for a := range verdicts {
-		v := &verdicts[a]
+	failing := countFailing(p, counted, now)
+	for a := range j.Verdicts {
+		v := &j.Verdicts[a]
 		v.Failing = failing
-		v.Next = next // the earliest of all aspects', since each tells what is failing
+		v.Next = j.Next // the earliest of all aspects', since each tells what is failing
 		v.crowd = len(s.Instances) > 1
 	}
-	return verdicts
+	return j
 }
 
 // Counted returns the instances that the verdict at now is made of.
@@ -61,20 +77,38 @@ func (s Service) counted(p Policy, now Instant) ([]*Instance, Instant) {
 	return counted, next
 }
 
-// all judges for one aspect by the rule that every instance must be well.
-func all(p Policy, instances []*Instance, a Aspect, now Instant) Verdict {
-	if len(instances) == 0 {
-		return NoService(now)
+// working returns those of the instances that count for the aspect: a draining
+// one does not count for readiness, unless all of them are.
+func (s Service) working(counted []*Instance, a Aspect) []*Instance {
+	if a != Readiness {
+		return counted
 	}
-	v := Verdict{Status: Serving, Cause: None, Weight: 100, FactsAt: Never, Next: Never}
-	for _, in := range instances {
-		f := in.judge(p, a, now)
-		v.FactsAt = min(v.FactsAt, in.FactsAt(a))
-		v.Next = min(v.Next, f.next)
-		if f.cause.before(v.Cause) {
-			v.Status, v.Weight = NotServing, 0
-			v.Cause, v.instance, v.landmark = f.cause, in, f.landmark
+	var working []*Instance
+	for _, in := range counted {
+		if !in.Draining {
+			working = append(working, in)
 		}
+	}
+	if len(working) == 0 {
+		return counted
+	}
+	return working
+}
+
+// drain makes an operator's drain the verdict's cause, unless it has one that
+// goes before.
+func (v *Verdict) drain(wanted bool) {
+	if wanted && Draining.before(v.Cause) {
+		v.Status, v.Cause = NotServing, Draining
+		v.instance, v.landmark = nil, nil
+	}
+}
+
+// undamped is the verdict on an aspect that has neither damping nor degrees.
+func (t tally) undamped() Verdict {
+	v := t.verdict
+	if v.Status == Serving {
+		v.Weight = 100
 	}
 	return v
 }

@@ -25,6 +25,9 @@ type Instance struct {
 	// Started latches once every landmark that bears on readiness was
 	// reached.
 	Started bool
+	// Draining is a process that wants no new work: it does not count while
+	// others are left that do.
+	Draining bool
 	// Newcomer is a process that joined beside others and has not started
 	// yet: it does not count for as long as it is starting.
 	Newcomer  bool
@@ -41,7 +44,7 @@ func (in *Instance) HasStarted() bool {
 			continue
 		}
 		bearing = true
-		if !l.Reached {
+		if l.awaited() {
 			return false
 		}
 	}
@@ -98,6 +101,7 @@ func (in *Instance) FactsAt(a Aspect) Instant {
 type finding struct {
 	cause    Cause
 	landmark *Landmark // the one that gave the cause, nil if none did
+	share    float64   // of its full capacity that the process can use, 0 to 1; 0 where there is a cause
 	next     Instant   // when time alone changes it
 }
 
@@ -119,6 +123,12 @@ func (in *Instance) judge(p Policy, a Aspect, now Instant) finding {
 	}
 	f := in.judgeLandmarks(a, now)
 	f.next = min(f.next, silent)
+	if a == Readiness && in.Draining && Draining.before(f.cause) {
+		f.cause, f.landmark = Draining, nil
+	}
+	if f.cause != None {
+		f.share = 0
+	}
 	return f
 }
 
@@ -126,22 +136,26 @@ func (in *Instance) judge(p Policy, a Aspect, now Instant) finding {
 // stays so for as long as it is there.
 func (in *Instance) judgeStartup() finding {
 	if in.Started {
-		return finding{cause: None, next: Never}
+		return finding{cause: None, share: 1, next: Never}
 	}
-	return finding{cause: Starting, landmark: in.firstUnreached(), next: Never}
+	return finding{cause: Starting, landmark: in.firstAwaited(), next: Never}
 }
 
-// judgeLandmarks finds the cause that the landmarks give.
+// judgeLandmarks finds the cause that the landmarks give, and how much of its
+// capacity they leave to the process: as much as the worst of them does.
 func (in *Instance) judgeLandmarks(a Aspect, now Instant) finding {
-	f := finding{cause: None, next: Never}
+	f := finding{cause: None, share: 1, next: Never}
 	bearing := false
 	for i := range in.Landmarks {
 		l := &in.Landmarks[i]
-		state, due := l.State(now)
-		f.next = min(f.next, due)
+		r := l.read(now)
+		f.next = min(f.next, r.next)
+		if l.Impact != ImpactInformational {
+			f.share = min(f.share, r.share)
+		}
 		if l.bears(a) {
 			bearing = true
-			f.consider(l.cause(state, a), l)
+			f.consider(l.cause(r.state, a), l)
 		}
 	}
 	if !bearing && a == Readiness {
@@ -159,11 +173,11 @@ func (f *finding) consider(c Cause, l *Landmark) {
 	}
 }
 
-// firstUnreached returns the first landmark that start-up still waits for,
+// firstAwaited returns the first landmark that start-up still waits for,
 // nil if no landmark bears on readiness at all.
-func (in *Instance) firstUnreached() *Landmark {
+func (in *Instance) firstAwaited() *Landmark {
 	for i := range in.Landmarks {
-		if l := &in.Landmarks[i]; l.bears(Readiness) && !l.Reached {
+		if l := &in.Landmarks[i]; l.bears(Readiness) && l.awaited() {
 			return l
 		}
 	}

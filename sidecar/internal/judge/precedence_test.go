@@ -88,8 +88,8 @@ func TestPrecedenceAmongInstances(t *testing.T) {
 		for _, second := range instanceCauses[i:] {
 			for _, pair := range [][2]Cause{{first, second}, {second, first}} {
 				t.Run(fmt.Sprint(pair), func(t *testing.T) {
-					facts := Service{[]*Instance{instanceThatIs(pair[0]), instanceThatIs(pair[1])}}
-					for a, v := range Evaluate(DefaultPolicy, facts, testNow) {
+					facts := Service{Instances: []*Instance{instanceThatIs(pair[0]), instanceThatIs(pair[1])}}
+					for a, v := range Evaluate(DefaultPolicy, facts, testNow).Verdicts {
 						want := causesOf(first)[a]
 						if other := causesOf(second)[a]; other.before(want) {
 							want = other
@@ -143,7 +143,7 @@ func TestPrecedenceWithinOneInstance(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			in := instanceThatIs(Stalled)
 			test.worsen(in)
-			verdicts := Evaluate(DefaultPolicy, Service{[]*Instance{in}}, testNow)
+			verdicts := Evaluate(DefaultPolicy, Service{Instances: []*Instance{in}}, testNow).Verdicts
 			for a, v := range verdicts {
 				if v.Cause != test.want[a] {
 					t.Errorf("%s is %q, want %q", Aspect(a), v.Cause, test.want[a])

@@ -12,7 +12,7 @@ import (
 func TestVerdictsStandUntilNext(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		policy, facts, now := drawPolicy(t), drawService(t), drawInstant(t, "now")
-		verdicts := Evaluate(policy, facts, now)
+		verdicts := Evaluate(policy, facts, now).Verdicts
 		end := verdicts[Readiness].Next
 		for _, v := range verdicts {
 			if v.Next <= now {
@@ -33,7 +33,7 @@ func TestVerdictsStandUntilNext(t *testing.T) {
 			if then < now {
 				continue
 			}
-			for a, w := range Evaluate(policy, facts, then) {
+			for a, w := range Evaluate(policy, facts, then).Verdicts {
 				v := verdicts[a]
 				if then < v.Next && (v.Status != w.Status || v.Cause != w.Cause || v.Weight != w.Weight || v.Failing != w.Failing) {
 					t.Fatalf("%s of %d became, before its next at %d, at %d\n%+v\nfrom\n%+v", Aspect(a), now, v.Next, then, w, v)
@@ -48,7 +48,7 @@ func TestVerdictsStandUntilNext(t *testing.T) {
 func TestVerdictsKeepTheLaw(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		policy, facts, now := drawPolicy(t), drawService(t), drawInstant(t, "now")
-		verdicts := Evaluate(policy, facts, now)
+		verdicts := Evaluate(policy, facts, now).Verdicts
 		for a, v := range verdicts {
 			if (v.Weight == 0) != (v.Status != Serving) || v.Weight > 100 {
 				t.Fatalf("%s is %v with weight %d", Aspect(a), v.Status, v.Weight)

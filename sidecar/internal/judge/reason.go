@@ -35,13 +35,29 @@ func (v Verdict) reason(now Instant) string {
 		return v.reasonStarting(now)
 	case Stalled:
 		return v.landmark.reasonStalled(now)
+	case Failed:
+		return v.landmark.reasonFailed(now)
+	case Draining:
+		return v.reasonDraining()
+	case Recovering:
+		return "well again, to be told in " + span(v.until.Sub(now))
 	default:
 		return v.Cause.String()
 	}
 }
 
+func (v Verdict) reasonDraining() string {
+	if v.instance == nil {
+		return "drained by an operator; landmark resume ends it"
+	}
+	return "drained by the program itself"
+}
+
 func (v Verdict) reasonStarting(now Instant) string {
-	if v.landmark == nil {
+	switch {
+	case v.missing > 0:
+		return fmt.Sprintf("%d more processes must report", v.missing)
+	case v.landmark == nil:
 		return "the program has declared no landmark that could vouch for it"
 	}
 	return fmt.Sprintf("%s was not reached yet, made %s", v.landmark.Name, ago(now, v.landmark.At))
@@ -51,10 +67,27 @@ func (l *Landmark) reasonStalled(now Instant) string {
 	switch {
 	case !l.Reached:
 		return fmt.Sprintf("%s was never reached, made %s, allowed %s", l.Name, ago(now, l.At), span(l.StartWithin))
+	case l.Kind == KindDeadline:
+		return fmt.Sprintf("%s began %s and has not ended, allowed %s", l.Name, ago(now, l.At), span(l.Within))
 	case l.Kind == KindLoop:
 		return fmt.Sprintf("%s last answered %s, allowed %s", l.Name, ago(now, l.At), span(l.Within))
 	default:
 		return fmt.Sprintf("%s last passed %s, allowed %s", l.Name, ago(now, l.At), span(l.Within))
+	}
+}
+
+func (l *Landmark) reasonFailed(now Instant) string {
+	switch {
+	case !l.Reached:
+		return fmt.Sprintf("%s was never set, made %s, allowed %s", l.Name, ago(now, l.At), span(l.StartWithin))
+	case l.Kind == KindLevel:
+		return fmt.Sprintf("%s is %g, fails at %g", l.Name, l.Value, l.Limits.FailAt)
+	case l.Met:
+		return fmt.Sprintf("%s was last said to hold %s, which holds for %s", l.Name, ago(now, l.At), span(l.TTL))
+	case l.Why == "":
+		return l.Name + " does not hold"
+	default:
+		return l.Name + " does not hold: " + l.Why
 	}
 }
 

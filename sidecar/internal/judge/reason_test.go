@@ -30,10 +30,10 @@ func TestSpan(t *testing.T) {
 func TestReasonsNameTheirInstance(t *testing.T) {
 	well, stalled := instanceThatIs(None), instanceThatIs(Stalled)
 	const reason = "main last answered 2 s ago, allowed 1 s"
-	if got := Evaluate(DefaultPolicy, Service{[]*Instance{stalled}}, testNow)[Readiness].Reason(testNow); got != reason {
+	if got := Evaluate(DefaultPolicy, Service{Instances: []*Instance{stalled}}, testNow).Verdicts[Readiness].Reason(testNow); got != reason {
 		t.Errorf("of one process the reason is %q, want %q", got, reason)
 	}
-	got := Evaluate(DefaultPolicy, Service{[]*Instance{well, stalled}}, testNow)[Readiness].Reason(testNow)
+	got := Evaluate(DefaultPolicy, Service{Instances: []*Instance{well, stalled}}, testNow).Verdicts[Readiness].Reason(testNow)
 	if want := "instance stalled: " + reason; got != want {
 		t.Errorf("of two the reason is %q, want %q", got, want)
 	}

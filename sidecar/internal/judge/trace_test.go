@@ -179,7 +179,7 @@ func (tr *trace) index(name string) int {
 // verdict prints the verdict for each aspect, and below it its reason.
 func (tr *trace) verdict() string {
 	var out strings.Builder
-	for a, v := range Evaluate(tr.policy, Service{tr.instances}, tr.now) {
+	for a, v := range Evaluate(tr.policy, Service{Instances: tr.instances}, tr.now).Verdicts {
 		next := "never"
 		if v.Next != Never {
 			next = "in " + v.Next.Sub(tr.now).String()
@@ -197,7 +197,7 @@ func (tr *trace) verdict() string {
 func (tr *trace) describe() string {
 	states := map[State]string{Unarmed: "unarmed", OK: "ok", Degraded: "degraded", Failing: "failing"}
 	var out strings.Builder
-	for _, r := range Describe(tr.policy, Service{tr.instances}, tr.now) {
+	for _, r := range Describe(tr.policy, Service{Instances: tr.instances}, tr.now) {
 		fmt.Fprintf(&out, "%s %s, age %v, count %d", r.Name, states[r.State], tr.now.Sub(r.At), r.Count)
 		if r.Kind == KindLoop {
 			fmt.Fprintf(&out, ", lag %v", r.Lag)

@@ -18,6 +18,8 @@ type Verdict struct {
 	instance *Instance // the process that gave the cause, nil if there is none
 	landmark *Landmark // the landmark that gave the cause, nil if none did
 	crowd    bool      // the service has several processes, so a reason names its own
+	missing  int       // processes, where all that report are well and too few
+	until    Instant   // when a recovering service will be told to be serving
 }
 
 // Age returns how old the facts are at now. To a reader whose now is of before

@@ -82,7 +82,7 @@ func (a Answer) Landmarks() []Record {
 		return nil
 	}
 	var records []Record
-	for _, r := range judge.Describe(a.shot.policy, a.shot.facts, a.now) {
+	for _, r := range judge.Describe(a.shot.policy.Policy, a.shot.facts, a.now) {
 		records = append(records, Record{r, max(0, a.now.Sub(r.At))})
 	}
 	return records

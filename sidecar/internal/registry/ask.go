@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -11,7 +12,7 @@ import (
 
 // Look returns what is told of the name at once, from memory, and whether that
 // is all there is to say: it is not where the facts are older than maxAge (0 =
-// any age will do) and the main loop can be asked, while agents may still be
+// the service's own) and the main loop can be asked, while agents may still be
 // coming back to a sidecar that has just started, or while the sidecar has yet
 // to read what came in a pause of its own. Ask has the patience.
 //
@@ -19,16 +20,23 @@ import (
 // behind it, or one of these words, or empty, for all services together. Look
 // keeps no reference to it, and allocates nothing while a verdict stands.
 func (r *Registry) Look(name []byte, maxAge time.Duration) (a Answer, settled bool) {
+	a, _, settled = r.look(name, maxAge)
+	return a, settled
+}
+
+// look is Look, and returns the service's own maxAge where the asker has none.
+func (r *Registry) look(name []byte, maxAge time.Duration) (a Answer, wanted time.Duration, settled bool) {
 	service, aspect := resolve(name)
 	now, real := r.clock.Read()
 	if len(service) == 0 {
 		a = r.overall.look(aspect)
 	} else if s := (*r.services.Load())[string(service)]; s != nil {
 		a = s.look(aspect, now, real)
+		maxAge = cmp.Or(maxAge, a.shot.policy.MaxAge)
 	} else {
 		a = told(standing{Verdict: judge.UnknownService(now), since: now}, now, real)
 	}
-	return a, now == real && !r.held(a) && !outdated(a, aspect, maxAge)
+	return a, maxAge, now == real && !r.held(a) && !outdated(a, aspect, maxAge)
 }
 
 // held reports whether the answer may be another once all agents have come
@@ -72,7 +80,8 @@ func (r *Registry) Ask(ctx context.Context, name []byte, maxAge time.Duration) (
 	if err := r.awaitReport(ctx, name); err != nil {
 		return Answer{}, err
 	}
-	if a, settled = r.Look(name, maxAge); settled || maxAge == 0 {
+	a, maxAge, settled = r.look(name, maxAge)
+	if settled || maxAge == 0 {
 		return a, nil
 	}
 	return r.askLoops(ctx, name, maxAge)
@@ -139,17 +148,12 @@ func (r *Registry) behind(name []byte) ([]*service, judge.Aspect) {
 	return nil, aspect
 }
 
-// askTimeout is how long an asker waits for the services' main loops: for each
-// service the smallest Within of a Loop, at most maxAskTimeout, and of several
-// services the longest.
+// askTimeout is how long an asker waits for the services' main loops: of
+// several services the longest.
 func askTimeout(services []*service) time.Duration {
 	var timeout time.Duration
 	for _, s := range services {
-		own := maxAskTimeout
-		for _, in := range s.present.Load().facts.Instances {
-			own = min(own, in.LoopWithin())
-		}
-		timeout = max(timeout, own)
+		timeout = max(timeout, s.present.Load().askTimeout())
 	}
 	return timeout
 }

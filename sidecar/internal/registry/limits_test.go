@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"testing"
-
-	"github.com/landmark-health/landmark/sidecar/internal/judge"
 )
 
 // fill makes the registry know n more services of the user.
@@ -14,7 +12,7 @@ func fill(r *Registry, uid uint32, n int) {
 	services := maps.Clone(*r.services.Load())
 	for i := range n {
 		name := fmt.Sprintf("s%d-%d", uid, i)
-		services[name] = newService(name, uid, judge.DefaultPolicy, r.clock, r.serviceChanged)
+		services[name] = newService(name, uid, &DefaultPolicy, r.clock, r.serviceChanged)
 	}
 	r.services.Store(&services)
 }

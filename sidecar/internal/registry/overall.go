@@ -68,7 +68,7 @@ func together(services map[string]*service, a judge.Aspect, now judge.Instant) (
 	var decides *service
 	for _, s := range services {
 		shot := s.present.Load().at(now)
-		if len(shot.facts.Instances) == 0 {
+		if len(shot.facts.Instances) == 0 && !shot.policy.Configured {
 			continue // its first report is on its way
 		}
 		w := shot.standings[a].Verdict

@@ -94,3 +94,16 @@ func (b *budget) take(now judge.Instant) bool {
 	b.full = full
 	return true
 }
+
+// askTimeout is how long an asker waits for the service's main loops: what its
+// policy says, else the smallest Within of a Loop, at most maxAskTimeout.
+func (s *snapshot) askTimeout() time.Duration {
+	if s.policy.AskTimeout > 0 {
+		return s.policy.AskTimeout
+	}
+	timeout := maxAskTimeout
+	for _, in := range s.facts.Instances {
+		timeout = min(timeout, in.LoopWithin())
+	}
+	return timeout
+}

@@ -3,13 +3,12 @@ package registry
 import (
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/landmark-health/landmark/sidecar/internal/judge"
 )
 
 const (
@@ -35,6 +34,7 @@ type Registry struct {
 
 	// services is copied on each change, under mu, and read without.
 	services atomic.Pointer[map[string]*service]
+	policies map[string]Policy // by service; guarded by mu
 	mu       sync.Mutex
 
 	overall overall
@@ -85,8 +85,11 @@ func (r *Registry) admits(p Peer) error {
 
 // outranks reports whether one user may take a service from another: root and
 // the sidecar's own user may from everybody else, so that nobody can keep a
-// name that is none of his.
-func outranks(uid, owner uint32) bool { return ranking(uid) && !ranking(owner) }
+// name that is none of his, and everybody may from nobody.
+func outranks(uid, owner uint32) bool { return owner == nobody || ranking(uid) && !ranking(owner) }
+
+// nobody is the owner of a service that is configured and was not reported.
+const nobody = math.MaxUint32
 
 func ranking(uid uint32) bool { return uid == 0 || uid == uint32(os.Geteuid()) }
 
@@ -100,12 +103,12 @@ func (r *Registry) claim(p Peer) (*service, error) {
 	}
 	services := *r.services.Load()
 	if s := services[p.Service]; s != nil {
-		if owner := s.owner.Swap(p.UID); owner != p.UID {
+		if owner := s.owner.Swap(p.UID); owner != p.UID && owner != nobody {
 			s.evict(fmt.Errorf("%w: uid %d took %s from uid %d", ErrForeign, p.UID, p.Service, owner))
 		}
 		return s, nil
 	}
-	s := newService(p.Service, p.UID, judge.DefaultPolicy, r.clock, r.serviceChanged)
+	s := newService(p.Service, p.UID, r.policyOf(p.Service), r.clock, r.serviceChanged)
 	services = maps.Clone(services)
 	services[p.Service] = s
 	r.services.Store(&services)

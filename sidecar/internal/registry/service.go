@@ -16,7 +16,7 @@ const MaxInstances = 1024
 // service is one service's processes and their facts.
 type service struct {
 	name    string
-	owner   atomic.Uint32 // the uid that it belongs to; replaced under the registry's mu
+	owner   atomic.Uint32 // the uid that it belongs to, nobody if none yet; replaced under the registry's mu
 	clock   *Clock
 	changed func(*service) // called, with no lock held, when watchers are to be told
 
@@ -37,7 +37,7 @@ type place struct {
 	instance *judge.Instance
 }
 
-func newService(name string, owner uint32, policy judge.Policy, clock *Clock, changed func(*service)) *service {
+func newService(name string, owner uint32, policy *Policy, clock *Clock, changed func(*service)) *service {
 	s := &service{name: name, clock: clock, changed: changed, fires: judge.Never}
 	s.owner.Store(owner)
 	now := clock.Now()
@@ -50,7 +50,7 @@ func newService(name string, owner uint32, policy judge.Policy, clock *Clock, ch
 }
 
 // report takes a process's facts, giving it a place if it has none yet.
-func (s *service) report(from *Session, landmarks []judge.Landmark, answered uint64, now judge.Instant) error {
+func (s *service) report(from *Session, facts []Fact, answered uint64, now judge.Instant) error {
 	s.mu.Lock()
 	p, err := s.placeOf(from, now)
 	if err != nil {
@@ -62,7 +62,8 @@ func (s *service) report(from *Session, landmarks []judge.Landmark, answered uin
 		Presence:  judge.Connected,
 		Since:     p.instance.Since,
 		Heard:     now,
-		Landmarks: landmarks,
+		Draining:  from.draining,
+		Landmarks: from.landmarks(s.present.Load().policy, facts, now),
 	}
 	in.Started = p.instance.Started || in.HasStarted()
 	in.Newcomer = p.instance.Newcomer && !in.Started
@@ -92,7 +93,8 @@ func (s *service) leave(from *Session, how judge.Presence) {
 		s.mu.Unlock()
 		return
 	}
-	if how == judge.SaidGoodbye && len(s.places) > 1 {
+	if len(s.places) > 1 && (how == judge.SaidGoodbye || s.places[i].instance.Draining) {
+		// Others are left, and it went on purpose.
 		s.places = slices.Delete(s.places, i, i+1)
 	} else {
 		gone := *s.places[i].instance
@@ -146,7 +148,7 @@ func (s *service) placeOf(from *Session, now judge.Instant) (*place, error) {
 // did: they were lost for too long, or before they counted.
 func (s *service) forget(now judge.Instant) {
 	shot := s.present.Load()
-	counted := shot.facts.Counted(shot.policy, now)
+	counted := shot.facts.Counted(shot.policy.Policy, now)
 	s.places = slices.DeleteFunc(s.places, func(p *place) bool {
 		return p.session == nil && !slices.Contains(counted, p.instance)
 	})
@@ -174,6 +176,23 @@ func (s *service) succeed(i int) {
 	in.Newcomer = false
 	s.places[heir].instance = &in
 	s.places = slices.Delete(s.places, i, i+1)
+}
+
+// configure judges the service by another policy from now on. What that says
+// of landmarks counts from the next report of each process on.
+func (s *service) configure(policy *Policy) {
+	s.mu.Lock()
+	now := s.clock.Now()
+	before := s.present.Load()
+	same := before.at(now)
+	after := &snapshot{policy: policy, past: same.past, standings: same.standings}
+	after = after.follow(same.facts, now)
+	s.present.Store(after)
+	s.arm(after.next, now)
+	s.mu.Unlock()
+	if before.differs(after) {
+		s.changed(s)
+	}
 }
 
 // evict ends all sessions for the reason err and empties the service's places.

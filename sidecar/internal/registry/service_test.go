@@ -50,8 +50,7 @@ func TestLateReportTakesNothingBack(t *testing.T) {
 		if before.Cause != judge.Stale {
 			t.Fatalf("it is %v, %q", before.Status, before.Cause)
 		}
-		landmarks := []judge.Landmark{{Declared: &mainLoop, Reached: true, At: made}}
-		if err := s.report(a.session, landmarks, 0, made); err != nil {
+		if err := s.report(a.session, []Fact{{Reached: true}}, 0, made); err != nil {
 			t.Fatal(err)
 		}
 		if after := look(r, "epg"); after.Changes != before.Changes || after.Stood != before.Stood {

@@ -33,13 +33,18 @@ type Peer struct {
 	UID      uint32 // of the process
 }
 
-// Fact is what is reported of one landmark; ages are as of the report.
+// Fact is what is reported of one landmark, as the schema's message of that
+// name has it; ages are as of the report.
 type Fact struct {
 	Reached bool
-	Age     time.Duration // since the last pass or answer; since its making if never reached
+	Age     time.Duration
 	Count   uint64
 	Open    bool
+	Pending uint64
 	Lag     time.Duration
+	Value   float64
+	Met     bool
+	Why     string
 }
 
 // Session is one process that reports.
@@ -47,14 +52,18 @@ type Session struct {
 	registry *Registry
 	peer     Peer
 	link     Link
-	declared []*judge.Declared
-	number   uint64   // in the order of opening
-	room     int      // that it has taken
-	service  *service // nil until the first report
+	stated   []judge.Declared // by the program
+	draining bool             // the process wants no new work
+	number   uint64           // in the order of opening
+	room     int              // that it has taken
+	service  *service         // nil until the first report
 
-	// Guarded by service.mu.
-	asked uint64 // number of the last get-state command
-	ended error  // why the registry ended it, nil if it did not
+	// Guarded by service.mu, but that Declare takes declared away: it is called
+	// by the goroutine that reports.
+	declared []*judge.Declared // what is stated as policy has it, nil if that is to be made
+	policy   *Policy
+	asked    uint64 // number of the last get-state command
+	ended    error  // why the registry ended it, nil if it did not
 }
 
 // Open begins a session. The process appears in the service with its first
@@ -72,25 +81,26 @@ func (r *Registry) Open(p Peer, link Link) (*Session, error) {
 // Declare states which landmarks the reports that follow are of. The error
 // wraps ErrLimit.
 func (s *Session) Declare(landmarks []judge.Declared) error {
-	more := len(landmarks) - len(s.declared)
+	more := len(landmarks) - len(s.stated)
 	if err := s.registry.room.take(s.peer.UID, more); err != nil {
 		return err
 	}
 	s.room += more
-	s.declared = make([]*judge.Declared, len(landmarks))
-	for i := range landmarks {
-		s.declared[i] = &landmarks[i]
-	}
+	s.stated, s.declared = landmarks, nil
 	return nil
 }
+
+// Drain states whether the process wants no new work, as of the reports that
+// follow.
+func (s *Session) Drain(wanted bool) { s.draining = wanted }
 
 // Report takes the facts, one for each declared landmark in that order.
 // answered is the number of the latest get-state command that every loop of
 // the process has answered. The error wraps ErrForeign, ErrReplaced or
 // ErrLimit.
 func (s *Session) Report(facts []Fact, answered uint64) error {
-	if len(facts) != len(s.declared) {
-		panic(fmt.Sprintf("registry: %d facts for %d declared landmarks", len(facts), len(s.declared)))
+	if len(facts) != len(s.stated) {
+		panic(fmt.Sprintf("registry: %d facts for %d declared landmarks", len(facts), len(s.stated)))
 	}
 	if s.service == nil {
 		service, err := s.registry.claim(s.peer)
@@ -100,6 +110,20 @@ func (s *Session) Report(facts []Fact, answered uint64) error {
 		s.service = service
 	}
 	_, now := s.registry.clock.Read()
+	return s.service.report(s, facts, answered, now)
+}
+
+// landmarks makes of the facts the landmarks as the policy has them. The
+// caller holds service.mu.
+func (s *Session) landmarks(policy *Policy, facts []Fact, now judge.Instant) []judge.Landmark {
+	if s.declared == nil || s.policy != policy {
+		s.policy = policy
+		s.declared = make([]*judge.Declared, len(s.stated))
+		for i, stated := range s.stated {
+			declared := policy.apply(stated)
+			s.declared[i] = &declared
+		}
+	}
 	landmarks := make([]judge.Landmark, len(facts))
 	for i, f := range facts {
 		landmarks[i] = judge.Landmark{
@@ -108,10 +132,14 @@ func (s *Session) Report(facts []Fact, answered uint64) error {
 			At:       now.Add(-f.Age),
 			Count:    f.Count,
 			Open:     f.Open,
+			Pending:  f.Pending,
 			Lag:      f.Lag,
+			Value:    f.Value,
+			Met:      f.Met,
+			Why:      f.Why,
 		}
 	}
-	return s.service.report(s, landmarks, answered, now)
+	return landmarks
 }
 
 // endWith ends the session for the reason err. The caller holds service.mu.

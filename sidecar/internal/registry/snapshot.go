@@ -7,8 +7,9 @@ import (
 // snapshot is a service's facts and what they come to. It is immutable, and
 // true until next.
 type snapshot struct {
-	policy    judge.Policy
+	policy    *Policy
 	facts     judge.Service
+	past      judge.Past // after this evaluation
 	standings [judge.Aspects]standing
 	next      judge.Instant
 }
@@ -39,10 +40,11 @@ func (st standing) differs(n standing) bool {
 
 // follow returns the snapshot that the facts make of s at now.
 func (s *snapshot) follow(facts judge.Service, now judge.Instant) *snapshot {
-	n := &snapshot{policy: s.policy, facts: facts, next: judge.Never}
-	for a, v := range judge.Evaluate(s.policy, facts, now) {
+	facts.Past = s.past
+	j := judge.Evaluate(s.policy.Policy, facts, now)
+	n := &snapshot{policy: s.policy, facts: facts, past: j.Past, next: j.Next}
+	for a, v := range j.Verdicts {
 		n.standings[a] = s.standings[a].follow(v, now)
-		n.next = min(n.next, v.Next)
 	}
 	return n
 }

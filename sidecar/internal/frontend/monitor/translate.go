@@ -48,8 +48,14 @@ func translateLandmarks(records []registry.Record) []lmp.Landmark {
 
 // value is the number that the protocol shows of a landmark.
 func value(r registry.Record) float64 {
-	if r.Kind == judge.KindLoop {
+	switch r.Kind {
+	case judge.KindDeadline:
+		return float64(r.Pending)
+	case judge.KindLoop:
 		return r.Lag.Seconds()
+	case judge.KindLevel:
+		return r.Value
+	default:
+		return 0
 	}
-	return 0
 }

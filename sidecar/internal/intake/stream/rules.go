@@ -11,7 +11,6 @@ import (
 	"google.golang.org/grpc/status"
 
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
-	"github.com/landmark-health/landmark/sidecar/internal/judge"
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
 )
 
@@ -19,8 +18,9 @@ import (
 const (
 	maxLandmarks = 1024
 	maxText      = 128 // bytes of an instance's or a landmark's name
+	maxReason    = 255 // bytes of a Condition's reason
 	minWithin    = 100 * time.Millisecond
-	maxWithin    = 24 * time.Hour
+	maxDuration  = 24 * time.Hour
 	// maxAge is the oldest that a fact may be said to be; more is a mistake.
 	maxAge = 10 * 365 * 24 * time.Hour
 )
@@ -82,78 +82,7 @@ func checkText(field, text string, allowed func(rune) bool) error {
 
 func printableASCII(r rune) bool { return ' ' <= r && r <= '~' }
 
-// readDeclaration reads what landmarks an agent declares.
-func readDeclaration(d *reportv1.Declaration) ([]judge.Declared, error) {
-	if len(d.Landmarks) > maxLandmarks {
-		return nil, invalid("declaration.landmarks", "are %d: %d at most", len(d.Landmarks), maxLandmarks)
-	}
-	landmarks := make([]judge.Declared, len(d.Landmarks))
-	known := make(map[string]int, len(d.Landmarks))
-	for i, l := range d.Landmarks {
-		field := fmt.Sprintf("declaration.landmarks[%d]", i)
-		var err error
-		if landmarks[i], err = readLandmark(field, l); err != nil {
-			return nil, err
-		}
-		if j, twice := known[l.Name]; twice {
-			return nil, invalid(field+".name", "%q is landmarks[%d] already", l.Name, j)
-		}
-		known[l.Name] = i
-	}
-	return landmarks, nil
-}
-
-func readLandmark(field string, l *reportv1.Landmark) (judge.Declared, error) {
-	none := judge.Declared{}
-	if err := checkText(field+".name", l.Name, unicode.IsPrint); err != nil {
-		return none, err
-	}
-	if l.Kind != reportv1.Kind_KIND_ALIVE && l.Kind != reportv1.Kind_KIND_LOOP {
-		return none, invalid(field+".kind", "%v is not known to this landmarkd: KIND_ALIVE and KIND_LOOP are", l.Kind)
-	}
-	impact := l.Impact
-	if impact == reportv1.Impact_IMPACT_UNSPECIFIED {
-		impact = reportv1.Impact_IMPACT_CRITICAL
-	}
-	if impact < 0 || impact > reportv1.Impact_IMPACT_INFORMATIONAL {
-		return none, invalid(field+".impact", "%v is not known to this landmarkd", l.Impact)
-	}
-	within, ok := microseconds(l.WithinUs, maxWithin)
-	if !ok || within < minWithin {
-		return none, invalid(field+".within_us", "%d is not from 100 ms to 24 h", l.WithinUs)
-	}
-	startWithin, ok := microseconds(l.StartWithinUs, maxWithin)
-	if !ok {
-		return none, invalid(field+".start_within_us", "%d is over 24 h", l.StartWithinUs)
-	}
-	return judge.Declared{
-		Name:        l.Name,
-		Kind:        judge.Kind(l.Kind),
-		Impact:      judge.Impact(impact),
-		Within:      within,
-		StartWithin: startWithin,
-	}, nil
-}
-
-// readReport reads the facts of n declared landmarks.
-func readReport(r *reportv1.Report, n int) ([]registry.Fact, error) {
-	if len(r.Facts) != n {
-		return nil, invalid("report.facts", "are %d, where %d landmarks are declared", len(r.Facts), n)
-	}
-	facts := make([]registry.Fact, n)
-	for i, f := range r.Facts {
-		age, ok := microseconds(f.AgeUs, maxAge)
-		if !ok {
-			return nil, invalid(fmt.Sprintf("report.facts[%d].age_us", i), "%d is over ten years", f.AgeUs)
-		}
-		lag, ok := microseconds(f.LagUs, maxAge)
-		if !ok {
-			return nil, invalid(fmt.Sprintf("report.facts[%d].lag_us", i), "%d is over ten years", f.LagUs)
-		}
-		facts[i] = registry.Fact{Reached: f.Reached, Age: age, Count: f.Count, Open: f.Open, Lag: lag}
-	}
-	return facts, nil
-}
+func noControl(r rune) bool { return !unicode.IsControl(r) }
 
 // microseconds reads a duration of the schema, unless it is over limit.
 func microseconds(us uint64, limit time.Duration) (time.Duration, bool) {

@@ -148,5 +148,6 @@ func (in *intake) report(r *reportv1.Report) error {
 	if err != nil {
 		return err
 	}
+	in.session.Drain(r.Draining)
 	return in.session.Report(facts, r.Answered)
 }

@@ -385,12 +385,18 @@ type Landmark struct {
 	Kind Kind   `protobuf:"varint,2,opt,name=kind,proto3,enum=landmark.report.v1.Kind" json:"kind,omitempty"`
 	// Unspecified means the kind's own default.
 	Impact Impact `protobuf:"varint,3,opt,name=impact,proto3,enum=landmark.report.v1.Impact" json:"impact,omitempty"`
-	// Alive: the oldest a pass may be. Loop: the oldest the last answer may be
-	// while a command is open. 100 ms to 24 h.
+	// Alive: the oldest a pass may be. Deadline: the longest a piece of work may
+	// take. Loop: the oldest the last answer may be while a command is open. 100
+	// ms to 24 h; 0 for the other kinds.
 	WithinUs uint64 `protobuf:"varint,4,opt,name=within_us,json=withinUs,proto3" json:"within_us,omitempty"`
 	// How long the landmark may wait to be reached for the first time, counted
-	// from its making; 0 = as long as it takes.
+	// from its making; 0 = as long as it takes. At most 24 h.
 	StartWithinUs uint64 `protobuf:"varint,5,opt,name=start_within_us,json=startWithinUs,proto3" json:"start_within_us,omitempty"`
+	// Level only, and needed there.
+	Limits *Limits `protobuf:"bytes,6,opt,name=limits,proto3" json:"limits,omitempty"`
+	// Condition: how long what was said of it holds, 1 ms to 24 h; 0 = until
+	// something else is said.
+	TtlUs         uint64 `protobuf:"varint,7,opt,name=ttl_us,json=ttlUs,proto3" json:"ttl_us,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -460,6 +466,86 @@ func (x *Landmark) GetStartWithinUs() uint64 {
 	return 0
 }
 
+func (x *Landmark) GetLimits() *Limits {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+func (x *Landmark) GetTtlUs() uint64 {
+	if x != nil {
+		return x.TtlUs
+	}
+	return 0
+}
+
+// The limits of a Level. Both are finite numbers.
+type Limits struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where the weight begins to fall, towards fail_at; equal to fail_at = it
+	// does not fall.
+	DegradeAt float64 `protobuf:"fixed64,1,opt,name=degrade_at,json=degradeAt,proto3" json:"degrade_at,omitempty"`
+	// Where the landmark fails. If it is less than degrade_at, small numbers are
+	// the bad ones, else large ones; if they are equal, below says which.
+	FailAt float64 `protobuf:"fixed64,2,opt,name=fail_at,json=failAt,proto3" json:"fail_at,omitempty"`
+	// Small numbers are the bad ones.
+	Below         bool `protobuf:"varint,3,opt,name=below,proto3" json:"below,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Limits) Reset() {
+	*x = Limits{}
+	mi := &file_landmark_report_v1_report_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Limits) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Limits) ProtoMessage() {}
+
+func (x *Limits) ProtoReflect() protoreflect.Message {
+	mi := &file_landmark_report_v1_report_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Limits.ProtoReflect.Descriptor instead.
+func (*Limits) Descriptor() ([]byte, []int) {
+	return file_landmark_report_v1_report_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Limits) GetDegradeAt() float64 {
+	if x != nil {
+		return x.DegradeAt
+	}
+	return 0
+}
+
+func (x *Limits) GetFailAt() float64 {
+	if x != nil {
+		return x.FailAt
+	}
+	return 0
+}
+
+func (x *Limits) GetBelow() bool {
+	if x != nil {
+		return x.Below
+	}
+	return false
+}
+
 // The full present state of every declared landmark.
 type Report struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -467,14 +553,17 @@ type Report struct {
 	Facts []*Fact `protobuf:"bytes,1,rep,name=facts,proto3" json:"facts,omitempty"`
 	// The number of the latest GetState that every Loop of this agent whose
 	// impact is critical or readiness has answered since it came; 0 = none.
-	Answered      uint64 `protobuf:"varint,2,opt,name=answered,proto3" json:"answered,omitempty"`
+	Answered uint64 `protobuf:"varint,2,opt,name=answered,proto3" json:"answered,omitempty"`
+	// The program wants no new work: it is to be taken out, its connections left
+	// to finish.
+	Draining      bool `protobuf:"varint,3,opt,name=draining,proto3" json:"draining,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_landmark_report_v1_report_proto_msgTypes[4]
+	mi := &file_landmark_report_v1_report_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -486,7 +575,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_report_v1_report_proto_msgTypes[4]
+	mi := &file_landmark_report_v1_report_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -499,7 +588,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_landmark_report_v1_report_proto_rawDescGZIP(), []int{4}
+	return file_landmark_report_v1_report_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Report) GetFacts() []*Fact {
@@ -516,27 +605,46 @@ func (x *Report) GetAnswered() uint64 {
 	return 0
 }
 
+func (x *Report) GetDraining() bool {
+	if x != nil {
+		return x.Draining
+	}
+	return false
+}
+
 // What is known of one landmark at the moment of the report.
 type Fact struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Reached at least once since it was made.
+	// Reached at least once since it was made: passed, begun, answered or set.
 	Reached bool `protobuf:"varint,1,opt,name=reached,proto3" json:"reached,omitempty"`
-	// Since the last pass (Alive) or the last answer (Loop); since the making
-	// of the landmark if it was never reached.
+	// Since the last pass (Alive), the last answer (Loop), the beginning of the
+	// oldest piece of work that is open (Deadline; if none is, since the last one
+	// ended), or the last setting (Level, Condition); since the making of the
+	// landmark if it was never reached.
 	AgeUs uint64 `protobuf:"varint,2,opt,name=age_us,json=ageUs,proto3" json:"age_us,omitempty"`
-	// Passes or answers since the making of the landmark.
+	// Passes, pieces of work begun, answers, or settings since the making of the
+	// landmark.
 	Count uint64 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
 	// Loop: a get-state command was put to the loop and is not yet answered.
+	// Deadline: a piece of work is open.
 	Open bool `protobuf:"varint,4,opt,name=open,proto3" json:"open,omitempty"`
 	// Loop: from the putting of the last answered command to its answer.
-	LagUs         uint64 `protobuf:"varint,5,opt,name=lag_us,json=lagUs,proto3" json:"lag_us,omitempty"`
+	LagUs uint64 `protobuf:"varint,5,opt,name=lag_us,json=lagUs,proto3" json:"lag_us,omitempty"`
+	// Deadline: pieces of work open.
+	Pending uint64 `protobuf:"varint,6,opt,name=pending,proto3" json:"pending,omitempty"`
+	// Level: the number, finite.
+	Value float64 `protobuf:"fixed64,7,opt,name=value,proto3" json:"value,omitempty"`
+	// Condition: it holds.
+	Met bool `protobuf:"varint,8,opt,name=met,proto3" json:"met,omitempty"`
+	// Condition: why it is as it is, at most 255 bytes of UTF-8.
+	Reason        string `protobuf:"bytes,9,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Fact) Reset() {
 	*x = Fact{}
-	mi := &file_landmark_report_v1_report_proto_msgTypes[5]
+	mi := &file_landmark_report_v1_report_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -548,7 +656,7 @@ func (x *Fact) String() string {
 func (*Fact) ProtoMessage() {}
 
 func (x *Fact) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_report_v1_report_proto_msgTypes[5]
+	mi := &file_landmark_report_v1_report_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -561,7 +669,7 @@ func (x *Fact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fact.ProtoReflect.Descriptor instead.
 func (*Fact) Descriptor() ([]byte, []int) {
-	return file_landmark_report_v1_report_proto_rawDescGZIP(), []int{5}
+	return file_landmark_report_v1_report_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Fact) GetReached() bool {
@@ -599,6 +707,34 @@ func (x *Fact) GetLagUs() uint64 {
 	return 0
 }
 
+func (x *Fact) GetPending() uint64 {
+	if x != nil {
+		return x.Pending
+	}
+	return 0
+}
+
+func (x *Fact) GetValue() float64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
+func (x *Fact) GetMet() bool {
+	if x != nil {
+		return x.Met
+	}
+	return false
+}
+
+func (x *Fact) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // A clean stop: the program leaves of its own will.
 type Goodbye struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -608,7 +744,7 @@ type Goodbye struct {
 
 func (x *Goodbye) Reset() {
 	*x = Goodbye{}
-	mi := &file_landmark_report_v1_report_proto_msgTypes[6]
+	mi := &file_landmark_report_v1_report_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -620,7 +756,7 @@ func (x *Goodbye) String() string {
 func (*Goodbye) ProtoMessage() {}
 
 func (x *Goodbye) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_report_v1_report_proto_msgTypes[6]
+	mi := &file_landmark_report_v1_report_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -633,7 +769,7 @@ func (x *Goodbye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Goodbye.ProtoReflect.Descriptor instead.
 func (*Goodbye) Descriptor() ([]byte, []int) {
-	return file_landmark_report_v1_report_proto_rawDescGZIP(), []int{6}
+	return file_landmark_report_v1_report_proto_rawDescGZIP(), []int{7}
 }
 
 // From the sidecar.
@@ -650,7 +786,7 @@ type StreamResponse struct {
 
 func (x *StreamResponse) Reset() {
 	*x = StreamResponse{}
-	mi := &file_landmark_report_v1_report_proto_msgTypes[7]
+	mi := &file_landmark_report_v1_report_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -662,7 +798,7 @@ func (x *StreamResponse) String() string {
 func (*StreamResponse) ProtoMessage() {}
 
 func (x *StreamResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_report_v1_report_proto_msgTypes[7]
+	mi := &file_landmark_report_v1_report_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -675,7 +811,7 @@ func (x *StreamResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamResponse.ProtoReflect.Descriptor instead.
 func (*StreamResponse) Descriptor() ([]byte, []int) {
-	return file_landmark_report_v1_report_proto_rawDescGZIP(), []int{7}
+	return file_landmark_report_v1_report_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *StreamResponse) GetMessage() isStreamResponse_Message {
@@ -728,7 +864,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_landmark_report_v1_report_proto_msgTypes[8]
+	mi := &file_landmark_report_v1_report_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -740,7 +876,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_report_v1_report_proto_msgTypes[8]
+	mi := &file_landmark_report_v1_report_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -753,7 +889,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_landmark_report_v1_report_proto_rawDescGZIP(), []int{8}
+	return file_landmark_report_v1_report_proto_rawDescGZIP(), []int{9}
 }
 
 // The get-state command: to be put to every Loop whose impact is critical or
@@ -769,7 +905,7 @@ type GetState struct {
 
 func (x *GetState) Reset() {
 	*x = GetState{}
-	mi := &file_landmark_report_v1_report_proto_msgTypes[9]
+	mi := &file_landmark_report_v1_report_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -781,7 +917,7 @@ func (x *GetState) String() string {
 func (*GetState) ProtoMessage() {}
 
 func (x *GetState) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_report_v1_report_proto_msgTypes[9]
+	mi := &file_landmark_report_v1_report_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -794,7 +930,7 @@ func (x *GetState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetState.ProtoReflect.Descriptor instead.
 func (*GetState) Descriptor() ([]byte, []int) {
-	return file_landmark_report_v1_report_proto_rawDescGZIP(), []int{9}
+	return file_landmark_report_v1_report_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetState) GetNumber() uint64 {
@@ -819,22 +955,34 @@ const file_landmark_report_v1_report_proto_rawDesc = "" +
 	"\aservice\x18\x01 \x01(\tR\aservice\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\tR\binstance\"I\n" +
 	"\vDeclaration\x12:\n" +
-	"\tlandmarks\x18\x01 \x03(\v2\x1c.landmark.report.v1.LandmarkR\tlandmarks\"\xc5\x01\n" +
+	"\tlandmarks\x18\x01 \x03(\v2\x1c.landmark.report.v1.LandmarkR\tlandmarks\"\x90\x02\n" +
 	"\bLandmark\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12,\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x18.landmark.report.v1.KindR\x04kind\x122\n" +
 	"\x06impact\x18\x03 \x01(\x0e2\x1a.landmark.report.v1.ImpactR\x06impact\x12\x1b\n" +
 	"\twithin_us\x18\x04 \x01(\x04R\bwithinUs\x12&\n" +
-	"\x0fstart_within_us\x18\x05 \x01(\x04R\rstartWithinUs\"T\n" +
+	"\x0fstart_within_us\x18\x05 \x01(\x04R\rstartWithinUs\x122\n" +
+	"\x06limits\x18\x06 \x01(\v2\x1a.landmark.report.v1.LimitsR\x06limits\x12\x15\n" +
+	"\x06ttl_us\x18\a \x01(\x04R\x05ttlUs\"V\n" +
+	"\x06Limits\x12\x1d\n" +
+	"\n" +
+	"degrade_at\x18\x01 \x01(\x01R\tdegradeAt\x12\x17\n" +
+	"\afail_at\x18\x02 \x01(\x01R\x06failAt\x12\x14\n" +
+	"\x05below\x18\x03 \x01(\bR\x05below\"p\n" +
 	"\x06Report\x12.\n" +
 	"\x05facts\x18\x01 \x03(\v2\x18.landmark.report.v1.FactR\x05facts\x12\x1a\n" +
-	"\banswered\x18\x02 \x01(\x04R\banswered\"x\n" +
+	"\banswered\x18\x02 \x01(\x04R\banswered\x12\x1a\n" +
+	"\bdraining\x18\x03 \x01(\bR\bdraining\"\xd2\x01\n" +
 	"\x04Fact\x12\x18\n" +
 	"\areached\x18\x01 \x01(\bR\areached\x12\x15\n" +
 	"\x06age_us\x18\x02 \x01(\x04R\x05ageUs\x12\x14\n" +
 	"\x05count\x18\x03 \x01(\x04R\x05count\x12\x12\n" +
 	"\x04open\x18\x04 \x01(\bR\x04open\x12\x15\n" +
-	"\x06lag_us\x18\x05 \x01(\x04R\x05lagUs\"\t\n" +
+	"\x06lag_us\x18\x05 \x01(\x04R\x05lagUs\x12\x18\n" +
+	"\apending\x18\x06 \x01(\x04R\apending\x12\x14\n" +
+	"\x05value\x18\a \x01(\x01R\x05value\x12\x10\n" +
+	"\x03met\x18\b \x01(\bR\x03met\x12\x16\n" +
+	"\x06reason\x18\t \x01(\tR\x06reason\"\t\n" +
 	"\aGoodbye\"\x91\x01\n" +
 	"\x0eStreamResponse\x127\n" +
 	"\awelcome\x18\x01 \x01(\v2\x1b.landmark.report.v1.WelcomeH\x00R\awelcome\x12;\n" +
@@ -872,7 +1020,7 @@ func file_landmark_report_v1_report_proto_rawDescGZIP() []byte {
 }
 
 var file_landmark_report_v1_report_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_landmark_report_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_landmark_report_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_landmark_report_v1_report_proto_goTypes = []any{
 	(Kind)(0),              // 0: landmark.report.v1.Kind
 	(Impact)(0),            // 1: landmark.report.v1.Impact
@@ -880,29 +1028,31 @@ var file_landmark_report_v1_report_proto_goTypes = []any{
 	(*Hello)(nil),          // 3: landmark.report.v1.Hello
 	(*Declaration)(nil),    // 4: landmark.report.v1.Declaration
 	(*Landmark)(nil),       // 5: landmark.report.v1.Landmark
-	(*Report)(nil),         // 6: landmark.report.v1.Report
-	(*Fact)(nil),           // 7: landmark.report.v1.Fact
-	(*Goodbye)(nil),        // 8: landmark.report.v1.Goodbye
-	(*StreamResponse)(nil), // 9: landmark.report.v1.StreamResponse
-	(*Welcome)(nil),        // 10: landmark.report.v1.Welcome
-	(*GetState)(nil),       // 11: landmark.report.v1.GetState
+	(*Limits)(nil),         // 6: landmark.report.v1.Limits
+	(*Report)(nil),         // 7: landmark.report.v1.Report
+	(*Fact)(nil),           // 8: landmark.report.v1.Fact
+	(*Goodbye)(nil),        // 9: landmark.report.v1.Goodbye
+	(*StreamResponse)(nil), // 10: landmark.report.v1.StreamResponse
+	(*Welcome)(nil),        // 11: landmark.report.v1.Welcome
+	(*GetState)(nil),       // 12: landmark.report.v1.GetState
 }
 var file_landmark_report_v1_report_proto_depIdxs = []int32{
 	3,  // 0: landmark.report.v1.StreamRequest.hello:type_name -> landmark.report.v1.Hello
 	4,  // 1: landmark.report.v1.StreamRequest.declaration:type_name -> landmark.report.v1.Declaration
-	6,  // 2: landmark.report.v1.StreamRequest.report:type_name -> landmark.report.v1.Report
-	8,  // 3: landmark.report.v1.StreamRequest.goodbye:type_name -> landmark.report.v1.Goodbye
+	7,  // 2: landmark.report.v1.StreamRequest.report:type_name -> landmark.report.v1.Report
+	9,  // 3: landmark.report.v1.StreamRequest.goodbye:type_name -> landmark.report.v1.Goodbye
 	5,  // 4: landmark.report.v1.Declaration.landmarks:type_name -> landmark.report.v1.Landmark
 	0,  // 5: landmark.report.v1.Landmark.kind:type_name -> landmark.report.v1.Kind
 	1,  // 6: landmark.report.v1.Landmark.impact:type_name -> landmark.report.v1.Impact
-	7,  // 7: landmark.report.v1.Report.facts:type_name -> landmark.report.v1.Fact
-	10, // 8: landmark.report.v1.StreamResponse.welcome:type_name -> landmark.report.v1.Welcome
-	11, // 9: landmark.report.v1.StreamResponse.get_state:type_name -> landmark.report.v1.GetState
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	6,  // 7: landmark.report.v1.Landmark.limits:type_name -> landmark.report.v1.Limits
+	8,  // 8: landmark.report.v1.Report.facts:type_name -> landmark.report.v1.Fact
+	11, // 9: landmark.report.v1.StreamResponse.welcome:type_name -> landmark.report.v1.Welcome
+	12, // 10: landmark.report.v1.StreamResponse.get_state:type_name -> landmark.report.v1.GetState
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_landmark_report_v1_report_proto_init() }
@@ -916,7 +1066,7 @@ func file_landmark_report_v1_report_proto_init() {
 		(*StreamRequest_Report)(nil),
 		(*StreamRequest_Goodbye)(nil),
 	}
-	file_landmark_report_v1_report_proto_msgTypes[7].OneofWrappers = []any{
+	file_landmark_report_v1_report_proto_msgTypes[8].OneofWrappers = []any{
 		(*StreamResponse_Welcome)(nil),
 		(*StreamResponse_GetState)(nil),
 	}
@@ -926,7 +1076,7 @@ func file_landmark_report_v1_report_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_landmark_report_v1_report_proto_rawDesc), len(file_landmark_report_v1_report_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

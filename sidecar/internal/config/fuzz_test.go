@@ -1,0 +1,42 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"testing"
+)
+
+// FuzzParse holds that no file makes the reader panic, that what it accepts is
+// in range, and that what it refuses is told with a place in the file.
+func FuzzParse(f *testing.F) {
+	for _, path := range []string{"testdata/problems.txt", reference} {
+		src, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(src)
+	}
+	for _, c := range readCases(f) {
+		f.Add([]byte(c.src))
+	}
+	for _, src := range []string{
+		"", "---\n...\n", "services: {a: &x {<<: *x}, b: {<<: [*x, {max_age: 1s}]}}", "? services\n: ? a\n  : {}\n",
+		"services: &a !t {*a : |\n x\n}", "&r services:\r\n  a:\r    fall_after: 'x''y'\n", "{services, \"a\\u0000\": [>-\n]}",
+	} {
+		f.Add([]byte(src))
+	}
+	f.Fuzz(func(t *testing.T, src []byte) {
+		services, err := parse("f", src)
+		if err == nil {
+			checkPolicies(t, services)
+			return
+		}
+		var first problem
+		if !errors.As(err, &first) {
+			t.Fatalf("the error has no place: %v", err)
+		}
+		if lines := newReader("f", src).lines; first.line < 1 || first.line > len(lines) || first.column < 1 {
+			t.Errorf("the place is not in the file of %d lines: %v", len(lines), err)
+		}
+	})
+}

@@ -1,0 +1,103 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"unicode"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+const (
+	// maxProblems is how many things that are wrong are told at once.
+	maxProblems = 10
+	// maxExcerpt is how much of a line is shown, in characters.
+	maxExcerpt = 100
+)
+
+// problem is something wrong in a file. Lines and columns count from 1, columns
+// in characters.
+type problem struct {
+	file         string
+	line, column int
+	path         path // to what is wrong, as far as one leads there
+	message      string
+	excerpt      string // empty until it is told
+}
+
+// Error tells the problem as editors and compilers do, so that tools find the
+// place, and shows the line.
+func (p problem) Error() string {
+	message := p.message
+	if len(p.path) > 0 {
+		message = p.path.String() + ": " + message
+	}
+	return fmt.Sprintf("%s:%d:%d: %s\n%s", p.file, p.line, p.column, message, p.excerpt)
+}
+
+// fail notes that something is wrong with a node; the message follows upon the
+// path, as in "PATH: is empty".
+func (r *reader) fail(n ast.Node, at path, format string, args ...any) {
+	n = r.plain(n)
+	if m, ok := n.(*ast.MappingNode); ok && !m.IsFlowStyle && len(m.Values) > 0 {
+		n = m.Values[0].Key // a block mapping's own token is the first colon
+	}
+	position := n.GetToken().Position
+	r.failAt(position.Line, position.Column, at, format, args...)
+}
+
+// failAt notes that something is wrong at a place in the file. Of several
+// things at one place, as where an anchor is used often, the first is told.
+func (r *reader) failAt(line, column int, at path, format string, args ...any) {
+	if slices.ContainsFunc(r.problems, func(p problem) bool { return p.line == line && p.column == column }) {
+		return
+	}
+	r.problems = append(r.problems, problem{
+		file: r.name, line: line, column: column, path: at,
+		message: fmt.Sprintf(format, args...),
+	})
+}
+
+// excerpt shows a line and points at the column.
+func (r *reader) excerpt(line, column int) string {
+	var text []rune
+	if line >= 1 && line <= len(r.lines) {
+		text = []rune(r.lines[line-1])
+	}
+	pointer := min(max(column-1, 0), len(text))
+	if skip := pointer - maxExcerpt/2; skip > 0 && len(text) > maxExcerpt {
+		text, pointer = append([]rune("…"), text[skip:]...), maxExcerpt/2+1
+	}
+	if len(text) > maxExcerpt {
+		text = append(text[:maxExcerpt:maxExcerpt], '…')
+	}
+	for i, c := range text {
+		if c == '\t' {
+			text[i] = ' '
+		} else if !unicode.IsPrint(c) {
+			text[i] = unicode.ReplacementChar // what a terminal might obey
+		}
+	}
+	return fmt.Sprintf("%8d | %s\n%8s | %*s", line, string(text), "", pointer+1, "^")
+}
+
+// err returns all that was found wrong, in the order of the file.
+func (r *reader) err() error {
+	if len(r.problems) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(r.problems, func(a, b problem) int {
+		return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.column, b.column))
+	})
+	var errs []error
+	for _, p := range r.problems[:min(len(r.problems), maxProblems)] {
+		p.excerpt = r.excerpt(p.line, p.column)
+		errs = append(errs, p)
+	}
+	if more := len(r.problems) - maxProblems; more > 0 {
+		errs = append(errs, fmt.Errorf("%s: and %d more", r.name, more))
+	}
+	return errors.Join(errs...)
+}

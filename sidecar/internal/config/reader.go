@@ -1,0 +1,204 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// reader reads one document, and notes all that is wrong with it.
+type reader struct {
+	name     string   // the file's
+	lines    []string // its text, without line ends
+	aliases  map[*ast.AliasNode]ast.Node
+	entries  int // keys read by now, see maxEntries
+	problems []problem
+}
+
+func newReader(name string, src []byte) *reader {
+	text := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(strings.TrimPrefix(string(src), "\ufeff"))
+	return &reader{name: name, lines: strings.Split(text, "\n"), aliases: make(map[*ast.AliasNode]ast.Node)}
+}
+
+// path is where in the document something stands: the keys that lead there.
+type path []string
+
+// to is the path to what stands under the key.
+func (p path) to(key string) path { return append(p[:len(p):len(p)], key) }
+
+// maxShown is how much of a key is shown, in bytes: the longest name whole.
+const maxShown = 128
+
+// bare matches the keys that need no quotes for a path to be clear.
+var bare = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+
+// String joins the keys: services.epg.landmarks."main loop".within.
+func (p path) String() string {
+	keys := make([]string, len(p))
+	for i, k := range p {
+		switch {
+		case len(k) > maxShown:
+			keys[i] = strconv.Quote(k[:maxShown]) + "…"
+		case !bare.MatchString(k):
+			keys[i] = strconv.Quote(k)
+		default:
+			keys[i] = k
+		}
+	}
+	return strings.Join(keys, ".")
+}
+
+// link finds what each alias stands for: what the last anchor of its name
+// before it names. It reports whether all are known. Since an anchor is known
+// only behind what it names, nothing contains itself.
+func (r *reader) link(body ast.Node) bool {
+	anchors := make(map[string]ast.Node)
+	linked := true
+	var visit func(ast.Node)
+	visit = func(n ast.Node) {
+		switch n := n.(type) {
+		case *ast.AnchorNode:
+			visit(n.Value)
+			anchors[n.Name.GetToken().Value] = n.Value
+		case *ast.AliasNode:
+			name := n.Value.GetToken().Value
+			named, ok := anchors[name]
+			if !ok {
+				r.failAt(n.Start.Position.Line, n.Start.Position.Column, nil, "*%s has no anchor before it: write &%[1]s before what it stands for", name)
+				linked = false
+			}
+			r.aliases[n] = named
+		case *ast.TagNode:
+			visit(n.Value)
+		case *ast.MappingKeyNode:
+			visit(n.Value)
+		case *ast.MappingNode:
+			for _, v := range n.Values {
+				visit(v.Key)
+				visit(v.Value)
+			}
+		case *ast.SequenceNode:
+			for _, v := range n.Values {
+				visit(v)
+			}
+		}
+	}
+	visit(body)
+	return linked
+}
+
+// plain is what a node stands for, behind all anchors and aliases.
+func (r *reader) plain(n ast.Node) ast.Node {
+	for {
+		switch named := n.(type) {
+		case *ast.AnchorNode:
+			n = named.Value
+		case *ast.AliasNode:
+			n = r.aliases[named]
+		default:
+			return n
+		}
+	}
+}
+
+// text returns the text of a scalar, without its quotes. Of what kind YAML
+// holds it to be does not matter: the key says what it has to be.
+func (r *reader) text(n ast.Node) (text string, ok bool) {
+	switch n := r.plain(n).(type) {
+	case *ast.StringNode:
+		return n.Value, true
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
+		return n.GetToken().Value, true
+	default:
+		return "", false
+	}
+}
+
+// describe names what is not what it should be.
+func describe(n ast.Node) string {
+	switch n.(type) {
+	case *ast.NullNode:
+		return "empty"
+	case *ast.MappingNode:
+		return "a mapping"
+	case *ast.SequenceNode:
+		return "a list"
+	case *ast.LiteralNode:
+		return "a block of text"
+	case *ast.TagNode:
+		return "a tag"
+	default:
+		return fmt.Sprintf("%.40q", n.GetToken().Value)
+	}
+}
+
+// entry is a key of a mapping, and what stands behind it.
+type entry struct {
+	name  string
+	key   ast.Node
+	value ast.Node
+}
+
+// mapping returns the entries of a mapping, what is merged into it included
+// (<<: *anchor). One with nothing in it may be left out.
+func (r *reader) mapping(at path, n ast.Node) []entry {
+	n = r.plain(n)
+	m, ok := n.(*ast.MappingNode)
+	if !ok {
+		if _, empty := n.(*ast.NullNode); !empty {
+			r.fail(n, at, "must be a mapping, not %s: write keys below it, indented, each with a colon and a space, or indent this line if it belongs to the key above", describe(n))
+		}
+		return nil
+	}
+	if r.entries > maxEntries {
+		return nil
+	}
+	if r.entries += 1 + len(m.Values); r.entries > maxEntries {
+		r.fail(m, at, "here are more than %d keys, those that anchors stand for counted each time: use fewer", maxEntries)
+		return nil
+	}
+
+	var own, merged []entry
+	lines := make(map[string]int) // by key, the line on which it stands
+	for _, v := range m.Values {
+		if v.Key.IsMergeKey() {
+			merged = append(merged, r.merge(at, v.Value)...)
+			continue
+		}
+		name, ok := r.text(v.Key)
+		switch line := lines[name]; {
+		case !ok:
+			r.fail(v.Key, at, "has a key that is %s: write a name", describe(r.plain(v.Key)))
+			continue
+		case line > 0:
+			r.fail(v.Key, at.to(name), "stands on line %d already: take one of the two out", line)
+			continue
+		}
+		lines[name] = v.Key.GetToken().Position.Line
+		own = append(own, entry{name, v.Key, v.Value})
+	}
+	for _, e := range merged {
+		if lines[e.name] == 0 {
+			lines[e.name] = e.key.GetToken().Position.Line
+			own = append(own, e)
+		}
+	}
+	return own
+}
+
+// merge returns the entries that a mapping takes over from another, or from a
+// list of others, of which the first counts.
+func (r *reader) merge(at path, n ast.Node) []entry {
+	sources := []ast.Node{n}
+	if list, ok := r.plain(n).(*ast.SequenceNode); ok {
+		sources = list.Values
+	}
+	var entries []entry
+	for _, s := range sources {
+		entries = append(entries, r.mapping(at.to("<<"), s)...)
+	}
+	return entries
+}

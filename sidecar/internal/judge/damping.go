@@ -1,0 +1,82 @@
+package judge
+
+import "time"
+
+// Past is what has been of a service's readiness: all that the judge needs to
+// remember from one evaluation to the next.
+type Past struct {
+	Told   bool    // it was told to be serving
+	Served bool    // it was told so once at least
+	Well   bool    // undamped, it was serving
+	Since  Instant // since when Well is what it is
+	Up     Instant // since when it has been told to be serving, the first time aside
+}
+
+// damp makes of the undamped verdict and of the past what is told: a fall is
+// told after fall_after, a recovery after recover_after, and then the weight
+// grows for slow_start. A fall on purpose is told at once, and so is the first
+// serving verdict, with its full weight: a sidecar that has been restarted
+// must not take out a healthy program.
+func (p Policy) damp(t tally, past Past, now Instant) (Verdict, Past) {
+	well := t.verdict.Status == Serving
+	if well != past.Well || past == (Past{}) {
+		past.Well, past.Since = well, now
+	}
+	switch {
+	case well && past.Told:
+		return p.ramp(t, past, now), past
+	case well && !past.Served:
+		past.Told, past.Served, past.Up = true, true, now.Add(-p.SlowStart)
+		return p.ramp(t, past, now), past
+	case well:
+		if due := past.Since.Add(p.RecoverAfter); now < due {
+			return t.recovering(due), past
+		}
+		past.Told, past.Up = true, now
+		return p.ramp(t, past, now), past
+	case past.Told && !t.verdict.Cause.deliberate():
+		if due := past.Since.Add(p.FallAfter); now < due {
+			return t.holding(due), past
+		}
+	}
+	past.Told = false
+	return t.verdict, past
+}
+
+// deliberate reports whether somebody wanted the service out.
+func (c Cause) deliberate() bool { return c == Draining || c == Stopped }
+
+// recovering is the verdict on a service that is well, until due.
+func (t tally) recovering(due Instant) Verdict {
+	v := t.verdict
+	v.Status, v.Cause = NotServing, Recovering
+	v.until = due
+	v.Next = min(v.Next, due)
+	return v
+}
+
+// holding is the verdict on a service that is not well, and is not yet told to
+// have fallen, until due.
+func (t tally) holding(due Instant) Verdict {
+	v := t.verdict
+	v.Status, v.Cause, v.Weight = Serving, None, weight(t.share)
+	v.instance, v.landmark = nil, nil
+	v.Next = min(v.Next, due)
+	return v
+}
+
+// ramp is the verdict on a service that is told to be serving, at the weight
+// that slow_start lets it have by now.
+func (p Policy) ramp(t tally, past Past, now Instant) Verdict {
+	v := t.verdict
+	share := t.share
+	if up := now.Sub(past.Up); up < p.SlowStart {
+		share *= float64(up) / float64(p.SlowStart)
+		v.Next = min(v.Next, now.Add(max(p.SlowStart/100, minRampStep)))
+	}
+	v.Weight = weight(share)
+	return v
+}
+
+// minRampStep bounds how often a growing weight is told.
+const minRampStep = 100 * time.Millisecond

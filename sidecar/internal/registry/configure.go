@@ -1,0 +1,41 @@
+package registry
+
+import "maps"
+
+// Configure gives the services their policies, by name; those that are not
+// named have DefaultPolicy. What is known of a service stays. One that is named
+// and was not reported is not serving until it is; one that is named no more
+// and never was reported is forgotten.
+func (r *Registry) Configure(policies map[string]Policy) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.policies = policies
+	services := maps.Clone(*r.services.Load())
+	for name, s := range services {
+		if _, named := policies[name]; !named && s.owner.Load() == nobody {
+			delete(services, name)
+			continue
+		}
+		s.configure(r.policyOf(name))
+	}
+	for name := range policies {
+		if services[name] == nil {
+			services[name] = newService(name, nobody, r.policyOf(name), r.clock, r.serviceChanged)
+		}
+	}
+	r.services.Store(&services)
+	r.overall.update()
+	for name := range services {
+		r.watches.wake(name)
+	}
+}
+
+// policyOf returns the policy of the service. The caller holds mu.
+func (r *Registry) policyOf(name string) *Policy {
+	policy, named := r.policies[name]
+	if !named {
+		policy = DefaultPolicy
+	}
+	policy.Configured = named
+	return &policy
+}
