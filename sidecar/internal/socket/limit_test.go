@@ -94,10 +94,10 @@ func TestRefusalsAreToldOnceAMinute(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		r.Log("uid 2", 7)
 		told(1, "uid 2")
-		time.Sleep(30*time.Second - 1)
+		time.Sleep(30*time.Second - time.Nanosecond)
 		r.Log("uid 1", 7)
 		told(1, "uid 1")
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		r.Log("uid 1", 7)
 		r.Log("uid 2", 7) // whose minute is not over
 		told(2, "uid 1")

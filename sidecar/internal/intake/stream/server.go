@@ -27,9 +27,6 @@ const (
 	// maxHeaders bounds a stream's headers, in bytes. Agents send none of
 	// their own.
 	maxHeaders = 16 << 10
-	// bufferSize is how much is read and written at once, in bytes: most
-	// reports are far shorter, and an idle connection holds the room.
-	bufferSize = 8 << 10
 	// handshakeWithin is how long a new connection may take to speak HTTP/2.
 	// It bounds Run's end as well: gRPC waits for handshakes when it stops.
 	handshakeWithin = 2 * time.Second
@@ -74,9 +71,6 @@ func options() []grpc.ServerOption {
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.MaxHeaderListSize(maxHeaders),
-		grpc.ReadBufferSize(bufferSize),
-		grpc.WriteBufferSize(bufferSize),
-		grpc.SharedWriteBuffer(true),
 		grpc.ConnectionTimeout(handshakeWithin),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleWithin}),
 		grpc.StreamInterceptor(demandHello),
