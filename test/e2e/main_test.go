@@ -19,6 +19,9 @@ import (
 var programs string
 
 func TestMain(m *testing.M) {
+	if listener := os.Getenv(crowdAt); listener != "" {
+		crowd(listener)
+	}
 	os.Exit(run(m))
 }
 

@@ -27,7 +27,20 @@ type process struct {
 // start starts a program, whose standard error goes to the test's log.
 func start(t *testing.T, path string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, cmd: exec.Command(path, args...), exited: make(chan struct{}), more: make(chan struct{}, 1)}
+	p := prepare(t, path, args...)
+	p.start()
+	return p
+}
+
+// prepare returns the process of a program, for a test that has more to say of
+// it before it starts.
+func prepare(t *testing.T, path string, args ...string) *process {
+	return &process{t: t, cmd: exec.Command(path, args...), exited: make(chan struct{}), more: make(chan struct{}, 1)}
+}
+
+func (p *process) start() {
+	t := p.t
+	t.Helper()
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +62,6 @@ func start(t *testing.T, path string, args ...string) *process {
 			t.Logf("%s:\n%s", strings.Join(p.cmd.Args, " "), strings.Join(p.lines, "\n"))
 		}
 	})
-	return p
 }
 
 func (p *process) read(r io.Reader) {

@@ -1,0 +1,156 @@
+package e2e_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// crowdAt has the listener, as NETWORK ADDRESS, that a process which a test
+// started is to crowd.
+const crowdAt = "LANDMARK_E2E_CROWD"
+
+// nobody is a user who owns nothing.
+const nobody = 65534
+
+// crowd holds 150 idle connections to the listener until the process is
+// killed, and opens each one that is closed on it again.
+func crowd(listener string) {
+	network, address, _ := strings.Cut(listener, " ")
+	var tried sync.WaitGroup
+	for range 150 {
+		tried.Add(1)
+		go func() {
+			once := sync.OnceFunc(tried.Done)
+			for {
+				if conn, err := net.Dial(network, address); err == nil {
+					time.AfterFunc(200*time.Millisecond, once) // time to be refused
+					io.Copy(io.Discard, conn)
+					conn.Close()
+				}
+				once()
+				time.Sleep(500 * time.Millisecond)
+			}
+		}()
+	}
+	tried.Wait()
+	fmt.Fprintln(os.Stderr, "crowded")
+	select {}
+}
+
+// crowd crowds the listener, as the user nobody where there can be one.
+func (h *house) crowd(listener string) {
+	h.t.Helper()
+	// The user may not search the directory that the binary lies in.
+	p := prepare(h.t, "/proc/self/exe")
+	p.cmd.Env = []string{crowdAt + "=" + listener}
+	p.cmd.Dir = "/"
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if os.Geteuid() == 0 {
+		p.cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
+	}
+	p.start()
+	p.awaitLine("crowded")
+}
+
+// newPoorHouse starts landmarkd with 64 descriptors, where every user can
+// reach it.
+func newPoorHouse(t *testing.T) *house {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "landmark") // t.TempDir is closed to other users
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	h := &house{t: t, socket: filepath.Join(dir, "agent.sock"), monitor: freeAddress(t), grpc: freeAddress(t)}
+	h.sidecar = start(t, "/bin/sh", "-c", `ulimit -n 64; exec "$0" "$@"`,
+		program("landmarkd"), "-agent-socket", h.socket, "-monitor", h.monitor, "-grpc", h.grpc)
+	h.sidecar.awaitLine("landmarkd is ready")
+	return h
+}
+
+// However many connections strangers open to one listener, the others have
+// theirs, and a program that starts again is found to serve.
+func TestStrangersTakeNoDescriptors(t *testing.T) {
+	udp, tcp := lmpAsker("udp", 0), lmpAsker("tcp", 0)
+	newGRPC := func(h *house, service string) string { return grpcClient(t, h)(h, service) } // by a connection of its own
+	for _, tt := range []struct {
+		crowded []string
+		left    map[string]asker // who is answered still
+	}{
+		{[]string{"agents"}, map[string]asker{"UDP": udp, "TCP": tcp, "gRPC": newGRPC}},
+		{[]string{"monitor"}, map[string]asker{"UDP": udp, "gRPC": newGRPC}},
+		{[]string{"gRPC"}, map[string]asker{"UDP": udp, "TCP": tcp}},
+		{[]string{"agents", "monitor", "gRPC"}, map[string]asker{"UDP": udp}},
+	} {
+		t.Run(strings.Join(tt.crowded, ","), func(t *testing.T) {
+			h := newPoorHouse(t)
+			server, _ := h.epg("500ms")
+			for _, listener := range tt.crowded {
+				switch listener {
+				case "agents":
+					if os.Geteuid() != 0 {
+						t.Skip("only root can start a process of another user")
+					}
+					h.crowd("unix " + h.socket)
+					h.sidecar.awaitLine(fmt.Sprint("agents of uid ", nobody))
+				case "monitor":
+					h.crowd("tcp " + h.monitor)
+				case "gRPC":
+					h.crowd("tcp " + h.grpc)
+					h.sidecar.awaitLine("gRPC clients")
+				}
+			}
+			for range 3 {
+				server.kill()
+				h.await(udp, "epg", "NOT_SERVING lost")
+				begun := time.Now()
+				server, _ = h.epg("500ms")
+				if took := time.Since(begun); took > 2*time.Second {
+					t.Errorf("a program that started again serves after %v, allowed 2 s", took)
+				}
+			}
+			for name, ask := range tt.left {
+				if told := ask(h, "epg"); !strings.HasPrefix(told, "SERVING") {
+					t.Errorf("by %s is told %q", name, told)
+				}
+			}
+			if open := h.sidecar.descriptors(); open > 64 {
+				t.Errorf("landmarkd has %d descriptors", open)
+			} else {
+				t.Logf("landmarkd has %d descriptors", open)
+			}
+			if code := h.sidecar.terminate(); code != 0 {
+				t.Errorf("landmarkd ended with exit code %d", code)
+			}
+		})
+	}
+}
+
+// descriptors returns how many descriptors the process has open.
+func (p *process) descriptors() int {
+	p.t.Helper()
+	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return len(open)
+}
+
+// With too few descriptors to share, landmarkd says so and does not start.
+func TestTooFewDescriptors(t *testing.T) {
+	code, _, stderr := runProgram(t, "/bin/sh", "-c", `ulimit -n 31; exec "$0" -agent-socket "" -monitor "" -grpc ""`, program("landmarkd"))
+	if code != 1 || !strings.Contains(stderr, "only 31 files may be open") || strings.Count(stderr, "\n") != 1 {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+}
