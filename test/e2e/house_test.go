@@ -29,10 +29,11 @@ func newHouse(t *testing.T) *house {
 	return h
 }
 
-// start starts landmarkd, again if it ran before.
-func (h *house) start() {
+// start starts landmarkd, again if it ran before, with further flags if any.
+func (h *house) start(flags ...string) {
 	h.t.Helper()
-	h.sidecar = start(h.t, program("landmarkd"), "-agent-socket", h.socket, "-monitor", h.monitor, "-grpc", h.grpc)
+	h.sidecar = start(h.t, program("landmarkd"),
+		append(flags, "-agent-socket", h.socket, "-monitor", h.monitor, "-grpc", h.grpc)...)
 	h.sidecar.awaitLine("landmarkd is ready")
 }
 

@@ -135,3 +135,26 @@ func TestSidecarStopsWithWatchOpen(t *testing.T) {
 		t.Errorf("while landmarkd stopped, of a healthy program it was told: %q", asking.told)
 	}
 }
+
+// What died or froze while the sidecar itself was stopped is told by its first
+// answer.
+func TestSidecarPausedHearsWhatItMissed(t *testing.T) {
+	for _, missed := range []struct {
+		what   syscall.Signal
+		answer string
+	}{
+		{syscall.SIGKILL, "NOT_SERVING lost"},
+		{syscall.SIGSTOP, "NOT_SERVING stale"},
+		{syscall.SIGUSR1, "NOT_SERVING stalled"},
+	} {
+		h := newHouse(t)
+		server, _ := h.epg("500ms")
+		h.sidecar.signal(syscall.SIGSTOP)
+		server.signal(missed.what)
+		time.Sleep(3 * time.Second)
+		h.sidecar.signal(syscall.SIGCONT)
+		if told := checkUDP(h, "epg"); told != missed.answer {
+			t.Errorf("of a program that got %v meanwhile the first answer is %q, want %q", missed.what, told, missed.answer)
+		}
+	}
+}

@@ -1,0 +1,53 @@
+package e2e_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// write writes a configuration.
+func write(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A configuration counts from the start, and a new one from SIGHUP on; a bad
+// one keeps the old one, and loses nothing.
+func TestConfiguration(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "landmarkd.yaml")
+	write(t, file, "services:\n  epg:\n    recover_after: 1h\n  vod:\n")
+	h := newHouse(t)
+	h.sidecar.terminate()
+	h.start("-config", file)
+	h.await(checkUDP, "vod", "NOT_SERVING unreported")
+	server, _ := h.epg("500ms") // the first serving verdict is not put off
+
+	server.signal(syscall.SIGUSR1)
+	h.await(checkUDP, "epg", "NOT_SERVING stalled")
+	server.signal(syscall.SIGUSR2)
+	h.await(checkUDP, "epg", "NOT_SERVING recovering")
+
+	write(t, file, "services:\n  epg:\n    recover_afer: 1s\n")
+	h.sidecar.signal(syscall.SIGHUP)
+	h.sidecar.awaitLine("the old one stays")
+	if told := checkUDP(h, "epg"); told != "NOT_SERVING recovering" {
+		t.Errorf("after a bad configuration epg is %q", told)
+	}
+	code, _, stderr := runProgram(t, program("landmarkd"), "-check-config", "-config", file)
+	if code != 2 || !strings.Contains(stderr, file+":3:") || !strings.Contains(stderr, "recover_afer") {
+		t.Errorf("-check-config ended with exit code %d and said %q", code, stderr)
+	}
+
+	write(t, file, "services:\n  epg:\n    recover_after: 1ms\n")
+	if code, _, stderr := runProgram(t, program("landmarkd"), "-check-config", "-config", file); code != 0 {
+		t.Errorf("-check-config ended with exit code %d for a good file and said %q", code, stderr)
+	}
+	h.sidecar.signal(syscall.SIGHUP)
+	h.await(checkUDP, "epg", "SERVING none")
+	h.await(checkUDP, "vod", "UNKNOWN_SERVICE unknown service")
+}
