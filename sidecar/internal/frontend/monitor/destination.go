@@ -87,8 +87,9 @@ func (d destination) append(control []byte) []byte {
 func appendMessage(control []byte, level, kind int32, body []byte) []byte {
 	header := unix.Cmsghdr{Level: level, Type: kind}
 	header.SetLen(unix.CmsgLen(len(body)))
+	var room [64]byte // of either body
 	start := len(control)
-	control = append(control, make([]byte, unix.CmsgSpace(len(body)))...)
+	control = append(control, room[:unix.CmsgSpace(len(body))]...)
 	copy(control[start:], unsafe.Slice((*byte)(unsafe.Pointer(&header)), unix.SizeofCmsghdr))
 	copy(control[start+unix.CmsgLen(0):], body)
 	return control
