@@ -58,7 +58,7 @@ func reportAsNobody(t *testing.T, s *sidecar) string {
 func TestReportOfAnother(t *testing.T) {
 	path := os.Getenv(socketOfAnother)
 	if path == "" {
-		t.Skip("started by other tests")
+		return // started by no test
 	}
 	a := dial(t, "unix:"+path, hello("epg", "other"), declaration(loop("main")), report(0, fact(0)), goodbye())
 	st := status.Convert(a.ended())
