@@ -1,12 +1,15 @@
 package stream
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	"google.golang.org/grpc/codes"
@@ -65,13 +68,33 @@ func TestReportOfAnother(t *testing.T) {
 	fmt.Printf("it said: %v %s\n", st.Code(), st.Message())
 }
 
+// goOn has the agent report, however long another process takes to start,
+// until what it returns is called.
+func (a *agent) goOn() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var reporting sync.WaitGroup
+	reporting.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(100 * time.Millisecond):
+				a.send(report(0, fact(0)))
+			}
+		}
+	})
+	return func() { cancel(); reporting.Wait() }
+}
+
 // A service belongs to the user who first reported it: nobody else's process
 // can say that it is well, or that it is gone.
 func TestAnotherUserIsRefused(t *testing.T) {
 	s := newSidecar(t)
 	owner := s.reporting("epg", "a", 0)
 	before := s.look("epg")
+	goOn := owner.goOn()
 	said := reportAsNobody(t, s)
+	goOn()
 	if !strings.HasPrefix(said, codes.PermissionDenied.String()+" hello.service: ") {
 		t.Errorf("another user was told %q", said)
 	}
