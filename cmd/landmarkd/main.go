@@ -60,9 +60,11 @@ func serve(config sidecar.Config, stderr io.Writer) int {
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	hangup := make(chan os.Signal, 1) // from now on, lest one that comes early end the program
+	signal.Notify(hangup, syscall.SIGHUP)
 	s, err := sidecar.New(config)
 	if err == nil {
-		go reloadOnHangup(s, config.Logger)
+		go reload(s, hangup, config.Logger)
 		err = s.Run(ctx)
 	}
 	if err != nil {
@@ -72,10 +74,8 @@ func serve(config sidecar.Config, stderr io.Writer) int {
 	return 0
 }
 
-// reloadOnHangup has the configuration read again at each SIGHUP.
-func reloadOnHangup(s *sidecar.Sidecar, logger *slog.Logger) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
+// reload has the configuration read again at each hangup.
+func reload(s *sidecar.Sidecar, hangup <-chan os.Signal, logger *slog.Logger) {
 	for range hangup {
 		if err := s.Reload(); err != nil {
 			logger.Error("the new configuration is wrong, so the old one stays", "err", err)
