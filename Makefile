@@ -5,7 +5,7 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help build run demo test lint generate checkgenerate fuzz e2e soak bench lab \
-	clean packages unit
+	clean packages unit release-schema
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
@@ -17,6 +17,9 @@ BUF         := go tool -modfile=tools/buf/go.mod buf
 STATICCHECK := go tool -modfile=tools/lint/go.mod staticcheck
 PROBE       := go tool -modfile=tools/probe/go.mod -n grpc-health-probe
 
+# The schemas as they were last released.
+RELEASED := proto/released.binpb
+
 # How long each fuzz target runs, and which benchmarks.
 FUZZTIME ?= 30s
 BENCH    ?= .
@@ -25,7 +28,7 @@ BENCH    ?= .
 LEFT_OUT := bin/left-out
 
 help: ## Show this list
-	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 # Without cgo the programs are static: they run on any Linux of the same
 # architecture and start faster, which a checker that is run often needs.
@@ -64,6 +67,11 @@ lint: checkgenerate ## Check format, vet, staticcheck and the schemas
 	$(STATICCHECK) ./...
 	$(BUF) lint
 	$(BUF) format --diff --exit-code
+	$(BUF) breaking --against $(RELEASED)
+
+# Agents and sidecars of different ages meet: what was released must not break.
+release-schema: ## Make the present schemas those that later ones are held to
+	$(BUF) build -o $(RELEASED)
 
 generate: ## Generate proto/gen from the schemas
 	$(BUF) generate
