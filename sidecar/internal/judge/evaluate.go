@@ -5,8 +5,6 @@ type Service struct {
 	// Instances are its processes, in the order of their joining. There is
 	// none until one has reported.
 	Instances []*Instance
-	// Draining is that an operator wants it to get no new work.
-	Draining bool
 	// Past is what was judged of it before.
 	Past Past
 }
@@ -25,7 +23,6 @@ func Evaluate(p Policy, s Service, now Instant) Judgement {
 	for a := range Aspect(Aspects) {
 		t := p.Quorum.judge(p, s.working(counted, a), a, now)
 		if a == Readiness {
-			t.verdict.drain(s.Draining)
 			j.Verdicts[a], j.Past = p.damp(t, s.Past, now)
 		} else {
 			j.Verdicts[a] = t.undamped()
@@ -93,15 +90,6 @@ func (s Service) working(counted []*Instance, a Aspect) []*Instance {
 		return counted
 	}
 	return working
-}
-
-// drain makes an operator's drain the verdict's cause, unless it has one that
-// goes before.
-func (v *Verdict) drain(wanted bool) {
-	if wanted && Draining.before(v.Cause) {
-		v.Status, v.Cause = NotServing, Draining
-		v.instance, v.landmark = nil, nil
-	}
 }
 
 // undamped is the verdict on an aspect that has neither damping nor degrees.

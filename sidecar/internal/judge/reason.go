@@ -38,19 +38,12 @@ func (v Verdict) reason(now Instant) string {
 	case Failed:
 		return v.landmark.reasonFailed(now)
 	case Draining:
-		return v.reasonDraining()
+		return "drained by the program itself"
 	case Recovering:
 		return "well again, to be told in " + span(v.until.Sub(now))
 	default:
 		return v.Cause.String()
 	}
-}
-
-func (v Verdict) reasonDraining() string {
-	if v.instance == nil {
-		return "drained by an operator; landmark resume ends it"
-	}
-	return "drained by the program itself"
 }
 
 func (v Verdict) reasonStarting(now Instant) string {
