@@ -1,0 +1,88 @@
+package judge
+
+import (
+	"math"
+	"testing"
+	"time"
+)
+
+// The kinds that limits and settings judge, at and beyond each of their bounds.
+func TestStatesOfKinds(t *testing.T) {
+	const at Instant = 1000
+	high := Limits{DegradeAt: 100, FailAt: 200}
+	low := Limits{DegradeAt: 20, FailAt: 10}
+	deadline := &Declared{Kind: KindDeadline, Within: time.Second}
+	awaited := &Declared{Kind: KindDeadline, Within: time.Second, StartWithin: time.Minute}
+	loop := &Declared{Kind: KindLoop, Within: time.Second}
+	condition := &Declared{Kind: KindCondition}
+	leased := &Declared{Kind: KindCondition, TTL: time.Second}
+	level := func(m Limits, value float64) Landmark {
+		return Landmark{Declared: &Declared{Kind: KindLevel, Limits: m}, Reached: true, At: at, Value: value}
+	}
+	for _, test := range []struct {
+		name  string
+		l     Landmark
+		after time.Duration
+		want  reading
+	}{
+		{"an idle deadline", Landmark{Declared: deadline, At: at}, time.Hour, reading{OK, 1, Never}},
+		{"work in time", Landmark{Declared: deadline, Reached: true, Open: true, At: at}, time.Second, reading{OK, 1, at.Add(time.Second) + 1}},
+		{"work too long", Landmark{Declared: deadline, Reached: true, Open: true, At: at}, time.Second + 1, reading{Failing, 0, Never}},
+		{"work that ended", Landmark{Declared: deadline, Reached: true, At: at}, time.Hour, reading{OK, 1, Never}},
+		{"work awaited", Landmark{Declared: awaited, At: at}, time.Minute, reading{Unarmed, 1, at.Add(time.Minute) + 1}},
+		{"work that never came", Landmark{Declared: awaited, At: at}, time.Minute + 1, reading{Failing, 0, Never}},
+
+		{"half of its time", Landmark{Declared: loop, Reached: true, At: at, Lag: 500 * time.Millisecond}, 0, reading{OK, 1, Never}},
+		{"three quarters", Landmark{Declared: loop, Reached: true, At: at, Lag: 750 * time.Millisecond}, 0, reading{Degraded, 0.5, Never}},
+		{"more than all", Landmark{Declared: loop, Reached: true, At: at, Lag: time.Hour}, 0, reading{Degraded, 0, Never}},
+
+		{"a level never set", Landmark{Declared: &Declared{Kind: KindLevel, Limits: high}, At: at}, time.Hour, reading{Unarmed, 1, Never}},
+		{"low enough", level(high, 100), 0, reading{OK, 1, Never}},
+		{"rather high", level(high, 175), 0, reading{Degraded, 0.25, Never}},
+		{"too high", level(high, 200), 0, reading{Failing, 0, Never}},
+		{"no number", level(high, math.NaN()), 0, reading{Failing, 0, Never}},
+		{"high enough", level(low, 20), 0, reading{OK, 1, Never}},
+		{"rather low", level(low, 15), 0, reading{Degraded, 0.5, Never}},
+		{"too low", level(low, 10), 0, reading{Failing, 0, Never}},
+		{"one limit, above it", level(Limits{5, 5, false}, 5), 0, reading{Failing, 0, Never}},
+		{"one limit, below it", level(Limits{5, 5, false}, 4), 0, reading{OK, 1, Never}},
+		{"one lower limit, below it", level(Limits{5, 5, true}, 4), 0, reading{Failing, 0, Never}},
+		{"one lower limit, above it", level(Limits{5, 5, true}, 6), 0, reading{OK, 1, Never}},
+
+		{"a condition never set", Landmark{Declared: condition, At: at}, time.Hour, reading{Unarmed, 1, Never}},
+		{"one that holds", Landmark{Declared: condition, Reached: true, Met: true, At: at}, time.Hour, reading{OK, 1, Never}},
+		{"one that does not", Landmark{Declared: condition, Reached: true, At: at}, 0, reading{Failing, 0, Never}},
+		{"one renewed in time", Landmark{Declared: leased, Reached: true, Met: true, At: at}, time.Second, reading{OK, 1, at.Add(time.Second) + 1}},
+		{"one not renewed", Landmark{Declared: leased, Reached: true, Met: true, At: at}, time.Second + 1, reading{Failing, 0, Never}},
+	} {
+		if got := test.l.read(at.Add(test.after)); got != test.want {
+			t.Errorf("%s: %+v, want %+v", test.name, got, test.want)
+		}
+	}
+}
+
+// Of a critical landmark that fails, the kind says the cause; a degrading one
+// lowers the weight alone, to 1 at the least.
+func TestKindsAndImpacts(t *testing.T) {
+	const now Instant = 1000
+	well := Landmark{Declared: &Declared{Kind: KindLoop, Impact: ImpactCritical, Within: time.Second}, Reached: true, At: now}
+	for _, test := range []struct {
+		kind      Kind
+		impact    Impact
+		readiness Cause
+		liveness  Cause
+		weight    uint8
+	}{
+		{KindCondition, ImpactReadiness, Failed, None, 0},
+		{KindCondition, ImpactCritical, Failed, Failed, 0},
+		{KindCondition, ImpactDegrading, None, None, 1},
+		{KindCondition, ImpactInformational, None, None, 100},
+	} {
+		bad := Landmark{Declared: &Declared{Kind: test.kind, Impact: test.impact}, Reached: true, At: now}
+		in := &Instance{Heard: now, Started: true, Landmarks: []Landmark{well, bad}}
+		v := Evaluate(DefaultPolicy, Service{Instances: []*Instance{in}}, now).Verdicts
+		if r, l := v[Readiness], v[Liveness]; r.Cause != test.readiness || l.Cause != test.liveness || r.Weight != test.weight {
+			t.Errorf("impact %d: %q at weight %d, liveness %q; want %+v", test.impact, r.Cause, r.Weight, l.Cause, test)
+		}
+	}
+}
