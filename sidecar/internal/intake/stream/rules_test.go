@@ -75,6 +75,19 @@ func TestMessagesThatBreakARule(t *testing.T) {
 		{"within too short", messages{good[0], with(func(l *reportv1.Landmark) { l.WithinUs = 99_999 })}, "declaration.landmarks[1].within_us"},
 		{"within too long", messages{good[0], with(func(l *reportv1.Landmark) { l.WithinUs = day + 1 })}, "declaration.landmarks[1].within_us"},
 		{"within overflowing", messages{good[0], with(func(l *reportv1.Landmark) { l.WithinUs = math.MaxUint64/1000 + 2000 })}, "declaration.landmarks[1].within_us"},
+		{"level without limits", messages{good[0], with(func(l *reportv1.Landmark) { l.Kind, l.WithinUs = reportv1.Kind_KIND_LEVEL, 0 })}, "declaration.landmarks[1].limits"},
+		{"limits that are not finite", messages{good[0], with(func(l *reportv1.Landmark) {
+			l.Kind, l.WithinUs = reportv1.Kind_KIND_LEVEL, 0
+			l.Limits = &reportv1.Limits{DegradeAt: 1, FailAt: math.Inf(1)}
+		})}, "declaration.landmarks[1].limits.fail_at"},
+		{"limits that are no numbers", messages{good[0], with(func(l *reportv1.Landmark) {
+			l.Kind, l.WithinUs = reportv1.Kind_KIND_LEVEL, 0
+			l.Limits = &reportv1.Limits{DegradeAt: math.NaN(), FailAt: 1}
+		})}, "declaration.landmarks[1].limits.degrade_at"},
+		{"limits of another kind", messages{good[0], with(func(l *reportv1.Landmark) { l.Limits = &reportv1.Limits{DegradeAt: 1, FailAt: 2} })}, "declaration.landmarks[1].limits"},
+		{"within of a level", messages{good[0], with(func(l *reportv1.Landmark) { l.Kind, l.Limits = reportv1.Kind_KIND_LEVEL, &reportv1.Limits{FailAt: 1} })}, "declaration.landmarks[1].within_us"},
+		{"ttl of another kind", messages{good[0], with(func(l *reportv1.Landmark) { l.TtlUs = 1_000_000 })}, "declaration.landmarks[1].ttl_us"},
+		{"ttl too long", messages{good[0], with(func(l *reportv1.Landmark) { l.Kind, l.WithinUs, l.TtlUs = reportv1.Kind_KIND_CONDITION, 0, day+1 })}, "declaration.landmarks[1].ttl_us"},
 		{"start_within too long", messages{good[0], with(func(l *reportv1.Landmark) { l.StartWithinUs = day + 1 })}, "declaration.landmarks[1].start_within_us"},
 		{"a declaration that follows", append(good[:3:3], with(func(l *reportv1.Landmark) { l.WithinUs = 0 })), "declaration.landmarks[1].within_us"},
 		{"too few facts", messages{good[0], good[1], report(0)}, "report.facts"},
