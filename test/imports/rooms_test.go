@@ -24,6 +24,8 @@ type room struct {
 const (
 	report = "proto/gen/landmark/report/v1"
 	intake = "proto/gen/landmark/intake/v1"
+	status = "proto/gen/landmark/status/v1"
+	admin  = "proto/gen/landmark/admin/v1"
 )
 
 // rooms is the plan of the house. Every package has exactly one room and every
@@ -34,6 +36,8 @@ const (
 var rooms = []room{
 	{path: report, noGRPC: true},
 	{path: intake, imports: []string{report}},
+	{path: status, imports: []string{report}},
+	{path: admin},
 
 	{path: "lmp", stdlib: true},
 	{path: "lmp/probe", imports: []string{"lmp"}, stdlib: true},
