@@ -34,7 +34,7 @@ func (p Policy) damp(t tally, past Past, now Instant) (Verdict, Past) {
 		}
 		past.Told, past.Up = true, now
 		return p.ramp(t, past, now), past
-	case past.Told && !t.verdict.Cause.deliberate():
+	case past.Told && !t.unwanted:
 		if due := past.Since.Add(p.FallAfter); now < due {
 			return t.holding(due), past
 		}
@@ -42,9 +42,6 @@ func (p Policy) damp(t tally, past Past, now Instant) (Verdict, Past) {
 	past.Told = false
 	return t.verdict, past
 }
-
-// deliberate reports whether somebody wanted the service out.
-func (c Cause) deliberate() bool { return c == Draining || c == Stopped }
 
 // recovering is the verdict on a service that is well, until due.
 func (t tally) recovering(due Instant) Verdict {

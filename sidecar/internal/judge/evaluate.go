@@ -5,6 +5,9 @@ type Service struct {
 	// Instances are its processes, in the order of their joining. There is
 	// none until one has reported.
 	Instances []*Instance
+	// Drained is that an operator wants it out: ready for no new work, its
+	// connections left to finish.
+	Drained bool
 	// Past is what was judged of it before.
 	Past Past
 }
@@ -23,7 +26,7 @@ func Evaluate(p Policy, s Service, now Instant) Judgement {
 	for a := range Aspect(Aspects) {
 		t := p.Quorum.judge(p, s.working(counted, a), a, now)
 		if a == Readiness {
-			j.Verdicts[a], j.Past = p.damp(t, s.Past, now)
+			j.Verdicts[a], j.Past = p.damp(s.drain(t), s.Past, now)
 		} else {
 			j.Verdicts[a] = t.undamped()
 		}
@@ -90,6 +93,20 @@ func (s Service) working(counted []*Instance, a Aspect) []*Instance {
 		return counted
 	}
 	return working
+}
+
+// drain makes of the readiness of a service what it is where an operator wants
+// the service out. What goes before a drain is told all the same.
+func (s Service) drain(t tally) tally {
+	if !s.Drained {
+		return t
+	}
+	t.unwanted = true
+	if v := &t.verdict; Draining.before(v.Cause) {
+		v.Status, v.Cause = NotServing, Draining
+		v.instance, v.landmark, v.missing = nil, nil, 0
+	}
+	return t
 }
 
 // undamped is the verdict on an aspect that has neither damping nor degrees.

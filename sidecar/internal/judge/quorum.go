@@ -17,8 +17,9 @@ var (
 
 // tally is what the instances come to for one aspect.
 type tally struct {
-	verdict Verdict
-	share   float64 // of their full capacity that the instances can use together, 0 to 1
+	verdict  Verdict
+	share    float64 // of their full capacity that the instances can use together, 0 to 1
+	unwanted bool    // somebody wants the service out
 }
 
 // judge makes the verdict for one aspect of those that count.
@@ -27,12 +28,13 @@ func (q Quorum) judge(p Policy, instances []*Instance, a Aspect, now Instant) ta
 		return tally{verdict: NoService(now)}
 	}
 	v := Verdict{Status: Serving, Cause: None, FactsAt: Never, Next: Never}
-	well, share := 0, 0.0
+	well, share, unwanted := 0, 0.0, true
 	for _, in := range instances {
 		f := in.judge(p, a, now)
 		v.FactsAt = min(v.FactsAt, in.FactsAt(a))
 		v.Next = min(v.Next, f.next)
 		share += f.share
+		unwanted = unwanted && (in.Draining || in.Presence == SaidGoodbye)
 		if f.cause == None {
 			well++
 		}
@@ -50,7 +52,7 @@ func (q Quorum) judge(p Policy, instances []*Instance, a Aspect, now Instant) ta
 	default:
 		v.Status = NotServing
 	}
-	return tally{v, share / float64(len(instances))}
+	return tally{v, share / float64(len(instances)), unwanted}
 }
 
 func (q Quorum) met(well, counted int) bool {

@@ -38,6 +38,9 @@ func (v Verdict) reason(now Instant) string {
 	case Failed:
 		return v.landmark.reasonFailed(now)
 	case Draining:
+		if v.instance == nil {
+			return "drained by an operator"
+		}
 		return "drained by the program itself"
 	case Recovering:
 		return "well again, to be told in " + span(v.until.Sub(now))
