@@ -81,9 +81,5 @@ func (a Answer) Landmarks() []Record {
 	if a.shot == nil {
 		return nil
 	}
-	var records []Record
-	for _, r := range judge.Describe(a.shot.policy.Policy, a.shot.facts, a.now) {
-		records = append(records, Record{r, max(0, a.now.Sub(r.At))})
-	}
-	return records
+	return a.shot.records(a.now)
 }

@@ -20,7 +20,7 @@ func (r *Registry) Configure(policies map[string]Policy) {
 	}
 	for name := range policies {
 		if services[name] == nil {
-			services[name] = newService(name, nobody, r.policyOf(name), r.clock, r.serviceChanged)
+			services[name] = r.found(name, nobody)
 		}
 	}
 	r.services.Store(&services)

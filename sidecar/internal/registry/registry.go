@@ -35,6 +35,7 @@ type Registry struct {
 	// services is copied on each change, under mu, and read without.
 	services atomic.Pointer[map[string]*service]
 	policies map[string]Policy // by service; guarded by mu
+	drain    drain             // of all services; guarded by mu
 	mu       sync.Mutex
 
 	overall overall
@@ -108,11 +109,18 @@ func (r *Registry) claim(p Peer) (*service, error) {
 		}
 		return s, nil
 	}
-	s := newService(p.Service, p.UID, r.policyOf(p.Service), r.clock, r.serviceChanged)
+	s := r.found(p.Service, p.UID)
 	services = maps.Clone(services)
 	services[p.Service] = s
 	r.services.Store(&services)
 	return s, nil
+}
+
+// found makes a service that was not known. The caller holds mu.
+func (r *Registry) found(name string, owner uint32) *service {
+	s := newService(name, owner, r.policyOf(name), r.clock, r.serviceChanged)
+	s.drain = r.drain
+	return s
 }
 
 // checkRoom returns an error if the user may not have one more service.

@@ -22,12 +22,14 @@ type service struct {
 
 	present atomic.Pointer[snapshot] // replaced under mu, read without
 
-	mu     sync.Mutex
-	places []*place    // in the order of joining
-	timer  *time.Timer // fires at the snapshot's next, or earlier
-	fires  judge.Instant
-	pull   *pull // the get-state command being waited for, nil if none is
-	budget budget
+	mu      sync.Mutex
+	places  []*place // in the order of joining
+	drain   drain
+	history history
+	timer   *time.Timer // fires at the snapshot's next, or earlier
+	fires   judge.Instant
+	pull    *pull // the get-state command being waited for, nil if none is
+	budget  budget
 }
 
 // place is one process's place in the service; it outlives the session of a
@@ -182,15 +184,9 @@ func (s *service) succeed(i int) {
 // of landmarks counts from the next report of each process on.
 func (s *service) configure(policy *Policy) {
 	s.mu.Lock()
-	now := s.clock.Now()
-	before := s.present.Load()
-	same := before.at(now)
-	after := &snapshot{policy: policy, past: same.past, standings: same.standings}
-	after = after.follow(same.facts, now)
-	s.present.Store(after)
-	s.arm(after.next, now)
+	news := s.publishBy(policy)
 	s.mu.Unlock()
-	if before.differs(after) {
+	if news {
 		s.changed(s)
 	}
 }
@@ -205,6 +201,9 @@ func (s *service) evict(err error) {
 		}
 	}
 	s.places = nil
+	if !ranking(s.drain.by) {
+		s.drain = drain{} // it was the wish of him who has lost the service
+	}
 	news := s.publish()
 	s.mu.Unlock()
 	if news {
@@ -221,17 +220,30 @@ func (s *service) replaced() error {
 // publish makes the present facts' snapshot and reports whether watchers are
 // to be told of it. It takes the time itself, under mu, so that no snapshot is
 // of before the one it follows.
-func (s *service) publish() (news bool) {
+func (s *service) publish() (news bool) { return s.publishBy(s.present.Load().policy) }
+
+// publishBy is publish by a policy that may be another than before.
+func (s *service) publishBy(policy *Policy) (news bool) {
 	now := s.clock.Now()
-	facts := judge.Service{Instances: make([]*judge.Instance, len(s.places))}
-	for i, p := range s.places {
-		facts.Instances[i] = p.instance
-	}
 	before := s.present.Load()
-	after := before.at(now).follow(facts, now)
+	until := s.advance(now)
+	after := until.under(policy).follow(s.facts(), now)
+	s.note(until, after, now)
 	s.present.Store(after)
 	s.arm(after.next, now)
 	return before.differs(after)
+}
+
+// advance returns what the passing of time has made of the present by now, and
+// notes the changes on the way.
+func (s *service) advance(now judge.Instant) *snapshot {
+	shot := s.present.Load()
+	for now >= shot.next {
+		after := shot.step()
+		s.note(shot, after, shot.next)
+		shot = after
+	}
+	return shot
 }
 
 // arm sees to it that elapse is called at the instant next. A timer that fires
@@ -251,22 +263,22 @@ func (s *service) arm(next, now judge.Instant) {
 // elapse publishes what the passing of time has made of the facts.
 func (s *service) elapse() {
 	s.mu.Lock()
-	now := s.clock.Now()
-	before := s.present.Load()
-	after := before.at(now)
-	s.present.Store(after)
 	s.fires = judge.Never
-	s.arm(after.next, now)
+	news := s.publish()
 	s.mu.Unlock()
-	if before.differs(after) {
+	if news {
 		s.changed(s)
 	}
 }
 
-// look returns what is told of the service at now. It waits for no writer.
-func (s *service) look(a judge.Aspect, now, real judge.Instant) Answer {
-	shot := s.present.Load().at(now)
+// answer makes what is told at now of the snapshot, which is of then.
+func (s *service) answer(shot *snapshot, a judge.Aspect, now, real judge.Instant) Answer {
 	answer := told(shot.standings[a], now, real)
 	answer.service, answer.shot = s, shot
 	return answer
+}
+
+// look returns what is told of the service at now. It waits for no writer.
+func (s *service) look(a judge.Aspect, now, real judge.Instant) Answer {
+	return s.answer(s.present.Load().at(now), a, now, real)
 }

@@ -49,15 +49,28 @@ func (s *snapshot) follow(facts judge.Service, now judge.Instant) *snapshot {
 	return n
 }
 
+// under returns the snapshot as what another policy's follows.
+func (s *snapshot) under(policy *Policy) *snapshot {
+	if policy == s.policy {
+		return s
+	}
+	n := *s
+	n.policy = policy
+	return &n
+}
+
 // at returns the snapshot that s has become by now through the passing of
 // time alone: s itself, mostly. Whoever asks, and whenever, finds the same
 // changes at the same instants.
 func (s *snapshot) at(now judge.Instant) *snapshot {
 	for now >= s.next {
-		s = s.follow(s.facts, s.next)
+		s = s.step()
 	}
 	return s
 }
+
+// step returns what time alone makes of s next.
+func (s *snapshot) step() *snapshot { return s.follow(s.facts, s.next) }
 
 // differs reports whether watchers are to be told that s became n.
 func (s *snapshot) differs(n *snapshot) bool {
@@ -67,4 +80,23 @@ func (s *snapshot) differs(n *snapshot) bool {
 		}
 	}
 	return false
+}
+
+// sameCauses reports whether s and n tell the same statuses and causes.
+func (s *snapshot) sameCauses(n *snapshot) bool {
+	for a := range s.standings {
+		if s.standings[a].changes != n.standings[a].changes {
+			return false
+		}
+	}
+	return true
+}
+
+// records describes the snapshot's landmarks at now.
+func (s *snapshot) records(now judge.Instant) []Record {
+	var records []Record
+	for _, r := range judge.Describe(s.policy.Policy, s.facts, now) {
+		records = append(records, Record{r, max(0, now.Sub(r.At))})
+	}
+	return records
 }

@@ -1,0 +1,79 @@
+package registry
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/landmark-health/landmark/sidecar/internal/judge"
+)
+
+// ErrUnknown is what an operator is told of a service that was neither
+// reported nor configured.
+var ErrUnknown = errors.New("no such service")
+
+// drain is an operator's wish that a service be out.
+type drain struct {
+	wanted bool
+	by     uint32 // uid, if it is wanted
+}
+
+// Drain takes the service out for the operator of the given uid, until Resume:
+// its readiness is told to be Draining from now on, whatever processes come and
+// go. It reports whether it was not drained before. The error wraps ErrUnknown
+// or ErrForeign.
+func (r *Registry) Drain(name string, operator uint32) (changed bool, err error) {
+	return r.operate(name, drain{wanted: true, by: operator}, operator)
+}
+
+// Resume ends Drain, as Drain begins it.
+func (r *Registry) Resume(name string, operator uint32) (changed bool, err error) {
+	return r.operate(name, drain{}, operator)
+}
+
+func (r *Registry) operate(name string, wish drain, operator uint32) (changed bool, err error) {
+	s := (*r.services.Load())[name]
+	if s == nil {
+		return false, fmt.Errorf("%w: no program has reported %.128q, and it is not configured", ErrUnknown, name)
+	}
+	if owner := s.owner.Load(); operator != owner && !ranking(operator) {
+		return false, fmt.Errorf("%w: only its owner, root and landmarkd's own user may drain or resume %s, not uid %d", ErrForeign, name, operator)
+	}
+	return s.operate(wish), nil
+}
+
+// DrainAll drains all services, those included that are yet to report, for a
+// sidecar that is to stop.
+func (r *Registry) DrainAll() {
+	r.mu.Lock()
+	r.drain = drain{wanted: true, by: uint32(os.Geteuid())}
+	wish, services := r.drain, *r.services.Load()
+	r.mu.Unlock()
+	for _, s := range services {
+		s.operate(wish)
+	}
+}
+
+// operate has the operator's wish judged from now on, and reports whether it is
+// another than before.
+func (s *service) operate(wish drain) (changed bool) {
+	s.mu.Lock()
+	changed = wish.wanted != s.drain.wanted
+	s.drain = wish
+	news := s.publish()
+	s.mu.Unlock()
+	if news {
+		s.changed(s)
+	}
+	return changed
+}
+
+// facts are those of the service's processes, and the operator's wish. The
+// caller holds mu.
+func (s *service) facts() judge.Service {
+	facts := judge.Service{Instances: make([]*judge.Instance, len(s.places)), Drained: s.drain.wanted}
+	for i, p := range s.places {
+		facts.Instances[i] = p.instance
+	}
+	return facts
+}
