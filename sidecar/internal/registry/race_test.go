@@ -67,6 +67,11 @@ func TestReadersAndWriters(t *testing.T) {
 				}
 				pending(sub)
 				a.Landmarks()
+				if n%3 == 0 {
+					r.Drain("unwell", 0)
+					r.History("unwell")
+					r.Resume("unwell", 0)
+				}
 				if (a.Weight == 0) != (a.Status != judge.Serving) || (a.Reason() == "") != (a.Status == judge.Serving) || a.Age < 0 || a.Stood < 0 {
 					t.Errorf("%q is %+v", name, a)
 				}

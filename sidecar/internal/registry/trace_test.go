@@ -106,7 +106,8 @@ func (tr *trace) play(verb string, args []string) string {
 	switch verb {
 	case "open": // SESSION SERVICE/INSTANCE [uid=N] [alive] [within=D]
 		return tr.open(a)
-	case "report": // SESSION [reached] [age=D] [open]
+	case "report": // SESSION [reached] [age=D] [open] [draining]
+		tr.session(a).session.Drain(a.has("draining"))
 		return failure(tr.session(a).report(Fact{Reached: a.has("reached"), Age: a.duration("age"), Open: a.has("open")}))
 	case "lost": // SESSION
 		tr.session(a).session.Lost()
@@ -130,6 +131,14 @@ func (tr *trace) play(verb string, args []string) string {
 		})
 	case "watch": // NAME
 		tr.watch(args[0])
+	case "drain": // SERVICE [uid=N]
+		return operated(tr.registry.Drain(args[0], a.uid()))
+	case "resume": // SERVICE [uid=N]
+		return operated(tr.registry.Resume(args[0], a.uid()))
+	case "drain_all":
+		tr.registry.DrainAll()
+	case "history": // SERVICE
+		return tr.history(args[0])
 	case "names":
 		return strings.Join(tr.registry.Names(), " ") + "\n"
 	default:
@@ -148,10 +157,7 @@ func (tr *trace) session(a arguments) *agent {
 
 func (tr *trace) open(a arguments) string {
 	service, instance, _ := strings.Cut(a.words[1], "/")
-	peer := Peer{Service: service, Instance: instance, UID: 1000}
-	if uid := a.value("uid"); uid != "" {
-		fmt.Sscan(uid, &peer.UID)
-	}
+	peer := Peer{Service: service, Instance: instance, UID: a.uid()}
 	landmark := mainLoop
 	if a.has("alive") {
 		landmark.Kind = judge.KindAlive
@@ -217,6 +223,34 @@ func (tr *trace) answer(of string, a Answer, settled bool) string {
 	return printed + "\n"
 }
 
+// history prints each change: when it was, what was told from then on and why,
+// and the landmarks behind it.
+func (tr *trace) history(service string) string {
+	changes, known := tr.registry.History(service)
+	if !known {
+		return service + " is not known\n"
+	}
+	var printed strings.Builder
+	for _, c := range changes {
+		ready, alive := c.Verdicts[judge.Readiness], c.Verdicts[judge.Liveness]
+		fmt.Fprintf(&printed, "at %v %s %s, weight %d, liveness %s\n", c.Time.Sub(tr.began), ready.Status, ready.Cause, ready.Weight, alive.Status)
+		if ready.Reason != "" {
+			fmt.Fprintf(&printed, "    %s\n", ready.Reason)
+		}
+		for _, l := range c.Landmarks {
+			fmt.Fprintf(&printed, "    %s: state %d, age %v\n", l.Name, l.State, l.Age)
+		}
+	}
+	return printed.String()
+}
+
+func operated(changed bool, err error) string {
+	if err != nil {
+		return failure(err)
+	}
+	return fmt.Sprintf("changed: %v\n", changed)
+}
+
 func name(word string) []byte {
 	if word == "all" {
 		return nil
@@ -246,6 +280,15 @@ func (a arguments) value(key string) string {
 		}
 	}
 	return ""
+}
+
+// uid is that of a user who is nobody special, unless the words say otherwise.
+func (a arguments) uid() (uid uint32) {
+	if v := a.value("uid"); v != "" {
+		fmt.Sscan(v, &uid)
+		return uid
+	}
+	return 1000
 }
 
 func (a arguments) duration(key string) time.Duration {
