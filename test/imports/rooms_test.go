@@ -49,8 +49,10 @@ var rooms = []room{
 	{path: "sidecar/internal/registry", imports: []string{"sidecar/internal/judge"}, noGRPC: true},
 	{path: "sidecar/internal/config", imports: []string{"sidecar/internal/registry", "sidecar/internal/judge"}, noGRPC: true},
 	{path: "sidecar/internal/socket", noGRPC: true},
+	{path: "sidecar/internal/peercred", imports: []string{"sidecar/internal/socket"}},
 	{path: "sidecar/internal/intake/*", imports: []string{
-		"sidecar/internal/registry", "sidecar/internal/judge", "sidecar/internal/socket", report, intake}},
+		"sidecar/internal/registry", "sidecar/internal/judge", "sidecar/internal/socket", "sidecar/internal/peercred",
+		report, intake, admin}},
 	{path: "sidecar/internal/frontend/*", imports: []string{
 		"sidecar/internal/registry", "sidecar/internal/judge", "lmp"}},
 	{path: "sidecar", imports: []string{"sidecar/internal/...", "lmp"}},

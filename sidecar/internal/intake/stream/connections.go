@@ -99,6 +99,9 @@ func (c *connections) readEmpty() bool {
 	return true
 }
 
+// SyscallConn implements syscall.Conn.
+func (conn *connection) SyscallConn() (syscall.RawConn, error) { return conn.raw, nil }
+
 // Close closes the connection and gives its place among its user's back.
 func (conn *connection) Close() error {
 	err := conn.Conn.Close()

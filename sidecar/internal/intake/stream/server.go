@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	intakev1 "github.com/landmark-health/landmark/proto/gen/landmark/intake/v1"
+	"github.com/landmark-health/landmark/sidecar/internal/peercred"
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
 	"github.com/landmark-health/landmark/sidecar/internal/socket"
 )
@@ -67,7 +68,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 // options bound what a stranger can make a server hold.
 func options() []grpc.ServerOption {
 	return []grpc.ServerOption{
-		grpc.Creds(peerCredentials{}),
+		grpc.Creds(peercred.New()),
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.MaxHeaderListSize(maxHeaders),

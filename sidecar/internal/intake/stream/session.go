@@ -11,6 +11,7 @@ import (
 
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 	"github.com/landmark-health/landmark/sidecar/internal/judge"
+	"github.com/landmark-health/landmark/sidecar/internal/peercred"
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
 )
 
@@ -22,7 +23,7 @@ func (s *Server) Stream(stream agentStream) error {
 	if err != nil {
 		return err
 	}
-	peer, ok := peerOf(stream.Context())
+	peer, ok := peercred.Of(stream.Context())
 	if !ok {
 		return status.Error(codes.Unauthenticated, "the kernel did not say who connected")
 	}

@@ -18,6 +18,7 @@ import (
 
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 	"github.com/landmark-health/landmark/sidecar/internal/judge"
+	"github.com/landmark-health/landmark/sidecar/internal/peercred"
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
 	"github.com/landmark-health/landmark/sidecar/internal/socket"
 )
@@ -211,7 +212,7 @@ func TestStuckStreamEnds(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := registry.New(registry.NewClock(), 0)
-				ctx := peer.NewContext(t.Context(), &peer.Peer{AuthInfo: authInfo{peer: socket.Peer{}}})
+				ctx := peer.NewContext(t.Context(), &peer.Peer{AuthInfo: peercred.AuthInfo{}})
 				ctx, cancel := context.WithCancel(ctx)
 				s := &stuckStream{ctx: ctx, in: make(chan *reportv1.StreamRequest)}
 				returned := make(chan error, 1)

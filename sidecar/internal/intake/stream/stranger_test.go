@@ -132,7 +132,4 @@ func TestOnlyUnixSocketsAreTaken(t *testing.T) {
 	if n, err := conn.Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("read %d bytes, %v; want the end", n, err)
 	}
-	if _, info, err := (peerCredentials{}).ServerHandshake(conn); err == nil {
-		t.Errorf("%v was learned", info)
-	}
 }
