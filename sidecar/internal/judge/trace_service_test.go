@@ -1,0 +1,182 @@
+package judge
+
+import (
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// trace is a service whose facts a script makes up. It is judged as the
+// registry judges: at each change of its facts, and meanwhile at each instant
+// that a verdict names as its next, with what was made of its past.
+type trace struct {
+	t        *testing.T
+	policy   Policy
+	declared []*Declared // of every instance that is to come
+	service  Service
+	present  Judgement
+	now      Instant
+}
+
+func newTrace(t *testing.T) *trace {
+	// The origin is some way off, as facts may be of before the sidecar began.
+	tr := &trace{t: t, policy: DefaultPolicy, now: Instant(100 * time.Hour)}
+	tr.change()
+	return tr
+}
+
+// change judges the service anew.
+func (tr *trace) change() {
+	tr.service.Past = tr.present.Past
+	tr.present = Evaluate(tr.policy, tr.service, tr.now)
+}
+
+// advance lets d pass.
+func (tr *trace) advance(d time.Duration) { tr.pass(d, func() {}) }
+
+// pass lets d pass, and calls turned whenever time has brought a new verdict.
+func (tr *trace) pass(d time.Duration, turned func()) {
+	end := tr.now.Add(d)
+	for end >= tr.present.Next {
+		tr.now = tr.present.Next
+		tr.change()
+		turned()
+	}
+	tr.now = end
+}
+
+func (tr *trace) setPolicy(a *arguments) {
+	a.duration("stale_after", &tr.policy.StaleAfter)
+	a.duration("forget_after", &tr.policy.ForgetAfter)
+	a.duration("fall_after", &tr.policy.FallAfter)
+	a.duration("recover_after", &tr.policy.RecoverAfter)
+	a.duration("slow_start", &tr.policy.SlowStart)
+	switch instances := a.value("instances"); instances {
+	case "":
+	case "all":
+		tr.policy.Quorum = All
+	case "any":
+		tr.policy.Quorum = Any
+	default:
+		n, err := strconv.Atoi(instances)
+		if err != nil {
+			tr.t.Fatal(err)
+		}
+		tr.policy.Quorum = Quorum{AtLeast: n}
+	}
+	tr.change()
+}
+
+var kinds = map[string]Kind{
+	"alive": KindAlive, "deadline": KindDeadline, "loop": KindLoop, "level": KindLevel, "condition": KindCondition,
+}
+
+var impacts = map[string]Impact{
+	"critical": ImpactCritical, "readiness": ImpactReadiness, "degrading": ImpactDegrading, "informational": ImpactInformational,
+}
+
+// declare adds a landmark to what instances have. Its impact is its kind's
+// own, unless one is named.
+func (tr *trace) declare(a *arguments) {
+	d := &Declared{Name: a.word(), Kind: among(a, kinds, a.word()), Impact: ImpactCritical}
+	switch impact := a.value("impact"); {
+	case impact != "":
+		d.Impact = among(a, impacts, impact)
+	case d.Kind == KindLevel:
+		d.Impact = ImpactDegrading
+	case d.Kind == KindCondition:
+		d.Impact = ImpactReadiness
+	}
+	a.duration("within", &d.Within)
+	a.duration("start_within", &d.StartWithin)
+	a.duration("ttl", &d.TTL)
+	d.Limits = Limits{DegradeAt: a.number("degrade_at"), FailAt: a.number("fail_at"), Below: a.has("below")}
+	tr.declared = append(tr.declared, d)
+}
+
+// report changes an instance's facts: those of the landmarks that are named, if
+// any are, and what each report says by being made. An instance's first report
+// says that its landmarks were all made this very moment.
+func (tr *trace) report(a *arguments) {
+	next := Instance{Name: "a", Since: tr.now}
+	if name := a.value("instance"); name != "" {
+		next.Name = name
+	}
+	i := tr.index(next.Name)
+	if i < 0 {
+		i = len(tr.service.Instances)
+		tr.service.Instances = append(tr.service.Instances, nil)
+		for _, d := range tr.declared {
+			next.Landmarks = append(next.Landmarks, Landmark{Declared: d, At: tr.now})
+		}
+	} else {
+		next = *tr.service.Instances[i]
+		next.Landmarks = slices.Clone(next.Landmarks)
+	}
+	next.Presence, next.Heard = Connected, tr.now
+	next.Draining = a.has("draining")
+	newcomer := a.has("newcomer")
+	var named []*Landmark
+	for j := range next.Landmarks {
+		if l := &next.Landmarks[j]; a.has(l.Name) {
+			named = append(named, l)
+		}
+	}
+	if len(named) > 0 {
+		fact := tr.facts(a)
+		for _, l := range named {
+			declared := l.Declared
+			*l = fact
+			l.Declared = declared
+		}
+	}
+	next.Started = next.Started || next.HasStarted()
+	next.Newcomer = newcomer && !next.Started
+	tr.service.Instances[i] = &next
+	tr.change()
+}
+
+// facts are [reached] [age=D] [open] [count=N] [pending=N] [lag=D] [value=X]
+// [met] [why=WORD]: all that a report says of a landmark, whatever its kind.
+func (tr *trace) facts(a *arguments) Landmark {
+	var age, lag time.Duration
+	a.duration("age", &age)
+	a.duration("lag", &lag)
+	return Landmark{
+		Reached: a.has("reached"),
+		At:      tr.now.Add(-age),
+		Open:    a.has("open"),
+		Count:   uint64(a.number("count")),
+		Pending: uint64(a.number("pending")),
+		Lag:     lag,
+		Value:   a.number("value"),
+		Met:     a.has("met"),
+		Why:     a.value("why"),
+	}
+}
+
+// leave ends an instance. One that goes on purpose leaves the set, unless it
+// is the last.
+func (tr *trace) leave(how Presence, a *arguments) {
+	name := a.word()
+	if name == "" {
+		name = "a"
+	}
+	i := tr.index(name)
+	if i < 0 {
+		tr.t.Fatalf("%s: there is no instance %q", a.line, name)
+	}
+	defer tr.change()
+	gone := *tr.service.Instances[i]
+	if (how == SaidGoodbye || gone.Draining) && len(tr.service.Instances) > 1 {
+		tr.service.Instances = slices.Delete(tr.service.Instances, i, i+1)
+		return
+	}
+	gone.Presence, gone.Since = how, tr.now
+	tr.service.Instances[i] = &gone
+}
+
+func (tr *trace) index(name string) int {
+	return slices.IndexFunc(tr.service.Instances, func(in *Instance) bool { return in.Name == name })
+}
