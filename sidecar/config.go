@@ -18,6 +18,9 @@ type Config struct {
 	File string
 	// AgentSocket is the path of the Unix socket that agents report to.
 	AgentSocket string
+	// AdminSocket is the path of the Unix socket on which operators drain and
+	// resume services.
+	AdminSocket string
 	// Monitor is the HOST:PORT of the monitoring protocol (docs/lmp.md), UDP
 	// and TCP.
 	Monitor string
@@ -29,6 +32,9 @@ type Config struct {
 	// StartGrace is how long after the start questions about services that
 	// have not reported are held, so that agents have the time to come back.
 	StartGrace time.Duration
+	// DrainOnStop is for how long all services are drained before the sidecar
+	// stops; 0 = they are not: it stops at once, and tells nobody anything.
+	DrainOnStop time.Duration
 	// Logger is told what happens; nil = nobody is.
 	Logger *slog.Logger
 }
@@ -41,11 +47,12 @@ func CheckFile(path string) error {
 }
 
 // DefaultConfig returns what landmarkd runs with when nothing else is said.
-// AgentSocket lies in $RUNTIME_DIRECTORY, else in /run/landmark as root, else
-// in $XDG_RUNTIME_DIR/landmark.
+// The sockets lie in $RUNTIME_DIRECTORY, else in /run/landmark as root, else in
+// $XDG_RUNTIME_DIR/landmark.
 func DefaultConfig() Config {
 	return Config{
 		AgentSocket: filepath.Join(socket.Directory(), "agent.sock"),
+		AdminSocket: filepath.Join(socket.Directory(), "admin.sock"),
 		Monitor:     ":19533",
 		GRPC:        ":19534",
 		StartGrace:  time.Second,

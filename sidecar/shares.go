@@ -8,9 +8,14 @@ import (
 
 const (
 	// reserved is how many descriptors landmarkd keeps for itself: its
-	// standard streams, its poller, its listeners and their locks, a refused
-	// connection of each listener, and some that are just being closed.
-	reserved = 24
+	// standard streams, its poller, its listeners and their locks, operators'
+	// connections, a refused connection of each listener, and some that are
+	// just being closed.
+	reserved = 24 + operators
+	// operators is how many connections of operators there may be at once, and
+	// operatorsPerUser how many of one user but root and landmarkd's own.
+	operators        = 8
+	operatorsPerUser = 2
 	// leastShared is how many there must be to share: two of the smallest
 	// share, so that one client cannot take it all.
 	leastShared = 8

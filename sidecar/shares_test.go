@@ -9,10 +9,10 @@ import (
 
 func TestDivide(t *testing.T) {
 	for descriptors, want := range map[int]shares{
-		32:    {agents: 4, user: 2, monitor: 2, grpc: 2},
-		64:    {agents: 20, user: 10, monitor: 10, grpc: 10},
-		1024:  {agents: 500, user: 250, monitor: 250, grpc: 250},
-		20000: {agents: 11784, user: 5892, monitor: 4096, grpc: 4096},
+		40:    {agents: 4, user: 2, monitor: 2, grpc: 2},
+		72:    {agents: 20, user: 10, monitor: 10, grpc: 10},
+		1032:  {agents: 500, user: 250, monitor: 250, grpc: 250},
+		20008: {agents: 11784, user: 5892, monitor: 4096, grpc: 4096},
 		65536: {agents: 16384, user: 8192, monitor: 4096, grpc: 4096},
 	} {
 		if got := divide(descriptors); got != want {
@@ -46,7 +46,7 @@ func TestSharesNeedDescriptors(t *testing.T) {
 	if s, err := New(Config{}); err == nil {
 		s.Close()
 		t.Error("landmarkd starts with too few descriptors")
-	} else if !strings.Contains(err.Error(), "only 31 files") || !strings.Contains(err.Error(), "needs 32") {
+	} else if !strings.Contains(err.Error(), "only 39 files") || !strings.Contains(err.Error(), "needs 40") {
 		t.Error(err)
 	}
 }

@@ -8,12 +8,14 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/landmark-health/landmark/sidecar/internal/config"
 	"github.com/landmark-health/landmark/sidecar/internal/frontend/grpchealth"
 	"github.com/landmark-health/landmark/sidecar/internal/frontend/monitor"
+	"github.com/landmark-health/landmark/sidecar/internal/intake/admin"
 	"github.com/landmark-health/landmark/sidecar/internal/intake/stream"
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
 	"github.com/landmark-health/landmark/sidecar/internal/socket"
@@ -25,6 +27,7 @@ type Sidecar struct {
 	file      string // of policies, "" = none
 	clock     *registry.Clock
 	shares    shares
+	drainFor  time.Duration // before it stops
 	refusals  *socket.Refusals
 	services  *registry.Registry
 	readEmpty func() bool // whether nothing that agents sent lies unread
@@ -54,6 +57,7 @@ func New(c Config) (*Sidecar, error) {
 		file:      c.File,
 		clock:     clock,
 		shares:    available,
+		drainFor:  c.DrainOnStop,
 		refusals:  socket.NewRefusals(c.Logger),
 		services:  services,
 		readEmpty: func() bool { return true }, // while there is no socket to read
@@ -61,7 +65,7 @@ func New(c Config) (*Sidecar, error) {
 	if err := s.Reload(); err != nil {
 		return nil, err
 	}
-	for _, bind := range []func(Config, *registry.Registry) error{s.bindAgents, s.bindMonitor, s.bindGRPC} {
+	for _, bind := range []func(Config, *registry.Registry) error{s.bindAgents, s.bindAdmin, s.bindMonitor, s.bindGRPC} {
 		if err := bind(c, services); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
@@ -83,6 +87,24 @@ func (s *Sidecar) bindAgents(c Config, services *registry.Registry) error {
 	s.readEmpty = server.ReadEmpty
 	agents := s.limit(l, s.shares.agents, "agents")
 	s.intake = append(s.intake, func(ctx context.Context) error { return server.Run(ctx, agents) })
+	return nil
+}
+
+func (s *Sidecar) bindAdmin(c Config, services *registry.Registry) error {
+	if c.AdminSocket == "" {
+		return nil
+	}
+	l, err := socket.Listen(c.AdminSocket)
+	if err != nil {
+		return fmt.Errorf("admin socket: %w", err)
+	}
+	s.bound = append(s.bound, l)
+	s.listens = append(s.listens, "operators", c.AdminSocket)
+	fair := socket.LimitUsers(l, operatorsPerUser, func(uid uint32) {
+		s.refusals.Log(fmt.Sprintf("operators of uid %d", uid), operatorsPerUser)
+	})
+	server, calls := admin.New(services, c.Logger), s.limit(fair, operators, "operators")
+	s.intake = append(s.intake, func(ctx context.Context) error { return server.Run(ctx, calls) })
 	return nil
 }
 
@@ -136,9 +158,10 @@ func listenGRPC(address string) (net.Listener, error) {
 	return net.Listen("tcp", address)
 }
 
-// Run works until ctx is done, then closes the front ends, then the intake,
-// and returns nil: up to the last answer, nobody is told otherwise of a
-// program because its sidecar stops. It may be called once.
+// Run works until ctx is done, drains all services if that was asked for, then
+// closes the front ends, then the intake, and returns nil. But for the drain
+// nobody is told otherwise of a program, up to the last answer, because its
+// sidecar stops. It may be called once.
 func (s *Sidecar) Run(ctx context.Context) error {
 	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorking()
@@ -149,7 +172,7 @@ func (s *Sidecar) Run(ctx context.Context) error {
 		inner.Go(func() error { return work(innerCtx) })
 	}
 	// A front end that fails ends the rest, and so does the intake.
-	outer, outerCtx := errgroup.WithContext(ctx)
+	outer, outerCtx := errgroup.WithContext(s.afterDrain(ctx))
 	for _, work := range s.frontEnds {
 		outer.Go(func() error { return work(outerCtx) })
 	}
@@ -165,6 +188,21 @@ func (s *Sidecar) Run(ctx context.Context) error {
 	err := outer.Wait()
 	stopWorking()
 	return errors.Join(err, inner.Wait(), s.Close())
+}
+
+// afterDrain returns a context that is done once ctx is, and all services have
+// then been drained for as long as they are to be.
+func (s *Sidecar) afterDrain(ctx context.Context) context.Context {
+	if s.drainFor == 0 {
+		return ctx
+	}
+	drained, done := context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() {
+		s.logger.Info("draining all services before stopping", "for", s.drainFor)
+		s.services.DrainAll()
+		time.AfterFunc(s.drainFor, done)
+	})
+	return drained
 }
 
 // Reload reads the configuration's file again and has the services judged by

@@ -1,7 +1,8 @@
 // Command landmarkd is the sidecar: agents in programs report to it over a
 // Unix socket, and it tells load balancers the truth about them.
 //
-// It runs with no flags at all and until SIGTERM or SIGINT. SIGHUP makes it
+// It runs with no flags at all and until SIGTERM or SIGINT; a second one ends
+// it while it drains (-drain-on-stop). SIGHUP makes it
 // read its configuration again; one that is wrong is logged, and changes
 // nothing. Exit codes: 0 stopped by a signal, or -check-config found nothing
 // wrong; 1 it could not start or had to stop; 2 bad arguments, or a bad
@@ -10,7 +11,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -19,7 +19,6 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/landmark-health/landmark/lmp"
 	"github.com/landmark-health/landmark/sidecar"
 )
 
@@ -60,6 +59,7 @@ func serve(config sidecar.Config, stderr io.Writer) int {
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	context.AfterFunc(ctx, stop)      // a second signal need not wait for anything
 	hangup := make(chan os.Signal, 1) // from now on, lest one that comes early end the program
 	signal.Notify(hangup, syscall.SIGHUP)
 	s, err := sidecar.New(config)
@@ -83,39 +83,4 @@ func reload(s *sidecar.Sidecar, hangup <-chan os.Signal, logger *slog.Logger) {
 		}
 		logger.Info("the configuration was read again")
 	}
-}
-
-// only is what to do instead of serving.
-type only struct{ version, check bool }
-
-// parse reads the command line. The error is one line.
-func parse(args []string, help io.Writer) (c sidecar.Config, o only, err error) {
-	c = sidecar.DefaultConfig()
-	flags := flag.NewFlagSet("landmarkd", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	flags.StringVar(&c.AgentSocket, "agent-socket", c.AgentSocket, "Unix socket that agents report to; \"\" = off")
-	flags.StringVar(&c.Monitor, "monitor", c.Monitor, "HOST:PORT of the monitoring protocol, UDP and TCP; \"\" = off")
-	flags.StringVar(&c.GRPC, "grpc", c.GRPC, "HOST:PORT or unix:PATH of grpc.health.v1; \"\" = off")
-	keys := flags.String("monitor-keys", "", "file of NUMBER:HEX lines; monitoring requests must be signed with one of these keys")
-	flags.StringVar(&c.File, "config", "", "YAML `FILE` of the services' policies; SIGHUP reads it again")
-	flags.BoolVar(&o.check, "check-config", false, "say what is wrong with the -config file, and exit")
-	flags.BoolVar(&o.version, "version", false, "print the version and exit")
-	switch err := flags.Parse(args); {
-	case err == flag.ErrHelp:
-		fmt.Fprintln(help, "usage: landmarkd [flags]")
-		flags.SetOutput(help)
-		flags.PrintDefaults()
-		return c, o, err
-	case err != nil:
-		return c, o, fmt.Errorf("%w; landmarkd -help lists the flags", err)
-	case flags.NArg() > 0:
-		return c, o, fmt.Errorf("unexpected argument %q; landmarkd takes flags alone, and -help lists them", flags.Arg(0))
-	}
-	if o.check && c.File == "" {
-		return c, o, errors.New("-check-config needs the file to check: give -config FILE")
-	}
-	if *keys != "" {
-		c.MonitorKeys, err = lmp.ReadKeys(*keys)
-	}
-	return c, o, err
 }

@@ -149,8 +149,8 @@ func (p *process) descriptors() int {
 
 // With too few descriptors to share, landmarkd says so and does not start.
 func TestTooFewDescriptors(t *testing.T) {
-	code, _, stderr := runProgram(t, "/bin/sh", "-c", `ulimit -n 31; exec "$0" -agent-socket "" -monitor "" -grpc ""`, program("landmarkd"))
-	if code != 1 || !strings.Contains(stderr, "only 31 files may be open") || strings.Count(stderr, "\n") != 1 {
+	code, _, stderr := runProgram(t, "/bin/sh", "-c", `ulimit -n 39; exec "$0" -agent-socket "" -monitor "" -grpc ""`, program("landmarkd"))
+	if code != 1 || !strings.Contains(stderr, "only 39 files may be open") || strings.Count(stderr, "\n") != 1 {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
 }

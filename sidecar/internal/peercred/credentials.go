@@ -42,8 +42,8 @@ func (AuthInfo) AuthType() string { return protocol }
 
 func (transport) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	unix, ok := conn.(syscall.Conn)
-	if !ok || conn.LocalAddr().Network() != "unix" {
-		return nil, nil, errors.New("only the peer of a Unix socket is known")
+	if !ok {
+		return nil, nil, errors.New("the connection is none of the kernel's")
 	}
 	p, err := socket.PeerOf(unix)
 	if err != nil {

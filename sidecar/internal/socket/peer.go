@@ -1,7 +1,9 @@
 package socket
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"os"
 	"syscall"
 
@@ -16,7 +18,8 @@ type Peer struct {
 	PID int32 // 0 if it is of another PID namespace
 }
 
-// PeerOf returns who is at the other end of the Unix connection.
+// PeerOf returns who is at the other end of the Unix connection. Of any other
+// the kernel tells nobody, which is an error.
 func PeerOf(conn syscall.Conn) (Peer, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -32,6 +35,9 @@ func PeerOf(conn syscall.Conn) (Peer, error) {
 	}
 	if failed != nil {
 		return Peer{}, fmt.Errorf("asking for the peer's credentials: %w", os.NewSyscallError("getsockopt", failed))
+	}
+	if cred.Uid == math.MaxUint32 {
+		return Peer{}, errors.New("the kernel does not know who the peer is: it is not at a Unix socket")
 	}
 	return Peer{UID: cred.Uid, GID: cred.Gid, PID: cred.Pid}, nil
 }

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/landmark-health/landmark/lmp"
+	"github.com/landmark-health/landmark/sidecar"
+)
+
+// only is what to do instead of serving.
+type only struct{ version, check bool }
+
+// parse reads the command line. The error is one line.
+func parse(args []string, help io.Writer) (c sidecar.Config, o only, err error) {
+	c = sidecar.DefaultConfig()
+	flags := flag.NewFlagSet("landmarkd", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&c.AgentSocket, "agent-socket", c.AgentSocket, "Unix socket that agents report to; \"\" = off")
+	flags.StringVar(&c.AdminSocket, "admin-socket", c.AdminSocket, "Unix socket on which operators drain and resume services, by default beside the agents'; \"\" = off")
+	flags.StringVar(&c.Monitor, "monitor", c.Monitor, "HOST:PORT of the monitoring protocol, UDP and TCP; \"\" = off")
+	flags.StringVar(&c.GRPC, "grpc", c.GRPC, "HOST:PORT or unix:PATH of grpc.health.v1; \"\" = off")
+	keys := flags.String("monitor-keys", "", "file of NUMBER:HEX lines; monitoring requests must be signed with one of these keys")
+	flags.StringVar(&c.File, "config", "", "YAML `FILE` of the services' policies; SIGHUP reads it again")
+	flags.DurationVar(&c.DrainOnStop, "drain-on-stop", 0, "for how long to drain all services before stopping; 0 = stop at once and tell nobody")
+	flags.BoolVar(&o.check, "check-config", false, "say what is wrong with the -config file, and exit")
+	flags.BoolVar(&o.version, "version", false, "print the version and exit")
+	switch err := flags.Parse(args); {
+	case err == flag.ErrHelp:
+		fmt.Fprintln(help, "usage: landmarkd [flags]")
+		flags.SetOutput(help)
+		flags.PrintDefaults()
+		return c, o, err
+	case err != nil:
+		return c, o, fmt.Errorf("%w; landmarkd -help lists the flags", err)
+	case flags.NArg() > 0:
+		return c, o, fmt.Errorf("unexpected argument %q; landmarkd takes flags alone, and -help lists them", flags.Arg(0))
+	}
+	if c.DrainOnStop < 0 {
+		return c, o, fmt.Errorf("-drain-on-stop %v: give how long to drain, such as 15s, or 0 not to", c.DrainOnStop)
+	}
+	if !given(flags, "admin-socket") {
+		c.AdminSocket = beside(c.AgentSocket, "admin.sock")
+	}
+	if o.check && c.File == "" {
+		return c, o, errors.New("-check-config needs the file to check: give -config FILE")
+	}
+	if *keys != "" {
+		c.MonitorKeys, err = lmp.ReadKeys(*keys)
+	}
+	return c, o, err
+}
+
+// given reports whether the command line has the flag.
+func given(flags *flag.FlagSet, name string) (yes bool) {
+	flags.Visit(func(f *flag.Flag) { yes = yes || f.Name == name })
+	return yes
+}
+
+// beside is the path of a socket in the directory of another, off if that is:
+// who gives one landmarkd a place of its own gives it to all its sockets.
+func beside(socket, name string) string {
+	if socket == "" {
+		return ""
+	}
+	return filepath.Join(filepath.Dir(socket), name)
+}

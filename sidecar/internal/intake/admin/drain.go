@@ -1,0 +1,53 @@
+package admin
+
+import (
+	"context"
+	"errors"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	adminv1 "github.com/landmark-health/landmark/proto/gen/landmark/admin/v1"
+	"github.com/landmark-health/landmark/sidecar/internal/peercred"
+	"github.com/landmark-health/landmark/sidecar/internal/registry"
+)
+
+// Drain takes a service out.
+func (s *Server) Drain(ctx context.Context, q *adminv1.DrainRequest) (*adminv1.DrainResponse, error) {
+	changed, err := s.operate(ctx, "drained", q.GetService(), s.registry.Drain)
+	return &adminv1.DrainResponse{Already: !changed}, err
+}
+
+// Resume ends a drain.
+func (s *Server) Resume(ctx context.Context, q *adminv1.ResumeRequest) (*adminv1.ResumeResponse, error) {
+	changed, err := s.operate(ctx, "resumed", q.GetService(), s.registry.Resume)
+	return &adminv1.ResumeResponse{Already: !changed}, err
+}
+
+// operate has done what the operator of the call wants, and logs who wanted it.
+func (s *Server) operate(ctx context.Context, what, service string, do func(string, uint32) (bool, error)) (changed bool, err error) {
+	operator, known := peercred.Of(ctx)
+	if !known {
+		return false, status.Error(codes.Unauthenticated, "the kernel did not say who connected")
+	}
+	changed, err = do(service, operator.UID)
+	if err != nil {
+		return false, statusOf(err)
+	}
+	if changed {
+		s.logger.Info("service "+what+" by an operator", "service", service, "uid", operator.UID, "pid", operator.PID)
+	}
+	return changed, nil
+}
+
+// statusOf returns the status that says what err does.
+func statusOf(err error) error {
+	switch {
+	case errors.Is(err, registry.ErrUnknown):
+		return status.Error(codes.NotFound, err.Error())
+	case errors.Is(err, registry.ErrForeign):
+		return status.Error(codes.PermissionDenied, err.Error())
+	default:
+		return status.Error(codes.Unknown, err.Error())
+	}
+}
