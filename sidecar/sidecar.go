@@ -14,6 +14,7 @@ import (
 
 	"github.com/landmark-health/landmark/sidecar/internal/config"
 	"github.com/landmark-health/landmark/sidecar/internal/frontend/grpchealth"
+	"github.com/landmark-health/landmark/sidecar/internal/frontend/grpcserver"
 	"github.com/landmark-health/landmark/sidecar/internal/frontend/monitor"
 	"github.com/landmark-health/landmark/sidecar/internal/intake/admin"
 	"github.com/landmark-health/landmark/sidecar/internal/intake/stream"
@@ -140,7 +141,8 @@ func (s *Sidecar) bindGRPC(c Config, services *registry.Registry) error {
 	}
 	s.bound = append(s.bound, l)
 	s.listens = append(s.listens, "grpc", l.Addr().String())
-	server, askers := grpchealth.New(services), s.limit(l, s.shares.grpc, "gRPC clients")
+	server, askers := grpcserver.New(), s.limit(l, s.shares.grpc, "gRPC clients")
+	grpchealth.Register(server, services)
 	s.frontEnds = append(s.frontEnds, func(ctx context.Context) error { return server.Run(ctx, askers) })
 	return nil
 }

@@ -53,6 +53,7 @@ var rooms = []room{
 	{path: "sidecar/internal/intake/*", imports: []string{
 		"sidecar/internal/registry", "sidecar/internal/judge", "sidecar/internal/socket", "sidecar/internal/peercred",
 		report, intake, admin}},
+	{path: "sidecar/internal/frontend/grpcserver"},
 	{path: "sidecar/internal/frontend/*", imports: []string{
 		"sidecar/internal/registry", "sidecar/internal/judge", "lmp"}},
 	{path: "sidecar", imports: []string{"sidecar/internal/...", "lmp"}},

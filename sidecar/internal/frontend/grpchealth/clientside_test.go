@@ -2,6 +2,7 @@ package grpchealth
 
 import (
 	"context"
+	"net"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/resolver/manual"
 
+	"github.com/landmark-health/landmark/sidecar/internal/frontend/grpcserver"
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
 )
 
@@ -25,10 +27,15 @@ type backend struct {
 // it, however slow the machine.
 func newBackend(t *testing.T) backend {
 	r := registry.New(runningClock(t), 0)
-	l := listen(t, "tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	stopped := make(chan error)
-	go func() { stopped <- New(r).Run(ctx, l) }()
+	server := grpcserver.New()
+	Register(server, r)
+	go func() { stopped <- server.Run(ctx, l) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-stopped; err != nil {

@@ -13,6 +13,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/test/bufconn"
 
+	"github.com/landmark-health/landmark/sidecar/internal/frontend/grpcserver"
 	"github.com/landmark-health/landmark/sidecar/internal/judge"
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
 )
@@ -57,7 +58,8 @@ func newFixture(t *testing.T, startGrace time.Duration) *fixture {
 	}
 	var ctx context.Context
 	ctx, f.stop = context.WithCancel(t.Context())
-	server := New(f.registry)
+	server := grpcserver.New()
+	Register(server, f.registry)
 	go func() { f.stopped <- server.Run(ctx, f.listener) }()
 	f.conn = dial(t, "passthrough:///", grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
 		return f.listener.DialContext(ctx)

@@ -1,8 +1,7 @@
 package grpchealth
 
 import (
-	"context"
-
+	"google.golang.org/grpc"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
@@ -12,7 +11,12 @@ import (
 type health struct {
 	healthpb.UnimplementedHealthServer
 	source Source
-	life   context.Context // done once Watches are to end
+}
+
+// Register has the server answer grpc.health.v1 by what the source tells. A
+// Watch ends when its stream's context is done.
+func Register(server grpc.ServiceRegistrar, source Source) {
+	healthpb.RegisterHealthServer(server, &health{source: source})
 }
 
 // response tells an answer. The judge's statuses bear grpc.health.v1's

@@ -1,4 +1,4 @@
-package grpchealth
+package grpcserver
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	_ "google.golang.org/grpc/encoding/gzip" // for clients that compress, as grpc-health-probe -gzip does
-	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 )
@@ -51,7 +50,7 @@ var upkeep = keepalive.ServerParameters{
 	Timeout: 10 * time.Second,
 }
 
-// Server answers grpc.health.v1 with reflection. It is made by New.
+// Server is a gRPC server with reflection. It is made by New.
 type Server struct {
 	grpc *grpc.Server
 	// life is done once the server is to end; end makes it so. It is a field
@@ -60,9 +59,11 @@ type Server struct {
 	end  context.CancelFunc
 }
 
-// New returns a server of what the source tells.
-func New(source Source) *Server {
-	s := &Server{grpc: grpc.NewServer(
+// New returns a server without a service.
+func New() *Server {
+	s := &Server{}
+	s.life, s.end = context.WithCancel(context.Background())
+	s.grpc = grpc.NewServer(
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxHeaderListSize(maxHeaders),
@@ -70,17 +71,21 @@ func New(source Source) *Server {
 		grpc.KeepaliveEnforcementPolicy(pings),
 		grpc.KeepaliveParams(upkeep),
 		grpc.WaitForHandlers(true),
-	)}
-	s.life, s.end = context.WithCancel(context.Background())
-	healthpb.RegisterHealthServer(s.grpc, &health{source: source, life: s.life})
+		grpc.StreamInterceptor(s.mortal),
+	)
 	reflection.Register(s.grpc)
 	return s
 }
 
+// RegisterService implements grpc.ServiceRegistrar, for the time before Run.
+func (s *Server) RegisterService(description *grpc.ServiceDesc, service any) {
+	s.grpc.RegisterService(description, service)
+}
+
 // Run serves on the listeners until ctx is done, or until one of them fails,
-// and closes them. It then ends every Watch with UNAVAILABLE, lets the other
-// questions under way be answered for finishWithin at most, and returns nil or
-// the listener's failure. It may be called once.
+// and closes them. It then ends every stream with UNAVAILABLE, lets the other
+// calls under way be answered for finishWithin at most, and returns nil or the
+// listener's failure. It may be called once.
 func (s *Server) Run(ctx context.Context, listeners ...net.Listener) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, l := range listeners {

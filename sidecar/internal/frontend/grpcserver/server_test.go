@@ -1,4 +1,4 @@
-package grpchealth
+package grpcserver
 
 import (
 	"context"
@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -18,81 +17,12 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	reflectionpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
-
-	"github.com/landmark-health/landmark/sidecar/internal/registry"
 )
-
-func TestStopEndsWatchesAndChangesNoVerdict(t *testing.T) {
-	inBubble(t, time.Second, func(t *testing.T, f *fixture) {
-		newProgram(t, f.registry, "epg").work()
-		newProgram(t, f.registry, "vod").stall()
-		up, upEnded := f.watch("epg")
-		down, downEnded := f.watch("vod")
-		held, heldEnded := f.watch("nobody")
-		wantTold(t, "epg", up, serving)
-		wantTold(t, "vod", down, notServing)
-		f.stop()
-		if took := f.awaitStop(); took != 0 {
-			t.Errorf("stopping took %v, want no time", took)
-		}
-		wantTold(t, "epg, after the stop", up)
-		wantTold(t, "vod, after the stop", down)
-		wantTold(t, "nobody, held till the stop", held)
-		for _, ended := range []<-chan error{upEnded, downEnded, heldEnded} {
-			s := status.Convert(<-ended)
-			if s.Code() != codes.Unavailable || s.Message() != "landmarkd is stopping" {
-				t.Errorf("Watch ended with %v, want Unavailable: landmarkd is stopping", s.Err())
-			}
-		}
-	})
-}
-
-func TestStopLetsChecksFinish(t *testing.T) {
-	inBubble(t, time.Second, func(t *testing.T, f *fixture) {
-		time.AfterFunc(300*time.Millisecond, newProgram(t, f.registry, "epg").work)
-		time.AfterFunc(100*time.Millisecond, f.stop)
-		if got, err := f.check("epg"); err != nil || got != serving {
-			t.Errorf("%v, %v, want %v", got, err, serving)
-		}
-		if took := f.awaitStop(); took != 0 {
-			t.Errorf("stopping took %v beyond the answer, want no time", took)
-		}
-	})
-}
-
-func TestStopWaitsForNoClient(t *testing.T) {
-	for name, hold := range map[string]func(t *testing.T, f *fixture){
-		"a stream left open": func(t *testing.T, f *fixture) {
-			if _, err := f.reflect(t); err != nil {
-				t.Fatal(err)
-			}
-		},
-		"a connection that never speaks": func(t *testing.T, f *fixture) {
-			if _, err := f.listener.DialContext(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		},
-		"a connection that never reads": func(t *testing.T, f *fixture) {
-			f.speakHTTP2(t)
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			inBubble(t, 0, func(t *testing.T, f *fixture) {
-				hold(t, f)
-				synctest.Wait()
-				f.stop()
-				if took := f.awaitStop(); took > 2*time.Second {
-					t.Errorf("stopping took %v, want 2 s at most", took)
-				}
-			})
-		})
-	}
-}
 
 func TestRunReturnsAListenersFailure(t *testing.T) {
 	broken, sound := listen(t, "tcp", "127.0.0.1:0"), listen(t, "tcp", "127.0.0.1:0")
 	broken.Close()
-	err := New(registry.New(runningClock(t), 0)).Run(t.Context(), broken, sound)
+	err := New().Run(t.Context(), broken, sound)
 	if !errors.Is(err, net.ErrClosed) || !strings.Contains(err.Error(), broken.Addr().String()) {
 		t.Errorf("Run: %v, want the failure of %v", err, broken.Addr())
 	}
@@ -105,7 +35,7 @@ func TestRunThatIsOverBeforeItBeginsClosesItsListener(t *testing.T) {
 	l := listen(t, "tcp", "127.0.0.1:0")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := New(registry.New(runningClock(t), 0)).Run(ctx, l); err != nil {
+	if err := New().Run(ctx, l); err != nil {
 		t.Errorf("Run: %v", err)
 	}
 	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
@@ -114,17 +44,18 @@ func TestRunThatIsOverBeforeItBeginsClosesItsListener(t *testing.T) {
 }
 
 func TestRunServesEachListener(t *testing.T) {
-	r := registry.New(runningClock(t), 0)
-	newProgram(t, r, "epg").work()
 	tcp, unix := listen(t, "tcp", "127.0.0.1:0"), listen(t, "unix", filepath.Join(t.TempDir(), "grpc.sock"))
 	ctx, cancel := context.WithCancel(t.Context())
+	server, answer := New(), make(chan struct{})
+	close(answer)
+	healthpb.RegisterHealthServer(server, &service{answer: answer})
 	stopped := make(chan error)
-	go func() { stopped <- New(r).Run(ctx, tcp, unix) }()
+	go func() { stopped <- server.Run(ctx, tcp, unix) }()
 	for _, target := range []string{tcp.Addr().String(), "unix:" + unix.Addr().String()} {
 		conn := dial(t, target)
-		got, err := healthpb.NewHealthClient(conn).Check(ctx, &healthpb.HealthCheckRequest{Service: "epg"})
-		if err != nil || got.GetStatus() != serving {
-			t.Errorf("%s: %v, %v, want %v", target, got, err, serving)
+		got, err := healthpb.NewHealthClient(conn).Check(ctx, &healthpb.HealthCheckRequest{})
+		if err != nil || got.GetStatus() != healthpb.HealthCheckResponse_SERVING {
+			t.Errorf("%s: %v, %v, want an answer", target, got, err)
 		}
 		conn.Close()
 	}
@@ -134,21 +65,12 @@ func TestRunServesEachListener(t *testing.T) {
 	}
 }
 
-func listen(t *testing.T, network, address string) net.Listener {
-	t.Helper()
-	l, err := net.Listen(network, address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
-}
-
 func TestCompressedQuestionsAreAnswered(t *testing.T) {
-	inBubble(t, 0, func(t *testing.T, f *fixture) {
-		newProgram(t, f.registry, "epg").work()
-		r, err := f.client.Check(t.Context(), &healthpb.HealthCheckRequest{Service: "epg"}, grpc.UseCompressor("gzip"))
-		if err != nil || r.GetStatus() != serving {
-			t.Errorf("%v, %v, want %v", r, err, serving)
+	inBubble(t, func(t *testing.T, f *fixture) {
+		close(f.answer)
+		_, err := f.client.Check(t.Context(), &healthpb.HealthCheckRequest{}, grpc.UseCompressor("gzip"))
+		if err != nil {
+			t.Errorf("%v, want an answer", err)
 		}
 		_, err = f.client.Check(t.Context(), &healthpb.HealthCheckRequest{Service: strings.Repeat("x", maxMessage)}, grpc.UseCompressor("gzip"))
 		if status.Code(err) != codes.ResourceExhausted {
@@ -179,8 +101,8 @@ func (f *fixture) reflect(t *testing.T) ([]string, error) {
 	return names, nil
 }
 
-func TestReflectionTellsTheHealthService(t *testing.T) {
-	inBubble(t, 0, func(t *testing.T, f *fixture) {
+func TestReflectionTellsEachService(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
 		names, err := f.reflect(t)
 		if err != nil || !slices.Contains(names, "grpc.health.v1.Health") {
 			t.Errorf("%q, %v, want grpc.health.v1.Health among them", names, err)
@@ -207,7 +129,7 @@ func (f *fixture) speakHTTP2(t *testing.T) (net.Conn, *http2.Framer) {
 }
 
 func TestStreamsOfAConnectionAreLimited(t *testing.T) {
-	inBubble(t, 0, func(t *testing.T, f *fixture) {
+	inBubble(t, func(t *testing.T, f *fixture) {
 		c, framer := f.speakHTTP2(t)
 		defer c.Close()
 		frame, err := framer.ReadFrame()
@@ -224,7 +146,7 @@ func TestStreamsOfAConnectionAreLimited(t *testing.T) {
 // grpc-go's client pings every ten seconds at most, Envoy's as often as it is
 // told to.
 func TestPingsOneASecondAreAllowed(t *testing.T) {
-	inBubble(t, 0, func(t *testing.T, f *fixture) {
+	inBubble(t, func(t *testing.T, f *fixture) {
 		c, framer := f.speakHTTP2(t)
 		defer c.Close()
 		for range 20 {
