@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,26 +31,37 @@ const (
 // frozen or starved finds every agent's last report old, though the agents
 // never paused. What they said meanwhile lies in its sockets; until it has read
 // those empty, nothing that it has not heard counts as silence.
+//
+// It knows of a pause because it beats. While there is nobody to be heard, no
+// silence can count, and it rests: a sidecar without agents has nothing to do.
 type Clock struct {
 	origin time.Time
 	last   atomic.Pointer[reading]
+
+	mu     sync.Mutex
+	heeded int           // Join less Leave; guarded by mu
+	joined chan struct{} // holds a token once a Join has ended a rest
 }
 
 // reading is the clock at one beat.
 type reading struct {
-	real   time.Duration // since the origin
-	heard  judge.Instant // up to which everything was heard
-	behind bool          // heard stands still, since
-	since  time.Duration // real time
-	empty  int           // looks in a row that found the sockets empty
+	real    time.Duration // since the origin
+	heard   judge.Instant // up to which everything was heard
+	behind  bool          // heard stands still, since
+	since   time.Duration // real time
+	empty   int           // looks in a row that found the sockets empty
+	resting bool          // there is nobody to be heard, so everything always was
 }
 
 // NewClock returns a clock; Run must run for it to go on.
 func NewClock() *Clock {
-	c := &Clock{origin: time.Now()}
+	c := &Clock{origin: time.Now(), joined: make(chan struct{}, 1)}
 	c.last.Store(&reading{})
 	return c
 }
+
+// Clock returns the clock that the registry judges by.
+func (r *Registry) Clock() *Clock { return r.clock }
 
 // Now returns the instant up to which everything was heard, by which verdicts
 // are made.
@@ -80,12 +92,62 @@ func (c *Clock) await(ctx context.Context) error {
 	}
 }
 
-// Run beats until ctx is done. readEmpty reports whether nothing that agents
-// have sent lies unread.
+// Join tells the clock of one more who is to be heard. An intake must call it
+// before it takes anything that could make a silence count, and Leave when there
+// is nothing more to come. Both may be called by any number of goroutines.
+func (c *Clock) Join() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.heeded++
+	if !c.last.Load().resting {
+		return
+	}
+	// Here and not in Run, which may be late: from when Join returns on, a
+	// pause is one.
+	now := time.Since(c.origin)
+	c.last.Store(&reading{real: now, heard: judge.Instant(now)})
+	select {
+	case c.joined <- struct{}{}:
+	default: // Run has yet to take the one before
+	}
+}
+
+// Leave tells the clock that one who joined is not to be heard any more.
+func (c *Clock) Leave() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.heeded--
+}
+
+// rest lets the clock rest, unless there is somebody to be heard, or something
+// to catch up with.
+func (c *Clock) rest() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	last := c.last.Load()
+	if c.heeded > 0 || last.behind {
+		return false
+	}
+	if !last.resting {
+		c.last.Store(&reading{resting: true})
+	}
+	return true
+}
+
+// Run beats until ctx is done, while anybody has joined. readEmpty reports
+// whether nothing that agents have sent lies unread.
 func (c *Clock) Run(ctx context.Context, readEmpty func() bool) error {
 	timer := time.NewTimer(beat)
 	defer timer.Stop()
 	for {
+		for c.rest() {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-c.joined:
+				timer.Reset(beat)
+			}
+		}
 		select {
 		case <-ctx.Done():
 			return nil
@@ -104,7 +166,10 @@ func (c *Clock) Run(ctx context.Context, readEmpty func() bool) error {
 // at returns up to when everything was heard, at the given real time after the
 // reading.
 func (r *reading) at(real time.Duration) judge.Instant {
-	if r.behind {
+	switch {
+	case r.resting:
+		return judge.Instant(real)
+	case r.behind:
 		return r.heard
 	}
 	return min(judge.Instant(real), r.heard.Add(maxGap))

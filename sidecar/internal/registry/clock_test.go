@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -13,6 +14,7 @@ import (
 func TestClockKeepsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := NewClock()
+		c.Join()
 		defer run(c)()
 		for _, d := range []time.Duration{1, 24 * time.Millisecond, time.Millisecond, time.Second, time.Hour} {
 			before := c.Now()
@@ -31,6 +33,7 @@ func TestClockKeepsTime(t *testing.T) {
 func TestClockWaitsForTheIntake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := NewClock()
+		c.Join()
 		stop := run(c)
 		time.Sleep(10 * beat)
 		stop()
@@ -67,6 +70,7 @@ func TestClockWaitsForTheIntake(t *testing.T) {
 func TestClockDoesNotWaitForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := NewClock()
+		c.Join()
 		time.Sleep(time.Hour)
 		ctx, cancel := context.WithCancel(t.Context())
 		defer synctest.Wait()
@@ -84,6 +88,7 @@ func TestClockDoesNotWaitForEver(t *testing.T) {
 func TestPauseMakesNobodyStale(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := NewClock()
+		c.Join()
 		stop := run(c)
 		r := New(c, 0)
 		epg, frozen := open(t, r, "epg", "a"), open(t, r, "frozen", "a")
@@ -178,5 +183,147 @@ func TestClockNeverGoesBack(t *testing.T) {
 		}
 		r = r.next(real, func() bool { return i%3 == 0 })
 		read(r, real)
+	}
+}
+
+// TestClockRests holds that a sidecar to which nobody reports does nothing at
+// all, and knows that there was nothing to hear, whatever pauses it makes.
+func TestClockRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewClock()
+		defer run(c)()
+		synctest.Wait()
+		resting := c.last.Load()
+		if !resting.resting {
+			t.Fatal("without agents it does not rest")
+		}
+		time.Sleep(time.Hour)
+		if heard, real := c.Read(); heard != real || c.last.Load() != resting {
+			t.Errorf("after an hour of rest it is %v behind", real.Sub(heard))
+		}
+	})
+}
+
+// TestClockBeatsForWhoJoined lets agents come and go: it beats while there are
+// any, and always says how late it is.
+func TestClockBeatsForWhoJoined(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewClock()
+		defer run(c)()
+		resting := func(want bool, when string) {
+			t.Helper()
+			time.Sleep(beat)
+			synctest.Wait()
+			if c.last.Load().resting != want {
+				t.Errorf("%s: resting is %v", when, !want)
+			}
+			if heard, real := c.Read(); heard != real {
+				t.Errorf("%s: it is %v behind", when, real.Sub(heard))
+			}
+		}
+		for range 2 {
+			resting(true, "without agents")
+			c.Join()
+			resting(false, "with an agent")
+			c.Join()
+			c.Leave()
+			resting(false, "with one of two agents left")
+			time.Sleep(time.Hour)
+			resting(false, "an hour later")
+			c.Leave()
+		}
+		for range 10 {
+			c.Join()
+			c.Leave()
+		}
+		resting(true, "after all have left")
+	})
+}
+
+// TestPauseAtTheEndOfARest stops the sidecar at the very instant at which an
+// agent joins, before the clock's own goroutine runs: the pause is one.
+func TestPauseAtTheEndOfARest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewClock()
+		stop := run(c)
+		time.Sleep(time.Hour)
+		stop()
+		rested := c.Now()
+		c.Join()
+		time.Sleep(time.Hour)
+		if went := c.Now().Sub(rested); went > maxGap {
+			t.Errorf("before it runs again it counts %v of a pause of an hour, allowed %v", went, maxGap)
+		}
+		var empty atomic.Bool
+		ctx, cancel := context.WithCancel(t.Context())
+		defer synctest.Wait()
+		defer cancel()
+		go c.Run(ctx, empty.Load)
+		time.Sleep(maxBehind / 2)
+		if went := c.Now().Sub(rested); went > maxGap {
+			t.Errorf("with its sockets full it counts %v of a pause of an hour, allowed %v", went, maxGap)
+		}
+		empty.Store(true)
+		if err := c.await(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if went := c.Now().Sub(rested); went < time.Hour {
+			t.Errorf("with its sockets empty it counts %v of a pause of an hour", went)
+		}
+	})
+}
+
+// TestClockDoesNotRestBeforeItHasCaughtUp stops the sidecar for an hour, in
+// which its last agent leaves: what that said counts before the rest.
+func TestClockDoesNotRestBeforeItHasCaughtUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewClock()
+		c.Join()
+		stop := run(c)
+		time.Sleep(10 * beat)
+		stop()
+		before := c.Now()
+		time.Sleep(time.Hour)
+
+		var empty atomic.Bool
+		ctx, cancel := context.WithCancel(t.Context())
+		defer synctest.Wait()
+		defer cancel()
+		go c.Run(ctx, empty.Load)
+		time.Sleep(2 * beat)
+		c.Leave()
+		time.Sleep(2 * beat)
+		if went := c.Now().Sub(before); went > maxGap {
+			t.Errorf("with its sockets full it counts %v of a pause of an hour, allowed %v", went, maxGap)
+		}
+		empty.Store(true)
+		time.Sleep(2 * beat)
+		if heard, real := c.Read(); heard != real || !c.last.Load().resting {
+			t.Errorf("with its sockets empty it is %v behind", real.Sub(heard))
+		}
+	})
+}
+
+// TestJoinersAndLeavers lets everything happen at once, for the race detector:
+// while anybody has joined, and once Join has returned, the clock never rests.
+func TestJoinersAndLeavers(t *testing.T) {
+	c := NewClock()
+	defer run(c)()
+	var agents sync.WaitGroup
+	for range 4 {
+		agents.Go(func() {
+			for range 2000 {
+				c.Join()
+				if c.last.Load().resting {
+					t.Error("it rests though an agent has joined")
+				}
+				c.Leave()
+				c.rest() // as Run does, and oftener
+			}
+		})
+	}
+	agents.Wait()
+	if c.heeded != 0 {
+		t.Errorf("%d are left", c.heeded)
 	}
 }

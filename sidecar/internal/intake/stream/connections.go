@@ -9,12 +9,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/landmark-health/landmark/sidecar/internal/registry"
 	"github.com/landmark-health/landmark/sidecar/internal/socket"
 )
 
 // connections are those that agents have open.
 type connections struct {
-	perUser int // how many one user may have; root and landmarkd's own may have any number
+	perUser  int                // how many one user may have; root and landmarkd's own may have any number
+	registry *registry.Registry // whose clock is told of each
 
 	mu      sync.Mutex // guards what follows
 	open    map[*connection]struct{}
@@ -31,8 +33,8 @@ type connection struct {
 	all  *connections
 }
 
-func newConnections(perUser int) *connections {
-	c := &connections{perUser: perUser, open: make(map[*connection]struct{}), of: make(map[uint32]int)}
+func newConnections(perUser int, r *registry.Registry) *connections {
+	c := &connections{perUser: perUser, registry: r, open: make(map[*connection]struct{}), of: make(map[uint32]int)}
 	c.inspect = func(fd uintptr) {
 		n, err := unix.IoctlGetUint32(int(fd), unix.SIOCINQ)
 		c.unread = err == nil && n > 0
@@ -67,6 +69,7 @@ func (c *connections) add(conn *connection) bool {
 	if uid != 0 && uid != uint32(os.Geteuid()) && c.of[uid] >= c.perUser {
 		return false
 	}
+	c.registry.Clock().Join()
 	c.open[conn] = struct{}{}
 	c.of[uid]++
 	return true
@@ -79,6 +82,7 @@ func (c *connections) remove(conn *connection) {
 	if _, open := c.open[conn]; !open {
 		return
 	}
+	c.registry.Clock().Leave()
 	delete(c.open, conn)
 	uid := conn.peer.UID
 	if c.of[uid]--; c.of[uid] == 0 {

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/landmark-health/landmark/sidecar/internal/registry"
 	"github.com/landmark-health/landmark/sidecar/internal/socket"
 )
 
@@ -34,7 +36,7 @@ func pair(t testing.TB, all *connections) (taken *connection, agent net.Conn) {
 }
 
 func TestReadEmpty(t *testing.T) {
-	s := New(nil, 1, slog.New(slog.DiscardHandler))
+	s := New(registry.New(registry.NewClock(), 0), 1, slog.New(slog.DiscardHandler))
 	empty := func(want bool, when string) {
 		t.Helper()
 		if got := s.ReadEmpty(); got != want {
@@ -87,8 +89,36 @@ func TestReadEmptyOfARunningServer(t *testing.T) {
 	}
 }
 
+// The clock must know of a pause while there is a connection, and may rest
+// while there is none.
+func TestClockKnowsOfConnections(t *testing.T) {
+	clock := registry.NewClock()
+	all := newConnections(1, registry.New(clock, 0))
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	rest := func() { clock.Run(over, all.readEmpty) } // if it may
+	upToDate := func() bool { heard, real := clock.Read(); return heard == real }
+
+	rest()
+	conn, _ := pair(t, all)
+	rest()
+	for begun := time.Now(); upToDate(); runtime.Gosched() {
+		if time.Since(begun) > 10*time.Second {
+			t.Fatal("a clock that does not beat claims to have heard everything")
+		}
+	}
+	conn.Close()
+	conn.Close()
+	for range 2 {
+		rest()
+		if !upToDate() {
+			t.Error("without a connection there is something that was not heard")
+		}
+	}
+}
+
 func TestReadEmptyAllocatesNothing(t *testing.T) {
-	all := newConnections(1)
+	all := newConnections(1, registry.New(registry.NewClock(), 0))
 	for range 8 {
 		pair(t, all)
 	}
@@ -98,7 +128,7 @@ func TestReadEmptyAllocatesNothing(t *testing.T) {
 }
 
 func TestReadEmptyAmongOthers(t *testing.T) {
-	all := newConnections(1)
+	all := newConnections(1, registry.New(registry.NewClock(), 0))
 	var working sync.WaitGroup
 	for range 4 {
 		working.Go(func() {
@@ -118,7 +148,7 @@ func TestReadEmptyAmongOthers(t *testing.T) {
 // A user has so many connections and no more, whatever others have, and gets
 // the place of one that is closed.
 func TestConnectionsOfAUser(t *testing.T) {
-	all := newConnections(2)
+	all := newConnections(2, registry.New(registry.NewClock(), 0))
 	of := func(uid uint32) *connection {
 		conn, other := net.Pipe()
 		t.Cleanup(func() { other.Close() })
@@ -154,7 +184,7 @@ func TestConnectionsOfAUser(t *testing.T) {
 }
 
 func BenchmarkReadEmpty(b *testing.B) {
-	all := newConnections(1)
+	all := newConnections(1, registry.New(registry.NewClock(), 0))
 	for range 256 {
 		pair(b, all)
 	}

@@ -47,7 +47,7 @@ type Server struct {
 // New returns a server that feeds the registry. Each user has perUser
 // connections at most, but for root and the user that landmarkd runs as.
 func New(r *registry.Registry, perUser int, logger *slog.Logger) *Server {
-	return &Server{registry: r, logger: logger, connections: newConnections(perUser)}
+	return &Server{registry: r, logger: logger, connections: newConnections(perUser, r)}
 }
 
 // Run takes streams from the listener until ctx is done, then ends them and
