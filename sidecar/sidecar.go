@@ -15,6 +15,7 @@ import (
 	"github.com/landmark-health/landmark/sidecar/internal/config"
 	"github.com/landmark-health/landmark/sidecar/internal/frontend/grpchealth"
 	"github.com/landmark-health/landmark/sidecar/internal/frontend/grpcserver"
+	"github.com/landmark-health/landmark/sidecar/internal/frontend/grpcstatus"
 	"github.com/landmark-health/landmark/sidecar/internal/frontend/monitor"
 	"github.com/landmark-health/landmark/sidecar/internal/intake/admin"
 	"github.com/landmark-health/landmark/sidecar/internal/intake/stream"
@@ -143,6 +144,7 @@ func (s *Sidecar) bindGRPC(c Config, services *registry.Registry) error {
 	s.listens = append(s.listens, "grpc", l.Addr().String())
 	server, askers := grpcserver.New(), s.limit(l, s.shares.grpc, "gRPC clients")
 	grpchealth.Register(server, services)
+	grpcstatus.Register(server, services)
 	s.frontEnds = append(s.frontEnds, func(ctx context.Context) error { return server.Run(ctx, askers) })
 	return nil
 }

@@ -54,6 +54,8 @@ var rooms = []room{
 		"sidecar/internal/registry", "sidecar/internal/judge", "sidecar/internal/socket", "sidecar/internal/peercred",
 		report, intake, admin}},
 	{path: "sidecar/internal/frontend/grpcserver"},
+	{path: "sidecar/internal/frontend/grpcstatus", imports: []string{
+		"sidecar/internal/registry", "sidecar/internal/judge", status, report}},
 	{path: "sidecar/internal/frontend/*", imports: []string{
 		"sidecar/internal/registry", "sidecar/internal/judge", "lmp"}},
 	{path: "sidecar", imports: []string{"sidecar/internal/...", "lmp"}},

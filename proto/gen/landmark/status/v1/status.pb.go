@@ -259,10 +259,10 @@ func (x *ListRequest) GetService() string {
 	return ""
 }
 
-// The services asked about.
+// One service.
 type ListResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Services      []*Service             `protobuf:"bytes,1,rep,name=services,proto3" json:"services,omitempty"`
+	Service       *Service               `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -297,9 +297,9 @@ func (*ListResponse) Descriptor() ([]byte, []int) {
 	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{1}
 }
 
-func (x *ListResponse) GetServices() []*Service {
+func (x *ListResponse) GetService() *Service {
 	if x != nil {
-		return x.Services
+		return x.Service
 	}
 	return nil
 }
@@ -495,8 +495,8 @@ type Service struct {
 	Startup   *Standing              `protobuf:"bytes,4,opt,name=startup,proto3" json:"startup,omitempty"`
 	// An operator has drained it.
 	Drained bool `protobuf:"varint,5,opt,name=drained,proto3" json:"drained,omitempty"`
-	// Its landmarks, each as it stands in the worst of the service's processes,
-	// failing first.
+	// Where one service was named, its landmarks, each as it stands in the worst
+	// of the service's processes, failing first: 1,024 at most.
 	Landmarks     []*Landmark `protobuf:"bytes,6,rep,name=landmarks,proto3" json:"landmarks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -720,7 +720,7 @@ func (x *Verdict) GetReason() string {
 // A change of what was told of a service.
 type Change struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// By the sidecar's machine.
+	// By the clock of the sidecar's machine.
 	Time *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
 	// What was told from then on.
 	Readiness *Verdict `protobuf:"bytes,2,opt,name=readiness,proto3" json:"readiness,omitempty"`
@@ -868,9 +868,9 @@ const file_landmark_status_v1_status_proto_rawDesc = "" +
 	"\n" +
 	"\x1flandmark/status/v1/status.proto\x12\x12landmark.status.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1flandmark/report/v1/report.proto\"'\n" +
 	"\vListRequest\x12\x18\n" +
-	"\aservice\x18\x01 \x01(\tR\aservice\"G\n" +
-	"\fListResponse\x127\n" +
-	"\bservices\x18\x01 \x03(\v2\x1b.landmark.status.v1.ServiceR\bservices\"(\n" +
+	"\aservice\x18\x01 \x01(\tR\aservice\"E\n" +
+	"\fListResponse\x125\n" +
+	"\aservice\x18\x01 \x01(\v2\x1b.landmark.status.v1.ServiceR\aservice\"(\n" +
 	"\fWatchRequest\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\"F\n" +
 	"\rWatchResponse\x125\n" +
@@ -926,9 +926,9 @@ const file_landmark_status_v1_status_proto_rawDesc = "" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bSTATE_OK\x10\x01\x12\x12\n" +
 	"\x0eSTATE_DEGRADED\x10\x02\x12\x11\n" +
-	"\rSTATE_FAILING\x10\x032\xfe\x01\n" +
-	"\rStatusService\x12I\n" +
-	"\x04List\x12\x1f.landmark.status.v1.ListRequest\x1a .landmark.status.v1.ListResponse\x12N\n" +
+	"\rSTATE_FAILING\x10\x032\x80\x02\n" +
+	"\rStatusService\x12K\n" +
+	"\x04List\x12\x1f.landmark.status.v1.ListRequest\x1a .landmark.status.v1.ListResponse0\x01\x12N\n" +
 	"\x05Watch\x12 .landmark.status.v1.WatchRequest\x1a!.landmark.status.v1.WatchResponse0\x01\x12R\n" +
 	"\aHistory\x12\".landmark.status.v1.HistoryRequest\x1a#.landmark.status.v1.HistoryResponseBKZIgithub.com/landmark-health/landmark/proto/gen/landmark/status/v1;statusv1b\x06proto3"
 
@@ -967,7 +967,7 @@ var file_landmark_status_v1_status_proto_goTypes = []any{
 	(*v1.Fact)(nil),               // 17: landmark.report.v1.Fact
 }
 var file_landmark_status_v1_status_proto_depIdxs = []int32{
-	9,  // 0: landmark.status.v1.ListResponse.services:type_name -> landmark.status.v1.Service
+	9,  // 0: landmark.status.v1.ListResponse.service:type_name -> landmark.status.v1.Service
 	9,  // 1: landmark.status.v1.WatchResponse.service:type_name -> landmark.status.v1.Service
 	12, // 2: landmark.status.v1.HistoryResponse.changes:type_name -> landmark.status.v1.Change
 	10, // 3: landmark.status.v1.Service.readiness:type_name -> landmark.status.v1.Standing

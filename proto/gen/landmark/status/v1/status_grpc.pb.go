@@ -35,11 +35,13 @@ const (
 // question to the programs. A service that nobody has reported or configured
 // is NOT_FOUND.
 type StatusServiceClient interface {
-	// List tells the present of one service or of all, sorted by name.
-	List(ctx context.Context, in *ListRequest, opts ...grpc.CallOption) (*ListResponse, error)
-	// Watch tells the present as List does, one message a service, then each
-	// service anew when its status, cause or weight changes. It tells a slow
-	// reader the latest, and ends with UNAVAILABLE when the sidecar stops.
+	// List tells the present of one service or of all, one message a service,
+	// sorted by name.
+	List(ctx context.Context, in *ListRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListResponse], error)
+	// Watch tells the present as List does, then each service anew when a
+	// status, cause or weight of it changes: to a slow reader the latest, and of
+	// all services ten times a second at most. It ends with UNAVAILABLE when the
+	// sidecar stops, and with RESOURCE_EXHAUSTED where too many watch already.
 	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error)
 	// History tells the last changes of one service.
 	History(ctx context.Context, in *HistoryRequest, opts ...grpc.CallOption) (*HistoryResponse, error)
@@ -53,19 +55,28 @@ func NewStatusServiceClient(cc grpc.ClientConnInterface) StatusServiceClient {
 	return &statusServiceClient{cc}
 }
 
-func (c *statusServiceClient) List(ctx context.Context, in *ListRequest, opts ...grpc.CallOption) (*ListResponse, error) {
+func (c *statusServiceClient) List(ctx context.Context, in *ListRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(ListResponse)
-	err := c.cc.Invoke(ctx, StatusService_List_FullMethodName, in, out, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &StatusService_ServiceDesc.Streams[0], StatusService_List_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
-	return out, nil
+	x := &grpc.GenericClientStream[ListRequest, ListResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
 }
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type StatusService_ListClient = grpc.ServerStreamingClient[ListResponse]
 
 func (c *statusServiceClient) Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &StatusService_ServiceDesc.Streams[0], StatusService_Watch_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &StatusService_ServiceDesc.Streams[1], StatusService_Watch_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -100,11 +111,13 @@ func (c *statusServiceClient) History(ctx context.Context, in *HistoryRequest, o
 // question to the programs. A service that nobody has reported or configured
 // is NOT_FOUND.
 type StatusServiceServer interface {
-	// List tells the present of one service or of all, sorted by name.
-	List(context.Context, *ListRequest) (*ListResponse, error)
-	// Watch tells the present as List does, one message a service, then each
-	// service anew when its status, cause or weight changes. It tells a slow
-	// reader the latest, and ends with UNAVAILABLE when the sidecar stops.
+	// List tells the present of one service or of all, one message a service,
+	// sorted by name.
+	List(*ListRequest, grpc.ServerStreamingServer[ListResponse]) error
+	// Watch tells the present as List does, then each service anew when a
+	// status, cause or weight of it changes: to a slow reader the latest, and of
+	// all services ten times a second at most. It ends with UNAVAILABLE when the
+	// sidecar stops, and with RESOURCE_EXHAUSTED where too many watch already.
 	Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error
 	// History tells the last changes of one service.
 	History(context.Context, *HistoryRequest) (*HistoryResponse, error)
@@ -118,8 +131,8 @@ type StatusServiceServer interface {
 // pointer dereference when methods are called.
 type UnimplementedStatusServiceServer struct{}
 
-func (UnimplementedStatusServiceServer) List(context.Context, *ListRequest) (*ListResponse, error) {
-	return nil, status.Error(codes.Unimplemented, "method List not implemented")
+func (UnimplementedStatusServiceServer) List(*ListRequest, grpc.ServerStreamingServer[ListResponse]) error {
+	return status.Error(codes.Unimplemented, "method List not implemented")
 }
 func (UnimplementedStatusServiceServer) Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error {
 	return status.Error(codes.Unimplemented, "method Watch not implemented")
@@ -148,23 +161,16 @@ func RegisterStatusServiceServer(s grpc.ServiceRegistrar, srv StatusServiceServe
 	s.RegisterService(&StatusService_ServiceDesc, srv)
 }
 
-func _StatusService_List_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(ListRequest)
-	if err := dec(in); err != nil {
-		return nil, err
+func _StatusService_List_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ListRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
 	}
-	if interceptor == nil {
-		return srv.(StatusServiceServer).List(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: StatusService_List_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(StatusServiceServer).List(ctx, req.(*ListRequest))
-	}
-	return interceptor(ctx, in, info, handler)
+	return srv.(StatusServiceServer).List(m, &grpc.GenericServerStream[ListRequest, ListResponse]{ServerStream: stream})
 }
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type StatusService_ListServer = grpc.ServerStreamingServer[ListResponse]
 
 func _StatusService_Watch_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(WatchRequest)
@@ -203,15 +209,16 @@ var StatusService_ServiceDesc = grpc.ServiceDesc{
 	HandlerType: (*StatusServiceServer)(nil),
 	Methods: []grpc.MethodDesc{
 		{
-			MethodName: "List",
-			Handler:    _StatusService_List_Handler,
-		},
-		{
 			MethodName: "History",
 			Handler:    _StatusService_History_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "List",
+			Handler:       _StatusService_List_Handler,
+			ServerStreams: true,
+		},
 		{
 			StreamName:    "Watch",
 			Handler:       _StatusService_Watch_Handler,
