@@ -43,7 +43,8 @@ func (q Quorum) judge(p Policy, instances []*Instance, a Aspect, now Instant) ta
 		}
 	}
 	switch {
-	case q.met(well, len(instances)):
+	case q.met(well, len(instances)), a == Liveness && v.Cause == None:
+		// A process that is not there yet is not dead.
 		v.Cause, v.instance, v.landmark = None, nil, nil
 	case v.Cause == None:
 		// All that there are are well, and too few.

@@ -51,8 +51,10 @@ func (v Verdict) reason(now Instant) string {
 
 func (v Verdict) reasonStarting(now Instant) string {
 	switch {
-	case v.missing > 0:
-		return fmt.Sprintf("%d more processes must report", v.missing)
+	case v.missing == 1:
+		return "one more process is needed"
+	case v.missing > 1:
+		return fmt.Sprintf("%d more processes are needed", v.missing)
 	case v.landmark == nil:
 		return "the program has declared no landmark that could vouch for it"
 	}
