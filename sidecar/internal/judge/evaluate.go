@@ -49,9 +49,10 @@ func (s Service) Counted(p Policy, now Instant) []*Instance {
 }
 
 // counted returns the instances that the verdict is made of, and when time
-// alone changes that. A newcomer does not count while it is starting, nor if
-// it is lost before it has started, and a lost process counts until it is
-// forgotten; where nothing else is left, they count all the same.
+// alone changes that. A newcomer does not count while it is starting, whether
+// or not it drains, nor if it is lost before it has started, and a lost process
+// counts until it is forgotten; where nothing else is left, they count all the
+// same.
 func (s Service) counted(p Policy, now Instant) ([]*Instance, Instant) {
 	next := Never
 	var counted []*Instance
@@ -59,7 +60,7 @@ func (s Service) counted(p Policy, now Instant) ([]*Instance, Instant) {
 		if in.Newcomer {
 			f := in.judge(p, Readiness, now)
 			next = min(next, f.next)
-			if f.cause == Starting || f.cause == Lost {
+			if f.cause == Starting || f.cause == Draining || f.cause == Lost {
 				continue
 			}
 		}
