@@ -81,8 +81,11 @@ func (l *Landmark) State(now Instant) (State, Instant) {
 }
 
 // awaited reports whether the landmark has yet to be reached before the
-// program can be said to have started. Work need not have come for that.
-func (l *Landmark) awaited() bool { return !l.Reached && l.Kind != KindDeadline }
+// program can be said to have started. Work need not have come for that, unless
+// it was to come in time.
+func (l *Landmark) awaited() bool {
+	return !l.Reached && (l.Kind != KindDeadline || l.StartWithin > 0)
+}
 
 // read judges the landmark by itself.
 func (l *Landmark) read(now Instant) reading {
