@@ -36,7 +36,7 @@ func (p Policy) damp(t tally, past Past, now Instant) (Verdict, Past) {
 		return p.ramp(t, past, now), past
 	case past.Told && !t.unwanted:
 		if due := past.Since.Add(p.FallAfter); now < due {
-			return t.holding(due), past
+			return p.ramp(t, past, now).holding(due), past
 		}
 	}
 	past.Told = false
@@ -52,12 +52,11 @@ func (t tally) recovering(due Instant) Verdict {
 	return v
 }
 
-// holding is the verdict on a service that is not well, and is not yet told to
-// have fallen, until due.
-func (t tally) holding(due Instant) Verdict {
-	v := t.verdict
-	v.Status, v.Cause, v.Weight = Serving, None, weight(t.share)
-	v.instance, v.landmark = nil, nil
+// holding is the verdict that is told of a service that is not well, and is not
+// yet told to have fallen, until due.
+func (v Verdict) holding(due Instant) Verdict {
+	v.Status, v.Cause = Serving, None
+	v.instance, v.landmark, v.missing = nil, nil, 0
 	v.Next = min(v.Next, due)
 	return v
 }
@@ -69,7 +68,7 @@ func (p Policy) ramp(t tally, past Past, now Instant) Verdict {
 	share := t.share
 	if up := now.Sub(past.Up); up < p.SlowStart {
 		share *= float64(up) / float64(p.SlowStart)
-		v.Next = min(v.Next, now.Add(max(p.SlowStart/100, minRampStep)))
+		v.Next = min(v.Next, past.Up.Add(p.SlowStart), now.Add(max(p.SlowStart/100, minRampStep)))
 	}
 	v.Weight = weight(share)
 	return v
