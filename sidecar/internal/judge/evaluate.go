@@ -26,6 +26,7 @@ func Evaluate(p Policy, s Service, now Instant) Judgement {
 	for a := range Aspect(Aspects) {
 		t := p.Quorum.judge(p, s.working(counted, a), a, now)
 		if a == Readiness {
+			t.unwanted = p.Quorum.unwanted(counted, t)
 			j.Verdicts[a], j.Past = p.damp(s.drain(t), s.Past, now)
 		} else {
 			j.Verdicts[a] = t.undamped()

@@ -18,6 +18,7 @@ var (
 // tally is what the instances come to for one aspect.
 type tally struct {
 	verdict  Verdict
+	well     int     // instances
 	share    float64 // of their full capacity that the instances can use together, 0 to 1
 	unwanted bool    // somebody wants the service out
 }
@@ -28,13 +29,12 @@ func (q Quorum) judge(p Policy, instances []*Instance, a Aspect, now Instant) ta
 		return tally{verdict: NoService(now)}
 	}
 	v := Verdict{Status: Serving, Cause: None, FactsAt: Never, Next: Never}
-	well, share, unwanted := 0, 0.0, true
+	well, share := 0, 0.0
 	for _, in := range instances {
 		f := in.judge(p, a, now)
 		v.FactsAt = min(v.FactsAt, in.FactsAt(a))
 		v.Next = min(v.Next, f.next)
 		share += f.share
-		unwanted = unwanted && (in.Draining || in.Presence == SaidGoodbye)
 		if f.cause == None {
 			well++
 		}
@@ -53,7 +53,7 @@ func (q Quorum) judge(p Policy, instances []*Instance, a Aspect, now Instant) ta
 	default:
 		v.Status = NotServing
 	}
-	return tally{v, share / float64(len(instances)), unwanted}
+	return tally{verdict: v, well: well, share: share / float64(len(instances))}
 }
 
 func (q Quorum) met(well, counted int) bool {
@@ -61,6 +61,29 @@ func (q Quorum) met(well, counted int) bool {
 		return well == counted
 	}
 	return well >= q.AtLeast
+}
+
+// unwanted reports whether a service that is not well is so because processes
+// want no work: they drain or have said goodbye, and but for that it would be
+// well, or nobody else is there.
+func (q Quorum) unwanted(counted []*Instance, t tally) bool {
+	leaving, staying := 0, 0
+	for _, in := range counted {
+		switch {
+		case in.Draining || in.Presence == SaidGoodbye:
+			leaving++
+		case in.Presence == Connected:
+			staying++
+		}
+	}
+	switch {
+	case leaving > 0 && staying == 0:
+		return true
+	case t.verdict.missing > 0: // those that stay are well, and too few
+		return true
+	default: // with those that leave there would be enough
+		return q.AtLeast > 0 && t.well+leaving >= q.AtLeast
+	}
 }
 
 // weight is a share of the full capacity as a weight: in whole percent, and at
