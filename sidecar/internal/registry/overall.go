@@ -2,14 +2,22 @@ package registry
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/landmark-health/landmark/sidecar/internal/judge"
 )
 
 // overall is what is told over all services together.
+//
+// Each of its evaluations looks at every service, so not each change of one has
+// one of its own: a worker makes them one after the other for as long as there
+// are changes that the last has not seen. Readers do not depend on it.
 type overall struct {
 	services *atomic.Pointer[map[string]*service]
 	clock    *Clock
+	watches  *watches
+	state    atomic.Uint32 // clean, working or dirty: there is a worker but while clean
+
 	// standings are replaced when the services have come to something else,
 	// by whoever finds it first, be it a reader: so nobody is ever told a
 	// count of changes that is taken back. They hold the past; the verdict
@@ -18,8 +26,24 @@ type overall struct {
 	standings atomic.Pointer[[judge.Aspects]standing]
 }
 
-func (o *overall) begin(services *atomic.Pointer[map[string]*service], clock *Clock) {
-	o.services, o.clock = services, clock
+// What overall has made of the services' changes.
+const (
+	clean   = iota // all of them are seen
+	working        // a worker is about to see all that there were when it began
+	dirty          // there were others since
+)
+
+const (
+	// pauses is how many times as long as an evaluation took the worker waits
+	// before the next, so that it takes a tenth of a core however many changes
+	// there are, and
+	pauses = 9
+	// maxPause is the longest that it does.
+	maxPause = 50 * time.Millisecond
+)
+
+func (o *overall) begin(services *atomic.Pointer[map[string]*service], clock *Clock, watches *watches) {
+	o.services, o.clock, o.watches = services, clock, watches
 	now := clock.Now()
 	var standings [judge.Aspects]standing
 	for a := range standings {
@@ -28,8 +52,30 @@ func (o *overall) begin(services *atomic.Pointer[map[string]*service], clock *Cl
 	o.standings.Store(&standings)
 }
 
-// update takes note of a service's change.
+// update has it evaluated that services have changed, and then the watchers of
+// all services woken. It waits for neither.
 func (o *overall) update() {
+	if o.state.Swap(dirty) == clean {
+		go o.work()
+	}
+}
+
+// work evaluates until every change is seen.
+func (o *overall) work() {
+	for {
+		o.state.Store(working)
+		begun := time.Now()
+		o.settle()
+		o.watches.wake("")
+		if o.state.CompareAndSwap(working, clean) {
+			return
+		}
+		time.Sleep(min(pauses*time.Since(begun), maxPause))
+	}
+}
+
+// settle makes the standings follow what the services have come to by now.
+func (o *overall) settle() {
 	for {
 		// The facts are read after the standings that they are to follow, and
 		// count only if these are still the latest by then.
@@ -57,7 +103,7 @@ func (o *overall) look(a judge.Aspect) Answer {
 			answer.service = decides
 			return answer
 		}
-		o.update()
+		o.settle()
 	}
 }
 

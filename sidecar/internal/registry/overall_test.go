@@ -3,7 +3,9 @@ package registry
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/landmark-health/landmark/sidecar/internal/judge"
@@ -83,6 +85,90 @@ func TestOverallCounts(t *testing.T) {
 		}
 		if want := "epg1: main last answered 1.5 s ago, allowed 1 s"; a.Reason() != want {
 			t.Errorf("the reason is %q, want %q", a.Reason(), want)
+		}
+	})
+}
+
+// TestOverallEvaluatesChangesTogether plays a worker that is at it while
+// services change: none of them has all services evaluated for itself, a reader
+// is told of them all the same, and watchers are woken once, after the last.
+func TestOverallEvaluatesChangesTogether(t *testing.T) {
+	inBubble(t, 0, func(t *testing.T, r *Registry) {
+		open(t, r, "lasting", "a").pass()
+		synctest.Wait()
+		news := r.Watch(nil)
+		defer news.Close()
+		o := &r.overall
+		o.state.Store(working)
+		before := o.standings.Load()
+		for i := range 100 {
+			open(t, r, fmt.Sprintf("epg%d", i), "a").pass()
+		}
+		if o.standings.Load() != before {
+			t.Error("they were evaluated one by one")
+		}
+		if pending(news) {
+			t.Error("news was told before it was evaluated")
+		}
+		failing := open(t, r, "failing", "a")
+		failing.report(Fact{Reached: true, Open: true, Age: time.Minute})
+		if a := look(r, ""); a.Cause != judge.Stalled || a.Changes != 2 {
+			t.Errorf("a reader is told %q after %d changes", a.Cause, a.Changes)
+		}
+		o.work()
+		if !pending(news) {
+			t.Error("the watchers were not woken")
+		}
+		if o.state.Load() != clean {
+			t.Error("changes are left")
+		}
+	})
+}
+
+// TestOverallComesToRest lets services change all at once, and holds that the
+// watchers of all are woken after the last change, and no worker is left.
+func TestOverallComesToRest(t *testing.T) {
+	inBubble(t, 0, func(t *testing.T, r *Registry) {
+		news := r.Watch(nil)
+		defer news.Close()
+		var serving atomic.Int32
+		over := make(chan struct{})
+		defer close(over)
+		go func() {
+			for {
+				select {
+				case <-news.News():
+					serving.Store(int32(look(r, "").Status))
+				case <-over:
+					return
+				}
+			}
+		}()
+		for round := range 100 {
+			var agents sync.WaitGroup
+			for i := range 8 {
+				epg := open(t, r, fmt.Sprintf("epg%d", i), "a")
+				agents.Go(func() {
+					late := Fact{Reached: true, Open: true, Age: time.Minute}
+					for _, f := range []Fact{{Reached: true}, late, {Reached: true}, late} {
+						if err := epg.report(f); err != nil {
+							t.Error(err)
+						}
+					}
+					if round%2 == 0 {
+						epg.pass()
+					}
+				})
+			}
+			agents.Wait()
+			synctest.Wait()
+			want := [2]judge.Status{judge.Serving, judge.NotServing}[round%2]
+			if got := judge.Status(serving.Load()); got != want {
+				t.Fatalf("in round %d the watcher was last woken for %v, want %v", round, got, want)
+			}
+			if r.overall.state.Load() != clean {
+				t.Fatal("changes are left")
+			}
 		}
 	})
 }

@@ -51,7 +51,7 @@ func New(clock *Clock, startGrace time.Duration) *Registry {
 		waiting: make(chan struct{}, maxWaiting),
 	}
 	r.services.Store(&map[string]*service{})
-	r.overall.begin(&r.services, clock)
+	r.overall.begin(&r.services, clock, &r.watches)
 	return r
 }
 
@@ -141,6 +141,6 @@ func checkRoom(services map[string]*service, uid uint32) error {
 }
 
 func (r *Registry) serviceChanged(s *service) {
-	r.overall.update()
 	r.watches.wake(s.name)
+	r.overall.update()
 }

@@ -11,7 +11,8 @@ type Subscription struct {
 	service string
 }
 
-// News receives once there was a change since the last receipt.
+// News receives once there was a change since the last receipt: for a watcher of
+// all services, a change of any.
 func (s *Subscription) News() <-chan struct{} { return s.news }
 
 // Close ends the subscription.
@@ -46,16 +47,14 @@ func (w *watches) remove(s *Subscription) {
 	}
 }
 
-// wake tells the watchers of the service and those of all services.
+// wake tells the watchers of the service, or those of all services.
 func (w *watches) wake(service string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, name := range [...]string{service, ""} {
-		for s := range w.byService[name] {
-			select {
-			case s.news <- struct{}{}:
-			default: // there is news for it already
-			}
+	for s := range w.byService[service] {
+		select {
+		case s.news <- struct{}{}:
+		default: // there is news for it already
 		}
 	}
 }
