@@ -117,3 +117,24 @@ func BenchmarkReport(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkStart has so many services report for the first time, as after a
+// restart of the sidecar.
+func BenchmarkStart(b *testing.B) {
+	for _, services := range []int{1000, MaxServices} {
+		b.Run(fmt.Sprintf("services=%d", services), func(b *testing.B) {
+			for b.Loop() {
+				r := New(NewClock(), 0)
+				for i := range services {
+					epg := &agent{t: b}
+					peer := Peer{Service: fmt.Sprintf("epg%d", i), Instance: "a", UID: uint32(i / MaxServicesPerUser)}
+					if err := epg.open(r, peer, mainLoop); err != nil {
+						b.Fatal(err)
+					}
+					epg.pass()
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*services), "ns/service")
+		})
+	}
+}
