@@ -28,6 +28,14 @@ const (
 	// maxHeaders bounds a stream's headers, in bytes. Agents send none of
 	// their own.
 	maxHeaders = 16 << 10
+	// window is how much an agent may send before it is read, in bytes, on a
+	// stream and on a connection: some reports of the longest kind. To give it
+	// keeps gRPC from measuring what would be best, which takes a ping and its
+	// answer for each report.
+	window = 1 << 20
+	// buffer is what is read and written at a time on a connection, in bytes:
+	// most reports fit in, and each connection keeps two of them.
+	buffer = 4 << 10
 	// handshakeWithin is how long a new connection may take to speak HTTP/2.
 	// It bounds Run's end as well: gRPC waits for handshakes when it stops.
 	handshakeWithin = 2 * time.Second
@@ -73,6 +81,10 @@ func options() []grpc.ServerOption {
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.MaxHeaderListSize(maxHeaders),
 		grpc.ConnectionTimeout(handshakeWithin),
+		grpc.InitialWindowSize(window),
+		grpc.InitialConnWindowSize(window),
+		grpc.ReadBufferSize(buffer),
+		grpc.WriteBufferSize(buffer),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleWithin}),
 		grpc.StreamInterceptor(demandHello),
 	}
