@@ -178,7 +178,7 @@ func (tr *trace) watch(what string) {
 		for {
 			select {
 			case <-sub.News():
-				tr.note("news of " + what)
+				tr.notice("news of " + what)
 			case <-tr.ctx.Done():
 				return
 			}
@@ -191,6 +191,16 @@ func (tr *trace) note(what string) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	tr.events = append(tr.events, event{time.Since(tr.began), strings.TrimSuffix(what, "\n")})
+}
+
+// notice notes news, once at each instant: whether several are told together is
+// for who waits for them to chance upon.
+func (tr *trace) notice(news string) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	if e := (event{time.Since(tr.began), news}); !slices.Contains(tr.events, e) {
+		tr.events = append(tr.events, e)
+	}
 }
 
 // happened waits until all that a command set off has happened, and prints it:
