@@ -30,6 +30,9 @@ func newTrace(t *testing.T) *trace {
 func (tr *trace) change() {
 	tr.service.Past = tr.present.Past
 	tr.present = Evaluate(tr.policy, tr.service, tr.now)
+	if tr.present.Next <= tr.now {
+		tr.t.Fatalf("what is judged at %d is next due at %d", tr.now, tr.present.Next)
+	}
 }
 
 // advance lets d pass.
