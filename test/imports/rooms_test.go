@@ -64,6 +64,7 @@ var rooms = []room{
 	{path: "cmd/landmark-check", imports: []string{"lmp", "lmp/probe"}, stdlib: true},
 	{path: "examples/epgd", imports: []string{"agent", "agent/landmark"}},
 
+	{path: "test/bench", imports: []string{"agent", "agent/landmark", report, intake}},
 	{path: "test/...", imports: []string{"lmp/...", "test/..."}},
 }
 
