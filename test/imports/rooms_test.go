@@ -58,9 +58,11 @@ var rooms = []room{
 		"sidecar/internal/registry", "sidecar/internal/judge", status, report}},
 	{path: "sidecar/internal/frontend/*", imports: []string{
 		"sidecar/internal/registry", "sidecar/internal/judge", "lmp"}},
+	{path: "sidecar/sockets", imports: []string{"sidecar/internal/socket"}, noGRPC: true},
 	{path: "sidecar", imports: []string{"sidecar/internal/...", "lmp"}},
 
 	{path: "cmd/landmarkd", imports: []string{"sidecar", "lmp"}},
+	{path: "cmd/landmark", imports: []string{"sidecar/sockets", status, report, admin}},
 	{path: "cmd/landmark-check", imports: []string{"lmp", "lmp/probe"}, stdlib: true},
 	{path: "examples/epgd", imports: []string{"agent", "agent/landmark"}},
 

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/encoding/prototext"
+	"google.golang.org/protobuf/proto"
+
+	adminv1 "github.com/landmark-health/landmark/proto/gen/landmark/admin/v1"
+	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// read reads a message in the text format.
+func read[M proto.Message](t *testing.T, m M, text string) M {
+	t.Helper()
+	if err := prototext.Unmarshal([]byte(text), m); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// landmarkd is one that says what the test has it say.
+type landmarkd struct {
+	statusv1.UnimplementedStatusServiceServer
+	adminv1.UnimplementedAdminServiceServer
+	list     []*statusv1.Service
+	watched  chan *statusv1.Service // closed: the Watch ends with refusal
+	history  *statusv1.HistoryResponse
+	already  bool
+	refusal  error    // of every call
+	operated []string // what was drained and resumed
+}
+
+func (l *landmarkd) List(q *statusv1.ListRequest, stream grpc.ServerStreamingServer[statusv1.ListResponse]) error {
+	for _, s := range l.list {
+		if q.GetService() == "" || q.GetService() == s.GetName() {
+			if err := stream.Send(&statusv1.ListResponse{Service: s}); err != nil {
+				return err
+			}
+		}
+	}
+	return l.refusal
+}
+
+func (l *landmarkd) Watch(_ *statusv1.WatchRequest, stream grpc.ServerStreamingServer[statusv1.WatchResponse]) error {
+	if l.watched == nil {
+		return l.refusal
+	}
+	if err := stream.SendHeader(nil); err != nil {
+		return err
+	}
+	for {
+		select {
+		case s, open := <-l.watched:
+			if !open {
+				return l.refusal
+			}
+			if err := stream.Send(&statusv1.WatchResponse{Service: s}); err != nil {
+				return err
+			}
+		case <-stream.Context().Done():
+			return stream.Context().Err()
+		}
+	}
+}
+
+func (l *landmarkd) History(context.Context, *statusv1.HistoryRequest) (*statusv1.HistoryResponse, error) {
+	return l.history, l.refusal
+}
+
+func (l *landmarkd) Drain(_ context.Context, q *adminv1.DrainRequest) (*adminv1.DrainResponse, error) {
+	l.operated = append(l.operated, "drain "+q.GetService())
+	return &adminv1.DrainResponse{Already: l.already}, l.refusal
+}
+
+func (l *landmarkd) Resume(_ context.Context, q *adminv1.ResumeRequest) (*adminv1.ResumeResponse, error) {
+	l.operated = append(l.operated, "resume "+q.GetService())
+	return &adminv1.ResumeResponse{Already: l.already}, l.refusal
+}
+
+// serve has it listen at the path of a socket, until the test ends or the
+// returned function is called.
+func (l *landmarkd) serve(t *testing.T, path string) (stop func()) {
+	t.Helper()
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer(grpc.WaitForHandlers(true))
+	statusv1.RegisterStatusServiceServer(server, l)
+	adminv1.RegisterAdminServiceServer(server, l)
+	var serving sync.WaitGroup
+	serving.Go(func() { server.Serve(listener) })
+	stop = func() {
+		server.Stop()
+		serving.Wait()
+	}
+	t.Cleanup(stop)
+	return stop
+}
+
+// socketPath returns where a test's landmarkd may listen.
+func socketPath(t *testing.T) string { return filepath.Join(t.TempDir(), "sock") }
+
+// told is what a run of the program came to.
+type told struct {
+	code     int
+	out, err string
+}
+
+// runTo runs the program to its end.
+func runTo(args ...string) told {
+	var out, errs bytes.Buffer
+	code := run(context.Background(), args, output{out: &out, err: &errs})
+	return told{code, out.String(), errs.String()}
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+func TestBadArguments(t *testing.T) {
+	for args, says := range map[string]string{
+		"":                             "usage: landmark COMMAND",
+		"state":                        `there is no command "state": landmark help lists them`,
+		"help state":                   `there is no command "state"`,
+		"status -o xml":                "give table or json; landmark help status lists the flags",
+		"status -x":                    "-x; landmark help status lists the flags",
+		"status epg vod":               `unexpected argument "vod"`,
+		"status EMPTY":                 "name is empty",
+		"status -addr 127.0.0.1":       `-addr "127.0.0.1" is neither HOST:PORT`,
+		"watch -addr 127.0.0.1:":       "neither HOST:PORT",
+		"watch epg -o table vod":       `unexpected argument "vod"`,
+		"history":                      "which service?",
+		"history EMPTY":                "name is empty",
+		"drain":                        "which service?",
+		"drain epg -wait soon":         `invalid value "soon"`,
+		"drain -wait -1s epg":          "-wait -1s is less than 0",
+		"resume a b":                   `unexpected argument "b"`,
+		"resume -addr 127.0.0.1:1 epg": "-addr; landmark help resume",
+		"bad\x1b[31m":                  `"bad\x1b[31m"`,
+	} {
+		fields := strings.Fields(args)
+		for i, f := range fields {
+			if f == "EMPTY" {
+				fields[i] = ""
+			}
+		}
+		got := runTo(fields...)
+		if got.code != exitArguments || got.out != "" || !strings.Contains(got.err, says) {
+			t.Errorf("%q: %+v, want exit code %d and %q", args, got, exitArguments, says)
+		}
+		if args != "" && strings.Count(got.err, "\n") != 1 {
+			t.Errorf("%q: %q is not one line", args, got.err)
+		}
+	}
+}
+
+func TestHelp(t *testing.T) {
+	for _, args := range []string{"help", "-h", "--help"} {
+		got := runTo(args)
+		for _, c := range commands {
+			if got.code != 0 || got.err != "" || !strings.Contains(got.out, "  "+c.name+" ") {
+				t.Errorf("%s: %+v, want %s in it", args, got, c.name)
+			}
+		}
+	}
+	for _, c := range commands {
+		for _, args := range [][]string{{"help", c.name}, {c.name, "-h"}} {
+			got := runTo(args...)
+			if got.code != 0 || got.err != "" || !strings.HasPrefix(got.out, "usage: landmark "+c.name) || !strings.Contains(got.out, "\n  -") {
+				t.Errorf("%q: %+v", args, got)
+			}
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	if got, want := runTo("-version"), (told{0, "landmark devel\n", ""}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
+func TestFailuresSayWhatToDo(t *testing.T) {
+	c, err := connect("unix:/run/landmark/admin.sock", "admin-socket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	interrupted, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, tt := range []struct {
+		ctx  context.Context
+		err  error
+		code int
+		says string
+	}{
+		{t.Context(), status.Error(codes.NotFound, "no such service"), exitRefused, "no such service"},
+		{t.Context(), status.Error(codes.PermissionDenied, "only its owner may"), exitRefused, "only its owner may"},
+		{t.Context(), status.Error(codes.Unimplemented, "unknown service"), exitRefused, "a landmarkd of this version, devel"},
+		{t.Context(), status.Error(codes.DeadlineExceeded, ""), exitNoAnswer, "did not answer within 5 s"},
+		{t.Context(), status.Error(codes.Unavailable, `connection error: desc = "transport: Error while dialing: dial unix: no such file"`), exitNoAnswer,
+			"no answer from a landmarkd at /run/landmark/admin.sock: dial unix: no such file: see that it runs and listens there, or give -admin-socket"},
+		{t.Context(), status.Error(codes.Unavailable, "landmarkd is stopping"), exitNoAnswer, "landmarkd is stopping"},
+		{t.Context(), os.ErrClosed, exitNoAnswer, "closed"},
+		{interrupted, status.Error(codes.Canceled, ""), exitInterrupted, "interrupted"},
+	} {
+		err := c.failure(tt.ctx, tt.err)
+		if exitCode(err) != tt.code || !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%v: %v, exit code %d, want %q, %d", tt.err, err, exitCode(err), tt.says, tt.code)
+		}
+	}
+}
+
+// brokenWriter is a full disk.
+type brokenWriter struct{}
+
+func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+func TestWhatCannotBeWrittenIsAFailure(t *testing.T) {
+	path := socketPath(t)
+	d := &landmarkd{list: services(t), history: aNight(t)}
+	d.serve(t, path)
+	for _, args := range []string{"status", "status epg", "status -o json", "history epg", "history epg -o json"} {
+		var errs strings.Builder
+		code := run(t.Context(), append(strings.Fields(args), "-addr", "unix:"+path), output{out: brokenWriter{}, err: &errs})
+		if code != exitNoAnswer || !strings.Contains(errs.String(), "no space left") {
+			t.Errorf("%s: exit code %d, %q", args, code, errs.String())
+		}
+	}
+}
