@@ -30,17 +30,14 @@ func (l *link) GetState(number uint64) {
 // End implements registry.Link. The registry calls it once.
 func (l *link) End(err error) { l.ended <- err }
 
-// carry sends commands to the agent until ctx is done or sending fails, which
-// the stream's reader finds too.
-func (l *link) carry(ctx context.Context, send func(*reportv1.StreamResponse) error) {
-	for {
+// carry sends the command of the given number to the agent, and those after it,
+// until ctx is done or sending fails, which the stream's reader finds too.
+func (l *link) carry(ctx context.Context, number uint64, send func(*reportv1.StreamResponse) error) {
+	for send(getState(number)) == nil {
 		select {
 		case <-ctx.Done():
 			return
-		case number := <-l.commands:
-			if send(getState(number)) != nil {
-				return
-			}
+		case number = <-l.commands:
 		}
 	}
 }

@@ -7,18 +7,18 @@ import (
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
 )
 
-// readReport reads the facts of n declared landmarks.
-func readReport(r *reportv1.Report, n int) ([]registry.Fact, error) {
-	if len(r.Facts) != n {
-		return nil, invalid("report.facts", "are %d, where %d landmarks are declared", len(r.Facts), n)
+// readReport reads the facts of the declared landmarks, for each of which there
+// is room in facts.
+func readReport(r *reportv1.Report, facts []registry.Fact) error {
+	if len(r.Facts) != len(facts) {
+		return invalid("report.facts", "are %d, where %d landmarks are declared", len(r.Facts), len(facts))
 	}
-	facts := make([]registry.Fact, n)
 	for i, f := range r.Facts {
 		if err := readFact(f, &facts[i]); err != nil {
-			return nil, invalid(fmt.Sprintf("report.facts[%d].%s", i, err.field), "%s", err.problem)
+			return invalid(fmt.Sprintf("report.facts[%d].%s", i, err.field), "%s", err.problem)
 		}
 	}
-	return facts, nil
+	return nil
 }
 
 // factError is what is wrong with a field of a fact.

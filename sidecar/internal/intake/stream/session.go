@@ -39,24 +39,29 @@ func (s *Server) Stream(stream agentStream) error {
 // serve reads the agent's messages and carries commands to it until either
 // ends the session.
 func (s *Server) serve(stream agentStream, session *registry.Session, link *link, logger *slog.Logger) error {
-	in := &intake{stream: stream, session: session, welcomed: func() {
-		logger.Info("program reports")
-		// Not waited for below: while the agent takes no command, Send
-		// blocks until the stream ends, which it does when this returns.
-		go link.carry(stream.Context(), stream.Send)
-	}}
+	in := &intake{stream: stream, session: session, welcomed: func() { logger.Info("program reports") }}
 	received := make(chan error, 1)
 	go func() { received <- in.receive() }()
-	select {
-	case err := <-link.ended:
-		logger.Warn("session ended", "why", err)
-		go func() { // what it has taken is given back once nothing more of it is read
-			<-received
-			session.Lost()
-		}()
-		return statusOf(err)
-	case err := <-received:
-		return s.ended(session, err, logger)
+	// Most sessions never get a command, which only comes after a report, and
+	// so after the Welcome.
+	commands := link.commands
+	for {
+		select {
+		case number := <-commands:
+			commands = nil
+			// Not waited for: while the agent takes no command, Send blocks
+			// until the stream ends, which it does when this returns.
+			go link.carry(stream.Context(), number, stream.Send)
+		case err := <-link.ended:
+			logger.Warn("session ended", "why", err)
+			go func() { // what it has taken is given back once nothing more of it is read
+				<-received
+				session.Lost()
+			}()
+			return statusOf(err)
+		case err := <-received:
+			return s.ended(session, err, logger)
+		}
 	}
 }
 
@@ -86,6 +91,7 @@ type intake struct {
 	stream   agentStream
 	session  *registry.Session
 	declared []judge.Declared // the latest declaration, nil before the first
+	facts    []registry.Fact  // of the latest report; kept for the room
 	welcomed func()
 }
 
@@ -130,7 +136,7 @@ func (in *intake) declare(d *reportv1.Declaration) error {
 	if err := in.session.Declare(landmarks); err != nil {
 		return err
 	}
-	in.declared = landmarks
+	in.declared, in.facts = landmarks, make([]registry.Fact, len(landmarks))
 	if !first {
 		return nil
 	}
@@ -145,10 +151,9 @@ func (in *intake) report(r *reportv1.Report) error {
 	if in.declared == nil {
 		return invalid("report", "came before a declaration")
 	}
-	facts, err := readReport(r, len(in.declared))
-	if err != nil {
+	if err := readReport(r, in.facts); err != nil {
 		return err
 	}
 	in.session.Drain(r.Draining)
-	return in.session.Report(facts, r.Answered)
+	return in.session.Report(in.facts, r.Answered)
 }
