@@ -77,6 +77,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 func options() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.Creds(peercred.New()),
+		grpc.ForceServerCodecV2(newCodec()),
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.MaxHeaderListSize(maxHeaders),

@@ -154,6 +154,8 @@ func (in *intake) report(r *reportv1.Report) error {
 	if err := readReport(r, in.facts); err != nil {
 		return err
 	}
-	in.session.Drain(r.Draining)
-	return in.session.Report(in.facts, r.Answered)
+	draining, answered := r.Draining, r.Answered
+	recycle(r)
+	in.session.Drain(draining)
+	return in.session.Report(in.facts, answered)
 }
