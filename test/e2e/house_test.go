@@ -16,8 +16,8 @@ type house struct {
 	sidecar *process
 }
 
-// newHouse starts landmarkd on addresses of its own.
-func newHouse(t *testing.T) *house {
+// newHouse starts landmarkd on addresses of its own, with further flags if any.
+func newHouse(t *testing.T, flags ...string) *house {
 	t.Helper()
 	h := &house{
 		t:       t,
@@ -25,7 +25,7 @@ func newHouse(t *testing.T) *house {
 		monitor: freeAddress(t),
 		grpc:    freeAddress(t),
 	}
-	h.start()
+	h.start(flags...)
 	return h
 }
 

@@ -67,6 +67,7 @@ var rooms = []room{
 	{path: "examples/epgd", imports: []string{"agent", "agent/landmark"}},
 
 	{path: "test/bench", imports: []string{"agent", "agent/landmark", report, intake}},
+	{path: "test/e2e/prefork", imports: []string{"agent", "agent/landmark"}},
 	{path: "test/...", imports: []string{"lmp/...", "test/..."}},
 }
 
