@@ -36,9 +36,8 @@ var watchCommand = command{
 	},
 }
 
-// askAgain is how long a watcher waits before it asks a landmarkd again that
-// has just told it that it does not know the service.
-const askAgain = time.Second
+// askAgain is how long a watcher waits before it asks again after an end.
+const askAgain = 250 * time.Millisecond
 
 // watcher watches the service of that name, all if it is empty, across restarts
 // of landmarkd.
@@ -61,6 +60,7 @@ func (w *watcher) run(ctx context.Context) error {
 			return nil
 		case w.found && code == codes.Unavailable:
 			w.say("lost landmarkd at %s: %s; waiting for it", w.conn.where, cause(status.Convert(err)))
+			pause(ctx, askAgain)
 		case w.found && code == codes.NotFound:
 			w.say("landmarkd is there again, but does not know %s yet; waiting for it", w.name)
 			pause(ctx, askAgain)
