@@ -19,6 +19,7 @@ func TestMaxAgeFindsAWedgeFirst(t *testing.T) {
 
 	wedged := server.signal(syscall.SIGUSR1)
 	server.awaitLine("the main loop hangs")
+	time.Sleep(10 * time.Millisecond) // now its last answer is older than the askers want it
 	var askers sync.WaitGroup
 	for range 1000 {
 		askers.Go(func() {

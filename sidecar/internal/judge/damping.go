@@ -1,6 +1,9 @@
 package judge
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Past is what has been of a service's readiness: all that the judge needs to
 // remember from one evaluation to the next.
@@ -26,7 +29,7 @@ func (p Policy) damp(t tally, past Past, now Instant) (Verdict, Past) {
 	case well && past.Told:
 		return p.ramp(t, past, now), past
 	case well && !past.Served:
-		past.Told, past.Served, past.Up = true, true, now.Add(-p.SlowStart)
+		past.Told, past.Served, past.Up = true, true, distant
 		return p.ramp(t, past, now), past
 	case well:
 		if due := past.Since.Add(p.RecoverAfter); now < due {
@@ -42,6 +45,9 @@ func (p Policy) damp(t tally, past Past, now Instant) (Verdict, Past) {
 	past.Told = false
 	return t.verdict, past
 }
+
+// distant is so long ago that every slow start is over.
+const distant Instant = math.MinInt64 / 2
 
 // recovering is the verdict on a service that is well, until due.
 func (t tally) recovering(due Instant) Verdict {

@@ -48,6 +48,15 @@ func (p Policy) apply(d judge.Declared) judge.Declared {
 	return d
 }
 
+// applyAll is apply to all that a program declared.
+func (p Policy) applyAll(stated []judge.Declared) []*judge.Declared {
+	declared := make([]*judge.Declared, len(stated))
+	for i, d := range stated {
+		declared[i] = new(p.apply(d))
+	}
+	return declared
+}
+
 func set[T any](to *T, override *T) {
 	if override != nil {
 		*to = *override

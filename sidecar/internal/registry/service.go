@@ -37,6 +37,18 @@ type service struct {
 type place struct {
 	session  *Session // nil once it ended
 	instance *judge.Instance
+	stated   []judge.Declared // by the program, of the instance's landmarks
+}
+
+// under has the place's facts judged by what another policy makes of what its
+// program declared.
+func (p *place) under(policy *Policy) {
+	in := *p.instance
+	in.Landmarks = slices.Clone(in.Landmarks)
+	for i, d := range policy.applyAll(p.stated) {
+		in.Landmarks[i].Declared = d
+	}
+	p.instance = &in
 }
 
 func newService(name string, owner uint32, policy *Policy, clock *Clock, changed func(*service)) *service {
@@ -69,7 +81,7 @@ func (s *service) report(from *Session, facts []Fact, answered uint64, now judge
 	}
 	in.Started = p.instance.Started || in.HasStarted()
 	in.Newcomer = p.instance.Newcomer && !in.Started
-	p.instance = in
+	p.instance, p.stated = in, from.stated
 	news := s.publish()
 	if in.CanBeAsked(judge.Readiness) {
 		s.pull = s.pull.answered(from, answered)
@@ -101,7 +113,7 @@ func (s *service) leave(from *Session, how judge.Presence) {
 	} else {
 		gone := *s.places[i].instance
 		gone.Presence, gone.Since = how, now
-		s.places[i] = &place{instance: &gone}
+		s.places[i] = &place{instance: &gone, stated: s.places[i].stated}
 		s.succeed(i)
 	}
 	news := s.publish()
@@ -156,14 +168,16 @@ func (s *service) forget(now judge.Instant) {
 	})
 }
 
-// take gives place i to the session. Who takes a newcomer's is one.
+// take gives place i to the session. Who takes a newcomer's is one, and so is
+// who takes a living process's beside others: it fills no vacancy.
 func (s *service) take(i int, from *Session, now judge.Instant) *place {
 	old := s.places[i]
+	newcomer := old.instance.Newcomer || old.session != nil && len(s.places) > 1
 	if old.session != nil {
 		s.pull = s.pull.without(old.session)
 		old.session.endWith(s.replaced())
 	}
-	s.places[i] = &place{session: from, instance: &judge.Instance{Since: now, Newcomer: old.instance.Newcomer}}
+	s.places[i] = &place{session: from, instance: &judge.Instance{Since: now, Newcomer: newcomer}}
 	return s.places[i]
 }
 
@@ -180,10 +194,13 @@ func (s *service) succeed(i int) {
 	s.places = slices.Delete(s.places, i, i+1)
 }
 
-// configure judges the service by another policy from now on. What that says
-// of landmarks counts from the next report of each process on.
+// configure judges the service by another policy from now on, all of it at
+// once: a mixture of two policies would be neither.
 func (s *service) configure(policy *Policy) {
 	s.mu.Lock()
+	for _, p := range s.places {
+		p.under(policy)
+	}
 	news := s.publishBy(policy)
 	s.mu.Unlock()
 	if news {

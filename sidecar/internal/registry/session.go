@@ -117,12 +117,7 @@ func (s *Session) Report(facts []Fact, answered uint64) error {
 // caller holds service.mu.
 func (s *Session) landmarks(policy *Policy, facts []Fact, now judge.Instant) []judge.Landmark {
 	if s.declared == nil || s.policy != policy {
-		s.policy = policy
-		s.declared = make([]*judge.Declared, len(s.stated))
-		for i, stated := range s.stated {
-			declared := policy.apply(stated)
-			s.declared[i] = &declared
-		}
+		s.policy, s.declared = policy, policy.applyAll(s.stated)
 	}
 	landmarks := make([]judge.Landmark, len(facts))
 	for i, f := range facts {
