@@ -84,7 +84,6 @@ func (w *watcher) watch(ctx context.Context) error {
 		w.found = true
 		if w.said != "" {
 			w.say("watching again")
-			w.said = ""
 		}
 	}
 	for {

@@ -20,6 +20,7 @@ type service struct {
 	healthpb.UnimplementedHealthServer
 	answer chan struct{} // Check waits for it
 	end    chan error    // Watch's, where the server does not stop before
+	deaf   bool          // Watch does not hear of that
 }
 
 func (s *service) Check(ctx context.Context, _ *healthpb.HealthCheckRequest) (*healthpb.HealthCheckResponse, error) {
@@ -32,10 +33,14 @@ func (s *service) Check(ctx context.Context, _ *healthpb.HealthCheckRequest) (*h
 }
 
 func (s *service) Watch(_ *healthpb.HealthCheckRequest, stream grpc.ServerStreamingServer[healthpb.HealthCheckResponse]) error {
+	stopping := stream.Context().Done()
+	if s.deaf {
+		stopping = nil
+	}
 	select {
 	case err := <-s.end:
 		return err
-	case <-stream.Context().Done():
+	case <-stopping:
 		return stream.Context().Err()
 	}
 }

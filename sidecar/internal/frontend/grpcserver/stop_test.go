@@ -44,6 +44,20 @@ func TestStreamsEndAsTheirServiceHasThem(t *testing.T) {
 	})
 }
 
+func TestStopLeavesAStreamThatIsCompleteAlone(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		f.deaf = true
+		ended := f.watch()
+		synctest.Wait()
+		f.stop()
+		synctest.Wait()
+		f.end <- nil
+		if err := <-ended; !errors.Is(err, io.EOF) {
+			t.Errorf("it ended with %v, want %v", err, io.EOF)
+		}
+	})
+}
+
 func TestStopLetsCallsFinish(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		call := f.check()

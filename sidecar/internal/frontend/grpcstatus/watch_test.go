@@ -120,6 +120,19 @@ func TestWatchTellsDrains(t *testing.T) {
 	})
 }
 
+// A drain that a worse cause hides is told all the same, at the latest with the
+// next news.
+func TestWatchTellsHiddenDrains(t *testing.T) {
+	inBubble(t, 0, func(t *testing.T, f *fixture) {
+		newProgram(t, f.registry, "epg").stall()
+		all, _ := f.watch("")
+		wantTold(t, "at first", all, epgStalled)
+		f.registry.Drain("epg", 0)
+		newProgram(t, f.registry, "vod").work()
+		wantTold(t, "drained", all, epgStalled+" drained", vodServing)
+	})
+}
+
 // What time alone changes is told too.
 func TestWatchTellsSilence(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, f *fixture) {
