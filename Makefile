@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build run demo test lint generate checkgenerate fuzz e2e soak bench lab \
+.PHONY: help build run demo test lint generate checkgenerate fuzz e2e soak bench cost lab \
 	clean packages unit release-schema
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
@@ -100,6 +100,9 @@ soak: ## Hold an idle program to SERVING for five minutes on a busy machine
 
 bench: ## Run the benchmarks that match BENCH
 	go test -run='^$$' -bench='$(BENCH)' -benchmem ./...
+
+cost: ## Measure what landmarkd costs, against what it may
+	go run ./test/bench
 
 lab: packages ## Run the real LVS of test/lab, in user-mode Linux
 	@go run ./test/gotest $(LEFT_OUT) -v -count=1 ./test/lab
