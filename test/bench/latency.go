@@ -15,13 +15,17 @@ import (
 // latencies are how long changes took to be told.
 type latencies struct{ median, p99 time.Duration }
 
+// gap is the mean time between two changes, which chance makes half as long or
+// half as long again, lest they keep step with the reports.
+const gap = 40 * time.Millisecond
+
 // changeWithin is how long one change may take to be told.
 const changeWithin = 5 * time.Second
 
 // measureLatencies has one more program change its Condition, and returns how
-// long each change took to the Watch of its service and to that of all
-// services together, which the program's is the only one to take down.
-func measureLatencies(ctx context.Context, socket string, conn *grpc.ClientConn) (one, all latencies, err error) {
+// long each of so many took to the Watch of its service and to that of all
+// services together, of which no other is ever down.
+func measureLatencies(ctx context.Context, socket string, conn *grpc.ClientConn, changes int) (one, all latencies, err error) {
 	const service = "changing"
 	ctx, cancel := context.WithCancel(ctx)
 	p, err := newProgram(socket, service, 20)
@@ -49,7 +53,7 @@ func measureLatencies(ctx context.Context, socket string, conn *grpc.ClientConn)
 	}
 	var ones, alls []time.Duration
 	for i := range changes {
-		if err := sleep(ctx, time.Duration(20+rand.IntN(40))*time.Millisecond); err != nil {
+		if err := sleep(ctx, gap/2+rand.N(gap)); err != nil {
 			return one, all, err
 		}
 		up := i%2 == 1
@@ -81,14 +85,18 @@ func watch(ctx context.Context, client healthpb.HealthClient, service string) (c
 	if err != nil {
 		return nil, err
 	}
-	told := make(chan telling, changes) // with room for whatever comes
+	told := make(chan telling)
 	go func() {
 		for {
 			r, err := stream.Recv()
 			if err != nil {
 				return // with ctx
 			}
-			told <- telling{r.Status, time.Now()}
+			select {
+			case told <- telling{r.Status, time.Now()}:
+			case <-ctx.Done():
+				return
+			}
 		}
 	}()
 	_, err = await(ctx, told, true)

@@ -38,11 +38,14 @@ func run(ctx context.Context, args []string) error {
 		return runCrowd(ctx, args[1:])
 	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	length := flags.Duration("for", time.Minute, "how long each line is measured")
+	length := flags.Duration("for", time.Minute, "how long each line is measured, at least 1s")
 	only := flags.String("only", "", "measure only the lines that match this regular `expression`")
 	path := flags.String("landmarkd", "", "measure the program `FILE`, for instance an older one, rather than one built now")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if *length < time.Second {
+		return fmt.Errorf("-for %v is too short to measure anything", *length)
 	}
 	wanted, err := regexp.Compile(*only)
 	if err != nil {

@@ -14,8 +14,9 @@ import (
 const (
 	// settle is what passes between the last start and the measurement.
 	settle = 3 * time.Second
-	// changes is how many changes' latencies are taken.
-	changes = 200
+	// maxChanges is how many changes' latencies are taken at most, and fewer if
+	// they would take longer than the measurement of the processor time.
+	maxChanges = 200
 	// servingWithin is how long a crowd may take to be told to be serving.
 	servingWithin = time.Minute
 )
@@ -56,7 +57,7 @@ func measure(ctx context.Context, path string, c crowd, length time.Duration) (s
 		return s, err
 	}
 	if c.services > 0 {
-		if s.one, s.all, err = measureLatencies(ctx, d.agents, conn); err != nil {
+		if s.one, s.all, err = measureLatencies(ctx, d.agents, conn, min(maxChanges, int(length/gap))); err != nil {
 			return s, err
 		}
 	}
