@@ -49,6 +49,12 @@ func TestRollingRestart(t *testing.T) {
 			stopEPG(h.t, old)
 			return startEPG(h, fmt.Sprint("old-", i))
 		}},
+		{"the new one takes the old one's name", func(h *house, old *process, i int) *process {
+			successor := startEPG(h, fmt.Sprint("old-", i))
+			old.awaitLine("another process took this instance's place")
+			stopEPG(h.t, old)
+			return successor
+		}},
 	} {
 		t.Run(way.name, func(t *testing.T) {
 			h := newHouse(t)

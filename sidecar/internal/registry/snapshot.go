@@ -79,7 +79,7 @@ func (s *snapshot) differs(n *snapshot) bool {
 			return true
 		}
 	}
-	return false
+	return s.facts.Drained != n.facts.Drained // people are shown it, even where a worse cause is told
 }
 
 // sameCauses reports whether s and n tell the same statuses and causes.
