@@ -2,7 +2,7 @@
 // Unix socket, and it tells load balancers the truth about them.
 //
 // It runs with no flags at all and until SIGTERM or SIGINT; a second one ends
-// it while it drains (-drain-on-stop). SIGHUP makes it
+// it at once, be it draining (-drain-on-stop). SIGHUP makes it
 // read its configuration again; one that is wrong is logged, and changes
 // nothing. Exit codes: 0 stopped by a signal, or -check-config found nothing
 // wrong; 1 it could not start or had to stop; 2 bad arguments, or a bad
@@ -57,9 +57,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 func serve(config sidecar.Config, stderr io.Writer) int {
 	config.Logger = slog.New(slog.NewTextHandler(stderr, nil))
 
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
-	context.AfterFunc(ctx, stop)      // a second signal need not wait for anything
+	ctx := untilSignal()
 	hangup := make(chan os.Signal, 1) // from now on, lest one that comes early end the program
 	signal.Notify(hangup, syscall.SIGHUP)
 	s, err := sidecar.New(config)
@@ -72,6 +70,21 @@ func serve(config sidecar.Config, stderr io.Writer) int {
 		return 1
 	}
 	return 0
+}
+
+// untilSignal returns a context that is done at the first SIGTERM or SIGINT. A
+// second one waits for nothing, and ends the program with exit code 1.
+func untilSignal() context.Context {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	ctx, stop := context.WithCancel(context.Background())
+	go func() {
+		<-signals
+		stop()
+		<-signals
+		os.Exit(1)
+	}()
+	return ctx
 }
 
 // reload has the configuration read again at each hangup.
