@@ -5,7 +5,7 @@
 // it at once, be it draining (-drain-on-stop). SIGHUP makes it
 // read its configuration again; one that is wrong is logged, and changes
 // nothing. Exit codes: 0 stopped by a signal, or -check-config found nothing
-// wrong; 1 it could not start or had to stop; 2 bad arguments, or a bad
+// wrong; 1 it could not start or had to stop, or a second signal came; 2 bad arguments, or a bad
 // configuration.
 package main
 
