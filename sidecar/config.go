@@ -8,6 +8,7 @@ import (
 	"github.com/landmark-health/landmark/lmp"
 	"github.com/landmark-health/landmark/sidecar/internal/config"
 	"github.com/landmark-health/landmark/sidecar/internal/socket"
+	"github.com/landmark-health/landmark/sidecar/sockets"
 )
 
 // Config says how a sidecar is to be. Each listener is off where its address
@@ -27,7 +28,8 @@ type Config struct {
 	// MonitorKeys are the keys that monitoring requests must be signed with;
 	// without any, everyone may ask.
 	MonitorKeys lmp.Keys
-	// GRPC is the HOST:PORT, or unix:PATH, of grpc.health.v1.
+	// GRPC is the HOST:PORT, or unix:PATH, of grpc.health.v1 and
+	// landmark.status.v1.
 	GRPC string
 	// StartGrace is how long after the start questions about services that
 	// have not reported are held, so that agents have the time to come back.
@@ -52,7 +54,7 @@ func CheckFile(path string) error {
 func DefaultConfig() Config {
 	return Config{
 		AgentSocket: filepath.Join(socket.Directory(), "agent.sock"),
-		AdminSocket: filepath.Join(socket.Directory(), "admin.sock"),
+		AdminSocket: sockets.Admin(),
 		Monitor:     ":19533",
 		GRPC:        ":19534",
 		StartGrace:  time.Second,

@@ -59,7 +59,7 @@ var rooms = []room{
 	{path: "sidecar/internal/frontend/*", imports: []string{
 		"sidecar/internal/registry", "sidecar/internal/judge", "lmp"}},
 	{path: "sidecar/sockets", imports: []string{"sidecar/internal/socket"}, noGRPC: true},
-	{path: "sidecar", imports: []string{"sidecar/internal/...", "lmp"}},
+	{path: "sidecar", imports: []string{"sidecar/internal/...", "sidecar/sockets", "lmp"}},
 
 	{path: "cmd/landmarkd", imports: []string{"sidecar", "lmp"}},
 	{path: "cmd/landmark", imports: []string{"sidecar/sockets", status, report, admin}},

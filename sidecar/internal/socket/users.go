@@ -21,7 +21,7 @@ type users struct {
 // connections open for any one user. Root and this process's own user may have
 // any number. One beyond them is closed before the next is accepted, so that it
 // never keeps another user's from its place, and refused is called, by the
-// goroutine that accepts; so is one whose user the kernel does not tell.
+// goroutine that accepts. One whose user the kernel does not tell is closed too.
 func LimitUsers(l net.Listener, n int, refused func(uid uint32)) net.Listener {
 	return &users{Listener: l, limit: n, refused: refused, open: make(map[uint32]int)}
 }

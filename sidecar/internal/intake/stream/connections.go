@@ -1,26 +1,22 @@
 package stream
 
 import (
-	"fmt"
+	"errors"
 	"net"
-	"os"
 	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
-	"github.com/landmark-health/landmark/sidecar/internal/socket"
 )
 
 // connections are those that agents have open.
 type connections struct {
-	perUser  int                // how many one user may have; root and landmarkd's own may have any number
 	registry *registry.Registry // whose clock is told of each
 
 	mu      sync.Mutex // guards what follows
 	open    map[*connection]struct{}
-	of      map[uint32]int   // how many each user has, by uid
 	unread  bool             // whether inspect last found bytes
 	inspect func(fd uintptr) // made once: a closure for each look would be garbage
 }
@@ -28,13 +24,12 @@ type connections struct {
 // connection is one of them, from its acceptance to its Close.
 type connection struct {
 	net.Conn
-	raw  syscall.RawConn // of Conn
-	peer socket.Peer
-	all  *connections
+	raw syscall.RawConn // of Conn
+	all *connections
 }
 
-func newConnections(perUser int, r *registry.Registry) *connections {
-	c := &connections{perUser: perUser, registry: r, open: make(map[*connection]struct{}), of: make(map[uint32]int)}
+func newConnections(r *registry.Registry) *connections {
+	c := &connections{registry: r, open: make(map[*connection]struct{})}
 	c.inspect = func(fd uintptr) {
 		n, err := unix.IoctlGetUint32(int(fd), unix.SIOCINQ)
 		c.unread = err == nil && n > 0
@@ -42,51 +37,31 @@ func newConnections(perUser int, r *registry.Registry) *connections {
 	return c
 }
 
-// identify returns conn with who is at its other end, which a Unix socket
-// alone can tell.
-func (c *connections) identify(conn net.Conn) (*connection, error) {
+// add takes conn, which is the kernel's, as one of the open ones.
+func (c *connections) add(conn net.Conn) (*connection, error) {
 	s, ok := conn.(syscall.Conn)
-	if !ok || conn.LocalAddr().Network() != "unix" {
-		return nil, fmt.Errorf("agents connect by a Unix socket, not by %s", conn.LocalAddr().Network())
+	if !ok {
+		return nil, errors.New("the connection is none of the kernel's")
 	}
 	raw, err := s.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	peer, err := socket.PeerOf(s)
-	if err != nil {
-		return nil, err
-	}
-	return &connection{Conn: conn, raw: raw, peer: peer, all: c}, nil
-}
-
-// add takes the connection as one of the open ones, unless its user has as
-// many as one may have.
-func (c *connections) add(conn *connection) bool {
+	added := &connection{Conn: conn, raw: raw, all: c}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	uid := conn.peer.UID
-	if uid != 0 && uid != uint32(os.Geteuid()) && c.of[uid] >= c.perUser {
-		return false
-	}
 	c.registry.Clock().Join()
-	c.open[conn] = struct{}{}
-	c.of[uid]++
-	return true
+	c.open[added] = struct{}{}
+	return added, nil
 }
 
 // remove takes the connection from the open ones, if it is one.
 func (c *connections) remove(conn *connection) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, open := c.open[conn]; !open {
-		return
-	}
-	c.registry.Clock().Leave()
-	delete(c.open, conn)
-	uid := conn.peer.UID
-	if c.of[uid]--; c.of[uid] == 0 {
-		delete(c.of, uid)
+	if _, open := c.open[conn]; open {
+		c.registry.Clock().Leave()
+		delete(c.open, conn)
 	}
 }
 
@@ -106,7 +81,7 @@ func (c *connections) readEmpty() bool {
 // SyscallConn implements syscall.Conn.
 func (conn *connection) SyscallConn() (syscall.RawConn, error) { return conn.raw, nil }
 
-// Close closes the connection and gives its place among its user's back.
+// Close closes the connection, which is then none of the open ones.
 func (conn *connection) Close() error {
 	err := conn.Conn.Close()
 	conn.all.remove(conn)

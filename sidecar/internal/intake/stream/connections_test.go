@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
-	"github.com/landmark-health/landmark/sidecar/internal/socket"
 )
 
 // pair is a connection of the set over a real socket, and its other end.
@@ -93,7 +92,7 @@ func TestReadEmptyOfARunningServer(t *testing.T) {
 // while there is none.
 func TestClockKnowsOfConnections(t *testing.T) {
 	clock := registry.NewClock()
-	all := newConnections(1, registry.New(clock, 0))
+	all := newConnections(registry.New(clock, 0))
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	rest := func() { clock.Run(over, all.readEmpty) } // if it may
@@ -118,7 +117,7 @@ func TestClockKnowsOfConnections(t *testing.T) {
 }
 
 func TestReadEmptyAllocatesNothing(t *testing.T) {
-	all := newConnections(1, registry.New(registry.NewClock(), 0))
+	all := newConnections(registry.New(registry.NewClock(), 0))
 	for range 8 {
 		pair(t, all)
 	}
@@ -128,7 +127,7 @@ func TestReadEmptyAllocatesNothing(t *testing.T) {
 }
 
 func TestReadEmptyAmongOthers(t *testing.T) {
-	all := newConnections(1, registry.New(registry.NewClock(), 0))
+	all := newConnections(registry.New(registry.NewClock(), 0))
 	var working sync.WaitGroup
 	for range 4 {
 		working.Go(func() {
@@ -145,46 +144,8 @@ func TestReadEmptyAmongOthers(t *testing.T) {
 	}
 }
 
-// A user has so many connections and no more, whatever others have, and gets
-// the place of one that is closed.
-func TestConnectionsOfAUser(t *testing.T) {
-	all := newConnections(2, registry.New(registry.NewClock(), 0))
-	of := func(uid uint32) *connection {
-		conn, other := net.Pipe()
-		t.Cleanup(func() { other.Close() })
-		return &connection{Conn: conn, peer: socket.Peer{UID: uid}, all: all}
-	}
-	const one, other = nobody, nobody - 1
-	first := of(one)
-	for i, tt := range []struct {
-		conn *connection
-		want bool
-	}{
-		{first, true}, {of(one), true}, {of(one), false}, {of(one), false},
-		{of(other), true}, {of(other), true}, {of(other), false},
-		{of(0), true}, {of(0), true}, {of(0), true},
-	} {
-		if got := all.add(tt.conn); got != tt.want {
-			t.Errorf("connection %d of uid %d: %v, want %v", i, tt.conn.peer.UID, got, tt.want)
-		}
-	}
-	first.Close()
-	first.Close()
-	refused := of(one)
-	refused.Close()
-	if !all.add(of(one)) || all.add(refused) {
-		t.Error("one place was given back, and one can be had")
-	}
-	for conn := range all.open {
-		conn.Close()
-	}
-	if len(all.open) > 0 || len(all.of) > 0 {
-		t.Errorf("left are %v, %v", all.open, all.of)
-	}
-}
-
 func BenchmarkReadEmpty(b *testing.B) {
-	all := newConnections(1, registry.New(registry.NewClock(), 0))
+	all := newConnections(registry.New(registry.NewClock(), 0))
 	for range 256 {
 		pair(b, all)
 	}
