@@ -63,7 +63,7 @@ func (c *connection) failure(ctx context.Context, err error) error {
 	switch {
 	case !called:
 		return err
-	case context.Cause(ctx) == context.Canceled:
+	case ctx.Err() == context.Canceled: // its cause is the signal
 		return failure{exitInterrupted, fmt.Errorf("interrupted before landmarkd at %s answered", c.where)}
 	case s.Code() == codes.DeadlineExceeded:
 		return failure{exitNoAnswer, fmt.Errorf("landmarkd at %s did not answer within %s: see whether it is frozen, or the network", c.where, span(patience))}

@@ -79,8 +79,8 @@ func TestFailuresSayWhatToDo(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	interrupted, cancel := context.WithCancel(t.Context())
-	cancel()
+	interrupted, interrupt := context.WithCancelCause(t.Context())
+	interrupt(errors.New("interrupt signal received")) // as of signal.NotifyContext
 	for _, tt := range []struct {
 		ctx  context.Context
 		err  error

@@ -198,8 +198,15 @@ func (h *house) strangerMayNot(what string) {
 func TestInterruptedWaitLeavesTheDrain(t *testing.T) {
 	h := newHouse(t)
 	h.epg("500ms")
-	waiting := start(t, program("landmark"), "drain", "-wait", "1h", "-admin-socket", h.adminSocket(), "epg")
-	h.await(checkUDP, "epg", "NOT_SERVING draining")
+	waiting := prepare(t, program("landmark"), "drain", "-wait", "1h", "-admin-socket", h.adminSocket(), "epg")
+	told, err := waiting.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	waiting.start()
+	if line, err := bufio.NewReader(told).ReadString('\n'); err != nil || !strings.Contains(line, "waiting") {
+		t.Fatalf("it says %q: %v", line, err)
+	}
 	if code := waiting.terminate(); code != 5 {
 		t.Errorf("landmark drain, interrupted, exits with %d, want 5", code)
 	}
