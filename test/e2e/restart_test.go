@@ -103,6 +103,26 @@ func TestSidecarPaused(t *testing.T) {
 	}
 }
 
+// A sidecar that is stopped before the agents have come back to it does not take
+// that for their silence.
+func TestSidecarPausedAtItsStart(t *testing.T) {
+	h := newHouse(t)
+	h.epg("500ms")
+	asking := listen(h)
+	for range 3 {
+		h.sidecar.kill()
+		h.start()
+		h.sidecar.signal(syscall.SIGSTOP)
+		time.Sleep(1500 * time.Millisecond)
+		h.sidecar.signal(syscall.SIGCONT)
+		h.await(checkUDP, "epg", "SERVING none")
+	}
+	asking.end()
+	if len(asking.told) > 0 {
+		t.Errorf("of a healthy program it was told: %q", asking.told)
+	}
+}
+
 // A SIGTERM ends landmarkd cleanly while a Watch is open, which hears of no
 // change.
 func TestSidecarStopsWithWatchOpen(t *testing.T) {

@@ -44,7 +44,7 @@ func (r *Registry) look(name []byte, maxAge time.Duration) (a Answer, wanted tim
 // not reported yet, or serving over all of what has.
 func (r *Registry) held(a Answer) bool {
 	incomplete := a.Cause == judge.UnknownName || a.Cause == judge.Unreported || a.shot == nil && a.Status == judge.Serving
-	return incomplete && time.Since(r.opened) < r.grace
+	return incomplete && r.grace.left() > 0
 }
 
 // outdated reports whether newer facts could be pulled than the answer's. A
@@ -92,17 +92,17 @@ func (r *Registry) Ask(ctx context.Context, name []byte, maxAge time.Duration) (
 func (r *Registry) awaitReport(ctx context.Context, name []byte) error {
 	sub := r.Watch(name)
 	defer sub.Close()
-	over := time.NewTimer(r.grace - time.Since(r.opened))
-	defer over.Stop()
 	for {
 		if a, _ := r.Look(name, 0); !r.held(a) {
 			return nil
 		}
+		over := time.NewTimer(r.grace.left()) // more is left by then if the sidecar was paused
 		select {
 		case <-sub.News():
+			over.Stop()
 		case <-over.C:
-			return nil
 		case <-ctx.Done():
+			over.Stop()
 			return ctx.Err()
 		}
 	}

@@ -46,6 +46,7 @@ type Clock struct {
 // reading is the clock at one beat.
 type reading struct {
 	real    time.Duration // since the origin
+	ran     time.Duration // since the origin, but for pauses
 	heard   judge.Instant // up to which everything was heard
 	behind  bool          // heard stands still, since
 	since   time.Duration // real time
@@ -56,7 +57,7 @@ type reading struct {
 // NewClock returns a clock; Run must run for it to go on.
 func NewClock() *Clock {
 	c := &Clock{origin: time.Now(), joined: make(chan struct{}, 1)}
-	c.last.Store(&reading{})
+	c.last.Store(&reading{resting: true})
 	return c
 }
 
@@ -74,6 +75,12 @@ func (c *Clock) Now() judge.Instant {
 func (c *Clock) Read() (heard, real judge.Instant) {
 	since := time.Since(c.origin)
 	return c.last.Load().at(since), judge.Instant(since)
+}
+
+// ran returns for how long the sidecar has run: a pause of its own, while the
+// clock does not rest, counts as maxGap.
+func (c *Clock) ran() time.Duration {
+	return c.last.Load().ranAt(time.Since(c.origin))
 }
 
 // await waits until everything was heard, or returns ctx's error.
@@ -99,13 +106,14 @@ func (c *Clock) Join() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.heeded++
-	if !c.last.Load().resting {
+	last := c.last.Load()
+	if !last.resting {
 		return
 	}
 	// Here and not in Run, which may be late: from when Join returns on, a
 	// pause is one.
 	now := time.Since(c.origin)
-	c.last.Store(&reading{real: now, heard: judge.Instant(now)})
+	c.last.Store(&reading{real: now, ran: last.ranAt(now), heard: judge.Instant(now)})
 	select {
 	case c.joined <- struct{}{}:
 	default: // Run has yet to take the one before
@@ -129,7 +137,8 @@ func (c *Clock) rest() bool {
 		return false
 	}
 	if !last.resting {
-		c.last.Store(&reading{resting: true})
+		now := time.Since(c.origin)
+		c.last.Store(&reading{real: now, ran: last.ranAt(now), resting: true})
 	}
 	return true
 }
@@ -175,13 +184,22 @@ func (r *reading) at(real time.Duration) judge.Instant {
 	return min(judge.Instant(real), r.heard.Add(maxGap))
 }
 
+// ranAt returns for how long the sidecar has run, at the given real time after
+// the reading.
+func (r *reading) ranAt(real time.Duration) time.Duration {
+	if r.resting {
+		return r.ran + real - r.real
+	}
+	return r.ran + min(real-r.real, maxGap)
+}
+
 // next is the reading at the next beat.
 func (r *reading) next(real time.Duration, readEmpty func() bool) *reading {
-	upToDate := &reading{real: real, heard: judge.Instant(real)}
+	upToDate := &reading{real: real, ran: r.ranAt(real), heard: judge.Instant(real)}
 	if !r.behind && real-r.real <= maxGap {
 		return upToDate
 	}
-	n := &reading{real: real, heard: r.at(real), behind: true, since: r.since}
+	n := &reading{real: real, ran: upToDate.ran, heard: r.at(real), behind: true, since: r.since}
 	if !r.behind {
 		n.since = real
 	}

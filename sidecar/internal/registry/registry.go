@@ -25,8 +25,7 @@ const (
 // Registry keeps the services that agents report.
 type Registry struct {
 	clock    *Clock
-	opened   time.Time
-	grace    time.Duration
+	grace    grace
 	watches  watches
 	sessions atomic.Uint64 // opened so far
 	room     room
@@ -46,8 +45,7 @@ type Registry struct {
 func New(clock *Clock, startGrace time.Duration) *Registry {
 	r := &Registry{
 		clock:   clock,
-		opened:  time.Now(),
-		grace:   startGrace,
+		grace:   grace{clock: clock, lasts: startGrace, from: clock.ran()},
 		waiting: make(chan struct{}, maxWaiting),
 	}
 	r.services.Store(&map[string]*service{})
@@ -57,7 +55,7 @@ func New(clock *Clock, startGrace time.Duration) *Registry {
 
 // Begin begins the start grace anew: from now on agents can come back. It must
 // not be called while there are questions.
-func (r *Registry) Begin() { r.opened = time.Now() }
+func (r *Registry) Begin() { r.grace.begin() }
 
 // Names returns the names of the services that were reported, sorted.
 func (r *Registry) Names() []string {
