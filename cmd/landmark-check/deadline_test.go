@@ -65,6 +65,7 @@ func TestDeadline(t *testing.T) {
 			code int
 		}{{"exec", 2}, {"keepalived", 1}, {"nagios", 2}} {
 			t.Run(name+" "+mode.name, func(t *testing.T) {
+				t.Parallel() // they do nothing but wait
 				r := execute(t, program, "-addr", tt.address, "-"+tt.network, "-service", "epg", "-timeout", limit.String(), "-as", mode.name)
 				gone(t, r, mode.code, limit)
 			})

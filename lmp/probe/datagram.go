@@ -64,7 +64,7 @@ func askDatagrams(ctx context.Context, conn net.Conn, e *exchange) (lmp.Answer, 
 			}
 			if err != nil {
 				last = err
-				pause(ctx, time.Until(again)) // an error that persists must not spin
+				pause(ctx, min(time.Until(again), comeback)) // an error that persists must not spin
 				break
 			}
 			answer, err := e.answer(buf[:n])

@@ -13,6 +13,10 @@ import (
 	"github.com/landmark-health/landmark/lmp"
 )
 
+// comeback is how long a server that is not there gets to come up before it is asked
+// again.
+const comeback = 50 * time.Millisecond
+
 // patience is how long Ask waits if its context sets no deadline.
 const patience = time.Second
 

@@ -8,14 +8,9 @@ import (
 	"net"
 	"os"
 	"syscall"
-	"time"
 
 	"github.com/landmark-health/landmark/lmp"
 )
-
-// redialAfter is how long a server that was not there gets to come up before it is
-// dialled again.
-const redialAfter = 50 * time.Millisecond
 
 // askByStreams puts a question by TCP. What a server that is being restarted does to
 // it is no failure while time is left: it refuses connections, and it may close one
@@ -32,7 +27,7 @@ func askByStreams(ctx context.Context, d dialer, e *exchange) (lmp.Answer, error
 		case !errors.Is(err, syscall.ECONNREFUSED):
 			return lmp.Answer{}, err
 		}
-		pause(ctx, redialAfter)
+		pause(ctx, comeback)
 		if ctx.Err() != nil {
 			return lmp.Answer{}, gaveUp(ctx, err)
 		}
