@@ -2,26 +2,10 @@ package main
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/landmark-health/landmark/lmp"
 	"github.com/landmark-health/landmark/lmp/probe"
 )
-
-// exitCode tells an answer, or why there is none, to whom the program runs for.
-// 0 means serving to all of them, and only a serving answer may give it.
-type exitCode func(lmp.Answer, error) int
-
-// exitCodeOf returns the exit codes of a mode of the flag -as.
-func exitCodeOf(mode string) (exitCode, error) {
-	switch mode {
-	case "exec":
-		return execCode, nil
-	case "keepalived":
-		return keepalivedCode, nil
-	}
-	return nil, fmt.Errorf("-as %q is no mode; there are exec and keepalived", mode)
-}
 
 // execCode exits as grpc-health-probe does, which Kubernetes' exec probes and
 // scripts know.
@@ -47,22 +31,27 @@ func execCode(a lmp.Answer, err error) int {
 }
 
 // keepalivedCode exits as keepalived's MISC_CHECK with misc_dynamic takes it: 1 is
-// down, and n from 2 on is up at the weight n-2.
-func keepalivedCode(a lmp.Answer, err error) int {
+// down, and n from 2 on is up at the weight n-2. With the configured weight, a
+// degraded server gets its part of that, and at least 1, for at 0 it would drain.
+func keepalivedCode(weight int) func(lmp.Answer, error) int {
 	const (
 		configuredWeight = iota
 		down
 		weight0
 	)
-	switch {
-	case err != nil:
+	return func(a lmp.Answer, err error) int {
+		switch {
+		case err != nil:
+			return down
+		case a.Status == lmp.StatusServing && weight != 0 && a.Weight < 100:
+			return weight0 + max(1, (weight*int(a.Weight)+99)/100)
+		case a.Status == lmp.StatusServing:
+			return configuredWeight
+		case a.Status == lmp.StatusNotServing && a.Cause == lmp.CauseDraining:
+			return weight0
+		}
 		return down
-	case a.Status == lmp.StatusServing:
-		return configuredWeight
-	case a.Status == lmp.StatusNotServing && a.Cause == lmp.CauseDraining:
-		return weight0
 	}
-	return down
 }
 
 // ldirectordCode exits as ldirectord's external check takes it: 0 is up.

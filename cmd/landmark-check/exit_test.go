@@ -10,7 +10,10 @@ import (
 
 // Of all that can come, nothing but a serving answer may pass for serving.
 func TestOnlyServingExitsWithZero(t *testing.T) {
-	for name, code := range map[string]exitCode{"exec": execCode, "keepalived": keepalivedCode, "ldirectord": ldirectordCode} {
+	for name, code := range map[string]func(lmp.Answer, error) int{
+		"exec": execCode, "keepalived": keepalivedCode(0), "weighted keepalived": keepalivedCode(100),
+		"nagios": nagiosCode, "ldirectord": ldirectordCode,
+	} {
 		for status := range 256 {
 			for cause := range 256 {
 				a := lmp.Answer{Status: lmp.Status(status), Cause: lmp.Cause(cause), Weight: 100}
@@ -23,6 +26,46 @@ func TestOnlyServingExitsWithZero(t *testing.T) {
 			if code(lmp.Answer{Status: lmp.StatusServing}, err) == 0 {
 				t.Errorf("%s: exits with 0 upon %v", name, err)
 			}
+		}
+	}
+}
+
+// A part of the weight is told rounded up, and is never so much as the whole of a
+// server, nor so little as that of one that drains.
+func TestKeepalivedWeights(t *testing.T) {
+	for _, tt := range []struct{ configured, percent, want int }{
+		{1, 1, 3}, {1, 99, 3}, {1, 100, 0},
+		{100, 1, 3}, {100, 50, 52}, {100, 99, 101}, {100, 100, 0},
+		{253, 1, 5}, {253, 99, 253}, {10, 33, 6},
+		{0, 50, 0}, // not told what it is of
+	} {
+		a := lmp.Answer{Status: lmp.StatusServing, Weight: uint8(tt.percent)}
+		if got := keepalivedCode(tt.configured)(a, nil); got != tt.want {
+			t.Errorf("%d %% of %d exits with %d, want %d", tt.percent, tt.configured, got, tt.want)
+		}
+	}
+	draining := lmp.Answer{Status: lmp.StatusNotServing, Cause: lmp.CauseDraining}
+	if got := keepalivedCode(100)(draining, nil); got != 2 {
+		t.Errorf("draining exits with %d, want 2", got)
+	}
+}
+
+func TestNagiosCodes(t *testing.T) {
+	for _, tt := range []struct {
+		answer lmp.Answer
+		err    error
+		want   int
+	}{
+		{lmp.Answer{Status: lmp.StatusServing, Weight: 100}, nil, 0},
+		{lmp.Answer{Status: lmp.StatusServing, Weight: 99}, nil, 1},
+		{lmp.Answer{Status: lmp.StatusNotServing, Cause: lmp.CauseDraining}, nil, 1},
+		{lmp.Answer{Status: lmp.StatusNotServing, Cause: lmp.CauseStalled}, nil, 2},
+		{lmp.Answer{Status: lmp.StatusUnknown}, nil, 2},
+		{lmp.Answer{Status: lmp.StatusUnknownService}, nil, 3},
+		{lmp.Answer{Status: lmp.StatusServing, Weight: 100}, probe.ErrRefused, 2},
+	} {
+		if got := nagiosCode(tt.answer, tt.err); got != tt.want {
+			t.Errorf("%+v, %v exits with %d, want %d", tt.answer, tt.err, got, tt.want)
 		}
 	}
 }

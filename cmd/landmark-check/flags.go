@@ -7,66 +7,107 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/landmark-health/landmark/lmp"
 	"github.com/landmark-health/landmark/lmp/probe"
 )
 
-// parseFlags reads the command line of all but the ldirectord link. It writes to
-// stderr only if it was asked for help.
-func parseFlags(args []string, stderr io.Writer) (check, error) {
-	c := check{question: probe.Question{Network: "udp", Kind: lmp.KindCheck}}
+// maxWeight is the largest weight that MISC_CHECK's exit code, at most 255, can tell.
+const maxWeight = 253
+
+// options are what the flags say.
+type options struct {
+	addr, service, keyFile, mode string
+	timeout, maxAge              time.Duration
+	udp, tcp, version            bool
+	weight                       int
+}
+
+// newFlags returns the flags, which write into o.
+func newFlags(o *options) *flag.FlagSet {
 	flags := flag.NewFlagSet("landmark-check", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // one line will do, and that is the error
 	here := net.JoinHostPort("127.0.0.1", strconv.Itoa(lmp.Port))
-	flags.StringVar(&c.question.Address, "addr", here, "ask the sidecar at `HOST:PORT`, which is its -monitor")
-	flags.StringVar(&c.question.Service, "service", "", "ask for the service `NAME`; none is the whole of all services")
-	flags.DurationVar(&c.timeout, "timeout", time.Second, "give up after this `time`, counted from the start")
-	udp := flags.Bool("udp", false, "ask by UDP, which is the default")
-	tcp := flags.Bool("tcp", false, "ask by TCP")
-	flags.DurationVar(&c.question.MaxAge, "max-age", 0, "take no facts older than this `time`; 0 leaves it to the service")
-	keyFile := flags.String("key-file", "", "sign with the first key of `FILE`, and take signed answers only")
-	mode := flags.String("as", "exec", "exit as this `mode` has it: exec or keepalived")
-	flags.BoolVar(&c.version, "version", false, "print the version and exit")
+	flags.StringVar(&o.addr, "addr", here, "ask the sidecar at `HOST:PORT`, which is its -monitor")
+	flags.StringVar(&o.service, "service", "", "ask for the service `NAME`; none is the whole of all services")
+	flags.DurationVar(&o.timeout, "timeout", defaultTimeout, "give up after this `time`, counted from the start")
+	flags.BoolVar(&o.udp, "udp", false, "ask by UDP, which is the default")
+	flags.BoolVar(&o.tcp, "tcp", false, "ask by TCP")
+	flags.DurationVar(&o.maxAge, "max-age", 0, "take no facts older than this `time`; 0 leaves it to the service")
+	flags.StringVar(&o.keyFile, "key-file", "", "sign with the first key of `FILE`, and take signed answers only")
+	flags.StringVar(&o.mode, "as", "exec", "exit as this `mode` has it: exec, keepalived or nagios")
+	flags.IntVar(&o.weight, "weight", 0, "with -as keepalived, exit so that a degraded server gets its part of `N`, the configured weight, 1 to 253")
+	flags.BoolVar(&o.version, "version", false, "print the version and exit")
+	return flags
+}
 
-	err := flags.Parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		flags.SetOutput(stderr)
-		flags.PrintDefaults()
-	}
-	if err != nil || c.version {
-		return c, err
+// usage lists the flags.
+func usage() string {
+	var text strings.Builder
+	flags := newFlags(new(options))
+	flags.SetOutput(&text)
+	flags.PrintDefaults()
+	return text.String()
+}
+
+// parseFlags reads the command line of all but the ldirectord link.
+func parseFlags(args []string) (check, error) {
+	var o options
+	flags := newFlags(&o)
+	if err := flags.Parse(args); err != nil {
+		return check{}, err
 	}
 	if flags.NArg() > 0 {
-		return c, fmt.Errorf("unexpected argument %q; all are flags", flags.Arg(0))
+		return check{}, fmt.Errorf("unexpected argument %q; all are flags", flags.Arg(0))
 	}
-	if _, port, err := net.SplitHostPort(c.question.Address); err != nil || port == "" {
-		return c, fmt.Errorf("-addr %q is not HOST:PORT, as 10.0.0.7:%d or [2001:db8::7]:%d", c.question.Address, lmp.Port, lmp.Port)
+	if o.version {
+		if flags.NFlag() > 1 { // its exit code is 0, and a checker with a stray -version is not serving
+			return check{}, errors.New("-version asks nobody: give it alone")
+		}
+		return check{version: true}, nil
 	}
-	if n := len(c.question.Service); n > lmp.MaxService {
+	weighted := false
+	flags.Visit(func(f *flag.Flag) { weighted = weighted || f.Name == "weight" })
+	if weighted && (o.weight < 1 || o.weight > maxWeight) {
+		return check{}, fmt.Errorf("-weight %d is not of 1 to %d", o.weight, maxWeight)
+	}
+	return o.check()
+}
+
+// check is the run that the options ask for.
+func (o options) check() (check, error) {
+	c := check{timeout: o.timeout, question: probe.Question{
+		Network: "udp",
+		Address: o.addr,
+		Service: o.service,
+		MaxAge:  o.maxAge,
+	}}
+	if _, port, err := net.SplitHostPort(o.addr); err != nil || port == "" {
+		return c, fmt.Errorf("-addr %q is not HOST:PORT, as 10.0.0.7:%d or [2001:db8::7]:%d", o.addr, lmp.Port, lmp.Port)
+	}
+	if n := len(o.service); n > lmp.MaxService {
 		return c, fmt.Errorf("-service has %d bytes and may have %d", n, lmp.MaxService)
 	}
-	if c.timeout <= 0 {
-		return c, fmt.Errorf("-timeout %v is not more than 0", c.timeout)
+	if o.timeout <= 0 {
+		return c, fmt.Errorf("-timeout %v is not more than 0", o.timeout)
 	}
-	if c.question.MaxAge < 0 {
-		return c, fmt.Errorf("-max-age %v is less than 0", c.question.MaxAge)
+	if o.maxAge < 0 {
+		return c, fmt.Errorf("-max-age %v is less than 0", o.maxAge)
 	}
-	if *udp && *tcp {
+	if o.udp && o.tcp {
 		return c, errors.New("-udp and -tcp exclude each other")
 	}
-	if *tcp {
+	if o.tcp {
 		c.question.Network = "tcp"
 	}
-	if c.exitCode, err = exitCodeOf(*mode); err != nil {
+	var err error
+	if c.mode, err = modeOf(o.mode, o.weight); err != nil {
 		return c, err
 	}
-	if *mode == "exec" {
-		c.question.Kind = lmp.KindDescribe // people read it, and want to know why
-	}
-	if *keyFile != "" {
-		keys, err := lmp.ReadKeys(*keyFile)
+	if o.keyFile != "" {
+		keys, err := lmp.ReadKeys(o.keyFile)
 		if err != nil {
 			return c, err
 		}

@@ -5,7 +5,6 @@ import (
 	"net"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/landmark-health/landmark/lmp"
 	"github.com/landmark-health/landmark/lmp/probe"
@@ -14,10 +13,6 @@ import (
 // linkPrefix begins the name of a link through which ldirectord runs the program;
 // the name of the service follows it.
 const linkPrefix = "ldirectord-"
-
-// ldirectordTimeout is as long as the default of -timeout. ldirectord counts its
-// checktimeout in whole seconds, and kills a check at its end.
-const ldirectordTimeout = time.Second
 
 // parseLdirectord reads the arguments that ldirectord gives to an external check:
 // the virtual server's address, or its firewall mark, and port, then the real
@@ -35,10 +30,9 @@ func parseLdirectord(service string, args []string) (check, error) {
 		question: probe.Question{
 			Network: "udp",
 			Address: net.JoinHostPort(host, strconv.Itoa(lmp.Port)),
-			Kind:    lmp.KindCheck,
 			Service: service,
 		},
-		timeout:  ldirectordTimeout,
-		exitCode: ldirectordCode,
+		timeout: defaultTimeout, // ldirectord kills a check at its checktimeout, of whole seconds
+		mode:    mode{lmp.KindCheck, ldirectordCode, line},
 	}, nil
 }

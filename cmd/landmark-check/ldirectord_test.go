@@ -32,7 +32,7 @@ func TestLdirectordAsksTheRealServer(t *testing.T) {
 			t.Fatal(err)
 		}
 		q := c.question
-		if q.Address != want || q.Service != "epg" || q.Network != "udp" || q.Kind != lmp.KindCheck {
+		if q.Address != want || q.Service != "epg" || q.Network != "udp" || c.mode.kind != lmp.KindCheck {
 			t.Errorf("with %s, asks %+v, want by udp at %s", argument, q, want)
 		}
 	}

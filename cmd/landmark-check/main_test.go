@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -88,22 +87,24 @@ func TestAnswers(t *testing.T) {
 			for _, tt := range []struct {
 				service          string
 				exec, keepalived int
+				weighted         int // of 50
 				line             string
 			}{
-				{"epg", 0, 0, "epg: SERVING"},
-				{"degraded", 0, 0, "degraded: SERVING"},
-				{"stalled", 4, 1, "stalled: NOT_SERVING stalled"},
-				{"draining", 4, 2, "draining: NOT_SERVING draining"},
-				{"undecided", 4, 1, "undecided: UNKNOWN"},
-				{"future", 4, 1, "future: STATUS_9 cause 42"},
-				{"nobody", 3, 1, "nobody: SERVICE_UNKNOWN"},
-				{"", 3, 1, "all services: SERVICE_UNKNOWN"},
+				{"epg", 0, 0, 0, "epg: SERVING"},
+				{"degraded", 0, 0, 17, "degraded: SERVING"},
+				{"stalled", 4, 1, 1, "stalled: NOT_SERVING stalled"},
+				{"draining", 4, 2, 2, "draining: NOT_SERVING draining"},
+				{"undecided", 4, 1, 1, "undecided: UNKNOWN"},
+				{"future", 4, 1, 1, "future: STATUS_9 cause 42"},
+				{"nobody", 3, 1, 1, "nobody: SERVICE_UNKNOWN"},
+				{"", 3, 1, 1, "all services: SERVICE_UNKNOWN"},
 			} {
 				t.Run(network+host+tt.service, func(t *testing.T) {
 					args := []string{"-addr", address, "-" + network, "-service", tt.service, "-timeout", "20s"}
 					expect(t, execute(t, program, args...), tt.exec, tt.line)
 					expect(t, execute(t, program, append(args, "-as", "exec")...), tt.exec, tt.line)
 					expect(t, execute(t, program, append(args, "-as", "keepalived")...), tt.keepalived, tt.line)
+					expect(t, execute(t, program, append(args, "-as", "keepalived", "-weight", "50")...), tt.weighted, tt.line)
 				})
 			}
 		}
@@ -163,101 +164,7 @@ func TestKeys(t *testing.T) {
 	badArguments(t, "no such file", "-addr", udp, "-key-file", filepath.Join(dir, "none"))
 }
 
-// Whatever the network does, the program is gone by its deadline.
-func TestDeadline(t *testing.T) {
-	const limit = 300 * time.Millisecond
-	hang := make(chan struct{})
-	t.Cleanup(func() { close(hang) })
-	serving := answers["epg"]
-	serving.Kind = lmp.KindCheck
-
-	for name, tt := range map[string]struct {
-		network, address string
-	}{
-		"a black hole": {"udp", listenUDP(t, "127.0.0.1:0", func([]byte) []byte { return nil })},
-		"nonsense":     {"udp", listenUDP(t, "127.0.0.1:0", func([]byte) []byte { return []byte("nonsense") })},
-		"the answer to another question": {"udp", listenUDP(t, "127.0.0.1:0", func([]byte) []byte {
-			return lmp.AppendAnswer(nil, &serving, lmp.MaxDatagram, nil)
-		})},
-		"a port nobody listens on": {"udp", freeUDP(t)},
-		"silence":                  {"tcp", listenTCP(t, "127.0.0.1:0", func(net.Conn) { <-hang })},
-		"a byte at a time": {"tcp", listenTCP(t, "127.0.0.1:0", func(conn net.Conn) {
-			tick := time.NewTicker(50 * time.Millisecond)
-			defer tick.Stop()
-			for _, b := range lmp.AppendAnswer(nil, &serving, lmp.MaxLength, nil) {
-				<-tick.C
-				if _, err := conn.Write([]byte{b}); err != nil {
-					return
-				}
-			}
-		})},
-		"a queue that is full": {"tcp", fullBacklog(t)},
-	} {
-		for _, mode := range []struct {
-			name string
-			code int
-		}{{"exec", 2}, {"keepalived", 1}} {
-			t.Run(name+" "+mode.name, func(t *testing.T) {
-				r := execute(t, program, "-addr", tt.address, "-"+tt.network, "-service", "epg", "-timeout", limit.String(), "-as", mode.name)
-				expect(t, r, mode.code, "epg: ...")
-				// The rest is for a busy machine to start the process in.
-				if r.took < limit || r.took > limit+time.Second {
-					t.Errorf("it took %v, want %v", r.took, limit)
-				}
-			})
-		}
-	}
-}
-
-// freeUDP returns an address that nobody listens at.
-func freeUDP(t *testing.T) string {
-	t.Helper()
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	return conn.LocalAddr().String()
-}
-
-// fullBacklog returns the address of a listener whose queue is full, so that to
-// connect takes for ever.
-func fullBacklog(t *testing.T) string {
-	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { syscall.Close(fd) })
-	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Listen(fd, 0); err != nil {
-		t.Fatal(err)
-	}
-	name, err := syscall.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := fmt.Sprintf("127.0.0.1:%d", name.(*syscall.SockaddrInet4).Port)
-	for range 100 {
-		conn, err := net.DialTimeout("tcp", address, 100*time.Millisecond)
-		if err != nil {
-			return address
-		}
-		t.Cleanup(func() { conn.Close() })
-	}
-	t.Fatal("the queue does not fill")
-	return ""
-}
-
-func TestFailuresAtOnce(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
-	closed := l.Addr().String()
+func TestFailuresBeforeTheDeadline(t *testing.T) {
 	refusing := listenTCP(t, "127.0.0.1:0", func(net.Conn) {})
 	http := listenTCP(t, "127.0.0.1:0", func(conn net.Conn) {
 		conn.Read(make([]byte, 1500))
@@ -267,7 +174,6 @@ func TestFailuresAtOnce(t *testing.T) {
 		address          string
 		exec, keepalived int
 	}{
-		{closed, 2, 1},
 		{refusing, 3, 1},
 		{http, 2, 1},
 	} {
@@ -306,7 +212,12 @@ func TestBadArguments(t *testing.T) {
 	badArguments(t, "-timeout", addr, "-timeout", "-1s")
 	badArguments(t, "-max-age", addr, "-max-age", "-1ms")
 	badArguments(t, "-udp and -tcp", addr, "-udp", "-tcp")
-	badArguments(t, `"nagios"`, addr, "-as", "nagios")
+	badArguments(t, `"zabbix"`, addr, "-as", "zabbix")
+	badArguments(t, "-weight is keepalived's", addr, "-weight", "10")
+	badArguments(t, "-weight is keepalived's", addr, "-weight", "10", "-as", "exec")
+	badArguments(t, "-weight 0", addr, "-weight", "0", "-as", "keepalived")
+	badArguments(t, "-weight 254", addr, "-weight", "254", "-as", "keepalived")
+	badArguments(t, "-version", addr, "-version")
 	badArguments(t, "-service", addr, "-service", strings.Repeat("s", 256))
 }
 

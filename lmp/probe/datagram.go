@@ -25,7 +25,17 @@ const (
 // errSilence is told if nothing at all came back.
 var errSilence = errors.New("no answer in time")
 
-// askDatagrams puts a question by UDP: it sends it, and sends it again, until its
+// askByDatagrams puts a question by UDP.
+func askByDatagrams(ctx context.Context, d dialer, e *exchange) (lmp.Answer, error) {
+	conn, close, err := d.dial(ctx)
+	if err != nil {
+		return lmp.Answer{}, err
+	}
+	defer close()
+	return askDatagrams(ctx, conn, e)
+}
+
+// askDatagrams puts a question on a connected socket: it sends it, and sends it again, until its
 // answer comes or the deadline of ctx.
 func askDatagrams(ctx context.Context, conn net.Conn, e *exchange) (lmp.Answer, error) {
 	datagram := e.request
@@ -54,7 +64,7 @@ func askDatagrams(ctx context.Context, conn net.Conn, e *exchange) (lmp.Answer, 
 			}
 			if err != nil {
 				last = err
-				pause(ctx, time.Until(again)) // an error that persists must not spin
+				pause(ctx, min(time.Until(again), comeback)) // an error that persists must not spin
 				break
 			}
 			answer, err := e.answer(buf[:n])

@@ -8,11 +8,14 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/landmark-health/landmark/lmp"
 )
+
+// comeback is how long a server that is not there gets to come up before it is asked
+// again.
+const comeback = 50 * time.Millisecond
 
 // patience is how long Ask waits if its context sets no deadline.
 const patience = time.Second
@@ -39,18 +42,21 @@ type Question struct {
 // On UDP, datagrams that are not the answer are passed over, the question is sent
 // again at growing haste while time is left, and a refusal by ICMP does not end the
 // wait, for the server may be starting; if nothing else comes, the error tells it.
-// On TCP the first failure is final.
+//
+// On TCP, a server that refuses the connection is dialled again while time is left,
+// for the same reason, and so is, once, one that closes it without a word, as a
+// server does that is just ending. Any other failure is final.
 //
 // A nil error means that the server has answered, not that the service is serving.
 func Ask(ctx context.Context, q Question) (lmp.Answer, error) {
 	if q.Kind != lmp.KindCheck && q.Kind != lmp.KindDescribe {
 		return lmp.Answer{}, fmt.Errorf("one answer cannot be had to the kind %v", q.Kind)
 	}
-	ask := askDatagrams
+	ask := askByDatagrams
 	switch q.Network {
 	case "udp":
 	case "tcp":
-		ask = askStream
+		ask = askByStreams
 	default:
 		return lmp.Answer{}, fmt.Errorf("the network %q is neither udp nor tcp", q.Network)
 	}
@@ -64,15 +70,7 @@ func Ask(ctx context.Context, q Question) (lmp.Answer, error) {
 		ctx, cancel = context.WithTimeout(ctx, patience)
 		defer cancel()
 	}
-	conn, err := new(net.Dialer).DialContext(ctx, q.Network, q.Address)
-	if err != nil {
-		return lmp.Answer{}, err // net says whom it dialled
-	}
-	defer conn.Close()
-	// Closing is what ends the reads when ctx is cancelled before its deadline.
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
-
-	answer, err := ask(ctx, conn, e)
+	answer, err := ask(ctx, dialer{q.Network, q.Address}, e)
 	if err != nil {
 		return lmp.Answer{}, fmt.Errorf("asking %s by %s: %w", q.Address, q.Network, err)
 	}

@@ -12,7 +12,39 @@ import (
 	"github.com/landmark-health/landmark/lmp"
 )
 
-// askStream puts a question by TCP, on a connection that serves for it alone.
+// askByStreams puts a question by TCP. What a server that is being restarted does to
+// it is no failure while time is left: it refuses connections, and it may close one
+// that it has just accepted. So does a server that refuses the question, which is why
+// that is forgiven once.
+func askByStreams(ctx context.Context, d dialer, e *exchange) (lmp.Answer, error) {
+	for forgiven := false; ; {
+		answer, err := askByStream(ctx, d, e)
+		switch {
+		case err == nil:
+			return answer, nil
+		case errors.Is(err, ErrRefused) && !forgiven:
+			forgiven = true
+		case !errors.Is(err, syscall.ECONNREFUSED):
+			return lmp.Answer{}, err
+		}
+		pause(ctx, comeback)
+		if ctx.Err() != nil {
+			return lmp.Answer{}, gaveUp(ctx, err)
+		}
+	}
+}
+
+// askByStream puts a question on a connection of its own.
+func askByStream(ctx context.Context, d dialer, e *exchange) (lmp.Answer, error) {
+	conn, close, err := d.dial(ctx)
+	if err != nil {
+		return lmp.Answer{}, err
+	}
+	defer close()
+	return askStream(ctx, conn, e)
+}
+
+// askStream puts a question on a connection that serves for it alone.
 func askStream(ctx context.Context, conn net.Conn, e *exchange) (lmp.Answer, error) {
 	deadline, _ := ctx.Deadline()
 	conn.SetDeadline(deadline) // fails when the connection was closed, as Read then does

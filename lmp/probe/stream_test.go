@@ -118,12 +118,14 @@ func TestResetIsARefusal(t *testing.T) {
 	}
 	defer l.Close()
 	go func() {
-		conn, err := l.Accept()
-		if err != nil {
-			return
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			conn.Read(make([]byte, 1))
+			conn.Close()
 		}
-		conn.Read(make([]byte, 1))
-		conn.Close()
 	}()
 	_, err = Ask(t.Context(), Question{Network: "tcp", Address: l.Addr().String(), Kind: lmp.KindCheck})
 	if !errors.Is(err, ErrRefused) {
@@ -132,13 +134,89 @@ func TestResetIsARefusal(t *testing.T) {
 }
 
 func TestNobodyListeningIsNoRefusal(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	begun := time.Now()
+	_, err := Ask(ctx, Question{Network: "tcp", Address: freeTCP(t), Kind: lmp.KindCheck})
+	if !errors.Is(err, syscall.ECONNREFUSED) || !errors.Is(err, errSilence) || errors.Is(err, ErrRefused) {
+		t.Errorf("%v, want the kernel's refusal and not ErrRefused", err)
+	}
+	if took := time.Since(begun); took < 199*time.Millisecond {
+		t.Errorf("given up after %v of 200 ms", took)
+	}
+}
+
+// freeTCP returns an address that nobody listens at.
+func freeTCP(t *testing.T) string {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// A server that is being restarted refuses connections, or closes one that it had
+// accepted, and then is there again.
+func TestRestartIsNoEvent(t *testing.T) {
+	address := freeTCP(t)
+	first, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dropped := make(chan error)
+	go func() {
+		conn, err := first.Accept()
+		first.Close() // before the connection ends, so that the next one is refused
+		if err == nil {
+			conn.Close()
+		}
+		dropped <- err
+	}()
+	answered := make(chan error)
+	go func() {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		_, err := Ask(ctx, Question{Network: "tcp", Address: address, Kind: lmp.KindCheck})
+		answered <- err
+	}()
+	if err := <-dropped; err != nil {
+		t.Fatal(err)
+	}
+	listen(t, "tcp", address, func(q lmp.Request, _ []byte) []byte {
+		a := answerTo(q)
+		return lmp.AppendAnswer(nil, &a, lmp.MaxLength, nil)
+	})
+	if err := <-answered; err != nil {
+		t.Errorf("a question through a restart: %v", err)
+	}
+}
+
+// A server that closes each connection without a word is asked twice.
+func TestRefusalIsForgivenOnce(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	accepted := make(chan int)
+	go func() {
+		n := 0
+		defer func() { accepted <- n }()
+		for ; ; n++ {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			conn.Close()
+		}
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	_, err = Ask(ctx, Question{Network: "tcp", Address: l.Addr().String(), Kind: lmp.KindCheck})
 	l.Close()
-	_, err = Ask(t.Context(), Question{Network: "tcp", Address: l.Addr().String(), Kind: lmp.KindCheck})
-	if !errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, ErrRefused) {
-		t.Errorf("%v, want the kernel's refusal and not ErrRefused", err)
+	if n := <-accepted; !errors.Is(err, ErrRefused) || n != 2 || ctx.Err() != nil {
+		t.Errorf("%v after %d connections, want ErrRefused after 2", err, n)
 	}
 }

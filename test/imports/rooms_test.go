@@ -49,6 +49,7 @@ var rooms = []room{
 	{path: "sidecar/internal/registry", imports: []string{"sidecar/internal/judge"}, noGRPC: true},
 	{path: "sidecar/internal/config", imports: []string{"sidecar/internal/registry", "sidecar/internal/judge"}, noGRPC: true},
 	{path: "sidecar/internal/socket", noGRPC: true},
+	{path: "sidecar/internal/streams", stdlib: true},
 	{path: "sidecar/internal/peercred", imports: []string{"sidecar/internal/socket"}},
 	{path: "sidecar/internal/intake/*", imports: []string{
 		"sidecar/internal/registry", "sidecar/internal/judge", "sidecar/internal/socket", "sidecar/internal/peercred",
@@ -57,7 +58,7 @@ var rooms = []room{
 	{path: "sidecar/internal/frontend/grpcstatus", imports: []string{
 		"sidecar/internal/registry", "sidecar/internal/judge", status, report}},
 	{path: "sidecar/internal/frontend/*", imports: []string{
-		"sidecar/internal/registry", "sidecar/internal/judge", "lmp"}},
+		"sidecar/internal/registry", "sidecar/internal/judge", "sidecar/internal/streams", "lmp"}},
 	{path: "sidecar/sockets", imports: []string{"sidecar/internal/socket"}, noGRPC: true},
 	{path: "sidecar", imports: []string{"sidecar/internal/...", "sidecar/sockets", "lmp"}},
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/lmp"
+	"github.com/landmark-health/landmark/sidecar/internal/streams"
 )
 
 // smallBuffer takes the frames that askers send; a longer one gets room of its
@@ -51,10 +52,10 @@ func (f *frameReader) next(ctx context.Context) ([]byte, error) {
 			f.begin += n
 			return start[:n:n], nil
 		case len(start) == 0:
-			err = f.read(ctx, smallBuffer, time.Now().Add(idleTimeout))
+			err = f.read(ctx, smallBuffer, time.Now().Add(streams.Idle))
 		default:
 			if deadline.IsZero() {
-				deadline = time.Now().Add(frameTimeout)
+				deadline = time.Now().Add(streams.Unfinished)
 			}
 			err = f.read(ctx, max(n, smallBuffer), deadline)
 			if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil {
@@ -70,15 +71,8 @@ func (f *frameReader) next(ctx context.Context) ([]byte, error) {
 // read waits until the deadline for more of a frame of at most size bytes.
 func (f *frameReader) read(ctx context.Context, size int, deadline time.Time) error {
 	f.makeRoom(size)
-	f.conn.SetReadDeadline(deadline)
-	if ctx.Err() != nil { // it may just have put off the deadline that ctx's end set
-		return ctx.Err()
-	}
-	n, err := f.conn.Read(f.buffer[f.end:])
+	n, err := streams.Read(ctx, f.conn, f.buffer[f.end:], deadline)
 	f.end += n
-	if n > 0 {
-		return nil
-	}
 	return err
 }
 

@@ -4,58 +4,22 @@ import (
 	"context"
 	"errors"
 	"net"
-	"sync"
-	"time"
 
 	"github.com/landmark-health/landmark/lmp"
-)
-
-const (
-	// frameTimeout is how long a begun frame may take to come whole, and an
-	// answer to be taken.
-	frameTimeout = 5 * time.Second
-	// idleTimeout is how long a connection may have nothing to ask.
-	idleTimeout = 5 * time.Minute
+	"github.com/landmark-health/landmark/sidecar/internal/streams"
 )
 
 // serveStreams answers requests over TCP until ctx is done.
 func (s *Server) serveStreams(ctx context.Context) error {
-	var open sync.WaitGroup
-	defer open.Wait()
-	for {
-		conn, err := s.tcp.Accept()
-		switch {
-		case errors.Is(err, net.ErrClosed):
-			return nil
-		case err != nil:
-			// Out of descriptors, most likely: trying at once would spin.
-			if !pause(ctx, 50*time.Millisecond) {
-				return nil
-			}
-			continue
-		}
-		open.Go(func() { s.serveStream(ctx, conn) })
-	}
-}
-
-// pause waits for d, and reports whether ctx was not done before.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
+	streams.Serve(ctx, s.tcp, s.serveStream)
+	return nil
 }
 
 // serveStream answers the requests of one connection in their order, until the
 // asker has no more, breaks the rules, or ctx is done.
 func (s *Server) serveStream(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
-	// Whatever it waits for, the end of ctx ends it.
-	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(0, 0)) })()
+	defer streams.Follow(ctx, conn)()
 	frames := newFrameReader(conn)
 	var out []byte
 	for {
@@ -113,11 +77,7 @@ func flush(ctx context.Context, conn net.Conn, out *[]byte) bool {
 	if len(*out) == 0 {
 		return true
 	}
-	conn.SetWriteDeadline(time.Now().Add(frameTimeout))
-	if ctx.Err() != nil { // it may just have put off the deadline that ctx's end set
-		return false
-	}
-	_, err := conn.Write(*out)
+	err := streams.Write(ctx, conn, *out)
 	*out = (*out)[:0]
 	if cap(*out) > smallBuffer {
 		*out = nil // nobody knows when there will be another that long

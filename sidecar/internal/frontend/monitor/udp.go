@@ -45,6 +45,18 @@ func (s *Server) serveDatagrams(ctx context.Context) error {
 	}
 }
 
+// pause waits for d, and reports whether ctx was not done before.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
 // accept reads the request that a datagram holds, and the key that it was
 // signed with. What is not to be answered is counted.
 func (s *Server) accept(d datagram) (q lmp.Request, key *lmp.Key, ok bool) {

@@ -1,0 +1,99 @@
+package e2e_test
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/landmark-health/landmark/agent"
+	"github.com/landmark-health/landmark/agent/landmark"
+)
+
+// A restart of landmarkd is no event to landmark-check, if it is given the time: by
+// either protocol it asks until it is answered.
+func TestCheckRidesOutARestart(t *testing.T) {
+	h := newHouse(t)
+	h.epg("500ms")
+	for _, network := range []string{"-udp", "-tcp"} {
+		for _, down := range []time.Duration{0, 300 * time.Millisecond, time.Second} {
+			h.sidecar.kill()
+			type result struct {
+				code           int
+				stdout, stderr string
+				took           time.Duration
+			}
+			done := make(chan result)
+			go func() {
+				begun := time.Now()
+				code, stdout, stderr := runProgram(t, program("landmark-check"), network, "-addr", h.monitor, "-service", "epg", "-timeout", "3s")
+				done <- result{code, stdout, stderr, time.Since(begun)}
+			}()
+			time.Sleep(down)
+			h.start()
+			r := <-done
+			if r.code != 0 {
+				t.Errorf("%s, %v without landmarkd: exit %d after %v, %q %q", network, down, r.code, r.took, r.stdout, r.stderr)
+			}
+			t.Logf("%s, %v without landmarkd: answered after %v", network, down, r.took.Round(time.Millisecond))
+		}
+	}
+}
+
+// A landmarkd that is stopped keeps no check longer than its deadline, and is never
+// taken for one that says serving.
+func TestCheckOfAStoppedSidecar(t *testing.T) {
+	h := newHouse(t)
+	h.epg("500ms")
+	h.sidecar.signal(syscall.SIGSTOP)
+	for _, network := range []string{"-udp", "-tcp"} {
+		for mode, want := range map[string]int{"exec": 2, "keepalived": 1, "nagios": 2} {
+			begun := time.Now()
+			code, stdout, stderr := runProgram(t, program("landmark-check"), network, "-as", mode,
+				"-addr", h.monitor, "-service", "epg", "-timeout", "300ms")
+			if took := time.Since(begun); code != want || took > 1300*time.Millisecond || stderr != "" {
+				t.Errorf("%s as %s: exit %d after %v, %q %q; want exit %d after 300 ms", network, mode, code, took, stdout, stderr, want)
+			}
+		}
+	}
+}
+
+// What landmark-check tells keepalived and Nagios of a queue that fills, and of a
+// drain.
+func TestCheckTellsHowMuch(t *testing.T) {
+	h := newHouse(t)
+	marks := landmark.NewSet()
+	queue := marks.Level("queue", landmark.Above(100, 200))
+	database := marks.Condition("database") // a queue's length vouches for nothing
+	queue.Set(0)
+	database.Set(true, "")
+	a, err := agent.Start(agent.Config{Service: "epg", Landmarks: marks, Socket: h.socket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	h.await(checkUDP, "epg", "SERVING none")
+
+	check := func(keepalived, nagios int, line string) {
+		t.Helper()
+		var told string
+		for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+			k, _, _ := runProgram(t, program("landmark-check"), "-addr", h.monitor, "-service", "epg", "-as", "keepalived", "-weight", "40")
+			n, stdout, _ := runProgram(t, program("landmark-check"), "-addr", h.monitor, "-service", "epg", "-as", "nagios")
+			if k == keepalived && n == nagios && strings.HasPrefix(stdout, line) {
+				return
+			}
+			told = fmt.Sprintf("%d, %d and %q", k, n, stdout)
+		}
+		t.Errorf("told %s, want %d, %d and %q", told, keepalived, nagios, line)
+	}
+	check(0, 0, "LANDMARK OK - epg: SERVING|weight=100%;;;0;100 age=0.")
+	queue.Set(150)
+	check(2+20, 1, "LANDMARK WARNING - epg: SERVING degraded to 50% by queue|weight=50%;;;0;100 ")
+	a.Drain()
+	check(2, 1, "LANDMARK WARNING - epg: NOT_SERVING draining: drained by the program itself|weight=0%;;;0;100 ")
+	a.Resume()
+	queue.Set(0)
+	check(0, 0, "LANDMARK OK - epg: SERVING|")
+}
