@@ -35,7 +35,7 @@ func (st standing) follow(v judge.Verdict, now judge.Instant) standing {
 
 // differs reports whether a watcher is to be told that st became n.
 func (st standing) differs(n standing) bool {
-	return st.changes != n.changes || st.Weight != n.Weight
+	return st.changes != n.changes || st.Weight != n.Weight || st.Failing != n.Failing
 }
 
 // follow returns the snapshot that the facts make of s at now.

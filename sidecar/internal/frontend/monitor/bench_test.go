@@ -5,6 +5,9 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"github.com/landmark-health/landmark/lmp"
+	"github.com/landmark-health/landmark/sidecar/internal/registry"
 )
 
 // BenchmarkUDP asks over loopback, so many questions being on their way at a
@@ -33,9 +36,86 @@ func BenchmarkUDP(b *testing.B) {
 	}
 }
 
+// BenchmarkTCP is BenchmarkUDP on one connection.
+func BenchmarkTCP(b *testing.B) {
+	r, _ := newRegistry(b)
+	s := serve(b, Config{Address: "127.0.0.1:0", Source: r})
+	q := request(b, lmp.Request{Kind: lmp.KindCheck}, nil) // as long as its answer
+	in := make([]byte, len(q))
+	server, echo := s.connect(b), dialEcho(b)
+	var answered, echoed time.Duration
+	b.ReportAllocs()
+	for b.Loop() {
+		answered += exchange(b, server, q, in, 1)
+		echoed += exchange(b, echo, q, in, 1)
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(float64(answered)/float64(b.N), "ns/answer")
+	b.ReportMetric(float64(echoed)/float64(b.N), "ns/echo")
+	b.ReportMetric(float64(answered)/float64(echoed), "ratio")
+}
+
+// dialEcho returns a connection to a server that sends back what comes.
+func dialEcho(b *testing.B) net.Conn {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { conn.Close() })
+	server, err := l.Accept()
+	if err != nil {
+		b.Fatal(err)
+	}
+	go func() {
+		defer server.Close()
+		for in := make([]byte, 512); ; {
+			n, err := server.Read(in)
+			if err != nil {
+				return
+			}
+			server.Write(in[:n])
+		}
+	}()
+	return conn
+}
+
+// BenchmarkWatch has a service change, and takes the frame that tells so: what
+// it allocates is the report's.
+func BenchmarkWatch(b *testing.B) {
+	r, p := newRegistry(b)
+	s := serve(b, Config{Address: "127.0.0.1:0", Source: r})
+	conn, in := s.connect(b), make([]byte, lmp.HeaderLength)
+	conn.SetReadDeadline(time.Now().Add(time.Minute))
+	write(b, conn, watchOf(b, "epg", time.Hour))
+	conn.Read(in)
+	facts := [2][]registry.Fact{{wedged()}, {fact(0)}}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		p.report(0, facts[i%2]...)
+		if n, err := conn.Read(in); n != len(in) || err != nil {
+			b.Fatalf("%d bytes, %v", n, err)
+		}
+	}
+}
+
+// BenchmarkReport is BenchmarkWatch without the WATCH.
+func BenchmarkReport(b *testing.B) {
+	_, p := newRegistry(b)
+	facts := [2][]registry.Fact{{wedged()}, {fact(0)}}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		p.report(0, facts[i%2]...)
+	}
+}
+
 // exchange sends the request as often as told, then takes as many answers, and
 // returns how long that took.
-func exchange(b *testing.B, conn *net.UDPConn, request, in []byte, window int) time.Duration {
+func exchange(b *testing.B, conn net.Conn, request, in []byte, window int) time.Duration {
 	begun := time.Now()
 	for range window {
 		if _, err := conn.Write(request); err != nil {

@@ -37,22 +37,38 @@ func (f *frameReader) ready() bool {
 	return err != nil || n > 0 && f.end-f.begin >= n
 }
 
-// next returns the next frame, valid until the call after. It returns io.EOF
-// when the asker has no more, errUnfinished, an error matching
-// lmp.ErrMalformed, or whatever the connection says.
-func (f *frameReader) next(ctx context.Context) ([]byte, error) {
+// next returns the next frame, valid until the call after; nothing of it may
+// come for as long as idle says, 0 = for ever. It returns io.EOF when the asker
+// has no more, errUnfinished, an error matching lmp.ErrMalformed, or whatever
+// the connection says.
+func (f *frameReader) next(ctx context.Context, idle time.Duration) ([]byte, error) {
+	n, err := f.await(ctx, idle)
+	if err != nil {
+		return nil, err
+	}
+	frame := f.buffer[f.begin : f.begin+n : f.begin+n]
+	f.begin += n
+	return frame, nil
+}
+
+// await waits until the next frame has come whole, and returns its length, or
+// next's error. It takes nothing away.
+func (f *frameReader) await(ctx context.Context, idle time.Duration) (length int, err error) {
 	var deadline time.Time // of the frame, once it was begun
 	for {
 		start := f.buffer[f.begin:f.end]
 		n, err := lmp.FrameLength(start)
 		switch {
 		case err != nil:
-			return nil, err
+			return 0, err
 		case n > 0 && len(start) >= n:
-			f.begin += n
-			return start[:n:n], nil
+			return n, nil
 		case len(start) == 0:
-			err = f.read(ctx, smallBuffer, time.Now().Add(streams.Idle))
+			var until time.Time
+			if idle > 0 {
+				until = time.Now().Add(idle)
+			}
+			err = f.read(ctx, smallBuffer, until)
 		default:
 			if deadline.IsZero() {
 				deadline = time.Now().Add(streams.Unfinished)
@@ -63,12 +79,13 @@ func (f *frameReader) next(ctx context.Context) ([]byte, error) {
 			}
 		}
 		if err != nil {
-			return nil, err
+			return 0, err
 		}
 	}
 }
 
-// read waits until the deadline for more of a frame of at most size bytes.
+// read waits until the deadline, if there is one, for more of a frame of at
+// most size bytes.
 func (f *frameReader) read(ctx context.Context, size int, deadline time.Time) error {
 	f.makeRoom(size)
 	n, err := streams.Read(ctx, f.conn, f.buffer[f.end:], deadline)

@@ -37,7 +37,7 @@ func TestFramesHoweverTheyAreCut(t *testing.T) {
 			}()
 			reader := newFrameReader(server)
 			for i, want := range frames {
-				got, err := reader.next(t.Context())
+				got, err := reader.next(t.Context(), 0)
 				if err != nil {
 					t.Fatalf("frame %d: %v", i, err)
 				}
@@ -48,7 +48,7 @@ func TestFramesHoweverTheyAreCut(t *testing.T) {
 			if reader.ready() {
 				t.Error("there is one more")
 			}
-			if _, err := reader.next(t.Context()); !errors.Is(err, io.EOF) {
+			if _, err := reader.next(t.Context(), 0); !errors.Is(err, io.EOF) {
 				t.Errorf("the end came as %v", err)
 			}
 		})
@@ -84,7 +84,7 @@ func TestFrameIsRefusedAtOnce(t *testing.T) {
 			defer client.Close()
 			defer server.Close()
 			go client.Write(begin)
-			if _, err := newFrameReader(server).next(t.Context()); !errors.Is(err, lmp.ErrMalformed) {
+			if _, err := newFrameReader(server).next(t.Context(), 0); !errors.Is(err, lmp.ErrMalformed) {
 				t.Errorf("% X: %v", begin, err)
 			}
 		})

@@ -18,7 +18,6 @@ const (
 	unauthenticated                // it is not signed with one of the server's keys
 	watchOverUDP                   // a WATCH needs TCP
 	notOurAddress                  // it was sent to a broadcast or multicast address
-	unsupported                    // this server does not know how
 	crowded                        // too many connections
 	unfinished                     // a frame took too long to come
 
@@ -27,7 +26,7 @@ const (
 
 var refusalNames = [refusalKinds]string{
 	"malformed", "unauthenticated", "watch_over_udp", "broadcast_or_multicast",
-	"unsupported", "too_many_connections", "unfinished",
+	"too_many_connections", "unfinished",
 }
 
 // refusals counts the requests that got no answer, by why.

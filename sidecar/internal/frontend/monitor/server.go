@@ -20,6 +20,8 @@ type Source interface {
 	Look(name []byte, maxAge time.Duration) (a registry.Answer, settled bool)
 	// Ask answers once it is settled, or returns ctx's error.
 	Ask(ctx context.Context, name []byte, maxAge time.Duration) (registry.Answer, error)
+	// Watch says when there may be something else to tell of the name.
+	Watch(name []byte) *registry.Subscription
 }
 
 // Config says how a Server is to be.
@@ -44,7 +46,7 @@ type Server struct {
 // New binds the address. A port that is taken is an error: two servers that
 // share one would each answer for the other's programs.
 func New(c Config) (*Server, error) {
-	tcp, err := net.Listen("tcp", c.Address)
+	tcp, err := listenStreams(c.Address)
 	if err != nil {
 		return nil, fmt.Errorf("listening for monitoring requests: %w", err)
 	}

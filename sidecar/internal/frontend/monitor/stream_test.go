@@ -237,11 +237,11 @@ func TestIdleConnectionHoldsLittle(t *testing.T) {
 		q := longest(t)
 		go client.Write(slices.Concat(q, q, check(t, "epg")))
 		for range 3 {
-			if _, err := frames.next(t.Context()); err != nil {
+			if _, err := frames.next(t.Context(), 0); err != nil {
 				t.Fatal(err)
 			}
 		}
-		go frames.next(t.Context()) // waits
+		go frames.next(t.Context(), 0) // waits
 		synctest.Wait()
 		if n := len(frames.buffer); n > smallBuffer {
 			t.Errorf("an idle connection holds %d bytes to read into", n)
@@ -265,6 +265,11 @@ func TestStopEndsConnections(t *testing.T) {
 			write(b.t, conn, fresh(b.t, lmp.KindCheck))
 		},
 		"for the asker": func(b *bubble, conn net.Conn) { write(b.t, conn, check(b.t, "epg")) },
+		"in a WATCH": func(b *bubble, conn net.Conn) {
+			write(b.t, conn, watchOf(b.t, "epg", 0))
+			next(b.t, conn)
+		},
+		"for the asker of a WATCH": func(b *bubble, conn net.Conn) { write(b.t, conn, watchOf(b.t, "epg", 0)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, b *bubble) {

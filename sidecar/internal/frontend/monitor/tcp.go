@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"net"
+	"time"
 
 	"github.com/landmark-health/landmark/lmp"
+	"github.com/landmark-health/landmark/sidecar/internal/registry"
 	"github.com/landmark-health/landmark/sidecar/internal/streams"
 )
 
@@ -26,27 +28,26 @@ func (s *Server) serveStream(ctx context.Context, conn net.Conn) {
 		if !frames.ready() && !flush(ctx, conn, &out) {
 			return
 		}
-		frame, err := frames.next(ctx)
+		frame, err := frames.next(ctx, streams.Idle)
 		if err != nil {
 			s.refuseStream(err)
 			break
 		}
 		q, key, err := s.parse(frame)
-		if err == nil && q.Kind == lmp.KindWatch {
-			err = errUnsupported
-		}
 		if err != nil {
 			s.refuseStream(err)
 			break
 		}
-		a, settled := s.config.Source.Look(q.Service, q.MaxAge)
-		if !settled {
-			if !flush(ctx, conn, &out) {
+		if q.Kind == lmp.KindWatch {
+			if err := s.watch(ctx, conn, frames, q, key, &out); err != nil {
+				s.refuseStream(err)
 				return
 			}
-			if a, err = s.config.Source.Ask(ctx, q.Service, q.MaxAge); err != nil {
-				return
-			}
+			continue
+		}
+		a, ok := s.settle(ctx, conn, q.Service, q.MaxAge, &out)
+		if !ok {
+			return
 		}
 		answer := translate(q, &a)
 		out = lmp.AppendAnswer(out, &answer, lmp.MaxLength, key)
@@ -57,13 +58,24 @@ func (s *Server) serveStream(ctx context.Context, conn net.Conn) {
 	flush(ctx, conn, &out) // what was asked before the end is answered
 }
 
-var errUnsupported = errors.New("kind of request not supported")
+// settle returns what is told of the name. Where that has to be waited for, the
+// answers made so far go out before. There is none if the asker does not take
+// those, or ctx is done.
+func (s *Server) settle(ctx context.Context, conn net.Conn, name []byte, maxAge time.Duration, out *[]byte) (a registry.Answer, ok bool) {
+	a, settled := s.config.Source.Look(name, maxAge)
+	if settled {
+		return a, true
+	}
+	if !flush(ctx, conn, out) {
+		return a, false
+	}
+	a, err := s.config.Source.Ask(ctx, name, maxAge)
+	return a, err == nil
+}
 
 // refuseStream counts why a connection is closed on its asker, if it is.
 func (s *Server) refuseStream(err error) {
 	switch {
-	case errors.Is(err, errUnsupported):
-		s.refusals.count(unsupported)
 	case errors.Is(err, errUnfinished):
 		s.refusals.count(unfinished)
 	case errors.Is(err, lmp.ErrMalformed), errors.Is(err, lmp.ErrUnauthenticated):

@@ -73,7 +73,6 @@ func TestRefusedRequestsOverTCP(t *testing.T) {
 	bad := map[string][]byte{
 		"another protocol": []byte("GET / HTTP/1.1\r\n\r\n"),
 		"one wrong byte":   {'X'},
-		"WATCH":            request(t, lmp.Request{Kind: lmp.KindWatch}, nil),
 	}
 	for name, b := range malformedRequests(t) {
 		bad[name] = b
@@ -85,12 +84,8 @@ func TestRefusedRequestsOverTCP(t *testing.T) {
 			write(t, conn, slices.Concat(first, b, last))
 			told(t, parse(t, next(t, conn), first), lmp.StatusServing, lmp.CauseNone)
 			closed(t, conn)
-			why := malformed
-			if name == "WATCH" {
-				why = unsupported
-			}
 			want := before
-			want[why]++
+			want[malformed]++
 			if got := s.counts(); got != want {
 				t.Errorf("counted %v, want %v", got, want)
 			}
