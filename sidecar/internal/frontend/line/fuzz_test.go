@@ -19,7 +19,9 @@ func FuzzLines(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	server := New(registry.New(registry.NewClock(), 0))
+	clock := registry.NewClock()
+	go clock.Run(f.Context(), func() bool { return true })
+	server := New(registry.New(clock, 0))
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		conn := &recorder{sent: bytes.NewReader(sent)}
 		server.serve(t.Context(), conn)
