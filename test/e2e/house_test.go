@@ -13,6 +13,7 @@ type house struct {
 	socket  string
 	monitor string
 	grpc    string
+	line    string // "" = off
 	sidecar *process
 }
 

@@ -72,9 +72,9 @@ func newPoorHouse(t *testing.T) *house {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	h := &house{t: t, socket: filepath.Join(dir, "agent.sock"), monitor: freeAddress(t), grpc: freeAddress(t)}
+	h := &house{t: t, socket: filepath.Join(dir, "agent.sock"), monitor: freeAddress(t), grpc: freeAddress(t), line: freeAddress(t)}
 	h.sidecar = start(t, "/bin/sh", "-c", `ulimit -n 64; exec "$0" "$@"`,
-		program("landmarkd"), "-agent-socket", h.socket, "-monitor", h.monitor, "-grpc", h.grpc)
+		program("landmarkd"), "-agent-socket", h.socket, "-monitor", h.monitor, "-grpc", h.grpc, "-line", h.line)
 	h.sidecar.awaitLine("landmarkd is ready")
 	return h
 }
@@ -83,15 +83,17 @@ func newPoorHouse(t *testing.T) *house {
 // theirs, and a program that starts again is found to serve.
 func TestStrangersTakeNoDescriptors(t *testing.T) {
 	udp, tcp := lmpAsker("udp", 0), lmpAsker("tcp", 0)
+	lines := func(h *house, service string) string { return lineAsker(t, h.line)(h, service) }
 	newGRPC := func(h *house, service string) string { return grpcClient(t, h)(h, service) } // by a connection of its own
 	for _, tt := range []struct {
 		crowded []string
 		left    map[string]asker // who is answered still
 	}{
-		{[]string{"agents"}, map[string]asker{"UDP": udp, "TCP": tcp, "gRPC": newGRPC}},
-		{[]string{"monitor"}, map[string]asker{"UDP": udp, "gRPC": newGRPC}},
-		{[]string{"gRPC"}, map[string]asker{"UDP": udp, "TCP": tcp}},
-		{[]string{"agents", "monitor", "gRPC"}, map[string]asker{"UDP": udp}},
+		{[]string{"agents"}, map[string]asker{"UDP": udp, "TCP": tcp, "gRPC": newGRPC, "line": lines}},
+		{[]string{"monitor"}, map[string]asker{"UDP": udp, "gRPC": newGRPC, "line": lines}},
+		{[]string{"gRPC"}, map[string]asker{"UDP": udp, "TCP": tcp, "line": lines}},
+		{[]string{"line"}, map[string]asker{"UDP": udp, "TCP": tcp, "gRPC": newGRPC}},
+		{[]string{"agents", "monitor", "gRPC", "line"}, map[string]asker{"UDP": udp}},
 	} {
 		t.Run(strings.Join(tt.crowded, ","), func(t *testing.T) {
 			h := newPoorHouse(t)
@@ -109,6 +111,9 @@ func TestStrangersTakeNoDescriptors(t *testing.T) {
 				case "gRPC":
 					h.crowd("tcp " + h.grpc)
 					h.sidecar.awaitLine("gRPC clients")
+				case "line":
+					h.crowd("tcp " + h.line)
+					h.sidecar.awaitLine("line clients")
 				}
 			}
 			for range 3 {
