@@ -27,8 +27,8 @@ type haproxy struct {
 
 // startHAProxy starts an HAProxy that balances to the server, and asks the house as
 // docs/line.md has it: by the monitoring protocol for the service, and by the line
-// protocol, at its address, how much it is to be used.
-func startHAProxy(t *testing.T, h *house, service, server, line string) *haproxy {
+// protocol how much it is to be used.
+func startHAProxy(t *testing.T, h *house, service, server string) *haproxy {
 	t.Helper()
 	path, err := exec.LookPath("haproxy")
 	if err != nil {
@@ -39,7 +39,7 @@ func startHAProxy(t *testing.T, h *house, service, server, line string) *haproxy
 		t.Skip(remedy)
 	}
 	_, monitorPort, _ := net.SplitHostPort(h.monitor)
-	_, linePort, _ := net.SplitHostPort(line)
+	_, linePort, _ := net.SplitHostPort(h.line)
 	question, err := lmp.AppendRequest(nil, lmp.Request{Kind: lmp.KindCheck, Service: []byte(service)}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -132,10 +132,9 @@ func (h *haproxy) quiet(sidecar *process) {
 // A main loop that hangs, while the server's port is open as ever, is taken out by
 // HAProxy's agent-check with the reason, and put in again when it turns.
 func TestHAProxyTakesOutAWedgedServer(t *testing.T) {
-	line := freeAddress(t)
-	h := newHouse(t, "-line", line)
+	h := newHouse(t)
 	server, address := h.epg("500ms")
-	balancer := startHAProxy(t, h, "epg", address, line)
+	balancer := startHAProxy(t, h, "epg", address)
 
 	balancer.awaitServer("UP", "50", "via agent : up")
 	server.signal(syscall.SIGUSR1)
@@ -151,22 +150,20 @@ func TestHAProxyTakesOutAWedgedServer(t *testing.T) {
 // HAProxy goes by what the agent said last when it says no more. That landmarkd is gone
 // is told by the other check.
 func TestHAProxyMissesALandmarkd(t *testing.T) {
-	line := freeAddress(t)
-	h := newHouse(t, "-line", line)
+	h := newHouse(t)
 	_, address := h.epg("500ms")
-	balancer := startHAProxy(t, h, "epg", address, line)
+	balancer := startHAProxy(t, h, "epg", address)
 	balancer.awaitServer("UP", "50", "via agent : up")
 	h.sidecar.kill()
 	balancer.awaitServer("DOWN", "50", "")
-	h.start("-line", line)
+	h.start()
 	balancer.awaitServer("UP", "50", "via agent : up")
 }
 
 // A queue that fills takes weight away, a drain new connections; and all of it comes
 // back, in whatever order it went.
 func TestHAProxyWeighsAndDrains(t *testing.T) {
-	line := freeAddress(t)
-	h := newHouse(t, "-line", line)
+	h := newHouse(t)
 	marks := landmark.NewSet()
 	queue := marks.Level("queue", landmark.Above(100, 200))
 	database := marks.Condition("database")
@@ -177,7 +174,7 @@ func TestHAProxyWeighsAndDrains(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer a.Close()
-	balancer := startHAProxy(t, h, "epg-liveness", connectOnly(t), line)
+	balancer := startHAProxy(t, h, "epg-liveness", connectOnly(t))
 
 	balancer.awaitServer("UP", "50", "via agent : up")
 	queue.Set(160)

@@ -83,15 +83,14 @@ func newPoorHouse(t *testing.T) *house {
 // theirs, and a program that starts again is found to serve.
 func TestStrangersTakeNoDescriptors(t *testing.T) {
 	udp, tcp := lmpAsker("udp", 0), lmpAsker("tcp", 0)
-	lines := func(h *house, service string) string { return lineAsker(t, h.line)(h, service) }
 	newGRPC := func(h *house, service string) string { return grpcClient(t, h)(h, service) } // by a connection of its own
 	for _, tt := range []struct {
 		crowded []string
 		left    map[string]asker // who is answered still
 	}{
-		{[]string{"agents"}, map[string]asker{"UDP": udp, "TCP": tcp, "gRPC": newGRPC, "line": lines}},
-		{[]string{"monitor"}, map[string]asker{"UDP": udp, "gRPC": newGRPC, "line": lines}},
-		{[]string{"gRPC"}, map[string]asker{"UDP": udp, "TCP": tcp, "line": lines}},
+		{[]string{"agents"}, map[string]asker{"UDP": udp, "TCP": tcp, "gRPC": newGRPC, "line": checkLine}},
+		{[]string{"monitor"}, map[string]asker{"UDP": udp, "gRPC": newGRPC, "line": checkLine}},
+		{[]string{"gRPC"}, map[string]asker{"UDP": udp, "TCP": tcp, "line": checkLine}},
 		{[]string{"line"}, map[string]asker{"UDP": udp, "TCP": tcp, "gRPC": newGRPC}},
 		{[]string{"agents", "monitor", "gRPC", "line"}, map[string]asker{"UDP": udp}},
 	} {
