@@ -28,6 +28,9 @@ type Config struct {
 	// MonitorKeys are the keys that monitoring requests must be signed with;
 	// without any, everyone may ask.
 	MonitorKeys lmp.Keys
+	// Line is the HOST:PORT of the line protocol (docs/line.md), TCP. It has no
+	// keys: whoever reaches it is answered.
+	Line string
 	// GRPC is the HOST:PORT, or unix:PATH, of grpc.health.v1 and
 	// landmark.status.v1.
 	GRPC string

@@ -34,6 +34,7 @@ type shares struct {
 	agents  int
 	user    int // of agents, for any one user but root and landmarkd's own
 	monitor int
+	line    int // 0 unless the line protocol is on
 	grpc    int
 }
 
@@ -58,5 +59,13 @@ func divide(descriptors int) shares {
 	s := shares{monitor: min(shared/4, maxMonitor), grpc: min(shared/4, maxGRPC)}
 	s.agents = min(shared-s.monitor-s.grpc, maxAgents)
 	s.user = s.agents / 2
+	return s
+}
+
+// withLine gives the line protocol, which few have on, a part of the monitoring
+// protocol's share: its askers would ask by that if they could.
+func (s shares) withLine() shares {
+	s.line = max(1, s.monitor/4)
+	s.monitor -= s.line
 	return s
 }

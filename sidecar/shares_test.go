@@ -25,6 +25,10 @@ func TestDivide(t *testing.T) {
 		if all > descriptors-reserved || s.agents < s.monitor+s.grpc || s.user > s.agents/2 || min(s.user, s.monitor, s.grpc) < 2 {
 			t.Fatalf("of %d descriptors the shares are %+v", descriptors, s)
 		}
+		with := s.withLine()
+		if with.line+with.monitor != s.monitor || with.line < 1 || with.monitor < with.line || with.agents != s.agents {
+			t.Fatalf("of %d descriptors, with the line protocol the shares are %+v", descriptors, with)
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/landmark-health/landmark/sidecar/internal/frontend/grpchealth"
 	"github.com/landmark-health/landmark/sidecar/internal/frontend/grpcserver"
 	"github.com/landmark-health/landmark/sidecar/internal/frontend/grpcstatus"
+	"github.com/landmark-health/landmark/sidecar/internal/frontend/line"
 	"github.com/landmark-health/landmark/sidecar/internal/frontend/monitor"
 	"github.com/landmark-health/landmark/sidecar/internal/intake/admin"
 	"github.com/landmark-health/landmark/sidecar/internal/intake/stream"
@@ -52,6 +53,9 @@ func New(c Config) (*Sidecar, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.Line != "" {
+		available = available.withLine()
+	}
 	clock := registry.NewClock()
 	services := registry.New(clock, c.StartGrace)
 	s := &Sidecar{
@@ -67,7 +71,7 @@ func New(c Config) (*Sidecar, error) {
 	if err := s.Reload(); err != nil {
 		return nil, err
 	}
-	for _, bind := range []func(Config, *registry.Registry) error{s.bindAgents, s.bindAdmin, s.bindMonitor, s.bindGRPC} {
+	for _, bind := range []func(Config, *registry.Registry) error{s.bindAgents, s.bindAdmin, s.bindMonitor, s.bindLine, s.bindGRPC} {
 		if err := bind(c, services); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
@@ -129,6 +133,21 @@ func (s *Sidecar) bindMonitor(c Config, services *registry.Registry) error {
 	s.bound = append(s.bound, server)
 	s.listens = append(s.listens, "monitor", server.Addr().String())
 	s.frontEnds = append(s.frontEnds, server.Run)
+	return nil
+}
+
+func (s *Sidecar) bindLine(c Config, services *registry.Registry) error {
+	if c.Line == "" {
+		return nil
+	}
+	l, err := net.Listen("tcp", c.Line)
+	if err != nil {
+		return fmt.Errorf("listening for the line protocol: %w", err)
+	}
+	s.bound = append(s.bound, l)
+	s.listens = append(s.listens, "line", l.Addr().String())
+	server, askers := line.New(services), s.limit(l, s.shares.line, "line clients")
+	s.frontEnds = append(s.frontEnds, func(ctx context.Context) error { return server.Run(ctx, askers) })
 	return nil
 }
 

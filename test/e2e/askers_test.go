@@ -96,6 +96,7 @@ func everyAsker(t *testing.T, h *house) map[string]asker {
 	return map[string]asker{
 		"lmp over UDP":      lmpAsker("udp", 0),
 		"lmp over TCP":      lmpAsker("tcp", 0),
+		"line":              checkLine,
 		"landmark-check":    landmarkCheck,
 		"grpc Check":        grpcClient(t, h),
 		"grpc-health-probe": healthProbeAsker(healthProbe(t)),

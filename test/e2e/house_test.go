@@ -13,6 +13,7 @@ type house struct {
 	socket  string
 	monitor string
 	grpc    string
+	line    string
 	sidecar *process
 }
 
@@ -24,6 +25,7 @@ func newHouse(t *testing.T, flags ...string) *house {
 		socket:  filepath.Join(t.TempDir(), "agent.sock"),
 		monitor: freeAddress(t),
 		grpc:    freeAddress(t),
+		line:    freeAddress(t),
 	}
 	h.start(flags...)
 	return h
@@ -33,7 +35,7 @@ func newHouse(t *testing.T, flags ...string) *house {
 func (h *house) start(flags ...string) {
 	h.t.Helper()
 	h.sidecar = start(h.t, program("landmarkd"),
-		append(flags, "-agent-socket", h.socket, "-monitor", h.monitor, "-grpc", h.grpc)...)
+		append(flags, "-agent-socket", h.socket, "-monitor", h.monitor, "-grpc", h.grpc, "-line", h.line)...)
 	h.sidecar.awaitLine("landmarkd is ready")
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -74,6 +75,13 @@ func (p *process) read(r io.Reader) {
 		default:
 		}
 	}
+}
+
+// written returns the lines that the process has written.
+func (p *process) written() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.lines)
 }
 
 // awaitLine waits until the process has written a line with the text.

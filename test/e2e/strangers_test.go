@@ -72,9 +72,9 @@ func newPoorHouse(t *testing.T) *house {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	h := &house{t: t, socket: filepath.Join(dir, "agent.sock"), monitor: freeAddress(t), grpc: freeAddress(t)}
+	h := &house{t: t, socket: filepath.Join(dir, "agent.sock"), monitor: freeAddress(t), grpc: freeAddress(t), line: freeAddress(t)}
 	h.sidecar = start(t, "/bin/sh", "-c", `ulimit -n 64; exec "$0" "$@"`,
-		program("landmarkd"), "-agent-socket", h.socket, "-monitor", h.monitor, "-grpc", h.grpc)
+		program("landmarkd"), "-agent-socket", h.socket, "-monitor", h.monitor, "-grpc", h.grpc, "-line", h.line)
 	h.sidecar.awaitLine("landmarkd is ready")
 	return h
 }
@@ -88,10 +88,11 @@ func TestStrangersTakeNoDescriptors(t *testing.T) {
 		crowded []string
 		left    map[string]asker // who is answered still
 	}{
-		{[]string{"agents"}, map[string]asker{"UDP": udp, "TCP": tcp, "gRPC": newGRPC}},
-		{[]string{"monitor"}, map[string]asker{"UDP": udp, "gRPC": newGRPC}},
-		{[]string{"gRPC"}, map[string]asker{"UDP": udp, "TCP": tcp}},
-		{[]string{"agents", "monitor", "gRPC"}, map[string]asker{"UDP": udp}},
+		{[]string{"agents"}, map[string]asker{"UDP": udp, "TCP": tcp, "gRPC": newGRPC, "line": checkLine}},
+		{[]string{"monitor"}, map[string]asker{"UDP": udp, "gRPC": newGRPC, "line": checkLine}},
+		{[]string{"gRPC"}, map[string]asker{"UDP": udp, "TCP": tcp, "line": checkLine}},
+		{[]string{"line"}, map[string]asker{"UDP": udp, "TCP": tcp, "gRPC": newGRPC}},
+		{[]string{"agents", "monitor", "gRPC", "line"}, map[string]asker{"UDP": udp}},
 	} {
 		t.Run(strings.Join(tt.crowded, ","), func(t *testing.T) {
 			h := newPoorHouse(t)
@@ -109,6 +110,9 @@ func TestStrangersTakeNoDescriptors(t *testing.T) {
 				case "gRPC":
 					h.crowd("tcp " + h.grpc)
 					h.sidecar.awaitLine("gRPC clients")
+				case "line":
+					h.crowd("tcp " + h.line)
+					h.sidecar.awaitLine("line clients")
 				}
 			}
 			for range 3 {

@@ -59,6 +59,7 @@ func TestKilledProcessIsLost(t *testing.T) {
 	askers := map[string]asker{
 		"lmp over UDP": lmpAsker("udp", 0),
 		"lmp over TCP": lmpAsker("tcp", 0),
+		"line":         checkLine,
 		"grpc Check":   grpcClient(t, h),
 	}
 	turns(t, h, askers, "NOT_SERVING lost", server.signal(syscall.SIGKILL), 50*time.Millisecond)

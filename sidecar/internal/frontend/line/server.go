@@ -1,0 +1,73 @@
+package line
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	"github.com/landmark-health/landmark/sidecar/internal/registry"
+	"github.com/landmark-health/landmark/sidecar/internal/streams"
+)
+
+// Source is what the front end reads.
+type Source interface {
+	// Look answers from memory, and says whether that settles the question.
+	Look(name []byte, maxAge time.Duration) (a registry.Answer, settled bool)
+	// Ask answers once it is settled, or returns ctx's error.
+	Ask(ctx context.Context, name []byte, maxAge time.Duration) (registry.Answer, error)
+}
+
+// Server answers lines.
+type Server struct{ source Source }
+
+// New returns a server that tells what the source does.
+func New(source Source) *Server { return &Server{source} }
+
+// Run answers on each connection that comes to l, until ctx is done, then
+// closes l and returns nil. A question still being waited for then gets no
+// answer.
+func (s *Server) Run(ctx context.Context, l net.Listener) error {
+	defer context.AfterFunc(ctx, func() { l.Close() })()
+	streams.Serve(ctx, l, s.serve)
+	return nil
+}
+
+// serve answers the lines of one connection in their order, until the asker has
+// no more or is too slow, or ctx is done. That a connection is reset, as HAProxy
+// does with each, is no news.
+func (s *Server) serve(ctx context.Context, conn net.Conn) {
+	defer conn.Close()
+	defer streams.Follow(ctx, conn)()
+	lines := reader{conn: conn}
+	for {
+		line, err := lines.next(ctx)
+		if errors.Is(err, errTooLong) {
+			streams.Write(ctx, conn, []byte(usage))
+			return
+		}
+		if err != nil {
+			return
+		}
+		answer, err := s.answer(ctx, line)
+		if err != nil || streams.Write(ctx, conn, []byte(answer)) != nil {
+			return
+		}
+	}
+}
+
+// answer returns the line that answers one, or ctx's error.
+func (s *Server) answer(ctx context.Context, line []byte) (string, error) {
+	translate, name, ok := parse(line)
+	if !ok {
+		return usage, nil
+	}
+	a, settled := s.source.Look(name, 0)
+	if !settled {
+		var err error
+		if a, err = s.source.Ask(ctx, name, 0); err != nil {
+			return "", err
+		}
+	}
+	return translate(a) + "\n", nil
+}

@@ -1,0 +1,222 @@
+package e2e_test
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/landmark-health/landmark/agent"
+	"github.com/landmark-health/landmark/agent/landmark"
+	"github.com/landmark-health/landmark/lmp"
+)
+
+// haproxy is an unmodified HAProxy that balances to one server.
+type haproxy struct {
+	*process
+	stats string // the path of its stats socket
+}
+
+// startHAProxy starts an HAProxy that balances to the server, and asks the house as
+// docs/line.md has it: by the monitoring protocol for the service, and by the line
+// protocol how much it is to be used.
+func startHAProxy(t *testing.T, h *house, service, server string) *haproxy {
+	t.Helper()
+	path, err := exec.LookPath("haproxy")
+	if err != nil {
+		const remedy = "haproxy is missing: sudo apt-get install -y --no-install-recommends haproxy"
+		if os.Getenv("CI") != "" {
+			t.Fatal(remedy)
+		}
+		t.Skip(remedy)
+	}
+	_, monitorPort, _ := net.SplitHostPort(h.monitor)
+	_, linePort, _ := net.SplitHostPort(h.line)
+	question, err := lmp.AppendRequest(nil, lmp.Request{Kind: lmp.KindCheck, Service: []byte(service)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	balancer := &haproxy{stats: filepath.Join(dir, "stats")}
+	configuration := filepath.Join(dir, "haproxy.cfg")
+	err = os.WriteFile(configuration, fmt.Appendf(nil, `
+global
+  stats socket %s
+  log stderr local0
+defaults
+  mode tcp
+  log global
+  timeout connect 1s
+  timeout client 5s
+  timeout server 5s
+listen epg
+  bind unix@%s
+  option tcp-check
+  tcp-check connect port %s
+  tcp-check send-binary %X
+  tcp-check expect rbinary ^4C4D018101
+  server s1 %s weight 50 check inter 100ms agent-check agent-port %s agent-inter 50ms agent-send "agent epg\n"
+`, balancer.stats, filepath.Join(dir, "front"), monitorPort, question, server, linePort), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	balancer.process = start(t, path, "-db", "-f", configuration)
+	return balancer
+}
+
+// server returns the status of the server, its weight, and what the agent said
+// last, as HAProxy has them.
+func (h *haproxy) server() (status, weight, said string) {
+	h.t.Helper()
+	conn, err := net.Dial("unix", h.stats)
+	if err != nil {
+		return "", "", err.Error() // it is starting
+	}
+	defer conn.Close()
+	fmt.Fprintln(conn, "show stat")
+	rows, err := csv.NewReader(conn).ReadAll()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	column := func(row []string, name string) string { return row[slices.Index(rows[0], name)] }
+	for _, row := range rows[1:] {
+		if column(row, "svname") == "s1" {
+			return column(row, "status"), column(row, "weight"), column(row, "last_agt")
+		}
+	}
+	h.t.Fatalf("HAProxy knows no server: %q", rows)
+	return "", "", ""
+}
+
+// awaitServer waits until HAProxy has the server so, and the agent has said that.
+func (h *haproxy) awaitServer(status, weight, said string) {
+	h.t.Helper()
+	begun := time.Now()
+	for {
+		s, w, a := h.server()
+		if strings.HasPrefix(s, status) && w == weight && strings.HasPrefix(a, said) {
+			h.t.Logf("%-14s %3s  %-50s after %v", s, w, a, time.Since(begun).Round(time.Millisecond))
+			return
+		}
+		if time.Since(begun) > 10*time.Second {
+			h.t.Fatalf("HAProxy has the server as %q at weight %s, for %q; want %q, %s, %q", s, w, a, status, weight, said)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// quiet checks that HAProxy has logged what became of its server and nothing
+// else, and landmarkd nothing of its askers.
+func (h *haproxy) quiet(sidecar *process) {
+	h.t.Helper()
+	for _, line := range h.written() {
+		if strings.HasPrefix(line, "<") && !strings.Contains(line, "erver epg/s1 ") && !strings.Contains(line, "proxy epg has no server available") {
+			h.t.Errorf("HAProxy logged: %s", line)
+		}
+	}
+	for _, line := range sidecar.written() {
+		if !strings.Contains(line, "msg=\"program ") && !strings.Contains(line, "landmarkd is ready") {
+			h.t.Errorf("landmarkd logged: %s", line)
+		}
+	}
+}
+
+// A main loop that hangs, while the server's port is open as ever, is taken out by
+// HAProxy's agent-check with the reason, and put in again when it turns.
+func TestHAProxyTakesOutAWedgedServer(t *testing.T) {
+	h := newHouse(t)
+	server, address := h.epg("500ms")
+	balancer := startHAProxy(t, h, "epg", address)
+
+	balancer.awaitServer("UP", "50", "via agent : up")
+	server.signal(syscall.SIGUSR1)
+	balancer.awaitServer("DOWN", "50", "via agent : down (stalled: main loop last answered ")
+	server.signal(syscall.SIGUSR2)
+	balancer.awaitServer("UP", "50", "via agent : up")
+
+	server.kill()
+	balancer.awaitServer("DOWN", "50", "via agent : down (lost: ")
+	balancer.quiet(h.sidecar)
+}
+
+// HAProxy goes by what the agent said last when it says no more. That landmarkd is gone
+// is told by the other check.
+func TestHAProxyMissesALandmarkd(t *testing.T) {
+	h := newHouse(t)
+	_, address := h.epg("500ms")
+	balancer := startHAProxy(t, h, "epg", address)
+	balancer.awaitServer("UP", "50", "via agent : up")
+	h.sidecar.kill()
+	balancer.awaitServer("DOWN", "50", "")
+	h.start()
+	balancer.awaitServer("UP", "50", "via agent : up")
+}
+
+// A queue that fills takes weight away, a drain new connections; and all of it comes
+// back, in whatever order it went.
+func TestHAProxyWeighsAndDrains(t *testing.T) {
+	h := newHouse(t)
+	marks := landmark.NewSet()
+	queue := marks.Level("queue", landmark.Above(100, 200))
+	database := marks.Condition("database")
+	queue.Set(0)
+	database.Set(true, "")
+	a, err := agent.Start(agent.Config{Service: "epg", Landmarks: marks, Socket: h.socket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	balancer := startHAProxy(t, h, "epg-liveness", connectOnly(t))
+
+	balancer.awaitServer("UP", "50", "via agent : up")
+	queue.Set(160)
+	balancer.awaitServer("UP", "20", "via agent : up (degraded)")
+	queue.Set(0)
+	balancer.awaitServer("UP", "50", "via agent : up")
+
+	a.Drain()
+	balancer.awaitServer("DRAIN (agent)", "50", "via agent : up (draining: drained by the program itself)")
+	// Reasons hold words that HAProxy would obey.
+	database.Set(false, "up, ready 100%")
+	balancer.awaitServer("DOWN (agent)", "50", "via agent : down (failed: database does not hold: u_p, ready 100%)")
+	database.Set(true, "") // still draining: alive, and not down
+	balancer.awaitServer("DRAIN (agent)", "50", "via agent : up (draining: drained by the program itself)")
+	a.Resume()
+	balancer.awaitServer("UP", "50", "via agent : up")
+
+	a.Close()
+	balancer.awaitServer("DOWN", "50", "via agent : down (stopped: the program said goodbye ")
+	balancer.quiet(h.sidecar)
+}
+
+// connectOnly returns the address of a server that takes connections and does
+// nothing with them.
+func connectOnly(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				io.Copy(io.Discard, conn)
+			}()
+		}
+	}()
+	return l.Addr().String()
+}

@@ -1,0 +1,59 @@
+package e2e_test
+
+import (
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+)
+
+// sendLine sends text to the address, as a checker that then half-closes, and
+// returns all that comes back.
+func sendLine(address, text string) (string, error) {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(5 * time.Second))
+	io.WriteString(conn, text)
+	conn.(*net.TCPConn).CloseWrite()
+	told, err := io.ReadAll(conn)
+	return string(told), err
+}
+
+// checkLine asks by the line protocol.
+func checkLine(h *house, service string) string {
+	told, err := sendLine(h.line, "check "+service+"\n")
+	word, why, _ := strings.Cut(strings.TrimSpace(told), " # ")
+	cause, _, _ := strings.Cut(why, ":")
+	switch {
+	case err != nil:
+		return "error: " + err.Error()
+	case strings.HasPrefix(word, "UP "):
+		return "SERVING none"
+	case word == "DOWN" || word == "DRAIN":
+		return "NOT_SERVING " + cause
+	}
+	return "error: " + told
+}
+
+// What a line is answered, however it is sent.
+func TestLineProtocol(t *testing.T) {
+	h := newHouse(t)
+	h.epg("5s")
+	for text, want := range map[string]string{
+		"check epg\n":                         "UP 100%\n",
+		"check epg\r\nagent epg\r\n":          "UP 100%\nup ready 100%\n",
+		"check epg-liveness":                  "UP 100%\n", // printf without \n, into nc
+		"check nobody\n":                      "DOWN # unknown service: nobody has reported a service of this name\n",
+		"help\n":                              "FAIL # not understood; write: check NAME, or for HAProxy's agent-check: agent NAME\n",
+		strings.Repeat("x", 300) + "\n":       "FAIL # not understood; write: check NAME, or for HAProxy's agent-check: agent NAME\n",
+		strings.Repeat("check epg\n", 10_000): strings.Repeat("UP 100%\n", 10_000),
+	} {
+		if told, err := sendLine(h.line, text); err != nil || told != want {
+			t.Errorf("to %.40q told %.80q, %v; want %.80q", text, told, err, want)
+		}
+	}
+}
