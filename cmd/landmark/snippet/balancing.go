@@ -1,0 +1,95 @@
+package snippet
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/landmark-health/landmark/lmp"
+)
+
+// leastInterval is the shortest time between two questions that is written down:
+// no program asks faster to any use.
+const leastInterval = 10 * time.Millisecond
+
+// asking is what every program is told: whom to ask, and how patiently.
+type asking struct {
+	Service  service
+	Interval time.Duration // between two questions
+	Patience time.Duration // how long silence is borne
+}
+
+func (a *asking) flags(flags *flag.FlagSet) {
+	flags.Var(&a.Service, "service", "the service's `NAME`, as landmark status lists it")
+	flags.DurationVar(&a.Interval, "interval", time.Second, "ask each server once in this `time`")
+	flags.DurationVar(&a.Patience, "patience", 3*time.Second, "bear silence for this `time`, as while landmarkd is restarted, before a server is out")
+}
+
+func (a *asking) check() error {
+	switch {
+	case a.Service == "":
+		return errors.New("which service? Give -service NAME; landmark status lists them")
+	case a.Interval < leastInterval || a.Interval > time.Hour:
+		return fmt.Errorf("-interval %v is not between %v and 1h", a.Interval, leastInterval)
+	case a.Patience < 100*time.Millisecond || a.Patience > time.Hour:
+		return fmt.Errorf("-patience %v is not between 100ms and 1h", a.Patience)
+	}
+	return nil
+}
+
+// question returns the bytes that ask how the service is. The nonce is always
+// the same, for who compares bytes cannot make one up.
+func (a *asking) question() ([]byte, error) {
+	return lmp.AppendRequest(nil, lmp.Request{Kind: lmp.KindCheck, Service: []byte(a.Service)}, nil)
+}
+
+// servingLength is how many bytes of an answer say that it is to a CHECK, and
+// serving: magic, version, kind and status.
+const servingLength = 5
+
+// serving returns the bytes with which only a serving answer begins.
+func serving() []byte {
+	answer := lmp.Answer{Kind: lmp.KindCheck, Status: lmp.StatusServing}
+	return lmp.AppendAnswer(nil, &answer, lmp.HeaderLength, nil)[:servingLength]
+}
+
+// balancing is what a balancer is told beyond that: what it balances over what.
+type balancing struct {
+	asking
+	Virtual endpoint
+	Real    endpoints
+}
+
+func (b *balancing) flags(flags *flag.FlagSet) {
+	b.asking.flags(flags)
+	flags.Var(&b.Virtual, "virtual", "the `IP:PORT` that clients connect to")
+	flags.Var(&b.Real, "real", "a real server's `IP:PORT`; give one for each")
+}
+
+func (b *balancing) check() error {
+	if err := b.asking.check(); err != nil {
+		return err
+	}
+	switch {
+	case !b.Virtual.IsValid():
+		return errors.New("where do clients connect to? Give -virtual IP:PORT")
+	case len(b.Real) == 0:
+		return errors.New("which real servers? Give -real IP:PORT for each")
+	}
+	return nil
+}
+
+// hosts returns the addresses of the real servers, each once: on each there is
+// one landmarkd.
+func (b *balancing) hosts() []netip.Addr {
+	var hosts []netip.Addr
+	for _, r := range b.Real {
+		if !slices.Contains(hosts, r.Addr()) {
+			hosts = append(hosts, r.Addr())
+		}
+	}
+	return hosts
+}
