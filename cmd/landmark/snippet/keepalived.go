@@ -13,10 +13,6 @@ import (
 )
 
 const (
-	// connectTimeout is how long keepalived waits for an answer: a landmarkd that
-	// has only just started holds its answers for up to a second.
-	connectTimeout = 3 * time.Second
-
 	// retries is how often keepalived asks again before it takes silence for a
 	// failure, spread over the patience. More would make a machine that does not
 	// even refuse stay in for longer, fewer would make lost datagrams count.
@@ -66,7 +62,7 @@ func (k *keepalived) Configuration() (string, error) {
 		*keepalived
 		Payload, RequireReply string
 		AnswerLength          int
-	}{k, fmt.Sprintf("%X", question), fmt.Sprintf("%X", serving()), lmp.HeaderLength})
+	}{k, question, serving(), lmp.HeaderLength})
 }
 
 func (k *keepalived) check() error {
@@ -84,7 +80,7 @@ func (k *keepalived) check() error {
 
 // The template's words.
 
-func (k *keepalived) ConnectTimeout() time.Duration { return connectTimeout }
+func (k *keepalived) ConnectTimeout() time.Duration { return answerTimeout }
 
 func (k *keepalived) Retries() int { return retries }
 
@@ -113,7 +109,7 @@ func (k *keepalived) SilenceOut() string {
 	case "file":
 		return seconds(watchPatience) + " s"
 	}
-	return seconds(k.Interval+(retries+1)*connectTimeout+retries*k.DelayBeforeRetry()) + " s"
+	return seconds(k.Interval+(retries+1)*answerTimeout+retries*k.DelayBeforeRetry()) + " s"
 }
 
 // TrackFile names the file that tells of a real server, for keepalived and for

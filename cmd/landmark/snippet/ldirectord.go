@@ -3,23 +3,13 @@ package snippet
 import (
 	"errors"
 	"flag"
-	"fmt"
 	"path"
 	"time"
 )
 
-const (
-	// linePort is where landmarkd answers in lines, once it is told to.
-	linePort = 19536
-
-	// checkerTimeout is landmark-check's own deadline under ldirectord, in seconds.
-	checkerTimeout = 1
-
-	// checkTimeout is how long ldirectord waits for a check, in seconds. It is
-	// well above landmark-check's own deadline, and above the second for which a
-	// landmarkd that has only just started holds its answers.
-	checkTimeout = 3
-)
+// checkerTimeout is landmark-check's own deadline under ldirectord, which waits
+// for longer.
+const checkerTimeout = time.Second
 
 // ldirectord is LVS by ldirectord.
 type ldirectord struct {
@@ -56,8 +46,8 @@ func (l *ldirectord) check() error {
 	if err := l.lvs.check(); err != nil {
 		return err
 	}
-	if l.Interval%time.Second != 0 {
-		return fmt.Errorf("-interval %v is not in whole seconds, and ldirectord knows no others", l.Interval)
+	if err := l.checkWholeSeconds("ldirectord"); err != nil {
+		return err
 	}
 	if path.Base(string(l.CheckPath)) != "landmark-check" {
 		return errors.New("-check-path does not end in landmark-check, which the link to it lies beside")
@@ -83,24 +73,13 @@ func (l *ldirectord) CheckLink() string {
 	return path.Join(path.Dir(string(l.CheckPath)), "ldirectord-"+string(l.Service))
 }
 
-func (l *ldirectord) CheckTimeout() int { return checkTimeout }
+func (l *ldirectord) CheckTimeout() time.Duration { return answerTimeout }
 
-func (l *ldirectord) IntervalSeconds() int { return wholeSeconds(l.Interval) }
-
-// FailureCount is how many checks have to fail one after the other: the first,
-// and all those within the patience.
-func (l *ldirectord) FailureCount() int {
-	return 1 + int((l.Patience+l.Interval-1)/l.Interval)
-}
-
-// HangOut is how many seconds after landmarkd knows of a hang the server is out,
-// at most, and SilenceOut how many after its machine fell silent.
-func (l *ldirectord) HangOut() int { return l.FailureCount() * l.IntervalSeconds() }
-
-func (l *ldirectord) SilenceOut() int {
-	timeout := checkTimeout
+// SilenceOut is how long after its machine fell silent the server is out, at
+// most.
+func (l *ldirectord) SilenceOut() time.Duration {
 	if l.Check.word == "external" {
-		timeout = checkerTimeout
+		return l.silenceOut(checkerTimeout)
 	}
-	return l.FailureCount() * (l.IntervalSeconds() + timeout)
+	return l.silenceOut(answerTimeout)
 }

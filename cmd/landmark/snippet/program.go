@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"text/template"
+	"time"
 )
 
 // Program is what is said of a service to one program.
@@ -29,14 +30,19 @@ type Kind struct {
 var Kinds = []Kind{
 	{"keepalived", "LVS by keepalived", func() Program { return new(keepalived) }},
 	{"ldirectord", "LVS by ldirectord", func() Program { return new(ldirectord) }},
+	{"haproxy", "HAProxy", func() Program { return new(haproxy) }},
+	{"envoy", "Envoy", func() Program { return new(envoy) }},
+	{"kubernetes", "kubelet: a Deployment with its probes", func() Program { return new(kubernetes) }},
+	{"prometheus", "Prometheus with its blackbox exporter, and its alerts", func() Program { return new(prometheus) }},
 }
 
 //go:embed *.tmpl
 var texts embed.FS
 
 var templates = template.Must(template.New("").Funcs(template.FuncMap{
-	"seconds": seconds,
-	"host":    host,
+	"seconds":      seconds,
+	"milliseconds": time.Duration.Milliseconds,
+	"host":         host,
 }).ParseFS(texts, "*.tmpl"))
 
 // write fills in the template of that name.

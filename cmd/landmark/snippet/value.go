@@ -42,9 +42,6 @@ func (e *endpoint) String() string {
 
 // Set implements flag.Value.
 func (e *endpoint) Set(text string) error {
-	if e.IsValid() {
-		return fmt.Errorf("there is one already, %s", e)
-	}
 	a, err := parseEndpoint(text)
 	e.AddrPort = a
 	return err
