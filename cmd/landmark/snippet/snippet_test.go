@@ -3,13 +3,14 @@ package snippet
 import (
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 var update = flag.Bool("update", false, "write testdata/*.golden from what is printed now")
@@ -59,22 +60,11 @@ func TestGolden(t *testing.T) {
 				}
 				return
 			}
-			if got != want {
-				t.Errorf("%s\ngo test -update takes over what is printed now", difference(got, want))
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("it differs from the file (-file +now); go test -update takes it over:\n%s", diff)
 			}
 		})
 	}
-}
-
-// difference tells where two texts part.
-func difference(got, want string) string {
-	gots, wants := strings.Split(got, "\n"), strings.Split(want, "\n")
-	for i := range min(len(gots), len(wants)) {
-		if gots[i] != wants[i] {
-			return fmt.Sprintf("line %d is %q, want %q", i+1, gots[i], wants[i])
-		}
-	}
-	return fmt.Sprintf("%d lines, want %d", len(gots), len(wants))
 }
 
 // everyKind is a command line for each kind, up to its -service.
