@@ -18,7 +18,7 @@ type ldirectord struct {
 	Forward   choice
 	Line      port
 	CheckPath file
-	Quiescent answer
+	Quiescent yesNo
 }
 
 func (l *ldirectord) Flags(flags *flag.FlagSet) {

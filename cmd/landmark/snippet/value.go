@@ -135,24 +135,24 @@ func (c *choice) Set(text string) error {
 	return nil
 }
 
-// answer is a flag that is yes or no, and yes if nothing follows it.
-type answer bool
+// yesNo is a flag that is yes or no, and yes if nothing follows it.
+type yesNo bool
 
 // String implements flag.Value.
-func (a *answer) String() string {
-	if *a {
+func (y *yesNo) String() string {
+	if *y {
 		return "yes"
 	}
 	return "no"
 }
 
 // Set implements flag.Value.
-func (a *answer) Set(text string) error {
+func (y *yesNo) Set(text string) error {
 	switch text {
 	case "yes", "true":
-		*a = true
+		*y = true
 	case "no", "false":
-		*a = false
+		*y = false
 	default:
 		return errors.New("give yes or no")
 	}
@@ -160,7 +160,7 @@ func (a *answer) Set(text string) error {
 }
 
 // IsBoolFlag has package flag set it to true if nothing follows it.
-func (a *answer) IsBoolFlag() bool { return true }
+func (y *yesNo) IsBoolFlag() bool { return true }
 
 // seconds writes a time as most programs read it, without a unit.
 func seconds(d time.Duration) string {
