@@ -5,7 +5,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -150,4 +152,36 @@ func spoil(t *testing.T, path string) {
 	last := lines[len(lines)-2]
 	indent := last[:len(last)-len(strings.TrimLeft(last, " \t"))]
 	write(t, path, string(text)+indent+"spoilt: [\n")
+}
+
+// The checker that keepalived is to run by the printed line tells it of a wedge
+// and of a drain.
+func TestPrintedCheckerRuns(t *testing.T) {
+	h := newHouse(t)
+	server, _ := h.epg("500ms")
+	path := snippet(t, "keepalived -service epg -virtual 127.0.0.1:80 -real 127.0.0.1:81 -check misc -weight 100 -check-path "+
+		program("landmark-check")+" -monitor "+portOf(t, h.monitor))
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := regexp.MustCompile(`misc_path "(.*)"`).FindSubmatch(text)
+	if line == nil {
+		t.Fatalf("no misc_path in\n%s", text)
+	}
+	command := strings.Fields(string(line[1]))
+	want := func(exit int) {
+		t.Helper()
+		if code, out, errs := runProgram(t, command[0], command[1:]...); code != exit {
+			t.Errorf("%q exits with %d, want %d: %s%s", command, code, exit, out, errs)
+		}
+	}
+	want(0)
+	server.signal(syscall.SIGUSR1)
+	h.await(checkUDP, "epg", "NOT_SERVING stalled")
+	want(1)
+	server.signal(syscall.SIGUSR2)
+	h.await(checkUDP, "epg", "SERVING none")
+	h.landmark(0, "drain", "-admin-socket", h.adminSocket(), "epg")
+	want(2)
 }
