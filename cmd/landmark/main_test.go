@@ -131,9 +131,13 @@ func TestWhatCannotBeWrittenIsAFailure(t *testing.T) {
 	path := socketPath(t)
 	d := &landmarkd{list: services(t), history: aNight(t)}
 	d.serve(t, path)
-	for _, args := range []string{"status", "status epg", "status -o json", "history epg", "history epg -o json"} {
+	for _, args := range []string{"status", "status epg", "status -o json", "history epg", "history epg -o json", "snippet kubernetes -service epg"} {
 		var errs strings.Builder
-		code := run(t.Context(), append(strings.Fields(args), "-addr", "unix:"+path), output{out: brokenWriter{}, err: &errs})
+		words := strings.Fields(args)
+		if words[0] != "snippet" {
+			words = append(words, "-addr", "unix:"+path)
+		}
+		code := run(t.Context(), words, output{out: brokenWriter{}, err: &errs})
 		if code != exitNoAnswer || !strings.Contains(errs.String(), "no space left") {
 			t.Errorf("%s: exit code %d, %q", args, code, errs.String())
 		}

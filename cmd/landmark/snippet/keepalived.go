@@ -26,7 +26,10 @@ const (
 	checkerLeft = 5
 )
 
-// keepalived is LVS by keepalived 2.2.7 or later.
+// keepalived is LVS by keepalived 2.2.7 or later. Whatever else checks a server,
+// a UDP_CHECK does too: "Script errors aren't server errors" says the source of
+// keepalived, and a child that cannot execute landmark-check exits with 0; and
+// a track file that is not there reads as 0.
 type keepalived struct {
 	lvs
 	Check     choice
