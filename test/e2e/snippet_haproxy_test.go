@@ -21,9 +21,9 @@ type realServer struct {
 
 // newRealServers starts real servers on 127.0.0.1, 127.0.0.2 and so on. Their
 // sidecars listen on the same ports.
-func newRealServers(t *testing.T, n int, flags ...string) []*realServer {
+func newRealServers(t *testing.T, n int) []*realServer {
 	t.Helper()
-	monitor, grpc := portOf(t, freeAddress(t)), portOf(t, freeAddress(t))
+	monitor, grpc, line := portOf(t, freeAddress(t)), portOf(t, freeAddress(t)), portOf(t, freeAddress(t))
 	servers := make([]*realServer, n)
 	for i := range servers {
 		host := fmt.Sprintf("127.0.0.%d", i+1)
@@ -32,8 +32,9 @@ func newRealServers(t *testing.T, n int, flags ...string) []*realServer {
 			socket:  filepath.Join(t.TempDir(), "agent.sock"),
 			monitor: net.JoinHostPort(host, monitor),
 			grpc:    net.JoinHostPort(host, grpc),
+			line:    net.JoinHostPort(host, line),
 		}
-		h.start(flags...)
+		h.start()
 		s := &realServer{house: h, address: net.JoinHostPort(host, portOf(t, freeAddress(t)))}
 		s.epgd = start(t, program("epgd"), "-listen", s.address, "-agent-socket", h.socket, "-within", "500ms")
 		h.await(checkUDP, "epg", "SERVING none")
@@ -55,7 +56,8 @@ func startBalancer(t *testing.T, servers []*realServer, flags string) *balancer 
 	t.Helper()
 	path := debian(t, "haproxy", "haproxy")
 	x := &balancer{t: t, virtual: freeAddress(t), stats: filepath.Join(t.TempDir(), "stats.sock")}
-	line := fmt.Sprintf("haproxy -service epg -virtual %s -monitor %s %s", x.virtual, portOf(t, servers[0].monitor), flags)
+	line := fmt.Sprintf("haproxy -service epg -virtual %s -monitor %s -line %s %s",
+		x.virtual, portOf(t, servers[0].monitor), portOf(t, servers[0].line), flags)
 	for _, s := range servers {
 		line += " -real " + s.address
 	}
@@ -148,4 +150,40 @@ func TestHAProxyComparesBytes(t *testing.T) {
 	other.sidecar.kill()
 	x.await(other, "status", "DOWN")
 	x.wantProgrammes(servers)
+}
+
+// HAProxy that is told by lines takes a wedged server out by them, and one of
+// which nobody tells anything by its other check.
+func TestHAProxyAsksByLines(t *testing.T) {
+	for _, check := range []string{"both", "agent"} {
+		t.Run(check, func(t *testing.T) {
+			servers := newRealServers(t, 2)
+			x := startBalancer(t, servers, "-check "+check+" -interval 200ms -patience 1s")
+			wedged, other := servers[0], servers[1]
+			for _, s := range servers {
+				x.await(s, "check_status", "L7OK")
+				x.await(s, "agent_status", "L7OK")
+			}
+			x.wantProgrammes(servers)
+
+			wedged.epgd.signal(syscall.SIGUSR1)
+			wedged.await(checkUDP, "epg", "NOT_SERVING stalled")
+			if took := x.await(wedged, "status", "DOWN (agent)"); took > time.Second {
+				t.Errorf("it was out %v after landmarkd knew, and 0.2 s are written", took)
+			}
+			x.wantProgrammes(servers)
+			wedged.epgd.signal(syscall.SIGUSR2)
+			x.await(wedged, "status", "UP")
+
+			other.landmark(0, "drain", "-admin-socket", other.adminSocket(), "epg")
+			x.await(other, "status", "DRAIN (agent)")
+			x.wantProgrammes(servers)
+			other.landmark(0, "resume", "-admin-socket", other.adminSocket(), "epg")
+			x.await(other, "status", "UP")
+
+			other.sidecar.kill()
+			x.await(other, "status", "DOWN")
+			x.wantProgrammes(servers)
+		})
+	}
 }
