@@ -14,8 +14,9 @@ import (
 
 // prometheus is one that runs what is printed for it.
 type prometheus struct {
-	t       *testing.T
-	address string
+	t        *testing.T
+	address  string
+	exporter *process
 }
 
 // startPrometheus runs Prometheus and its blackbox exporter with what is
@@ -23,11 +24,10 @@ type prometheus struct {
 // than once a minute.
 func startPrometheus(t *testing.T, h *house) *prometheus {
 	t.Helper()
-	exporter := freeAddress(t)
-	start(t, debian(t, "prometheus-blackbox-exporter", "prometheus-blackbox-exporter"),
-		"--config.file="+snippet(t, "prometheus -service epg -part blackbox"), "--web.listen-address="+exporter)
-
 	p := &prometheus{t: t, address: freeAddress(t)}
+	exporter := freeAddress(t)
+	p.exporter = start(t, debian(t, "prometheus-blackbox-exporter", "prometheus-blackbox-exporter"),
+		"--config.file="+snippet(t, "prometheus -service epg -part blackbox"), "--web.listen-address="+exporter)
 	file := snippet(t, fmt.Sprintf("prometheus -service epg -part scrape -interval 1s -real 127.0.0.1:9000 -grpc %s -exporter %s", portOf(t, h.grpc), exporter))
 	scrape, err := os.ReadFile(file)
 	if err != nil {
@@ -70,14 +70,19 @@ func (p *prometheus) await(expression, want string) {
 	}
 }
 
-// Prometheus as it is printed alerts for a wedged program, and for a service of
-// which nobody tells anything.
+// Prometheus as it is printed alerts for a wedged program, for a service of
+// which nobody tells anything, and where nobody asks any more.
 func TestPrometheusAlerts(t *testing.T) {
 	h := newHouse(t)
 	server, _ := h.epg("500ms")
 	p := startPrometheus(t, h)
-	const serving, alert = `probe_success{job="landmark-epg"}`, `ALERTS{alertname="LandmarkNotServing",alertstate="firing"}`
+	const (
+		serving  = `probe_success{job="landmark-epg"}`
+		alert    = `ALERTS{alertname="LandmarkNotServing",alertstate="firing"}`
+		notAsked = `ALERTS{alertname="LandmarkNotAsked",alertstate="firing"}`
+	)
 	p.await(serving, "1")
+	p.await(notAsked, "") // before the first question nobody had asked
 	if got := p.value(alert); got != "" {
 		t.Errorf("an alert for a service that is well: %s", got)
 	}
@@ -88,4 +93,6 @@ func TestPrometheusAlerts(t *testing.T) {
 	p.await(alert, "")
 	h.sidecar.kill()
 	p.await(alert, "1")
+	p.exporter.kill()
+	p.await(notAsked, "1")
 }
