@@ -66,6 +66,7 @@ lint: checkgenerate ## Check format, vet, staticcheck and the schemas
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \
 		echo "not gofmt'ed:" $$unformatted >&2; exit 1; fi
 	go vet ./...
+	go vet -C tools/peers ./...
 	$(STATICCHECK) ./...
 	$(BUF) lint
 	$(BUF) format --diff --exit-code
@@ -96,6 +97,7 @@ fuzz: ## Fuzz every target for FUZZTIME each
 e2e: ## Run the real programs against real askers
 	@mkdir -p bin
 	go run ./test/gotest $(LEFT_OUT) -count=1 ./test/e2e
+	go test -C tools/peers -count=1 ./...
 
 soak: ## Hold an idle program to SERVING for five minutes on a busy machine
 	LANDMARK_SOAK=5m go test -count=1 -v -timeout=20m -run=TestIdleUnderLoad ./test/e2e

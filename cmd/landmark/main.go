@@ -1,11 +1,13 @@
 // Command landmark is the operator's tool: it tells how a sidecar's services
-// are, why, and what they were, and takes them out and in.
+// are, why, and what they were, takes them out and in, and prints configuration
+// for programs that ask the sidecar.
 //
 //	landmark status  [-addr HOST:PORT|unix:PATH] [-o table|json] [NAME]
 //	landmark watch   [-addr HOST:PORT|unix:PATH] [-o table|json] [NAME]
 //	landmark history [-addr HOST:PORT|unix:PATH] [-o table|json] NAME
 //	landmark drain   [-admin-socket PATH] [-wait D] NAME
 //	landmark resume  [-admin-socket PATH] NAME
+//	landmark snippet PROGRAM [flags]
 //	landmark help    [COMMAND]
 //	landmark -version
 //
@@ -28,7 +30,7 @@ import (
 var version = "devel"
 
 // commands are what the program can be told to do, in the order of its help.
-var commands = []command{statusCommand, watchCommand, historyCommand, drainCommand, resumeCommand}
+var commands = []command{statusCommand, watchCommand, historyCommand, drainCommand, resumeCommand, snippetCommand}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -50,7 +52,7 @@ func run(ctx context.Context, args []string, o output) int {
 		err = help(rest, o.out)
 	default:
 		var c command
-		if c, err = find(name); err == nil {
+		if c, rest, err = find(commands, "", args); err == nil {
 			err = c.run(ctx, rest, o)
 		}
 	}
@@ -66,7 +68,7 @@ func help(args []string, w io.Writer) error {
 		printUsage(w)
 		return nil
 	}
-	c, err := find(args[0])
+	c, _, err := find(commands, "", args)
 	if err == nil {
 		c.help(w)
 	}
@@ -76,8 +78,6 @@ func help(args []string, w io.Writer) error {
 func printUsage(w io.Writer) {
 	fmt.Fprintln(w, "usage: landmark COMMAND [flags] [NAME]")
 	fmt.Fprintln(w)
-	for _, c := range commands {
-		fmt.Fprintf(w, "  %-8s %s\n", c.name, c.purpose)
-	}
+	list(w, commands)
 	fmt.Fprintln(w, "\nlandmark help COMMAND lists a command's flags; landmark -version tells the version.")
 }

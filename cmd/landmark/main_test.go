@@ -31,6 +31,11 @@ func TestBadArguments(t *testing.T) {
 		"resume a b":                   `unexpected argument "b"`,
 		"resume -addr 127.0.0.1:1 epg": "-addr; landmark help resume",
 		"bad\x1b[31m":                  `"bad\x1b[31m"`,
+		"snippet nginx":                `there is no command "snippet nginx": landmark help snippet lists them`,
+		"snippet -service epg":         "-service; landmark help snippet",
+		"snippet keepalived":           "which service? Give -service NAME",
+		"snippet keepalived -agent":    "-agent; landmark help snippet keepalived lists the flags",
+		"snippet keepalived epg":       `unexpected argument "epg"; all are flags`,
 	} {
 		fields := strings.Fields(args)
 		for i, f := range fields {
@@ -57,14 +62,27 @@ func TestHelp(t *testing.T) {
 			}
 		}
 	}
-	for _, c := range commands {
-		for _, args := range [][]string{{"help", c.name}, {c.name, "-h"}} {
+	for _, words := range leaves(commands) {
+		for _, args := range [][]string{append([]string{"help"}, words...), append(words, "-h")} {
 			got := runTo(args...)
-			if got.code != 0 || got.err != "" || !strings.HasPrefix(got.out, "usage: landmark "+c.name) || !strings.Contains(got.out, "\n  -") {
+			if got.code != 0 || got.err != "" || !strings.HasPrefix(got.out, "usage: landmark "+strings.Join(words, " ")) || !strings.Contains(got.out, "\n  -") {
 				t.Errorf("%q: %+v", args, got)
 			}
 		}
 	}
+}
+
+// leaves returns the words that name each command which does something.
+func leaves(commands []command) (all [][]string) {
+	for _, c := range commands {
+		if len(c.of) == 0 {
+			all = append(all, []string{c.name})
+		}
+		for _, words := range leaves(c.of) {
+			all = append(all, append([]string{c.name}, words...))
+		}
+	}
+	return all
 }
 
 func TestVersion(t *testing.T) {
@@ -113,9 +131,13 @@ func TestWhatCannotBeWrittenIsAFailure(t *testing.T) {
 	path := socketPath(t)
 	d := &landmarkd{list: services(t), history: aNight(t)}
 	d.serve(t, path)
-	for _, args := range []string{"status", "status epg", "status -o json", "history epg", "history epg -o json"} {
+	for _, args := range []string{"status", "status epg", "status -o json", "history epg", "history epg -o json", "snippet kubernetes -service epg"} {
 		var errs strings.Builder
-		code := run(t.Context(), append(strings.Fields(args), "-addr", "unix:"+path), output{out: brokenWriter{}, err: &errs})
+		words := strings.Fields(args)
+		if words[0] != "snippet" {
+			words = append(words, "-addr", "unix:"+path)
+		}
+		code := run(t.Context(), words, output{out: brokenWriter{}, err: &errs})
 		if code != exitNoAnswer || !strings.Contains(errs.String(), "no space left") {
 			t.Errorf("%s: exit code %d, %q", args, code, errs.String())
 		}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -30,14 +29,7 @@ type haproxy struct {
 // protocol how much it is to be used.
 func startHAProxy(t *testing.T, h *house, service, server string) *haproxy {
 	t.Helper()
-	path, err := exec.LookPath("haproxy")
-	if err != nil {
-		const remedy = "haproxy is missing: sudo apt-get install -y --no-install-recommends haproxy"
-		if os.Getenv("CI") != "" {
-			t.Fatal(remedy)
-		}
-		t.Skip(remedy)
-	}
+	path := debian(t, "haproxy", "haproxy")
 	_, monitorPort, _ := net.SplitHostPort(h.monitor)
 	_, linePort, _ := net.SplitHostPort(h.line)
 	question, err := lmp.AppendRequest(nil, lmp.Request{Kind: lmp.KindCheck, Service: []byte(service)}, nil)

@@ -60,10 +60,12 @@ var rooms = []room{
 	{path: "sidecar/internal/frontend/*", imports: []string{
 		"sidecar/internal/registry", "sidecar/internal/judge", "sidecar/internal/streams", "lmp"}},
 	{path: "sidecar/sockets", imports: []string{"sidecar/internal/socket"}, noGRPC: true},
+	{path: "sidecar/names", imports: []string{"sidecar/internal/registry"}, noGRPC: true},
 	{path: "sidecar", imports: []string{"sidecar/internal/...", "sidecar/sockets", "lmp"}},
 
 	{path: "cmd/landmarkd", imports: []string{"sidecar", "lmp"}},
-	{path: "cmd/landmark", imports: []string{"sidecar/sockets", status, report, admin}},
+	{path: "cmd/landmark", imports: []string{"cmd/landmark/snippet", "sidecar/sockets", status, report, admin}},
+	{path: "cmd/landmark/snippet", imports: []string{"lmp", "sidecar/names"}, noGRPC: true},
 	{path: "cmd/landmark-check", imports: []string{"lmp", "lmp/probe"}, stdlib: true},
 	{path: "examples/epgd", imports: []string{"agent", "agent/landmark"}},
 

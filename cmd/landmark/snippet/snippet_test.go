@@ -1,0 +1,153 @@
+package snippet
+
+import (
+	"errors"
+	"flag"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write testdata/*.golden from what is printed now")
+
+// say returns what is written for a command line, that of landmark snippet.
+func say(line string) (string, error) { return sayWords(strings.Fields(line)) }
+
+func sayWords(words []string) (string, error) {
+	i := slices.IndexFunc(Kinds, func(k Kind) bool { return k.Name == words[0] })
+	p := Kinds[i].New()
+	flags := flag.NewFlagSet(words[0], flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	p.Flags(flags)
+	if err := flags.Parse(words[1:]); err != nil {
+		return "", err
+	}
+	if flags.NArg() > 0 {
+		return "", errors.New("not a flag: " + flags.Arg(0))
+	}
+	return p.Configuration()
+}
+
+// TestGolden holds what is printed. Each file's first line is the command line.
+func TestGolden(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.golden")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no golden files", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".golden"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			line, want, _ := strings.Cut(string(text), "\n")
+			command, ok := strings.CutPrefix(line, "$ landmark snippet ")
+			if !ok {
+				t.Fatalf("%q is no command line", line)
+			}
+			got, err := say(command)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if *update {
+				if err := os.WriteFile(file, []byte(line+"\n"+got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("it differs from the file (-file +now); go test -update takes it over:\n%s", diff)
+			}
+		})
+	}
+}
+
+// everyKind is a command line for each kind, up to its -service.
+var everyKind = []string{
+	"keepalived -virtual 192.0.2.80:5400 -real 198.51.100.11:5400",
+	"keepalived -virtual 192.0.2.80:5400 -real 198.51.100.11:5400 -check misc",
+	"keepalived -virtual 192.0.2.80:5400 -real 198.51.100.11:5400 -check file",
+	"ldirectord -virtual 192.0.2.80:5400 -real 198.51.100.11:5400",
+	"ldirectord -virtual 192.0.2.80:5400 -real 198.51.100.11:5400 -check simpletcp",
+	"haproxy -virtual 192.0.2.80:5400 -real 198.51.100.11:5400",
+	"envoy -virtual 192.0.2.80:5400 -real 198.51.100.11:5400",
+	"kubernetes",
+	"prometheus -part blackbox",
+	"prometheus -part scrape -real 198.51.100.11:5400",
+	"prometheus -part rules",
+}
+
+func TestEveryKindIsTried(t *testing.T) {
+	for _, k := range Kinds {
+		if !slices.ContainsFunc(everyKind, func(line string) bool { return strings.Fields(line)[0] == k.Name }) {
+			t.Errorf("%s is not tried", k.Name)
+		}
+	}
+}
+
+// TestNoNameBreaksOut holds that nothing is written for a name which no service
+// has, and that what an aspect's name asks for is no question of a balancer.
+func TestNoNameBreaksOut(t *testing.T) {
+	for _, line := range everyKind {
+		for _, name := range []string{"", `a"b`, "a}b", "a{b", "a\nb", "a b", "a#b", "a'b", `a\b`, "a$b", "é", strings.Repeat("x", 91), "epg-liveness", "epg-readiness", "startup"} {
+			if text, err := sayWords(append(strings.Fields(line), "-service", name)); err == nil {
+				t.Errorf("%s -service %q is written:\n%s", line, name, text)
+			}
+		}
+		longest := strings.Repeat("x", 90)
+		if text, err := sayWords(append(strings.Fields(line), "-service", longest)); err != nil || !strings.Contains(text, longest) {
+			t.Errorf("%s -service %s: %v\n%s", line, longest, err, text)
+		}
+	}
+}
+
+func TestWhatIsWrongIsSaid(t *testing.T) {
+	const ends = " -service epg -virtual 192.0.2.80:5400 -real 198.51.100.11:5400"
+	for line, says := range map[string]string{
+		"keepalived":                                        "which service? Give -service NAME",
+		"keepalived -service epg-liveness":                  "asks for the liveness of a service",
+		"keepalived -service epg":                           "where do clients connect to? Give -virtual IP:PORT",
+		"envoy -service epg -virtual 192.0.2.80:5400":       "which real servers? Give -real IP:PORT for each",
+		"haproxy -real rs1:5400":                            "give an address and a port",
+		"haproxy -real 198.51.100.11":                       "give an address and a port",
+		"haproxy -real 198.51.100.11:0":                     "give an address and a port",
+		"haproxy -real [fe80::1%eth0]:5400":                 "give an address and a port",
+		"haproxy -real [::ffff:192.0.2.1]:5400":             "give an address and a port",
+		"envoy -real 192.0.2.1:1 -real 192.0.2.1:1":         "it is there already",
+		"keepalived -check agent":                           "give one of udp, misc, file",
+		"keepalived -forward masq":                          "give one of NAT, DR, TUN",
+		"keepalived -scheduler fastest":                     "give one of rr, wrr",
+		"keepalived -monitor 0":                             "give a number of 1 to 65535",
+		"keepalived -dir run":                               "give a whole path",
+		"keepalived -dir /":                                 "give a whole path",
+		"keepalived -dir /run/../x":                         "give a whole path",
+		`keepalived -check-path /a"b`:                       `has the character '"'`,
+		"keepalived -agent":                                 "not defined: -agent",
+		"keepalived -weight 2" + ends:                       "-weight 2 needs -check misc or file",
+		"keepalived -weight 0" + ends:                       "-weight 0 is not between 1 and 253",
+		"keepalived -persistence -1" + ends:                 "-persistence -1 is not between",
+		"keepalived -interval 1ms" + ends:                   "-interval 1ms is not between 10ms and 1h",
+		"keepalived -patience 0s" + ends:                    "-patience 0s is not between 100ms and 1h",
+		"keepalived -real [2001:db8::1]:5400" + ends:        "are not both IPv4 or both IPv6",
+		"keepalived -forward DR -real 192.0.2.1:1" + ends:   "another port than -virtual 192.0.2.80:5400",
+		"ldirectord -forward gate -real 192.0.2.1:1" + ends: "another port than -virtual 192.0.2.80:5400",
+		"ldirectord -interval 1500ms" + ends:                "ldirectord counts in them",
+		"ldirectord -check-path /usr/bin/check" + ends:      "does not end in landmark-check",
+		"ldirectord -quiescent=maybe":                       "give yes or no",
+		"envoy -weight 2":                                   "not defined: -weight",
+		"kubernetes -service epg -interval 100ms":           "kubelet counts in them",
+		"kubernetes -service epg -interval 31s":             "more than 30s",
+		"kubernetes -virtual 192.0.2.80:5400":               "not defined: -virtual",
+		"prometheus -service epg":                           "which file? Give -part blackbox, scrape and rules",
+		"prometheus -service epg -part scrape":              "which real servers?",
+	} {
+		if text, err := say(line); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: error %v, want %q\n%s", line, err, says, text)
+		}
+	}
+}

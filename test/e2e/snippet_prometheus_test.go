@@ -1,0 +1,98 @@
+package e2e_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// prometheus is one that runs what is printed for it.
+type prometheus struct {
+	t        *testing.T
+	address  string
+	exporter *process
+}
+
+// startPrometheus runs Prometheus and its blackbox exporter with what is
+// printed for the service "epg" of a house, and evaluates the alerts more often
+// than once a minute.
+func startPrometheus(t *testing.T, h *house) *prometheus {
+	t.Helper()
+	p := &prometheus{t: t, address: freeAddress(t)}
+	exporter := freeAddress(t)
+	p.exporter = start(t, debian(t, "prometheus-blackbox-exporter", "prometheus-blackbox-exporter"),
+		"--config.file="+snippet(t, "prometheus -service epg -part blackbox"), "--web.listen-address="+exporter)
+	file := snippet(t, fmt.Sprintf("prometheus -service epg -part scrape -interval 1s -real 127.0.0.1:9000 -grpc %s -exporter %s", portOf(t, h.grpc), exporter))
+	scrape, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := snippet(t, "prometheus -service epg -part rules -patience 1s")
+	write(t, file, fmt.Sprintf("%sglobal: {evaluation_interval: 200ms}\nrule_files: [%s]\n", scrape, rules))
+	start(t, debian(t, "prometheus", "prometheus"),
+		"--config.file="+file, "--storage.tsdb.path="+t.TempDir(), "--web.listen-address="+p.address)
+	return p
+}
+
+// value returns what an expression yields, "" if that is nothing.
+func (p *prometheus) value(expression string) string {
+	r, err := http.Get("http://" + p.address + "/api/v1/query?query=" + url.QueryEscape(expression))
+	if err != nil {
+		return "" // it is starting
+	}
+	defer r.Body.Close()
+	var answer struct {
+		Data struct {
+			Result []struct{ Value [2]any }
+		}
+	}
+	body, _ := io.ReadAll(r.Body)
+	if json.Unmarshal(body, &answer) != nil || len(answer.Data.Result) == 0 {
+		return ""
+	}
+	return fmt.Sprint(answer.Data.Result[0].Value[1])
+}
+
+func (p *prometheus) await(expression, want string) {
+	p.t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for p.value(expression) != want {
+		if time.Now().After(deadline) {
+			p.t.Fatalf("after 20 s %s is %q, want %q", expression, p.value(expression), want)
+		}
+		time.Sleep(observed)
+	}
+}
+
+// Prometheus as it is printed alerts for a wedged program, for a service of
+// which nobody tells anything, and where nobody asks any more.
+func TestPrometheusAlerts(t *testing.T) {
+	h := newHouse(t)
+	server, _ := h.epg("500ms")
+	p := startPrometheus(t, h)
+	const (
+		serving  = `probe_success{job="landmark-epg"}`
+		alert    = `ALERTS{alertname="LandmarkNotServing",alertstate="firing"}`
+		notAsked = `ALERTS{alertname="LandmarkNotAsked",alertstate="firing"}`
+	)
+	p.await(serving, "1")
+	p.await(notAsked, "") // before the first question nobody had asked
+	if got := p.value(alert); got != "" {
+		t.Errorf("an alert for a service that is well: %s", got)
+	}
+	server.signal(syscall.SIGUSR1)
+	p.await(serving, "0")
+	p.await(alert, "1")
+	server.signal(syscall.SIGUSR2)
+	p.await(alert, "")
+	h.sidecar.kill()
+	p.await(alert, "1")
+	p.exporter.kill()
+	p.await(notAsked, "1")
+}

@@ -1,0 +1,187 @@
+package e2e_test
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// snippet writes what landmark snippet prints for a command line to a file, and
+// returns its path.
+func snippet(t *testing.T, line string) string {
+	t.Helper()
+	code, out, errs := runProgram(t, program("landmark"), append([]string{"snippet"}, strings.Fields(line)...)...)
+	if code != 0 || errs != "" {
+		t.Fatalf("landmark snippet %s: exit code %d, %s", line, code, errs)
+	}
+	path := filepath.Join(t.TempDir(), "snippet")
+	write(t, path, out)
+	return path
+}
+
+// debian returns the path of a program from a Debian package, and where it is
+// missing skips the test, or under CI fails it.
+func debian(t *testing.T, name, pkg string) string {
+	t.Helper()
+	// Not every user has the system's programs in the PATH.
+	path, err := exec.LookPath(name)
+	if err != nil {
+		path, err = exec.LookPath("/usr/sbin/" + name)
+	}
+	if err == nil {
+		return path
+	}
+	remedy := name + " is missing: sudo apt-get install -y --no-install-recommends " + pkg
+	if os.Getenv("CI") != "" {
+		t.Fatal(remedy)
+	}
+	t.Skip(remedy)
+	return ""
+}
+
+// portOf returns the port of an address.
+func portOf(t *testing.T, address string) string {
+	t.Helper()
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+const (
+	twoServers = " -virtual 192.0.2.80:5400 -real 198.51.100.11:5400 -real 198.51.100.12:5400"
+	overIPv6   = " -virtual [2001:db8::80]:5400 -real [2001:db8:1::11]:5400 -real [2001:db8:1::12]:5400"
+)
+
+// snippets are what each program's own check is to pass.
+var snippets = map[string][]string{
+	"keepalived": {
+		twoServers, overIPv6,
+		twoServers + " -check misc -check-path /bin/true",
+		overIPv6 + " -check misc -check-path /bin/true -weight 100 -persistence 300",
+		twoServers + " -check file",
+		overIPv6 + " -check file -weight 253 -forward DR -scheduler wlc -interval 10ms -patience 100ms",
+		twoServers + " -forward TUN -persistence 300",
+	},
+	"ldirectord": {
+		twoServers, overIPv6,
+		twoServers + " -forward gate -weight 100 -persistence 300",
+		overIPv6 + " -check simpletcp -quiescent=no -forward ipip -interval 5s -patience 1m",
+	},
+	"haproxy": {
+		twoServers, overIPv6,
+		twoServers + " -check tcp -interval 10ms -patience 1h",
+		overIPv6 + " -check agent",
+	},
+	"prometheus": {
+		" -part blackbox",
+		" -part scrape -real 198.51.100.11:5400 -real [2001:db8:1::12]:5400",
+		" -part scrape -real 198.51.100.11:5400 -interval 1s -exporter [2001:db8::1]:9115",
+		" -part rules",
+	},
+}
+
+// checks have a program check a file, and say whether it found it good.
+var checks = map[string]func(t *testing.T, line, path string) (ok bool, said string){
+	"keepalived": func(t *testing.T, _, path string) (bool, string) {
+		code, out, errs := runProgram(t, debian(t, "keepalived", "keepalived"), "--config-test", "--use-file", path)
+		return code == 0 && out+errs == "", out + errs
+	},
+	// The status of one that does not run is 3; before it looks for that, it
+	// reads the file.
+	"ldirectord": func(t *testing.T, _, path string) (bool, string) {
+		code, out, errs := runProgram(t, debian(t, "ldirectord", "ldirectord"), path, "status")
+		return code == 3 && errs == "", out + errs
+	},
+	"haproxy": func(t *testing.T, _, path string) (bool, string) {
+		code, out, errs := runProgram(t, debian(t, "haproxy", "haproxy"), "-c", "-f", path)
+		return code == 0 && !strings.Contains(out+errs, "WARNING"), out + errs
+	},
+	"prometheus": func(t *testing.T, line, path string) (bool, string) {
+		name, args := debian(t, "promtool", "prometheus"), []string{"check", "config", path}
+		switch {
+		case strings.Contains(line, "rules"):
+			args[1] = "rules"
+		case strings.Contains(line, "blackbox"):
+			name = debian(t, "prometheus-blackbox-exporter", "prometheus-blackbox-exporter")
+			args = []string{"--config.check", "--config.file=" + path}
+		}
+		code, out, errs := runProgram(t, name, args...)
+		return code == 0, out + errs
+	},
+}
+
+// TestSnippetsPassTheProgramsOwnChecks holds that what is printed is good
+// configuration, for the longest name as well; and that the check would tell.
+func TestSnippetsPassTheProgramsOwnChecks(t *testing.T) {
+	longest := "1.5_eu-" + strings.Repeat("x", 83)
+	for name, lines := range snippets {
+		t.Run(name, func(t *testing.T) {
+			for _, line := range append(lines, lines[0]+" -service "+longest) {
+				if !strings.Contains(line, "-service") {
+					line += " -service epg"
+				}
+				path := snippet(t, name+line)
+				if ok, said := checks[name](t, line, path); !ok {
+					t.Errorf("%s is refused: %s", line, said)
+				}
+			}
+			path := snippet(t, name+lines[0]+" -service epg")
+			spoil(t, path)
+			if ok, _ := checks[name](t, lines[0], path); ok {
+				t.Errorf("%s is taken even with a line too much: the check checks nothing", lines[0])
+			}
+		})
+	}
+}
+
+// spoil puts a line into a file that no program knows.
+func spoil(t *testing.T, path string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(strings.TrimRight(string(text), "\n")+"\n", "\n")
+	last := lines[len(lines)-2]
+	indent := last[:len(last)-len(strings.TrimLeft(last, " \t"))]
+	write(t, path, string(text)+indent+"spoilt: [\n")
+}
+
+// The checker that keepalived is to run by the printed line tells it of a wedge
+// and of a drain.
+func TestPrintedCheckerRuns(t *testing.T) {
+	h := newHouse(t)
+	server, _ := h.epg("500ms")
+	path := snippet(t, "keepalived -service epg -virtual 127.0.0.1:80 -real 127.0.0.1:81 -check misc -weight 100 -check-path "+
+		program("landmark-check")+" -monitor "+portOf(t, h.monitor))
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := regexp.MustCompile(`misc_path "(.*)"`).FindSubmatch(text)
+	if line == nil {
+		t.Fatalf("no misc_path in\n%s", text)
+	}
+	command := strings.Fields(string(line[1]))
+	want := func(exit int) {
+		t.Helper()
+		if code, out, errs := runProgram(t, command[0], command[1:]...); code != exit {
+			t.Errorf("%q exits with %d, want %d: %s%s", command, code, exit, out, errs)
+		}
+	}
+	want(0)
+	server.signal(syscall.SIGUSR1)
+	h.await(checkUDP, "epg", "NOT_SERVING stalled")
+	want(1)
+	server.signal(syscall.SIGUSR2)
+	h.await(checkUDP, "epg", "SERVING none")
+	h.landmark(0, "drain", "-admin-socket", h.adminSocket(), "epg")
+	want(2)
+}
