@@ -167,7 +167,7 @@ func (s *Sidecar) bindGRPC(c Config, services *registry.Registry) error {
 	s.listens = append(s.listens, "grpc", l.Addr().String())
 	server, clients := grpcserver.New(), s.limit(l, s.shares.grpc, "gRPC clients")
 	grpchealth.Register(server, services, s.askers)
-	grpcstatus.Register(server, services)
+	grpcstatus.Register(server, services, s.askers)
 	s.frontEnds = append(s.frontEnds, func(ctx context.Context) error { return server.Run(ctx, clients) })
 	return nil
 }
