@@ -150,8 +150,8 @@ func (s *Sidecar) bindLine(c Config, services *registry.Registry) error {
 	}
 	s.bound = append(s.bound, l)
 	s.listens = append(s.listens, "line", l.Addr().String())
-	server, askers := line.New(services), s.limit(l, s.shares.line, "line clients")
-	s.frontEnds = append(s.frontEnds, func(ctx context.Context) error { return server.Run(ctx, askers) })
+	server, clients := line.New(services, s.askers), s.limit(l, s.shares.line, "line clients")
+	s.frontEnds = append(s.frontEnds, func(ctx context.Context) error { return server.Run(ctx, clients) })
 	return nil
 }
 

@@ -15,6 +15,7 @@ const (
 	LMPWatch  FrontEnd = "lmp-watch"
 	GRPCCheck FrontEnd = "grpc-check"
 	GRPCWatch FrontEnd = "grpc-watch"
+	Line      FrontEnd = "line"
 )
 
 // Asker is who asks: the same address by another way is another asker.
