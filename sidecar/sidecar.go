@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/landmark-health/landmark/sidecar/internal/askers"
 	"github.com/landmark-health/landmark/sidecar/internal/config"
 	"github.com/landmark-health/landmark/sidecar/internal/frontend/grpchealth"
 	"github.com/landmark-health/landmark/sidecar/internal/frontend/grpcserver"
@@ -33,6 +34,7 @@ type Sidecar struct {
 	drainFor  time.Duration // before it stops
 	refusals  *socket.Refusals
 	services  *registry.Registry
+	askers    *askers.Memory
 	readEmpty func() bool // whether nothing that agents sent lies unread
 	intake    []task
 	frontEnds []task
@@ -66,6 +68,7 @@ func New(c Config) (*Sidecar, error) {
 		drainFor:  c.DrainOnStop,
 		refusals:  socket.NewRefusals(c.Logger),
 		services:  services,
+		askers:    askers.New(c.Logger, func() time.Duration { _, real := clock.Read(); return time.Duration(real) }),
 		readEmpty: func() bool { return true }, // while there is no socket to read
 	}
 	if err := s.Reload(); err != nil {
@@ -125,6 +128,7 @@ func (s *Sidecar) bindMonitor(c Config, services *registry.Registry) error {
 		},
 		Keys:   c.MonitorKeys,
 		Source: services,
+		Askers: s.askers,
 		Logger: c.Logger,
 	})
 	if err != nil {
@@ -146,8 +150,8 @@ func (s *Sidecar) bindLine(c Config, services *registry.Registry) error {
 	}
 	s.bound = append(s.bound, l)
 	s.listens = append(s.listens, "line", l.Addr().String())
-	server, askers := line.New(services), s.limit(l, s.shares.line, "line clients")
-	s.frontEnds = append(s.frontEnds, func(ctx context.Context) error { return server.Run(ctx, askers) })
+	server, clients := line.New(services, s.askers), s.limit(l, s.shares.line, "line clients")
+	s.frontEnds = append(s.frontEnds, func(ctx context.Context) error { return server.Run(ctx, clients) })
 	return nil
 }
 
@@ -161,10 +165,10 @@ func (s *Sidecar) bindGRPC(c Config, services *registry.Registry) error {
 	}
 	s.bound = append(s.bound, l)
 	s.listens = append(s.listens, "grpc", l.Addr().String())
-	server, askers := grpcserver.New(), s.limit(l, s.shares.grpc, "gRPC clients")
-	grpchealth.Register(server, services)
-	grpcstatus.Register(server, services)
-	s.frontEnds = append(s.frontEnds, func(ctx context.Context) error { return server.Run(ctx, askers) })
+	server, clients := grpcserver.New(), s.limit(l, s.shares.grpc, "gRPC clients")
+	grpchealth.Register(server, services, s.askers)
+	grpcstatus.Register(server, services, s.askers)
+	s.frontEnds = append(s.frontEnds, func(ctx context.Context) error { return server.Run(ctx, clients) })
 	return nil
 }
 
@@ -196,7 +200,7 @@ func (s *Sidecar) Run(ctx context.Context) error {
 	}
 	// A front end that fails ends the rest, and so does the intake.
 	outer, outerCtx := errgroup.WithContext(s.afterDrain(ctx))
-	for _, work := range s.frontEnds {
+	for _, work := range append(s.frontEnds, s.askers.Run) {
 		outer.Go(func() error { return work(outerCtx) })
 	}
 	outer.Go(func() error {
@@ -240,6 +244,7 @@ func (s *Sidecar) Reload() error {
 		return err
 	}
 	s.services.Configure(policies)
+	s.askers.Keep(s.services.Names())
 	return nil
 }
 

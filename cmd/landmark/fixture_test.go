@@ -35,6 +35,7 @@ type landmarkd struct {
 	list     []*statusv1.Service
 	watched  chan *statusv1.Service // closed: the Watch ends with refusal
 	history  *statusv1.HistoryResponse
+	askers   *statusv1.AskersResponse
 	already  bool
 	refusal  error    // of every call
 	operated []string // what was drained and resumed
@@ -75,6 +76,10 @@ func (l *landmarkd) Watch(_ *statusv1.WatchRequest, stream grpc.ServerStreamingS
 
 func (l *landmarkd) History(context.Context, *statusv1.HistoryRequest) (*statusv1.HistoryResponse, error) {
 	return l.history, l.refusal
+}
+
+func (l *landmarkd) Askers(context.Context, *statusv1.AskersRequest) (*statusv1.AskersResponse, error) {
+	return l.askers, l.refusal
 }
 
 func (l *landmarkd) Drain(_ context.Context, q *adminv1.DrainRequest) (*adminv1.DrainResponse, error) {

@@ -15,7 +15,7 @@ import (
 var statusCommand = command{
 	name:      "status",
 	arguments: "[NAME]",
-	purpose:   "tell how all services are, or one with its landmarks",
+	purpose:   "tell how all services are, or one with its landmarks and who asks about it",
 	prepare: func(flags *flag.FlagSet) action {
 		asking := askingFlags(flags)
 		return func(ctx context.Context, args []string, o output) error {
@@ -23,32 +23,45 @@ var statusCommand = command{
 			if err != nil {
 				return err
 			}
-			services, err := asking.list(ctx, name)
+			services, askers, err := asking.status(ctx, name)
 			switch {
 			case err != nil:
 				return err
 			case asking.format == asJSON:
-				return statusJSON(o, services)
+				return statusJSON(o, services, askers)
 			case name == "":
-				return statusTable(o, services)
+				return errors.Join(statusTable(o, services), otherAskersTable(o, askers))
 			}
-			return errors.Join(statusTable(o, services), landmarksTable(o, services))
+			return errors.Join(statusTable(o, services), landmarksTable(o, services), askersTable(o, services))
 		}
 	},
 }
 
-// list asks for the service of that name, for all if it is empty.
-func (a *asking) list(ctx context.Context, name string) ([]*statusv1.Service, error) {
+// status asks for the service of that name; for all if it is empty, and then
+// also for those who ask about no one of them.
+func (a *asking) status(ctx context.Context, name string) (services []*statusv1.Service, askers *statusv1.AskersResponse, err error) {
 	conn, client, err := a.connect()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer conn.Close()
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	services, err = listServices(ctx, client, name)
+	if err == nil && name == "" {
+		askers, err = client.Askers(ctx, &statusv1.AskersRequest{})
+	}
+	if err != nil {
+		return nil, nil, conn.failure(ctx, err)
+	}
+	return services, askers, nil
+}
+
+// listServices asks for the service of that name, for all if it is empty.
+func listServices(ctx context.Context, client statusv1.StatusServiceClient, name string) ([]*statusv1.Service, error) {
 	stream, err := client.List(ctx, &statusv1.ListRequest{Service: name})
 	if err != nil {
-		return nil, conn.failure(ctx, err)
+		return nil, err
 	}
 	var services []*statusv1.Service
 	for {
@@ -57,15 +70,17 @@ func (a *asking) list(ctx context.Context, name string) ([]*statusv1.Service, er
 			return services, nil
 		}
 		if err != nil {
-			return nil, conn.failure(ctx, err)
+			return nil, err
 		}
 		services = append(services, r.GetService())
 	}
 }
 
-func statusJSON(o output, services []*statusv1.Service) error {
+// statusJSON tells all of it; askers may be nil.
+func statusJSON(o output, services []*statusv1.Service, askers *statusv1.AskersResponse) error {
 	document := struct {
 		Services []json.RawMessage `json:"services"`
+		Askers   json.RawMessage   `json:"askers,omitempty"`
 	}{Services: []json.RawMessage{}}
 	for _, s := range services {
 		m, err := message(s)
@@ -73,6 +88,13 @@ func statusJSON(o output, services []*statusv1.Service) error {
 			return err
 		}
 		document.Services = append(document.Services, m)
+	}
+	if askers != nil {
+		m, err := message(askers)
+		if err != nil {
+			return err
+		}
+		document.Askers = m
 	}
 	return o.document(document)
 }
@@ -82,7 +104,7 @@ func statusTable(o output, services []*statusv1.Service) error {
 		_, err := fmt.Fprintln(o.out, "There is no service: no program has reported, and none is configured.")
 		return err
 	}
-	t := heads("SERVICE", "STATUS", "CAUSE", "WEIGHT", "LIVENESS", "FOR", "FACTS", "REASON")
+	t := heads("SERVICE", "STATUS", "CAUSE", "WEIGHT", "LIVENESS", "FOR", "FACTS", "ASKED", "REASON")
 	for _, s := range services {
 		readiness := s.GetReadiness()
 		v := readiness.GetVerdict()
@@ -91,6 +113,7 @@ func statusTable(o output, services []*statusv1.Service) error {
 			statusCell(v), causeCell(v), weightCell(v), statusCell(s.GetLiveness().GetVerdict()),
 			{text: span(readiness.GetStood().AsDuration())},
 			{text: span(readiness.GetFactsAge().AsDuration())},
+			askedCell(s.GetAskers()),
 			{text: reasonOf(s)},
 		})
 	}
@@ -116,8 +139,5 @@ func landmarksTable(o output, services []*statusv1.Service) error {
 		_, err := fmt.Fprintln(o.out, "\nIt has no landmarks.")
 		return err
 	}
-	if _, err := fmt.Fprintln(o.out); err != nil {
-		return err
-	}
-	return t.write(o)
+	return t.writeBeneath(o)
 }

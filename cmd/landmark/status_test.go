@@ -18,7 +18,9 @@ func services(t *testing.T) []*statusv1.Service {
 	for _, text := range []string{
 		`name: "backup"
 			readiness { verdict { status: STATUS_SERVING weight: 40 } facts_age { nanos: 90000000 } stood { seconds: 200000 } }
-			liveness { verdict { status: STATUS_SERVING weight: 100 } }`,
+			liveness { verdict { status: STATUS_SERVING weight: 100 } }
+			askers { address: "10.0.0.1" front_end: "lmp-udp" asked { nanos: 300000000 } per_second: 2 total: 5 }
+			askers { address: "unix" front_end: "grpc-check" asked { seconds: 10800 } total: 1 }`,
 		`name: "epg" drained: true
 			readiness { verdict { status: STATUS_NOT_SERVING cause: CAUSE_STALLED reason: "main loop last answered 3.2 s ago, allowed 1 s" }
 				facts_age { seconds: 3 nanos: 200000000 } stood { seconds: 2 nanos: 200000000 } }
@@ -33,7 +35,12 @@ func services(t *testing.T) []*statusv1.Service {
 				declared { name: "cache" kind: KIND_CONDITION impact: IMPACT_INFORMATIONAL } fact { age_us: 4500000 } }
 			landmarks { state: STATE_OK
 				declared { name: "database" kind: KIND_CONDITION impact: IMPACT_READINESS ttl_us: 30000000 }
-				fact { reached: true met: true age_us: 500000 } }`,
+				fact { reached: true met: true age_us: 500000 } }
+			askers { address: "10.0.0.2" front_end: "lmp-udp" asked { seconds: 10920 } per_second: 1e-6 usual_per_second: 1.98 total: 4711 silent: true }
+			askers { address: "10.0.0.3" front_end: "lmp-watch" asked { seconds: 12 } total: 1 silent: true }
+			askers { address: "10.0.0.1" front_end: "lmp-udp" asked { nanos: 300000000 } per_second: 2.02 usual_per_second: 2.02 total: 86400 }
+			askers { address: "2001:db8::1" front_end: "grpc-watch" asked {} total: 1 watching: 1 }
+			askers { address: "unix" front_end: "grpc-watch\033" asked {} per_second: 0.0167 total: 7 watching: 2 }`,
 		`name: "mean"
 			readiness { verdict { status: STATUS_NOT_SERVING cause: CAUSE_FAILED reason: "db does not hold: \033]0;owned\007\u202e" } }
 			liveness { verdict { status: STATUS_SERVING weight: 100 } }`,
@@ -53,12 +60,12 @@ func TestStatusOfAll(t *testing.T) {
 	path := socketPath(t)
 	(&landmarkd{list: services(t)}).serve(t, path)
 	got := runTo("status", "-addr", "unix:"+path)
-	want := told{0, `SERVICE  STATUS       CAUSE     WEIGHT  LIVENESS     FOR        FACTS  REASON
-backup   SERVING      -         40%     SERVING      2 d 7 h    90 ms
-epg      NOT_SERVING  stalled   0%      NOT_SERVING  2.2 s      3.2 s  main loop last answered 3.2 s ago, allowed 1 s; drained by an operator, too
-mean     NOT_SERVING  failed    0%      SERVING      0 ms       0 ms   db does not hold: \x1b]0;owned\a\u202e
-vod      SERVING      -         100%    NOT_SERVING  2 h 0 min  0 ms   not live: ticks last passed 2 s ago, allowed 1 s
-web      NOT_SERVING  draining  0%      SERVING      0 ms       0 ms   drained by the program itself
+	want := told{0, `SERVICE  STATUS       CAUSE     WEIGHT  LIVENESS     FOR        FACTS  ASKED             REASON
+backup   SERVING      -         40%     SERVING      2 d 7 h    90 ms  by 2, 300 ms ago
+epg      NOT_SERVING  stalled   0%      NOT_SERVING  2.2 s      3.2 s  by 5, 2 silent    main loop last answered 3.2 s ago, allowed 1 s; drained by an operator, too
+mean     NOT_SERVING  failed    0%      SERVING      0 ms       0 ms   -                 db does not hold: \x1b]0;owned\a\u202e
+vod      SERVING      -         100%    NOT_SERVING  2 h 0 min  0 ms   -                 not live: ticks last passed 2 s ago, allowed 1 s
+web      NOT_SERVING  draining  0%      SERVING      0 ms       0 ms   -                 drained by the program itself
 `, ""}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(told{})); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -69,20 +76,27 @@ func TestStatusOfOne(t *testing.T) {
 	path := socketPath(t)
 	(&landmarkd{list: services(t)}).serve(t, path)
 	got := runTo("status", "epg", "-addr", "unix:"+path)
-	want := told{0, `SERVICE  STATUS       CAUSE    WEIGHT  LIVENESS     FOR    FACTS  REASON
-epg      NOT_SERVING  stalled  0%      NOT_SERVING  2.2 s  3.2 s  main loop last answered 3.2 s ago, allowed 1 s; drained by an operator, too
+	want := told{0, `SERVICE  STATUS       CAUSE    WEIGHT  LIVENESS     FOR    FACTS  ASKED           REASON
+epg      NOT_SERVING  stalled  0%      NOT_SERVING  2.2 s  3.2 s  by 5, 2 silent  main loop last answered 3.2 s ago, allowed 1 s; drained by an operator, too
 
 LANDMARK   KIND       STATE     IMPACT         STANDS                           LIMIT
 main loop  loop       failing   critical       asked, last answered 3.2 s ago   allowed 1 s
 queue      level      degraded  degrading      90, set 500 ms ago               degrades above 80, fails at 100
 cache      condition  unarmed   informational  not reached yet, made 4.5 s ago
 database   condition  ok        readiness      holds, said 500 ms ago           to be said again within 30 s
+
+ASKER        BY              RATE     TOTAL  LAST
+10.0.0.2     lmp-udp         0/s      4711   silent for 3 h 2 min, asked 2/s before
+10.0.0.3     lmp-watch       0/s      1      silent for 12 s
+10.0.0.1     lmp-udp         2/s      86400  300 ms ago
+2001:db8::1  grpc-watch      0/s      1      watching
+unix         grpc-watch\x1b  0.017/s  7      watching, 2 times
 `, ""}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(told{})); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if got := runTo("status", "-addr", "unix:"+path, "vod"); got.code != 0 || !bytes.HasSuffix([]byte(got.out), []byte("\n\nIt has no landmarks.\n")) {
-		t.Errorf("without landmarks: %+v", got)
+	if got := runTo("status", "-addr", "unix:"+path, "vod"); got.code != 0 || !bytes.HasSuffix([]byte(got.out), []byte("\n\nIt has no landmarks.\n\nNobody has asked about it in the last day.\n")) {
+		t.Errorf("without landmarks or askers: %+v", got)
 	}
 }
 
@@ -93,7 +107,7 @@ func TestStatusOfNone(t *testing.T) {
 	if got := runTo("status", "-addr", "unix:"+path); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	want = told{0, "{\n  \"services\": []\n}\n", ""}
+	want = told{0, "{\n  \"services\": [],\n  \"askers\": {\n    \"all\": [],\n    \"unknown\": []\n  }\n}\n", ""}
 	if got := runTo("status", "-addr", "unix:"+path, "-o", "json"); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
@@ -132,13 +146,54 @@ func TestStatusInColours(t *testing.T) {
 	const (
 		r, g, y, off = "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[0m"
 	)
-	want := "SERVICE  STATUS       CAUSE     WEIGHT  LIVENESS     FOR        FACTS  REASON\n" +
-		"backup   " + y + "SERVING" + off + "      -         40%     " + g + "SERVING" + off + "      2 d 7 h    90 ms\n" +
-		"epg      " + r + "NOT_SERVING" + off + "  stalled   0%      " + r + "NOT_SERVING" + off + "  2.2 s      3.2 s  main loop last answered 3.2 s ago, allowed 1 s; drained by an operator, too\n" +
-		"mean     " + r + "NOT_SERVING" + off + "  failed    0%      " + g + "SERVING" + off + "      0 ms       0 ms   db does not hold: \\x1b]0;owned\\a\\u202e\n" +
-		"vod      " + g + "SERVING" + off + "      -         100%    " + r + "NOT_SERVING" + off + "  2 h 0 min  0 ms   not live: ticks last passed 2 s ago, allowed 1 s\n" +
-		"web      " + y + "NOT_SERVING" + off + "  draining  0%      " + g + "SERVING" + off + "      0 ms       0 ms   drained by the program itself\n"
+	want := "SERVICE  STATUS       CAUSE     WEIGHT  LIVENESS     FOR        FACTS  ASKED             REASON\n" +
+		"backup   " + y + "SERVING" + off + "      -         40%     " + g + "SERVING" + off + "      2 d 7 h    90 ms  by 2, 300 ms ago\n" +
+		"epg      " + r + "NOT_SERVING" + off + "  stalled   0%      " + r + "NOT_SERVING" + off + "  2.2 s      3.2 s  " + r + "by 5, 2 silent" + off + "    main loop last answered 3.2 s ago, allowed 1 s; drained by an operator, too\n" +
+		"mean     " + r + "NOT_SERVING" + off + "  failed    0%      " + g + "SERVING" + off + "      0 ms       0 ms   -                 db does not hold: \\x1b]0;owned\\a\\u202e\n" +
+		"vod      " + g + "SERVING" + off + "      -         100%    " + r + "NOT_SERVING" + off + "  2 h 0 min  0 ms   -                 not live: ticks last passed 2 s ago, allowed 1 s\n" +
+		"web      " + y + "NOT_SERVING" + off + "  draining  0%      " + g + "SERVING" + off + "      0 ms       0 ms   -                 drained by the program itself\n"
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// TestStatusOfAllTellsOtherAskers is who asks about all together, and who for
+// what nobody knows.
+func TestStatusOfAllTellsOtherAskers(t *testing.T) {
+	path := socketPath(t)
+	(&landmarkd{askers: read(t, new(statusv1.AskersResponse), `
+		all { address: "10.0.0.2" front_end: "lmp-udp" asked { seconds: 10920 } usual_per_second: 120.4 total: 4711 silent: true }
+		unknown { name: "epgg\033" asker { address: "10.0.0.1" front_end: "lmp-tcp" asked { nanos: 300000000 } per_second: 0.1 total: 3 } }`)}).serve(t, path)
+	want := told{0, `There is no service: no program has reported, and none is configured.
+
+ASKED FOR          ASKER     BY       RATE   TOTAL  LAST
+all services       10.0.0.2  lmp-udp  0/s    4711   silent for 3 h 2 min, asked 120/s before
+unknown: epgg\x1b  10.0.0.1  lmp-tcp  0.1/s  3      300 ms ago
+`, ""}
+	if diff := cmp.Diff(want, runTo("status", "-addr", "unix:"+path), cmp.AllowUnexported(told{})); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestSilenceIsRed(t *testing.T) {
+	var out bytes.Buffer
+	if err := askersTable(output{out: &out, colours: true}, services(t)[1:2]); err != nil {
+		t.Fatal(err)
+	}
+	for _, red := range []string{"\x1b[31msilent for 3 h 2 min, asked 2/s before\x1b[0m\n", "\x1b[31msilent for 12 s\x1b[0m\n", "86400  300 ms ago\n"} {
+		if !bytes.Contains(out.Bytes(), []byte(red)) {
+			t.Errorf("%q is not in %q", red, out.String())
+		}
+	}
+}
+
+func TestRates(t *testing.T) {
+	for rate, want := range map[float64]string{
+		0: "0/s", 1e-5: "0/s", 0.00167: "0.0017/s", 0.0167: "0.017/s", 0.1: "0.1/s", 0.996: "1/s", 1.96: "2/s", 2.13: "2.1/s",
+		33.3: "33/s", 120.4: "120/s", 10_000: "10000/s", 1e6: "1000000/s",
+	} {
+		if got := perSecond(rate); got != want {
+			t.Errorf("%v is %s, want %s", rate, got, want)
+		}
 	}
 }

@@ -32,6 +32,14 @@ func heads(texts ...string) *table {
 // add adds a row.
 func (t *table) add(cells []cell, notes ...string) { t.rows = append(t.rows, row{cells, notes}) }
 
+// writeBeneath writes the table beneath another.
+func (t *table) writeBeneath(o output) error {
+	if _, err := o.out.Write([]byte("\n")); err != nil {
+		return err
+	}
+	return t.write(o)
+}
+
 // write writes the table.
 func (t *table) write(o output) error {
 	widths := make([]int, len(t.rows[0].cells))

@@ -53,7 +53,7 @@ func TestHistoryTellsAWedge(t *testing.T) {
 	h.await(checkUDP, "epg", "SERVING none")
 
 	status, _ = h.landmark(0, "status")
-	wantLine(t, status, `epg +SERVING +- +\d+% +SERVING +\d+ ms +\S+ ms`)
+	wantLine(t, status, `epg +SERVING +- +\d+% +SERVING +\d+ ms +\S+ ms +by 1, \d+ ms ago`)
 	history, _ := h.landmark(0, "history", "epg")
 	const at = `(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d\.\d{3}`
 	wantLine(t, history, at+` +NOT_SERVING +stalled +0% +NOT_SERVING +\d.* main loop last answered 5\d\d ms ago, allowed 500 ms`)

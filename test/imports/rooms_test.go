@@ -48,6 +48,7 @@ var rooms = []room{
 	{path: "sidecar/internal/judge", stdlib: true},
 	{path: "sidecar/internal/registry", imports: []string{"sidecar/internal/judge"}, noGRPC: true},
 	{path: "sidecar/internal/config", imports: []string{"sidecar/internal/registry", "sidecar/internal/judge"}, noGRPC: true},
+	{path: "sidecar/internal/askers", stdlib: true},
 	{path: "sidecar/internal/socket", noGRPC: true},
 	{path: "sidecar/internal/streams", stdlib: true},
 	{path: "sidecar/internal/peercred", imports: []string{"sidecar/internal/socket"}},
@@ -56,9 +57,9 @@ var rooms = []room{
 		report, intake, admin}},
 	{path: "sidecar/internal/frontend/grpcserver"},
 	{path: "sidecar/internal/frontend/grpcstatus", imports: []string{
-		"sidecar/internal/registry", "sidecar/internal/judge", status, report}},
+		"sidecar/internal/registry", "sidecar/internal/judge", "sidecar/internal/askers", status, report}},
 	{path: "sidecar/internal/frontend/*", imports: []string{
-		"sidecar/internal/registry", "sidecar/internal/judge", "sidecar/internal/streams", "lmp"}},
+		"sidecar/internal/registry", "sidecar/internal/judge", "sidecar/internal/askers", "sidecar/internal/streams", "lmp"}},
 	{path: "sidecar/sockets", imports: []string{"sidecar/internal/socket"}, noGRPC: true},
 	{path: "sidecar/names", imports: []string{"sidecar/internal/registry"}, noGRPC: true},
 	{path: "sidecar", imports: []string{"sidecar/internal/...", "sidecar/sockets", "lmp"}},

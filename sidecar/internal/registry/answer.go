@@ -68,6 +68,18 @@ func (a Answer) Reason() string {
 	return reason
 }
 
+// Service returns the name of the service that the answer is about, whichever
+// of its aspects was asked for, "" for all together, and whether it is known.
+func (a *Answer) Service() (name string, known bool) {
+	if a.shot == nil {
+		return "", a.Status != judge.ServiceUnknown
+	}
+	return a.service.name, true
+}
+
+// At returns the instant that the answer is of.
+func (a *Answer) At() judge.Instant { return a.now }
+
 // Record is one landmark of an answer.
 type Record struct {
 	judge.Record

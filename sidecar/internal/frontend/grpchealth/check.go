@@ -2,11 +2,13 @@ package grpchealth
 
 import (
 	"context"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
+	"github.com/landmark-health/landmark/sidecar/internal/askers"
 	"github.com/landmark-health/landmark/sidecar/internal/judge"
 )
 
@@ -22,10 +24,12 @@ func (h *health) Check(ctx context.Context, q *healthpb.HealthCheckRequest) (*he
 	if err != nil {
 		return nil, err
 	}
-	answer, err := h.source.Ask(ctx, []byte(q.GetService()), maxAge)
+	name := []byte(q.GetService())
+	answer, err := h.source.Ask(ctx, name, maxAge)
 	if err != nil {
 		return nil, status.FromContextError(err).Err()
 	}
+	h.askers.Note(question(name, &answer), asker(ctx, askers.GRPCCheck), time.Duration(answer.At()))
 	if answer.Status == judge.ServiceUnknown {
 		return nil, status.Errorf(codes.NotFound,
 			"no program has reported a service named %.*q: compare the name with those that List tells, and see that the program runs and finds this landmarkd's socket",

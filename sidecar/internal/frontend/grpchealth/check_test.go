@@ -92,7 +92,7 @@ func TestCheckIsHeldDuringTheStartGrace(t *testing.T) {
 func TestCheckGivenUpHasNoStatus(t *testing.T) {
 	// Asked of the service itself, since a client that gave up hears nothing.
 	synctest.Test(t, func(t *testing.T) {
-		h := &health{source: registry.New(runningClock(t), time.Second)}
+		h := &health{source: registry.New(runningClock(t), time.Second), askers: newMemory()}
 		late, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		gone, cancel := context.WithCancel(t.Context())

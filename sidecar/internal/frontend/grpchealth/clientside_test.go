@@ -34,7 +34,7 @@ func newBackend(t *testing.T) backend {
 	ctx, cancel := context.WithCancel(t.Context())
 	stopped := make(chan error)
 	server := grpcserver.New()
-	Register(server, r)
+	Register(server, r, newMemory())
 	go func() { stopped <- server.Run(ctx, l) }()
 	t.Cleanup(func() {
 		cancel()

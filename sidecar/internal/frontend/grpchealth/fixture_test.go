@@ -2,6 +2,7 @@ package grpchealth
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"testing"
 	"testing/synctest"
@@ -13,6 +14,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/test/bufconn"
 
+	"github.com/landmark-health/landmark/sidecar/internal/askers"
 	"github.com/landmark-health/landmark/sidecar/internal/frontend/grpcserver"
 	"github.com/landmark-health/landmark/sidecar/internal/judge"
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
@@ -34,6 +36,7 @@ const within = 2 * time.Second
 type fixture struct {
 	t        *testing.T
 	registry *registry.Registry
+	askers   *askers.Memory
 	listener *bufconn.Listener
 	conn     *grpc.ClientConn
 	client   healthpb.HealthClient
@@ -53,13 +56,14 @@ func newFixture(t *testing.T, startGrace time.Duration) *fixture {
 	f := &fixture{
 		t:        t,
 		registry: registry.New(clock, startGrace),
+		askers:   newMemory(),
 		listener: bufconn.Listen(64 << 10),
 		stopped:  make(chan error, 1),
 	}
 	var ctx context.Context
 	ctx, f.stop = context.WithCancel(t.Context())
 	server := grpcserver.New()
-	Register(server, f.registry)
+	Register(server, f.registry, f.askers)
 	go func() { f.stopped <- server.Run(ctx, f.listener) }()
 	f.conn = dial(t, "passthrough:///", grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
 		return f.listener.DialContext(ctx)
@@ -67,6 +71,12 @@ func newFixture(t *testing.T, startGrace time.Duration) *fixture {
 	f.client = healthpb.NewHealthClient(f.conn)
 	t.Cleanup(f.end)
 	return f
+}
+
+// newMemory returns a memory of askers.
+func newMemory() *askers.Memory {
+	begun := time.Now()
+	return askers.New(slog.New(slog.DiscardHandler), func() time.Duration { return time.Since(begun) })
 }
 
 // end stops the server, unless the test did.

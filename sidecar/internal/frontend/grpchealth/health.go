@@ -11,12 +11,14 @@ import (
 type health struct {
 	healthpb.UnimplementedHealthServer
 	source Source
+	askers Askers
 }
 
-// Register has the server answer grpc.health.v1 by what the source tells. A
-// Watch ends when its stream's context is done.
-func Register(server grpc.ServiceRegistrar, source Source) {
-	healthpb.RegisterHealthServer(server, &health{source: source})
+// Register has the server answer grpc.health.v1 by what the source tells, and
+// the askers of Check and Watch remembered. A Watch ends when its stream's
+// context is done.
+func Register(server grpc.ServiceRegistrar, source Source, askers Askers) {
+	healthpb.RegisterHealthServer(server, &health{source: source, askers: askers})
 }
 
 // response tells an answer. The judge's statuses bear grpc.health.v1's

@@ -4,6 +4,8 @@ import (
 	"google.golang.org/grpc"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
+
+	"github.com/landmark-health/landmark/sidecar/internal/askers"
 )
 
 // Watch tells the status of a name, then each change of it, until the asker
@@ -20,7 +22,10 @@ func (h *health) Watch(q *healthpb.HealthCheckRequest, stream grpc.ServerStreami
 	if err != nil {
 		return status.FromContextError(err).Err()
 	}
+	watch := h.askers.Watch(asker(ctx, askers.GRPCWatch))
+	defer watch.End()
 	for {
+		watch.Note(question(name, &answer))
 		if err := stream.Send(response(answer)); err != nil {
 			return err
 		}

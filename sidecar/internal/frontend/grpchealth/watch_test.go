@@ -163,7 +163,7 @@ func TestWatchTellsASlowAskerTheLatest(t *testing.T) {
 		p := newProgram(t, r, "epg")
 		p.work()
 		stream := &slowStream{ctx: t.Context(), taken: make(chan healthpb.HealthCheckResponse_ServingStatus)}
-		h := &health{source: r}
+		h := &health{source: r, askers: newMemory()}
 		go h.Watch(&healthpb.HealthCheckRequest{Service: "epg"}, stream)
 		nothingMore := func() {
 			t.Helper()
@@ -205,7 +205,7 @@ func TestWatchTellsASlowAskerTheLatest(t *testing.T) {
 
 func TestWatchGivenUpEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := &health{source: registry.New(runningClock(t), time.Second)}
+		h := &health{source: registry.New(runningClock(t), time.Second), askers: newMemory()}
 		for _, held := range []bool{true, false} {
 			ctx, cancel := context.WithCancel(t.Context())
 			stream := &slowStream{ctx: ctx, taken: make(chan healthpb.HealthCheckResponse_ServingStatus)}

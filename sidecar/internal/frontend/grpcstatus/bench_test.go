@@ -16,7 +16,7 @@ func BenchmarkLookAtAll(b *testing.B) {
 	}
 	r := registry.New(registry.NewClock(), 0)
 	r.Configure(policies)
-	s := newService(r)
+	s := newService(r, newMemory())
 	last := make(map[string]essence)
 	b.ReportAllocs()
 	for b.Loop() {

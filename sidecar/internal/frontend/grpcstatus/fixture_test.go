@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"testing"
 	"testing/synctest"
@@ -15,6 +16,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
+	"github.com/landmark-health/landmark/sidecar/internal/askers"
 	"github.com/landmark-health/landmark/sidecar/internal/frontend/grpcserver"
 	"github.com/landmark-health/landmark/sidecar/internal/judge"
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
@@ -26,6 +28,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type fixture struct {
 	t        *testing.T
 	registry *registry.Registry
+	askers   *askers.Memory
 	client   statusv1.StatusServiceClient
 	stop     context.CancelFunc // as SIGTERM does
 }
@@ -35,11 +38,11 @@ type fixture struct {
 func inBubble(t *testing.T, startGrace time.Duration, test func(*testing.T, *fixture)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		f := &fixture{t: t, registry: newRegistry(t, startGrace)}
+		f := &fixture{t: t, registry: newRegistry(t, startGrace), askers: newMemory()}
 		var ctx context.Context
 		ctx, f.stop = context.WithCancel(t.Context())
 		server, listener, stopped := grpcserver.New(), bufconn.Listen(64<<10), make(chan error)
-		Register(server, f.registry)
+		Register(server, f.registry, f.askers)
 		go func() { stopped <- server.Run(ctx, listener) }()
 		conn, err := grpc.NewClient("passthrough:///",
 			grpc.WithTransportCredentials(insecure.NewCredentials()),
@@ -64,6 +67,12 @@ func newRegistry(t *testing.T, startGrace time.Duration) *registry.Registry {
 	clock := registry.NewClock()
 	go clock.Run(t.Context(), func() bool { return true })
 	return registry.New(clock, startGrace)
+}
+
+// newMemory returns a memory of askers.
+func newMemory() *askers.Memory {
+	begun := time.Now()
+	return askers.New(slog.New(slog.DiscardHandler), func() time.Duration { return time.Since(begun) })
 }
 
 // list lists the services of that name, all if it is empty.

@@ -9,14 +9,16 @@ import (
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
 )
 
-// List tells the present of one service, or of all of them.
+// List tells the present of one service, or of all of them, and who asks.
 func (s *service) List(q *statusv1.ListRequest, stream grpc.ServerStreamingServer[statusv1.ListResponse]) error {
 	name := q.GetService()
 	if err := s.find(stream.Context(), name); err != nil {
 		return err
 	}
 	for p := range s.presents(name) {
-		if err := stream.Send(&statusv1.ListResponse{Service: told(p, name != "")}); err != nil {
+		service := told(p, name != "")
+		service.Askers = tellAskers(s.askers.Of(p.Name))
+		if err := stream.Send(&statusv1.ListResponse{Service: service}); err != nil {
 			return err
 		}
 	}

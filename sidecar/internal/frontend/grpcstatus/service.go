@@ -15,17 +15,18 @@ import (
 type service struct {
 	statusv1.UnimplementedStatusServiceServer
 	source   Source
+	askers   Askers
 	watching chan struct{} // holds one token for each Watch
 }
 
-// Register has the server answer landmark.status.v1 by what the source tells.
-// A Watch ends when its stream's context is done.
-func Register(server grpc.ServiceRegistrar, source Source) {
-	statusv1.RegisterStatusServiceServer(server, newService(source))
+// Register has the server answer landmark.status.v1 by what the source tells,
+// and the askers. A Watch ends when its stream's context is done.
+func Register(server grpc.ServiceRegistrar, source Source, askers Askers) {
+	statusv1.RegisterStatusServiceServer(server, newService(source, askers))
 }
 
-func newService(source Source) *service {
-	return &service{source: source, watching: make(chan struct{}, maxWatches)}
+func newService(source Source, askers Askers) *service {
+	return &service{source: source, askers: askers, watching: make(chan struct{}, maxWatches)}
 }
 
 // find returns nil if the service is known, or all are meant, and else what its

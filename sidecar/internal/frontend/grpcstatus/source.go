@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/landmark-health/landmark/sidecar/internal/askers"
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
 )
 
@@ -17,10 +18,21 @@ type Source interface {
 	// History returns the last changes of a service, the oldest first, and
 	// whether it is known.
 	History(name string) ([]registry.Change, bool)
+	// Look returns what is told of a name, from memory.
+	Look(name []byte, maxAge time.Duration) (a registry.Answer, settled bool)
 	// Watch subscribes to the changes of what is told of a service, of all if
 	// the name is empty.
 	Watch(name []byte) *registry.Subscription
 	// Ask waits for what may still be reported of a name, or returns ctx's
 	// error.
 	Ask(ctx context.Context, name []byte, maxAge time.Duration) (registry.Answer, error)
+}
+
+// Askers is who asks, as the front ends have it remembered. Its methods may be
+// called by any number of goroutines at once.
+type Askers interface {
+	// Of tells who asks about a service, about all together if it is empty.
+	Of(service string) []askers.Told
+	// Unknown tells who asks for names that nobody knew.
+	Unknown() []askers.Unknown
 }

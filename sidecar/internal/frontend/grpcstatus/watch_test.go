@@ -231,7 +231,7 @@ func TestWatchTellsASlowAskerTheLatest(t *testing.T) {
 		epg.work()
 		vod.stall()
 		stream := &slowStream{ctx: t.Context(), taken: make(chan string)}
-		go newService(r).Watch(&statusv1.WatchRequest{}, stream)
+		go newService(r, newMemory()).Watch(&statusv1.WatchRequest{}, stream)
 
 		synctest.Wait() // until there is a message to take
 		for range 10 {
@@ -286,7 +286,7 @@ func TestWatchOfAllRests(t *testing.T) {
 
 func TestWatchGivenUpEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newService(newRegistry(t, time.Second))
+		s := newService(newRegistry(t, time.Second), newMemory())
 		for _, name := range []string{"", "held"} {
 			ctx, cancel := context.WithCancel(t.Context())
 			ended := make(chan error, 1)

@@ -3,6 +3,7 @@ package line
 import (
 	"bufio"
 	"context"
+	"log/slog"
 	"net"
 	"testing"
 	"testing/synctest"
@@ -10,6 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/landmark-health/landmark/sidecar/internal/askers"
 	"github.com/landmark-health/landmark/sidecar/internal/judge"
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
 )
@@ -36,8 +38,14 @@ func inBubble(t *testing.T, startGrace time.Duration, test func(*testing.T, *bub
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
 		go clock.Run(ctx, func() bool { return true })
-		test(t, &bubble{New(r), t, r, newProgram(t, r, "epg"), ctx, stop})
+		test(t, &bubble{New(r, newMemory()), t, r, newProgram(t, r, "epg"), ctx, stop})
 	})
+}
+
+// newMemory returns a memory of askers.
+func newMemory() *askers.Memory {
+	begun := time.Now()
+	return askers.New(slog.New(slog.DiscardHandler), func() time.Duration { return time.Since(begun) })
 }
 
 // asker is a client of the bubble's.

@@ -21,7 +21,7 @@ func FuzzLines(f *testing.F) {
 	}
 	clock := registry.NewClock()
 	go clock.Run(f.Context(), func() bool { return true })
-	server := New(registry.New(clock, 0))
+	server := New(registry.New(clock, 0), newMemory())
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		conn := &recorder{sent: bytes.NewReader(sent)}
 		server.serve(t.Context(), conn)
@@ -59,6 +59,8 @@ type recorder struct {
 	sent    io.Reader
 	answers strings.Builder
 }
+
+func (r *recorder) RemoteAddr() net.Addr { return nil }
 
 func (r *recorder) Read(b []byte) (int, error)       { return r.sent.Read(b) }
 func (r *recorder) Write(b []byte) (int, error)      { return r.answers.Write(b) }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/landmark-health/landmark/sidecar/internal/askers"
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
 	"github.com/landmark-health/landmark/sidecar/internal/streams"
 )
@@ -18,11 +19,20 @@ type Source interface {
 	Ask(ctx context.Context, name []byte, maxAge time.Duration) (registry.Answer, error)
 }
 
-// Server answers lines.
-type Server struct{ source Source }
+// Askers remember who asks.
+type Askers interface {
+	Note(q askers.Question, a askers.Asker, at time.Duration)
+}
 
-// New returns a server that tells what the source does.
-func New(source Source) *Server { return &Server{source} }
+// Server answers lines.
+type Server struct {
+	source Source
+	askers Askers
+}
+
+// New returns a server that tells what the source does, and has the askers
+// remembered.
+func New(source Source, askers Askers) *Server { return &Server{source, askers} }
 
 // Run answers on each connection that comes to l, until ctx is done, then
 // closes l and returns nil. A question still being waited for then gets no
@@ -39,7 +49,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 func (s *Server) serve(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
 	defer streams.Follow(ctx, conn)()
-	lines := reader{conn: conn}
+	lines, asker := reader{conn: conn}, askers.Asker{From: askers.AddressOf(conn.RemoteAddr()), By: askers.Line}
 	for {
 		line, err := lines.next(ctx)
 		if errors.Is(err, errTooLong) {
@@ -49,15 +59,15 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 		if err != nil {
 			return
 		}
-		answer, err := s.answer(ctx, line)
+		answer, err := s.answer(ctx, line, asker)
 		if err != nil || streams.Write(ctx, conn, []byte(answer)) != nil {
 			return
 		}
 	}
 }
 
-// answer returns the line that answers one, or ctx's error.
-func (s *Server) answer(ctx context.Context, line []byte) (string, error) {
+// answer returns the line that answers one of the asker's, or ctx's error.
+func (s *Server) answer(ctx context.Context, line []byte, asker askers.Asker) (string, error) {
 	translate, name, ok := parse(line)
 	if !ok {
 		return usage, nil
@@ -69,5 +79,7 @@ func (s *Server) answer(ctx context.Context, line []byte) (string, error) {
 			return "", err
 		}
 	}
+	service, known := a.Service()
+	s.askers.Note(askers.Question{Name: name, Service: service, Known: known}, asker, time.Duration(a.At()))
 	return translate(a) + "\n", nil
 }

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/landmark-health/landmark/sidecar/internal/askers"
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
 	"github.com/landmark-health/landmark/sidecar/internal/streams"
 )
@@ -189,7 +190,7 @@ func TestRun(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	served := make(chan error)
-	go func() { served <- New(registry.New(registry.NewClock(), 0)).Run(ctx, l) }()
+	go func() { served <- New(registry.New(registry.NewClock(), 0), newMemory()).Run(ctx, l) }()
 	conn, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -211,4 +212,22 @@ func TestRun(t *testing.T) {
 		late.Close()
 		t.Error("the listener is open")
 	}
+}
+
+func TestAskersAreRemembered(t *testing.T) {
+	inBubble(t, 0, func(t *testing.T, b *bubble) {
+		m := newMemory()
+		b.Server.askers = m
+		b.program.report()
+		a := b.connect()
+		for _, line := range []string{"check epg", "agent epg-readiness", "check epgg", "no question"} {
+			a.ask(line)
+		}
+		if told := m.Of("epg"); len(told) != 1 || told[0].By != askers.Line || told[0].Total != 2 {
+			t.Errorf("of epg, remembered is %+v", told)
+		}
+		if told := m.Unknown(); len(told) != 1 || told[0].Name != "epgg" || told[0].Total != 1 {
+			t.Errorf("of what is unknown, remembered is %+v", told)
+		}
+	})
 }

@@ -3,6 +3,7 @@ package monitor
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -162,8 +163,8 @@ func newEcho(b *testing.B) net.Addr {
 // BenchmarkAccept is the work for one datagram without the socket's.
 func BenchmarkAccept(b *testing.B) {
 	r, _ := newRegistry(b)
-	s := &Server{config: Config{Source: r}}
-	d := datagram{data: check(b, "epg")}
+	s := &Server{config: Config{Source: r, Askers: newMemory()}}
+	d := datagram{data: check(b, "epg"), from: netip.MustParseAddrPort("10.0.0.1:4711")}
 	b.ReportAllocs()
 	for b.Loop() {
 		q, _, ok := s.accept(d)
@@ -171,6 +172,7 @@ func BenchmarkAccept(b *testing.B) {
 			b.Fatal("was refused")
 		}
 		a, _ := r.Look(q.Service, q.MaxAge)
+		s.noteDatagram(d, q, &a)
 		translate(q, &a)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/landmark-health/landmark/lmp"
+	"github.com/landmark-health/landmark/sidecar/internal/askers"
 	"github.com/landmark-health/landmark/sidecar/internal/judge"
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
 )
@@ -118,6 +119,9 @@ func serve(t testing.TB, c Config) *serving {
 
 func run(t testing.TB, s *Server) *serving {
 	s.config.Logger = slog.New(slog.DiscardHandler)
+	if s.config.Askers == nil {
+		s.config.Askers = newMemory()
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
@@ -139,6 +143,12 @@ func run(t testing.TB, s *Server) *serving {
 	}
 	t.Cleanup(stop)
 	return &serving{s, stop}
+}
+
+// newMemory returns a memory of askers.
+func newMemory() *askers.Memory {
+	begun := time.Now()
+	return askers.New(slog.New(slog.DiscardHandler), func() time.Duration { return time.Since(begun) })
 }
 
 // at is where the server is asked at the address.

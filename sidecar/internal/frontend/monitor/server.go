@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/landmark-health/landmark/lmp"
+	"github.com/landmark-health/landmark/sidecar/internal/askers"
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
 )
 
@@ -24,6 +25,12 @@ type Source interface {
 	Watch(name []byte) *registry.Subscription
 }
 
+// Askers remember who asks.
+type Askers interface {
+	Note(q askers.Question, a askers.Asker, at time.Duration)
+	Watch(a askers.Asker) *askers.Watch
+}
+
 // Config says how a Server is to be.
 type Config struct {
 	Address string // HOST:PORT to listen on, UDP and TCP alike
@@ -32,6 +39,7 @@ type Config struct {
 	Limit  func(l net.Listener, refused func()) net.Listener
 	Keys   lmp.Keys     // who may ask; empty = everyone, unsigned
 	Source Source       // what is told
+	Askers Askers       // to whom
 	Logger *slog.Logger // told of refusals once a minute
 }
 

@@ -39,7 +39,7 @@ func inBubble(t *testing.T, test func(*testing.T, *bubble)) {
 		defer stop()
 		go clock.Run(ctx, func() bool { return true })
 		test(t, &bubble{
-			Server:   &Server{config: Config{Source: r, Logger: slog.New(slog.DiscardHandler)}},
+			Server:   &Server{config: Config{Source: r, Askers: newMemory(), Logger: slog.New(slog.DiscardHandler)}},
 			t:        t,
 			registry: r,
 			program:  report(t, r, "epg", loops("main"), fact(0)),

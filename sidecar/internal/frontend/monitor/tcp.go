@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/lmp"
+	"github.com/landmark-health/landmark/sidecar/internal/askers"
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
 	"github.com/landmark-health/landmark/sidecar/internal/streams"
 )
@@ -22,7 +23,7 @@ func (s *Server) serveStreams(ctx context.Context) error {
 func (s *Server) serveStream(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
 	defer streams.Follow(ctx, conn)()
-	frames := newFrameReader(conn)
+	frames, from := newFrameReader(conn), askers.AddressOf(conn.RemoteAddr())
 	var out []byte
 	for {
 		if !frames.ready() && !flush(ctx, conn, &out) {
@@ -49,6 +50,7 @@ func (s *Server) serveStream(ctx context.Context, conn net.Conn) {
 		if !ok {
 			return
 		}
+		s.note(q.Service, &a, from, askers.LMPTCP)
 		answer := translate(q, &a)
 		out = lmp.AppendAnswer(out, &answer, lmp.MaxLength, key)
 		if len(out) >= lmp.MaxLength && !flush(ctx, conn, &out) {

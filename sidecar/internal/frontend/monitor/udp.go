@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/lmp"
+	"github.com/landmark-health/landmark/sidecar/internal/askers"
+	"github.com/landmark-health/landmark/sidecar/internal/registry"
 )
 
 // serveDatagrams answers requests over UDP until ctx is done.
@@ -38,6 +40,7 @@ func (s *Server) serveDatagrams(ctx context.Context) error {
 			s.answerLater(ctx, &waiting, d, q, key)
 			continue
 		}
+		s.noteDatagram(d, q, &a)
 		answer := translate(q, &a)
 		out = lmp.AppendAnswer(out[:0], &answer, datagramLimit(d), key)
 		// An answer that cannot be sent is one that was lost on its way.
@@ -96,9 +99,14 @@ func (s *Server) answerLater(ctx context.Context, waiting *sync.WaitGroup, d dat
 		if err != nil {
 			return
 		}
+		s.noteDatagram(d, q, &a)
 		answer := translate(q, &a)
 		_ = s.udp.write(lmp.AppendAnswer(nil, &answer, limit, key), d.from, d.destination)
 	})
+}
+
+func (s *Server) noteDatagram(d datagram, q lmp.Request, a *registry.Answer) {
+	s.note(q.Service, a, d.from.Addr().Unmap(), askers.LMPUDP)
 }
 
 // datagramLimit is the longest that the answer to d may be: no longer than d,

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"net"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -232,9 +233,9 @@ func TestDatagramsCostNoMemory(t *testing.T) {
 		if keys != nil && raceDetector {
 			continue
 		}
-		s := &Server{config: Config{Source: r, Keys: keys}}
+		s := &Server{config: Config{Source: r, Keys: keys, Askers: newMemory()}}
 		signed := request(t, lmp.Request{Kind: lmp.KindCheck, Service: []byte("epg"), MaxAge: time.Hour}, k)
-		d := datagram{data: signed}
+		d := datagram{data: signed, from: netip.MustParseAddrPort("[::ffff:10.0.0.1]:4711")}
 		bad := datagram{data: changed(signed, 2, 9)}
 		out := make([]byte, 0, lmp.MaxDatagram)
 		if n := testing.AllocsPerRun(1000, func() {
@@ -249,6 +250,7 @@ func TestDatagramsCostNoMemory(t *testing.T) {
 			if !settled {
 				t.Fatal("has to wait")
 			}
+			s.noteDatagram(d, q, &a)
 			answer := translate(q, &a)
 			out = lmp.AppendAnswer(out[:0], &answer, datagramLimit(d), k)
 		}); n != 0 {

@@ -75,7 +75,7 @@ func TestVerdictsOnTheWire(t *testing.T) {
 // Over all services while there is none, nothing serves.
 func TestNoServiceOnTheWire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &bubble{Server: &Server{config: Config{Source: registry.New(runningClock(t), 0)}}, t: t, ctx: t.Context()}
+		b := &bubble{Server: &Server{config: Config{Source: registry.New(runningClock(t), 0), Askers: newMemory()}}, t: t, ctx: t.Context()}
 		conn, done := b.connect()
 		for _, service := range []string{"", "liveness", "startup", "readiness"} {
 			q := check(t, service)

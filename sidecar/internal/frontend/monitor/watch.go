@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/lmp"
+	"github.com/landmark-health/landmark/sidecar/internal/askers"
 )
 
 const (
@@ -50,6 +51,8 @@ func (s *Server) watch(ctx context.Context, conn net.Conn, frames *frameReader, 
 	// Subscribed to before the first look, lest a change fall between.
 	sub := s.config.Source.Watch(q.Service)
 	defer sub.Close()
+	asker := s.config.Askers.Watch(askers.Asker{From: askers.AddressOf(conn.RemoteAddr()), By: askers.LMPWatch})
+	defer asker.End()
 	came := make(chan error, 1)
 	go func() {
 		_, err := frames.await(ctx, 0)
@@ -64,6 +67,7 @@ func (s *Server) watch(ctx context.Context, conn net.Conn, frames *frameReader, 
 		// max_age of a WATCH is its keep-alive, so the service's own holds here.
 		a, ok := s.settle(ctx, conn, q.Service, 0, out)
 		if ok {
+			asker.Note(question(q.Service, &a))
 			answer := translate(q, &a)
 			if now := essenceOf(&answer); again || now != last {
 				last = now

@@ -486,6 +486,153 @@ func (x *HistoryResponse) GetChanges() []*Change {
 	return nil
 }
 
+// Asks for who asks about no one service.
+type AskersRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AskersRequest) Reset() {
+	*x = AskersRequest{}
+	mi := &file_landmark_status_v1_status_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AskersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AskersRequest) ProtoMessage() {}
+
+func (x *AskersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_landmark_status_v1_status_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AskersRequest.ProtoReflect.Descriptor instead.
+func (*AskersRequest) Descriptor() ([]byte, []int) {
+	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{6}
+}
+
+// Who asked about no one service in the last day: 32 of each at most.
+type AskersResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// About all services together, the silent ones first.
+	All []*Asker `protobuf:"bytes,1,rep,name=all,proto3" json:"all,omitempty"`
+	// For names that nobody knows, sorted by name: a mistake in a director's
+	// configuration, or a program that does not report.
+	Unknown       []*UnknownName `protobuf:"bytes,2,rep,name=unknown,proto3" json:"unknown,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AskersResponse) Reset() {
+	*x = AskersResponse{}
+	mi := &file_landmark_status_v1_status_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AskersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AskersResponse) ProtoMessage() {}
+
+func (x *AskersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_landmark_status_v1_status_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AskersResponse.ProtoReflect.Descriptor instead.
+func (*AskersResponse) Descriptor() ([]byte, []int) {
+	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *AskersResponse) GetAll() []*Asker {
+	if x != nil {
+		return x.All
+	}
+	return nil
+}
+
+func (x *AskersResponse) GetUnknown() []*UnknownName {
+	if x != nil {
+		return x.Unknown
+	}
+	return nil
+}
+
+// A name that is asked for and that nobody knows.
+type UnknownName struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its first 100 bytes.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Asker         *Asker `protobuf:"bytes,2,opt,name=asker,proto3" json:"asker,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnknownName) Reset() {
+	*x = UnknownName{}
+	mi := &file_landmark_status_v1_status_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnknownName) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnknownName) ProtoMessage() {}
+
+func (x *UnknownName) ProtoReflect() protoreflect.Message {
+	mi := &file_landmark_status_v1_status_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnknownName.ProtoReflect.Descriptor instead.
+func (*UnknownName) Descriptor() ([]byte, []int) {
+	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *UnknownName) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *UnknownName) GetAsker() *Asker {
+	if x != nil {
+		return x.Asker
+	}
+	return nil
+}
+
 // A service as it stands.
 type Service struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -497,14 +644,18 @@ type Service struct {
 	Drained bool `protobuf:"varint,5,opt,name=drained,proto3" json:"drained,omitempty"`
 	// Where one service was named, its landmarks, each as it stands in the worst
 	// of the service's processes, failing first: 1,024 at most.
-	Landmarks     []*Landmark `protobuf:"bytes,6,rep,name=landmarks,proto3" json:"landmarks,omitempty"`
+	Landmarks []*Landmark `protobuf:"bytes,6,rep,name=landmarks,proto3" json:"landmarks,omitempty"`
+	// In a List, who asked about it in the last day, by whichever of its names,
+	// the silent ones first: 32 at most. Those who only ask landmark.status.v1
+	// are not among them.
+	Askers        []*Asker `protobuf:"bytes,7,rep,name=askers,proto3" json:"askers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Service) Reset() {
 	*x = Service{}
-	mi := &file_landmark_status_v1_status_proto_msgTypes[6]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -516,7 +667,7 @@ func (x *Service) String() string {
 func (*Service) ProtoMessage() {}
 
 func (x *Service) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_status_v1_status_proto_msgTypes[6]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -529,7 +680,7 @@ func (x *Service) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Service.ProtoReflect.Descriptor instead.
 func (*Service) Descriptor() ([]byte, []int) {
-	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{6}
+	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Service) GetName() string {
@@ -574,6 +725,126 @@ func (x *Service) GetLandmarks() []*Landmark {
 	return nil
 }
 
+func (x *Service) GetAskers() []*Asker {
+	if x != nil {
+		return x.Askers
+	}
+	return nil
+}
+
+// Somebody who asks, as the sidecar remembers it since it started.
+type Asker struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its IP address, or "unix" for whoever asks over a Unix socket.
+	Address string `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
+	// The front end that it asks: lmp-udp, lmp-tcp, lmp-watch, line,
+	// grpc-check, grpc-watch, or one that is new. The same address at another is
+	// another asker.
+	FrontEnd string `protobuf:"bytes,2,opt,name=front_end,json=frontEnd,proto3" json:"front_end,omitempty"`
+	// How long ago it asked last; 0 while it watches.
+	Asked *durationpb.Duration `protobuf:"bytes,3,opt,name=asked,proto3" json:"asked,omitempty"`
+	// Questions a second over the last while; falls to 0 when it asks no more.
+	PerSecond float64 `protobuf:"fixed64,4,opt,name=per_second,json=perSecond,proto3" json:"per_second,omitempty"`
+	// per_second as it was at the last question.
+	UsualPerSecond float64 `protobuf:"fixed64,5,opt,name=usual_per_second,json=usualPerSecond,proto3" json:"usual_per_second,omitempty"`
+	// Questions. Each watch is one.
+	Total uint64 `protobuf:"varint,6,opt,name=total,proto3" json:"total,omitempty"`
+	// How many watches it holds now.
+	Watching uint32 `protobuf:"varint,7,opt,name=watching,proto3" json:"watching,omitempty"`
+	// It asked, or watched, steadily, for half a minute at least, and has not
+	// for much longer than it used to, 10 s at least: it is dead, or cut off, or
+	// nobody has it ask any more.
+	Silent        bool `protobuf:"varint,8,opt,name=silent,proto3" json:"silent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Asker) Reset() {
+	*x = Asker{}
+	mi := &file_landmark_status_v1_status_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Asker) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Asker) ProtoMessage() {}
+
+func (x *Asker) ProtoReflect() protoreflect.Message {
+	mi := &file_landmark_status_v1_status_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Asker.ProtoReflect.Descriptor instead.
+func (*Asker) Descriptor() ([]byte, []int) {
+	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Asker) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *Asker) GetFrontEnd() string {
+	if x != nil {
+		return x.FrontEnd
+	}
+	return ""
+}
+
+func (x *Asker) GetAsked() *durationpb.Duration {
+	if x != nil {
+		return x.Asked
+	}
+	return nil
+}
+
+func (x *Asker) GetPerSecond() float64 {
+	if x != nil {
+		return x.PerSecond
+	}
+	return 0
+}
+
+func (x *Asker) GetUsualPerSecond() float64 {
+	if x != nil {
+		return x.UsualPerSecond
+	}
+	return 0
+}
+
+func (x *Asker) GetTotal() uint64 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
+func (x *Asker) GetWatching() uint32 {
+	if x != nil {
+		return x.Watching
+	}
+	return 0
+}
+
+func (x *Asker) GetSilent() bool {
+	if x != nil {
+		return x.Silent
+	}
+	return false
+}
+
 // A verdict and how it stands.
 type Standing struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -590,7 +861,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_landmark_status_v1_status_proto_msgTypes[7]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -602,7 +873,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_status_v1_status_proto_msgTypes[7]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -615,7 +886,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{7}
+	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Standing) GetVerdict() *Verdict {
@@ -661,7 +932,7 @@ type Verdict struct {
 
 func (x *Verdict) Reset() {
 	*x = Verdict{}
-	mi := &file_landmark_status_v1_status_proto_msgTypes[8]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -673,7 +944,7 @@ func (x *Verdict) String() string {
 func (*Verdict) ProtoMessage() {}
 
 func (x *Verdict) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_status_v1_status_proto_msgTypes[8]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -686,7 +957,7 @@ func (x *Verdict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Verdict.ProtoReflect.Descriptor instead.
 func (*Verdict) Descriptor() ([]byte, []int) {
-	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{8}
+	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Verdict) GetStatus() Status {
@@ -735,7 +1006,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_landmark_status_v1_status_proto_msgTypes[9]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -747,7 +1018,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_status_v1_status_proto_msgTypes[9]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -760,7 +1031,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{9}
+	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Change) GetTime() *timestamppb.Timestamp {
@@ -813,7 +1084,7 @@ type Landmark struct {
 
 func (x *Landmark) Reset() {
 	*x = Landmark{}
-	mi := &file_landmark_status_v1_status_proto_msgTypes[10]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -825,7 +1096,7 @@ func (x *Landmark) String() string {
 func (*Landmark) ProtoMessage() {}
 
 func (x *Landmark) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_status_v1_status_proto_msgTypes[10]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -838,7 +1109,7 @@ func (x *Landmark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Landmark.ProtoReflect.Descriptor instead.
 func (*Landmark) Descriptor() ([]byte, []int) {
-	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{10}
+	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Landmark) GetDeclared() *v1.Landmark {
@@ -878,14 +1149,32 @@ const file_landmark_status_v1_status_proto_rawDesc = "" +
 	"\x0eHistoryRequest\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\"G\n" +
 	"\x0fHistoryResponse\x124\n" +
-	"\achanges\x18\x01 \x03(\v2\x1a.landmark.status.v1.ChangeR\achanges\"\xa1\x02\n" +
+	"\achanges\x18\x01 \x03(\v2\x1a.landmark.status.v1.ChangeR\achanges\"\x0f\n" +
+	"\rAskersRequest\"x\n" +
+	"\x0eAskersResponse\x12+\n" +
+	"\x03all\x18\x01 \x03(\v2\x19.landmark.status.v1.AskerR\x03all\x129\n" +
+	"\aunknown\x18\x02 \x03(\v2\x1f.landmark.status.v1.UnknownNameR\aunknown\"R\n" +
+	"\vUnknownName\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12/\n" +
+	"\x05asker\x18\x02 \x01(\v2\x19.landmark.status.v1.AskerR\x05asker\"\xd4\x02\n" +
 	"\aService\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12:\n" +
 	"\treadiness\x18\x02 \x01(\v2\x1c.landmark.status.v1.StandingR\treadiness\x128\n" +
 	"\bliveness\x18\x03 \x01(\v2\x1c.landmark.status.v1.StandingR\bliveness\x126\n" +
 	"\astartup\x18\x04 \x01(\v2\x1c.landmark.status.v1.StandingR\astartup\x12\x18\n" +
 	"\adrained\x18\x05 \x01(\bR\adrained\x12:\n" +
-	"\tlandmarks\x18\x06 \x03(\v2\x1c.landmark.status.v1.LandmarkR\tlandmarks\"\xc4\x01\n" +
+	"\tlandmarks\x18\x06 \x03(\v2\x1c.landmark.status.v1.LandmarkR\tlandmarks\x121\n" +
+	"\x06askers\x18\a \x03(\v2\x19.landmark.status.v1.AskerR\x06askers\"\x82\x02\n" +
+	"\x05Asker\x12\x18\n" +
+	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x1b\n" +
+	"\tfront_end\x18\x02 \x01(\tR\bfrontEnd\x12/\n" +
+	"\x05asked\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x05asked\x12\x1d\n" +
+	"\n" +
+	"per_second\x18\x04 \x01(\x01R\tperSecond\x12(\n" +
+	"\x10usual_per_second\x18\x05 \x01(\x01R\x0eusualPerSecond\x12\x14\n" +
+	"\x05total\x18\x06 \x01(\x04R\x05total\x12\x1a\n" +
+	"\bwatching\x18\a \x01(\rR\bwatching\x12\x16\n" +
+	"\x06silent\x18\b \x01(\bR\x06silent\"\xc4\x01\n" +
 	"\bStanding\x125\n" +
 	"\averdict\x18\x01 \x01(\v2\x1b.landmark.status.v1.VerdictR\averdict\x126\n" +
 	"\tfacts_age\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\bfactsAge\x12/\n" +
@@ -926,11 +1215,12 @@ const file_landmark_status_v1_status_proto_rawDesc = "" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bSTATE_OK\x10\x01\x12\x12\n" +
 	"\x0eSTATE_DEGRADED\x10\x02\x12\x11\n" +
-	"\rSTATE_FAILING\x10\x032\x80\x02\n" +
+	"\rSTATE_FAILING\x10\x032\xd1\x02\n" +
 	"\rStatusService\x12K\n" +
 	"\x04List\x12\x1f.landmark.status.v1.ListRequest\x1a .landmark.status.v1.ListResponse0\x01\x12N\n" +
 	"\x05Watch\x12 .landmark.status.v1.WatchRequest\x1a!.landmark.status.v1.WatchResponse0\x01\x12R\n" +
-	"\aHistory\x12\".landmark.status.v1.HistoryRequest\x1a#.landmark.status.v1.HistoryResponseBKZIgithub.com/landmark-health/landmark/proto/gen/landmark/status/v1;statusv1b\x06proto3"
+	"\aHistory\x12\".landmark.status.v1.HistoryRequest\x1a#.landmark.status.v1.HistoryResponse\x12O\n" +
+	"\x06Askers\x12!.landmark.status.v1.AskersRequest\x1a\".landmark.status.v1.AskersResponseBKZIgithub.com/landmark-health/landmark/proto/gen/landmark/status/v1;statusv1b\x06proto3"
 
 var (
 	file_landmark_status_v1_status_proto_rawDescOnce sync.Once
@@ -945,7 +1235,7 @@ func file_landmark_status_v1_status_proto_rawDescGZIP() []byte {
 }
 
 var file_landmark_status_v1_status_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_landmark_status_v1_status_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_landmark_status_v1_status_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_landmark_status_v1_status_proto_goTypes = []any{
 	(Status)(0),                   // 0: landmark.status.v1.Status
 	(Cause)(0),                    // 1: landmark.status.v1.Cause
@@ -956,48 +1246,59 @@ var file_landmark_status_v1_status_proto_goTypes = []any{
 	(*WatchResponse)(nil),         // 6: landmark.status.v1.WatchResponse
 	(*HistoryRequest)(nil),        // 7: landmark.status.v1.HistoryRequest
 	(*HistoryResponse)(nil),       // 8: landmark.status.v1.HistoryResponse
-	(*Service)(nil),               // 9: landmark.status.v1.Service
-	(*Standing)(nil),              // 10: landmark.status.v1.Standing
-	(*Verdict)(nil),               // 11: landmark.status.v1.Verdict
-	(*Change)(nil),                // 12: landmark.status.v1.Change
-	(*Landmark)(nil),              // 13: landmark.status.v1.Landmark
-	(*durationpb.Duration)(nil),   // 14: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
-	(*v1.Landmark)(nil),           // 16: landmark.report.v1.Landmark
-	(*v1.Fact)(nil),               // 17: landmark.report.v1.Fact
+	(*AskersRequest)(nil),         // 9: landmark.status.v1.AskersRequest
+	(*AskersResponse)(nil),        // 10: landmark.status.v1.AskersResponse
+	(*UnknownName)(nil),           // 11: landmark.status.v1.UnknownName
+	(*Service)(nil),               // 12: landmark.status.v1.Service
+	(*Asker)(nil),                 // 13: landmark.status.v1.Asker
+	(*Standing)(nil),              // 14: landmark.status.v1.Standing
+	(*Verdict)(nil),               // 15: landmark.status.v1.Verdict
+	(*Change)(nil),                // 16: landmark.status.v1.Change
+	(*Landmark)(nil),              // 17: landmark.status.v1.Landmark
+	(*durationpb.Duration)(nil),   // 18: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
+	(*v1.Landmark)(nil),           // 20: landmark.report.v1.Landmark
+	(*v1.Fact)(nil),               // 21: landmark.report.v1.Fact
 }
 var file_landmark_status_v1_status_proto_depIdxs = []int32{
-	9,  // 0: landmark.status.v1.ListResponse.service:type_name -> landmark.status.v1.Service
-	9,  // 1: landmark.status.v1.WatchResponse.service:type_name -> landmark.status.v1.Service
-	12, // 2: landmark.status.v1.HistoryResponse.changes:type_name -> landmark.status.v1.Change
-	10, // 3: landmark.status.v1.Service.readiness:type_name -> landmark.status.v1.Standing
-	10, // 4: landmark.status.v1.Service.liveness:type_name -> landmark.status.v1.Standing
-	10, // 5: landmark.status.v1.Service.startup:type_name -> landmark.status.v1.Standing
-	13, // 6: landmark.status.v1.Service.landmarks:type_name -> landmark.status.v1.Landmark
-	11, // 7: landmark.status.v1.Standing.verdict:type_name -> landmark.status.v1.Verdict
-	14, // 8: landmark.status.v1.Standing.facts_age:type_name -> google.protobuf.Duration
-	14, // 9: landmark.status.v1.Standing.stood:type_name -> google.protobuf.Duration
-	0,  // 10: landmark.status.v1.Verdict.status:type_name -> landmark.status.v1.Status
-	1,  // 11: landmark.status.v1.Verdict.cause:type_name -> landmark.status.v1.Cause
-	15, // 12: landmark.status.v1.Change.time:type_name -> google.protobuf.Timestamp
-	11, // 13: landmark.status.v1.Change.readiness:type_name -> landmark.status.v1.Verdict
-	11, // 14: landmark.status.v1.Change.liveness:type_name -> landmark.status.v1.Verdict
-	11, // 15: landmark.status.v1.Change.startup:type_name -> landmark.status.v1.Verdict
-	13, // 16: landmark.status.v1.Change.landmarks:type_name -> landmark.status.v1.Landmark
-	16, // 17: landmark.status.v1.Landmark.declared:type_name -> landmark.report.v1.Landmark
-	2,  // 18: landmark.status.v1.Landmark.state:type_name -> landmark.status.v1.State
-	17, // 19: landmark.status.v1.Landmark.fact:type_name -> landmark.report.v1.Fact
-	3,  // 20: landmark.status.v1.StatusService.List:input_type -> landmark.status.v1.ListRequest
-	5,  // 21: landmark.status.v1.StatusService.Watch:input_type -> landmark.status.v1.WatchRequest
-	7,  // 22: landmark.status.v1.StatusService.History:input_type -> landmark.status.v1.HistoryRequest
-	4,  // 23: landmark.status.v1.StatusService.List:output_type -> landmark.status.v1.ListResponse
-	6,  // 24: landmark.status.v1.StatusService.Watch:output_type -> landmark.status.v1.WatchResponse
-	8,  // 25: landmark.status.v1.StatusService.History:output_type -> landmark.status.v1.HistoryResponse
-	23, // [23:26] is the sub-list for method output_type
-	20, // [20:23] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	12, // 0: landmark.status.v1.ListResponse.service:type_name -> landmark.status.v1.Service
+	12, // 1: landmark.status.v1.WatchResponse.service:type_name -> landmark.status.v1.Service
+	16, // 2: landmark.status.v1.HistoryResponse.changes:type_name -> landmark.status.v1.Change
+	13, // 3: landmark.status.v1.AskersResponse.all:type_name -> landmark.status.v1.Asker
+	11, // 4: landmark.status.v1.AskersResponse.unknown:type_name -> landmark.status.v1.UnknownName
+	13, // 5: landmark.status.v1.UnknownName.asker:type_name -> landmark.status.v1.Asker
+	14, // 6: landmark.status.v1.Service.readiness:type_name -> landmark.status.v1.Standing
+	14, // 7: landmark.status.v1.Service.liveness:type_name -> landmark.status.v1.Standing
+	14, // 8: landmark.status.v1.Service.startup:type_name -> landmark.status.v1.Standing
+	17, // 9: landmark.status.v1.Service.landmarks:type_name -> landmark.status.v1.Landmark
+	13, // 10: landmark.status.v1.Service.askers:type_name -> landmark.status.v1.Asker
+	18, // 11: landmark.status.v1.Asker.asked:type_name -> google.protobuf.Duration
+	15, // 12: landmark.status.v1.Standing.verdict:type_name -> landmark.status.v1.Verdict
+	18, // 13: landmark.status.v1.Standing.facts_age:type_name -> google.protobuf.Duration
+	18, // 14: landmark.status.v1.Standing.stood:type_name -> google.protobuf.Duration
+	0,  // 15: landmark.status.v1.Verdict.status:type_name -> landmark.status.v1.Status
+	1,  // 16: landmark.status.v1.Verdict.cause:type_name -> landmark.status.v1.Cause
+	19, // 17: landmark.status.v1.Change.time:type_name -> google.protobuf.Timestamp
+	15, // 18: landmark.status.v1.Change.readiness:type_name -> landmark.status.v1.Verdict
+	15, // 19: landmark.status.v1.Change.liveness:type_name -> landmark.status.v1.Verdict
+	15, // 20: landmark.status.v1.Change.startup:type_name -> landmark.status.v1.Verdict
+	17, // 21: landmark.status.v1.Change.landmarks:type_name -> landmark.status.v1.Landmark
+	20, // 22: landmark.status.v1.Landmark.declared:type_name -> landmark.report.v1.Landmark
+	2,  // 23: landmark.status.v1.Landmark.state:type_name -> landmark.status.v1.State
+	21, // 24: landmark.status.v1.Landmark.fact:type_name -> landmark.report.v1.Fact
+	3,  // 25: landmark.status.v1.StatusService.List:input_type -> landmark.status.v1.ListRequest
+	5,  // 26: landmark.status.v1.StatusService.Watch:input_type -> landmark.status.v1.WatchRequest
+	7,  // 27: landmark.status.v1.StatusService.History:input_type -> landmark.status.v1.HistoryRequest
+	9,  // 28: landmark.status.v1.StatusService.Askers:input_type -> landmark.status.v1.AskersRequest
+	4,  // 29: landmark.status.v1.StatusService.List:output_type -> landmark.status.v1.ListResponse
+	6,  // 30: landmark.status.v1.StatusService.Watch:output_type -> landmark.status.v1.WatchResponse
+	8,  // 31: landmark.status.v1.StatusService.History:output_type -> landmark.status.v1.HistoryResponse
+	10, // 32: landmark.status.v1.StatusService.Askers:output_type -> landmark.status.v1.AskersResponse
+	29, // [29:33] is the sub-list for method output_type
+	25, // [25:29] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_landmark_status_v1_status_proto_init() }
@@ -1011,7 +1312,7 @@ func file_landmark_status_v1_status_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_landmark_status_v1_status_proto_rawDesc), len(file_landmark_status_v1_status_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   11,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -25,6 +25,7 @@ const (
 	StatusService_List_FullMethodName    = "/landmark.status.v1.StatusService/List"
 	StatusService_Watch_FullMethodName   = "/landmark.status.v1.StatusService/Watch"
 	StatusService_History_FullMethodName = "/landmark.status.v1.StatusService/History"
+	StatusService_Askers_FullMethodName  = "/landmark.status.v1.StatusService/Askers"
 )
 
 // StatusServiceClient is the client API for StatusService service.
@@ -45,6 +46,9 @@ type StatusServiceClient interface {
 	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error)
 	// History tells the last changes of one service.
 	History(ctx context.Context, in *HistoryRequest, opts ...grpc.CallOption) (*HistoryResponse, error)
+	// Askers tells who asks about no one service: about all together, or for
+	// names that nobody knows. A service's own askers are told with it.
+	Askers(ctx context.Context, in *AskersRequest, opts ...grpc.CallOption) (*AskersResponse, error)
 }
 
 type statusServiceClient struct {
@@ -103,6 +107,16 @@ func (c *statusServiceClient) History(ctx context.Context, in *HistoryRequest, o
 	return out, nil
 }
 
+func (c *statusServiceClient) Askers(ctx context.Context, in *AskersRequest, opts ...grpc.CallOption) (*AskersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AskersResponse)
+	err := c.cc.Invoke(ctx, StatusService_Askers_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // StatusServiceServer is the server API for StatusService service.
 // All implementations must embed UnimplementedStatusServiceServer
 // for forward compatibility.
@@ -121,6 +135,9 @@ type StatusServiceServer interface {
 	Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error
 	// History tells the last changes of one service.
 	History(context.Context, *HistoryRequest) (*HistoryResponse, error)
+	// Askers tells who asks about no one service: about all together, or for
+	// names that nobody knows. A service's own askers are told with it.
+	Askers(context.Context, *AskersRequest) (*AskersResponse, error)
 	mustEmbedUnimplementedStatusServiceServer()
 }
 
@@ -139,6 +156,9 @@ func (UnimplementedStatusServiceServer) Watch(*WatchRequest, grpc.ServerStreamin
 }
 func (UnimplementedStatusServiceServer) History(context.Context, *HistoryRequest) (*HistoryResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method History not implemented")
+}
+func (UnimplementedStatusServiceServer) Askers(context.Context, *AskersRequest) (*AskersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Askers not implemented")
 }
 func (UnimplementedStatusServiceServer) mustEmbedUnimplementedStatusServiceServer() {}
 func (UnimplementedStatusServiceServer) testEmbeddedByValue()                       {}
@@ -201,6 +221,24 @@ func _StatusService_History_Handler(srv interface{}, ctx context.Context, dec fu
 	return interceptor(ctx, in, info, handler)
 }
 
+func _StatusService_Askers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AskersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(StatusServiceServer).Askers(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: StatusService_Askers_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(StatusServiceServer).Askers(ctx, req.(*AskersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // StatusService_ServiceDesc is the grpc.ServiceDesc for StatusService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -211,6 +249,10 @@ var StatusService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "History",
 			Handler:    _StatusService_History_Handler,
+		},
+		{
+			MethodName: "Askers",
+			Handler:    _StatusService_Askers_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -1,0 +1,122 @@
+package e2e_test
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/landmark-health/landmark/lmp"
+)
+
+// asksSteadily has a director at that address ask for the service four times a
+// second, from a new port each time as keepalived does, until it is stopped.
+func (h *house) asksSteadily(address, service string) (stop func()) {
+	h.t.Helper()
+	ctx, cancel := context.WithCancel(h.t.Context())
+	var asking sync.WaitGroup
+	stop = func() {
+		cancel()
+		asking.Wait()
+	}
+	h.t.Cleanup(stop)
+	request, err := lmp.AppendRequest(nil, lmp.Request{Kind: lmp.KindCheck, Service: []byte(service)}, nil)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	from := net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP(address)}}
+	asking.Go(func() {
+		every := time.NewTicker(250 * time.Millisecond)
+		defer every.Stop()
+		for {
+			conn, err := from.DialContext(ctx, "udp", h.monitor)
+			if err == nil {
+				_, err = conn.Write(request)
+				conn.Close() // it has asked; what it would be told is no matter here
+			}
+			if err != nil && ctx.Err() == nil {
+				h.t.Errorf("asking from %s: %v", address, err)
+				return
+			}
+			select {
+			case <-every.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return stop
+}
+
+// Of two directors one dies, in the night: landmarkd says so, and whoever looks
+// in the morning sees it.
+func TestDeadDirectorIsNoticed(t *testing.T) {
+	probe := healthProbe(t)
+	h := newHouse(t)
+	h.epg("500ms")
+	dies := h.asksSteadily("127.0.0.2", "epg")
+	h.asksSteadily("127.0.0.3", "epg-readiness")
+	h.asksSteadily("127.0.0.3", "")
+	h.asksSteadily("127.0.0.4", "epgg")
+	conn, err := grpc.NewClient("passthrough:///"+h.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	stream, err := healthpb.NewHealthClient(conn).Watch(t.Context(), &healthpb.HealthCheckRequest{Service: "epg-liveness"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	for _, ask := range []asker{landmarkCheck, lmpAsker("tcp", 0), healthProbeAsker(probe)} {
+		h.await(ask, "epg", "SERVING none")
+	}
+	time.Sleep(32 * time.Second) // by then they are steady
+	const steadily = ` +(3\.9|4|4\.1)/s +\d{3} +\d+ ms ago`
+	status, _ := h.landmark(0, "status", "epg")
+	wantLine(t, status, `127\.0\.0\.2 +lmp-udp`+steadily)
+	wantLine(t, status, `127\.0\.0\.3 +lmp-udp`+steadily)
+	wantLine(t, status, `127\.0\.0\.1 +lmp-udp +\S+/s +\d+ +3\d(\.\d)? s ago`)
+	wantLine(t, status, `127\.0\.0\.1 +lmp-tcp +\S+/s +1 +3\d(\.\d)? s ago`)
+	wantLine(t, status, `127\.0\.0\.1 +grpc-check +0/s +1 +3\d(\.\d)? s ago`)
+	wantLine(t, status, `127\.0\.0\.1 +grpc-watch +0/s +1 +watching`)
+	status, _ = h.landmark(0, "status")
+	wantLine(t, status, `epg +SERVING .* by 6, 0 ms ago`) // who watches asks now
+	wantLine(t, status, `all services +127\.0\.0\.3 +lmp-udp`+steadily)
+	wantLine(t, status, `unknown: epgg +127\.0\.0\.4 +lmp-udp`+steadily)
+
+	dies()
+	time.Sleep(8 * time.Second)
+	h.sidecar.awaitLine(`msg="an asker has fallen silent" service=epg asker=127.0.0.2 by=lmp-udp silent_for=1`)
+	status, _ = h.landmark(0, "status")
+	wantLine(t, status, `epg +SERVING .* by 6, 1 silent`)
+	status, _ = h.landmark(0, "status", "epg")
+	wantLine(t, status, `127\.0\.0\.2 +lmp-udp +\S+/s +\d{3} +silent for 1\d(\.\d)? s, asked (3\.9|4|4\.1)/s before`)
+	wantLine(t, status, `127\.0\.0\.3 +lmp-udp`+steadily)
+	var document struct {
+		Services []struct {
+			Askers []struct {
+				Address string
+				Silent  bool
+			}
+		}
+	}
+	inJSON, _ := h.landmark(0, "status", "-o", "json", "epg")
+	if err := json.Unmarshal([]byte(inJSON), &document); err != nil {
+		t.Fatal(err)
+	}
+	if askers := document.Services[0].Askers; len(askers) != 6 || askers[0].Address != "127.0.0.2" || !askers[0].Silent || askers[1].Silent {
+		t.Errorf("in JSON the askers are %+v", askers)
+	}
+
+	h.asksSteadily("127.0.0.2", "epg")
+	h.sidecar.awaitLine(`msg="an asker is back" service=epg asker=127.0.0.2`)
+}
