@@ -38,6 +38,21 @@ func (a *asker) send(to netip.AddrPort, b []byte) {
 	}
 }
 
+// settle asks until there is an answer. Of a device
+// that has just come up the kernel loses a datagram now and then.
+func (a *asker) settle(at netip.AddrPort, b []byte) {
+	a.t.Helper()
+	in := make([]byte, 65536)
+	for over := time.Now().Add(patience); time.Now().Before(over); {
+		a.send(at, b)
+		a.conn.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+		if _, err := a.conn.Read(in); err == nil {
+			return
+		}
+	}
+	a.t.Fatalf("%v does not answer", at)
+}
+
 // receive waits for a datagram.
 func (a *asker) receive() (b []byte, from netip.AddrPort) {
 	a.t.Helper()

@@ -100,6 +100,7 @@ func TestEveryKindOfDestination(t *testing.T) {
 	r, _ := newRegistry(t)
 	s := serve(t, Config{Address: ":0", Source: r})
 	for _, address := range []string{"10.9.9.1", "10.9.9.2", "fd09::1", "fd09::2", "fe80::9%d0"} {
+		newAsker(t, s.at(address)).settle(s.at(address), check(t, "epg"))
 		s.answersAt(t, s.at(address)) // no subtest, for that has a goroutine of its own
 	}
 	good := check(t, "epg")
