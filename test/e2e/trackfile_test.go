@@ -32,19 +32,16 @@ type written struct {
 // directory.
 type director struct {
 	*process
-	t       *testing.T
-	dir     string
-	targets []string
-	events  chan written
+	t      *testing.T
+	dir    string
+	args   []string // besides -dir
+	events chan written
 }
 
-// newDirector starts a landmark-watch of the targets in an empty directory.
-func newDirector(t *testing.T, targets ...string) *director {
+// newDirector starts a landmark-watch with the arguments in an empty directory.
+func newDirector(t *testing.T, args ...string) *director {
 	t.Helper()
-	d := &director{t: t, dir: t.TempDir(), events: make(chan written, 1000)}
-	for _, target := range targets {
-		d.targets = append(d.targets, "-target", target)
-	}
+	d := &director{t: t, dir: t.TempDir(), args: args, events: make(chan written, 1000)}
 	// As keepalived 2.2.7 does, which also counts what is closed after writing.
 	fd, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
 	if err != nil {
@@ -62,7 +59,7 @@ func newDirector(t *testing.T, targets ...string) *director {
 
 // startAgain starts the landmark-watch.
 func (d *director) startAgain() {
-	d.process = start(d.t, program("landmark-watch"), append([]string{"-dir", d.dir}, d.targets...)...)
+	d.process = start(d.t, program("landmark-watch"), append([]string{"-dir", d.dir}, d.args...)...)
 }
 
 // read notes what happens to each file that keepalived would read.
@@ -135,7 +132,7 @@ func (d *director) quiet(after string) {
 func TestTrackFileFollows(t *testing.T) {
 	h := newHouse(t)
 	started := time.Now()
-	d := newDirector(t, "rs1="+h.monitor+"/epg,weight=100")
+	d := newDirector(t, "-target", "rs1="+h.monitor+"/epg,weight=100")
 	// No word is held back for longer than the sidecar's own start grace.
 	d.wants(out, "start, with no service", started, 2*time.Second)
 	d.awaitLine("landmark-watch is ready")
@@ -177,7 +174,7 @@ func TestTrackFileFollows(t *testing.T) {
 func TestTrackFileAcrossRestarts(t *testing.T) {
 	h := newHouse(t)
 	server, _ := h.epg("500ms")
-	d := newDirector(t, "rs1="+h.monitor+"/epg")
+	d := newDirector(t, "-target", "rs1="+h.monitor+"/epg")
 	d.wants(in, "start", time.Now(), time.Second)
 	restarts := func() {
 		for _, end := range []func(){func() { h.sidecar.kill() }, func() { h.sidecar.terminate() }, func() { h.sidecar.kill() }} {
@@ -192,6 +189,11 @@ func TestTrackFileAcrossRestarts(t *testing.T) {
 			d.awaitLine("landmark-watch is ready")
 			d.quiet("a restart of landmark-watch")
 		}
+		d.signal(syscall.SIGSTOP)
+		time.Sleep(5 * time.Second)
+		d.signal(syscall.SIGCONT)
+		time.Sleep(1500 * time.Millisecond)
+		d.quiet("a pause of landmark-watch itself")
 	}
 	restarts()
 	server.signal(syscall.SIGUSR1)
@@ -215,9 +217,37 @@ func TestTrackFileAcrossRestarts(t *testing.T) {
 	d.wants(out, "start without a sidecar", begun, 3500*time.Millisecond)
 }
 
+// Where landmarkd has keys, landmark-watch needs one of them.
+func TestTrackFileOfASignedWatch(t *testing.T) {
+	keys := map[string]string{}
+	for name, content := range map[string]string{
+		"landmarkd": "7:" + strings.Repeat("a1", 32), "right": "7:" + strings.Repeat("a1", 32), "wrong": "7:" + strings.Repeat("a2", 32),
+	} {
+		keys[name] = filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(keys[name], []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := newHouse(t, "-monitor-keys", keys["landmarkd"])
+	target := "rs1=" + h.monitor + "/epg"
+	right := newDirector(t, "-key-file", keys["right"], "-target", target)
+	begun := time.Now()
+	wrong, none := newDirector(t, "-key-file", keys["wrong"], "-target", target), newDirector(t, "-target", target)
+	start(t, program("epgd"), "-listen", freeAddress(t), "-agent-socket", h.socket, "-within", "500ms")
+	if w := right.next("start"); w.says == out {
+		right.next("report of the program") // which came after the start grace
+	}
+	if says := right.says("rs1"); says != "0" {
+		t.Errorf("with the key the file says %q", says)
+	}
+	wrong.wants(out, "start with a wrong key", begun, 3500*time.Millisecond)
+	none.wants(out, "start without a key", begun, 3500*time.Millisecond)
+	wrong.awaitLine("closed the connection without an answer")
+}
+
 // One landmark-watch writes to a directory, and says which arguments are wrong.
 func TestLandmarkWatchThatCannotRun(t *testing.T) {
-	d := newDirector(t, "rs1=127.0.0.1:1/epg")
+	d := newDirector(t, "-target", "rs1=127.0.0.1:1/epg")
 	d.wants(out, "start", time.Now(), 4*time.Second)
 	for _, tt := range []struct {
 		code int
