@@ -2,6 +2,7 @@ package probe
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,8 +33,8 @@ type Update struct {
 
 // Watch holds a WATCH of q and tells each answer of it, be it a change or a
 // keep-alive, until ctx is done; then it returns ctx's error. q.Kind is ignored,
-// q.Network is "tcp", and q.MaxAge is the interval of the keep-alive, 1 s if it is
-// 0 and at least 100 ms. A question that cannot be put is an error at once, and so
+// q.Network is "tcp" or empty, and q.MaxAge is the interval of the keep-alive, 1 s
+// if it is 0 and at least 100 ms. A question that cannot be put is an error at once, and so
 // is a silence that is not longer than that interval.
 //
 // A connection that is lost is made again by itself, at once and then at a pace of
@@ -67,7 +68,7 @@ type watcher struct {
 }
 
 func newWatcher(q Question, silence time.Duration, tell func(Update)) (*watcher, error) {
-	q.Kind = lmp.KindWatch
+	q.Kind, q.Network = lmp.KindWatch, cmp.Or(q.Network, "tcp")
 	if err := checkWatch(q); err != nil {
 		return nil, err
 	}

@@ -298,7 +298,6 @@ func TestWatchRefusesQuestions(t *testing.T) {
 	good := Question{Network: "tcp", Address: "127.0.0.1:1"}
 	for name, change := range map[string]func(*Question){
 		"network":    func(q *Question) { q.Network = "udp" },
-		"no network": func(q *Question) { q.Network = "" },
 		"service":    func(q *Question) { q.Service = strings.Repeat("s", 256) },
 		"address":    func(q *Question) { q.Address = "127.0.0.1" },
 		"port":       func(q *Question) { q.Address = "127.0.0.1:65536" },
