@@ -258,6 +258,7 @@ func TestWatchOfNobody(t *testing.T) {
 		watchScene(t, Question{}, func(int, net.Conn) error { return err }, func(s *scene) {
 			s.silence(3*time.Second, says)
 			time.Sleep(time.Hour) // and no more
+			synctest.Wait()
 			if n := len(s.dials); n < 2000 {
 				t.Errorf("%s: in an hour it dialled %d times", says, n)
 			}
