@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"os"
@@ -17,7 +16,7 @@ import (
 type kept struct {
 	*keeper
 	t   *testing.T
-	log *bytes.Buffer
+	log *output
 	end context.CancelFunc
 }
 
@@ -28,7 +27,7 @@ func keeping(t *testing.T, prepare func(path string), test func(*kept)) {
 	dir := t.TempDir()
 	prepare(filepath.Join(dir, "rs1"))
 	synctest.Test(t, func(t *testing.T) {
-		log := new(bytes.Buffer)
+		log := new(output)
 		k := &kept{newKeeper(newTrackFile(dir, "rs1"), slog.New(slog.NewTextHandler(log, nil))), t, log, nil}
 		ctx, end := context.WithCancel(t.Context())
 		k.end = end
