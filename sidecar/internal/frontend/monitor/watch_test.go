@@ -195,6 +195,36 @@ func TestWatchOfASlowAsker(t *testing.T) {
 	})
 }
 
+// Those who take nothing keep nobody from being told at once.
+func TestManyWatches(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bubble) {
+		b.keepFresh()
+		var taking, deaf []*watching
+		for range 200 {
+			taking, deaf = append(taking, b.watching("epg", time.Hour)), append(deaf, b.watching("epg", 0))
+		}
+		for _, w := range taking {
+			w.wants(0, lmp.StatusServing, lmp.CauseNone)
+		}
+		if _, err := b.registry.Drain("epg", 0); err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range taking {
+			w.wants(0, lmp.StatusNotServing, lmp.CauseDraining)
+		}
+		begun := time.Now()
+		for _, w := range deaf {
+			<-w.done
+		}
+		if took := time.Since(begun); took != streams.Unfinished {
+			t.Errorf("the deaf were kept for %v", took)
+		}
+		for _, w := range taking {
+			w.end()
+		}
+	})
+}
+
 // The next frame on its connection ends a WATCH, and is answered.
 func TestNextFrameEndsAWatch(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bubble) {
