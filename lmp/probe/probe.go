@@ -1,5 +1,6 @@
 // Package probe asks a Landmark sidecar how a service is, by the monitoring
-// protocol of package lmp. [Ask] puts one question and waits for its answer.
+// protocol of package lmp. [Ask] puts one question and waits for its answer;
+// [Watch] has each change told, and knows silence from health.
 package probe
 
 import (
@@ -29,7 +30,7 @@ var ErrRefused = errors.New("the server closed the connection without an answer"
 type Question struct {
 	Network string        // "udp" or "tcp"
 	Address string        // HOST:PORT of the sidecar
-	Kind    lmp.Kind      // lmp.KindCheck or lmp.KindDescribe
+	Kind    lmp.Kind      // lmp.KindCheck or lmp.KindDescribe; Watch has its own
 	Service string        // at most 255 bytes; "" is the whole of all services
 	MaxAge  time.Duration // how old the facts may be; 0 leaves it to the service
 	Key     *lmp.Key      // signs the question and must have signed the answer; nil for neither

@@ -51,16 +51,25 @@ func askStream(ctx context.Context, conn net.Conn, e *exchange) (lmp.Answer, err
 	// A server that has refused already may make the write fail, so what was
 	// read decides.
 	_, writeErr := conn.Write(e.request)
-	frame, err := readFrame(conn)
+	answer, err := e.read(conn)
 	switch {
 	case err == nil:
-		return e.answer(frame)
+		return answer, nil
 	case ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded):
 		return lmp.Answer{}, gaveUp(ctx, errSilence)
 	case errors.Is(err, ErrRefused) || writeErr == nil:
 		return lmp.Answer{}, err
 	}
 	return lmp.Answer{}, writeErr
+}
+
+// read reads one answer; nothing else may come.
+func (e *exchange) read(r io.Reader) (lmp.Answer, error) {
+	frame, err := readFrame(r)
+	if err != nil {
+		return lmp.Answer{}, err
+	}
+	return e.answer(frame)
 }
 
 // readFrame reads one whole frame. The error matches ErrRefused if the stream ends

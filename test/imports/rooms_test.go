@@ -68,6 +68,7 @@ var rooms = []room{
 	{path: "cmd/landmark", imports: []string{"cmd/landmark/snippet", "sidecar/sockets", status, report, admin}},
 	{path: "cmd/landmark/snippet", imports: []string{"lmp", "sidecar/names"}, noGRPC: true},
 	{path: "cmd/landmark-check", imports: []string{"lmp", "lmp/probe"}, stdlib: true},
+	{path: "cmd/landmark-watch", imports: []string{"lmp", "lmp/probe"}, stdlib: true},
 	{path: "examples/epgd", imports: []string{"agent", "agent/landmark"}},
 
 	{path: "test/bench", imports: []string{"agent", "agent/landmark", report, intake}},

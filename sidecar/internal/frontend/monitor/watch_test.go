@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -194,6 +195,36 @@ func TestWatchOfASlowAsker(t *testing.T) {
 	})
 }
 
+// Those who take nothing keep nobody from being told at once.
+func TestManyWatches(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bubble) {
+		b.keepFresh()
+		var taking, deaf []*watching
+		for range 200 {
+			taking, deaf = append(taking, b.watching("epg", time.Hour)), append(deaf, b.watching("epg", 0))
+		}
+		for _, w := range taking {
+			w.wants(0, lmp.StatusServing, lmp.CauseNone)
+		}
+		if _, err := b.registry.Drain("epg", 0); err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range taking {
+			w.wants(0, lmp.StatusNotServing, lmp.CauseDraining)
+		}
+		begun := time.Now()
+		for _, w := range deaf {
+			<-w.done
+		}
+		if took := time.Since(begun); took != streams.Unfinished {
+			t.Errorf("the deaf were kept for %v", took)
+		}
+		for _, w := range taking {
+			w.end()
+		}
+	})
+}
+
 // The next frame on its connection ends a WATCH, and is answered.
 func TestNextFrameEndsAWatch(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bubble) {
@@ -254,16 +285,24 @@ func TestMalformedFrameInAWatch(t *testing.T) {
 	})
 }
 
-// unsettled is a source whose memory is not to be told before it is settled.
+// unsettled is a source whose memory is not to be told while it has a channel,
+// until that is closed.
 type unsettled struct {
 	Source
-	settled chan struct{}
+	until atomic.Pointer[chan struct{}]
+}
+
+// unsettle has the source settled no more, until the returned function is called.
+func (u *unsettled) unsettle() (settle func()) {
+	until := make(chan struct{})
+	u.until.Store(&until)
+	return func() { close(until) }
 }
 
 func (u *unsettled) Look(name []byte, maxAge time.Duration) (registry.Answer, bool) {
 	a, settled := u.Source.Look(name, maxAge)
 	select {
-	case <-u.settled:
+	case <-*u.until.Load():
 		return a, settled
 	default:
 		return a, false
@@ -272,7 +311,7 @@ func (u *unsettled) Look(name []byte, maxAge time.Duration) (registry.Answer, bo
 
 func (u *unsettled) Ask(ctx context.Context, name []byte, maxAge time.Duration) (registry.Answer, error) {
 	select {
-	case <-u.settled:
+	case <-*u.until.Load():
 		return u.Source.Ask(ctx, name, maxAge)
 	case <-ctx.Done():
 		return registry.Answer{}, ctx.Err()
@@ -283,21 +322,22 @@ func (u *unsettled) Ask(ctx context.Context, name []byte, maxAge time.Duration) 
 // remembers: not at first, and not upon news or when a keep-alive is due.
 func TestWatchWaitsUntilItIsSettled(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bubble) {
-		source := &unsettled{b.config.Source, make(chan struct{})}
+		source := &unsettled{Source: b.config.Source}
 		b.config.Source = source
+		settle := source.unsettle()
 		w := b.watching("epg", 0)
 		w.silent(900 * time.Millisecond)
-		close(source.settled)
+		settle()
 		w.wants(0, lmp.StatusServing, lmp.CauseNone)
 
-		source.settled = make(chan struct{})
+		settle = source.unsettle()
 		b.program.report(0, wedged())
 		w.silent(3 * time.Second)
 		b.program.session.Lost()
-		close(source.settled)
+		settle()
 		w.wants(0, lmp.StatusNotServing, lmp.CauseLost)
 
-		source.settled = make(chan struct{})
+		source.unsettle()
 		w.silent(3 * time.Second)
 		b.stop() // while it waits
 		b.closesAfter(w.done, 0)

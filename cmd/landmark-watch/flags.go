@@ -1,0 +1,67 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+
+	"github.com/landmark-health/landmark/lmp"
+)
+
+// options are what the command line asks for.
+type options struct {
+	dir     string
+	targets []target
+	key     *lmp.Key // nil = none
+	version bool
+}
+
+// parseFlags reads the command line. It writes to stdout only if it was asked for
+// help.
+func parseFlags(args []string, stdout io.Writer) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("landmark-watch", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // one line will do, and that is the error
+	flags.StringVar(&o.dir, "dir", "", "write the track files into `DIR`, which must exist; best under /run")
+	flags.Func("target", "keep DIR/NAME true to a service, as `NAME=HOST:PORT/SERVICE[,weight=N]`; may be repeated", func(s string) error {
+		t, err := parseTarget(s)
+		o.targets = append(o.targets, t)
+		return err
+	})
+	keyFile := flags.String("key-file", "", "sign with the first key of `FILE`, and take signed answers only")
+	flags.BoolVar(&o.version, "version", false, "print the version and exit")
+
+	err := flags.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		flags.SetOutput(stdout)
+		flags.PrintDefaults()
+	}
+	if err != nil || o.version {
+		return o, err
+	}
+	if flags.NArg() > 0 {
+		return o, fmt.Errorf("unexpected argument %q; all are flags", flags.Arg(0))
+	}
+	if o.dir == "" {
+		return o, errors.New("-dir is missing: give the directory of keepalived's track files")
+	}
+	if len(o.targets) == 0 {
+		return o, errors.New("-target is missing: give one for each real server, as rs1=10.0.0.7:19533/epg")
+	}
+	names := make(map[string]bool)
+	for _, t := range o.targets {
+		if names[t.name] {
+			return o, fmt.Errorf("-target %s is there twice: each needs a file of its own", t.name)
+		}
+		names[t.name] = true
+	}
+	if *keyFile != "" {
+		keys, err := lmp.ReadKeys(*keyFile)
+		if err != nil {
+			return o, err
+		}
+		o.key = keys[0]
+	}
+	return o, nil
+}
