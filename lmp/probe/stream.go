@@ -17,21 +17,30 @@ import (
 // that it has just accepted. So does a server that refuses the question, which is why
 // that is forgiven once.
 func askByStreams(ctx context.Context, d dialer, e *exchange) (lmp.Answer, error) {
+	var last error // that was borne
 	for forgiven := false; ; {
 		answer, err := askByStream(ctx, d, e)
 		switch {
 		case err == nil:
 			return answer, nil
+		case last != nil && outOfTime(ctx, err): // which tells less than the last
+			return lmp.Answer{}, gaveUp(ctx, last)
 		case errors.Is(err, ErrRefused) && !forgiven:
 			forgiven = true
 		case !errors.Is(err, syscall.ECONNREFUSED):
 			return lmp.Answer{}, err
 		}
+		last = err
 		pause(ctx, comeback)
 		if ctx.Err() != nil {
-			return lmp.Answer{}, gaveUp(ctx, err)
+			return lmp.Answer{}, gaveUp(ctx, last)
 		}
 	}
+}
+
+// outOfTime reports whether the end of ctx ended what failed with err.
+func outOfTime(ctx context.Context, err error) bool {
+	return ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // askByStream puts a question on a connection of its own.
@@ -55,7 +64,7 @@ func askStream(ctx context.Context, conn net.Conn, e *exchange) (lmp.Answer, err
 	switch {
 	case err == nil:
 		return answer, nil
-	case ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded):
+	case outOfTime(ctx, err):
 		return lmp.Answer{}, gaveUp(ctx, errSilence)
 	case errors.Is(err, ErrRefused) || writeErr == nil:
 		return lmp.Answer{}, err
