@@ -3,12 +3,17 @@ package registry
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
 
 	"github.com/landmark-health/landmark/sidecar/internal/judge"
 )
+
+// ErrCrowded is that there is no answer: memory may be wrong, and too many wait
+// already for it to be right.
+var ErrCrowded = errors.New("too many wait for an answer already: ask again")
 
 // Look returns what is told of the name at once, from memory, and whether that
 // is all there is to say: it is not where the facts are older than maxAge (0 =
@@ -20,12 +25,21 @@ import (
 // behind it, or one of these words, or empty, for all services together. Look
 // keeps no reference to it, and allocates nothing while a verdict stands.
 func (r *Registry) Look(name []byte, maxAge time.Duration) (a Answer, settled bool) {
-	a, _, settled = r.look(name, maxAge)
-	return a, settled
+	a, _, c := r.look(name, maxAge)
+	return a, c == certain
 }
 
+// certainty is how far what memory says can be told.
+type certainty int
+
+const (
+	uncertain certainty = iota // it may be another once everything was heard
+	outdated                   // it is true, of facts that are older than they are to be
+	certain
+)
+
 // look is Look, and returns the service's own maxAge where the asker has none.
-func (r *Registry) look(name []byte, maxAge time.Duration) (a Answer, wanted time.Duration, settled bool) {
+func (r *Registry) look(name []byte, maxAge time.Duration) (a Answer, wanted time.Duration, c certainty) {
 	service, aspect := resolve(name)
 	now, real := r.clock.Read()
 	if len(service) == 0 {
@@ -36,7 +50,13 @@ func (r *Registry) look(name []byte, maxAge time.Duration) (a Answer, wanted tim
 	} else {
 		a = told(standing{Verdict: judge.UnknownService(now), since: now}, now, real)
 	}
-	return a, maxAge, now == real && !r.held(a) && !outdated(a, aspect, maxAge)
+	switch {
+	case now != real || r.held(a):
+		return a, maxAge, uncertain
+	case pullable(a, aspect, maxAge):
+		return a, maxAge, outdated
+	}
+	return a, maxAge, certain
 }
 
 // held reports whether the answer may be another once all agents have come
@@ -47,10 +67,10 @@ func (r *Registry) held(a Answer) bool {
 	return incomplete && r.grace.left() > 0
 }
 
-// outdated reports whether newer facts could be pulled than the answer's. A
+// pullable reports whether newer facts could be pulled than the answer's. A
 // status that is not serving needs none: what ends it is reported at once. Nor
 // does start-up, which once passed stays passed.
-func outdated(a Answer, aspect judge.Aspect, maxAge time.Duration) bool {
+func pullable(a Answer, aspect judge.Aspect, maxAge time.Duration) bool {
 	return maxAge > 0 && a.Age > maxAge && a.Status == judge.Serving && aspect != judge.Startup
 }
 
@@ -60,31 +80,56 @@ func outdated(a Answer, aspect judge.Aspect, maxAge time.Duration) bool {
 // facts no older than maxAge until the main loops have answered the
 // get-state command, or until ask_timeout, when this asker is told Stalled.
 // Beyond maxWaiting askers, or pullsPerSecond of one service, it answers from
-// memory, with the facts' true age. If ctx is done first, there is no answer,
-// but ctx's error: that an asker went, or that the sidecar stops, is no fact
-// about the program.
+// memory, with the facts' true age; but where memory says Serving and may be
+// wrong, there is no answer, but ErrCrowded. If ctx is done first, there is none
+// either, but ctx's error: that an asker went, or that the sidecar stops, is no
+// fact about the program.
 func (r *Registry) Ask(ctx context.Context, name []byte, maxAge time.Duration) (Answer, error) {
-	a, settled := r.Look(name, maxAge)
-	if settled {
+	a, wanted, c := r.look(name, maxAge)
+	if c == certain {
 		return a, nil
 	}
 	select {
 	case r.waiting <- struct{}{}:
 		defer func() { <-r.waiting }()
 	default:
+		if c == uncertain && a.Status == judge.Serving {
+			return Answer{}, ErrCrowded
+		}
 		return a, nil
 	}
+	for c == uncertain {
+		if err := r.hold(ctx, name); err != nil {
+			return Answer{}, err
+		}
+		a, wanted, c = r.look(name, maxAge)
+	}
+	if c == outdated {
+		return r.askLoops(ctx, name, wanted)
+	}
+	return a, nil
+}
+
+// hold waits until what memory says is not uncertain any more, for all that is
+// known by then, or returns ctx's error.
+func (r *Registry) hold(ctx context.Context, name []byte) error {
 	if err := r.clock.await(ctx); err != nil {
-		return Answer{}, err
+		return err
 	}
-	if err := r.awaitReport(ctx, name); err != nil {
-		return Answer{}, err
+	return r.awaitReport(ctx, name)
+}
+
+// recall returns what memory says, however old the facts, once it is not
+// uncertain, or ctx's error.
+func (r *Registry) recall(ctx context.Context, name []byte) (Answer, error) {
+	for {
+		if a, _, c := r.look(name, 0); c != uncertain {
+			return a, nil
+		}
+		if err := r.hold(ctx, name); err != nil {
+			return Answer{}, err
+		}
 	}
-	a, maxAge, settled = r.look(name, maxAge)
-	if settled || maxAge == 0 {
-		return a, nil
-	}
-	return r.askLoops(ctx, name, maxAge)
 }
 
 // awaitReport waits until something was reported of the name, or the start
@@ -113,7 +158,7 @@ func (r *Registry) awaitReport(ctx context.Context, name []byte) error {
 func (r *Registry) askLoops(ctx context.Context, name []byte, maxAge time.Duration) (Answer, error) {
 	asked, aspect := r.behind(name)
 	since := r.clock.Now().Add(-maxAge)
-	timeout := askTimeout(asked)
+	timeout, begun := askTimeout(asked), r.clock.ran()
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	for _, s := range asked {
@@ -124,15 +169,18 @@ func (r *Registry) askLoops(ctx context.Context, name []byte, maxAge time.Durati
 			select {
 			case <-pulled:
 			case <-timer.C:
-				a, _ := r.Look(name, 0)
-				return a.unanswered(timeout), nil
+				if left := timeout - (r.clock.ran() - begun); left > 0 {
+					timer.Reset(left) // the sidecar was paused, and heard nobody meanwhile
+					continue
+				}
+				a, err := r.recall(ctx, name)
+				return a.unanswered(timeout), err
 			case <-ctx.Done():
 				return Answer{}, ctx.Err()
 			}
 		}
 	}
-	a, _ := r.Look(name, 0)
-	return a, nil
+	return r.recall(ctx, name)
 }
 
 // behind returns the services that a name is about, and the aspect.

@@ -199,6 +199,105 @@ func TestWaitersAreBounded(t *testing.T) {
 	})
 }
 
+// crowd takes all the room that there is for those who wait.
+func crowd(r *Registry) {
+	for range maxWaiting {
+		r.waiting <- struct{}{}
+	}
+}
+
+// TestNoCrowdIsToldServing holds that who finds no room to wait is not told to
+// be serving what may have died in a pause of the sidecar's.
+func TestNoCrowdIsToldServing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewClock()
+		c.Join()
+		stop := run(c)
+		r := New(c, 0)
+		open(t, r, "epg", "a").pass()
+		stop()
+		time.Sleep(time.Hour) // in which it dies
+		defer run(c)()
+		crowd(r)
+		for _, name := range []string{"epg", "epg-liveness", ""} {
+			if a, err := r.Ask(t.Context(), []byte(name), 0); !errors.Is(err, ErrCrowded) || a.Status == judge.Serving {
+				t.Errorf("behind a pause %q is told to be %v, %v", name, a.Status, err)
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+		if a := ask(t, r, "epg", 0); a.Cause != judge.Stale {
+			t.Errorf("then it is told to be %v, %q", a.Status, a.Cause)
+		}
+	})
+}
+
+// TestNoCrowdIsToldThatAllServe holds the same of all services, while some may
+// be yet to come back.
+func TestNoCrowdIsToldThatAllServe(t *testing.T) {
+	inBubble(t, time.Second, func(t *testing.T, r *Registry) {
+		crowd(r)
+		epg := open(t, r, "epg", "a")
+		epg.pass()
+		if a, err := r.Ask(t.Context(), nil, 0); !errors.Is(err, ErrCrowded) || a.Status == judge.Serving {
+			t.Errorf("in the start grace all services are told to be %v, %v", a.Status, err)
+		}
+		time.Sleep(time.Second)
+		epg.pass()
+		if a := ask(t, r, "", 0); a.Status != judge.Serving {
+			t.Errorf("then they are told to be %v, %q", a.Status, a.Cause)
+		}
+	})
+}
+
+// TestPauseWhileTheLoopIsAsked pauses the sidecar while an asker waits for the
+// main loop. Its answer lies in the socket by the end of the pause, or else what
+// became of the program does.
+func TestPauseWhileTheLoopIsAsked(t *testing.T) {
+	for name, tt := range map[string]struct {
+		meanwhile func(*agent)
+		cause     judge.Cause
+	}{
+		"answered": {(*agent).pass, judge.None},
+		"died":     {func(a *agent) { a.session.Lost() }, judge.Lost},
+		"froze":    {func(*agent) {}, judge.Stale},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := NewClock()
+				c.Join()
+				stop := run(c)
+				r := New(c, 0)
+				epg := open(t, r, "epg", "a")
+				epg.pass()
+				time.Sleep(100 * time.Millisecond)
+				told := make(chan Answer)
+				go func() { told <- ask(t, r, "epg", 50*time.Millisecond) }()
+				synctest.Wait()
+				stop()
+				time.Sleep(10 * time.Second)
+
+				var empty atomic.Bool
+				ctx, cancel := context.WithCancel(t.Context())
+				defer synctest.Wait()
+				defer cancel()
+				go c.Run(ctx, empty.Load)
+				time.Sleep(maxBehind / 2)
+				select {
+				case a := <-told:
+					t.Errorf("before the sockets are read it is told to be %v, %q", a.Status, a.Cause)
+					return
+				default:
+				}
+				tt.meanwhile(epg)
+				empty.Store(true)
+				if a := <-told; a.Cause != tt.cause {
+					t.Errorf("it is told to be %v, %q, want %q", a.Status, a.Cause, tt.cause)
+				}
+			})
+		})
+	}
+}
+
 // TestAskerLeaves holds that who leaves gets no answer, in the start grace and
 // while the main loop is asked, and leaves nothing behind.
 func TestAskerLeaves(t *testing.T) {

@@ -10,7 +10,8 @@ func (r *Registry) Configure(policies map[string]Policy) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.policies = policies
-	services := maps.Clone(*r.services.Load())
+	before := *r.services.Load()
+	services := maps.Clone(before)
 	for name, s := range services {
 		if _, named := policies[name]; !named && s.owner.Load() == nobody {
 			delete(services, name)
@@ -27,6 +28,11 @@ func (r *Registry) Configure(policies map[string]Policy) {
 	r.overall.update()
 	for name := range services {
 		r.watches.wake(name)
+	}
+	for name := range before {
+		if services[name] == nil {
+			r.watches.wake(name) // it is unknown now
+		}
 	}
 }
 

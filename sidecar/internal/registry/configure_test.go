@@ -28,9 +28,14 @@ func TestConfiguredServiceIsExpected(t *testing.T) {
 				t.Errorf("%q is %v, %q", name, a.Status, a.Cause)
 			}
 		}
+		news := r.Watch([]byte("epg"))
+		defer news.Close()
 		r.Configure(nil)
 		if a := look(r, "epg"); a.Cause != judge.UnknownName {
 			t.Errorf("expected no more it is %v, %q", a.Status, a.Cause)
+		}
+		if !pending(news) {
+			t.Error("that it is expected no more is no news")
 		}
 		if a := look(r, ""); a.Status != judge.Serving {
 			t.Errorf("the whole is %v, %q", a.Status, a.Cause)

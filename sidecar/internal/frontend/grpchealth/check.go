@@ -27,7 +27,7 @@ func (h *health) Check(ctx context.Context, q *healthpb.HealthCheckRequest) (*he
 	name := []byte(q.GetService())
 	answer, err := h.source.Ask(ctx, name, maxAge)
 	if err != nil {
-		return nil, status.FromContextError(err).Err()
+		return nil, noAnswer(err)
 	}
 	h.askers.Note(question(name, &answer), asker(ctx, askers.GRPCCheck), time.Duration(answer.At()))
 	if answer.Status == judge.ServiceUnknown {

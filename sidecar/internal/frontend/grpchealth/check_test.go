@@ -113,3 +113,18 @@ func TestStatusesBearTheNumbersOfTheProtocol(t *testing.T) {
 		}
 	}
 }
+
+// crowded is a source with whom too many wait already.
+type crowded struct{ Source }
+
+func (crowded) Ask(context.Context, []byte, time.Duration) (registry.Answer, error) {
+	return registry.Answer{}, registry.ErrCrowded
+}
+
+func TestCheckInACrowdIsUnavailable(t *testing.T) {
+	h := &health{source: crowded{}}
+	r, err := h.Check(t.Context(), &healthpb.HealthCheckRequest{Service: "epg"})
+	if r != nil || status.Code(err) != codes.Unavailable {
+		t.Errorf("%v, %v, want %v", r, err, codes.Unavailable)
+	}
+}

@@ -12,9 +12,9 @@ import (
 // own server does.
 const maxListed = 100
 
-// List tells the status, from memory, of every service that was reported and,
+// List tells the status, by facts of any age, of every service that was reported and,
 // as "", of all together. The names of a service's aspects are not listed.
-func (h *health) List(context.Context, *healthpb.HealthListRequest) (*healthpb.HealthListResponse, error) {
+func (h *health) List(ctx context.Context, _ *healthpb.HealthListRequest) (*healthpb.HealthListResponse, error) {
 	names := append(h.source.Names(), "")
 	if len(names) > maxListed {
 		return nil, status.Errorf(codes.ResourceExhausted,
@@ -22,7 +22,10 @@ func (h *health) List(context.Context, *healthpb.HealthListRequest) (*healthpb.H
 	}
 	statuses := make(map[string]*healthpb.HealthCheckResponse, len(names))
 	for _, name := range names {
-		answer, _ := h.source.Look([]byte(name), 0)
+		answer, err := h.source.Ask(ctx, []byte(name), anyAge)
+		if err != nil {
+			return nil, noAnswer(err)
+		}
 		statuses[name] = response(answer)
 	}
 	return &healthpb.HealthListResponse{Statuses: statuses}, nil

@@ -2,7 +2,12 @@ package grpchealth
 
 import (
 	"context"
+	"errors"
+	"math"
 	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
 )
@@ -10,12 +15,23 @@ import (
 // Source is what the front end reads. Its methods may be called by any number
 // of goroutines at once.
 type Source interface {
-	// Look answers from memory, and says whether that settles the question.
-	Look(name []byte, maxAge time.Duration) (a registry.Answer, settled bool)
-	// Ask answers once it is settled, or returns ctx's error.
+	// Ask answers once it is settled, or returns ctx's error or
+	// registry.ErrCrowded.
 	Ask(ctx context.Context, name []byte, maxAge time.Duration) (registry.Answer, error)
 	// Watch subscribes to the changes of what is told of the name.
 	Watch(name []byte) *registry.Subscription
 	// Names returns the names of the services that were reported, sorted.
 	Names() []string
+}
+
+// anyAge is the max_age of who does not have the program asked, whatever the
+// service's own is.
+const anyAge time.Duration = math.MaxInt64
+
+// noAnswer is what the asker is told to whom Ask returned an error.
+func noAnswer(err error) error {
+	if errors.Is(err, registry.ErrCrowded) {
+		return status.Error(codes.Unavailable, err.Error())
+	}
+	return status.FromContextError(err).Err()
 }

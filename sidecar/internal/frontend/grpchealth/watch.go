@@ -11,16 +11,18 @@ import (
 // Watch tells the status of a name, then each change of it, until the asker
 // goes or landmarkd stops. A name that nobody knows is SERVICE_UNKNOWN until
 // somebody reports it. Of the changes during which the asker's flow control
-// holds a message back, only the last is told.
+// holds a message back, only the last is told. The program is not asked for any
+// of it: that it did not answer such a question in time is no change, and so
+// there would be none to take it back.
 func (h *health) Watch(q *healthpb.HealthCheckRequest, stream grpc.ServerStreamingServer[healthpb.HealthCheckResponse]) error {
 	ctx := stream.Context()
 	name := []byte(q.GetService())
 	// Subscribed to before the first question, lest a change fall between.
 	sub := h.source.Watch(name)
 	defer sub.Close()
-	answer, err := h.source.Ask(ctx, name, 0)
+	answer, err := h.source.Ask(ctx, name, anyAge)
 	if err != nil {
-		return status.FromContextError(err).Err()
+		return noAnswer(err)
 	}
 	watch := h.askers.Watch(asker(ctx, askers.GRPCWatch))
 	defer watch.End()
@@ -33,7 +35,9 @@ func (h *health) Watch(q *healthpb.HealthCheckRequest, stream grpc.ServerStreami
 		for answer.Status == told {
 			select {
 			case <-sub.News():
-				answer, _ = h.source.Look(name, 0)
+				if answer, err = h.source.Ask(ctx, name, anyAge); err != nil {
+					return noAnswer(err)
+				}
 			case <-ctx.Done():
 				return status.FromContextError(ctx.Err()).Err()
 			}

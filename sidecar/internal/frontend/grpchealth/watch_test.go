@@ -139,6 +139,41 @@ func TestWatchIsHeldDuringTheStartGrace(t *testing.T) {
 	})
 }
 
+// TestWatchOfAllIsHeldDuringTheStartGrace has all services that are back become
+// well while one that is not has yet to come back.
+func TestWatchOfAllIsHeldDuringTheStartGrace(t *testing.T) {
+	inBubble(t, time.Second, func(t *testing.T, f *fixture) {
+		epg := newProgram(t, f.registry, "epg")
+		epg.start()
+		all, _ := f.watch("")
+		wantTold(t, "starting", all, notServing)
+		epg.work()
+		wantTold(t, "working, in the start grace", all)
+		newProgram(t, f.registry, "vod").stall()
+		time.Sleep(time.Second)
+		epg.work()
+		wantTold(t, "with another that is stalled", all)
+	})
+}
+
+// TestWatchHasNobodyAsked holds that a program which would be too slow for the
+// service's max_age is told as what it is, and not asked.
+func TestWatchHasNobodyAsked(t *testing.T) {
+	inBubble(t, 0, func(t *testing.T, f *fixture) {
+		policy := registry.DefaultPolicy
+		policy.MaxAge = time.Millisecond
+		f.registry.Configure(map[string]registry.Policy{"epg": policy})
+		p := newProgram(t, f.registry, "epg")
+		p.work()
+		time.Sleep(100 * time.Millisecond)
+		messages, _ := f.watch("epg")
+		wantTold(t, "working", messages, serving)
+		if n := len(p.commands); n != 0 {
+			t.Errorf("%d get-state commands were put, want none", n)
+		}
+	})
+}
+
 // slowStream is a stream whose asker takes each message when the test does.
 type slowStream struct {
 	grpc.ServerStreamingServer[healthpb.HealthCheckResponse]

@@ -15,7 +15,8 @@ import (
 type Source interface {
 	// Look answers from memory, and says whether that settles the question.
 	Look(name []byte, maxAge time.Duration) (a registry.Answer, settled bool)
-	// Ask answers once it is settled, or returns ctx's error.
+	// Ask answers once it is settled, or returns ctx's error or
+	// registry.ErrCrowded.
 	Ask(ctx context.Context, name []byte, maxAge time.Duration) (registry.Answer, error)
 }
 
