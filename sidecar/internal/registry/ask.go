@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -14,6 +15,11 @@ import (
 // ErrCrowded is that there is no answer: memory may be wrong, and too many wait
 // already for it to be right.
 var ErrCrowded = errors.New("too many wait for an answer already: ask again")
+
+// AnyAge is the maxAge of who does not have the program asked, whatever the
+// service's own is: of who watches, above all, for nothing would take back what
+// was told because the main loop did not answer in time.
+const AnyAge time.Duration = math.MaxInt64
 
 // Look returns what is told of the name at once, from memory, and whether that
 // is all there is to say: it is not where the facts are older than maxAge (0 =

@@ -6,6 +6,8 @@ import (
 	"google.golang.org/grpc/codes"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
+
+	"github.com/landmark-health/landmark/sidecar/internal/registry"
 )
 
 // maxListed is how many names List tells, "" included: as many as grpc-go's
@@ -22,7 +24,7 @@ func (h *health) List(ctx context.Context, _ *healthpb.HealthListRequest) (*heal
 	}
 	statuses := make(map[string]*healthpb.HealthCheckResponse, len(names))
 	for _, name := range names {
-		answer, err := h.source.Ask(ctx, []byte(name), anyAge)
+		answer, err := h.source.Ask(ctx, []byte(name), registry.AnyAge)
 		if err != nil {
 			return nil, noAnswer(err)
 		}

@@ -3,7 +3,6 @@ package grpchealth
 import (
 	"context"
 	"errors"
-	"math"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -23,10 +22,6 @@ type Source interface {
 	// Names returns the names of the services that were reported, sorted.
 	Names() []string
 }
-
-// anyAge is the max_age of who does not have the program asked, whatever the
-// service's own is.
-const anyAge time.Duration = math.MaxInt64
 
 // noAnswer is what the asker is told to whom Ask returned an error.
 func noAnswer(err error) error {

@@ -6,6 +6,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/landmark-health/landmark/sidecar/internal/askers"
+	"github.com/landmark-health/landmark/sidecar/internal/registry"
 )
 
 // Watch tells the status of a name, then each change of it, until the asker
@@ -20,7 +21,7 @@ func (h *health) Watch(q *healthpb.HealthCheckRequest, stream grpc.ServerStreami
 	// Subscribed to before the first question, lest a change fall between.
 	sub := h.source.Watch(name)
 	defer sub.Close()
-	answer, err := h.source.Ask(ctx, name, anyAge)
+	answer, err := h.source.Ask(ctx, name, registry.AnyAge)
 	if err != nil {
 		return noAnswer(err)
 	}
@@ -35,7 +36,7 @@ func (h *health) Watch(q *healthpb.HealthCheckRequest, stream grpc.ServerStreami
 		for answer.Status == told {
 			select {
 			case <-sub.News():
-				if answer, err = h.source.Ask(ctx, name, anyAge); err != nil {
+				if answer, err = h.source.Ask(ctx, name, registry.AnyAge); err != nil {
 					return noAnswer(err)
 				}
 			case <-ctx.Done():

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/lmp"
+	"github.com/landmark-health/landmark/sidecar/internal/registry"
 )
 
 func TestCheckOverUDP(t *testing.T) {
@@ -172,6 +173,9 @@ func TestDatagramsWithMore(t *testing.T) {
 // as much as fits.
 func TestAnswersAreNoLongerThanTheirRequests(t *testing.T) {
 	r, _ := newRegistry(t)
+	patient := registry.DefaultPolicy
+	patient.StaleAfter = time.Hour // it reports once
+	r.Configure(map[string]registry.Policy{"crowd": patient, "epg": patient})
 	crowd(t, r, "crowd")
 	k := key(t, 1, "a")
 	for name, keys := range map[string]lmp.Keys{"unsigned": nil, "signed": {k}} {

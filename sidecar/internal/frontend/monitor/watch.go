@@ -9,6 +9,7 @@ import (
 
 	"github.com/landmark-health/landmark/lmp"
 	"github.com/landmark-health/landmark/sidecar/internal/askers"
+	"github.com/landmark-health/landmark/sidecar/internal/registry"
 )
 
 const (
@@ -63,9 +64,8 @@ func (s *Server) watch(ctx context.Context, conn net.Conn, frames *frameReader, 
 	defer due.Stop()
 	var last essence
 	for again := true; ; {
-		// Each frame is held until it is settled, as any other answer is. The
-		// max_age of a WATCH is its keep-alive, so the service's own holds here.
-		a, ok := s.settle(ctx, conn, q.Service, 0, out)
+		// Each frame is held until it is settled, as any other answer is.
+		a, ok := s.settle(ctx, conn, q.Service, registry.AnyAge, out)
 		if ok {
 			asker.Note(question(q.Service, &a))
 			answer := translate(q, &a)

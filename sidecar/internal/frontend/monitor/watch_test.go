@@ -127,6 +127,26 @@ func TestWatchKeepAliveAfterAChange(t *testing.T) {
 	})
 }
 
+// A main loop that does not answer one watcher's question would be told to be
+// stalled, and nothing would take that back.
+func TestWatchHasNobodyAsked(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bubble) {
+		policy := registry.DefaultPolicy
+		policy.MaxAge = time.Millisecond
+		b.registry.Configure(map[string]registry.Policy{"epg": policy})
+		time.Sleep(10 * time.Millisecond)
+		w := b.watching("epg", 100*time.Millisecond)
+		w.wants(0, lmp.StatusServing, lmp.CauseNone)
+		w.wants(100*time.Millisecond, lmp.StatusServing, lmp.CauseNone)
+		select {
+		case <-b.program.commands:
+			t.Error("the main loop was asked")
+		default:
+		}
+		w.end()
+	})
+}
+
 // A change that is none of the name that is watched is not told.
 func TestWatchOfAnAspect(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bubble) {
