@@ -71,7 +71,7 @@ func parseFlags(args []string) (check, error) {
 	weighted := false
 	flags.Visit(func(f *flag.Flag) { weighted = weighted || f.Name == "weight" })
 	if weighted && (o.weight < 1 || o.weight > maxWeight) {
-		return check{}, fmt.Errorf("-weight %d is not of 1 to %d", o.weight, maxWeight)
+		return check{}, fmt.Errorf("-weight %d is not from 1 to %d: write the weight that keepalived has for this server", o.weight, maxWeight)
 	}
 	return o.check()
 }
@@ -84,20 +84,20 @@ func (o options) check() (check, error) {
 		Service: o.service,
 		MaxAge:  o.maxAge,
 	}}
-	if _, port, err := net.SplitHostPort(o.addr); err != nil || port == "" {
-		return c, fmt.Errorf("-addr %q is not HOST:PORT, as 10.0.0.7:%d or [2001:db8::7]:%d", o.addr, lmp.Port, lmp.Port)
+	if err := probe.CheckAddress(o.addr); err != nil {
+		return c, fmt.Errorf("-addr %w", err)
 	}
 	if n := len(o.service); n > lmp.MaxService {
 		return c, fmt.Errorf("-service has %d bytes and may have %d", n, lmp.MaxService)
 	}
 	if o.timeout <= 0 {
-		return c, fmt.Errorf("-timeout %v is not more than 0", o.timeout)
+		return c, fmt.Errorf("-timeout %v is not more than 0: write one as 800ms or 3s", o.timeout)
 	}
 	if o.maxAge < 0 {
-		return c, fmt.Errorf("-max-age %v is less than 0", o.maxAge)
+		return c, fmt.Errorf("-max-age %v is less than 0: write one as 250ms, or 0 for the service's own", o.maxAge)
 	}
 	if o.udp && o.tcp {
-		return c, errors.New("-udp and -tcp exclude each other")
+		return c, errors.New("-udp and -tcp exclude each other: give one, or none for UDP")
 	}
 	if o.tcp {
 		c.question.Network = "tcp"

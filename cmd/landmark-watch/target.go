@@ -3,11 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net"
 	"strconv"
 	"strings"
 
 	"github.com/landmark-health/landmark/lmp"
+	"github.com/landmark-health/landmark/lmp/probe"
 )
 
 const (
@@ -39,7 +39,7 @@ func parseTarget(s string) (target, error) {
 	if err := checkName(name); err != nil {
 		return target{}, err
 	}
-	if err := checkAddress(address); err != nil {
+	if err := probe.CheckAddress(address); err != nil {
 		return target{}, err
 	}
 	if n := len(t.service); n > lmp.MaxService {
@@ -78,14 +78,4 @@ func checkName(name string) error {
 
 func alphanumeric(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
-}
-
-func checkAddress(address string) error {
-	host, port, err := net.SplitHostPort(address)
-	if err == nil && host != "" {
-		if n, err := strconv.ParseUint(port, 10, 16); err == nil && n > 0 {
-			return nil
-		}
-	}
-	return fmt.Errorf("%q is not HOST:PORT, as 10.0.0.7:%d or [2001:db8::7]:%d", address, lmp.Port, lmp.Port)
 }
