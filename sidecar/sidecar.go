@@ -243,7 +243,7 @@ func (s *Sidecar) Reload() error {
 	if err != nil {
 		return err
 	}
-	s.services.Configure(policies)
+	s.services.Configure(policies, nil)
 	s.askers.Keep(s.services.Names())
 	return nil
 }
