@@ -1,6 +1,7 @@
 package grpcstatus
 
 import (
+	"cmp"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -82,7 +83,7 @@ func fact(r registry.Record) *reportv1.Fact {
 		Pending: r.Pending,
 		Value:   r.Value,
 		Met:     r.Met,
-		Reason:  r.Why,
+		Reason:  cmp.Or(r.Blind, r.Why),
 	}
 }
 

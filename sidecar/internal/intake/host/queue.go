@@ -1,0 +1,153 @@
+package host
+
+import "time"
+
+// restBetweenLooks is how many times as long as a look took there is none, so
+// that looking at a host's hundred thousand connections takes a twentieth of a
+// core, but
+const restBetweenLooks = 19
+
+// queue is what is known of the connections that wait to be accepted at one
+// place, all listening sockets there together.
+//
+// The kernel tells how many wait at each socket, not for how long. But they are
+// accepted in the order in which they came: the one that waits longest came by
+// the moment at which so many had come as were not all accepted since. Of those
+// accepted only the fewest possible are known: as many as the queue became
+// shorter by; and, where the connections themselves were looked at, all that
+// waited then and do not now. A connection that its client has reset stays in
+// the queue and cannot be looked at, and so counts as one that waited then. The
+// wait is never taken for shorter than it is, but by the time between two
+// readings; it is taken for longer where many come and are accepted between two
+// readings and none is looked at.
+type queue struct {
+	sockets map[uint64]*accepting // by cookie
+	counted time.Duration         // when that was
+	gap     time.Duration         // how long after the time before
+
+	// What was seen when the connections were last looked at.
+	seen  map[uint64]struct{} // cookies
+	ended time.Duration       // when that was
+	took  time.Duration
+}
+
+// accepting is one listening socket.
+type accepting struct {
+	waiting  int
+	accepted uint64 // at least so many, since it was first seen
+	looked   uint64 // arrived, when the connections were last looked at
+	marks    []mark
+}
+
+// mark is that so many connections had arrived at a moment.
+type mark struct {
+	at      time.Duration
+	arrived uint64
+}
+
+func (a *accepting) arrived() uint64 { return a.accepted + uint64(a.waiting) }
+
+// count takes how many wait at each socket now. A socket that is there no more
+// is forgotten.
+func (q *queue) count(sockets []listener, now time.Duration) {
+	known := q.sockets
+	q.gap, q.counted = now-q.counted, now
+	q.sockets = make(map[uint64]*accepting, len(sockets))
+	for _, l := range sockets {
+		a := known[l.cookie]
+		if a == nil {
+			a = &accepting{}
+		}
+		q.sockets[l.cookie] = a
+		before := a.arrived()
+		if fewer := a.waiting - l.queue; fewer > 0 {
+			a.accepted += uint64(fewer)
+		}
+		a.waiting = l.queue
+		if arrived := a.arrived(); arrived > before {
+			a.marks = append(a.marks, mark{now, arrived})
+		}
+		a.forget()
+	}
+}
+
+// doubtful reports whether the connections are to be looked at, since one may
+// have waited for a good part of within, or because the last reading is so long
+// ago that nothing is known of what was accepted meanwhile.
+func (q *queue) doubtful(within, now time.Duration) bool {
+	since, waits := q.since()
+	switch {
+	case !waits:
+		return false
+	case q.gap > within/2:
+		return true
+	}
+	return now-since > within/4 && now-q.ended >= min(restBetweenLooks*q.took, within/4)
+}
+
+// look takes the connections that wait, seen right after count.
+func (q *queue) look(connections []connection, within, begun, now time.Duration) {
+	still, total := 0, 0
+	seen := make(map[uint64]struct{}, len(connections))
+	for _, c := range connections {
+		seen[c.cookie] = struct{}{}
+		if _, before := q.seen[c.cookie]; before {
+			still++
+		}
+	}
+	for _, a := range q.sockets {
+		total += a.waiting
+	}
+	still += max(0, total-len(connections)) // those that were reset
+	for _, a := range q.sockets {
+		if a.looked > uint64(still) {
+			a.accept(a.looked-uint64(still), now)
+		}
+		if still == 0 && q.gap > within/2 {
+			a.accept(a.arrived(), now) // or else some that came in the gap would be as old as it
+		}
+		a.looked = a.arrived()
+	}
+	q.seen, q.ended, q.took = seen, now, now-begun
+}
+
+// since is by when the connection that waits longest had come, and whether
+// there is one.
+func (q *queue) since() (since time.Duration, waits bool) {
+	for _, a := range q.sockets {
+		if len(a.marks) > 0 && (!waits || a.marks[0].at < since) {
+			since, waits = a.marks[0].at, true
+		}
+	}
+	return since, waits
+}
+
+// waiting is how many wait, at all sockets.
+func (q *queue) waiting() (n int) {
+	for _, a := range q.sockets {
+		n += a.waiting
+	}
+	return n
+}
+
+// accept takes it that at least so many were accepted in all, so that those who
+// wait now came later.
+func (a *accepting) accept(atLeast uint64, now time.Duration) {
+	if atLeast <= a.accepted {
+		return
+	}
+	a.accepted = atLeast
+	if a.waiting > 0 {
+		a.marks = append(a.marks, mark{now, a.arrived()})
+	}
+	a.forget()
+}
+
+// forget drops the marks of connections that are all accepted.
+func (a *accepting) forget() {
+	i := 0
+	for i < len(a.marks) && a.marks[i].arrived <= a.accepted {
+		i++
+	}
+	a.marks = a.marks[i:]
+}
