@@ -19,7 +19,7 @@ func BenchmarkReading(b *testing.B) {
 		{"links", func() error { _, err := links(route); return err }},
 		{"arp", func() error { _, err := arpOfAll(); return err }},
 		{"listeners", func() error { _, err := listeners(diag, 5400); return err }},
-		{"waiting", func() error { _, err := waiting(diag, unix.AF_INET, 5400); return err }},
+		{"waiting", func() error { _, err := connections(diag, unix.AF_INET, 5400); return err }},
 	} {
 		b.Run(part.name, func(b *testing.B) {
 			b.ReportAllocs()

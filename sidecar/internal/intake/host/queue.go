@@ -29,6 +29,7 @@ type queue struct {
 	seen  map[uint64]struct{} // cookies
 	ended time.Duration       // when that was
 	took  time.Duration
+	after time.Duration // when they were first counted after that; 0 = not yet
 }
 
 // accepting is one listening socket.
@@ -52,6 +53,9 @@ func (a *accepting) arrived() uint64 { return a.accepted + uint64(a.waiting) }
 func (q *queue) count(sockets []listener, now time.Duration) {
 	known := q.sockets
 	q.gap, q.counted = now-q.counted, now
+	if q.after == 0 {
+		q.after = now
+	}
 	q.sockets = make(map[uint64]*accepting, len(sockets))
 	for _, l := range sockets {
 		a := known[l.cookie]
@@ -101,14 +105,14 @@ func (q *queue) look(connections []connection, within, begun, now time.Duration)
 	still += max(0, total-len(connections)) // those that were reset
 	for _, a := range q.sockets {
 		if a.looked > uint64(still) {
-			a.accept(a.looked-uint64(still), now)
+			a.accept(a.looked-uint64(still), q.after)
 		}
 		if still == 0 && q.gap > within/2 {
 			a.accept(a.arrived(), now) // or else some that came in the gap would be as old as it
 		}
 		a.looked = a.arrived()
 	}
-	q.seen, q.ended, q.took = seen, now, now-begun
+	q.seen, q.ended, q.took, q.after = seen, now, now-begun, 0
 }
 
 // since is by when the connection that waits longest had come, and whether
@@ -130,15 +134,19 @@ func (q *queue) waiting() (n int) {
 	return n
 }
 
-// accept takes it that at least so many were accepted in all, so that those who
-// wait now came later.
-func (a *accepting) accept(atLeast uint64, now time.Duration) {
+// accept takes it that at least so many were accepted in all, and that as many
+// more came than was known since the last look. Which of those that came since
+// then were accepted is not known: all may have come by the moment at.
+func (a *accepting) accept(atLeast uint64, at time.Duration) {
 	if atLeast <= a.accepted {
 		return
 	}
 	a.accepted = atLeast
-	if a.waiting > 0 {
-		a.marks = append(a.marks, mark{now, a.arrived()})
+	for len(a.marks) > 0 && a.marks[len(a.marks)-1].arrived > a.looked {
+		a.marks = a.marks[:len(a.marks)-1]
+	}
+	if a.arrived() > a.looked {
+		a.marks = append(a.marks, mark{at, a.arrived()})
 	}
 	a.forget()
 }

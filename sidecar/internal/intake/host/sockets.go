@@ -93,9 +93,9 @@ func listeners(n *netlink, port uint16) (all []listener, err error) {
 	return all, nil
 }
 
-// waiting are the connections to the port, of one family of sockets, that wait
+// connections are those to the port, of one family of sockets, that wait
 // to be accepted, as far as their clients have not reset them.
-func waiting(n *netlink, family uint8, port uint16) (all []connection, err error) {
+func connections(n *netlink, family uint8, port uint16) (all []connection, err error) {
 	err = n.dump(byFamily, socketsOf(family, established|closeWait, port), func() { all = nil }, func(m []byte) {
 		if len(m) < sizeOfMessage || binary.BigEndian.Uint16(m[4:]) != port || native.Uint32(m[68:]) != 0 {
 			return

@@ -159,11 +159,11 @@ func (v *view) waiting(all, sockets []listener, at netip.AddrPort) ([]connection
 		if !slices.ContainsFunc(sockets, func(l listener) bool { return l.family == family && l.queue > 0 }) {
 			continue
 		}
-		connections, err := waiting(v.diag, family, at.Port())
+		all, err := connections(v.diag, family, at.Port())
 		if err != nil {
 			return nil, remedy("the connections of this host", err)
 		}
-		found = append(found, connections...)
+		found = append(found, all...)
 	}
 	return slices.DeleteFunc(found, func(c connection) bool {
 		own := heard(all, c.to)
