@@ -76,17 +76,10 @@ func (q *queue) count(sockets []listener, now time.Duration) {
 }
 
 // doubtful reports whether the connections are to be looked at, since one may
-// have waited for a good part of within, or because the last reading is so long
-// ago that nothing is known of what was accepted meanwhile.
+// have waited for a good part of within.
 func (q *queue) doubtful(within, now time.Duration) bool {
 	since, waits := q.since()
-	switch {
-	case !waits:
-		return false
-	case q.gap > within/2:
-		return true
-	}
-	return now-since > within/4 && now-q.ended >= min(restBetweenLooks*q.took, within/4)
+	return waits && now-since > within/4 && now-q.ended >= min(restBetweenLooks*q.took, within/4)
 }
 
 // look takes the connections that wait, seen right after count.

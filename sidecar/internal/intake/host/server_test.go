@@ -296,6 +296,14 @@ func TestNothingIsToldBeforeItIsReadAnew(t *testing.T) {
 	p := registry.DefaultPolicy
 	p.Quorum, p.Host = judge.NoneNeeded, []registry.HostLandmark{atPort("127.0.0.1:5400")}
 	s.Configure(map[string]registry.Policy{"epg": p})
+	s.every.Store(int64(time.Hour)) // lest it be read by chance
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer stop()
+	configured := s.begun.Load()
+	running.Go(func() { s.Run(ctx) })
+	eventually(t, "the host is read once more", func() bool { return s.begun.Load() != configured && len(s.wanted) == 0 })
 	l.Close()
 	eventually(t, "the pause is one", func() bool {
 		heard, real := clock.Read()
@@ -304,12 +312,7 @@ func TestNothingIsToldBeforeItIsReadAnew(t *testing.T) {
 	if _, settled := r.Look([]byte("epg"), 0); settled {
 		t.Error("what was read before the pause is taken for the truth")
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	var running sync.WaitGroup
-	defer running.Wait()
-	defer stop()
 	running.Go(func() { clock.Run(ctx, s.ReadEmpty) })
-	running.Go(func() { s.Run(ctx) })
 	if a, err := r.Ask(t.Context(), []byte("epg"), 0); err != nil || a.Cause != judge.Failed {
 		t.Errorf("the first answer is %v, %q, %v", a.Status, a.Cause, err)
 	}
