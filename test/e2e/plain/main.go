@@ -7,27 +7,21 @@ package main
 
 import (
 	"fmt"
+	"log"
 	"net"
 	"os"
 )
 
 func main() {
-	if err := serve(os.Args[1]); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
-
-func serve(address string) error {
-	l, err := net.Listen("tcp", address)
+	l, err := net.Listen("tcp", os.Args[1])
 	if err != nil {
-		return err
+		log.Fatal(err)
 	}
 	fmt.Fprintln(os.Stderr, "plain is ready")
 	for {
 		c, err := l.Accept()
 		if err != nil {
-			return err
+			log.Fatal(err)
 		}
 		fmt.Fprintln(c, "good day")
 		c.Close()

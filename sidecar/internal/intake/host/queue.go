@@ -2,10 +2,9 @@ package host
 
 import "time"
 
-// restBetweenLooks is how many times as long as a look took there is none, so
-// that looking at a host's hundred thousand connections takes a twentieth of a
-// core, but
-const restBetweenLooks = 19
+// restBetweenLooks is how many times as long as a look took there is none: to
+// look at a host's thousands of connections takes a hundredth of a core.
+const restBetweenLooks = 99
 
 // queue is what is known of the connections that wait to be accepted at one
 // place, all listening sockets there together.
