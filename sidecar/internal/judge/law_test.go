@@ -81,7 +81,7 @@ func (w *law) holdHost(t *rapid.T, p Policy, well Verdict, now Instant) {
 	for _, l := range w.facts.Host.Landmarks {
 		if bearsOn(l, Readiness) {
 			vouched = vouched || l.Reached
-			barred = barred || !l.Reached || l.Blind != "" || isFailing(l, now)
+			barred = barred || !l.Reached || l.Blind || isFailing(l, now)
 		}
 	}
 	silent := len(w.facts.Host.Landmarks) > 0 && now.Sub(w.facts.Host.Read) > p.StaleAfter

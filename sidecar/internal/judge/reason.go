@@ -71,8 +71,6 @@ func (l *Landmark) reasonNotWellYet() string {
 	switch {
 	case !l.Reached:
 		return l.Name + " was not read yet"
-	case l.Blind != "":
-		return l.Name + " was never well: " + l.Blind
 	case l.Why != "":
 		return l.Name + " was never well: " + l.Why
 	default:
@@ -97,8 +95,8 @@ func (l *Landmark) reasonStalled(now Instant) string {
 
 func (l *Landmark) reasonFailed(now Instant) string {
 	switch {
-	case l.Blind != "":
-		return l.Name + " cannot be seen: " + l.Blind
+	case l.Blind:
+		return l.Name + " cannot be seen: " + l.Why
 	case !l.Reached:
 		return fmt.Sprintf("%s was never set, made %s, allowed %s", l.Name, ago(now, l.At), span(l.StartWithin))
 	case l.Kind == KindLevel:

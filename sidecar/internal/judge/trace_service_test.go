@@ -180,6 +180,7 @@ func (tr *trace) facts(a *arguments) Landmark {
 	var age, lag time.Duration
 	a.duration("age", &age)
 	a.duration("lag", &lag)
+	why, blind := a.value("why"), a.value("blind")
 	return Landmark{
 		Reached: a.has("reached"),
 		At:      tr.now.Add(-age),
@@ -189,8 +190,8 @@ func (tr *trace) facts(a *arguments) Landmark {
 		Lag:     lag,
 		Value:   a.number("value"),
 		Met:     a.has("met"),
-		Why:     strings.ReplaceAll(a.value("why"), "_", " "),
-		Blind:   strings.ReplaceAll(a.value("blind"), "_", " "),
+		Why:     strings.ReplaceAll(why+blind, "_", " "),
+		Blind:   blind != "",
 	}
 }
 

@@ -44,8 +44,8 @@ type Fact struct {
 	Lag     time.Duration
 	Value   float64
 	Met     bool
+	Blind   bool // of a host's landmark: it could not be read, for the reason Why
 	Why     string
-	Blind   string // of a host's landmark: why it could not be read
 }
 
 // Session is one process that reports.
@@ -139,8 +139,8 @@ func (f *Fact) landmark(declared *judge.Declared, now judge.Instant) judge.Landm
 		Lag:      f.Lag,
 		Value:    f.Value,
 		Met:      f.Met,
-		Why:      f.Why,
 		Blind:    f.Blind,
+		Why:      f.Why,
 	}
 }
 

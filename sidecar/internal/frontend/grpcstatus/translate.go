@@ -1,7 +1,6 @@
 package grpcstatus
 
 import (
-	"cmp"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -83,7 +82,7 @@ func fact(r registry.Record) *reportv1.Fact {
 		Pending: r.Pending,
 		Value:   r.Value,
 		Met:     r.Met,
-		Reason:  cmp.Or(r.Blind, r.Why),
+		Reason:  r.Why,
 	}
 }
 

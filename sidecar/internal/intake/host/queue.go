@@ -15,7 +15,8 @@ const restBetweenLooks = 99
 // accepted only the fewest possible are known: as many as the queue became
 // shorter by; and, where the connections themselves were looked at, all that
 // waited then and do not now. A connection that its client has reset stays in
-// the queue and cannot be looked at, and so counts as one that waited then. The
+// the queue and cannot be looked at, and so what is counted and not seen counts
+// as what waited then. The
 // wait is never taken for shorter than it is, but by the time between two
 // readings; it is taken for longer where many come and are accepted between two
 // readings and none is looked at.
@@ -24,18 +25,20 @@ type queue struct {
 	counted time.Duration         // when that was
 	gap     time.Duration         // how long after the time before
 
-	// What was seen when the connections were last looked at.
-	seen  map[uint64]struct{} // cookies
-	ended time.Duration       // when that was
-	took  time.Duration
-	after time.Duration // when they were first counted after that; 0 = not yet
+	// What was seen when the connections were last looked at, in a reading before
+	// this one, and in this one.
+	seen, toSee map[uint64]struct{} // cookies
+	ended       time.Duration       // when that was
+	took        time.Duration
+	after       time.Duration // when they were first counted after that; 0 = not yet
 }
 
 // accepting is one listening socket.
 type accepting struct {
 	waiting  int
 	accepted uint64 // at least so many, since it was first seen
-	looked   uint64 // arrived, when the connections were last looked at
+	looked   uint64 // arrived, when the connections were last looked at, in a reading before this one
+	toLook   uint64 // in this one
 	marks    []mark
 }
 
@@ -46,6 +49,18 @@ type mark struct {
 }
 
 func (a *accepting) arrived() uint64 { return a.accepted + uint64(a.waiting) }
+
+// turn begins a reading: what was seen in the one before is what is compared
+// with.
+func (q *queue) turn() {
+	if q.toSee == nil {
+		return
+	}
+	q.seen, q.toSee, q.after = q.toSee, nil, 0
+	for _, a := range q.sockets {
+		a.looked = a.toLook
+	}
+}
 
 // count takes how many wait at each socket now. A socket that is there no more
 // is forgotten.
@@ -78,33 +93,42 @@ func (q *queue) count(sockets []listener, now time.Duration) {
 // have waited for a good part of within.
 func (q *queue) doubtful(within, now time.Duration) bool {
 	since, waits := q.since()
-	return waits && now-since > within/4 && now-q.ended >= min(restBetweenLooks*q.took, within/4)
+	return waits && now-since > within/4 && now-q.ended >= min(restBetweenLooks*q.took, within/8)
 }
 
-// look takes the connections that wait, seen right after count.
-func (q *queue) look(connections []connection, within, begun, now time.Duration) {
-	still, total := 0, 0
-	seen := make(map[uint64]struct{}, len(connections))
-	for _, c := range connections {
-		seen[c.cookie] = struct{}{}
-		if _, before := q.seen[c.cookie]; before {
-			still++
+// look takes the connections that wait, seen before the last count and after
+// it, and returns how many more are counted than were seen both times: those
+// that were reset, and those that came or were accepted meanwhile. gap is that
+// the reading before was so long ago that nothing is known of what was accepted
+// since.
+func (q *queue) look(before, after []connection, gap bool, now time.Duration) (unseen int) {
+	earlier := make(map[uint64]struct{}, len(before))
+	for _, c := range before {
+		earlier[c.cookie] = struct{}{}
+	}
+	q.toSee = make(map[uint64]struct{}, len(after))
+	both, still := 0, 0
+	for _, c := range after {
+		q.toSee[c.cookie] = struct{}{}
+		if _, waited := earlier[c.cookie]; waited {
+			both++
+			if _, known := q.seen[c.cookie]; known {
+				still++
+			}
 		}
 	}
-	for _, a := range q.sockets {
-		total += a.waiting
-	}
-	still += max(0, total-len(connections)) // those that were reset
+	unseen = max(0, q.waiting()-both)
+	still += unseen
 	for _, a := range q.sockets {
 		if a.looked > uint64(still) {
 			a.accept(a.looked-uint64(still), q.after)
 		}
-		if still == 0 && q.gap > within/2 {
+		if still == 0 && gap {
 			a.accept(a.arrived(), now) // or else some that came in the gap would be as old as it
 		}
-		a.looked = a.arrived()
+		a.toLook = a.arrived()
 	}
-	q.seen, q.ended, q.took, q.after = seen, now, now-begun, 0
+	return unseen
 }
 
 // since is by when the connection that waits longest had come, and whether

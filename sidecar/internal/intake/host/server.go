@@ -163,7 +163,7 @@ func (s *Server) read() (begun time.Duration, facts map[string][]registry.Fact) 
 		for _, w := range all {
 			fact, err := v.see(&w.HostLandmark, &w.queue, s.now)
 			if err != nil {
-				fact = registry.Fact{Reached: true, Blind: err.Error()}
+				fact = registry.Fact{Reached: true, Blind: true, Why: err.Error()}
 			}
 			s.log(name, w, err)
 			facts[name] = append(facts[name], fact)

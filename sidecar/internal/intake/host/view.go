@@ -112,17 +112,15 @@ func (v *view) seeQueue(l *registry.HostLandmark, q *queue, now func() time.Dura
 		return registry.Fact{}, err
 	}
 	sockets := heard(all, l.Port.Addr())
-	begun := now()
-	q.count(sockets, begun)
+	q.turn()
+	q.count(sockets, now())
 	if len(sockets) == 0 {
-		return registry.Fact{Reached: true, Blind: silence(all, l.Port)}, nil // no queue, and no hang
+		return registry.Fact{Reached: true, Blind: true, Why: silence(all, l.Port)}, nil // no queue, and no hang
 	}
-	if q.doubtful(l.Within, begun) {
-		connections, err := v.waiting(all, sockets, l.Port)
-		if err != nil {
+	if q.doubtful(l.Within, now()) {
+		if err := v.lookInto(l, q, now); err != nil {
 			return registry.Fact{}, err
 		}
-		q.look(connections, l.Within, begun, now())
 	}
 	fact := registry.Fact{Reached: true}
 	if since, waits := q.since(); waits {
@@ -133,6 +131,37 @@ func (v *view) seeQueue(l *registry.HostLandmark, q *queue, now func() time.Dura
 		}
 	}
 	return fact, nil
+}
+
+// looks is how often it is tried to see all that is counted. What comes or goes
+// while the kernel is asked is not; what was reset never is.
+const looks = 3
+
+// lookInto looks at the connections themselves, and counts them again.
+func (v *view) lookInto(l *registry.HostLandmark, q *queue, now func() time.Duration) error {
+	began := now()
+	gap := q.gap > l.Within/2
+	before, err := v.waiting(l.Port)
+	if err != nil {
+		return err
+	}
+	for range looks {
+		all, err := listeners(v.diag, l.Port.Port())
+		if err != nil {
+			return remedy("the listening sockets of this host", err)
+		}
+		q.count(heard(all, l.Port.Addr()), now())
+		after, err := v.waiting(l.Port)
+		if err != nil {
+			return err
+		}
+		if q.look(before, after, gap, now()) == 0 {
+			break
+		}
+		before = after
+	}
+	q.ended, q.took = now(), now()-began
+	return nil
 }
 
 // on are the sockets that listen on the port.
@@ -151,9 +180,14 @@ func (v *view) on(port uint16) ([]listener, error) {
 	})
 }
 
-// waiting are the connections that wait at the sockets, which are those of all
-// on the port that are heard at the place.
-func (v *view) waiting(all, sockets []listener, at netip.AddrPort) ([]connection, error) {
+// waiting are the connections that wait at the sockets that are heard at the
+// place.
+func (v *view) waiting(at netip.AddrPort) ([]connection, error) {
+	all, err := v.on(at.Port())
+	if err != nil {
+		return nil, err
+	}
+	sockets := heard(all, at.Addr())
 	var found []connection
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		if !slices.ContainsFunc(sockets, func(l listener) bool { return l.family == family && l.queue > 0 }) {
