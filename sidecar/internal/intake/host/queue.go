@@ -90,10 +90,15 @@ func (q *queue) count(sockets []listener, now time.Duration) {
 }
 
 // doubtful reports whether the connections are to be looked at, since one may
-// have waited for a good part of within.
+// have waited for a good part of within. Once it has waited for longer there is
+// time: that the queue becomes shorter is counted anyway.
 func (q *queue) doubtful(within, now time.Duration) bool {
 	since, waits := q.since()
-	return waits && now-since > within/4 && now-q.ended >= min(restBetweenLooks*q.took, within/8)
+	rest := within / 8
+	if now-since > within {
+		rest = within
+	}
+	return waits && now-since > within/4 && now-q.ended >= min(restBetweenLooks*q.took, rest)
 }
 
 // look takes the connections that wait, seen before the last count and after
