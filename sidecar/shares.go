@@ -8,9 +8,9 @@ import (
 
 const (
 	// reserved is how many descriptors landmarkd keeps for itself: its
-	// standard streams, its poller, its listeners and their locks, operators'
-	// connections, a refused connection of each listener, and some that are
-	// just being closed.
+	// standard streams, its poller, its listeners and their locks, its sockets to
+	// the kernel, operators' connections, a refused connection of each listener,
+	// and some that are just being closed.
 	reserved = 24 + operators
 	// operators is how many connections of operators there may be at once, and
 	// operatorsPerUser how many of one user but root and landmarkd's own.

@@ -20,6 +20,7 @@ import (
 	"github.com/landmark-health/landmark/sidecar/internal/frontend/line"
 	"github.com/landmark-health/landmark/sidecar/internal/frontend/monitor"
 	"github.com/landmark-health/landmark/sidecar/internal/intake/admin"
+	"github.com/landmark-health/landmark/sidecar/internal/intake/host"
 	"github.com/landmark-health/landmark/sidecar/internal/intake/stream"
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
 	"github.com/landmark-health/landmark/sidecar/internal/socket"
@@ -34,6 +35,7 @@ type Sidecar struct {
 	drainFor  time.Duration // before it stops
 	refusals  *socket.Refusals
 	services  *registry.Registry
+	host      *host.Server
 	askers    *askers.Memory
 	readEmpty func() bool // whether nothing that agents sent lies unread
 	intake    []task
@@ -68,9 +70,11 @@ func New(c Config) (*Sidecar, error) {
 		drainFor:  c.DrainOnStop,
 		refusals:  socket.NewRefusals(c.Logger),
 		services:  services,
+		host:      host.New(services, c.Logger),
 		askers:    askers.New(c.Logger, func() time.Duration { _, real := clock.Read(); return time.Duration(real) }),
 		readEmpty: func() bool { return true }, // while there is no socket to read
 	}
+	s.intake = append(s.intake, s.host.Run)
 	if err := s.Reload(); err != nil {
 		return nil, err
 	}
@@ -193,7 +197,7 @@ func (s *Sidecar) Run(ctx context.Context) error {
 	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorking()
 	inner, innerCtx := errgroup.WithContext(working)
-	beat := func(ctx context.Context) error { return s.clock.Run(ctx, s.readEmpty) }
+	beat := func(ctx context.Context) error { return s.clock.Run(ctx, s.hasReadAll) }
 	s.services.Begin()
 	for _, work := range append(s.intake, beat) {
 		inner.Go(func() error { return work(innerCtx) })
@@ -243,10 +247,14 @@ func (s *Sidecar) Reload() error {
 	if err != nil {
 		return err
 	}
-	s.services.Configure(policies)
+	s.host.Configure(policies)
 	s.askers.Keep(s.services.Names())
 	return nil
 }
+
+// hasReadAll reports whether nothing that agents have sent, nor anything new on
+// the host, was not read.
+func (s *Sidecar) hasReadAll() bool { return s.readEmpty() && s.host.ReadEmpty() }
 
 // Close unbinds what New bound, for a Sidecar that is not run; Run does so by
 // itself.

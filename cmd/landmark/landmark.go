@@ -51,7 +51,9 @@ func standOf(l *statusv1.Landmark) string {
 	case kind == reportv1.Kind_KIND_ALIVE:
 		return "passed " + ago
 	case kind == reportv1.Kind_KIND_DEADLINE && f.GetOpen():
-		return fmt.Sprintf("%d open, the oldest begun %s", f.GetPending(), ago)
+		return strings.TrimSuffix(fmt.Sprintf("%d open, the oldest begun %s: %s", f.GetPending(), ago, printable(f.GetReason())), ": ")
+	case kind == reportv1.Kind_KIND_DEADLINE && f.GetReason() != "": // landmarkd could not read it
+		return "not known: " + printable(f.GetReason())
 	case kind == reportv1.Kind_KIND_DEADLINE:
 		return "none open, the last ended " + ago
 	case kind == reportv1.Kind_KIND_LOOP && f.GetOpen():

@@ -2,8 +2,8 @@
 // be judged and asked.
 //
 // The file is YAML 1.2. What each key means stands in docs/configuration.md;
-// which keys there are, and what they take, in [serviceKeys] and
-// [landmarkKeys]. The reader walks the parsed document by these tables itself,
+// which keys there are, and what they take, in [serviceKeys], [landmarkKeys]
+// and [hostKeys]. The reader walks the parsed document by these tables itself,
 // rather than have it decoded into structs, so that every error can name the
 // path, line and column of what is wrong and say what to write instead.
 package config
@@ -81,11 +81,14 @@ func parse(name string, src []byte) (map[string]registry.Policy, error) {
 // readServices reads what stands under services:.
 func readServices(r *reader, at path, n ast.Node, services *map[string]registry.Policy) {
 	for _, e := range r.mapping(at, n) {
-		p := registry.DefaultPolicy
+		p, found := registry.DefaultPolicy, len(r.problems)
 		fill(r, at.to(e.name), e.value, serviceKeys, &p)
 		if err := registry.CheckName(e.name); err != nil {
 			r.fail(e.key, at.to(e.name), "%v", err)
 			continue
+		}
+		if err := checkHost(p); err != nil && len(r.problems) == found {
+			r.fail(e.key, at.to(e.name), "%v", err)
 		}
 		(*services)[e.name] = p
 	}

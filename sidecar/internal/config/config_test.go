@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"math"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"golang.org/x/sys/unix"
 
 	"github.com/landmark-health/landmark/sidecar/internal/judge"
@@ -18,6 +20,9 @@ import (
 )
 
 var update = flag.Bool("update", false, "write testdata/problems.txt from what is told now")
+
+// byValue compares addresses as what they are.
+var byValue = cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{})
 
 // policy is the default policy, changed.
 func policy(change func(*registry.Policy)) registry.Policy {
@@ -83,6 +88,38 @@ services:
 					FailAt:      new(-0.5),
 				}},
 			}},
+		},
+		{
+			"landmarks of the host", `
+services:
+  epg:
+    instances: none
+    host:
+      vip: {address: "::ffff:192.0.2.80", direct_routing: true}
+      vip6: {address: 2001:db8::80, impact: informational, direct_routing: false}
+      port: {listening: 5400}
+      port of one: {listening: 10.0.0.7:5400, impact: degrading}
+      queue: {accept_queue: "[::]:5400"}
+      slow queue: {accept_queue: 5400, within: 100ms, impact: readiness}
+`,
+			map[string]registry.Policy{"epg": policy(func(p *registry.Policy) {
+				p.Quorum = judge.NoneNeeded
+				condition := func(name string, impact judge.Impact) judge.Declared {
+					return judge.Declared{Name: name, Kind: judge.KindCondition, Impact: impact}
+				}
+				queue := func(name string, impact judge.Impact, within time.Duration) judge.Declared {
+					return judge.Declared{Name: name, Kind: judge.KindDeadline, Impact: impact, Within: within}
+				}
+				anywhere := netip.AddrPortFrom(netip.Addr{}, 5400)
+				p.Host = []registry.HostLandmark{
+					{Declared: condition("vip", judge.ImpactReadiness), Address: netip.MustParseAddr("192.0.2.80"), DirectRouting: true},
+					{Declared: condition("vip6", judge.ImpactInformational), Address: netip.MustParseAddr("2001:db8::80")},
+					{Declared: condition("port", judge.ImpactReadiness), Port: anywhere},
+					{Declared: condition("port of one", judge.ImpactDegrading), Port: netip.MustParseAddrPort("10.0.0.7:5400")},
+					{Declared: queue("queue", judge.ImpactCritical, 2*time.Second), Port: netip.MustParseAddrPort("[::]:5400")},
+					{Declared: queue("slow queue", judge.ImpactReadiness, 100*time.Millisecond), Port: anywhere},
+				}
+			})},
 		},
 		{
 			"names of quorums", "services: {a: {instances: all}, b: {instances: any}, c: {instances: at_least 1024}}",
@@ -164,7 +201,7 @@ services:
 			if test.want == nil {
 				test.want = map[string]registry.Policy{}
 			}
-			if diff := cmp.Diff(test.want, got); diff != "" {
+			if diff := cmp.Diff(test.want, got, byValue); diff != "" {
 				t.Errorf("read otherwise (-want +got):\n%s", diff)
 			}
 			checkPolicies(t, got)
@@ -404,6 +441,15 @@ func checkPolicies(t *testing.T, services map[string]registry.Policy) {
 		check(name, "stale_after", within(p.StaleAfter, 500*time.Millisecond, time.Hour), p.StaleAfter)
 		check(name, "forget_after", within(p.ForgetAfter, time.Second, 30*24*time.Hour), p.ForgetAfter)
 		check(name, "instances", 0 <= p.Quorum.AtLeast && p.Quorum.AtLeast <= 1024, p.Quorum)
+		check(name, "none", !p.Quorum.Absent || p.Quorum.AtLeast == 0 && len(p.Host) > 0, p.Quorum)
+		for _, l := range p.Host {
+			check(name, "landmark's name", 1 <= len(l.Name) && len(l.Name) <= 128, l.Name)
+			check(name, "impact", 1 <= l.Impact && l.Impact <= 4, l.Impact)
+			check(name, "within", l.Kind == judge.KindCondition && l.Within == 0 ||
+				l.Kind == judge.KindDeadline && within(l.Within, 100*time.Millisecond, time.Hour), l.Within)
+			check(name, "place", l.Address.IsValid() != (l.Port.Port() > 0), l)
+			check(name, "direct_routing", !l.DirectRouting || l.Address.IsValid(), l.DirectRouting)
+		}
 		check(name, "fall_after", within(p.FallAfter, 0, time.Hour), p.FallAfter)
 		check(name, "recover_after", within(p.RecoverAfter, 0, time.Hour), p.RecoverAfter)
 		check(name, "slow_start", within(p.SlowStart, 0, time.Hour), p.SlowStart)

@@ -51,6 +51,7 @@ var serviceKeys = []key[registry.Policy]{
 	scalarKey("ask_timeout", durations(10*time.Millisecond, 800*time.Millisecond),
 		func(p *registry.Policy, d time.Duration) { p.AskTimeout = d }),
 	{"landmarks", "a mapping of names to landmarks", readLandmarks},
+	{"host", "a mapping of names to landmarks of the host", readHost},
 }
 
 // landmarkKeys are the keys of a landmark. The ranges are those of what a

@@ -48,10 +48,12 @@ func TestReferenceIsWhole(t *testing.T) {
 			got = append(got, m[1])
 		}
 	}
-	if diff := cmp.Diff(slices.Concat(names(serviceKeys), names(landmarkKeys)), got); diff != "" {
+	ofService := names(serviceKeys)
+	last := len(ofService) - 1 // host, which stands behind the keys of the one before it
+	if diff := cmp.Diff(slices.Concat(ofService[:last], names(landmarkKeys), ofService[last:], names(hostKeys)), got); diff != "" {
 		t.Errorf("it has not the keys (-code +reference):\n%s", diff)
 	}
-	for _, takes := range slices.Concat(ranges(serviceKeys), ranges(landmarkKeys)) {
+	for _, takes := range slices.Concat(ranges(serviceKeys), ranges(landmarkKeys), ranges(hostKeys)) {
 		// As the reference words it, in sentences of their own.
 		words := strings.TrimPrefix(takes, "a duration from ")
 		if words != takes && !strings.Contains(strings.Join(strings.Fields(strings.ReplaceAll(src, "#", "")), " "), words+".") {
@@ -69,7 +71,12 @@ func TestDocumentation(t *testing.T) {
 	}
 	_, ofService, _ = strings.Cut(ofService, "\n## The keys of a service\n")
 	checkDocumented(t, ofService, serviceKeys)
+	ofLandmark, ofHost, found := strings.Cut(ofLandmark, "\n## The keys of a landmark of the host\n")
+	if !found {
+		t.Fatal("there is no section on the keys of a landmark of the host")
+	}
 	checkDocumented(t, ofLandmark, landmarkKeys)
+	checkDocumented(t, ofHost, hostKeys)
 
 	for _, row := range tableOf(ofService) {
 		name, value := row[1], strings.Trim(row[3], "`")

@@ -84,13 +84,15 @@ func impacts() scalar[judge.Impact] {
 
 // quorums are how many instances must be well.
 func quorums() scalar[judge.Quorum] {
-	takes := fmt.Sprintf("all, any, or at_least N with N from 1 to %d", registry.MaxInstances)
+	takes := fmt.Sprintf("all, any, none, or at_least N with N from 1 to %d", registry.MaxInstances)
 	return scalar[judge.Quorum]{takes, func(text string) (judge.Quorum, error) {
 		switch words := strings.Fields(text); {
 		case text == "all":
 			return judge.All, nil
 		case text == "any":
 			return judge.Any, nil
+		case text == "none":
+			return judge.NoneNeeded, nil
 		case len(words) == 2 && words[0] == "at_least":
 			n, err := strconv.Atoi(words[1])
 			if err == nil && n >= 1 && n <= registry.MaxInstances {
@@ -107,7 +109,7 @@ func checkLandmarkName(name string) error {
 	const maxName = 128 // bytes
 	switch {
 	case name == "":
-		return errors.New("is empty: write the landmark's name, as the program declares it")
+		return errors.New("is empty: write the landmark's name")
 	case len(name) > maxName:
 		return fmt.Errorf("%.20q… is %d bytes long: %d at most", name, len(name), maxName)
 	case strings.ContainsFunc(name, unicode.IsControl):

@@ -5,14 +5,16 @@ import (
 	"time"
 )
 
-// Past is what has been of a service's readiness: all that the judge needs to
-// remember from one evaluation to the next.
+// Past is what has been of a service: all that the judge needs to remember from
+// one evaluation to the next, all but Started of its readiness.
 type Past struct {
 	Told   bool    // it was told to be serving
 	Served bool    // it was told so once at least
 	Well   bool    // undamped, it was serving
 	Since  Instant // since when Well is what it is
 	Up     Instant // since when it has been told to be serving, the first time aside
+
+	Started bool // the host's landmarks were well, all at once
 }
 
 // damp makes of the undamped verdict and of the past what is told: a fall is
@@ -22,7 +24,7 @@ type Past struct {
 // must not take out a healthy program.
 func (p Policy) damp(t tally, past Past, now Instant) (Verdict, Past) {
 	well := t.verdict.Status == Serving
-	if well != past.Well || past == (Past{}) {
+	if well != past.Well || past == (Past{Started: past.Started}) {
 		past.Well, past.Since = well, now
 	}
 	switch {

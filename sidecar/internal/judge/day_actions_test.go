@@ -69,6 +69,7 @@ func (d *day) work(t *rapid.T) {
 				}
 			}
 		}
+		d.host.Read = d.now
 		d.change(t)
 	}
 }
@@ -112,6 +113,12 @@ func (d *day) forget() {
 // operate has an operator drain the service, or resume it.
 func (d *day) operate(t *rapid.T) {
 	d.drained = drawAmong(t, "drained", false, false, true)
+	d.change(t)
+}
+
+// see has the sidecar read its host.
+func (d *day) see(t *rapid.T) {
+	d.host.draw(t, d.now)
 	d.change(t)
 }
 

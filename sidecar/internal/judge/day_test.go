@@ -33,6 +33,7 @@ func playDay(t *rapid.T) {
 		"drain":       d.drain,
 		"leave":       d.leave,
 		"operate":     d.operate,
+		"see":         d.see,
 		"pass":        d.pass,
 		"pass a turn": d.passTurn,
 	}
@@ -44,7 +45,8 @@ func playDay(t *rapid.T) {
 type day struct {
 	now     Instant
 	policy  Policy
-	drained bool    // by an operator
+	drained bool // by an operator
+	host    Host
 	places  []place // in the order of joining, as the registry keeps them
 	members int     // that there have been
 	present Judgement
@@ -66,6 +68,7 @@ type place struct {
 func newDay(t *rapid.T) *day {
 	d := &day{policy: drawPolicy(t), now: Instant(1000 * time.Hour)}
 	d.naive.policy = d.policy
+	d.host = drawHost(t, d.now)
 	for i := range drawAmong(t, "processes", 0, 1, 2, 3) {
 		p := d.newPlace(t, string(rune('a'+i)))
 		p.Presence = drawAmong(t, "presence", Connected, Connected, Connected, Connected, Vacant, SaidGoodbye)
@@ -80,8 +83,9 @@ func newDay(t *rapid.T) *day {
 
 // change has both judges told of the facts as they are now.
 func (d *day) change(t *rapid.T) {
-	m := moment{at: d.now, drained: d.drained}
-	service := Service{Drained: d.drained}
+	host := Host{Read: d.host.Read, Landmarks: slices.Clone(d.host.Landmarks)}
+	m := moment{at: d.now, drained: d.drained, seen: host.Landmarks, seenAt: host.Read}
+	service := Service{Drained: d.drained, Host: host}
 	for i := range d.places {
 		p := &d.places[i]
 		p.Started = p.Started || p.HasStarted()
@@ -146,7 +150,7 @@ func (d *day) compare(t *rapid.T, a Aspect, v Verdict, now Instant) {
 		fail("cause", v.Cause, want.cause)
 	case int(v.Failing) != want.failing:
 		fail("failing", v.Failing, want.failing)
-	case v.FactsAt != want.factsAt && len(d.places) > 0:
+	case v.FactsAt != want.factsAt && want.cause != Unreported:
 		fail("facts of", v.FactsAt, want.factsAt)
 	}
 	// A weight that rises does so in steps: it may lag behind by one.
@@ -168,6 +172,7 @@ func (d *day) compareCulprit(t *rapid.T, a Aspect, v Verdict, want expected, now
 		if len(want.culprits) > 0 {
 			t.Fatalf("%q names nobody, want one of %+v", v.Reason(now), want.culprits)
 		}
+		d.compareSeen(t, v, want, now)
 		return
 	}
 	i := slices.IndexFunc(want.culprits, func(m member) bool { return m.name == v.instance.Name })
@@ -195,5 +200,14 @@ func (d *day) compareCulprit(t *rapid.T, a Aspect, v Verdict, want expected, now
 	}
 	if v.landmark == nil || !slices.ContainsFunc(named, func(l Landmark) bool { return l.Name == v.landmark.Name }) {
 		t.Fatalf("%q names %+v, want one of %+v", v.Reason(now), v.landmark, named)
+	}
+}
+
+// compareSeen holds the landmark of the host that a verdict's reason names
+// against those whose cause it is.
+func (d *day) compareSeen(t *rapid.T, v Verdict, want expected, now Instant) {
+	named := slices.ContainsFunc(want.seen, func(l Landmark) bool { return v.landmark != nil && l.Name == v.landmark.Name })
+	if named != (v.landmark != nil) || named != (len(want.seen) > 0) {
+		t.Fatalf("%q names %+v of the host, want one of %+v", v.Reason(now), v.landmark, want.seen)
 	}
 }

@@ -14,7 +14,8 @@ type Record struct {
 }
 
 // Describe returns one record for each landmark of the processes that count,
-// failing first, then in the order of declaration.
+// and one for each of their host's, failing first, then in the order of
+// declaration. A name that both have stands for two landmarks.
 func Describe(p Policy, s Service, now Instant) []Record {
 	counted, _ := s.counted(p, now)
 	var records []Record
@@ -32,6 +33,10 @@ func Describe(p Policy, s Service, now Instant) []Record {
 				records[at] = r
 			}
 		}
+	}
+	for i := range s.Host.Landmarks {
+		l := &s.Host.Landmarks[i]
+		records = append(records, Record{l, s.Host.State(p, l, now)})
 	}
 	slices.SortStableFunc(records, func(a, b Record) int { return cmp.Compare(b.urgency(), a.urgency()) })
 	return records
@@ -61,8 +66,14 @@ func (r Record) urgency() int {
 }
 
 // countFailing counts the landmarks that are failing in any of the instances,
-// each name once, up to 255.
-func countFailing(p Policy, instances []*Instance, now Instant) uint8 {
+// each name once, and those of the host, up to 255.
+func countFailing(p Policy, instances []*Instance, h Host, now Instant) uint8 {
+	ofHost := 0
+	for i := range h.Landmarks {
+		if h.State(p, &h.Landmarks[i], now) == Failing {
+			ofHost++
+		}
+	}
 	var failing map[string]struct{} // made once there is one
 	for _, in := range instances {
 		for i := range in.Landmarks {
@@ -78,5 +89,5 @@ func countFailing(p Policy, instances []*Instance, now Instant) uint8 {
 			}
 		}
 	}
-	return uint8(len(failing))
+	return uint8(min(len(failing)+ofHost, math.MaxUint8))
 }

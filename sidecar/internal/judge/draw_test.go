@@ -23,7 +23,7 @@ func drawPolicy(t *rapid.T) Policy {
 	return Policy{
 		StaleAfter:   drawAmong(t, "stale_after", time.Hour, 1500*time.Millisecond, 2*beat),
 		ForgetAfter:  drawAmong(t, "forget_after", time.Hour, time.Second),
-		Quorum:       drawAmong(t, "instances", All, Any, Quorum{2}, Quorum{3}),
+		Quorum:       drawAmong(t, "instances", All, Any, Quorum{AtLeast: 2}, Quorum{AtLeast: 3}, NoneNeeded),
 		FallAfter:    drawAmong(t, "fall_after", 0, 2*beat, 2*time.Second, 1),
 		RecoverAfter: drawAmong(t, "recover_after", 0, beat, 1500*time.Millisecond, 1),
 		SlowStart:    drawAmong(t, "slow_start", 0, 50*time.Millisecond, 2*time.Second, 15*time.Second),
@@ -40,6 +40,45 @@ func drawLandmarks(t *rapid.T, now Instant) []Landmark {
 		drawFact(t, l, now)
 	}
 	return landmarks
+}
+
+// drawHost draws what is looked at on the host, mostly nothing, some of it not
+// read yet.
+func drawHost(t *rapid.T, now Instant) Host {
+	h := Host{Read: now}
+	names := []string{"main", "port"} // the first is also a program's
+	for i := range drawAmong(t, "host's landmarks", 0, 1, 2) {
+		d := &Declared{
+			Name:   names[i],
+			Kind:   drawAmong(t, "host's kind", KindCondition, KindDeadline),
+			Impact: drawAmong(t, "host's impact", ImpactCritical, ImpactReadiness, ImpactDegrading, ImpactInformational),
+		}
+		if d.Kind == KindDeadline {
+			d.Within = drawAmong(t, "host's within", time.Second, 3*beat, 1)
+		}
+		h.Landmarks = append(h.Landmarks, Landmark{Declared: d})
+	}
+	if drawAmong(t, "host read", true, true, false) {
+		h.draw(t, now)
+	}
+	return h
+}
+
+// draw draws what is read.
+func (h *Host) draw(t *rapid.T, now Instant) {
+	h.Read = now
+	for i := range h.Landmarks {
+		l := &h.Landmarks[i]
+		l.goWell(now)
+		l.Blind, l.Why = false, drawAmong(t, "host's reason", "", "a word")
+		switch drawAmong(t, "seen", "well", "well", "bad", "blind") {
+		case "bad":
+			l.Met, l.Open = false, true
+			l.At = now.Add(-drawAmong(t, "waits for", 0, l.Within, l.Within+1, beat))
+		case "blind":
+			l.Blind = true
+		}
+	}
 }
 
 func drawDeclared(t *rapid.T, name string) *Declared {

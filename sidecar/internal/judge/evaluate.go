@@ -5,6 +5,8 @@ type Service struct {
 	// Instances are its processes, in the order of their joining. There is
 	// none until one has reported.
 	Instances []*Instance
+	// Host is what the sidecar sees by itself.
+	Host Host
 	// Drained is that an operator wants it out: ready for no new work, its
 	// connections left to finish.
 	Drained bool
@@ -22,18 +24,19 @@ type Judgement struct {
 // Evaluate judges the service at now.
 func Evaluate(p Policy, s Service, now Instant) Judgement {
 	counted, next := s.counted(p, now)
-	j := Judgement{Past: s.Past, Next: next}
+	j := Judgement{Next: next}
+	started := s.Past.Started || s.Host.well(p, now)
 	for a := range Aspect(Aspects) {
-		t := p.Quorum.judge(p, s.working(counted, a), a, now)
+		t := s.judge(p, counted, a, started, now)
 		if a == Readiness {
-			t.unwanted = p.Quorum.unwanted(counted, t)
 			j.Verdicts[a], j.Past = p.damp(s.drain(t), s.Past, now)
 		} else {
 			j.Verdicts[a] = t.undamped()
 		}
 		j.Next = min(j.Next, j.Verdicts[a].Next)
 	}
-	failing := countFailing(p, counted, now)
+	j.Past.Started = started
+	failing := countFailing(p, counted, s.Host, now)
 	for a := range j.Verdicts {
 		v := &j.Verdicts[a]
 		v.Failing = failing
@@ -41,6 +44,27 @@ func Evaluate(p Policy, s Service, now Instant) Judgement {
 		v.crowd = len(s.Instances) > 1
 	}
 	return j
+}
+
+// judge makes the verdict for one aspect of the processes that count and of
+// their host. Whether it has started, a program knows better than its host.
+func (s Service) judge(p Policy, counted []*Instance, a Aspect, started bool, now Instant) tally {
+	absent := len(counted) == 0 && p.Quorum.Absent && s.Host.vouches()
+	t := nobody()
+	if !absent {
+		t = p.Quorum.judge(p, s.working(counted, a), a, now)
+		t.unwanted = t.verdict.Status != Serving && p.Quorum.unwanted(counted, t)
+	}
+	switch {
+	case len(s.Host.Landmarks) == 0:
+		return t
+	case a != Startup:
+		return t.and(s.Host, s.Host.judge(p, a, now))
+	case absent:
+		return t.and(s.Host, s.Host.judgeStartup(started, now))
+	default:
+		return t
+	}
 }
 
 // Counted returns the instances that the verdict at now is made of.

@@ -63,7 +63,8 @@ type Landmark struct {
 	Lag     time.Duration // Loop: from the last answered command to its answer
 	Value   float64       // Level
 	Met     bool          // Condition
-	Why     string        // Condition: why it is as it is
+	Blind   bool          // of the host: it could not be read
+	Why     string        // Condition: why it is as it is; of the host, also what waits, or why it could not be read
 }
 
 // reading is a landmark's judgement at an instant.
@@ -135,7 +136,7 @@ func (l *Landmark) limited(now Instant, limit time.Duration) reading {
 // cause is what a landmark in the given state does to the aspect.
 func (l *Landmark) cause(s State, a Aspect) Cause {
 	switch {
-	case s == Failing && (l.Kind == KindLevel || l.Kind == KindCondition):
+	case s == Failing && (l.Kind == KindLevel || l.Kind == KindCondition || l.Blind):
 		return Failed
 	case s == Failing:
 		return Stalled
@@ -155,7 +156,8 @@ func (l Landmark) canBeAsked() bool { return l.Kind == KindLoop && l.bears(Readi
 func (l *Landmark) bears(a Aspect) bool {
 	switch a {
 	case Liveness:
-		return l.Impact == ImpactCritical
+		// A sidecar that cannot see is no reason to restart a program.
+		return l.Impact == ImpactCritical && !l.Blind
 	default:
 		return l.Impact == ImpactCritical || l.Impact == ImpactReadiness
 	}

@@ -11,6 +11,7 @@ type law struct {
 	facts  Service
 	served bool    // readiness, once
 	fell   Instant // since when readiness fails, damping aside; 0 if it does not
+	barred Instant // since when a landmark of the host that bears on readiness fails; 0 if none does
 	wedged Instant // since when a process that does not drain is wedged; 0 if none is
 }
 
@@ -19,7 +20,7 @@ func (w *law) hold(t *rapid.T, p Policy, j Judgement, now Instant) {
 	undamped := p
 	undamped.FallAfter, undamped.RecoverAfter, undamped.SlowStart = 0, 0, 0
 	facts := w.facts
-	facts.Past = Past{}
+	facts.Past = Past{Started: j.Past.Started}
 	bare := Evaluate(undamped, facts, now)
 	failing := 0
 	for _, r := range Describe(p, w.facts, now) {
@@ -44,6 +45,7 @@ func (w *law) hold(t *rapid.T, p Policy, j Judgement, now Instant) {
 	}
 
 	ready, well := j.Verdicts[Readiness], bare.Verdicts[Readiness]
+	w.holdHost(t, p, well, now)
 	since(&w.fell, well.Status != Serving, now)
 	since(&w.wedged, slices.ContainsFunc(w.facts.Instances, func(in *Instance) bool {
 		return !in.Draining && isWedged(in, now)
@@ -64,8 +66,35 @@ func (w *law) hold(t *rapid.T, p Policy, j Judgement, now Instant) {
 		t.Fatal("an operator drains it, and it is ready")
 	case w.fell > 0 && now >= w.fell.Add(p.FallAfter):
 		t.Fatalf("it is ready, and has not been well since %d", w.fell)
+	case w.barred > 0 && now >= w.barred.Add(p.FallAfter):
+		t.Fatalf("it is ready, and a landmark of its host fails since %d", w.barred)
 	case w.wedged > 0 && p.Quorum == All && now >= w.wedged.Add(p.FallAfter):
 		t.Fatalf("it is ready, and a process is wedged since %d", w.wedged)
+	}
+}
+
+// holdHost holds readiness, damping aside, against what is seen of the host:
+// who fails there is not ready, and where no process needs to be there and none
+// is, it is the host that is.
+func (w *law) holdHost(t *rapid.T, p Policy, well Verdict, now Instant) {
+	vouched, barred := false, false
+	for _, l := range w.facts.Host.Landmarks {
+		if bearsOn(l, Readiness) {
+			vouched = vouched || l.Reached
+			barred = barred || !l.Reached || l.Blind || isFailing(l, now)
+		}
+	}
+	silent := len(w.facts.Host.Landmarks) > 0 && now.Sub(w.facts.Host.Read) > p.StaleAfter
+	since(&w.barred, barred || silent, now)
+	serving := well.Status == Serving
+	if serving && (barred || silent) {
+		t.Fatalf("it is ready by itself, and its host is not: %+v", w.facts.Host)
+	}
+	if len(w.facts.Instances) > 0 {
+		return
+	}
+	if alone := p.Quorum == NoneNeeded && vouched && !barred && !silent && !w.facts.Drained; serving != alone {
+		t.Fatalf("without a process it is %v by itself, its host being %+v", well.Status, w.facts.Host)
 	}
 }
 

@@ -21,6 +21,9 @@ type moment struct {
 	at      Instant
 	drained bool // by an operator
 	members []member
+	seen    []Landmark // of the host
+	seenAt  Instant
+	wasWell bool // the host, now or before; told by the log
 }
 
 // member is a process in its place.
@@ -47,11 +50,12 @@ type stretch struct {
 type expected struct {
 	status   Status
 	cause    Cause
-	percent  float64  // of capacity, exactly
-	rising   bool     // by slow_start
-	failing  int      // landmarks
-	factsAt  Instant  // of the oldest facts that count
-	culprits []member // those whose cause it is
+	percent  float64    // of capacity, exactly
+	rising   bool       // by slow_start
+	failing  int        // landmarks
+	factsAt  Instant    // of the oldest facts that count
+	culprits []member   // those whose cause it is
+	seen     []Landmark // of the host, whose cause it is where it is nobody's
 }
 
 // order is the precedence of causes.
@@ -62,7 +66,9 @@ func (n *naive) happen(m moment) {
 	for i := range m.members {
 		m.members[i].started = allReached(m.members[i]) || n.hadStarted(m.members[i].id)
 	}
+	m.wasWell = n.hostIsWell(m, m.at)
 	if len(n.log) > 0 {
+		m.wasWell = m.wasWell || n.present().wasWell
 		n.past = n.stretches(m.at)
 	}
 	n.log = append(n.log, m)
@@ -101,7 +107,7 @@ func (n *naive) at(a Aspect, now Instant) expected {
 			raw.percent *= float64(risen) / float64(n.policy.SlowStart)
 			raw.rising = true
 		}
-		raw.status, raw.cause, raw.culprits = Serving, None, nil
+		raw.status, raw.cause, raw.culprits, raw.seen = Serving, None, nil, nil
 		raw.percent = max(1, raw.percent)
 	case raw.status == Serving:
 		raw.status, raw.cause, raw.percent = NotServing, Recovering, 0
@@ -172,6 +178,10 @@ func (n *naive) turns(after, until Instant) []Instant {
 			turns = append(turns, at)
 		}
 	}
+	limit(n.present().seenAt, n.policy.StaleAfter)
+	for _, l := range n.present().seen {
+		limit(l.At, l.Within)
+	}
 	for _, p := range n.present().members {
 		limit(p.heard, n.policy.StaleAfter)
 		limit(p.since, n.policy.ForgetAfter)
@@ -193,11 +203,24 @@ type opinion struct {
 
 // undamped judges a moment at an instant by itself.
 func (n *naive) undamped(m moment, a Aspect, now Instant) opinion {
+	o := n.ofHost(m, n.ofProcesses(m, a, now), a, now)
+	o.failing = n.failing(n.counted(m, now), now) + n.failingOfHost(m, now)
+	if m.drained && a == Readiness {
+		o.onPurpose = true
+		if slices.Index(order, o.cause) > slices.Index(order, Draining) {
+			o.status, o.cause, o.culprits, o.seen = NotServing, Draining, nil, nil
+		}
+	}
+	return o
+}
+
+// ofProcesses judges the processes alone.
+func (n *naive) ofProcesses(m moment, a Aspect, now Instant) opinion {
 	if len(m.members) == 0 {
 		return opinion{expected: expected{status: NotServing, cause: Unreported, factsAt: now}}
 	}
 	counted := n.counted(m, now)
-	o := opinion{expected: expected{failing: n.failing(counted, now)}}
+	var o opinion
 
 	asked := counted
 	if a == Readiness {
@@ -218,7 +241,7 @@ func (n *naive) undamped(m moment, a Aspect, now Instant) opinion {
 		o.factsAt = min(o.factsAt, factsOf(p, a))
 	}
 	well, needed := len(by[None]), len(asked)
-	if n.policy.Quorum != All {
+	if n.policy.Quorum != All && n.policy.Quorum != NoneNeeded {
 		needed = n.policy.Quorum.AtLeast
 	}
 	tooFew := well == len(asked) && well < needed
@@ -233,13 +256,7 @@ func (n *naive) undamped(m moment, a Aspect, now Instant) opinion {
 	if o.cause == None || tooFew {
 		o.culprits = nil
 	}
-
-	if m.drained && a == Readiness {
-		if slices.Index(order, o.cause) > slices.Index(order, Draining) {
-			o.status, o.cause, o.culprits = NotServing, Draining, nil
-		}
-	}
-	o.onPurpose = m.drained || n.wantedOut(counted, asked, well, needed)
+	o.onPurpose = o.status != Serving && n.wantedOut(counted, asked, well, needed)
 	return o
 }
 
@@ -252,7 +269,7 @@ func (n *naive) wantedOut(counted, asked []member, well, needed int) bool {
 	there := without(counted, func(p member) bool { return p.gone == Vacant && !p.draining })
 	allLeave := leavers > 0 && len(without(there, leaving)) == 0
 	tooFew := well == len(asked) && well < needed
-	enough := n.policy.Quorum != All && well+leavers >= needed
+	enough := n.policy.Quorum.AtLeast > 0 && well+leavers >= needed
 	return allLeave || tooFew || enough
 }
 

@@ -7,12 +7,16 @@ import "math"
 type Quorum struct {
 	// AtLeast is 0 for all.
 	AtLeast int
+	// Absent is that no process needs to have reported: until one has, the
+	// host's landmarks alone are judged.
+	Absent bool
 }
 
 // The quorums with names of their own.
 var (
-	All = Quorum{}
-	Any = Quorum{AtLeast: 1}
+	All        = Quorum{}
+	Any        = Quorum{AtLeast: 1}
+	NoneNeeded = Quorum{Absent: true}
 )
 
 // tally is what the instances come to for one aspect.
@@ -21,6 +25,11 @@ type tally struct {
 	well     int     // instances
 	share    float64 // of their full capacity that the instances can use together, 0 to 1
 	unwanted bool    // somebody wants the service out
+}
+
+// nobody is the tally where no process needs to be there, and none is.
+func nobody() tally {
+	return tally{verdict: Verdict{Status: Serving, Cause: None, FactsAt: Never, Next: Never}, share: 1}
 }
 
 // judge makes the verdict for one aspect of those that count.

@@ -30,6 +30,9 @@ func (v Verdict) reason(now Instant) string {
 	case Lost:
 		return "the program's connection ended without a goodbye " + ago(now, v.instance.Since)
 	case Stale:
+		if v.instance == nil {
+			return "landmarkd last read the state of its host " + ago(now, v.read)
+		}
 		return "the program is connected but last reported " + ago(now, v.instance.Heard)
 	case Starting:
 		return v.reasonStarting(now)
@@ -55,14 +58,30 @@ func (v Verdict) reasonStarting(now Instant) string {
 		return "one more process is needed"
 	case v.missing > 1:
 		return fmt.Sprintf("%d more processes are needed", v.missing)
+	case v.landmark != nil && v.instance == nil:
+		return v.landmark.reasonNotWellYet()
 	case v.landmark == nil:
 		return "the program has declared no landmark that could vouch for it"
 	}
 	return fmt.Sprintf("%s was not reached yet, made %s", v.landmark.Name, ago(now, v.landmark.At))
 }
 
+// reasonNotWellYet is why a service without a process has not started.
+func (l *Landmark) reasonNotWellYet() string {
+	switch {
+	case !l.Reached:
+		return l.Name + " was not read yet"
+	case l.Why != "":
+		return l.Name + " was never well: " + l.Why
+	default:
+		return l.Name + " was never well"
+	}
+}
+
 func (l *Landmark) reasonStalled(now Instant) string {
 	switch {
+	case l.Kind == KindDeadline && l.Why != "":
+		return fmt.Sprintf("%s: %s for %s, allowed %s", l.Name, l.Why, span(max(0, now.Sub(l.At))), span(l.Within))
 	case !l.Reached:
 		return fmt.Sprintf("%s was never reached, made %s, allowed %s", l.Name, ago(now, l.At), span(l.StartWithin))
 	case l.Kind == KindDeadline:
@@ -76,6 +95,8 @@ func (l *Landmark) reasonStalled(now Instant) string {
 
 func (l *Landmark) reasonFailed(now Instant) string {
 	switch {
+	case l.Blind:
+		return l.Name + " cannot be seen: " + l.Why
 	case !l.Reached:
 		return fmt.Sprintf("%s was never set, made %s, allowed %s", l.Name, ago(now, l.At), span(l.StartWithin))
 	case l.Kind == KindLevel:

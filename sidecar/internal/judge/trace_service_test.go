@@ -3,6 +3,7 @@ package judge
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -56,6 +57,8 @@ func (tr *trace) setPolicy(a *arguments) {
 	a.duration("recover_after", &tr.policy.RecoverAfter)
 	a.duration("slow_start", &tr.policy.SlowStart)
 	switch instances := a.value("instances"); instances {
+	case "none":
+		tr.policy.Quorum = NoneNeeded
 	case "":
 	case "all":
 		tr.policy.Quorum = All
@@ -81,7 +84,17 @@ var impacts = map[string]Impact{
 
 // declare adds a landmark to what instances have. Its impact is its kind's
 // own, unless one is named.
-func (tr *trace) declare(a *arguments) {
+func (tr *trace) declare(a *arguments) { tr.declared = append(tr.declared, declaration(a)) }
+
+// look adds a landmark to what is looked at on the host, which is not read yet.
+func (tr *trace) look(a *arguments) {
+	host := tr.service.Host
+	tr.service.Host.Landmarks = append(slices.Clone(host.Landmarks), Landmark{Declared: declaration(a), At: tr.now})
+	tr.service.Host.Read = tr.now
+	tr.change()
+}
+
+func declaration(a *arguments) *Declared {
 	d := &Declared{Name: a.word(), Kind: among(a, kinds, a.word()), Impact: ImpactCritical}
 	switch impact := a.value("impact"); {
 	case impact != "":
@@ -95,7 +108,28 @@ func (tr *trace) declare(a *arguments) {
 	a.duration("start_within", &d.StartWithin)
 	a.duration("ttl", &d.TTL)
 	d.Limits = Limits{DegradeAt: a.number("degrade_at"), FailAt: a.number("fail_at"), Below: a.has("below")}
-	tr.declared = append(tr.declared, d)
+	return d
+}
+
+// see has the host read: the facts of the landmarks that are named are what the
+// command says, and those of the others what they were.
+func (tr *trace) see(a *arguments) {
+	host := Host{Landmarks: slices.Clone(tr.service.Host.Landmarks), Read: tr.now}
+	var named []*Landmark
+	for i := range host.Landmarks {
+		if l := &host.Landmarks[i]; a.has(l.Name) {
+			named = append(named, l)
+		}
+	}
+	fact := tr.facts(a)
+	fact.Reached = true
+	for _, l := range named {
+		declared := l.Declared
+		*l = fact
+		l.Declared = declared
+	}
+	tr.service.Host = host
+	tr.change()
 }
 
 // report changes an instance's facts: those of the landmarks that are named, if
@@ -141,11 +175,12 @@ func (tr *trace) report(a *arguments) {
 }
 
 // facts are [reached] [age=D] [open] [count=N] [pending=N] [lag=D] [value=X]
-// [met] [why=WORD]: all that a report says of a landmark, whatever its kind.
+// [met] [why=WORDS] [blind=WORDS], _ standing for a space: all that a report says of a landmark, whatever its kind.
 func (tr *trace) facts(a *arguments) Landmark {
 	var age, lag time.Duration
 	a.duration("age", &age)
 	a.duration("lag", &lag)
+	why, blind := a.value("why"), a.value("blind")
 	return Landmark{
 		Reached: a.has("reached"),
 		At:      tr.now.Add(-age),
@@ -155,7 +190,8 @@ func (tr *trace) facts(a *arguments) Landmark {
 		Lag:     lag,
 		Value:   a.number("value"),
 		Met:     a.has("met"),
-		Why:     a.value("why"),
+		Why:     strings.ReplaceAll(why+blind, "_", " "),
+		Blind:   blind != "",
 	}
 }
 

@@ -68,12 +68,16 @@ func (tr *trace) playAll(script string) string {
 func (tr *trace) play(verb string, a *arguments) string {
 	defer a.done()
 	switch verb {
-	case "policy": // [stale_after=D] [forget_after=D] [instances=all|any|N] [fall_after=D] [recover_after=D] [slow_start=D]
+	case "policy": // [stale_after=D] [forget_after=D] [instances=all|any|none|N] [fall_after=D] [recover_after=D] [slow_start=D]
 		tr.setPolicy(a)
 	case "declare": // NAME KIND [within=D] [start_within=D] [impact=IMPACT] [degrade_at=X] [fail_at=X] [below] [ttl=D]
 		tr.declare(a)
 	case "report": // [instance=NAME] [newcomer] [draining] [LANDMARK... FACTS], with the facts of facts
 		tr.report(a)
+	case "look": // as declare, of the host's landmarks
+		tr.look(a)
+	case "see": // [LANDMARK... FACTS], of the host's, with the facts of facts
+		tr.see(a)
 	case "disconnect": // [NAME]
 		tr.leave(Vacant, a)
 	case "goodbye": // [NAME]

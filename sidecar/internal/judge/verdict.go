@@ -16,9 +16,10 @@ type Verdict struct {
 	Next    Instant // when time alone changes it, Never if it does not
 
 	instance *Instance // the process that gave the cause, nil if there is none
-	landmark *Landmark // the landmark that gave the cause, nil if none did
+	landmark *Landmark // the landmark that gave the cause, nil if none did; the host's where there is no instance
 	crowd    bool      // the service has several processes, so a reason names its own
 	missing  int       // processes, where all that report are well and too few
+	read     Instant   // when the host's landmarks were last read, if there are any
 	until    Instant   // when a recovering service will be told to be serving
 }
 

@@ -3,10 +3,11 @@ package registry
 import "maps"
 
 // Configure gives the services their policies, by name; those that are not
-// named have DefaultPolicy. What is known of a service stays. One that is named
+// named have DefaultPolicy. What is known of a service stays, but for what was
+// seen of its host: that is what seen says by its name. One that is named
 // and was not reported is not serving until it is; one that is named no more
 // and never was reported is forgotten.
-func (r *Registry) Configure(policies map[string]Policy) {
+func (r *Registry) Configure(policies map[string]Policy, seen map[string]Seen) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.policies = policies
@@ -17,11 +18,12 @@ func (r *Registry) Configure(policies map[string]Policy) {
 			delete(services, name)
 			continue
 		}
-		s.configure(r.policyOf(name))
+		s.configure(r.policyOf(name), seen[name])
 	}
 	for name := range policies {
 		if services[name] == nil {
 			services[name] = r.found(name, nobody)
+			services[name].reportHost(seen[name])
 		}
 	}
 	r.services.Store(&services)

@@ -22,7 +22,7 @@ func TestConfiguredServiceIsExpected(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, r *Registry) {
 		other := open(t, r, "other", "a")
 		other.pass()
-		r.Configure(map[string]Policy{"epg": DefaultPolicy})
+		r.Configure(map[string]Policy{"epg": DefaultPolicy}, nil)
 		for _, name := range []string{"epg", ""} {
 			if a := look(r, name); a.Status != judge.NotServing || a.Cause != judge.Unreported {
 				t.Errorf("%q is %v, %q", name, a.Status, a.Cause)
@@ -30,7 +30,7 @@ func TestConfiguredServiceIsExpected(t *testing.T) {
 		}
 		news := r.Watch([]byte("epg"))
 		defer news.Close()
-		r.Configure(nil)
+		r.Configure(nil, nil)
 		if a := look(r, "epg"); a.Cause != judge.UnknownName {
 			t.Errorf("expected no more it is %v, %q", a.Status, a.Cause)
 		}
@@ -40,7 +40,7 @@ func TestConfiguredServiceIsExpected(t *testing.T) {
 		if a := look(r, ""); a.Status != judge.Serving {
 			t.Errorf("the whole is %v, %q", a.Status, a.Cause)
 		}
-		r.Configure(map[string]Policy{"epg": DefaultPolicy})
+		r.Configure(map[string]Policy{"epg": DefaultPolicy}, nil)
 		epg := open(t, r, "epg", "a")
 		epg.pass()
 		if a := look(r, "epg"); a.Status != judge.Serving {
@@ -57,7 +57,7 @@ func TestReconfiguringKeepsWhatIsKnown(t *testing.T) {
 		epg.pass()
 		live(time.Second, epg)
 		before := look(r, "epg")
-		r.Configure(map[string]Policy{"epg": policy(func(p *Policy) { p.StaleAfter = 10 * time.Second })})
+		r.Configure(map[string]Policy{"epg": policy(func(p *Policy) { p.StaleAfter = 10 * time.Second })}, nil)
 		if a := look(r, "epg"); a.Status != judge.Serving || a.Changes != before.Changes || a.Stood != before.Stood {
 			t.Errorf("reconfigured it is %+v, was %+v", a, before)
 		}
@@ -79,7 +79,7 @@ func TestDampingByPolicy(t *testing.T) {
 		r.Configure(map[string]Policy{"epg": policy(func(p *Policy) {
 			p.FallAfter, p.RecoverAfter, p.SlowStart = time.Second, 5*time.Second, 10*time.Second
 			p.StaleAfter = time.Hour
-		})})
+		})}, nil)
 		epg := open(t, r, "epg", "a")
 		epg.pass()
 		if a := look(r, "epg"); a.Status != judge.Serving || a.Weight != 100 {
@@ -125,7 +125,7 @@ func TestDampingByPolicy(t *testing.T) {
 // TestQuorumByPolicy lets one of two processes die where any will do.
 func TestQuorumByPolicy(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, r *Registry) {
-		r.Configure(map[string]Policy{"epg": policy(func(p *Policy) { p.Quorum = judge.Any })})
+		r.Configure(map[string]Policy{"epg": policy(func(p *Policy) { p.Quorum = judge.Any })}, nil)
 		a, b := open(t, r, "epg", "a"), open(t, r, "epg", "b")
 		a.pass()
 		b.pass()

@@ -68,10 +68,10 @@ func (s *service) operate(wish drain) (changed bool) {
 	return changed
 }
 
-// facts are those of the service's processes, and the operator's wish. The
-// caller holds mu.
+// facts are those of the service's processes and of its host, and the
+// operator's wish. The caller holds mu.
 func (s *service) facts() judge.Service {
-	facts := judge.Service{Instances: make([]*judge.Instance, len(s.places)), Drained: s.drain.wanted}
+	facts := judge.Service{Instances: make([]*judge.Instance, len(s.places)), Host: s.host, Drained: s.drain.wanted}
 	for i, p := range s.places {
 		facts.Instances[i] = p.instance
 	}

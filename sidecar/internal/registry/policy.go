@@ -20,6 +20,8 @@ type Policy struct {
 	AskTimeout time.Duration
 	// Landmarks overrides what the program declared, by landmark name.
 	Landmarks map[string]Override
+	// Host are the landmarks that the sidecar reads by itself.
+	Host []HostLandmark
 }
 
 // DefaultPolicy is that of services that nothing else was said of.

@@ -26,18 +26,18 @@ func queued(t *testing.T, r *Registry, instance string) *agent {
 func TestAPolicyCountsAtOnce(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, r *Registry) {
 		queued(t, r, "a")
-		r.Configure(map[string]Policy{"epg": policy(func(p *Policy) { p.Quorum.AtLeast = 2 })})
+		r.Configure(map[string]Policy{"epg": policy(func(p *Policy) { p.Quorum.AtLeast = 2 })}, nil)
 		if a := look(r, "epg"); a.Status != judge.NotServing {
 			t.Fatalf("one of two is %v", a.Status)
 		}
 		failAt := 12.0
 		r.Configure(map[string]Policy{"epg": policy(func(p *Policy) {
 			p.Landmarks = map[string]Override{"queue": {DegradeAt: &failAt, FailAt: &failAt}}
-		})})
+		})}, nil)
 		if a := look(r, "epg"); a.Cause != judge.Failed {
 			t.Errorf("beyond its new limit it is %v, %q", a.Status, a.Cause)
 		}
-		r.Configure(nil)
+		r.Configure(nil, nil)
 		if a := look(r, "epg"); a.Status != judge.Serving {
 			t.Errorf("by its old limit it is %v, %q", a.Status, a.Cause)
 		}
@@ -50,7 +50,7 @@ func TestSlowStartConfiguredLaterSlowsNothing(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, r *Registry) {
 		a := open(t, r, "epg", "a")
 		a.pass()
-		r.Configure(map[string]Policy{"epg": policy(func(p *Policy) { p.SlowStart = time.Minute })})
+		r.Configure(map[string]Policy{"epg": policy(func(p *Policy) { p.SlowStart = time.Minute })}, nil)
 		a.pass()
 		if a := look(r, "epg"); a.Weight != 100 {
 			t.Errorf("it weighs %d", a.Weight)

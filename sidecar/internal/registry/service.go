@@ -24,6 +24,7 @@ type service struct {
 
 	mu      sync.Mutex
 	places  []*place // in the order of joining
+	host    judge.Host
 	drain   drain
 	history history
 	timer   *time.Timer // fires at the snapshot's next, or earlier
@@ -194,10 +195,12 @@ func (s *service) succeed(i int) {
 	s.places = slices.Delete(s.places, i, i+1)
 }
 
-// configure judges the service by another policy from now on, all of it at
-// once: a mixture of two policies would be neither.
-func (s *service) configure(policy *Policy) {
+// configure judges the service by another policy from now on, and by what was
+// seen of its host for it, all of it at once: a mixture of two policies would be
+// neither.
+func (s *service) configure(policy *Policy, seen Seen) {
 	s.mu.Lock()
+	s.see(policy, seen)
 	for _, p := range s.places {
 		p.under(policy)
 	}

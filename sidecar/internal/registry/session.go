@@ -44,6 +44,7 @@ type Fact struct {
 	Lag     time.Duration
 	Value   float64
 	Met     bool
+	Blind   bool // of a host's landmark: it could not be read, for the reason Why
 	Why     string
 }
 
@@ -121,20 +122,26 @@ func (s *Session) landmarks(policy *Policy, facts []Fact, now judge.Instant) []j
 	}
 	landmarks := make([]judge.Landmark, len(facts))
 	for i, f := range facts {
-		landmarks[i] = judge.Landmark{
-			Declared: s.declared[i],
-			Reached:  f.Reached,
-			At:       now.Add(-f.Age),
-			Count:    f.Count,
-			Open:     f.Open,
-			Pending:  f.Pending,
-			Lag:      f.Lag,
-			Value:    f.Value,
-			Met:      f.Met,
-			Why:      f.Why,
-		}
+		landmarks[i] = f.landmark(s.declared[i], now)
 	}
 	return landmarks
+}
+
+// landmark is the landmark that the fact is of, the report being made now.
+func (f *Fact) landmark(declared *judge.Declared, now judge.Instant) judge.Landmark {
+	return judge.Landmark{
+		Declared: declared,
+		Reached:  f.Reached,
+		At:       now.Add(-f.Age),
+		Count:    f.Count,
+		Open:     f.Open,
+		Pending:  f.Pending,
+		Lag:      f.Lag,
+		Value:    f.Value,
+		Met:      f.Met,
+		Blind:    f.Blind,
+		Why:      f.Why,
+	}
 }
 
 // endWith ends the session for the reason err. The caller holds service.mu.

@@ -63,6 +63,7 @@ type trace struct {
 	registry   *Registry
 	began      time.Time
 	sessions   map[string]*agent
+	looked     []HostLandmark // by the last configure
 	background sync.WaitGroup
 
 	mu     sync.Mutex
@@ -106,6 +107,10 @@ func (tr *trace) play(verb string, args []string) string {
 	switch verb {
 	case "open": // SESSION SERVICE/INSTANCE [uid=N] [alive] [within=D]
 		return tr.open(a)
+	case "configure": // SERVICE [instances=none] [vip] [queue], of its host; nothing for no service at all
+		tr.configure(a)
+	case "see": // SERVICE [vip] [queue=D]: of what is looked at, what is well, and how long a connection waits
+		tr.registry.ReportHost(args[0], tr.seen(a))
 	case "report": // SESSION [reached] [age=D] [open] [draining]
 		tr.session(a).session.Drain(a.has("draining"))
 		return failure(tr.session(a).report(Fact{Reached: a.has("reached"), Age: a.duration("age"), Open: a.has("open")}))
@@ -145,6 +150,39 @@ func (tr *trace) play(verb string, args []string) string {
 		tr.t.Fatalf("no command %q", verb)
 	}
 	return ""
+}
+
+// configure has one service expected, with landmarks of its host that were just
+// read: the address is there, and no connection waits.
+func (tr *trace) configure(a arguments) {
+	policies, seen := map[string]Policy{}, map[string]Seen{}
+	tr.looked = nil
+	if len(a.words) > 0 {
+		p := DefaultPolicy
+		p.Quorum.Absent = a.value("instances") == "none"
+		if a.has("vip") {
+			p.Host = append(p.Host, HostLandmark{Declared: judge.Declared{Name: "vip", Kind: judge.KindCondition, Impact: judge.ImpactReadiness}})
+		}
+		if a.has("queue") {
+			p.Host = append(p.Host, HostLandmark{Declared: judge.Declared{Name: "queue", Kind: judge.KindDeadline, Impact: judge.ImpactCritical, Within: time.Second}})
+		}
+		tr.looked, policies[a.words[0]] = p.Host, p
+		seen[a.words[0]] = tr.seen(arguments{tr.t, []string{"", "vip"}})
+	}
+	tr.registry.Configure(policies, seen)
+}
+
+// seen is what is seen of what was last configured to be looked at.
+func (tr *trace) seen(a arguments) Seen {
+	var seen Seen
+	for _, l := range tr.looked {
+		fact := Fact{Reached: true, Met: a.has("vip")}
+		if waits := a.value("queue"); l.Kind == judge.KindDeadline && waits != "" {
+			fact.Open, fact.Pending, fact.Age, fact.Why = true, 1, a.parse(waits), "a connection has not been accepted"
+		}
+		seen.Facts = append(seen.Facts, fact)
+	}
+	return seen
 }
 
 func (tr *trace) session(a arguments) *agent {

@@ -162,7 +162,7 @@ func TestWatchHasNobodyAsked(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, f *fixture) {
 		policy := registry.DefaultPolicy
 		policy.MaxAge = time.Millisecond
-		f.registry.Configure(map[string]registry.Policy{"epg": policy})
+		f.registry.Configure(map[string]registry.Policy{"epg": policy}, nil)
 		p := newProgram(t, f.registry, "epg")
 		p.work()
 		time.Sleep(100 * time.Millisecond)

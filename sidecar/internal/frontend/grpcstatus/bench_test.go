@@ -15,7 +15,7 @@ func BenchmarkLookAtAll(b *testing.B) {
 		policies[fmt.Sprintf("service-%d", i)] = registry.DefaultPolicy
 	}
 	r := registry.New(registry.NewClock(), 0)
-	r.Configure(policies)
+	r.Configure(policies, nil)
 	s := newService(r, newMemory())
 	last := make(map[string]essence)
 	b.ReportAllocs()

@@ -152,7 +152,7 @@ func TestListTellsTenThousandServices(t *testing.T) {
 		for i := range registry.MaxServices {
 			policies[fmt.Sprintf("%s%d", strings.Repeat("x", 80), i)] = registry.DefaultPolicy
 		}
-		f.registry.Configure(policies)
+		f.registry.Configure(policies, nil)
 		got, err := f.list("")
 		if err != nil || len(got) != registry.MaxServices {
 			t.Errorf("%d services, %v, want %d", len(got), err, registry.MaxServices)

@@ -175,7 +175,7 @@ func TestAnswersAreNoLongerThanTheirRequests(t *testing.T) {
 	r, _ := newRegistry(t)
 	patient := registry.DefaultPolicy
 	patient.StaleAfter = time.Hour // it reports once
-	r.Configure(map[string]registry.Policy{"crowd": patient, "epg": patient})
+	r.Configure(map[string]registry.Policy{"crowd": patient, "epg": patient}, nil)
 	crowd(t, r, "crowd")
 	k := key(t, 1, "a")
 	for name, keys := range map[string]lmp.Keys{"unsigned": nil, "signed": {k}} {

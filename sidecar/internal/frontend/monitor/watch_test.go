@@ -133,7 +133,7 @@ func TestWatchHasNobodyAsked(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bubble) {
 		policy := registry.DefaultPolicy
 		policy.MaxAge = time.Millisecond
-		b.registry.Configure(map[string]registry.Policy{"epg": policy})
+		b.registry.Configure(map[string]registry.Policy{"epg": policy}, nil)
 		time.Sleep(10 * time.Millisecond)
 		w := b.watching("epg", 100*time.Millisecond)
 		w.wants(0, lmp.StatusServing, lmp.CauseNone)

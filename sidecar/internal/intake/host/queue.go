@@ -1,0 +1,182 @@
+package host
+
+import "time"
+
+// restBetweenLooks is how many times as long as a look took there is none: to
+// look at a host's thousands of connections takes a hundredth of a core.
+const restBetweenLooks = 99
+
+// queue is what is known of the connections that wait to be accepted at one
+// place, all listening sockets there together.
+//
+// The kernel tells how many wait at each socket, not for how long. But they are
+// accepted in the order in which they came: the one that waits longest came by
+// the moment at which so many had come as were not all accepted since. Of those
+// accepted only the fewest possible are known: as many as the queue became
+// shorter by; and, where the connections themselves were looked at, all that
+// waited then and do not now. A connection that its client has reset stays in
+// the queue and cannot be looked at, and so what is counted and not seen counts
+// as what waited then. The
+// wait is never taken for shorter than it is, but by the time between two
+// readings; it is taken for longer where many come and are accepted between two
+// readings and none is looked at.
+type queue struct {
+	sockets map[uint64]*accepting // by cookie
+	counted time.Duration         // when that was
+	gap     time.Duration         // how long after the time before
+
+	// What was seen when the connections were last looked at, in a reading before
+	// this one, and in this one.
+	seen, toSee map[uint64]struct{} // cookies
+	ended       time.Duration       // when that was
+	took        time.Duration
+	after       time.Duration // when they were first counted after that; 0 = not yet
+}
+
+// accepting is one listening socket.
+type accepting struct {
+	waiting  int
+	accepted uint64 // at least so many, since it was first seen
+	looked   uint64 // arrived, when the connections were last looked at, in a reading before this one
+	toLook   uint64 // in this one
+	marks    []mark
+}
+
+// mark is that so many connections had arrived at a moment.
+type mark struct {
+	at      time.Duration
+	arrived uint64
+}
+
+func (a *accepting) arrived() uint64 { return a.accepted + uint64(a.waiting) }
+
+// turn begins a reading: what was seen in the one before is what is compared
+// with.
+func (q *queue) turn() {
+	if q.toSee == nil {
+		return
+	}
+	q.seen, q.toSee, q.after = q.toSee, nil, 0
+	for _, a := range q.sockets {
+		a.looked = a.toLook
+	}
+}
+
+// count takes how many wait at each socket now. A socket that is there no more
+// is forgotten.
+func (q *queue) count(sockets []listener, now time.Duration) {
+	known := q.sockets
+	q.gap, q.counted = now-q.counted, now
+	if q.after == 0 {
+		q.after = now
+	}
+	q.sockets = make(map[uint64]*accepting, len(sockets))
+	for _, l := range sockets {
+		a := known[l.cookie]
+		if a == nil {
+			a = &accepting{}
+		}
+		q.sockets[l.cookie] = a
+		before := a.arrived()
+		if fewer := a.waiting - l.queue; fewer > 0 {
+			a.accepted += uint64(fewer)
+		}
+		a.waiting = l.queue
+		if arrived := a.arrived(); arrived > before {
+			a.marks = append(a.marks, mark{now, arrived})
+		}
+		a.forget()
+	}
+}
+
+// doubtful reports whether the connections are to be looked at, since one may
+// have waited for a good part of within. Once it has waited for longer there is
+// time: that the queue becomes shorter is counted anyway.
+func (q *queue) doubtful(within, now time.Duration) bool {
+	since, waits := q.since()
+	rest := within / 8
+	if now-since > within {
+		rest = within
+	}
+	return waits && now-since > within/4 && now-q.ended >= min(restBetweenLooks*q.took, rest)
+}
+
+// look takes the connections that wait, seen before the last count and after
+// it, and returns how many more are counted than were seen both times: those
+// that were reset, and those that came or were accepted meanwhile. gap is that
+// the reading before was so long ago that nothing is known of what was accepted
+// since.
+func (q *queue) look(before, after []connection, gap bool, now time.Duration) (unseen int) {
+	earlier := make(map[uint64]struct{}, len(before))
+	for _, c := range before {
+		earlier[c.cookie] = struct{}{}
+	}
+	q.toSee = make(map[uint64]struct{}, len(after))
+	both, still := 0, 0
+	for _, c := range after {
+		q.toSee[c.cookie] = struct{}{}
+		if _, waited := earlier[c.cookie]; waited {
+			both++
+			if _, known := q.seen[c.cookie]; known {
+				still++
+			}
+		}
+	}
+	unseen = max(0, q.waiting()-both)
+	still += unseen
+	for _, a := range q.sockets {
+		if a.looked > uint64(still) {
+			a.accept(a.looked-uint64(still), q.after)
+		}
+		if still == 0 && gap {
+			a.accept(a.arrived(), now) // or else some that came in the gap would be as old as it
+		}
+		a.toLook = a.arrived()
+	}
+	return unseen
+}
+
+// since is by when the connection that waits longest had come, and whether
+// there is one.
+func (q *queue) since() (since time.Duration, waits bool) {
+	for _, a := range q.sockets {
+		if len(a.marks) > 0 && (!waits || a.marks[0].at < since) {
+			since, waits = a.marks[0].at, true
+		}
+	}
+	return since, waits
+}
+
+// waiting is how many wait, at all sockets.
+func (q *queue) waiting() (n int) {
+	for _, a := range q.sockets {
+		n += a.waiting
+	}
+	return n
+}
+
+// accept takes it that at least so many were accepted in all, and that as many
+// more came than was known since the last look. Which of those that came since
+// then were accepted is not known: all may have come by the moment at.
+func (a *accepting) accept(atLeast uint64, at time.Duration) {
+	if atLeast <= a.accepted {
+		return
+	}
+	a.accepted = atLeast
+	for len(a.marks) > 0 && a.marks[len(a.marks)-1].arrived > a.looked {
+		a.marks = a.marks[:len(a.marks)-1]
+	}
+	if a.arrived() > a.looked {
+		a.marks = append(a.marks, mark{at, a.arrived()})
+	}
+	a.forget()
+}
+
+// forget drops the marks of connections that are all accepted.
+func (a *accepting) forget() {
+	i := 0
+	for i < len(a.marks) && a.marks[i].arrived <= a.accepted {
+		i++
+	}
+	a.marks = a.marks[i:]
+}

@@ -1,0 +1,125 @@
+package host
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// The kernel tells of sockets by struct inet_diag_msg, when asked by struct
+// inet_diag_req_v2 (linux/inet_diag.h):
+//
+//	request                              message
+//	 0  family                            0  family
+//	 1  protocol                          1  state
+//	 2  extensions                        2  timer
+//	 3  -                                 3  retransmissions
+//	 4  states, a bit each (4)            4  socket (48)
+//	 8  socket (48)                      52  expires (4)
+//	                                     56  receive queue (4)
+//	socket, at its ends in network order 60  send queue (4)
+//	 0  source port (2)                  64  uid (4)
+//	 2  destination port (2)             68  inode (4)
+//	 4  source address (16)              72  attributes
+//	20  destination address (16)
+//	36  interface (4)
+//	40  cookie (8)
+//
+// Of a listening socket the receive queue is how many connections wait to be
+// accepted. A connection that waits belongs to no file yet, so it has no inode;
+// one that its program has closed has none either, but is in another state.
+const (
+	byFamily      = 20 // SOCK_DIAG_BY_FAMILY
+	sizeOfRequest = 56
+	sizeOfMessage = 72
+	v6only        = 11 // INET_DIAG_SKV6ONLY
+
+	established = 1 << 1  // TCP_ESTABLISHED
+	closeWait   = 1 << 8  // TCP_CLOSE_WAIT: its client is done
+	listen      = 1 << 10 // TCP_LISTEN
+)
+
+// listener is a socket that listens.
+type listener struct {
+	family uint8
+	cookie uint64 // no two sockets of a boot have the same
+	at     netip.Addr
+	v6only bool
+	queue  int // connections that wait to be accepted
+}
+
+// takes reports whether connections to the address come to the listener, as far
+// as there is none at that very address.
+func (l *listener) takes(a netip.Addr) bool {
+	switch {
+	case l.at == a:
+		return true
+	case !l.at.IsUnspecified():
+		return false
+	case l.at.Is4():
+		return a.Is4()
+	default:
+		return a.Is6() || !l.v6only
+	}
+}
+
+// connection is one that waits to be accepted.
+type connection struct {
+	cookie uint64
+	to     netip.Addr
+}
+
+// listeners are the sockets that listen on the port.
+func listeners(n *netlink, port uint16) (all []listener, err error) {
+	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+		of := len(all)
+		err := n.dump(byFamily, socketsOf(family, listen, port), func() { all = all[:of] }, func(m []byte) {
+			if len(m) < sizeOfMessage || binary.BigEndian.Uint16(m[4:]) != port {
+				return
+			}
+			l := listener{family: family, at: source(family, m), cookie: native.Uint64(m[44:]), queue: int(native.Uint32(m[56:]))}
+			for kind, value := range attributes(m[sizeOfMessage:]) {
+				if kind == v6only && len(value) > 0 {
+					l.v6only = value[0] != 0
+				}
+			}
+			all = append(all, l)
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// connections are those to the port, of one family of sockets, that wait
+// to be accepted, as far as their clients have not reset them.
+func connections(n *netlink, family uint8, port uint16) (all []connection, err error) {
+	err = n.dump(byFamily, socketsOf(family, established|closeWait, port), func() { all = nil }, func(m []byte) {
+		if len(m) < sizeOfMessage || binary.BigEndian.Uint16(m[4:]) != port || native.Uint32(m[68:]) != 0 {
+			return
+		}
+		all = append(all, connection{cookie: native.Uint64(m[44:]), to: source(family, m)})
+	})
+	return all, err
+}
+
+// socketsOf is the request for TCP's sockets of a family, in one of the states,
+// whose local port it is.
+func socketsOf(family uint8, states uint32, port uint16) []byte {
+	q := make([]byte, sizeOfRequest)
+	q[0], q[1] = family, unix.IPPROTO_TCP
+	native.PutUint32(q[4:], states)
+	binary.BigEndian.PutUint16(q[8:], port)
+	return q
+}
+
+// source is the local address of a message's socket: an IPv4 address also where
+// a socket of IPv6 has it.
+func source(family uint8, m []byte) netip.Addr {
+	if family == unix.AF_INET {
+		return netip.AddrFrom4([4]byte(m[8:12]))
+	}
+	return netip.AddrFrom16([16]byte(m[8:24])).Unmap()
+}

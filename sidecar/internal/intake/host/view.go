@@ -1,0 +1,238 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/landmark-health/landmark/sidecar/internal/judge"
+	"github.com/landmark-health/landmark/sidecar/internal/registry"
+)
+
+// view is the host at one moment. Each part of it is read once, and only if it
+// is asked for.
+type view struct {
+	route, diag *netlink
+
+	addresses part[[]address]
+	links     part[[]link]
+	arp       part[arp]
+	listeners map[uint16]*part[[]listener]
+}
+
+// part is a part of a view.
+type part[T any] struct {
+	known bool
+	value T
+	err   error
+}
+
+func (p *part[T]) get(read func() (T, error)) (T, error) {
+	if !p.known {
+		p.value, p.err = read()
+		p.known = true
+	}
+	return p.value, p.err
+}
+
+// see reads the fact of one landmark. Of a Deadline's, q is what is known of
+// its queue, and now what the time is. The error says what the kernel did not
+// tell, and what to do.
+func (v *view) see(l *registry.HostLandmark, q *queue, now func() time.Duration) (registry.Fact, error) {
+	if l.Kind == judge.KindDeadline {
+		return v.seeQueue(l, q, now)
+	}
+	look := v.seeListening
+	if l.Address.IsValid() {
+		look = v.seeAddress
+	}
+	why, err := look(l)
+	return registry.Fact{Reached: true, Met: why == "", Why: why}, err
+}
+
+// remedy says what to do about an error of the kernel's.
+func remedy(what string, err error) error {
+	var file *fs.PathError
+	do := "see what of its kernel landmarkd may not use"
+	switch {
+	case errors.As(err, &file):
+		do = "mount /proc where landmarkd runs, and let it read there"
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES), errors.Is(err, unix.EAFNOSUPPORT):
+		do = "allow landmarkd netlink sockets (AF_NETLINK in RestrictAddressFamilies= of its unit, or its seccomp profile)"
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.EPROTONOSUPPORT):
+		do = "load the kernel's module tcp_diag (modprobe tcp_diag)"
+	}
+	return fmt.Errorf("reading %s: %w: %s", what, err, do)
+}
+
+func (v *view) seeAddress(l *registry.HostLandmark) (why string, err error) {
+	all, err := v.addresses.get(func() ([]address, error) { return addresses(v.route) })
+	if err != nil {
+		return "", remedy("the addresses of this host", err)
+	}
+	interfaces, err := v.links.get(func() ([]link, error) { return links(v.route) })
+	if err != nil {
+		return "", remedy("the interfaces of this host", err)
+	}
+	if why := absent(l.Address, all, interfaces); why != "" || !l.DirectRouting {
+		return why, nil
+	}
+	ofAll, err := v.arp.get(arpOfAll)
+	if err != nil && l.Address.Is4() {
+		return "", remedy("how this host speaks ARP", err)
+	}
+	return exposed(l.Address, all, interfaces, ofAll), nil
+}
+
+func (v *view) seeListening(l *registry.HostLandmark) (why string, err error) {
+	at := l.Port
+	all, err := v.on(at.Port())
+	if err != nil || len(heard(all, at.Addr())) > 0 {
+		return "", err
+	}
+	return silence(all, at), nil
+}
+
+// silence says that nobody listens, and where somebody does instead.
+func silence(all []listener, at netip.AddrPort) string {
+	if len(all) == 0 {
+		return "nothing listens on " + place(at)
+	}
+	return fmt.Sprintf("nothing listens on %s, only at %s", place(at), all[0].at)
+}
+
+func (v *view) seeQueue(l *registry.HostLandmark, q *queue, now func() time.Duration) (registry.Fact, error) {
+	all, err := v.on(l.Port.Port())
+	if err != nil {
+		return registry.Fact{}, err
+	}
+	sockets := heard(all, l.Port.Addr())
+	q.turn()
+	q.count(sockets, now())
+	if len(sockets) == 0 {
+		return registry.Fact{Reached: true, Blind: true, Why: silence(all, l.Port)}, nil // no queue, and no hang
+	}
+	if q.doubtful(l.Within, now()) {
+		if err := v.lookInto(l, q, now); err != nil {
+			return registry.Fact{}, err
+		}
+	}
+	fact := registry.Fact{Reached: true}
+	if since, waits := q.since(); waits {
+		fact.Open, fact.Pending, fact.Age = true, uint64(q.waiting()), now()-since
+		fact.Why = "a connection to " + place(l.Port) + " has not been accepted"
+		if fact.Pending > 1 {
+			fact.Why = fmt.Sprintf("one of %d connections to %s has not been accepted", fact.Pending, place(l.Port))
+		}
+	}
+	return fact, nil
+}
+
+// looks is how often it is tried to see all that is counted. What comes or goes
+// while the kernel is asked is not; what was reset never is.
+const looks = 3
+
+// lookInto looks at the connections themselves, and counts them again.
+func (v *view) lookInto(l *registry.HostLandmark, q *queue, now func() time.Duration) error {
+	began := now()
+	gap := q.gap > l.Within/2
+	before, err := v.waiting(l.Port)
+	if err != nil {
+		return err
+	}
+	for range looks {
+		all, err := listeners(v.diag, l.Port.Port())
+		if err != nil {
+			return remedy("the listening sockets of this host", err)
+		}
+		q.count(heard(all, l.Port.Addr()), now())
+		after, err := v.waiting(l.Port)
+		if err != nil {
+			return err
+		}
+		if q.look(before, after, gap, now()) == 0 {
+			break
+		}
+		before = after
+	}
+	q.ended, q.took = now(), now()-began
+	return nil
+}
+
+// on are the sockets that listen on the port.
+func (v *view) on(port uint16) ([]listener, error) {
+	p := v.listeners[port]
+	if p == nil {
+		p = new(part[[]listener])
+		v.listeners[port] = p
+	}
+	return p.get(func() ([]listener, error) {
+		all, err := listeners(v.diag, port)
+		if err != nil {
+			return nil, remedy("the listening sockets of this host", err)
+		}
+		return all, nil
+	})
+}
+
+// waiting are the connections that wait at the sockets that are heard at the
+// place.
+func (v *view) waiting(at netip.AddrPort) ([]connection, error) {
+	all, err := v.on(at.Port())
+	if err != nil {
+		return nil, err
+	}
+	sockets := heard(all, at.Addr())
+	var found []connection
+	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+		if !slices.ContainsFunc(sockets, func(l listener) bool { return l.family == family && l.queue > 0 }) {
+			continue
+		}
+		all, err := connections(v.diag, family, at.Port())
+		if err != nil {
+			return nil, remedy("the connections of this host", err)
+		}
+		found = append(found, all...)
+	}
+	return slices.DeleteFunc(found, func(c connection) bool {
+		own := heard(all, c.to)
+		return !slices.ContainsFunc(sockets, func(l listener) bool {
+			return slices.ContainsFunc(own, func(o listener) bool { return o.cookie == l.cookie })
+		})
+	}), nil
+}
+
+// heard are those of the sockets that connections to the address come to: all
+// of them if it is not valid; the one of that very address goes before those of
+// every address.
+func heard(sockets []listener, a netip.Addr) []listener {
+	if !a.IsValid() {
+		return sockets
+	}
+	var own, every []listener
+	for _, l := range sockets {
+		switch {
+		case l.at == a:
+			own = append(own, l)
+		case l.takes(a):
+			every = append(every, l)
+		}
+	}
+	if len(own) > 0 {
+		return own
+	}
+	return every
+}
+
+// place is a place where a program listens, as it is told.
+func place(at netip.AddrPort) string {
+	if at.Addr().IsValid() {
+		return "TCP " + at.String()
+	}
+	return fmt.Sprintf("TCP port %d", at.Port())
+}

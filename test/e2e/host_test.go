@@ -1,0 +1,230 @@
+package e2e_test
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// agentless is the configuration of a service whose program has no agent, and
+// listens at the address.
+func agentless(address string) string {
+	_, port, _ := net.SplitHostPort(address)
+	return "services:\n  epg:\n    instances: none\n    host:\n" +
+		"      port: {listening: " + port + "}\n      accept queue: {accept_queue: \"" + address + "\", within: 500ms}\n"
+}
+
+// configuredHouse starts landmarkd with a configuration.
+func configuredHouse(t *testing.T, content string) *house {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "landmarkd.yaml")
+	write(t, file, content)
+	return newHouse(t, "-config", file)
+}
+
+// plain starts a server that knows nothing of Landmark.
+func plain(t *testing.T, address string) *process {
+	t.Helper()
+	p := start(t, program("plain"), address)
+	p.awaitLine("plain is ready")
+	return p
+}
+
+// greeted reports whether the server at the address says anything.
+func greeted(t *testing.T, address string) bool {
+	t.Helper()
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	n, _ := c.Read(make([]byte, 1))
+	return n > 0
+}
+
+// knock connects to the server and goes, politely or by a reset, and returns
+// when it had.
+func knock(t *testing.T, address string, rude bool) time.Time {
+	t.Helper()
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rude {
+		c.(*net.TCPConn).SetLinger(0)
+	}
+	c.Close()
+	return time.Now()
+}
+
+// A program without an agent, and without a change: that it hangs, with its
+// port open, is told to every asker, and that it serves again, and that it is
+// gone.
+func TestHangIsSeenWithoutAnAgent(t *testing.T) {
+	address := freeAddress(t)
+	h := configuredHouse(t, agentless(address))
+	h.await(landmarkCheck, "epg", "NOT_SERVING failed")
+	server := plain(t, address)
+	h.await(landmarkCheck, "epg", "SERVING none")
+	askers := everyAsker(t, h)
+
+	for _, rude := range []bool{false, true} { // as balancers' checks of the port are
+		if !greeted(t, address) {
+			t.Fatal("it does not serve")
+		}
+		server.signal(syscall.SIGSTOP)
+		turns(t, h, askers, "NOT_SERVING stalled", knock(t, address, rude), 900*time.Millisecond)
+		if told := checkUDP(h, "epg-liveness"); told != "NOT_SERVING stalled" {
+			t.Errorf("liveness of a hung server is %q", told)
+		}
+		status, _ := h.landmark(0, "status", "epg")
+		wantLine(t, status, `epg +NOT_SERVING +stalled +0% +NOT_SERVING +\d.* accept queue: a connection to TCP `+regexp.QuoteMeta(address)+` has not been accepted for \d.*, allowed 500 ms`)
+		wantLine(t, status, `accept queue +deadline +failing +critical +1 open, the oldest begun .* ago: a connection .* +allowed 500 ms`)
+		wantLine(t, status, `port +condition +ok +readiness +holds, said \d+ ms ago *`)
+		turns(t, h, askers, "SERVING none", server.signal(syscall.SIGCONT), 500*time.Millisecond)
+	}
+
+	turns(t, h, askers, "NOT_SERVING failed", server.kill(), 400*time.Millisecond)
+	if told := checkUDP(h, "epg-liveness"); told != "SERVING none" {
+		t.Errorf("liveness of what does not listen is %q: a restart may be under way", told)
+	}
+}
+
+// A busy server, whose clients come faster than it accepts them at times, is
+// well all the while.
+func TestBusyServerIsNotTakenForHung(t *testing.T) {
+	address := freeAddress(t)
+	// The default, for half a second without CPU time is a hang of that long.
+	h := configuredHouse(t, strings.Replace(agentless(address), ", within: 500ms", "", 1))
+	server := plain(t, address)
+	h.await(checkUDP, "epg", "SERVING none")
+	stop := make(chan struct{})
+	defer close(stop)
+	for range 4 {
+		go func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if c, err := net.Dial("tcp", address); err == nil {
+					c.Read(make([]byte, 1))
+					c.(*net.TCPConn).SetLinger(0) // or else ports run out
+					c.Close()
+				}
+			}
+		}()
+	}
+	for begun := time.Now(); time.Since(begun) < 4*time.Second; time.Sleep(20 * time.Millisecond) {
+		if told := checkUDP(h, "epg"); told != "SERVING none" {
+			t.Fatalf("%v under load it is told %q", time.Since(begun), told)
+		}
+	}
+	server.signal(syscall.SIGSTOP)
+	h.await(checkUDP, "epg", "NOT_SERVING stalled")
+}
+
+// Whatever its port, nobody speaks for a program that has an agent but itself:
+// not before it has reported, and not once landmarkd has been restarted. And
+// however well it says that it is, its port must listen.
+func TestHostNeverStandsInForAnAgent(t *testing.T) {
+	address := freeAddress(t)
+	file := filepath.Join(t.TempDir(), "landmarkd.yaml")
+	write(t, file, strings.Replace(agentless(address), "    instances: none\n", "", 1))
+	h := newHouse(t, "-config", file)
+	server := plain(t, address)
+	h.await(checkUDP, "epg", "NOT_SERVING unreported")
+	h.epg("500ms")
+	h.sidecar.kill()
+	h.start("-config", file)
+	h.await(checkUDP, "epg", "SERVING none")
+	turns(t, h, map[string]asker{"lmp over UDP": checkUDP}, "NOT_SERVING failed", server.kill(), 400*time.Millisecond)
+	if told := checkUDP(h, "epg-liveness"); told != "SERVING none" {
+		t.Errorf("its liveness is %q", told)
+	}
+	write(t, file, "services: {epg: {}}")
+	h.sidecar.signal(syscall.SIGHUP)
+	h.await(checkUDP, "epg", "SERVING none")
+}
+
+// What came about while landmarkd was paused is in its first answer.
+func TestHostIsReadAnewAfterAPause(t *testing.T) {
+	address := freeAddress(t)
+	h := configuredHouse(t, agentless(address))
+	for range 5 {
+		server := plain(t, address)
+		h.await(checkUDP, "epg", "SERVING none")
+		h.sidecar.signal(syscall.SIGSTOP)
+		server.kill()
+		time.Sleep(200 * time.Millisecond)
+		h.sidecar.signal(syscall.SIGCONT)
+		if told := checkUDP(h, "epg"); told != "NOT_SERVING failed" {
+			t.Errorf("the first answer after a pause is %q", told)
+		}
+	}
+}
+
+// The virtual address of a real server by direct routing is taken from it, and
+// given back, and ARP is set wrong.
+func TestVirtualAddress(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a process a network of its own")
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "landmarkd.yaml")
+	write(t, file, "services:\n  epg:\n    instances: none\n    host:\n      virtual address: {address: 192.0.2.80, direct_routing: true}\n")
+	h := &house{t: t, socket: filepath.Join(dir, "agent.sock"), grpc: "unix:" + filepath.Join(dir, "grpc.sock")}
+	h.sidecar = prepare(t, program("landmarkd"), "-config", file, "-agent-socket", h.socket, "-monitor", "", "-grpc", h.grpc)
+	h.sidecar.cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	h.sidecar.start()
+	h.sidecar.awaitLine("landmarkd is ready")
+	inside := func(command string) time.Time {
+		t.Helper()
+		args := append([]string{"-t", strconv.Itoa(h.sidecar.cmd.Process.Pid), "-n"}, strings.Fields(command)...)
+		if out, err := exec.Command("nsenter", args...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", command, err, out)
+		}
+		return time.Now()
+	}
+	becomes := func(told, reason string, since time.Time) {
+		t.Helper()
+		line := regexp.MustCompile(`(?m)^epg +` + told + ` .*` + regexp.QuoteMeta(reason))
+		for {
+			put := time.Now()
+			if status, _ := h.landmark(0, "status", "epg"); line.MatchString(status) {
+				t.Logf("%-11s %q after %v", told, reason, put.Sub(since).Round(time.Millisecond))
+				return
+			} else if put.Sub(since) > 5*time.Second {
+				t.Fatalf("it is not %q for %q, but\n%s", told, reason, status)
+			}
+		}
+	}
+	const setting = "sysctl -q -w net.ipv4.conf."
+	inside("ip link set lo up")
+	inside("ip link add eth0 type veth peer name eth1")
+	inside(setting + "all.arp_ignore=1")
+	inside(setting + "all.arp_announce=2")
+	inside("ip link set eth0 up")
+	becomes("NOT_SERVING +failed", "192.0.2.80 is on no interface of this host", time.Now())
+	add, del := "ip addr add 192.0.2.80/32 dev lo", "ip addr del 192.0.2.80/32 dev lo"
+	becomes("SERVING", "", inside(add))
+	becomes("NOT_SERVING +failed", "192.0.2.80 is on no interface of this host", inside(del))
+	becomes("SERVING", "", inside(add))
+	for _, wrong := range []struct{ set, right, reason string }{
+		{"all.arp_ignore=0", "all.arp_ignore=1", "eth0 answers ARP for 192.0.2.80, its arp_ignore being 0: sysctl -w net.ipv4.conf.all.arp_ignore=1"},
+		{"eth0.arp_ignore=3", "eth0.arp_ignore=0", "eth0 answers ARP for 192.0.2.80, its arp_ignore being 3: sysctl -w net.ipv4.conf.all.arp_ignore=1"},
+		{"all.arp_announce=0", "all.arp_announce=2", "eth0 may tell of 192.0.2.80 in ARP, its arp_announce being 0: sysctl -w net.ipv4.conf.all.arp_announce=2"},
+	} {
+		becomes("NOT_SERVING +failed", wrong.reason, inside(setting+wrong.set))
+		becomes("SERVING", "", inside(setting+wrong.right))
+	}
+}
