@@ -24,6 +24,10 @@ RELEASED := proto/released.binpb
 FUZZTIME ?= 30s
 BENCH    ?= .
 
+# How often the laboratory lets a server hang, and die, where milliseconds are
+# measured.
+REPEATS  ?= 11
+
 # What a test run had to leave out, one a line.
 LEFT_OUT := bin/left-out
 
@@ -108,8 +112,8 @@ bench: ## Run the benchmarks that match BENCH
 cost: ## Measure what landmarkd costs, against what it may
 	go run ./test/bench
 
-lab: packages ## Run the real LVS of test/lab, in user-mode Linux
-	@go run ./test/gotest $(LEFT_OUT) -v -count=1 ./test/lab
+lab: packages ## Run the real LVS of test/lab, and measure REPEATS hangs and deaths
+	@LANDMARK_LAB_REPEATS=$(REPEATS) go run ./test/gotest $(LEFT_OUT) -v -count=1 -timeout=60m ./test/lab
 
 clean: ## Remove what was built
 	rm -rf bin

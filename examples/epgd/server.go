@@ -10,11 +10,11 @@ import (
 const (
 	// maxConnections bounds what clients can make the server hold, however
 	// long its loop hangs.
-	maxConnections = 1000
+	maxConnections = 4000
 	// patience is how long a request waits for the main loop.
 	patience = 5 * time.Second
 	// idle is how long a connection may have nothing to ask.
-	idle = time.Minute
+	idle = 5 * time.Minute
 )
 
 // serve accepts connections until the listener is closed. It only carries

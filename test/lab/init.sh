@@ -5,8 +5,9 @@ PATH=/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
 mount -t proc proc /proc
 mount -t tmpfs tmpfs /run
+ulimit -n 65536
 mkdir -p /run/modules/lib
 ln -s /usr/lib/uml/modules /run/modules/lib/modules
-modprobe -d /run/modules -a ip_vs ip_vs_rr veth bridge
+modprobe -d /run/modules -a ip_vs ip_vs_rr ip_vs_wrr veth bridge
 "$LAB_PROGRAMS/inside"
 # Not reached unless the program died before it could halt the machine: with panic=-1 the end of this script halts it.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -18,7 +19,7 @@ import (
 )
 
 // machineLimit is when a machine that has not halted by itself is killed.
-const machineLimit = 170 * time.Second
+const machineLimit = 21 * time.Minute
 
 // memory is what the machine may use. The host gives it page by page.
 const memory = 512 << 20
@@ -31,6 +32,7 @@ var packages = []struct{ name, file string }{
 	{"ipvsadm", "/sbin/ipvsadm"},
 	{"keepalived", "/usr/sbin/keepalived"},
 	{"ldirectord", "/usr/sbin/ldirectord"},
+	{"haproxy", "/usr/sbin/haproxy"},
 }
 
 // requirePackages skips the test, or under CI fails it, if a Debian package is missing.
@@ -84,7 +86,7 @@ func build(t *testing.T) string {
 	t.Helper()
 	directory := t.TempDir()
 	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", directory, "./inside",
-		"../../cmd/landmarkd", "../../cmd/landmark-check", "../../examples/epgd")
+		"../../cmd/...", "../../examples/epgd")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("building the programs under test: %v\n%s", err, output)
@@ -109,10 +111,11 @@ func boot(t *testing.T, scenario, programs string) ([]byte, error) {
 		"mem=512M", "quiet", "panic=-1", "uml_dir="+directory,
 		"rootfstype=hostfs", "rootflags=/", "ro", "init="+init,
 		"con=null", "con0=null,fd:1",
-		"LAB_SCENARIO="+scenario, "LAB_PROGRAMS="+programs)
+		"LAB_SCENARIO="+scenario, "LAB_PROGRAMS="+programs, "LAB_REPEATS="+os.Getenv("LANDMARK_LAB_REPEATS"))
 	cmd.Env = append(os.Environ(), "TMPDIR="+memoryDirectory(directory))
 	var console bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &console, &console
+	cmd.Stdout = io.MultiWriter(&console, keep(t, scenario))
+	cmd.Stderr = cmd.Stdout
 	// The machine's processes are processes of the host, in its group. Should the test binary die, the machine is told to
 	// end too, which the kernel ties to the thread that started it.
 	runtime.LockOSThread()
@@ -126,6 +129,22 @@ func boot(t *testing.T, scenario, programs string) ([]byte, error) {
 	err = cmd.Wait()
 	syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // fails if nothing is left of it, as it should be
 	return console.Bytes(), errors.Join(err, ctx.Err())
+}
+
+// keep returns where else a machine's console goes, for who wants to look at a run that passed, or at one as it goes: a file
+// of the scenario's name in the directory LANDMARK_LAB_CONSOLES, if that is set.
+func keep(t *testing.T, scenario string) io.Writer {
+	t.Helper()
+	directory := os.Getenv("LANDMARK_LAB_CONSOLES")
+	if directory == "" {
+		return io.Discard
+	}
+	file, err := os.Create(filepath.Join(directory, scenario))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { file.Close() })
+	return file
 }
 
 // memoryDirectory is where the machine's memory goes, as a file: /dev/shm if that is large enough and programs may be

@@ -1,48 +1,84 @@
 package main
 
 import (
-	"context"
 	"encoding/binary"
 	"fmt"
 	"io"
-	"net"
+	"net/netip"
+	"os"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// askProgramme connects to an EPG server and asks what is on channel 1 now, within the context's deadline. It speaks the
-// protocol of examples/epgd from the outside, as any client in the field would:
+// epgConn is a connection to an EPG server.
+type epgConn struct{ *os.File }
+
+// dialEPG begins to connect to an EPG server through the service, from the namespace that the calling thread is in, which
+// must be the clients', and does not wait for it: what is then done on the connection, by whomever, does. All of it ends at the deadline.
+func dialEPG(v virtualService, deadline time.Time) (epgConn, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return epgConn{}, fmt.Errorf("opening a socket: %w", err)
+	}
+	// The port is chosen when the other end is known, so that there are enough.
+	err = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
+	if err == nil {
+		err = unix.Bind(fd, &unix.SockaddrInet4{Addr: netip.MustParseAddr(v.client).As4()})
+	}
+	if err != nil {
+		unix.Close(fd)
+		return epgConn{}, fmt.Errorf("binding to %s: %w", v.client, err)
+	}
+	address := v.addrPort()
+	err = unix.Connect(fd, &unix.SockaddrInet4{Addr: address.Addr().As4(), Port: int(address.Port())})
+	if err != nil && err != unix.EINPROGRESS {
+		unix.Close(fd)
+		return epgConn{}, fmt.Errorf("connecting to %s: %w", address, err)
+	}
+	conn := epgConn{os.NewFile(uintptr(fd), address.String())}
+	return conn, conn.SetDeadline(deadline)
+}
+
+// The EPG protocol of examples/epgd, from the outside, as any client in the field would speak it:
 //
 //	request   magic 45 50 47 31, channel (2), seconds since 1970 (8)
 //	answer    magic, 0 = found (1), start (8), duration (4), length of the title (1), title
-func askProgramme(ctx context.Context, address string) error {
-	const (
-		magic   = 0x45504731
-		channel = 1
-		found   = 0
-	)
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp4", address)
-	if err != nil {
+const (
+	epgMagic   = 0x45504731
+	epgChannel = 1
+	epgFound   = 0
+)
+
+// ask asks what is on channel 1 now.
+func (c epgConn) ask() error {
+	if err := c.send(); err != nil {
 		return err
 	}
-	defer conn.Close()
-	if deadline, ok := ctx.Deadline(); ok {
-		conn.SetDeadline(deadline)
-	}
-	request := binary.BigEndian.AppendUint32(nil, magic)
-	request = binary.BigEndian.AppendUint16(request, channel)
+	return c.receive()
+}
+
+// send sends the question.
+func (c epgConn) send() error {
+	request := binary.BigEndian.AppendUint32(nil, epgMagic)
+	request = binary.BigEndian.AppendUint16(request, epgChannel)
 	request = binary.BigEndian.AppendUint64(request, uint64(time.Now().Unix()))
-	if _, err := conn.Write(request); err != nil {
+	if _, err := c.Write(request); err != nil {
 		return fmt.Errorf("asking for a programme: %w", err)
 	}
+	return nil
+}
+
+// receive waits for the answer.
+func (c epgConn) receive() error {
 	var head [18]byte
-	if _, err := io.ReadFull(conn, head[:]); err != nil {
+	if _, err := io.ReadFull(c, head[:]); err != nil {
 		return fmt.Errorf("reading the answer: %w", err)
 	}
-	if binary.BigEndian.Uint32(head[:]) != magic || head[4] != found {
+	if binary.BigEndian.Uint32(head[:]) != epgMagic || head[4] != epgFound {
 		return fmt.Errorf("no programme but % x", head)
 	}
-	if _, err := io.CopyN(io.Discard, conn, int64(head[17])); err != nil {
+	if _, err := io.CopyN(io.Discard, c, int64(head[17])); err != nil {
 		return fmt.Errorf("reading the title: %w", err)
 	}
 	return nil

@@ -4,58 +4,54 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"time"
 
 	"github.com/landmark-health/landmark/test/lab/journal"
 )
 
-// patience is how long a scenario waits for any one thing: far longer than it takes on a machine with other work to do.
-const patience = 40 * time.Second
+// patience is how long a scenario waits for any one thing: longer than keepalived takes at its own times, and far longer
+// than all else does on a machine with other work to do.
+const patience = 150 * time.Second
 
 // laboratory is the network with everything in it that every scenario has: a director, two real servers with an EPG
-// server and a sidecar each, and a client for each virtual service. Which director program runs is the scenario's.
+// server and a sidecar each, and a client for each virtual service. Which programs run on the director is the scenario's.
 type laboratory struct {
-	ctx     context.Context // the scenario's; cancelled with a cause when a watcher fails
-	fail    context.CancelCauseFunc
-	journal *journal.Writer
+	ctx      context.Context // the scenario's; cancelled with a cause when a watcher fails
+	fail     context.CancelCauseFunc
+	journal  *journal.Writer
+	programs string // the directory of the programs under test
 
 	director namespace
 	rs1, rs2 *realServer
-	clients  map[string]*client // by the service's name
+	services []virtualService
 	table    *table
+	ipvs     *ipvs
+
+	// The director's programs that are restarted.
+	keepalived, watchers []*daemon
 }
 
 // openLaboratory builds the network, starts the real servers' programs and begins to watch the director's table.
-func openLaboratory(ctx context.Context, j *journal.Writer, programs string, services ...virtualService) (*laboratory, error) {
+func openLaboratory(ctx context.Context, j *journal.Writer, programs string, services []virtualService) (*laboratory, error) {
 	l := &laboratory{
 		journal:  j,
+		programs: programs,
 		director: directorName,
 		rs1:      &realServer{namespace: "rs1", address: "198.51.100.11", programs: programs},
 		rs2:      &realServer{namespace: "rs2", address: "198.51.100.12", programs: programs},
-		clients:  map[string]*client{},
+		services: services,
+		table:    &table{journal: j, weights: map[string]map[string]int{}},
 	}
 	l.ctx, l.fail = context.WithCancelCause(ctx)
-	front := []string{directorFront, directorBack}
-	names := map[netip.AddrPort]string{}
-	for _, v := range services {
-		front = append(front, v.address)
-		names[v.addrPort()] = v.name
-		l.clients[v.name] = &client{service: v, journal: j}
-	}
-	hosts := []host{
-		{name: clientName, addresses: []string{clientAddress}},
-		{name: l.director, addresses: front},
-	}
-	servers := map[netip.Addr]string{}
-	for _, s := range l.servers() {
-		hosts = append(hosts, host{name: s.namespace, addresses: []string{s.address}, gateway: directorBack})
-		servers[netip.MustParseAddr(s.address)] = string(s.namespace)
-	}
-	if err := buildNetwork(hosts); err != nil {
+	if err := buildNetwork(l.hosts()); err != nil {
 		return nil, fmt.Errorf("building the network: %w", err)
 	}
 	if err := l.director.forwardPackets(); err != nil {
 		return nil, fmt.Errorf("making the director a router: %w", err)
+	}
+	if err := configureSidecars(); err != nil {
+		return nil, err
 	}
 	for _, s := range l.servers() {
 		if err := s.startSidecar(); err != nil {
@@ -65,13 +61,53 @@ func openLaboratory(ctx context.Context, j *journal.Writer, programs string, ser
 			return nil, err
 		}
 	}
-	var err error
-	if l.table, err = openTable(names, servers, j); err != nil {
+	if err := l.installCheck(); err != nil {
 		return nil, err
 	}
-	l.background(l.table.watch)
-	return l, nil
+	return l, l.watchTable()
 }
+
+// hosts are all hosts of the network.
+func (l *laboratory) hosts() []host {
+	front := []string{directorFront, directorBack}
+	var clients, direct []string
+	for _, v := range l.services {
+		front, clients = append(front, v.address), append(clients, v.client)
+		if v.direct {
+			direct = append(direct, v.address)
+		}
+	}
+	hosts := []host{
+		{name: clientName, addresses: clients},
+		{name: l.director, addresses: front},
+	}
+	for _, s := range l.servers() {
+		hosts = append(hosts, host{name: s.namespace, addresses: []string{s.address}, gateway: directorBack, virtual: direct})
+	}
+	return hosts
+}
+
+// watchTable begins to watch the director's kernel.
+func (l *laboratory) watchTable() (err error) {
+	names := map[netip.AddrPort]string{}
+	for _, v := range l.services {
+		if !v.outside {
+			names[v.addrPort()] = v.name
+		}
+	}
+	servers := map[netip.Addr]string{}
+	for _, s := range l.servers() {
+		servers[netip.MustParseAddr(s.address)] = string(s.namespace)
+	}
+	if l.ipvs, err = openIPVS(names, servers, l.journal, l.table); err != nil {
+		return err
+	}
+	l.background(l.ipvs.watch)
+	return nil
+}
+
+// program is the path of a program under test.
+func (l *laboratory) program(name string) string { return filepath.Join(l.programs, name) }
 
 // servers are the real servers, by name.
 func (l *laboratory) servers() []*realServer { return []*realServer{l.rs1, l.rs2} }
@@ -98,28 +134,30 @@ func (l *laboratory) play(acts ...act) error {
 	return nil
 }
 
-// step journals the step and does it.
+// step does something and journals it, at the time when it was begun.
 func (l *laboratory) step(name string, do act) act {
 	return func() error {
-		l.journal.Step(name)
+		at := l.journal.Now()
 		if err := do(); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
+		l.journal.Step(journal.Step{Name: name, At: at})
 		return nil
 	}
 }
 
-// startClients lets every client ask from now on.
+// mark journals that the step was reached.
+func (l *laboratory) mark(name string) act {
+	return l.step(name, func() error { return nil })
+}
+
+// startClients lets a client of every service ask from now on.
 func (l *laboratory) startClients() error {
-	for _, c := range l.clients {
+	for _, v := range l.services {
+		c := &client{service: v, journal: l.journal}
 		l.background(c.run)
 	}
 	return nil
-}
-
-// askByProgram asks the service once by the EPG server's own client program.
-func (l *laboratory) askByProgram(service string) act {
-	return func() error { return l.clients[service].askByProgram(l.rs1.program("epgd")) }
 }
 
 // awaitSidecar waits until the server's sidecar says that the server serves.
@@ -132,36 +170,33 @@ func (l *laboratory) awaitSidecar(s *realServer) act {
 	}
 }
 
-// mark journals that the step was reached.
-func (l *laboratory) mark(name string) act {
-	return l.step(name, func() error { return nil })
+// awaitIn waits until rs1 and rs2 are in, at their whole weight, wherever the ways are of the kind.
+func (l *laboratory) awaitIn(kind func(way) bool) act {
+	return l.awaitWeights("both servers to be in", kind, func(v virtualService) bool {
+		whole := max(1, v.weight)
+		return l.table.weight(v.name, "rs1") >= whole && l.table.weight(v.name, "rs2") >= whole
+	})
 }
 
-// awaitServers waits until the service has exactly the given servers in, which are sorted by name.
-func (l *laboratory) awaitServers(service string, servers ...string) act {
-	return func() error {
-		return l.until(fmt.Sprintf("%s to have %v in", service, servers),
-			func() bool { return l.table.has(service, servers) })
-	}
+// awaitOut waits until rs1 is out, and rs2 in, wherever the ways are of the kind.
+func (l *laboratory) awaitOut(kind func(way) bool) act {
+	return l.awaitWeights("rs1 to be out", kind, func(v virtualService) bool {
+		return l.table.weight(v.name, "rs1") == 0 && l.table.weight(v.name, "rs2") > 0
+	})
 }
 
-// awaitProgrammes waits until the service's client has got n more programmes.
-func (l *laboratory) awaitProgrammes(service string, n int64) act {
+// awaitWeights waits until every service of the kind is as it ought to be.
+func (l *laboratory) awaitWeights(description string, kind func(way) bool, good func(virtualService) bool) act {
 	return func() error {
-		got := &l.clients[service].got
-		goal := got.Load() + n
-		return l.until(fmt.Sprintf("%d more programmes through %s", n, service),
-			func() bool { return got.Load() >= goal })
-	}
-}
-
-// awaitFailures waits until n more requests of the service's client have failed.
-func (l *laboratory) awaitFailures(service string, n int64) act {
-	return func() error {
-		failed := &l.clients[service].failed
-		goal := failed.Load() + n
-		return l.until(fmt.Sprintf("%d more failed requests through %s", n, service),
-			func() bool { return failed.Load() >= goal })
+		for _, v := range l.services {
+			if !kind(v.way) {
+				continue
+			}
+			if err := l.until(fmt.Sprintf("%s through %s", description, v.name), func() bool { return good(v) }); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 }
 
@@ -181,7 +216,7 @@ func (l *laboratory) linger(d time.Duration) act {
 func (l *laboratory) until(description string, condition func() bool) error {
 	ctx, cancel := context.WithTimeoutCause(l.ctx, patience, fmt.Errorf("it took longer than %v", patience))
 	defer cancel()
-	tick := time.NewTicker(pollInterval)
+	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for !condition() {
 		select {

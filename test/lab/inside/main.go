@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"runtime/debug"
 	"time"
 
@@ -18,17 +17,10 @@ import (
 )
 
 // runLimit ends a scenario that got stuck, early enough for the journal to be read before the host's patience ends.
-const runLimit = 150 * time.Second
+const runLimit = 20 * time.Minute
 
-// scenarios are the stories that can be played, by the name that LAB_SCENARIO gives. programs is the directory of the
-// programs under test.
-var scenarios = map[string]func(ctx context.Context, j *journal.Writer, programs string) error{
-	"udp-check":      udpCheck,
-	"external-check": externalCheck,
-}
-
-// main takes its orders from the environment, which is the kernel's command line: LAB_SCENARIO is a scenario's name and
-// LAB_PROGRAMS the directory of the programs under test.
+// main takes its orders from the environment, which is the kernel's command line: LAB_SCENARIO is a scenario's name,
+// LAB_PROGRAMS the directory of the programs under test, and LAB_REPEATS how often the promptest ways are measured.
 func main() {
 	j := journal.NewWriter(os.Stdout)
 	if err := play(j, os.Getenv("LAB_SCENARIO"), os.Getenv("LAB_PROGRAMS")); err != nil {
@@ -58,23 +50,13 @@ func play(j *journal.Writer, name, programs string) (err error) {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), runLimit,
 		fmt.Errorf("the scenario's %v are over: this host is too busy for the laboratory, or something is stuck", runLimit))
 	defer cancel()
-	err = scenario(ctx, j, programs)
+	err = scenario.play(ctx, j, programs)
 	if err != nil {
-		listing, listErr := listTable()
+		listing, listErr := ipvsadm("-Ln")
 		err = errors.Join(err, listErr)
 		fmt.Printf("%s", listing)
 	}
 	return err
-}
-
-// listTable is the director's IPVS table in ipvsadm's words, for a reader who wants to know why a run failed.
-func listTable() ([]byte, error) {
-	var listing []byte
-	err := namespace(directorName).enter(func() (err error) {
-		listing, err = exec.Command("ipvsadm", "-Ln").CombinedOutput()
-		return err
-	})
-	return listing, err
 }
 
 // halt switches the machine off, once the console has taken what was written.

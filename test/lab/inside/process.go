@@ -22,6 +22,11 @@ type process struct {
 // start starts a program in the namespace. Its output is added to the log of the given name. A nil environment is the
 // laboratory's own.
 func (n namespace) start(name string, environment []string, program string, arguments ...string) (*process, error) {
+	return n.startIn("", name, environment, program, arguments...)
+}
+
+// startIn does the same and has the program in a cgroup from its beginning; "" is the laboratory's own.
+func (n namespace) startIn(g cgroup, name string, environment []string, program string, arguments ...string) (*process, error) {
 	if err := os.MkdirAll(logs, 0o755); err != nil {
 		return nil, fmt.Errorf("making the log directory: %w", err)
 	}
@@ -33,6 +38,14 @@ func (n namespace) start(name string, environment []string, program string, argu
 	p := &process{name: name, cmd: exec.Command(program, arguments...), gone: make(chan struct{})}
 	p.cmd.Env = environment
 	p.cmd.Stdout, p.cmd.Stderr = log, log
+	if g != "" {
+		directory, err := os.Open(string(g))
+		if err != nil {
+			return nil, fmt.Errorf("opening a cgroup: %w", err)
+		}
+		defer directory.Close()
+		p.cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(directory.Fd())}
+	}
 	if err := n.enter(p.cmd.Start); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", name, err)
 	}

@@ -5,7 +5,21 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/landmark-health/landmark/test/lab/journal"
 )
+
+// sidecarConfiguration is landmarkd's configuration file, the same on every real server.
+const sidecarConfiguration = "/run/landmarkd.yaml"
+
+// configureSidecars writes it: nothing but the slow start is not as it comes.
+func configureSidecars() error {
+	text := fmt.Sprintf("services:\n  epg:\n    slow_start: %s\n", journal.SlowStart)
+	if err := os.WriteFile(sidecarConfiguration, []byte(text), 0o644); err != nil {
+		return fmt.Errorf("writing landmarkd's configuration: %w", err)
+	}
+	return nil
+}
 
 // realServer is a host that runs the EPG server and, beside it, the sidecar.
 type realServer struct {
@@ -30,15 +44,17 @@ func (s *realServer) startSidecar() (err error) {
 		return fmt.Errorf("making the sidecar's directory: %w", err)
 	}
 	s.sidecar, err = s.start(string(s.namespace)+"-landmarkd", []string{"RUNTIME_DIRECTORY=" + s.directory()},
-		s.program("landmarkd"), "-agent-socket", s.agentSocket(), "-monitor", ":"+lmpPort, "-grpc", "")
+		s.program("landmarkd"), "-config", sidecarConfiguration, "-agent-socket", s.agentSocket(),
+		"-monitor", ":"+lmpPort, "-line", ":"+linePort, "-grpc", "")
 	return err
 }
 
 // startProgram starts the EPG server. It does not wait until it listens.
+// It serves at the virtual addresses as well.
 func (s *realServer) startProgram() (err error) {
 	s.epgd, err = s.start(string(s.namespace)+"-epgd", nil,
-		s.program("epgd"), "-listen", fmt.Sprintf("%s:%d", s.address, epgPort),
-		"-agent-socket", s.agentSocket(), "-service", "epg", "-instance", string(s.namespace), "-within", "500ms")
+		s.program("epgd"), "-listen", fmt.Sprintf("0.0.0.0:%d", epgPort),
+		"-agent-socket", s.agentSocket(), "-service", "epg", "-instance", string(s.namespace), "-within", journal.Within.String())
 	return err
 }
 
@@ -47,6 +63,32 @@ func (s *realServer) killProgram() error { return s.epgd.kill() }
 
 // killSidecar ends landmarkd as a crash would.
 func (s *realServer) killSidecar() error { return s.sidecar.kill() }
+
+// freeze stops the EPG server's process, all of it.
+func (s *realServer) freeze() error { return s.epgd.signal(syscall.SIGSTOP) }
+
+// thaw lets a frozen process go on.
+func (s *realServer) thaw() error { return s.epgd.signal(syscall.SIGCONT) }
+
+// drain has an operator take the service out.
+func (s *realServer) drain() error { return s.operate("drain") }
+
+// resume has an operator put the service back in.
+func (s *realServer) resume() error { return s.operate("resume") }
+
+// operate runs an operator's command about the service to its end.
+func (s *realServer) operate(command string) error {
+	p, err := s.start(string(s.namespace)+"-operator", nil, s.program("landmark"),
+		command, "-admin-socket", filepath.Join(s.directory(), "admin.sock"), "epg")
+	if err != nil {
+		return err
+	}
+	<-p.gone
+	if !p.cmd.ProcessState.Success() {
+		return fmt.Errorf("landmark %s: %v", command, p.cmd.ProcessState)
+	}
+	return nil
+}
 
 // wedge makes the EPG server's main loop hang while its process, its port and its agent live on.
 func (s *realServer) wedge() error { return s.epgd.signal(syscall.SIGUSR1) }

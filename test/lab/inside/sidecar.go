@@ -15,7 +15,8 @@ const (
 	// lmpServing is how a serving answer to a CHECK begins, and no other.
 	lmpServing = "4C4D018101"
 
-	lmpPort = "19533"
+	lmpPort  = "19533"
+	linePort = "19536"
 )
 
 // askSidecar asks the server's sidecar once and tells whether it says serving. It is an error if no answer comes within the

@@ -23,11 +23,11 @@ type Step struct {
 	At   time.Duration
 }
 
-// A Table is the set of real servers of one virtual service that the director's kernel sends new connections to, from
-// At until the next Table of the same service. Servers are named in the scenario's words and sorted.
+// A Table is what the director has of one virtual service, from At until the next Table of the same service: the weight
+// of each real server that it knows. A server that is not there, or has the weight 0, gets no new connections.
 type Table struct {
 	Service string
-	Servers []string
+	Weights map[string]int // by the server's name
 	At      time.Duration
 }
 
@@ -38,11 +38,34 @@ type Request struct {
 	OK         bool
 }
 
+// A Drain is what a drain of rs1 meant to those who were connected through one virtual service, and to newcomers.
+type Drain struct {
+	Service     string
+	Established int    // connections that were open when the drain began
+	OnDrained   int    // those of them that the balancer had sent to rs1
+	Broken      int    // those of Established that got no answer once rs1 was out
+	Why         string // why one of them did not; empty if all did
+	New         int    // connections opened once rs1 was out
+	Failed      int    // those of New that got no answer
+	Strayed     int    // those of New that the balancer sent to rs1
+}
+
+// A Cost is the processor time, in user and system mode, that a director's programs and all their children took.
+type Cost struct {
+	Way     string
+	Targets int
+	Elapsed time.Duration
+	CPU     time.Duration
+	Checks  int // how many checks were made, or answers pushed, in Elapsed
+}
+
 // line is one line of the journal; exactly one field is set.
 type line struct {
 	Step    *Step    `json:",omitempty"`
 	Table   *Table   `json:",omitempty"`
 	Request *Request `json:",omitempty"`
+	Drain   *Drain   `json:",omitempty"`
+	Cost    *Cost    `json:",omitempty"`
 	Failure string   `json:",omitempty"`
 	End     bool     `json:",omitempty"`
 }
@@ -64,14 +87,20 @@ func NewWriter(w io.Writer) *Writer {
 // Now returns the journal's time.
 func (j *Writer) Now() time.Duration { return time.Since(j.began) }
 
-// Step writes that the named step was reached now.
-func (j *Writer) Step(name string) { j.write(line{Step: &Step{Name: name, At: j.Now()}}) }
+// Step writes that the named step was taken.
+func (j *Writer) Step(s Step) { j.write(line{Step: &s}) }
 
-// Table writes a change of the IPVS table.
+// Table writes a change of a director's table.
 func (j *Writer) Table(t Table) { j.write(line{Table: &t}) }
 
 // Request writes a client's request that has ended.
 func (j *Writer) Request(r Request) { j.write(line{Request: &r}) }
+
+// Drain writes what a drain did.
+func (j *Writer) Drain(d Drain) { j.write(line{Drain: &d}) }
+
+// Cost writes what checks cost.
+func (j *Writer) Cost(c Cost) { j.write(line{Cost: &c}) }
 
 // Failure writes that the scenario could not be played to its end.
 func (j *Writer) Failure(err error) { j.write(line{Failure: err.Error()}) }
@@ -101,6 +130,8 @@ type Run struct {
 	Steps    []Step
 	Tables   []Table
 	Requests []Request
+	Drains   []Drain
+	Costs    []Cost
 	Failure  string // why the scenario stopped early; empty if it did not
 }
 
@@ -129,6 +160,10 @@ func Read(r io.Reader) (Run, error) {
 			run.Tables = append(run.Tables, *l.Table)
 		case l.Request != nil:
 			run.Requests = append(run.Requests, *l.Request)
+		case l.Drain != nil:
+			run.Drains = append(run.Drains, *l.Drain)
+		case l.Cost != nil:
+			run.Costs = append(run.Costs, *l.Cost)
 		case l.Failure != "":
 			run.Failure = l.Failure
 		case l.End:
@@ -139,5 +174,5 @@ func Read(r io.Reader) (Run, error) {
 		return run, fmt.Errorf("reading the console: %w", err)
 	}
 	return run, fmt.Errorf("the journal breaks off after %d lines: %w",
-		len(run.Steps)+len(run.Tables)+len(run.Requests), io.ErrUnexpectedEOF)
+		len(run.Steps)+len(run.Tables)+len(run.Requests)+len(run.Drains)+len(run.Costs), io.ErrUnexpectedEOF)
 }

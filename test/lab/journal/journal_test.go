@@ -17,10 +17,12 @@ func TestReadBack(t *testing.T) {
 	var console bytes.Buffer
 	fmt.Fprintln(&console, "Linux version")
 	j := NewWriter(&console)
-	j.Step(Wedged)
+	j.Step(Step{Name: Wedged, At: 2 * time.Second})
 	console.WriteString("\r\nkernel: a message with no end of its own ")
-	j.Table(Table{Service: Asked, Servers: []string{"rs2"}, At: 3 * time.Second})
-	j.Request(Request{Service: Control, Start: time.Second, End: 2 * time.Second, OK: true})
+	j.Table(Table{Service: UDP, Weights: map[string]int{"rs2": 1}, At: 3 * time.Second})
+	j.Request(Request{Service: TCP, Start: time.Second, End: 2 * time.Second, OK: true})
+	j.Drain(Drain{Service: UDP, Established: 3, OnDrained: 2, Broken: 1})
+	j.Cost(Cost{Way: UDP, Targets: 200, CPU: time.Second, Checks: 5})
 	j.Failure(errors.New("it rained\nall day"))
 	if err := j.End(); err != nil {
 		t.Fatal(err)
@@ -30,9 +32,11 @@ func TestReadBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Run{
-		Steps:    []Step{{Name: Wedged, At: got.Steps[0].At}},
-		Tables:   []Table{{Service: Asked, Servers: []string{"rs2"}, At: 3 * time.Second}},
-		Requests: []Request{{Service: Control, Start: time.Second, End: 2 * time.Second, OK: true}},
+		Steps:    []Step{{Name: Wedged, At: 2 * time.Second}},
+		Tables:   []Table{{Service: UDP, Weights: map[string]int{"rs2": 1}, At: 3 * time.Second}},
+		Requests: []Request{{Service: TCP, Start: time.Second, End: 2 * time.Second, OK: true}},
+		Drains:   []Drain{{Service: UDP, Established: 3, OnDrained: 2, Broken: 1}},
+		Costs:    []Cost{{Way: UDP, Targets: 200, CPU: time.Second, Checks: 5}},
 		Failure:  "it rained\nall day",
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -66,7 +70,7 @@ func TestWritersKeepLinesWhole(t *testing.T) {
 	for range writers {
 		all.Go(func() {
 			for range lines {
-				j.Request(Request{Service: Asked})
+				j.Request(Request{Service: UDP})
 			}
 		})
 	}
@@ -87,7 +91,7 @@ func TestEndTellsOfFailedWrites(t *testing.T) {
 	reader, writer := io.Pipe()
 	reader.Close()
 	j := NewWriter(writer)
-	j.Step(Wedged)
+	j.Step(Step{Name: Wedged})
 	if err := j.End(); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("End = %v, want %v", err, io.ErrClosedPipe)
 	}

@@ -2,27 +2,85 @@ package journal
 
 import "time"
 
-// The virtual services of the scenarios. All lead to the same EPG servers.
+// The ways in which a director checks real servers. A virtual service bears the name of its way.
 const (
-	Asked   = "asked"   // the director asks the sidecars, in the way that the scenario is about
-	Control = "control" // keepalived opens a connection by TCP_CHECK; only in the scenario "udp-check"
+	UDP        = "udp"         // keepalived's UDP_CHECK
+	UDPDirect  = "udp-dr"      // the same, forwarded directly
+	File       = "file"        // keepalived's FILE_CHECK of what landmark-watch writes, in or out, and a UDP_CHECK beside it
+	FileWeight = "file-weight" // the same with weights, forwarded directly
+	Misc       = "misc"        // keepalived's MISC_CHECK with misc_dynamic, which runs landmark-check, with weights
+
+	External        = "external"     // ldirectord's checktype=external, which runs landmark-check
+	SimpleTCP       = "simpletcp"    // ldirectord's simpletcp by the line protocol, which removes servers
+	SimpleTCPDirect = "simpletcp-dr" // the same, which sets their weight to 0, forwarded directly
+
+	HAProxyTCP   = "haproxy-tcp"   // HAProxy's tcp-check
+	HAProxyAgent = "haproxy-agent" // HAProxy's tcp-check and agent-check, with weights
+	CompareUDP   = "compare-udp"   // compares as many bytes of a datagram as it expects, as Seesaw does
+	CompareTCP   = "compare-tcp"   // the same over TCP
+
+	// The controls open a connection, and ask nothing.
+	TCP         = "tcp"          // keepalived's TCP_CHECK
+	TCPDefaults = "tcp-defaults" // the same at keepalived's own times
+
+	// This is only measured for what it costs.
+	MiscNothing = "misc-nothing" // keepalived's MISC_CHECK of a script that does nothing
 )
 
-// The steps of the scenarios, in their order. All happen to the real server rs1.
+// The steps of the scenarios. All happen to the real server rs1, or to its path. Each stands from its time until the
+// next step's.
 const (
-	BothIn  = "both servers in"
-	Wedged  = "main loop wedged"
-	Freed   = "main loop freed"
-	Killed  = "program killed"
-	Started = "program started again"
+	BothIn = "both servers in"
 
-	// Only in the scenario "udp-check". The three of the sidecar are repeated until one restart was shorter than Patience.
-	SidecarKilled  = "sidecar killed"
-	SidecarStarted = "sidecar started again"
-	SidecarServes  = "sidecar says serving"
-	WedgedAgain    = "main loop wedged again"
+	Wedged   = "main loop wedged"
+	Freed    = "main loop freed"
+	Killed   = "program killed"
+	Started  = "program started again"
+	Frozen   = "program frozen"
+	Thawed   = "program thawed"
+	Cut      = "network cut"
+	Restored = "network restored"
+	Drained  = "service drained"
+	Resumed  = "service resumed"
+
+	// A restart of the sidecar is repeated until one was shorter than Patience.
+	SidecarKilled  = "landmarkd killed"
+	SidecarStarted = "landmarkd started again"
+	SidecarServes  = "landmarkd says serving"
+
+	WatchKilled  = "landmark-watch killed"
+	WatchStarted = "landmark-watch started again"
+
+	// Each keepalived is restarted by itself.
+	KeepalivedStopped = "keepalived stopped"
+	KeepalivedStarted = "keepalived started again"
+
+	// These follow one another quickly, many times, and only the fastest ways are waited for.
+	KilledBriefly  = "program killed, briefly"
+	StartedBriefly = "program started again at once"
+	WedgedBriefly  = "main loop wedged, briefly"
+	FreedBriefly   = "main loop freed at once"
+
+	// Rest is a step in which nothing is done to anything.
+	Rest = "nothing more is done"
 )
 
-// Patience is how long keepalived's UDP_CHECK retries before it takes a server out, counted from the first check that
-// failed. A sidecar that says serving again within it, counted from its death, must not cost its server the table.
+// Patience is how long the patient ways retry before they take a server out, counted from the first check that failed. A
+// sidecar that says serving again within it, counted from its death, must not cost its server the table.
 const Patience = 3 * time.Second
+
+// Within is how long the EPG server's main loop may leave the get-state command unanswered.
+const Within = time.Second
+
+// SlowStart is how long the weight of a server grows after it came back.
+const SlowStart = 2 * time.Second
+
+// How many connections are open through a way when rs1 is drained, and how many are opened after it: a crowd where none may
+// break by any means, a few where that is shown beside it.
+const (
+	Crowd          = 1000
+	FewConnections = 100
+)
+
+// Weight is the configured weight of a real server where weights are carried.
+const Weight = 10

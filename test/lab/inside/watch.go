@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// watchDirectory is where the landmark-watch of each way has a directory for its track files.
+const watchDirectory = "/run/landmark-watch"
+
+// startWatcher runs landmark-watch as the snippet for the way says.
+func (l *laboratory) startWatcher(v virtualService, snippet string) error {
+	arguments, err := watchArguments(snippet)
+	if err != nil {
+		return err
+	}
+	w := &daemon{name: "landmark-watch-" + v.name, program: l.program("landmark-watch"), arguments: arguments}
+	if err := os.MkdirAll(filepath.Join(watchDirectory, v.name), 0o755); err != nil {
+		return fmt.Errorf("making the directory of track files: %w", err)
+	}
+	l.watchers = append(l.watchers, w)
+	return w.start(l.director)
+}
+
+// watchArguments are the arguments of the landmark-watch that a snippet says is to run.
+func watchArguments(snippet string) ([]string, error) {
+	const mark = "#   landmark-watch "
+	_, rest, found := strings.Cut(snippet, mark)
+	if !found {
+		return nil, fmt.Errorf("the snippet does not say how to run landmark-watch:\n%s", snippet)
+	}
+	line, _, _ := strings.Cut(rest, "\n")
+	return strings.Fields(line), nil
+}
+
+// killWatchers ends every landmark-watch as a crash would.
+func (l *laboratory) killWatchers() error {
+	for _, w := range l.watchers {
+		if err := w.running.kill(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startWatchers starts every landmark-watch again.
+func (l *laboratory) startWatchers() error {
+	for _, w := range l.watchers {
+		if err := w.start(l.director); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,72 @@
+package lab
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+// TestMain prints what the tests found out as tables of Markdown, which docs/lvs.md carries.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	found.print(os.Stdout)
+	costs.print(os.Stdout)
+	os.Exit(code)
+}
+
+// sheet is a table that several tests fill in.
+type sheet struct {
+	columns []string
+
+	mu   sync.Mutex
+	rows []map[string]string
+}
+
+// add adds a row: what stands in each column.
+func (s *sheet) add(row map[string]string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rows = append(s.rows, row)
+}
+
+// print writes the table, its columns aligned. It writes nothing if there is no row.
+func (s *sheet) print(w io.Writer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.rows) == 0 {
+		return
+	}
+	widths := make([]int, len(s.columns))
+	for i, c := range s.columns {
+		widths[i] = utf8.RuneCountInString(c)
+		for _, r := range s.rows {
+			widths[i] = max(widths[i], utf8.RuneCountInString(r[c]))
+		}
+	}
+	line := func(cell func(i int) string) {
+		for i, width := range widths {
+			text := cell(i)
+			fmt.Fprintf(w, "| %s%s ", text, strings.Repeat(" ", width-utf8.RuneCountInString(text)))
+		}
+		fmt.Fprintln(w, "|")
+	}
+	line(func(i int) string { return s.columns[i] })
+	line(func(i int) string { return strings.Repeat("-", widths[i]) })
+	for _, r := range s.rows {
+		line(func(i int) string { return r[s.columns[i]] })
+	}
+	fmt.Fprintln(w)
+}
+
+// took says how long something took, to two digits.
+func took(d time.Duration) string {
+	if d < time.Second {
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	}
+	return fmt.Sprintf("%.1f s", d.Seconds())
+}
