@@ -13,9 +13,14 @@ import (
 	"github.com/landmark-health/landmark/lmp/probe"
 )
 
-// silence is how long nothing may be heard of a target before it is out: three
-// keep-alives.
-const silence = 3 * time.Second
+const (
+	// silence is how long nothing may be heard of a target before it is out.
+	silence = 3 * time.Second
+	// keepAlive is how often a sidecar is to tell that nothing has changed. The
+	// silence begins with the last of these: were they seldom, a restart of the
+	// sidecar would have that much less of it.
+	keepAlive = 100 * time.Millisecond
+)
 
 // watch keeps the track files of all targets until ctx is done, and then leaves
 // them as they are.
@@ -64,7 +69,7 @@ func ready(logger *slog.Logger) {
 // watch has the keeper want what is heard of the target, and the log told of each
 // change of that.
 func (t target) watch(ctx context.Context, key *lmp.Key, k *keeper, log *slog.Logger) error {
-	q := probe.Question{Network: "tcp", Address: t.address, Service: t.service, Key: key}
+	q := probe.Question{Network: "tcp", Address: t.address, Service: t.service, MaxAge: keepAlive, Key: key}
 	last := ""
 	return probe.Watch(ctx, q, silence, func(u probe.Update) {
 		v := value(u, t.weight)

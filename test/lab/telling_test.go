@@ -123,17 +123,17 @@ func (t *telling) sidecar() {
 	for i, k := range killed {
 		away := phase{k.from, serves[i].until}
 		changes := t.changes(t.name, "rs1", away)
-		if serves[i].from-k.from < journal.Patience {
+		if serves[i].from-k.from < journal.Bearable {
 			within++
 			t.steady(t.name, "rs1", away)
-			t.row[colSidecar] = "stays in"
+			t.row[colSidecar] = staysIn(changes)
 		} else if len(changes) > 0 {
 			t.outages = append(t.outages, phase{changes[0], changes[0]})
 		}
 	}
 	if len(killed) > 0 && within == 0 {
-		t.t.Errorf("none of %d restarts of the sidecar was over within the %v that checkers are patient: the run does not show that one is no event; this host is too busy, or landmarkd starts too slowly",
-			len(killed), journal.Patience)
+		t.t.Errorf("none of %d restarts of the sidecar was over within the %v that every way must bear: the run does not show that one is no event; this host is too busy, or landmarkd starts too slowly",
+			len(killed), journal.Bearable)
 	}
 }
 
@@ -141,11 +141,20 @@ func (t *telling) sidecar() {
 func (t *telling) watch() {
 	t.t.Helper()
 	for i, k := range t.phases(journal.WatchKilled) {
-		t.steady(t.name, "rs1", phase{k.from, t.phases(journal.WatchStarted)[i].until})
+		away := phase{k.from, t.phases(journal.WatchStarted)[i].until}
+		t.steady(t.name, "rs1", away)
 		if t.prompt {
-			t.row[colWatch] = "stays in"
+			t.row[colWatch] = staysIn(t.changes(t.name, "rs1", away))
 		}
 	}
+}
+
+// staysIn says whether a server that was to stay in did.
+func staysIn(changes []time.Duration) string {
+	if len(changes) > 0 {
+		return fmt.Sprintf("moved %d times", len(changes))
+	}
+	return "stays in"
 }
 
 // director tells what a restart of the director's own program did: it takes the whole service away with it.

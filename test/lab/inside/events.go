@@ -72,7 +72,7 @@ func (l *laboratory) restartSidecar() error {
 			l.linger(journal.Patience+time.Second),
 			l.awaitIn(all),
 			l.mark(journal.Rest))
-		if err != nil || took < journal.Patience {
+		if err != nil || took < journal.Bearable {
 			return err
 		}
 	}

@@ -43,7 +43,7 @@ const (
 	Drained  = "service drained"
 	Resumed  = "service resumed"
 
-	// A restart of the sidecar is repeated until one was shorter than Patience.
+	// A restart of the sidecar is repeated until one was Bearable.
 	SidecarKilled  = "landmarkd killed"
 	SidecarStarted = "landmarkd started again"
 	SidecarServes  = "landmarkd says serving"
@@ -65,9 +65,12 @@ const (
 	Rest = "nothing more is done"
 )
 
-// Patience is how long the patient ways retry before they take a server out, counted from the first check that failed. A
-// sidecar that says serving again within it, counted from its death, must not cost its server the table.
+// Patience is how long the patient ways retry before they take a server out, counted from the first check that failed.
 const Patience = 3 * time.Second
+
+// Bearable is how long a restart of a sidecar may take that must not cost its server the table in any way: the patience,
+// less the longest time after which whoever lost it asks again.
+const Bearable = Patience - time.Second
 
 // Within is how long the EPG server's main loop may leave the get-state command unanswered.
 const Within = time.Second
