@@ -21,6 +21,7 @@ const restBetweenLooks = 99
 // readings; it is taken for longer where many come and are accepted between two
 // readings and none is looked at.
 type queue struct {
+	within  time.Duration         // how long one may wait, by the strictest who asks
 	sockets map[uint64]*accepting // by cookie
 	counted time.Duration         // when that was
 	gap     time.Duration         // how long after the time before
@@ -92,20 +93,23 @@ func (q *queue) count(sockets []listener, now time.Duration) {
 // doubtful reports whether the connections are to be looked at, since one may
 // have waited for a good part of within. Once it has waited for longer there is
 // time: that the queue becomes shorter is counted anyway.
-func (q *queue) doubtful(within, now time.Duration) bool {
+func (q *queue) doubtful(now time.Duration) bool {
 	since, waits := q.since()
-	rest := within / 8
-	if now-since > within {
-		rest = within
+	rest := q.within / 8
+	if now-since > q.within {
+		rest = q.within
 	}
-	return waits && now-since > within/4 && now-q.ended >= min(restBetweenLooks*q.took, rest)
+	return waits && now-since > q.within/4 && now-q.ended >= min(restBetweenLooks*q.took, rest)
 }
+
+// blind reports whether the reading before was so long ago that nothing is
+// known of what was accepted since.
+func (q *queue) blind() bool { return q.gap > q.within/2 }
 
 // look takes the connections that wait, seen before the last count and after
 // it, and returns how many more are counted than were seen both times: those
 // that were reset, and those that came or were accepted meanwhile. gap is that
-// the reading before was so long ago that nothing is known of what was accepted
-// since.
+// the queue was blind before.
 func (q *queue) look(before, after []connection, gap bool, now time.Duration) (unseen int) {
 	earlier := make(map[uint64]struct{}, len(before))
 	for _, c := range before {

@@ -28,7 +28,9 @@ type play struct {
 	looks   int
 }
 
-func newPlay(sockets int) *play { return &play{queues: make([][]caller, sockets)} }
+func newPlay(sockets int) *play {
+	return &play{queues: make([][]caller, sockets), queue: queue{within: testWithin}}
+}
 
 func (p *play) arrive(socket int) {
 	p.cookies++
@@ -52,11 +54,11 @@ func (p *play) read(meanwhile func()) {
 	}
 	p.queue.turn()
 	p.count()
-	if !p.queue.doubtful(testWithin, p.now) {
+	if !p.queue.doubtful(p.now) {
 		return
 	}
 	p.looks++
-	gap := p.queue.gap > testWithin/2
+	gap := p.queue.blind()
 	before := p.see()
 	for range looks {
 		meanwhile()

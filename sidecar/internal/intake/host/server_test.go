@@ -238,12 +238,23 @@ func TestStuckQueueOutlivesAReload(t *testing.T) {
 	}
 	h := newHouse(t, new(bytes.Buffer))
 	listenOn(t, "tcp4", "127.0.0.1:5400")
-	h.configure(atQueue("127.0.0.1:5400", 100*time.Millisecond))
-	dial(t, "127.0.0.1:5400")
+	h.configure(atQueue("127.0.0.1:5400", 200*time.Millisecond))
+	c := dial(t, "127.0.0.1:5400")
 	h.becomes(judge.Stalled, "")
-	h.configure(atPort("127.0.0.1:5400"), atQueue("127.0.0.1:5400", 100*time.Millisecond))
-	if so, why := h.is(judge.Stalled); !so {
-		t.Errorf("after a reload it is another: %s", why)
+	c.SetLinger(0)
+	c.Close() // by a reset, of which the kernel tells nothing more
+	renamed := atQueue("127.0.0.1:5400", 150*time.Millisecond)
+	renamed.Name = "accept queue"
+	for _, landmarks := range [][]registry.HostLandmark{
+		{atPort("127.0.0.1:5400"), atQueue("127.0.0.1:5400", 200*time.Millisecond)},
+		{atQueue("127.0.0.1:5400", 150*time.Millisecond)},
+		{renamed},
+		{renamed, atQueue("127.0.0.1:5400", 100*time.Millisecond)},
+	} {
+		h.configure(landmarks...)
+		if so, why := h.is(judge.Stalled); !so {
+			t.Errorf("after a reload it is another: %s", why)
+		}
 	}
 }
 
