@@ -1,6 +1,9 @@
 package host
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // restBetweenLooks is how many times as long as a look took there is none: to
 // look at a host's thousands of connections takes a hundredth of a core.
@@ -16,10 +19,13 @@ const restBetweenLooks = 99
 // shorter by; and, where the connections themselves were looked at, all that
 // waited then and do not now. A connection that its client has reset stays in
 // the queue and cannot be looked at, and so what is counted and not seen counts
-// as what waited then. The
-// wait is never taken for shorter than it is, but by the time between two
-// readings; it is taken for longer where many come and are accepted between two
-// readings and none is looked at.
+// as what waited then. The wait is never taken for shorter than it is, but by
+// the time between two readings; it is taken for longer where many come and are
+// accepted between two readings and none is looked at.
+//
+// What came when nobody read, before the first reading or in a pause of them, is
+// as old as the kernel says of the connections themselves, and, of those that
+// were reset, as the reading that found them.
 type queue struct {
 	within  time.Duration         // how long one may wait, by the strictest who asks
 	sockets map[uint64]*accepting // by cookie
@@ -36,6 +42,7 @@ type queue struct {
 
 // accepting is one listening socket.
 type accepting struct {
+	undated  bool // some that wait may have come when nobody read
 	waiting  int
 	accepted uint64 // at least so many, since it was first seen
 	looked   uint64 // arrived, when the connections were last looked at, in a reading before this one
@@ -75,8 +82,9 @@ func (q *queue) count(sockets []listener, now time.Duration) {
 	for _, l := range sockets {
 		a := known[l.cookie]
 		if a == nil {
-			a = &accepting{}
+			a = &accepting{undated: true}
 		}
+		a.undated = (a.undated || q.blind()) && l.queue > 0
 		q.sockets[l.cookie] = a
 		before := a.arrived()
 		if fewer := a.waiting - l.queue; fewer > 0 {
@@ -91,9 +99,15 @@ func (q *queue) count(sockets []listener, now time.Duration) {
 }
 
 // doubtful reports whether the connections are to be looked at, since one may
-// have waited for a good part of within. Once it has waited for longer there is
-// time: that the queue becomes shorter is counted anyway.
+// have waited for a good part of within, or came when nobody read. Once it has
+// waited for longer there is time: that the queue becomes shorter is counted
+// anyway.
 func (q *queue) doubtful(now time.Duration) bool {
+	for _, a := range q.sockets {
+		if a.undated {
+			return true
+		}
+	}
 	since, waits := q.since()
 	rest := q.within / 8
 	if now-since > q.within {
@@ -116,8 +130,9 @@ func (q *queue) look(before, after []connection, gap bool, now time.Duration) (u
 		earlier[c.cookie] = struct{}{}
 	}
 	q.toSee = make(map[uint64]struct{}, len(after))
-	both, still := 0, 0
+	both, still, oldest := 0, 0, now
 	for _, c := range after {
+		oldest = min(oldest, now-c.age)
 		q.toSee[c.cookie] = struct{}{}
 		if _, waited := earlier[c.cookie]; waited {
 			both++
@@ -135,9 +150,20 @@ func (q *queue) look(before, after []connection, gap bool, now time.Duration) (u
 		if still == 0 && gap {
 			a.accept(a.arrived(), now) // or else some that came in the gap would be as old as it
 		}
+		if a.undated {
+			a.date(oldest)
+		}
 		a.toLook = a.arrived()
 	}
 	return unseen
+}
+
+// date takes it that the first of those that wait had come by the moment, though
+// nobody read then.
+func (a *accepting) date(at time.Duration) {
+	if a.undated = false; len(a.marks) > 0 && at < a.marks[0].at {
+		a.marks = slices.Insert(a.marks, 0, mark{at, a.accepted + 1})
+	}
 }
 
 // since is by when the connection that waits longest had come, and whether

@@ -15,6 +15,7 @@ const (
 // caller is a connection of a play, in a listening socket's queue.
 type caller struct {
 	cookie uint64
+	came   time.Duration
 	seen   time.Duration // at which reading it was first in the queue; -1 = at none yet
 	reset  bool
 }
@@ -34,7 +35,7 @@ func newPlay(sockets int) *play {
 
 func (p *play) arrive(socket int) {
 	p.cookies++
-	p.queues[socket] = append(p.queues[socket], caller{cookie: p.cookies, seen: -1})
+	p.queues[socket] = append(p.queues[socket], caller{cookie: p.cookies, came: p.now, seen: -1})
 }
 
 func (p *play) accept(socket int) {
@@ -78,7 +79,7 @@ func (p *play) see() (seen []connection) {
 	for _, queue := range p.queues {
 		for _, c := range queue {
 			if !c.reset {
-				seen = append(seen, connection{cookie: c.cookie})
+				seen = append(seen, connection{cookie: c.cookie, age: p.now - c.came})
 			}
 		}
 	}
@@ -287,6 +288,7 @@ func TestFullQueueRecovers(t *testing.T) {
 // is in doubt.
 func TestIdleIsNotLookedAt(t *testing.T) {
 	p := newPlay(1)
+	p.read(nothing) // or else what waits might have come before
 	for p.now < time.Minute {
 		p.arrive(0)
 		p.pass(testEvery)
@@ -321,8 +323,46 @@ func TestPauseOfReadings(t *testing.T) {
 		}
 		p.read(nothing)
 		since, waits := p.queue.since()
-		if want := map[bool]time.Duration{true: testEvery, false: p.now}[stuck]; !waits || since != want {
+		if want := map[bool]time.Duration{true: 0, false: p.now}[stuck]; !waits || since != want {
 			t.Errorf("stuck %v: at %v one is taken to wait since %v, want %v", stuck, p.now, since, want)
+		}
+	}
+}
+
+// TestWhatCameUnread plays programs that have accepted nothing since before the
+// first reading, or since a pause of them began: that is seen at once. Of who has
+// accepted all by then it is not said.
+func TestWhatCameUnread(t *testing.T) {
+	for _, paused := range []bool{false, true} {
+		for _, stuck := range []bool{false, true} {
+			p := newPlay(2)
+			if paused {
+				p.pass(testEvery)
+				p.read(nothing)
+			}
+			p.pass(time.Minute)
+			came := p.now
+			p.arrive(0)
+			p.arrive(0)
+			p.pass(time.Minute)
+			if !stuck {
+				p.accept(0)
+				p.accept(0)
+				came = p.now
+				p.arrive(0)
+			}
+			for range 3 {
+				p.read(nothing)
+				if since, waits := p.queue.since(); !waits || since != came {
+					t.Errorf("stuck %v, paused %v: at %v one is taken to wait since %v, want %v", stuck, paused, p.now, since, came)
+				}
+				p.pass(testEvery)
+			}
+			p.queues[0] = nil
+			p.read(nothing)
+			if since, waits := p.queue.since(); waits {
+				t.Errorf("stuck %v, paused %v: all are accepted, and one is taken to wait since %v", stuck, paused, since)
+			}
 		}
 	}
 }

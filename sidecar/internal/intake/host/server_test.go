@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/landmark-health/landmark/sidecar/internal/judge"
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
 )
@@ -255,6 +257,32 @@ func TestStuckQueueOutlivesAReload(t *testing.T) {
 		if so, why := h.is(judge.Stalled); !so {
 			t.Errorf("after a reload it is another: %s", why)
 		}
+	}
+}
+
+// TestWhoIsStuckAlready has a landmarkd start beside a program that hangs: it is
+// found by the first reading, whatever its client sends meanwhile.
+func TestWhoIsStuckAlready(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	n := diag(t)
+	listenOn(t, "tcp", ":5400")
+	c := dial(t, "127.0.0.1:5400")
+	eventually(t, "it waits for a while", func() bool {
+		if _, err := c.Write([]byte("hello?")); err != nil {
+			t.Fatal(err)
+		}
+		waiting, err := connections(n, unix.AF_INET6, 5400)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(waiting) == 1 && waiting[0].age > 100*time.Millisecond
+	})
+	h := newHouse(t, new(bytes.Buffer))
+	h.configure(atQueue("127.0.0.1:5400", 100*time.Millisecond))
+	if so, why := h.is(judge.Stalled); !so {
+		t.Errorf("at first it is another: %s", why)
 	}
 }
 
