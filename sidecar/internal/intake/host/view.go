@@ -63,6 +63,8 @@ func remedy(what string, err error) error {
 	var file *fs.PathError
 	do := "see what of its kernel landmarkd may not use"
 	switch {
+	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):
+		do = "let landmarkd have more descriptors (LimitNOFILE= of its unit, ulimit -n)"
 	case errors.As(err, &file):
 		do = "mount /proc where landmarkd runs, and let it read there"
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES), errors.Is(err, unix.EAFNOSUPPORT):
