@@ -9,6 +9,10 @@ import (
 // look at a host's thousands of connections takes a hundredth of a core.
 const restBetweenLooks = 99
 
+// justBefore is how long before a connection has waited too long the queue is
+// read once more.
+const justBefore = 10 * time.Millisecond
+
 // queue is what is known of the connections that wait to be accepted at one
 // place, all listening sockets there together.
 //
@@ -175,6 +179,17 @@ func (q *queue) since() (since time.Duration, waits bool) {
 		}
 	}
 	return since, waits
+}
+
+// due is in how long the queue is to be read anew, lest one that was accepted in
+// time is told to wait too long, for the time alone makes it so. It is 0 if there
+// is no need.
+func (q *queue) due(now time.Duration) time.Duration {
+	since, waits := q.since()
+	if !waits {
+		return 0
+	}
+	return max(0, since+q.within-justBefore-now)
 }
 
 // waiting is how many wait, at all sockets.

@@ -366,3 +366,32 @@ func TestWhatCameUnread(t *testing.T) {
 		}
 	}
 }
+
+// TestLateIsNotTooLate plays a program that accepts each connection late, but in
+// time. Between two readings time alone goes on, and must not make it stuck.
+func TestLateIsNotTooLate(t *testing.T) {
+	for phase := time.Duration(0); phase < testEvery; phase += testEvery / 10 {
+		p := newPlay(1)
+		p.read(nothing)
+		p.pass(phase)
+		p.arrive(0)
+		accepted := p.now + testWithin - 2*justBefore
+		next := testEvery
+		for p.now < 2*testWithin {
+			const tick = time.Millisecond
+			if p.pass(tick); p.now == accepted {
+				p.accept(0)
+			}
+			if p.now == next {
+				p.read(nothing)
+				next += testEvery
+				if due := p.queue.due(p.now); due > 0 {
+					next = min(next, p.now+due)
+				}
+			}
+			if since, waits := p.queue.since(); waits && p.now-since > testWithin {
+				t.Fatalf("at %v one is taken to wait for %v", p.now, p.now-since)
+			}
+		}
+	}
+}

@@ -175,6 +175,11 @@ func (s *Server) report() time.Duration {
 		s.registry.ReportHost(name, registry.Seen{Facts: facts, Age: s.now() - begun})
 	}
 	s.begun.Store(int64(begun))
+	for _, q := range s.queues {
+		if due := q.due(s.now()); due > 0 {
+			every = min(every, due)
+		}
+	}
 	return every
 }
 

@@ -286,6 +286,21 @@ func TestWhoIsStuckAlready(t *testing.T) {
 	}
 }
 
+// TestIsReadJustBeforeItIsTooLate holds that a queue is read once more before
+// time alone makes it stuck.
+func TestIsReadJustBeforeItIsTooLate(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	s := New(registry.New(registry.NewClock(), 0), slog.New(slog.DiscardHandler))
+	defer s.close()
+	listenOn(t, "tcp4", "127.0.0.1:5400")
+	dial(t, "127.0.0.1:5400")
+	look := atQueue("127.0.0.1:5400", time.Second)
+	s.Configure(map[string]registry.Policy{"epg": {Policy: judge.Policy{Quorum: judge.NoneNeeded}, Host: []registry.HostLandmark{look}}})
+	eventually(t, "it is to be read sooner than always", func() bool { return s.report() < readEvery(look) })
+}
+
 // TestKernelThatDoesNotTell has a kernel refuse: it is told what to do, logged
 // once, and no reason to restart the program.
 func TestKernelThatDoesNotTell(t *testing.T) {
