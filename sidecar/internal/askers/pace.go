@@ -16,6 +16,10 @@ const (
 	// longest gap between its questions of late, and for leastQuiet.
 	quietGaps  = 5
 	leastQuiet = 10 * time.Second
+	// gapKept is how much of the longest gap of late is left at least after a
+	// question, however late it came: who takes a closer look for some questions,
+	// as Nagios does where something is wrong, goes back to its own pace.
+	gapKept = 0.9
 	// longestGap is the longest that counts as one of an asker's own gaps when
 	// it is back from a silence, so that one that has come to ask more seldom
 	// is not called silent again and again.
@@ -53,7 +57,7 @@ func (p *pace) ask(now time.Duration) {
 	gap := max(0, now-p.last)
 	switch {
 	case p.total > 0 && gap <= p.patience():
-		p.longest = max(gap, time.Duration(float64(p.longest)*weight(gap, while)))
+		p.longest = max(gap, time.Duration(float64(p.longest)*max(weight(gap, while), gapKept)))
 		w := weight(gap, p.while())
 		p.gaps = p.gaps*w + 1
 		p.spent = p.spent*w + float64(gap)/float64(time.Second)

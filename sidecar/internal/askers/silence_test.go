@@ -106,6 +106,21 @@ func TestChangeOfPace(t *testing.T) {
 	})
 }
 
+// TestACloserLook holds that a checker which asks more often for a while, as
+// Nagios does where something is wrong, is not called silent when it goes back
+// to its own pace.
+func TestACloserLook(t *testing.T) {
+	logging(t, func(t *testing.T, m *Memory, log func() string) {
+		const usual, late = 5 * time.Minute, 300 * time.Millisecond
+		asks(m, at("10.0.0.1"), 12, usual+late)
+		for range 3 {
+			asks(m, at("10.0.0.1"), 4, time.Minute)
+			asks(m, at("10.0.0.1"), 2, usual+late)
+		}
+		wantLog(t, log)
+	})
+}
+
 // TestPassersByAreNotMissed holds that what a person asks by hand is not.
 func TestPassersByAreNotMissed(t *testing.T) {
 	logging(t, func(t *testing.T, m *Memory, log func() string) {

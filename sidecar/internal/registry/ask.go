@@ -67,9 +67,10 @@ func (r *Registry) look(name []byte, maxAge time.Duration) (a Answer, wanted tim
 
 // held reports whether the answer may be another once all agents have come
 // back to a sidecar that has only just started: it is about something that has
-// not reported yet, or serving over all of what has.
+// not reported yet, or serving over all of what has, or by its host alone.
 func (r *Registry) held(a Answer) bool {
-	incomplete := a.Cause == judge.UnknownName || a.Cause == judge.Unreported || a.shot == nil && a.Status == judge.Serving
+	incomplete := a.Cause == judge.UnknownName || a.Cause == judge.Unreported ||
+		a.Status == judge.Serving && (a.shot == nil || len(a.shot.facts.Instances) == 0)
 	return incomplete && r.grace.left() > 0
 }
 

@@ -42,6 +42,40 @@ func TestGraceCountsNoPause(t *testing.T) {
 	})
 }
 
+// TestGraceOfWhoNeedsNoProcess has a sidecar start beside a program that hangs,
+// of a service that needs no process to report, and whose host is well: nobody
+// may be told that it serves before its agent is back. Where there is none, the
+// host has the word once the grace is over.
+func TestGraceOfWhoNeedsNoProcess(t *testing.T) {
+	for _, agent := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			c := NewClock()
+			r := New(c, time.Second)
+			p := DefaultPolicy
+			p.Quorum, p.Configured = judge.NoneNeeded, true
+			p.StaleAfter = time.Hour
+			p.Host = []HostLandmark{{Declared: judge.Declared{Name: "port", Kind: judge.KindCondition, Impact: judge.ImpactReadiness}}}
+			r.Configure(map[string]Policy{"epg": p}, map[string]Seen{"epg": {Facts: []Fact{{Reached: true, Met: true}}}})
+			r.Begin()
+			defer run(c)()
+			want, held := judge.Serving, time.Second
+			if agent {
+				want, held = judge.NotServing, 400*time.Millisecond
+				time.AfterFunc(held, func() { open(t, r, "epg", "a").report(Fact{}) })
+			}
+			begun := time.Now()
+			for _, name := range []string{"epg", "epg-liveness"} {
+				if _, settled := r.Look([]byte(name), 0); settled {
+					t.Errorf("%s is told at once", name)
+				}
+			}
+			if a := ask(t, r, "epg", 0); a.Status != want || time.Since(begun) != held {
+				t.Errorf("agent %v: it is %v, %s, after %v", agent, a.Status, a.Reason(), time.Since(begun))
+			}
+		})
+	}
+}
+
 // TestGraceEnds holds the grace to the time that the sidecar has run, and lets
 // the clock rest behind it.
 func TestGraceEnds(t *testing.T) {

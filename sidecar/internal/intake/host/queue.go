@@ -1,10 +1,17 @@
 package host
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // restBetweenLooks is how many times as long as a look took there is none: to
 // look at a host's thousands of connections takes a hundredth of a core.
 const restBetweenLooks = 99
+
+// justBefore is how long before a connection has waited too long the queue is
+// read once more.
+const justBefore = 10 * time.Millisecond
 
 // queue is what is known of the connections that wait to be accepted at one
 // place, all listening sockets there together.
@@ -16,11 +23,15 @@ const restBetweenLooks = 99
 // shorter by; and, where the connections themselves were looked at, all that
 // waited then and do not now. A connection that its client has reset stays in
 // the queue and cannot be looked at, and so what is counted and not seen counts
-// as what waited then. The
-// wait is never taken for shorter than it is, but by the time between two
-// readings; it is taken for longer where many come and are accepted between two
-// readings and none is looked at.
+// as what waited then. The wait is never taken for shorter than it is, but by
+// the time between two readings; it is taken for longer where many come and are
+// accepted between two readings and none is looked at.
+//
+// What came when nobody read, before the first reading or in a pause of them, is
+// as old as the kernel says of the connections themselves, and, of those that
+// were reset, as the reading that found them.
 type queue struct {
+	within  time.Duration         // how long one may wait, by the strictest who asks
 	sockets map[uint64]*accepting // by cookie
 	counted time.Duration         // when that was
 	gap     time.Duration         // how long after the time before
@@ -35,6 +46,7 @@ type queue struct {
 
 // accepting is one listening socket.
 type accepting struct {
+	undated  bool // some that wait may have come when nobody read
 	waiting  int
 	accepted uint64 // at least so many, since it was first seen
 	looked   uint64 // arrived, when the connections were last looked at, in a reading before this one
@@ -74,8 +86,9 @@ func (q *queue) count(sockets []listener, now time.Duration) {
 	for _, l := range sockets {
 		a := known[l.cookie]
 		if a == nil {
-			a = &accepting{}
+			a = &accepting{undated: true}
 		}
+		a.undated = (a.undated || q.blind()) && l.queue > 0
 		q.sockets[l.cookie] = a
 		before := a.arrived()
 		if fewer := a.waiting - l.queue; fewer > 0 {
@@ -90,30 +103,40 @@ func (q *queue) count(sockets []listener, now time.Duration) {
 }
 
 // doubtful reports whether the connections are to be looked at, since one may
-// have waited for a good part of within. Once it has waited for longer there is
-// time: that the queue becomes shorter is counted anyway.
-func (q *queue) doubtful(within, now time.Duration) bool {
-	since, waits := q.since()
-	rest := within / 8
-	if now-since > within {
-		rest = within
+// have waited for a good part of within, or came when nobody read. Once it has
+// waited for longer there is time: that the queue becomes shorter is counted
+// anyway.
+func (q *queue) doubtful(now time.Duration) bool {
+	for _, a := range q.sockets {
+		if a.undated {
+			return true
+		}
 	}
-	return waits && now-since > within/4 && now-q.ended >= min(restBetweenLooks*q.took, rest)
+	since, waits := q.since()
+	rest := q.within / 8
+	if now-since > q.within {
+		rest = q.within
+	}
+	return waits && now-since > q.within/4 && now-q.ended >= min(restBetweenLooks*q.took, rest)
 }
+
+// blind reports whether the reading before was so long ago that nothing is
+// known of what was accepted since.
+func (q *queue) blind() bool { return q.gap > q.within/2 }
 
 // look takes the connections that wait, seen before the last count and after
 // it, and returns how many more are counted than were seen both times: those
 // that were reset, and those that came or were accepted meanwhile. gap is that
-// the reading before was so long ago that nothing is known of what was accepted
-// since.
+// the queue was blind before.
 func (q *queue) look(before, after []connection, gap bool, now time.Duration) (unseen int) {
 	earlier := make(map[uint64]struct{}, len(before))
 	for _, c := range before {
 		earlier[c.cookie] = struct{}{}
 	}
 	q.toSee = make(map[uint64]struct{}, len(after))
-	both, still := 0, 0
+	both, still, oldest := 0, 0, now
 	for _, c := range after {
+		oldest = min(oldest, now-c.age)
 		q.toSee[c.cookie] = struct{}{}
 		if _, waited := earlier[c.cookie]; waited {
 			both++
@@ -131,9 +154,20 @@ func (q *queue) look(before, after []connection, gap bool, now time.Duration) (u
 		if still == 0 && gap {
 			a.accept(a.arrived(), now) // or else some that came in the gap would be as old as it
 		}
+		if a.undated {
+			a.date(oldest)
+		}
 		a.toLook = a.arrived()
 	}
 	return unseen
+}
+
+// date takes it that the first of those that wait had come by the moment, though
+// nobody read then.
+func (a *accepting) date(at time.Duration) {
+	if a.undated = false; len(a.marks) > 0 && at < a.marks[0].at {
+		a.marks = slices.Insert(a.marks, 0, mark{at, a.accepted + 1})
+	}
 }
 
 // since is by when the connection that waits longest had come, and whether
@@ -145,6 +179,17 @@ func (q *queue) since() (since time.Duration, waits bool) {
 		}
 	}
 	return since, waits
+}
+
+// due is in how long the queue is to be read anew, lest one that was accepted in
+// time is told to wait too long, for the time alone makes it so. It is 0 if there
+// is no need.
+func (q *queue) due(now time.Duration) time.Duration {
+	since, waits := q.since()
+	if !waits {
+		return 0
+	}
+	return max(0, since+q.within-justBefore-now)
 }
 
 // waiting is how many wait, at all sockets.

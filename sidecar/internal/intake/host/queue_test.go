@@ -15,6 +15,7 @@ const (
 // caller is a connection of a play, in a listening socket's queue.
 type caller struct {
 	cookie uint64
+	came   time.Duration
 	seen   time.Duration // at which reading it was first in the queue; -1 = at none yet
 	reset  bool
 }
@@ -28,11 +29,13 @@ type play struct {
 	looks   int
 }
 
-func newPlay(sockets int) *play { return &play{queues: make([][]caller, sockets)} }
+func newPlay(sockets int) *play {
+	return &play{queues: make([][]caller, sockets), queue: queue{within: testWithin}}
+}
 
 func (p *play) arrive(socket int) {
 	p.cookies++
-	p.queues[socket] = append(p.queues[socket], caller{cookie: p.cookies, seen: -1})
+	p.queues[socket] = append(p.queues[socket], caller{cookie: p.cookies, came: p.now, seen: -1})
 }
 
 func (p *play) accept(socket int) {
@@ -52,11 +55,11 @@ func (p *play) read(meanwhile func()) {
 	}
 	p.queue.turn()
 	p.count()
-	if !p.queue.doubtful(testWithin, p.now) {
+	if !p.queue.doubtful(p.now) {
 		return
 	}
 	p.looks++
-	gap := p.queue.gap > testWithin/2
+	gap := p.queue.blind()
 	before := p.see()
 	for range looks {
 		meanwhile()
@@ -76,7 +79,7 @@ func (p *play) see() (seen []connection) {
 	for _, queue := range p.queues {
 		for _, c := range queue {
 			if !c.reset {
-				seen = append(seen, connection{cookie: c.cookie})
+				seen = append(seen, connection{cookie: c.cookie, age: p.now - c.came})
 			}
 		}
 	}
@@ -285,6 +288,7 @@ func TestFullQueueRecovers(t *testing.T) {
 // is in doubt.
 func TestIdleIsNotLookedAt(t *testing.T) {
 	p := newPlay(1)
+	p.read(nothing) // or else what waits might have come before
 	for p.now < time.Minute {
 		p.arrive(0)
 		p.pass(testEvery)
@@ -319,8 +323,75 @@ func TestPauseOfReadings(t *testing.T) {
 		}
 		p.read(nothing)
 		since, waits := p.queue.since()
-		if want := map[bool]time.Duration{true: testEvery, false: p.now}[stuck]; !waits || since != want {
+		if want := map[bool]time.Duration{true: 0, false: p.now}[stuck]; !waits || since != want {
 			t.Errorf("stuck %v: at %v one is taken to wait since %v, want %v", stuck, p.now, since, want)
+		}
+	}
+}
+
+// TestWhatCameUnread plays programs that have accepted nothing since before the
+// first reading, or since a pause of them began: that is seen at once. Of who has
+// accepted all by then it is not said.
+func TestWhatCameUnread(t *testing.T) {
+	for _, paused := range []bool{false, true} {
+		for _, stuck := range []bool{false, true} {
+			p := newPlay(2)
+			if paused {
+				p.pass(testEvery)
+				p.read(nothing)
+			}
+			p.pass(time.Minute)
+			came := p.now
+			p.arrive(0)
+			p.arrive(0)
+			p.pass(time.Minute)
+			if !stuck {
+				p.accept(0)
+				p.accept(0)
+				came = p.now
+				p.arrive(0)
+			}
+			for range 3 {
+				p.read(nothing)
+				if since, waits := p.queue.since(); !waits || since != came {
+					t.Errorf("stuck %v, paused %v: at %v one is taken to wait since %v, want %v", stuck, paused, p.now, since, came)
+				}
+				p.pass(testEvery)
+			}
+			p.queues[0] = nil
+			p.read(nothing)
+			if since, waits := p.queue.since(); waits {
+				t.Errorf("stuck %v, paused %v: all are accepted, and one is taken to wait since %v", stuck, paused, since)
+			}
+		}
+	}
+}
+
+// TestLateIsNotTooLate plays a program that accepts each connection late, but in
+// time. Between two readings time alone goes on, and must not make it stuck.
+func TestLateIsNotTooLate(t *testing.T) {
+	for phase := time.Duration(0); phase < testEvery; phase += testEvery / 10 {
+		p := newPlay(1)
+		p.read(nothing)
+		p.pass(phase)
+		p.arrive(0)
+		accepted := p.now + testWithin - 2*justBefore
+		next := testEvery
+		for p.now < 2*testWithin {
+			const tick = time.Millisecond
+			if p.pass(tick); p.now == accepted {
+				p.accept(0)
+			}
+			if p.now == next {
+				p.read(nothing)
+				next += testEvery
+				if due := p.queue.due(p.now); due > 0 {
+					next = min(next, p.now+due)
+				}
+			}
+			if since, waits := p.queue.since(); waits && p.now-since > testWithin {
+				t.Fatalf("at %v one is taken to wait for %v", p.now, p.now-since)
+			}
 		}
 	}
 }

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,12 +38,12 @@ type Server struct {
 	mu          sync.Mutex // guards what follows, and makes of a reading and its report one
 	route, diag *netlink
 	watched     map[string][]*watched // by service
+	queues      map[netip.AddrPort]*queue
 }
 
 // watched is a landmark of a service, and what is remembered of it.
 type watched struct {
 	registry.HostLandmark
-	queue  queue
 	unread string // why it could not be read, as was logged
 }
 
@@ -65,10 +66,11 @@ func (s *Server) Configure(policies map[string]registry.Policy) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	watched, every := s.watch(policies)
+	queues := s.watchQueues(watched)
 	if every > 0 && s.every.Load() == 0 {
 		s.registry.Clock().Join() // before anything is said that could grow old
 	}
-	s.watched = watched
+	s.watched, s.queues = watched, queues
 	begun, facts := s.read()
 	seen := make(map[string]registry.Seen, len(facts))
 	for name, facts := range facts {
@@ -101,6 +103,29 @@ func (s *Server) watch(policies map[string]registry.Policy) (all map[string][]*w
 		}
 	}
 	return all, every
+}
+
+// watchQueues returns the queues of what is watched. Of a place that was watched
+// before, by whichever landmark, it keeps what is known: that somebody has
+// written another within is no reason to take who waits there for a newcomer.
+func (s *Server) watchQueues(all map[string][]*watched) map[netip.AddrPort]*queue {
+	queues := make(map[netip.AddrPort]*queue)
+	for _, of := range all {
+		for _, w := range of {
+			if w.Kind != judge.KindDeadline {
+				continue
+			}
+			q := queues[w.Port]
+			if q == nil {
+				if q = s.queues[w.Port]; q == nil {
+					q = new(queue)
+				}
+				queues[w.Port], q.within = q, w.Within
+			}
+			q.within = min(q.within, w.Within)
+		}
+	}
+	return queues
 }
 
 // readEvery is how often the landmark is read.
@@ -150,6 +175,11 @@ func (s *Server) report() time.Duration {
 		s.registry.ReportHost(name, registry.Seen{Facts: facts, Age: s.now() - begun})
 	}
 	s.begun.Store(int64(begun))
+	for _, q := range s.queues {
+		if due := q.due(s.now()); due > 0 {
+			every = min(every, due)
+		}
+	}
 	return every
 }
 
@@ -157,11 +187,14 @@ func (s *Server) report() time.Duration {
 // by service.
 func (s *Server) read() (begun time.Duration, facts map[string][]registry.Fact) {
 	begun = s.now()
-	v := &view{route: s.route, diag: s.diag, listeners: make(map[uint16]*part[[]listener])}
+	v := &view{
+		route: s.route, diag: s.diag, now: s.now,
+		listeners: make(map[uint16]*part[[]listener]), queues: s.queues, counted: make(map[netip.AddrPort]*part[[]listener]),
+	}
 	facts = make(map[string][]registry.Fact, len(s.watched))
 	for name, all := range s.watched {
 		for _, w := range all {
-			fact, err := v.see(&w.HostLandmark, &w.queue, s.now)
+			fact, err := v.see(&w.HostLandmark)
 			if err != nil {
 				fact = registry.Fact{Reached: true, Blind: true, Why: err.Error()}
 			}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/landmark-health/landmark/sidecar/internal/judge"
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
 )
@@ -238,13 +240,65 @@ func TestStuckQueueOutlivesAReload(t *testing.T) {
 	}
 	h := newHouse(t, new(bytes.Buffer))
 	listenOn(t, "tcp4", "127.0.0.1:5400")
-	h.configure(atQueue("127.0.0.1:5400", 100*time.Millisecond))
-	dial(t, "127.0.0.1:5400")
+	h.configure(atQueue("127.0.0.1:5400", 200*time.Millisecond))
+	c := dial(t, "127.0.0.1:5400")
 	h.becomes(judge.Stalled, "")
-	h.configure(atPort("127.0.0.1:5400"), atQueue("127.0.0.1:5400", 100*time.Millisecond))
-	if so, why := h.is(judge.Stalled); !so {
-		t.Errorf("after a reload it is another: %s", why)
+	c.SetLinger(0)
+	c.Close() // by a reset, of which the kernel tells nothing more
+	renamed := atQueue("127.0.0.1:5400", 150*time.Millisecond)
+	renamed.Name = "accept queue"
+	for _, landmarks := range [][]registry.HostLandmark{
+		{atPort("127.0.0.1:5400"), atQueue("127.0.0.1:5400", 200*time.Millisecond)},
+		{atQueue("127.0.0.1:5400", 150*time.Millisecond)},
+		{renamed},
+		{renamed, atQueue("127.0.0.1:5400", 100*time.Millisecond)},
+	} {
+		h.configure(landmarks...)
+		if so, why := h.is(judge.Stalled); !so {
+			t.Errorf("after a reload it is another: %s", why)
+		}
 	}
+}
+
+// TestWhoIsStuckAlready has a landmarkd start beside a program that hangs: it is
+// found by the first reading, whatever its client sends meanwhile.
+func TestWhoIsStuckAlready(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	n := diag(t)
+	listenOn(t, "tcp", ":5400")
+	c := dial(t, "127.0.0.1:5400")
+	eventually(t, "it waits for a while", func() bool {
+		if _, err := c.Write([]byte("hello?")); err != nil {
+			t.Fatal(err)
+		}
+		waiting, err := connections(n, unix.AF_INET6, 5400)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(waiting) == 1 && waiting[0].age > 100*time.Millisecond
+	})
+	h := newHouse(t, new(bytes.Buffer))
+	h.configure(atQueue("127.0.0.1:5400", 100*time.Millisecond))
+	if so, why := h.is(judge.Stalled); !so {
+		t.Errorf("at first it is another: %s", why)
+	}
+}
+
+// TestIsReadJustBeforeItIsTooLate holds that a queue is read once more before
+// time alone makes it stuck.
+func TestIsReadJustBeforeItIsTooLate(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	s := New(registry.New(registry.NewClock(), 0), slog.New(slog.DiscardHandler))
+	defer s.close()
+	listenOn(t, "tcp4", "127.0.0.1:5400")
+	dial(t, "127.0.0.1:5400")
+	look := atQueue("127.0.0.1:5400", time.Second)
+	s.Configure(map[string]registry.Policy{"epg": {Policy: judge.Policy{Quorum: judge.NoneNeeded}, Host: []registry.HostLandmark{look}}})
+	eventually(t, "it is to be read sooner than always", func() bool { return s.report() < readEvery(look) })
 }
 
 // TestKernelThatDoesNotTell has a kernel refuse: it is told what to do, logged

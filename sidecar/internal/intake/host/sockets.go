@@ -3,6 +3,7 @@ package host
 import (
 	"encoding/binary"
 	"net/netip"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,11 +30,15 @@ import (
 // Of a listening socket the receive queue is how many connections wait to be
 // accepted. A connection that waits belongs to no file yet, so it has no inode;
 // one that its program has closed has none either, but is in another state.
+// Nobody can have sent anything on it, so when the last data were sent is when
+// it was made (net/ipv4/tcp_minisocks.c, lsndtime).
 const (
 	byFamily      = 20 // SOCK_DIAG_BY_FAMILY
 	sizeOfRequest = 56
 	sizeOfMessage = 72
 	v6only        = 11 // INET_DIAG_SKV6ONLY
+	info          = 2  // INET_DIAG_INFO: struct tcp_info (linux/tcp.h)
+	lastSent      = 44 // in it: tcpi_last_data_sent, how many ms ago
 
 	established = 1 << 1  // TCP_ESTABLISHED
 	closeWait   = 1 << 8  // TCP_CLOSE_WAIT: its client is done
@@ -68,13 +73,14 @@ func (l *listener) takes(a netip.Addr) bool {
 type connection struct {
 	cookie uint64
 	to     netip.Addr
+	age    time.Duration // since it was made
 }
 
 // listeners are the sockets that listen on the port.
 func listeners(n *netlink, port uint16) (all []listener, err error) {
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		of := len(all)
-		err := n.dump(byFamily, socketsOf(family, listen, port), func() { all = all[:of] }, func(m []byte) {
+		err := n.dump(byFamily, socketsOf(family, listen, port, 0), func() { all = all[:of] }, func(m []byte) {
 			if len(m) < sizeOfMessage || binary.BigEndian.Uint16(m[4:]) != port {
 				return
 			}
@@ -96,20 +102,30 @@ func listeners(n *netlink, port uint16) (all []listener, err error) {
 // connections are those to the port, of one family of sockets, that wait
 // to be accepted, as far as their clients have not reset them.
 func connections(n *netlink, family uint8, port uint16) (all []connection, err error) {
-	err = n.dump(byFamily, socketsOf(family, established|closeWait, port), func() { all = nil }, func(m []byte) {
+	err = n.dump(byFamily, socketsOf(family, established|closeWait, port, info), func() { all = nil }, func(m []byte) {
 		if len(m) < sizeOfMessage || binary.BigEndian.Uint16(m[4:]) != port || native.Uint32(m[68:]) != 0 {
 			return
 		}
-		all = append(all, connection{cookie: native.Uint64(m[44:]), to: source(family, m)})
+		c := connection{cookie: native.Uint64(m[44:]), to: source(family, m)}
+		for kind, value := range attributes(m[sizeOfMessage:]) {
+			if kind == info && len(value) >= lastSent+4 {
+				c.age = time.Duration(native.Uint32(value[lastSent:])) * time.Millisecond
+			}
+		}
+		all = append(all, c)
 	})
 	return all, err
 }
 
 // socketsOf is the request for TCP's sockets of a family, in one of the states,
-// whose local port it is.
-func socketsOf(family uint8, states uint32, port uint16) []byte {
+// whose local port it is, with an attribute that is told only to who asks for it
+// (0 = none).
+func socketsOf(family uint8, states uint32, port uint16, attribute int) []byte {
 	q := make([]byte, sizeOfRequest)
 	q[0], q[1] = family, unix.IPPROTO_TCP
+	if attribute > 0 {
+		q[2] = 1 << (attribute - 1)
+	}
 	native.PutUint32(q[4:], states)
 	binary.BigEndian.PutUint16(q[8:], port)
 	return q

@@ -18,11 +18,15 @@ import (
 // is asked for.
 type view struct {
 	route, diag *netlink
+	now         func() time.Duration
 
 	addresses part[[]address]
 	links     part[[]link]
 	arp       part[arp]
 	listeners map[uint16]*part[[]listener]
+
+	queues  map[netip.AddrPort]*queue            // what is known of them
+	counted map[netip.AddrPort]*part[[]listener] // the sockets of those that were read
 }
 
 // part is a part of a view.
@@ -40,12 +44,11 @@ func (p *part[T]) get(read func() (T, error)) (T, error) {
 	return p.value, p.err
 }
 
-// see reads the fact of one landmark. Of a Deadline's, q is what is known of
-// its queue, and now what the time is. The error says what the kernel did not
+// see reads the fact of one landmark. The error says what the kernel did not
 // tell, and what to do.
-func (v *view) see(l *registry.HostLandmark, q *queue, now func() time.Duration) (registry.Fact, error) {
+func (v *view) see(l *registry.HostLandmark) (registry.Fact, error) {
 	if l.Kind == judge.KindDeadline {
-		return v.seeQueue(l, q, now)
+		return v.seeQueue(l)
 	}
 	look := v.seeListening
 	if l.Address.IsValid() {
@@ -60,6 +63,8 @@ func remedy(what string, err error) error {
 	var file *fs.PathError
 	do := "see what of its kernel landmarkd may not use"
 	switch {
+	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):
+		do = "let landmarkd have more descriptors (LimitNOFILE= of its unit, ulimit -n)"
 	case errors.As(err, &file):
 		do = "mount /proc where landmarkd runs, and let it read there"
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES), errors.Is(err, unix.EAFNOSUPPORT):
@@ -106,25 +111,18 @@ func silence(all []listener, at netip.AddrPort) string {
 	return fmt.Sprintf("nothing listens on %s, only at %s", place(at), all[0].at)
 }
 
-func (v *view) seeQueue(l *registry.HostLandmark, q *queue, now func() time.Duration) (registry.Fact, error) {
-	all, err := v.on(l.Port.Port())
+func (v *view) seeQueue(l *registry.HostLandmark) (registry.Fact, error) {
+	sockets, err := v.count(l.Port)
 	if err != nil {
 		return registry.Fact{}, err
 	}
-	sockets := heard(all, l.Port.Addr())
-	q.turn()
-	q.count(sockets, now())
 	if len(sockets) == 0 {
+		all, _ := v.on(l.Port.Port())
 		return registry.Fact{Reached: true, Blind: true, Why: silence(all, l.Port)}, nil // no queue, and no hang
 	}
-	if q.doubtful(l.Within, now()) {
-		if err := v.lookInto(l, q, now); err != nil {
-			return registry.Fact{}, err
-		}
-	}
-	fact := registry.Fact{Reached: true}
+	fact, q := registry.Fact{Reached: true}, v.queues[l.Port]
 	if since, waits := q.since(); waits {
-		fact.Open, fact.Pending, fact.Age = true, uint64(q.waiting()), now()-since
+		fact.Open, fact.Pending, fact.Age = true, uint64(q.waiting()), v.now()-since
 		fact.Why = "a connection to " + place(l.Port) + " has not been accepted"
 		if fact.Pending > 1 {
 			fact.Why = fmt.Sprintf("one of %d connections to %s has not been accepted", fact.Pending, place(l.Port))
@@ -133,34 +131,56 @@ func (v *view) seeQueue(l *registry.HostLandmark, q *queue, now func() time.Dura
 	return fact, nil
 }
 
+// count has the queue at the place know what waits in it now, and returns the
+// sockets there.
+func (v *view) count(at netip.AddrPort) ([]listener, error) {
+	p := v.counted[at]
+	if p == nil {
+		p = new(part[[]listener])
+		v.counted[at] = p
+	}
+	return p.get(func() ([]listener, error) {
+		all, err := v.on(at.Port())
+		if err != nil {
+			return nil, err
+		}
+		sockets, q := heard(all, at.Addr()), v.queues[at]
+		q.turn()
+		q.count(sockets, v.now())
+		if q.doubtful(v.now()) {
+			err = v.lookInto(at, q)
+		}
+		return sockets, err
+	})
+}
+
 // looks is how often it is tried to see all that is counted. What comes or goes
 // while the kernel is asked is not; what was reset never is.
 const looks = 3
 
 // lookInto looks at the connections themselves, and counts them again.
-func (v *view) lookInto(l *registry.HostLandmark, q *queue, now func() time.Duration) error {
-	began := now()
-	gap := q.gap > l.Within/2
-	before, err := v.waiting(l.Port)
+func (v *view) lookInto(at netip.AddrPort, q *queue) error {
+	began, gap := v.now(), q.blind()
+	before, err := v.waiting(at)
 	if err != nil {
 		return err
 	}
 	for range looks {
-		all, err := listeners(v.diag, l.Port.Port())
+		all, err := listeners(v.diag, at.Port())
 		if err != nil {
 			return remedy("the listening sockets of this host", err)
 		}
-		q.count(heard(all, l.Port.Addr()), now())
-		after, err := v.waiting(l.Port)
+		q.count(heard(all, at.Addr()), v.now())
+		after, err := v.waiting(at)
 		if err != nil {
 			return err
 		}
-		if q.look(before, after, gap, now()) == 0 {
+		if q.look(before, after, gap, v.now()) == 0 {
 			break
 		}
 		before = after
 	}
-	q.ended, q.took = now(), now()-began
+	q.ended, q.took = v.now(), v.now()-began
 	return nil
 }
 

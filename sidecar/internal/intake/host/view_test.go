@@ -1,0 +1,32 @@
+package host
+
+import (
+	"io/fs"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestRemedies holds that an operator is told what to do about what the kernel
+// refuses.
+func TestRemedies(t *testing.T) {
+	file := func(err error) error { return &fs.PathError{Op: "open", Path: "/proc/sys/net", Err: err} }
+	for _, tt := range []struct {
+		err  error
+		want string
+	}{
+		{unix.EMFILE, "LimitNOFILE="},
+		{file(unix.EMFILE), "LimitNOFILE="},
+		{file(unix.ENFILE), "LimitNOFILE="},
+		{file(unix.ENOENT), "mount /proc"},
+		{unix.EPERM, "RestrictAddressFamilies="},
+		{unix.EAFNOSUPPORT, "RestrictAddressFamilies="},
+		{unix.ENOENT, "modprobe tcp_diag"},
+		{unix.EINVAL, "see what of its kernel"},
+	} {
+		if got := remedy("it", tt.err).Error(); !strings.Contains(got, tt.want) || !strings.Contains(got, "reading it: "+tt.err.Error()) {
+			t.Errorf("of %v is said: %s", tt.err, got)
+		}
+	}
+}
