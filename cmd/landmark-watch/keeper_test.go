@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -18,6 +19,8 @@ type kept struct {
 	t   *testing.T
 	log *output
 	end context.CancelFunc
+
+	firsts atomic.Int64 // how often it said that the file is true for the first time
 }
 
 // keeping runs the test with a keeper of the file rs1 in an empty directory, and
@@ -28,11 +31,11 @@ func keeping(t *testing.T, prepare func(path string), test func(*kept)) {
 	prepare(filepath.Join(dir, "rs1"))
 	synctest.Test(t, func(t *testing.T) {
 		log := new(output)
-		k := &kept{newKeeper(newTrackFile(dir, "rs1"), slog.New(slog.NewTextHandler(log, nil))), t, log, nil}
+		k := &kept{keeper: newKeeper(newTrackFile(dir, "rs1"), slog.New(slog.NewTextHandler(log, nil))), t: t, log: log}
 		ctx, end := context.WithCancel(t.Context())
 		k.end = end
 		ended := make(chan struct{})
-		go func() { k.run(ctx, func() {}); close(ended) }()
+		go func() { k.run(ctx, func() { k.firsts.Add(1) }); close(ended) }()
 		test(k)
 		end()
 		<-ended
@@ -192,6 +195,9 @@ func TestKeeperTriesAgain(t *testing.T) {
 		time.Sleep(time.Minute)
 		k.logged("cannot be written", 1)
 		k.logged("written again", 0)
+		if k.firsts.Load() != 0 {
+			t.Error("it is said to be true while it cannot be written")
+		}
 		if err := os.RemoveAll(k.file.path); err != nil {
 			t.Fatal(err)
 		}
@@ -211,6 +217,9 @@ func TestKeeperTriesAgain(t *testing.T) {
 		time.Sleep(again)
 		k.says("0\n")
 		k.logged("written again", 2)
+		if k.firsts.Load() != 1 {
+			t.Errorf("it was said %d times to be true for the first time", k.firsts.Load())
+		}
 	})
 }
 
