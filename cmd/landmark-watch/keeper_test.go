@@ -223,6 +223,47 @@ func TestKeeperTriesAgain(t *testing.T) {
 	})
 }
 
+// Where there is no room for another file, the one that is there says out all the
+// same, and in again only once there is room.
+func TestKeeperWritesOutWithoutRoom(t *testing.T) {
+	for _, before := range []string{"0\n", "-100\n", "0\n" + strings.Repeat("9", 100)} {
+		keeping(t, func(path string) {
+			writeFile(t, path, before)
+			noRoom(t, path)
+		}, func(k *kept) {
+			k.want(-99)
+			k.says(before)
+			k.want(out)
+			k.says("-2147483648\n")
+			k.want(0)
+			k.says("-2147483648\n")
+			k.logged("cannot be written", 2)
+			os.RemoveAll(k.file.temp)
+			time.Sleep(again)
+			k.says("0\n")
+		})
+	}
+	// What is not a file is not written to.
+	keeping(t, func(path string) {
+		if err := syscall.Mkfifo(path, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		noRoom(t, path)
+	}, func(k *kept) {
+		k.want(out)
+		k.logged("cannot be written", 1)
+		os.RemoveAll(k.file.temp)
+	})
+}
+
+// noRoom has no other file take the place of this one.
+func noRoom(t *testing.T, path string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Join(newTrackFile(filepath.Split(path)).temp, "full"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // What a process that was killed left is taken away, and in nobody's way.
 func TestKeeperTidies(t *testing.T) {
 	keeping(t, func(path string) {
