@@ -33,8 +33,8 @@ func (k *keeper) want(value int) {
 	k.wanted <- value
 }
 
-// run keeps the file until ctx is done, and calls first once it has seen to the
-// first value. Before that it leaves the file as it is.
+// run keeps the file until ctx is done, and calls first once the file has said what
+// was wanted. Before there is a first value it leaves the file as it is.
 func (k *keeper) run(ctx context.Context, first func()) {
 	k.file.tidy()
 	var value int
@@ -43,35 +43,37 @@ func (k *keeper) run(ctx context.Context, first func()) {
 	case <-ctx.Done():
 		return
 	}
-	k.keep(value)
-	first()
 	look := time.NewTicker(again)
 	defer look.Stop()
-	for {
+	for told := false; ; {
+		if k.keep(value) && !told {
+			told = true
+			first()
+		}
 		select {
 		case value = <-k.wanted:
 		case <-look.C:
 		case <-ctx.Done():
 			return
 		}
-		k.keep(value)
 	}
 }
 
-// keep makes the file say the value if it does not, and tells when that cannot be
-// done, and when it can again.
-func (k *keeper) keep(value int) {
+// keep makes the file say the value if it does not, and reports whether it does. It
+// tells when that cannot be done, and when it can again.
+func (k *keeper) keep(value int) bool {
 	if !k.file.holds(value) {
 		if err := k.file.write(value); err != nil {
 			if k.problem != err.Error() {
 				k.problem = err.Error()
 				k.logger.Error("the track file cannot be written, and may say what is not true", "wanted", value, "err", err)
 			}
-			return
+			return false
 		}
 	}
 	if k.problem != "" {
 		k.problem = ""
 		k.logger.Info("the track file is written again", "value", value)
 	}
+	return true
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -18,6 +19,8 @@ type kept struct {
 	t   *testing.T
 	log *output
 	end context.CancelFunc
+
+	firsts atomic.Int64 // how often it said that the file is true for the first time
 }
 
 // keeping runs the test with a keeper of the file rs1 in an empty directory, and
@@ -28,11 +31,11 @@ func keeping(t *testing.T, prepare func(path string), test func(*kept)) {
 	prepare(filepath.Join(dir, "rs1"))
 	synctest.Test(t, func(t *testing.T) {
 		log := new(output)
-		k := &kept{newKeeper(newTrackFile(dir, "rs1"), slog.New(slog.NewTextHandler(log, nil))), t, log, nil}
+		k := &kept{keeper: newKeeper(newTrackFile(dir, "rs1"), slog.New(slog.NewTextHandler(log, nil))), t: t, log: log}
 		ctx, end := context.WithCancel(t.Context())
 		k.end = end
 		ended := make(chan struct{})
-		go func() { k.run(ctx, func() {}); close(ended) }()
+		go func() { k.run(ctx, func() { k.firsts.Add(1) }); close(ended) }()
 		test(k)
 		end()
 		<-ended
@@ -192,6 +195,9 @@ func TestKeeperTriesAgain(t *testing.T) {
 		time.Sleep(time.Minute)
 		k.logged("cannot be written", 1)
 		k.logged("written again", 0)
+		if k.firsts.Load() != 0 {
+			t.Error("it is said to be true while it cannot be written")
+		}
 		if err := os.RemoveAll(k.file.path); err != nil {
 			t.Fatal(err)
 		}
@@ -211,7 +217,51 @@ func TestKeeperTriesAgain(t *testing.T) {
 		time.Sleep(again)
 		k.says("0\n")
 		k.logged("written again", 2)
+		if k.firsts.Load() != 1 {
+			t.Errorf("it was said %d times to be true for the first time", k.firsts.Load())
+		}
 	})
+}
+
+// Where there is no room for another file, the one that is there says out all the
+// same, and in again only once there is room.
+func TestKeeperWritesOutWithoutRoom(t *testing.T) {
+	for _, before := range []string{"0\n", "-100\n", "0\n" + strings.Repeat("9", 100)} {
+		keeping(t, func(path string) {
+			writeFile(t, path, before)
+			noRoom(t, path)
+		}, func(k *kept) {
+			k.want(-99)
+			k.says(before)
+			k.want(out)
+			k.says("-2147483648\n")
+			k.want(0)
+			k.says("-2147483648\n")
+			k.logged("cannot be written", 2)
+			os.RemoveAll(k.file.temp)
+			time.Sleep(again)
+			k.says("0\n")
+		})
+	}
+	// What is not a file is not written to.
+	keeping(t, func(path string) {
+		if err := syscall.Mkfifo(path, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		noRoom(t, path)
+	}, func(k *kept) {
+		k.want(out)
+		k.logged("cannot be written", 1)
+		os.RemoveAll(k.file.temp)
+	})
+}
+
+// noRoom has no other file take the place of this one.
+func noRoom(t *testing.T, path string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Join(newTrackFile(filepath.Split(path)).temp, "full"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // What a process that was killed left is taken away, and in nobody's way.

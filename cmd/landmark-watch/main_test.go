@@ -3,12 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -64,6 +66,32 @@ func TestExitCodes(t *testing.T) {
 		}
 		if !strings.Contains(stdout.String(), tt.stdout) || !strings.Contains(stderr.String(), tt.stderr) || (tt.stderr == "") != (stderr.Len() == 0) {
 			t.Errorf("%q wrote %q and %q", tt.args, stdout.String(), stderr.String())
+		}
+	}
+}
+
+// It does not begin with targets whose files it could not write for want of
+// descriptors.
+func TestTooFewDescriptors(t *testing.T) {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 45, Max: limit.Max}); err != nil {
+		t.Fatal(err)
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	args := []string{"-dir", t.TempDir()}
+	for n, want := range map[int]int{9: 0, 10: 1} {
+		given := args
+		for i := range n {
+			given = append(given, fmt.Sprintf("-target=rs%d=127.0.0.1:1/", i))
+		}
+		var stderr bytes.Buffer
+		if code := run(stopped, given, io.Discard, &stderr); code != want || (want == 1) != strings.Contains(stderr.String(), "up to 46 open files, and the limit is 45: raise it") {
+			t.Errorf("%d targets: exit code %d, %q", n, code, stderr.String())
 		}
 	}
 }

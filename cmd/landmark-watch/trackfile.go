@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // maxContent is how much a track file holds at most: more is none of ours.
@@ -12,7 +14,8 @@ const maxContent = 32
 
 // trackFile is one of keepalived's track files. keepalived takes one that is
 // missing, empty or garbled for 0, which is healthy. So a file is never truncated
-// nor taken away: another takes its place, whole, by rename.
+// nor taken away: another takes its place, whole, by rename. Only where there is no
+// room for another, out is written over it.
 //
 // Nothing is synced to disk. That would cost milliseconds at each change and gain
 // nothing: the machine's death is keepalived's too, and when they are back, what a
@@ -43,6 +46,15 @@ func (f trackFile) holds(value int) bool {
 
 // write makes the file say the value, or leaves it as it is and returns why.
 func (f trackFile) write(value int) error {
+	err := f.replace(value)
+	if err != nil && value == out && f.overwrite() == nil {
+		return nil
+	}
+	return err
+}
+
+// replace puts a file that says the value in the place of what is there.
+func (f trackFile) replace(value int) error {
 	f.tidy()
 	temp, err := os.OpenFile(f.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
@@ -60,6 +72,21 @@ func (f trackFile) write(value int) error {
 		f.tidy()
 	}
 	return err
+}
+
+// overwrite makes the file that is there say out, which takes no room: a server that
+// is down does not stay in because a disk is full. No value is longer, so whoever
+// reads meanwhile finds the old one, or a part of out, which is less than 0.
+func (f trackFile) overwrite() error {
+	file, err := os.OpenFile(f.path, os.O_WRONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	n, err := file.WriteString(strconv.Itoa(out) + "\n")
+	if err == nil {
+		err = file.Truncate(int64(n)) // of what somebody else wrote
+	}
+	return errors.Join(err, file.Close())
 }
 
 // tidy takes away what a write left that did not come to its end.

@@ -25,6 +25,9 @@ const (
 // watch keeps the track files of all targets until ctx is done, and then leaves
 // them as they are.
 func watch(ctx context.Context, o options, logger *slog.Logger) error {
+	if err := checkDescriptors(len(o.targets)); err != nil {
+		return err
+	}
 	unlock, err := lock(o.dir)
 	if err != nil {
 		return err
@@ -34,10 +37,10 @@ func watch(ctx context.Context, o options, logger *slog.Logger) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var working sync.WaitGroup
-	var unknown atomic.Int64 // targets of which there was neither a word nor silence yet
-	unknown.Store(int64(len(o.targets)))
+	var untrue atomic.Int64 // files that were not yet written, or found true
+	untrue.Store(int64(len(o.targets)))
 	first := func() {
-		if unknown.Add(-1) == 0 {
+		if untrue.Add(-1) == 0 {
 			ready(logger)
 		}
 	}
@@ -58,7 +61,8 @@ func watch(ctx context.Context, o options, logger *slog.Logger) error {
 	return nil
 }
 
-// ready tells that all has been written once: within the silence, if not before.
+// ready tells that every file has been true once: within the silence, if not before
+// and if all can be written.
 func ready(logger *slog.Logger) {
 	logger.Info("landmark-watch is ready")
 	if err := notifyReady(); err != nil {

@@ -18,6 +18,7 @@ var drainCommand = command{
 	prepare: func(flags *flag.FlagSet) action {
 		operating := operatingFlags(flags)
 		wait := flags.Duration("wait", 0, "then wait for this `time`, so that balancers notice and connections finish, as before a program is stopped")
+		untilGone := flags.Bool("until-gone", false, "end the drain by itself when the last process of the service is gone, for the next one not to be drained")
 		return func(ctx context.Context, args []string, o output) error {
 			name, err := oneName(args)
 			if err != nil {
@@ -28,7 +29,7 @@ var drainCommand = command{
 			}
 			var done *adminv1.DrainResponse
 			err = operating.operate(ctx, func(ctx context.Context, client adminv1.AdminServiceClient) (err error) {
-				done, err = client.Drain(ctx, &adminv1.DrainRequest{Service: name})
+				done, err = client.Drain(ctx, &adminv1.DrainRequest{Service: name, UntilGone: *untilGone})
 				return err
 			})
 			if err != nil {

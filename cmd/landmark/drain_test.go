@@ -25,6 +25,7 @@ func TestDrainAndResume(t *testing.T) {
 		{[]string{"drain", "epg"}, true, "epg was drained already\n"},
 		{[]string{"drain", "epg", "-wait", "1ms"}, false, "epg is drained; waiting 1 ms for its connections to finish\n"},
 		{[]string{"drain", "-wait=1ms", "epg"}, true, "epg was drained already; waiting 1 ms for its connections to finish\n"},
+		{[]string{"drain", "-until-gone", "epg"}, false, "epg is drained\n"},
 		{[]string{"resume", "epg"}, false, "epg is resumed\n"},
 		{[]string{"resume", "epg"}, true, "epg was not drained by an operator\n"},
 	} {
@@ -33,7 +34,7 @@ func TestDrainAndResume(t *testing.T) {
 			t.Errorf("%q: %+v, want %+v", tt.args, got, want)
 		}
 	}
-	want := []string{"drain epg", "drain epg", "drain epg", "drain epg", "resume epg", "resume epg"}
+	want := []string{"drain epg until_gone=false", "drain epg until_gone=false", "drain epg until_gone=false", "drain epg until_gone=false", "drain epg until_gone=true", "resume epg", "resume epg"}
 	if diff := cmp.Diff(want, d.operated); diff != "" {
 		t.Errorf("landmarkd was told (-want +got):\n%s", diff)
 	}

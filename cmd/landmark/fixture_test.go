@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net"
 	"path/filepath"
 	"sync"
@@ -83,7 +84,7 @@ func (l *landmarkd) Askers(context.Context, *statusv1.AskersRequest) (*statusv1.
 }
 
 func (l *landmarkd) Drain(_ context.Context, q *adminv1.DrainRequest) (*adminv1.DrainResponse, error) {
-	l.operated = append(l.operated, "drain "+q.GetService())
+	l.operated = append(l.operated, fmt.Sprintf("drain %s until_gone=%t", q.GetService(), q.GetUntilGone()))
 	return &adminv1.DrainResponse{Already: l.already}, l.refusal
 }
 

@@ -25,6 +25,11 @@ const (
 	maxDialling = time.Second
 )
 
+// errStopped is what is wrong with an answer that was read well after the deadline,
+// which did not end the read: this program was stopped, and what waited for it may
+// be as old as that.
+var errStopped = errors.New("this program was itself stopped for too long, and what came meanwhile may be old")
+
 // Update is what a Watch has come to know: an answer, or that nothing is known.
 type Update struct {
 	Answer lmp.Answer
@@ -43,7 +48,8 @@ type Update struct {
 // has come for the time silence, be it that the server is gone, frozen, says
 // something else, or lacks the key, then one Update with an Err is told; the next
 // one is an answer again. If this program was itself stopped or starved meanwhile,
-// it first reads what has come, and tells of a silence up to 200 ms later.
+// it tells of a silence up to 200 ms later, and takes no word that may be from
+// before: it asks anew.
 //
 // Any answer is one, whatever its status: only lmp.StatusServing is serving. tell
 // is called by one goroutine at a time, and not after Watch has returned; while it
@@ -140,8 +146,12 @@ func (w *watcher) hold(ctx context.Context) (stood time.Duration, err error) {
 	// decides.
 	_, _ = conn.Write(e.request)
 	var begun time.Time
+	last := time.Now()
 	for in := bufio.NewReader(conn); ; {
 		a, err := e.read(in)
+		if err == nil && time.Since(last) > w.overdue+maxLate {
+			err = errStopped
+		}
 		if err != nil && begun.IsZero() {
 			return 0, reasonOf(err, false)
 		} else if err != nil {
@@ -151,6 +161,7 @@ func (w *watcher) hold(ctx context.Context) (stood time.Duration, err error) {
 			begun = time.Now()
 		}
 		w.vigil.heard(a)
+		last = time.Now()
 		conn.SetReadDeadline(time.Now().Add(w.overdue))
 	}
 }

@@ -279,6 +279,51 @@ func TestWatchLeavesAHalfOpenConnection(t *testing.T) {
 	})
 }
 
+// deaf is a connection whose reads no deadline ends: as the read of a program that
+// was stopped, which finds data before it knows what time it is.
+type deaf struct{ net.Conn }
+
+func (deaf) SetDeadline(time.Time) error     { return nil }
+func (deaf) SetReadDeadline(time.Time) error { return nil }
+
+// What this program reads after it was itself stopped may be as old as that: it is
+// no word of now, and another connection brings one.
+func TestWatchTakesNoOldWord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		told := make(chan Update, 10)
+		w, err := newWatcher(Question{Address: "10.0.0.7:19533"}, 3*time.Second, func(u Update) { told <- u })
+		if err != nil {
+			t.Fatal(err)
+		}
+		dials := 0
+		w.dial = func(context.Context) (net.Conn, error) {
+			if dials++; dials > 1 {
+				return nil, refusedDial
+			}
+			client, server := net.Pipe()
+			go func() {
+				a := question(t, server, nil)
+				server.Write(a)
+				time.Sleep(time.Minute)
+				server.Write(a)
+			}()
+			return deaf{client}, nil
+		}
+		ctx, end := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- w.run(ctx) }()
+		time.Sleep(2 * time.Minute)
+		end()
+		<-ended
+		if first := <-told; first.Err != nil {
+			t.Errorf("was told %v at first", first.Err)
+		}
+		if then := <-told; then.Err == nil || len(told) > 0 || dials < 2 {
+			t.Errorf("then was told %+v, and %d more; it dialled %d times", then, len(told), dials)
+		}
+	})
+}
+
 // A server that answers and hangs up is not dialled without end.
 func TestWatchKeepsItsPace(t *testing.T) {
 	watchScene(t, Question{}, func(n int, conn net.Conn) error {

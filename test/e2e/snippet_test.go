@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -59,6 +60,15 @@ const (
 	overIPv6   = " -virtual [2001:db8::80]:5400 -real [2001:db8:1::11]:5400 -real [2001:db8:1::12]:5400"
 )
 
+// manyServers are n more.
+func manyServers(n int) string {
+	var flags strings.Builder
+	for i := range n {
+		fmt.Fprintf(&flags, " -real 203.0.113.%d:5400", i+1)
+	}
+	return flags.String()
+}
+
 // snippets are what each program's own check is to pass.
 var snippets = map[string][]string{
 	"keepalived": {
@@ -68,6 +78,7 @@ var snippets = map[string][]string{
 		twoServers + " -check file",
 		overIPv6 + " -check file -weight 253 -forward DR -scheduler wlc -interval 10ms -patience 100ms",
 		twoServers + " -forward TUN -persistence 300",
+		twoServers + manyServers(200) + " -check file -weight 100",
 	},
 	"ldirectord": {
 		twoServers, overIPv6,

@@ -142,16 +142,18 @@ func (k *keepalived) LandmarkCheck(server netip.Addr) string {
 
 func (k *keepalived) MiscTimeout() int { return wholeSeconds(k.Patience) + checkerLeft }
 
-// LandmarkWatch is the command line that writes the track files.
-func (k *keepalived) LandmarkWatch() string {
-	command := "landmark-watch -dir " + string(k.Dir)
+// Targets are what landmark-watch is told of the real servers, one for each
+// landmarkd.
+func (k *keepalived) Targets() []string {
+	var targets []string
 	for _, h := range k.hosts() {
-		command += fmt.Sprintf(" -target %s=%s/%s", k.TrackFile(h), k.monitorOf(h), k.Service)
+		target := fmt.Sprintf("%s=%s/%s", k.TrackFile(h), k.monitorOf(h), k.Service)
 		if k.Weight > 1 {
-			command += fmt.Sprintf(",weight=%d", k.Weight)
+			target += fmt.Sprintf(",weight=%d", k.Weight)
 		}
+		targets = append(targets, target)
 	}
-	return command
+	return targets
 }
 
 // monitorOf is where the landmarkd on a real server is asked.

@@ -37,6 +37,9 @@ func (l *lvs) check() error {
 	if l.Persistence < 0 || l.Persistence > maxPersistence {
 		return fmt.Errorf("-persistence %d is not between 0 and %d seconds", l.Persistence, maxPersistence)
 	}
+	if !ofOneMachine(l.Virtual.Addr()) {
+		return fmt.Errorf("-virtual %s is no address of its own, and LVS has no other", &l.Virtual)
+	}
 	for _, r := range l.Real {
 		if r.Addr().Is4() != l.Virtual.Addr().Is4() {
 			return fmt.Errorf("-real %s and -virtual %s are not both IPv4 or both IPv6", r, &l.Virtual)

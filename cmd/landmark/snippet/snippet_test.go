@@ -3,6 +3,7 @@ package snippet
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -106,6 +107,34 @@ func TestNoNameBreaksOut(t *testing.T) {
 	}
 }
 
+// TestManyServersBreakNoLine holds that every line is one that keepalived reads
+// whole, however many servers there are and however long the names: it takes the
+// rest of a longer one, of a comment too, for configuration.
+func TestManyServersBreakNoLine(t *testing.T) {
+	const keepalivedReads = 1023 // bytes
+	path := "/" + strings.Repeat("d", maxFile-len("/"))
+	for _, line := range everyKind {
+		words := append(strings.Fields(line), "-service", strings.Repeat("x", 90))
+		if strings.HasPrefix(line, "keepalived") {
+			words = append(words, "-dir", path, "-check-path", path)
+		}
+		if strings.Contains(line, "-real") {
+			for i := range 250 {
+				words = append(words, "-real", fmt.Sprintf("10.0.0.%d:5400", i+1))
+			}
+		}
+		text, err := sayWords(words)
+		if err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		for l := range strings.Lines(text) {
+			if len(l) > keepalivedReads {
+				t.Errorf("%s: a line has %d bytes: %.80s…", line, len(l), l)
+			}
+		}
+	}
+}
+
 func TestWhatIsWrongIsSaid(t *testing.T) {
 	const ends = " -service epg -virtual 192.0.2.80:5400 -real 198.51.100.11:5400"
 	for line, says := range map[string]string{
@@ -118,6 +147,10 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 		"haproxy -real 198.51.100.11:0":                     "give an address and a port",
 		"haproxy -real [fe80::1%eth0]:5400":                 "give an address and a port",
 		"haproxy -real [::ffff:192.0.2.1]:5400":             "give an address and a port",
+		"haproxy -real 0.0.0.0:5400":                        "no machine's own address",
+		"haproxy -real 224.0.0.1:5400":                      "no machine's own address",
+		"haproxy -real 255.255.255.255:5400":                "no machine's own address",
+		"haproxy -real [::]:5400":                           "no machine's own address",
 		"envoy -real 192.0.2.1:1 -real 192.0.2.1:1":         "it is there already",
 		"keepalived -check agent":                           "give one of udp, misc, file",
 		"keepalived -forward masq":                          "give one of NAT, DR, TUN",
@@ -126,6 +159,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 		"keepalived -dir run":                               "give a whole path",
 		"keepalived -dir /":                                 "give a whole path",
 		"keepalived -dir /run/../x":                         "give a whole path",
+		"keepalived -dir /" + strings.Repeat("d", maxFile):  "a path of 256 bytes, and 255 are the most",
 		`keepalived -check-path /a"b`:                       `has the character '"'`,
 		"keepalived -agent":                                 "not defined: -agent",
 		"keepalived -weight 2" + ends:                       "-weight 2 needs -check misc or file",
@@ -145,6 +179,9 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 		"kubernetes -virtual 192.0.2.80:5400":               "not defined: -virtual",
 		"prometheus -service epg":                           "which file? Give -part blackbox, scrape and rules",
 		"prometheus -service epg -part scrape":              "which real servers?",
+
+		"keepalived -service epg -virtual 0.0.0.0:5400 -real 192.0.2.1:5400":       "-virtual 0.0.0.0:5400 is no address of its own, and LVS has no other",
+		"ldirectord -service epg -virtual [ff02::1]:5400 -real [2001:db8::1]:5400": "-virtual [ff02::1]:5400 is no address of its own, and LVS has no other",
 	} {
 		if text, err := say(line); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: error %v, want %q\n%s", line, err, says, text)

@@ -65,6 +65,9 @@ func (e *endpoints) Set(text string) error {
 	if err != nil {
 		return err
 	}
+	if !ofOneMachine(a.Addr()) {
+		return errors.New("it is no machine's own address: who asks there would be answered by another machine, or by this one")
+	}
 	if slices.Contains(*e, a) {
 		return errors.New("it is there already")
 	}
@@ -78,6 +81,13 @@ func parseEndpoint(text string) (netip.AddrPort, error) {
 		return netip.AddrPort{}, errors.New("give an address and a port, as 192.0.2.80:5400 or [2001:db8::80]:5400")
 	}
 	return a, nil
+}
+
+// ofOneMachine reports whether an address can be that of one machine. That which is
+// not specified is everybody's: a question to it goes to who asks.
+func ofOneMachine(a netip.Addr) bool {
+	broadcast := netip.AddrFrom4([4]byte{255, 255, 255, 255})
+	return !a.IsUnspecified() && !a.IsMulticast() && a != broadcast
 }
 
 // port is a flag for where landmarkd listens.
@@ -96,6 +106,9 @@ func (p *port) Set(text string) error {
 	return nil
 }
 
+// maxFile is how long a path may be, in bytes. keepalived reads lines of a thousand.
+const maxFile = 255
+
 // file is a flag for the whole path of a file or directory.
 type file string
 
@@ -106,6 +119,9 @@ func (f *file) String() string { return string(*f) }
 func (f *file) Set(text string) error {
 	if !path.IsAbs(text) || path.Clean(text) != text || text == "/" {
 		return errors.New("give a whole path, as /run/landmark-watch")
+	}
+	if len(text) > maxFile {
+		return fmt.Errorf("a path of %d bytes, and %d are the most", len(text), maxFile)
 	}
 	for _, c := range text {
 		plain := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("/._-+", c)

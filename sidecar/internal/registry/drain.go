@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/landmark-health/landmark/sidecar/internal/judge"
 )
@@ -12,10 +13,15 @@ import (
 // reported nor configured.
 var ErrUnknown = errors.New("no such service")
 
+// ErrGone is what an operator is told who wants a drain to end with processes
+// that are not there.
+var ErrGone = errors.New("no process is there")
+
 // drain is an operator's wish that a service be out.
 type drain struct {
-	wanted bool
-	by     uint32 // uid, if it is wanted
+	wanted    bool
+	by        uint32 // uid, if it is wanted
+	untilGone bool   // it ends with the last process
 }
 
 // Drain takes the service out for the operator of the given uid, until Resume:
@@ -24,6 +30,13 @@ type drain struct {
 // or ErrForeign.
 func (r *Registry) Drain(name string, operator uint32) (changed bool, err error) {
 	return r.operate(name, drain{wanted: true, by: operator}, operator)
+}
+
+// DrainUntilGone is Drain, until the last of the service's processes is gone at
+// the latest: it is they that are to be stopped. It leaves a Drain as it is. If
+// none is there, the error wraps ErrGone.
+func (r *Registry) DrainUntilGone(name string, operator uint32) (changed bool, err error) {
+	return r.operate(name, drain{wanted: true, by: operator, untilGone: true}, operator)
 }
 
 // Resume ends Drain, as Drain begins it.
@@ -39,7 +52,7 @@ func (r *Registry) operate(name string, wish drain, operator uint32) (changed bo
 	if owner := s.owner.Load(); operator != owner && !ranking(operator) {
 		return false, fmt.Errorf("%w: only its owner, root and landmarkd's own user may drain or resume %s, not uid %d", ErrForeign, name, operator)
 	}
-	return s.operate(wish), nil
+	return s.operate(wish)
 }
 
 // DrainAll drains all services, those included that are yet to report, for a
@@ -50,14 +63,24 @@ func (r *Registry) DrainAll() {
 	wish, services := r.drain, *r.services.Load()
 	r.mu.Unlock()
 	for _, s := range services {
-		s.operate(wish)
+		_, _ = s.operate(wish) // which ends with landmarkd, and so does not fail
 	}
 }
 
 // operate has the operator's wish judged from now on, and reports whether it is
 // another than before.
-func (s *service) operate(wish drain) (changed bool) {
+func (s *service) operate(wish drain) (changed bool, err error) {
 	s.mu.Lock()
+	if wish.untilGone {
+		switch {
+		case s.deserted():
+			s.mu.Unlock()
+			return false, fmt.Errorf("%w: %s has none with which a drain could end: drain it until it is resumed", ErrGone, s.name)
+		case s.drain.wanted:
+			s.mu.Unlock()
+			return false, nil
+		}
+	}
 	changed = wish.wanted != s.drain.wanted
 	s.drain = wish
 	news := s.publish()
@@ -65,7 +88,13 @@ func (s *service) operate(wish drain) (changed bool) {
 	if news {
 		s.changed(s)
 	}
-	return changed
+	return changed, nil
+}
+
+// deserted reports whether no process of the service is there. The caller holds
+// mu.
+func (s *service) deserted() bool {
+	return !slices.ContainsFunc(s.places, func(p *place) bool { return p.session != nil })
 }
 
 // facts are those of the service's processes and of its host, and the

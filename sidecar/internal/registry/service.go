@@ -117,6 +117,9 @@ func (s *service) leave(from *Session, how judge.Presence) {
 		s.places[i] = &place{instance: &gone, stated: s.places[i].stated}
 		s.succeed(i)
 	}
+	if s.drain.untilGone && s.deserted() {
+		s.drain = drain{}
+	}
 	news := s.publish()
 	s.mu.Unlock()
 	if news {
@@ -221,8 +224,8 @@ func (s *service) evict(err error) {
 		}
 	}
 	s.places = nil
-	if !ranking(s.drain.by) {
-		s.drain = drain{} // it was the wish of him who has lost the service
+	if s.drain.untilGone || !ranking(s.drain.by) {
+		s.drain = drain{} // or it was the wish of him who has lost the service
 	}
 	news := s.publish()
 	s.mu.Unlock()

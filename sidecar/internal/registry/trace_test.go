@@ -138,6 +138,8 @@ func (tr *trace) play(verb string, args []string) string {
 		tr.watch(args[0])
 	case "drain": // SERVICE [uid=N]
 		return operated(tr.registry.Drain(args[0], a.uid()))
+	case "drain_until_gone": // SERVICE [uid=N]
+		return operated(tr.registry.DrainUntilGone(args[0], a.uid()))
 	case "resume": // SERVICE [uid=N]
 		return operated(tr.registry.Resume(args[0], a.uid()))
 	case "drain_all":

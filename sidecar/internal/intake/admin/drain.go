@@ -14,7 +14,11 @@ import (
 
 // Drain takes a service out.
 func (s *Server) Drain(ctx context.Context, q *adminv1.DrainRequest) (*adminv1.DrainResponse, error) {
-	changed, err := s.operate(ctx, "drained", q.GetService(), s.registry.Drain)
+	drain := s.registry.Drain
+	if q.GetUntilGone() {
+		drain = s.registry.DrainUntilGone
+	}
+	changed, err := s.operate(ctx, "drained", q.GetService(), drain)
 	return &adminv1.DrainResponse{Already: !changed}, err
 }
 
@@ -45,6 +49,8 @@ func statusOf(err error) error {
 	switch {
 	case errors.Is(err, registry.ErrUnknown):
 		return status.Error(codes.NotFound, err.Error())
+	case errors.Is(err, registry.ErrGone):
+		return status.Error(codes.FailedPrecondition, err.Error())
 	case errors.Is(err, registry.ErrForeign):
 		return status.Error(codes.PermissionDenied, err.Error())
 	default:

@@ -98,6 +98,20 @@ func TestDrainAndResume(t *testing.T) {
 	}
 }
 
+func TestDrainUntilGone(t *testing.T) {
+	r := registry.New(registry.NewClock(), 0)
+	r.Configure(map[string]registry.Policy{"epg": registry.DefaultPolicy}, nil)
+	_, err := serve(t, r, io.Discard).Drain(t.Context(), &adminv1.DrainRequest{Service: "epg", UntilGone: true})
+	if status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), "drain it until it is resumed") {
+		t.Errorf("of nobody: %v", err)
+	}
+	r = epg(t)
+	_, err = serve(t, r, io.Discard).Drain(t.Context(), &adminv1.DrainRequest{Service: "epg", UntilGone: true})
+	if err != nil || cause(r) != judge.Draining {
+		t.Errorf("it is %v, %v", cause(r), err)
+	}
+}
+
 func TestUnknownServiceIsNotFound(t *testing.T) {
 	client := serve(t, epg(t), io.Discard)
 	_, err := client.Drain(t.Context(), &adminv1.DrainRequest{Service: "nobody"})

@@ -25,8 +25,12 @@ const (
 
 // Which service to drain.
 type DrainRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Service       string                 `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Service string                 `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
+	// The drain ends by itself when the last of the service's processes is gone,
+	// so that who comes in its place is not drained. If none is there it is
+	// FAILED_PRECONDITION.
+	UntilGone     bool `protobuf:"varint,2,opt,name=until_gone,json=untilGone,proto3" json:"until_gone,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -66,6 +70,13 @@ func (x *DrainRequest) GetService() string {
 		return x.Service
 	}
 	return ""
+}
+
+func (x *DrainRequest) GetUntilGone() bool {
+	if x != nil {
+		return x.UntilGone
+	}
+	return false
 }
 
 // It is drained.
@@ -209,9 +220,11 @@ var File_landmark_admin_v1_admin_proto protoreflect.FileDescriptor
 
 const file_landmark_admin_v1_admin_proto_rawDesc = "" +
 	"\n" +
-	"\x1dlandmark/admin/v1/admin.proto\x12\x11landmark.admin.v1\"(\n" +
+	"\x1dlandmark/admin/v1/admin.proto\x12\x11landmark.admin.v1\"G\n" +
 	"\fDrainRequest\x12\x18\n" +
-	"\aservice\x18\x01 \x01(\tR\aservice\")\n" +
+	"\aservice\x18\x01 \x01(\tR\aservice\x12\x1d\n" +
+	"\n" +
+	"until_gone\x18\x02 \x01(\bR\tuntilGone\")\n" +
 	"\rDrainResponse\x12\x18\n" +
 	"\aalready\x18\x01 \x01(\bR\aalready\")\n" +
 	"\rResumeRequest\x12\x18\n" +
