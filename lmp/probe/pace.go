@@ -7,7 +7,7 @@ import (
 
 const (
 	minDelay = 50 * time.Millisecond
-	maxDelay = 500 * time.Millisecond
+	maxDelay = 250 * time.Millisecond
 	jitter   = 0.2 // of the delay, either way, so that all who lost a server do not come at once
 )
 
@@ -19,7 +19,7 @@ type pace struct {
 
 // after returns 0 after a connection that has stood for long, so that a server
 // that answers and hangs up does not make this program spin; then 50 ms doubling
-// to 500 ms, each up to a fifth shorter or longer.
+// to 250 ms, each up to a fifth shorter or longer.
 func (p *pace) after(stood time.Duration) time.Duration {
 	if stood >= maxDelay {
 		p.last = 0

@@ -43,7 +43,7 @@ type Update struct {
 // is a silence that is not longer than that interval.
 //
 // A connection that is lost is made again by itself, at once and then at a pace of
-// 50 to 500 ms, and that is no news: the last word stands, for the server may have
+// 50 to 250 ms, and that is no news: the last word stands, for the server may have
 // been started anew under a healthy program. But when nothing that belongs to q
 // has come for the time silence, be it that the server is gone, frozen, says
 // something else, or lacks the key, then one Update with an Err is told; the next

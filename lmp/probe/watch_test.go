@@ -331,7 +331,7 @@ func TestWatchKeepsItsPace(t *testing.T) {
 		return nil
 	}, func(s *scene) {
 		time.Sleep(time.Minute)
-		if n := len(s.told); n < 100 || n > 200 {
+		if n := len(s.told); n < 200 || n > 300 {
 			t.Errorf("in a minute it was dialled %d times", n)
 		}
 		for len(s.told) > 0 {

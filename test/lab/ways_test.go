@@ -69,13 +69,32 @@ func (s *story) hearsNothing(control string) {
 	}
 }
 
+// TestPushed has the machine to itself, for here milliseconds count; beside it stand only the defaults, which mostly wait.
+func TestPushed(t *testing.T) {
+	t.Run("pushed", func(t *testing.T) {
+		t.Parallel()
+		s := tell(t, "pushed")
+		for _, w := range []way{
+			{name: journal.File, title: "keepalived FILE_CHECK, landmark-watch", forward: "NAT", prompt: true},
+			{name: journal.FileWeight, title: "the same with weights", forward: "DR", prompt: true, weight: journal.Weight, crowded: true},
+		} {
+			w.judge(s)
+		}
+	})
+	t.Run("defaults", func(t *testing.T) {
+		t.Parallel()
+		s := tell(t, "defaults")
+		way{name: journal.TCPDefaults, title: "control: TCP_CHECK, all defaults", forward: "NAT", blind: true}.judge(s)
+		s.hearsNothing(journal.TCPDefaults)
+	})
+}
+
 func TestKeepalived(t *testing.T) {
+	t.Parallel()
 	s := tell(t, "keepalived")
 	for _, w := range []way{
 		{name: journal.UDP, title: "keepalived UDP_CHECK", forward: "NAT"},
 		{name: journal.UDPDirect, title: "keepalived UDP_CHECK", forward: "DR"},
-		{name: journal.File, title: "keepalived FILE_CHECK, landmark-watch", forward: "NAT", prompt: true},
-		{name: journal.FileWeight, title: "the same with weights", forward: "DR", prompt: true, weight: journal.Weight, crowded: true},
 		{name: journal.TCP, title: "control: keepalived TCP_CHECK", forward: "NAT", blind: true},
 	} {
 		w.judge(s)
@@ -112,11 +131,4 @@ func TestOthers(t *testing.T) {
 	} {
 		w.judge(s)
 	}
-}
-
-func TestDefaults(t *testing.T) {
-	t.Parallel()
-	s := tell(t, "defaults")
-	way{name: journal.TCPDefaults, title: "control: TCP_CHECK, all defaults", forward: "NAT", blind: true}.judge(s)
-	s.hearsNothing(journal.TCPDefaults)
 }

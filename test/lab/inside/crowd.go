@@ -8,7 +8,7 @@ import (
 const (
 	// crowdPause lies between two of them who come, or ask. A connection costs this machine's one processor some 15 ms, all in
 	// all, and if it had no time left, main loops would be late, and the servers be found stalled.
-	crowdPause = 25 * time.Millisecond
+	crowdPause = 15 * time.Millisecond
 
 	// crowdAtOnce is how many of them are on their way to a programme at most.
 	crowdAtOnce = 4

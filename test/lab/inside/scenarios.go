@@ -29,9 +29,14 @@ var scenarios = map[string]scenario{
 		ways: []way{
 			{name: journal.UDP, start: keepalivedChecks("-check", "udp", "-interval", "250ms")},
 			{name: journal.UDPDirect, start: keepalivedChecks("-check", "udp", "-interval", "250ms"), direct: true},
+			{name: journal.TCP, start: keepalivedConnects("  delay_loop 1\n", "      connect_timeout 1\n      retry 1\n      delay_before_retry 0.1\n"), blind: true},
+		},
+		events: func(l *laboratory) []act { return append(life(l), l.restartKeepalived) },
+	},
+	"pushed": sideBySide{
+		ways: []way{
 			{name: journal.File, start: keepalivedChecks("-check", "file"), prompt: true},
 			{name: journal.FileWeight, start: keepalivedChecks("-check", "file"), prompt: true, weight: journal.Weight, direct: true, crowded: true},
-			{name: journal.TCP, start: keepalivedConnects("  delay_loop 1\n", "      connect_timeout 1\n      retry 1\n      delay_before_retry 0.1\n"), blind: true},
 		},
 		events: func(l *laboratory) []act {
 			return append(life(l), l.restartWatch, l.restartKeepalived, l.inQuickSuccession(repeats()))

@@ -24,15 +24,24 @@ func (l *laboratory) startWatcher(v virtualService, snippet string) error {
 	return w.start(l.director)
 }
 
-// watchArguments are the arguments of the landmark-watch that a snippet says is to run.
+// watchArguments are the arguments of the landmark-watch that a snippet says is to run: in a comment of a line for the
+// directory, and one for each target.
 func watchArguments(snippet string) ([]string, error) {
-	const mark = "#   landmark-watch "
-	_, rest, found := strings.Cut(snippet, mark)
+	const command, more = "#   landmark-watch ", "#     "
+	_, rest, found := strings.Cut(snippet, command)
 	if !found {
 		return nil, fmt.Errorf("the snippet does not say how to run landmark-watch:\n%s", snippet)
 	}
-	line, _, _ := strings.Cut(rest, "\n")
-	return strings.Fields(line), nil
+	first, rest, _ := strings.Cut(rest, "\n")
+	arguments := strings.Fields(first)
+	for line := range strings.Lines(rest) {
+		target, is := strings.CutPrefix(line, more)
+		if !is {
+			break
+		}
+		arguments = append(arguments, strings.Fields(target)...)
+	}
+	return arguments, nil
 }
 
 // killWatchers ends every landmark-watch as a crash would.

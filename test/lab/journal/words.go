@@ -69,8 +69,8 @@ const (
 const Patience = 3 * time.Second
 
 // Bearable is how long a restart of a sidecar may take that must not cost its server the table in any way: the patience,
-// less the longest time after which whoever lost it asks again.
-const Bearable = Patience - time.Second
+// less the time after which whoever lost it asks again, and has heard it last.
+const Bearable = Patience - 500*time.Millisecond
 
 // Within is how long the EPG server's main loop may leave the get-state command unanswered.
 const Within = time.Second
