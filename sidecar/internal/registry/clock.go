@@ -40,6 +40,7 @@ type Clock struct {
 
 	mu     sync.Mutex
 	heeded int           // Join less Leave; guarded by mu
+	beaten chan struct{} // closed at the next beat, nil if nobody waits for it; guarded by mu
 	joined chan struct{} // holds a token once a Join has ended a rest
 }
 
@@ -83,19 +84,38 @@ func (c *Clock) ran() time.Duration {
 	return c.last.Load().ranAt(time.Since(c.origin))
 }
 
-// await waits until everything was heard, or returns ctx's error.
+// await waits until everything was heard, or returns ctx's error. It is woken by
+// the beat that makes it so, for on a starved machine that may not last for long.
 func (c *Clock) await(ctx context.Context) error {
 	for {
+		beat := c.nextBeat()
 		if heard, real := c.Read(); heard == real {
 			return nil
 		}
-		timer := time.NewTimer(lookAgain)
 		select {
 		case <-ctx.Done():
-			timer.Stop()
 			return ctx.Err()
-		case <-timer.C:
+		case <-beat:
 		}
+	}
+}
+
+// nextBeat returns what is closed at the next beat.
+func (c *Clock) nextBeat() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.beaten == nil {
+		c.beaten = make(chan struct{})
+	}
+	return c.beaten
+}
+
+// tell stores a reading and wakes those who wait for it. The caller holds mu.
+func (c *Clock) tell(r *reading) {
+	c.last.Store(r)
+	if c.beaten != nil {
+		close(c.beaten)
+		c.beaten = nil
 	}
 }
 
@@ -113,7 +133,7 @@ func (c *Clock) Join() {
 	// Here and not in Run, which may be late: from when Join returns on, a
 	// pause is one.
 	now := time.Since(c.origin)
-	c.last.Store(&reading{real: now, ran: last.ranAt(now), heard: judge.Instant(now)})
+	c.tell(&reading{real: now, ran: last.ranAt(now), heard: judge.Instant(now)})
 	select {
 	case c.joined <- struct{}{}:
 	default: // Run has yet to take the one before
@@ -138,7 +158,7 @@ func (c *Clock) rest() bool {
 	}
 	if !last.resting {
 		now := time.Since(c.origin)
-		c.last.Store(&reading{real: now, ran: last.ranAt(now), resting: true})
+		c.tell(&reading{real: now, ran: last.ranAt(now), resting: true})
 	}
 	return true
 }
@@ -163,7 +183,9 @@ func (c *Clock) Run(ctx context.Context, readEmpty func() bool) error {
 		case <-timer.C:
 		}
 		next := c.last.Load().next(time.Since(c.origin), readEmpty)
-		c.last.Store(next)
+		c.mu.Lock()
+		c.tell(next)
+		c.mu.Unlock()
 		if next.behind {
 			timer.Reset(lookAgain)
 		} else {
