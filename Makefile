@@ -25,8 +25,9 @@ FUZZTIME ?= 30s
 BENCH    ?= .
 
 # How often the laboratory lets a server hang, and die, where milliseconds are
-# measured.
+# measured, and how many connections it has open at a drain.
 REPEATS  ?= 11
+CROWD    ?= 1000
 
 # What a test run had to leave out, one a line.
 LEFT_OUT := bin/left-out
@@ -49,6 +50,8 @@ demo: build ## Play the story: serving, wedged, freed, killed
 # A count, and no time: at the end of one Go's fuzzer now and then takes its own
 # deadline for a failure of the target.
 test: FUZZTIME = 100000x
+test: REPEATS = 5
+test: CROWD = 200
 test: packages lint unit e2e fuzz lab ## Run every check and test there is
 	@if [ -s $(LEFT_OUT) ]; then echo 'Passed, but left out:'; cat $(LEFT_OUT); \
 	else echo 'Passed; nothing was left out.'; fi
@@ -113,7 +116,8 @@ cost: ## Measure what landmarkd costs, against what it may
 	go run ./test/bench
 
 lab: packages ## Run the real LVS of test/lab, and measure REPEATS hangs and deaths
-	@LANDMARK_LAB_REPEATS=$(REPEATS) go run ./test/gotest $(LEFT_OUT) -v -count=1 -timeout=60m ./test/lab
+	@LANDMARK_LAB_REPEATS=$(REPEATS) LANDMARK_LAB_CROWD=$(CROWD) \
+	go run ./test/gotest $(LEFT_OUT) -v -count=1 -parallel=3 -timeout=60m ./test/lab
 
 clean: ## Remove what was built
 	rm -rf bin

@@ -29,7 +29,11 @@ const dear = 20
 // TestCosts measures what the checks of 200 real servers cost the director, ten times a second each, if it can: whatever
 // starts a process for every check takes all the time that there is, and achieves less.
 func TestCosts(t *testing.T) {
-	s := tell(t, "costs")
+	tell(t, "costs", judgeCosts)
+}
+
+// judgeCosts judges what was measured.
+func judgeCosts(s *story) {
 	titles := map[string]string{
 		journal.UDP:         "keepalived UDP_CHECK",
 		journal.File:        "landmark-watch, told at once",
@@ -46,7 +50,7 @@ func TestCosts(t *testing.T) {
 			row[colChecks] = fmt.Sprintf("%.0f", float64(c.Checks)/c.Elapsed.Seconds())
 			row[colEach] = each.Round(time.Microsecond).String()
 		} else if c.Way != journal.File {
-			t.Errorf("%s: no check was made in %v", c.Way, c.Elapsed)
+			s.wrong("%s: no check was made in %v", c.Way, c.Elapsed)
 		}
 		row[colAll] = percent(cores)
 		wanted[c.Way] = cores
@@ -55,7 +59,7 @@ func TestCosts(t *testing.T) {
 	for _, cheap := range []string{journal.UDP, journal.File} {
 		for _, process := range []string{journal.Misc, journal.MiscNothing} {
 			if wanted[cheap]*dear > wanted[process] {
-				t.Errorf("%s takes %s of a core and %s %s, want less than a %dth",
+				s.wrong("%s takes %s of a core and %s %s, want less than a %dth",
 					titles[cheap], percent(wanted[cheap]), titles[process], percent(wanted[process]), dear)
 			}
 		}

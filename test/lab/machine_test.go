@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -54,9 +55,9 @@ func requirePackages(t *testing.T) {
 	t.Skip(remedy)
 }
 
-// play builds the programs, boots a machine that plays the scenario, and returns its journal. The console is logged if
-// the test fails for whatever reason.
-func play(t *testing.T, scenario string) journal.Run {
+// play builds the programs, boots a machine that plays the scenario, and returns its journal, or why it was not played to
+// its end. The console is logged if the test fails for whatever reason.
+func play(t *testing.T, scenario string) (journal.Run, error) {
 	t.Helper()
 	requirePackages(t)
 	programs := build(t)
@@ -69,15 +70,15 @@ func play(t *testing.T, scenario string) journal.Run {
 	run, err := journal.Read(bytes.NewReader(console))
 	switch {
 	case err != nil:
-		t.Fatalf("%v; the machine ended with: %v", err, exit)
+		return run, fmt.Errorf("%w; the machine ended with: %v", err, exit)
 	case exit != nil:
 		// User-mode Linux now and then aborts while it halts. What it had to say was said by then.
 		t.Logf("the machine ended with: %v", exit)
 	}
 	if run.Failure != "" {
-		t.Fatalf("the scenario was not played to its end: %s\nsteps reached: %v", run.Failure, run.Steps)
+		return run, fmt.Errorf("the scenario was not played to its end: %s\nsteps reached: %v", run.Failure, run.Steps)
 	}
-	return run
+	return run, nil
 }
 
 // build builds what runs in the machine and returns the directory that holds it. Without cgo the programs are static,
@@ -111,7 +112,7 @@ func boot(t *testing.T, scenario, programs string) ([]byte, error) {
 		"mem=512M", "quiet", "panic=-1", "uml_dir="+directory,
 		"rootfstype=hostfs", "rootflags=/", "ro", "init="+init,
 		"con=null", "con0=null,fd:1",
-		"LAB_SCENARIO="+scenario, "LAB_PROGRAMS="+programs, "LAB_REPEATS="+os.Getenv("LANDMARK_LAB_REPEATS"))
+		"LAB_SCENARIO="+scenario, "LAB_PROGRAMS="+programs, "LAB_REPEATS="+os.Getenv("LANDMARK_LAB_REPEATS"), "LAB_CROWD="+os.Getenv("LANDMARK_LAB_CROWD"))
 	cmd.Env = append(os.Environ(), "TMPDIR="+memoryDirectory(directory))
 	var console bytes.Buffer
 	cmd.Stdout = io.MultiWriter(&console, keep(t, scenario))

@@ -37,7 +37,7 @@ func (t *telling) pair(there, back, column string, hears bool) {
 	t.row[column] = took(out-harm.from) + ", " + t.in[column]
 	t.outages = append(t.outages, phase{harm.from, out})
 	if len(t.requests(t.name, phase{out, repair.from})) == 0 {
-		t.t.Errorf("%s: no client asked after rs1 was taken out at %v", t.name, out)
+		t.wrong("%s: no client asked after rs1 was taken out at %v", t.name, out)
 	}
 }
 
@@ -74,7 +74,7 @@ func (t *telling) quickly(there, back, column string, most time.Duration) {
 	middle := median(times)
 	t.row[column] = fmt.Sprintf("%s (median of %d, longest %s), %s", took(middle), len(times), took(times[len(times)-1]), t.in[column])
 	if middle > most {
-		t.t.Errorf("%s: after %q the server was out after %v in the median, want at most %v", t.name, there, times, most)
+		t.wrong("%s: after %q the server was out after %v in the median, want at most %v", t.name, there, times, most)
 	}
 }
 
@@ -98,19 +98,15 @@ func (t *telling) drain() {
 		if d.Service != t.name {
 			continue
 		}
-		crowd := journal.FewConnections
-		if t.crowded {
-			crowd = journal.Crowd
-		}
 		t.row[colBroken], t.row[colStrayed] = fmt.Sprintf("%d of %d", d.Broken, d.Established), fmt.Sprintf("%d of %d", d.Strayed, d.New)
-		if d.Established < crowd || d.OnDrained < d.Established/3 {
-			t.t.Errorf("%s: %d of %d connections were to rs1 when it was drained, want about half of %d, and the clients that asked meanwhile", t.name, d.OnDrained, d.Established, crowd)
+		if d.Established < d.Crowd || d.OnDrained < d.Established/3 {
+			t.wrong("%s: %d of %d connections were to rs1 when it was drained, want about half of %d, and the clients that asked meanwhile", t.name, d.OnDrained, d.Established, d.Crowd)
 		}
 		if d.Broken > 0 && !t.removes {
-			t.t.Errorf("%s: the drain broke %d of %d connections, want none; one of them: %s", t.name, d.Broken, d.Established, d.Why)
+			t.wrong("%s: the drain broke %d of %d connections, want none; one of them: %s", t.name, d.Broken, d.Established, d.Why)
 		}
-		if d.New < crowd || d.Strayed > 0 || d.Failed > 0 {
-			t.t.Errorf("%s: of %d connections opened after the drain, %d came to the drained server and %d failed, want %d, 0 and 0", t.name, d.New, d.Strayed, d.Failed, crowd)
+		if d.New < d.Crowd || d.Strayed > 0 || d.Failed > 0 {
+			t.wrong("%s: of %d connections opened after the drain, %d came to the drained server and %d failed, want %d, 0 and 0", t.name, d.New, d.Strayed, d.Failed, d.Crowd)
 		}
 	}
 }
@@ -132,7 +128,7 @@ func (t *telling) sidecar() {
 		}
 	}
 	if len(killed) > 0 && within == 0 {
-		t.t.Errorf("none of %d restarts of the sidecar was over within the %v that every way must bear: the run does not show that one is no event; this host is too busy, or landmarkd starts too slowly",
+		t.wrong("none of %d restarts of the sidecar was over within the %v that every way must bear: the run does not show that one is no event; this host is too busy, or landmarkd starts too slowly",
 			len(killed), journal.Bearable)
 	}
 }
@@ -188,7 +184,7 @@ func (t *telling) ramp() {
 	}
 	rising := slices.IsSortedFunc(steps, func(a, b weighing) int { return a.weight - b.weight })
 	if len(steps) < 2 || !rising || steps[len(steps)-1].weight != t.weight {
-		t.t.Errorf("%s: after the start of rs1 its weights were %v, want them to grow to %d in steps", t.name, steps, t.weight)
+		t.wrong("%s: after the start of rs1 its weights were %v, want them to grow to %d in steps", t.name, steps, t.weight)
 		return
 	}
 	t.row[colRamp] = fmt.Sprintf("%d weights in %s", len(steps), took(steps[len(steps)-1].at-steps[0].at))
@@ -201,7 +197,7 @@ func (t *telling) other() {
 		return slices.ContainsFunc(t.away, func(p phase) bool { return at >= p.from && at <= p.until+time.Second })
 	})
 	if len(changes) > 0 {
-		t.t.Errorf("%s: the presence of rs2 changed at %v, though nothing was done to it", t.name, changes)
+		t.wrong("%s: the presence of rs2 changed at %v, though nothing was done to it", t.name, changes)
 	}
 }
 
@@ -210,7 +206,7 @@ func (t *telling) clients() {
 	t.t.Helper()
 	unexcused := t.unexcused(t.name, t.outages)
 	for _, r := range unexcused {
-		t.t.Errorf("%s: a client that asked at %v had no programme by %v, though rs1 was well or out then", t.name, r.Start, r.End)
+		t.wrong("%s: a client that asked at %v had no programme by %v, though rs1 was well or out then", t.name, r.Start, r.End)
 	}
 	everything := t.requests(t.name, phase{0, end})
 	t.row[colFailed] = fmt.Sprintf("%d of %d, %d unexcused", len(failed(everything)), len(everything), len(unexcused))

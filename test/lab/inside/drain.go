@@ -39,6 +39,7 @@ func (l *laboratory) drainAndResume() error {
 		}),
 		each(func(i int, v virtualService) (err error) {
 			_, err = old[i].come(v)
+			drains[i].Crowd = v.crowd()
 			drains[i].Established = len(old[i])
 			return err
 		}),

@@ -73,10 +73,12 @@ var scenarios = map[string]scenario{
 	},
 }
 
-// repeats is how often the promptest ways are measured: LAB_REPEATS, if it says.
-func repeats() int {
-	const usual = 11
-	n, err := strconv.Atoi(os.Getenv("LAB_REPEATS"))
+// repeats is how often the promptest ways are measured.
+func repeats() int { return fromEnvironment("LAB_REPEATS", 11) }
+
+// fromEnvironment is the number that the environment gives the name, usual if it gives none.
+func fromEnvironment(name string, usual int) int {
+	n, err := strconv.Atoi(os.Getenv(name))
 	if err != nil || n < 1 {
 		return usual
 	}

@@ -3,8 +3,6 @@ package main
 import (
 	"fmt"
 	"net/netip"
-
-	"github.com/landmark-health/landmark/test/lab/journal"
 )
 
 // epgPort is where every EPG server listens, and where it is asked for at every virtual address.
@@ -23,12 +21,15 @@ type way struct {
 	crowded bool // has a whole crowd of connections when rs1 is drained, to show that none breaks; else a few
 }
 
+// fewConnections is how many connections are open where a drain is only shown beside others.
+const fewConnections = 100
+
 // crowd is how many connections are open when rs1 is drained, and how many are opened after it.
 func (w way) crowd() int {
 	if w.crowded {
-		return journal.Crowd
+		return fromEnvironment("LAB_CROWD", 1000)
 	}
-	return journal.FewConnections
+	return fewConnections
 }
 
 // starter starts what balances the service in one way.

@@ -40,6 +40,7 @@ type Request struct {
 
 // A Drain is what a drain of rs1 meant to those who were connected through one virtual service, and to newcomers.
 type Drain struct {
+	Crowd       int // how many connections there were to be, before it and after it
 	Service     string
 	Established int    // connections that were open when the drain began
 	OnDrained   int    // those of them that the balancer had sent to rs1

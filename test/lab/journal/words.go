@@ -78,12 +78,5 @@ const Within = time.Second
 // SlowStart is how long the weight of a server grows after it came back.
 const SlowStart = 2 * time.Second
 
-// How many connections are open through a way when rs1 is drained, and how many are opened after it: a crowd where none may
-// break by any means, a few where that is shown beside it.
-const (
-	Crowd          = 1000
-	FewConnections = 100
-)
-
 // Weight is the configured weight of a real server where weights are carried.
 const Weight = 10
