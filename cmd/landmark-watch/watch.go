@@ -74,10 +74,13 @@ func ready(logger *slog.Logger) {
 // change of that.
 func (t target) watch(ctx context.Context, key *lmp.Key, k *keeper, log *slog.Logger) error {
 	q := probe.Question{Network: "tcp", Address: t.address, Service: t.service, MaxAge: keepAlive, Key: key}
-	last := ""
+	last, wanted := "", 1 // no value is more than 0
 	return probe.Watch(ctx, q, silence, func(u probe.Update) {
 		v := value(u, t.weight)
-		k.want(v)
+		if v != wanted { // to what is wanted already the keeper sees by itself
+			wanted = v
+			k.want(v)
+		}
 		switch word := wordOf(u); {
 		case word == last:
 		case u.Err != nil:
