@@ -117,7 +117,7 @@ cost: ## Measure what landmarkd costs, against what it may
 
 lab: packages ## Run the real LVS of test/lab, and measure REPEATS hangs and deaths
 	@LANDMARK_LAB_REPEATS=$(REPEATS) LANDMARK_LAB_CROWD=$(CROWD) \
-	go run ./test/gotest $(LEFT_OUT) -v -count=1 -parallel=3 -timeout=60m ./test/lab
+	go run ./test/gotest $(LEFT_OUT) -v -count=1 -timeout=60m ./test/lab
 
 clean: ## Remove what was built
 	rm -rf bin
