@@ -119,7 +119,7 @@ func (t *telling) sidecar() {
 	for i, k := range killed {
 		away := phase{k.from, serves[i].until}
 		changes := t.changes(t.name, "rs1", away)
-		if serves[i].from-k.from < journal.Bearable {
+		if serves[i].from-k.from < journal.Bearable(t.prompt) {
 			within++
 			t.steady(t.name, "rs1", away)
 			t.row[colSidecar] = staysIn(changes)
@@ -128,8 +128,8 @@ func (t *telling) sidecar() {
 		}
 	}
 	if len(killed) > 0 && within == 0 {
-		t.wrong("none of %d restarts of the sidecar was over within the %v that every way must bear: the run does not show that one is no event; this host is too busy, or landmarkd starts too slowly",
-			len(killed), journal.Bearable)
+		t.wrong("none of %d restarts of the sidecar was over within the %v that it must bear: the run does not show that one is no event; this host is too busy, or landmarkd starts too slowly",
+			len(killed), journal.Bearable(t.prompt))
 	}
 }
 

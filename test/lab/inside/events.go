@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"time"
 
 	"github.com/landmark-health/landmark/test/lab/journal"
@@ -56,6 +57,7 @@ const maxRestarts = 4
 // restartSidecar kills the sidecar of rs1 and starts it again. On a busy host that can take longer than the patient ways
 // wait, and then shows nothing of what a restart does; so it is repeated until it did not, but not for ever.
 func (l *laboratory) restartSidecar() error {
+	bearable := journal.Bearable(slices.ContainsFunc(l.services, func(v virtualService) bool { return v.prompt }))
 	for range maxRestarts {
 		began := l.journal.Now()
 		err := l.play(
@@ -72,7 +74,7 @@ func (l *laboratory) restartSidecar() error {
 			l.linger(journal.Patience+time.Second),
 			l.awaitIn(all),
 			l.mark(journal.Rest))
-		if err != nil || took < journal.Bearable {
+		if err != nil || took < bearable {
 			return err
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+
+	"github.com/landmark-health/landmark/test/lab/journal"
 )
 
 // snippet is what `landmark snippet` prints for a program that is to balance the service: no way here is checked otherwise
@@ -18,7 +20,7 @@ func (l *laboratory) snippet(program string, v virtualService, arguments ...stri
 
 // printSnippet runs landmark to print a snippet for real servers at the addresses.
 func printSnippet(landmark, program, virtual string, addresses []string, arguments ...string) (string, error) {
-	arguments = append([]string{"snippet", program, "-service", "epg", "-virtual", virtual}, arguments...)
+	arguments = append([]string{"snippet", program, "-service", "epg", "-virtual", virtual, "-patience", journal.Patience.String()}, arguments...)
 	for _, a := range addresses {
 		arguments = append(arguments, "-real", fmt.Sprintf("%s:%d", a, epgPort))
 	}

@@ -65,12 +65,22 @@ const (
 	Rest = "nothing more is done"
 )
 
-// Patience is how long the patient ways retry before they take a server out, counted from the first check that failed.
-const Patience = 3 * time.Second
+// Patience is how long ways that ask retry before they take a server out, counted from the first check that failed. It is
+// a second more than the snippets' own, for a program takes some two seconds to start here.
+const Patience = 4 * time.Second
 
-// Bearable is how long a restart of a sidecar may take that must not cost its server the table in any way: the patience,
-// less the time after which whoever lost it asks again, and has heard it last.
-const Bearable = Patience - 500*time.Millisecond
+// Silence is how long landmark-watch waits for a word.
+const Silence = 3 * time.Second
+
+// Bearable is how long a restart of a sidecar may take that must not cost its server the table in a way: as long as the way
+// waits, less the time after which whoever lost it asks again.
+func Bearable(prompt bool) time.Duration {
+	const again = 500 * time.Millisecond
+	if prompt {
+		return Silence - again
+	}
+	return Patience - again
+}
 
 // Within is how long the EPG server's main loop may leave the get-state command unanswered.
 const Within = time.Second
