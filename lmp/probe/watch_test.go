@@ -156,8 +156,8 @@ func TestWatchTellsEachFrame(t *testing.T) {
 		if again.Err != nil {
 			t.Errorf("a lost connection is told as %v", again.Err)
 		}
-		// At once, then after 50, 100, 200 and 400 ms, a fifth more or less.
-		for i, want := range []time.Duration{0, 0, 50, 100, 200, 400} {
+		// At once, then after 50, 100, 200 and 250 ms, a fifth more or less.
+		for i, want := range []time.Duration{0, 0, 50, 100, 200, 250} {
 			if i == 0 {
 				continue
 			}
