@@ -50,8 +50,8 @@ demo: build ## Play the story: serving, wedged, freed, killed
 # A count, and no time: at the end of one Go's fuzzer now and then takes its own
 # deadline for a failure of the target.
 test: FUZZTIME = 100000x
-test: REPEATS = 5
-test: CROWD = 200
+test: REPEATS = 3
+test: CROWD = 100
 test: packages lint unit e2e fuzz lab ## Run every check and test there is
 	@if [ -s $(LEFT_OUT) ]; then echo 'Passed, but left out:'; cat $(LEFT_OUT); \
 	else echo 'Passed; nothing was left out.'; fi
