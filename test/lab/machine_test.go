@@ -1,3 +1,4 @@
+// Package lab plays ways of checking on a real LVS, in user-mode Linux, and judges what became of the servers behind it.
 package lab
 
 import (
