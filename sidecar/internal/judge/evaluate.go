@@ -85,7 +85,7 @@ func (s Service) counted(p Policy, now Instant) ([]*Instance, Instant) {
 		if in.Newcomer {
 			f := in.judge(p, Readiness, now)
 			next = min(next, f.next)
-			if f.cause == Starting || f.cause == Draining || f.cause == Lost {
+			if f.waits() {
 				continue
 			}
 		}

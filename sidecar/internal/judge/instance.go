@@ -30,7 +30,13 @@ type Instance struct {
 	Draining bool
 	// Newcomer is a process that joined beside others and has not started
 	// yet: it does not count for as long as it is starting.
-	Newcomer  bool
+	Newcomer bool
+	// Spare numbers the places that were added beside others, with no vacancy
+	// to fill, in the order of adding. It is 0 for a place that fills one.
+	Spare uint64
+	// Relief is the Spare of the first process that joined while this one was
+	// failing. It is 0 if none did, or if this one was healthy since.
+	Relief    uint64
 	Landmarks []Landmark
 }
 
@@ -103,6 +109,12 @@ type finding struct {
 	landmark *Landmark // the one that gave the cause, nil if none did
 	share    float64   // of its full capacity that the process can use, 0 to 1; 0 where there is a cause
 	next     Instant   // when time alone changes it
+}
+
+// waits reports whether a newcomer of this finding does not count yet: it is
+// starting, or left before it had started.
+func (f finding) waits() bool {
+	return f.cause == Starting || f.cause == Draining || f.cause == Lost
 }
 
 // judge finds the instance's cause for the aspect at now, by the order of

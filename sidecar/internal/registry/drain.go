@@ -100,9 +100,14 @@ func (s *service) deserted() bool {
 // facts are those of the service's processes and of its host, and the
 // operator's wish. The caller holds mu.
 func (s *service) facts() judge.Service {
-	facts := judge.Service{Instances: make([]*judge.Instance, len(s.places)), Host: s.host, Drained: s.drain.wanted}
+	return judge.Service{Instances: s.instances(), Host: s.host, Drained: s.drain.wanted}
+}
+
+// instances are those in the service's places. The caller holds mu.
+func (s *service) instances() []*judge.Instance {
+	instances := make([]*judge.Instance, len(s.places))
 	for i, p := range s.places {
-		facts.Instances[i] = p.instance
+		instances[i] = p.instance
 	}
-	return facts
+	return instances
 }

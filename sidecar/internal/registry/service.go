@@ -67,21 +67,20 @@ func newService(name string, owner uint32, policy *Policy, clock *Clock, changed
 // report takes a process's facts, giving it a place if it has none yet.
 func (s *service) report(from *Session, facts []Fact, answered uint64, now judge.Instant) error {
 	s.mu.Lock()
-	p, err := s.placeOf(from, now)
+	policy := s.present.Load().policy
+	in := &judge.Instance{
+		Name:      from.peer.Instance,
+		Presence:  judge.Connected,
+		Heard:     now,
+		Draining:  from.draining,
+		Landmarks: from.landmarks(policy, facts, now),
+	}
+	p, err := s.placeOf(from, in.HasStarted(), now)
 	if err != nil {
 		s.mu.Unlock()
 		return err
 	}
-	in := &judge.Instance{
-		Name:      from.peer.Instance,
-		Presence:  judge.Connected,
-		Since:     p.instance.Since,
-		Heard:     now,
-		Draining:  from.draining,
-		Landmarks: from.landmarks(s.present.Load().policy, facts, now),
-	}
-	in.Started = p.instance.Started || in.HasStarted()
-	in.Newcomer = p.instance.Newcomer && !in.Started
+	in.Follow(p.instance, policy.Policy)
 	p.instance, p.stated = in, from.stated
 	news := s.publish()
 	if in.CanBeAsked(judge.Readiness) {
@@ -127,39 +126,80 @@ func (s *service) leave(from *Session, how judge.Presence) {
 	}
 }
 
-// placeOf finds the session's place: its own; else that of the process of its
-// name, whose session ends unless it is the newer one; else the vacancy that
-// was left first; else a new one, as a newcomer where others are.
-func (s *service) placeOf(from *Session, now judge.Instant) (*place, error) {
+// placeOf returns the session's place: its own, or the one that judge.Seat gives
+// to it. The newest session of a name wins once its process has started: the
+// older ones end. A session that is not the newest ends itself.
+func (s *service) placeOf(from *Session, started bool, now judge.Instant) (*place, error) {
 	if from.ended != nil {
 		return nil, from.ended
 	}
-	for _, p := range s.places {
-		if p.session == from {
-			return p, nil
-		}
+	i := slices.IndexFunc(s.places, func(p *place) bool { return p.session == from })
+	switch {
+	case i >= 0 && started && s.places[i].instance.Newcomer:
+		return s.promote(i), nil
+	case i >= 0:
+		return s.places[i], nil
 	}
 	s.forget(now)
-	vacant := -1
-	for i, p := range s.places {
-		switch {
-		case p.instance.Name == from.peer.Instance:
-			if p.session != nil && p.session.number > from.number {
-				return nil, s.replaced()
-			}
-			return s.take(i, from, now), nil
-		case p.session == nil && (vacant < 0 || p.instance.Since < s.places[vacant].instance.Since):
-			vacant = i
+	for _, p := range s.places {
+		if p.instance.Name == from.peer.Instance && p.session != nil && p.session.number > from.number {
+			return nil, s.replaced()
 		}
 	}
-	if vacant >= 0 {
-		return s.take(vacant, from, now), nil
+	i = judge.Seat(s.present.Load().policy.Policy, s.instances(), from.peer.Instance, started, s.clock.Now())
+	if i == len(s.places) {
+		return s.join(from, now)
 	}
+	p := s.take(i, from, now)
+	if started {
+		s.endOthers(p)
+	}
+	return p, nil
+}
+
+// join adds a place for the session: as a newcomer where others are, which
+// remember if they are failing.
+func (s *service) join(from *Session, now judge.Instant) (*place, error) {
 	if len(s.places) >= MaxInstances {
 		return nil, fmt.Errorf("%w: %s has %d processes, as many as a service may have", ErrLimit, s.name, MaxInstances)
 	}
-	s.places = append(s.places, &place{instance: &judge.Instance{Newcomer: len(s.places) > 0}})
-	return s.take(len(s.places)-1, from, now), nil
+	with, spare := judge.Join(s.present.Load().policy.Policy, s.instances(), s.clock.Now())
+	for i, in := range with {
+		s.places[i].instance = in
+	}
+	p := &place{session: from, instance: &judge.Instance{Name: from.peer.Instance, Since: now, Newcomer: len(with) > 0, Spare: spare}}
+	s.places = append(s.places, p)
+	return p, nil
+}
+
+// promote gives a newcomer that has started the place of the older process of
+// its name, if there is one.
+func (s *service) promote(i int) *place {
+	p := s.places[i]
+	if j := judge.Namesake(s.instances(), i); j >= 0 {
+		p.instance = p.instance.Inherits(s.places[j].instance)
+		s.endOthers(p)
+	}
+	return p
+}
+
+// endOthers ends the sessions of p's name but p's own, and drops their places.
+func (s *service) endOthers(p *place) {
+	s.places = slices.DeleteFunc(s.places, func(q *place) bool {
+		if q == p || q.instance.Name != p.session.peer.Instance {
+			return false
+		}
+		s.end(q, s.replaced())
+		return true
+	})
+}
+
+// end ends the session in the place, if there is one, for the reason err.
+func (s *service) end(p *place, err error) {
+	if p.session != nil {
+		s.pull = s.pull.without(p.session)
+		p.session.endWith(err)
+	}
 }
 
 // forget drops the vacancies of processes that nobody misses any more, or ever
@@ -172,29 +212,27 @@ func (s *service) forget(now judge.Instant) {
 	})
 }
 
-// take gives place i to the session. Who takes a newcomer's is one, and so is
-// who takes a living process's beside others: it fills no vacancy.
+// take gives place i to the session. Who takes a newcomer's is one.
 func (s *service) take(i int, from *Session, now judge.Instant) *place {
 	old := s.places[i]
-	newcomer := old.instance.Newcomer || old.session != nil && len(s.places) > 1
-	if old.session != nil {
-		s.pull = s.pull.without(old.session)
-		old.session.endWith(s.replaced())
-	}
-	s.places[i] = &place{session: from, instance: &judge.Instance{Since: now, Newcomer: newcomer}}
+	s.end(old, s.replaced())
+	s.places[i] = &place{session: from, instance: &judge.Instance{
+		Name:     from.peer.Instance,
+		Since:    now,
+		Newcomer: old.instance.Newcomer,
+		Spare:    old.instance.Spare,
+	}}
 	return s.places[i]
 }
 
-// succeed gives vacancy i to the first newcomer: it was to take a place, and
-// there it is.
+// succeed gives vacancy i to its heir, if it has one.
 func (s *service) succeed(i int) {
-	heir := slices.IndexFunc(s.places, func(p *place) bool { return p.session != nil && p.instance.Newcomer })
-	if heir < 0 || s.places[i].instance.Presence != judge.Vacant || s.places[i].instance.Newcomer {
+	heir := judge.Heir(s.instances(), i)
+	if heir < 0 {
 		return
 	}
-	in := *s.places[heir].instance
-	in.Newcomer = false
-	s.places[heir].instance = &in
+	p := s.places[heir]
+	p.instance = p.instance.Inherits(s.places[i].instance)
 	s.places = slices.Delete(s.places, i, i+1)
 }
 
@@ -218,10 +256,7 @@ func (s *service) configure(policy *Policy, seen Seen) {
 func (s *service) evict(err error) {
 	s.mu.Lock()
 	for _, p := range s.places {
-		if p.session != nil {
-			s.pull = s.pull.without(p.session)
-			p.session.endWith(err)
-		}
+		s.end(p, err)
 	}
 	s.places = nil
 	if s.drain.untilGone || !ranking(s.drain.by) {

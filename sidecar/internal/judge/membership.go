@@ -1,0 +1,123 @@
+package judge
+
+import "slices"
+
+// Seat returns the place that a process takes when it first reports: its index
+// in there, or len(there) for a new one. It takes the vacancy of its name. If a
+// process of its name is still there, it takes that one's place once it has
+// started; until then it is a newcomer beside it, so that what the older one
+// reports goes on counting. Otherwise it takes the oldest vacancy.
+func Seat(p Policy, there []*Instance, name string, started bool, now Instant) int {
+	holder, newcomer, vacant := -1, -1, -1
+	for i, in := range there {
+		switch {
+		case in.Name == name && in.Presence != Connected:
+			return i
+		case in.Name == name && in.Newcomer && in.judge(p, Readiness, now).waits():
+			newcomer = i
+		case in.Name == name && holder < 0:
+			holder = i
+		case in.Name != name && in.Presence != Connected && (vacant < 0 || in.Since < there[vacant].Since):
+			vacant = i
+		}
+	}
+	switch {
+	case holder >= 0 && started:
+		return holder
+	case newcomer >= 0:
+		return newcomer
+	case holder < 0 && vacant >= 0:
+		return vacant
+	}
+	return len(there)
+}
+
+// Namesake returns the index of another process of the name of there[i], which
+// gives its place to there[i] once that has started; -1 if there is none.
+func Namesake(there []*Instance, i int) int {
+	for j, in := range there {
+		if j != i && in.Name == there[i].Name {
+			return j
+		}
+	}
+	return -1
+}
+
+// Heir returns the index of the process that fills the vacancy there[i], -1 if
+// none does: the newcomer of the same name; else the first process that joined
+// beside the lost one while that was failing, if the lost one was not healthy
+// since; else the first newcomer, unless it waits for the place of its own name.
+func Heir(there []*Instance, i int) int {
+	gone := there[i]
+	if gone.Presence != Vacant || gone.Newcomer {
+		return -1
+	}
+	if j := Namesake(there, i); j >= 0 && there[j].Presence == Connected {
+		return j
+	}
+	standIn := slices.IndexFunc(there, func(in *Instance) bool { return in.standsInFor(gone) })
+	if standIn >= 0 {
+		return standIn
+	}
+	for j, in := range there {
+		if in.Presence == Connected && in.Newcomer && Namesake(there, j) < 0 {
+			return j
+		}
+	}
+	return -1
+}
+
+// Inherits returns the instance in the place that the lost process left.
+func (in *Instance) Inherits(gone *Instance) *Instance {
+	heir := *in
+	heir.Newcomer, heir.Spare = false, gone.Spare
+	return &heir
+}
+
+// standsInFor reports whether the process joined while the lost one was
+// failing, filled no vacancy, and has started.
+func (in *Instance) standsInFor(gone *Instance) bool {
+	return in.Presence == Connected && !in.Newcomer && gone.Relief > 0 && in.Spare >= gone.Relief
+}
+
+// Join returns the places there as a process leaves them that joins at now with
+// a new place: a failing one remembers the first that joined beside it. It
+// also returns the Spare of the new place.
+func Join(p Policy, there []*Instance, now Instant) (with []*Instance, spare uint64) {
+	for _, in := range there {
+		spare = max(spare, in.Spare, in.Relief)
+	}
+	if len(there) > 0 {
+		spare++
+	}
+	for _, in := range there {
+		if in.Relief == 0 && in.failing(p, now) {
+			in = new(*in)
+			in.Relief = spare
+		}
+		with = append(with, in)
+	}
+	return with, spare
+}
+
+// Follow makes of the instance, which holds a report, the successor of the one
+// that was in its place before.
+func (in *Instance) Follow(before *Instance, p Policy) {
+	in.Since, in.Spare = before.Since, before.Spare
+	in.Started = before.Started || in.HasStarted()
+	in.Newcomer = before.Newcomer && !in.Started
+	if in.failing(p, in.Heard) {
+		in.Relief = before.Relief
+	}
+}
+
+// failing reports whether a process that is there fails, whether or not it
+// drains. One that is starting does not fail.
+func (in *Instance) failing(p Policy, now Instant) bool {
+	switch in.judge(p, Readiness, now).cause {
+	case Stale, Stalled, Failed:
+		return true
+	default:
+		return false
+	}
+}
