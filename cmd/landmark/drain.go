@@ -35,10 +35,13 @@ var drainCommand = command{
 			if err != nil {
 				return err
 			}
-			if err := tellDrained(o.out, name, done.GetAlready(), *wait); err != nil {
+			// The program lives for as long as the wait lasts, so it lasts even
+			// if standard output is closed or full.
+			failed := tellDrained(o.out, name, done.GetAlready(), *wait)
+			if err := linger(ctx, name, *wait); err != nil {
 				return err
 			}
-			return linger(ctx, name, *wait)
+			return failed
 		}
 	},
 }

@@ -19,11 +19,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/landmark-health/landmark/internal/logqueue"
 )
 
 // version is stamped by the linker.
@@ -35,7 +38,10 @@ var commands = []command{statusCommand, watchCommand, historyCommand, drainComma
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	os.Exit(run(ctx, os.Args[1:], output{out: os.Stdout, err: os.Stderr, colours: wantsColours(os.Stdout)}))
+	errs := logqueue.Stderr()
+	code := run(ctx, os.Args[1:], output{out: os.Stdout, err: errs, colours: wantsColours(os.Stdout)})
+	errs.Close()
+	os.Exit(code)
 }
 
 // run does what the arguments say until ctx is done, and returns the exit code.
@@ -55,6 +61,9 @@ func run(ctx context.Context, args []string, o output) int {
 		if c, rest, err = find(commands, "", args); err == nil {
 			err = c.run(ctx, rest, o)
 		}
+	}
+	if errors.Is(err, syscall.EPIPE) {
+		return 0 // the reader has seen enough, as in landmark watch | head
 	}
 	if err != nil {
 		fmt.Fprintf(o.err, "landmark: %s\n", printable(err.Error()))

@@ -19,6 +19,9 @@ import (
 	"os/signal"
 	"syscall"
 
+	"google.golang.org/grpc/grpclog"
+
+	"github.com/landmark-health/landmark/internal/logqueue"
 	"github.com/landmark-health/landmark/sidecar"
 )
 
@@ -26,7 +29,12 @@ import (
 var version = "devel"
 
 func main() {
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+	log := logqueue.Stderr()
+	// By itself gRPC writes its errors to standard error, and waits for the reader.
+	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, log))
+	code := run(os.Args[1:], os.Stdout, log)
+	log.Close()
+	os.Exit(code)
 }
 
 func run(args []string, stdout, stderr io.Writer) int {

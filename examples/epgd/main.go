@@ -27,6 +27,7 @@ import (
 
 	"github.com/landmark-health/landmark/agent"
 	"github.com/landmark-health/landmark/agent/landmark"
+	"github.com/landmark-health/landmark/internal/logqueue"
 )
 
 // version is stamped by the linker.
@@ -42,35 +43,38 @@ type options struct {
 }
 
 func main() {
-	os.Exit(run(os.Args[1:]))
+	log := logqueue.Stderr()
+	code := run(os.Args[1:], log)
+	log.Close()
+	os.Exit(code)
 }
 
-func run(args []string) int {
+func run(args []string, log io.Writer) int {
 	o, err := parse(args)
 	switch {
 	case err == flag.ErrHelp:
 		return 0
 	case err != nil:
-		return complain(2, err)
+		return complain(log, 2, err)
 	case o.version:
 		fmt.Println("epgd", version)
 		return 0
 	case o.ask != "":
 		p, err := fetch(o.ask)
 		if err != nil {
-			return complain(1, err)
+			return complain(log, 1, err)
 		}
 		fmt.Println(p)
 		return 0
 	}
-	return o.serve()
+	return o.serve(log)
 }
 
 // serve runs the server until a signal ends it, and returns the exit code.
-func (o options) serve() int {
+func (o options) serve(log io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	slog.SetDefault(slog.New(slog.NewTextHandler(log, nil)))
 
 	marks := landmark.NewSet()
 	loop := &mainLoop{
@@ -80,12 +84,12 @@ func (o options) serve() int {
 	}
 	listener, err := net.Listen("tcp", o.listen)
 	if err != nil {
-		return complain(1, err)
+		return complain(log, 1, err)
 	}
 	o.agent.Landmarks, o.agent.Logger = marks, slog.Default()
 	a, err := agent.Start(o.agent)
 	if err != nil {
-		return complain(2, err)
+		return complain(log, 2, err)
 	}
 	defer a.Close() // says goodbye, whether or not the loop still turns
 
@@ -93,7 +97,7 @@ func (o options) serve() int {
 	slog.Info("serving programmes", "listen", listener.Addr().String(), "service", o.agent.Service)
 	defer context.AfterFunc(ctx, func() { listener.Close() })()
 	if err := serve(listener, loop.questions); err != nil {
-		return complain(1, err)
+		return complain(log, 1, err)
 	}
 	return 0
 }
@@ -106,8 +110,8 @@ func notify(signals ...os.Signal) <-chan os.Signal {
 }
 
 // complain says in one line what is wrong.
-func complain(code int, err error) int {
-	fmt.Fprintln(os.Stderr, "epgd:", err)
+func complain(log io.Writer, code int, err error) int {
+	fmt.Fprintln(log, "epgd:", err)
 	return code
 }
 

@@ -64,12 +64,14 @@ var rooms = []room{
 	{path: "sidecar/names", imports: []string{"sidecar/internal/registry"}, noGRPC: true},
 	{path: "sidecar", imports: []string{"sidecar/internal/...", "sidecar/sockets", "lmp"}},
 
-	{path: "cmd/landmarkd", imports: []string{"sidecar", "lmp"}},
-	{path: "cmd/landmark", imports: []string{"cmd/landmark/snippet", "sidecar/sockets", status, report, admin}},
+	{path: "internal/logqueue", stdlib: true},
+
+	{path: "cmd/landmarkd", imports: []string{"sidecar", "lmp", "internal/logqueue"}},
+	{path: "cmd/landmark", imports: []string{"cmd/landmark/snippet", "sidecar/sockets", "internal/logqueue", status, report, admin}},
 	{path: "cmd/landmark/snippet", imports: []string{"lmp", "sidecar/names"}, noGRPC: true},
 	{path: "cmd/landmark-check", imports: []string{"lmp", "lmp/probe"}, stdlib: true},
-	{path: "cmd/landmark-watch", imports: []string{"lmp", "lmp/probe"}, stdlib: true},
-	{path: "examples/epgd", imports: []string{"agent", "agent/landmark"}},
+	{path: "cmd/landmark-watch", imports: []string{"lmp", "lmp/probe", "internal/logqueue"}, stdlib: true},
+	{path: "examples/epgd", imports: []string{"agent", "agent/landmark", "internal/logqueue"}},
 
 	{path: "test/bench", imports: []string{"agent", "agent/landmark", report, intake}},
 	{path: "test/e2e/prefork", imports: []string{"agent", "agent/landmark"}},
