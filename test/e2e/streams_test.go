@@ -106,6 +106,7 @@ func TestTruthWithoutLog(t *testing.T) {
 	udp := lmpAsker("udp", 0)
 	for _, s := range badStreams {
 		t.Run(s.name, func(t *testing.T) {
+			t.Parallel() // most of it is waiting
 			h := &house{t: t, socket: t.TempDir() + "/agent.sock", monitor: freeAddress(t), grpc: freeAddress(t), line: freeAddress(t)}
 			landmarkd := func() {
 				h.sidecar = s.start(t, program("landmarkd"), "-agent-socket", h.socket, "-monitor", h.monitor, "-grpc", h.grpc)
