@@ -27,7 +27,7 @@ func checkUDP(h *house, service string) string { return lmpAsker("udp", 0)(h, se
 // lmpAsker asks by LMP.
 func lmpAsker(network string, maxAge time.Duration) asker {
 	return func(h *house, service string) string {
-		ctx, cancel := context.WithTimeout(h.t.Context(), 3*time.Second)
+		ctx, cancel := context.WithTimeout(h.t.Context(), patience)
 		defer cancel()
 		a, err := probe.Ask(ctx, probe.Question{
 			Network: network, Address: h.monitor, Kind: lmp.KindCheck, Service: service, MaxAge: maxAge,
@@ -41,7 +41,7 @@ func lmpAsker(network string, maxAge time.Duration) asker {
 
 // landmarkCheck asks by running landmark-check.
 func landmarkCheck(h *house, service string) string {
-	code, out, errs := runProgram(h.t, program("landmark-check"), "-addr", h.monitor, "-service", service)
+	code, out, errs := runProgram(h.t, program("landmark-check"), "-addr", h.monitor, "-service", service, "-timeout", "10s")
 	told := strings.TrimSpace(strings.TrimPrefix(out, service+":"))
 	told, _, _ = strings.Cut(told, ":") // the reason follows
 	switch {
@@ -63,7 +63,7 @@ func grpcClient(t *testing.T, h *house) asker {
 	t.Cleanup(func() { conn.Close() })
 	client := healthpb.NewHealthClient(conn)
 	return func(h *house, service string) string {
-		ctx, cancel := context.WithTimeout(h.t.Context(), 3*time.Second)
+		ctx, cancel := context.WithTimeout(h.t.Context(), patience)
 		defer cancel()
 		a, err := client.Check(ctx, &healthpb.HealthCheckRequest{Service: service})
 		switch {
@@ -79,7 +79,7 @@ func grpcClient(t *testing.T, h *house) asker {
 // healthProbeAsker asks by running grpc-health-probe.
 func healthProbeAsker(path string) asker {
 	return func(h *house, service string) string {
-		code, _, errs := runProgram(h.t, path, "-addr", h.grpc, "-service", service)
+		code, _, errs := runProgram(h.t, path, "-addr", h.grpc, "-service", service, "-connect-timeout", "10s", "-rpc-timeout", "10s")
 		switch code {
 		case 0:
 			return "SERVING"
@@ -111,7 +111,7 @@ func (h *house) await(ask asker, service, want string) {
 
 func (h *house) awaitAny(ask asker, service string, wants ...string) {
 	h.t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		told := ask(h, service)
 		for _, want := range wants {
@@ -120,7 +120,7 @@ func (h *house) awaitAny(ask asker, service string, wants ...string) {
 			}
 		}
 		if time.Now().After(deadline) {
-			h.t.Fatalf("after 10 s %s is told %q, want %q", service, told, wants)
+			h.t.Fatalf("after %v %s is told %q, want %q", patience, service, told, wants)
 		}
 	}
 }
@@ -141,7 +141,7 @@ func (h *house) turn(ask asker, service, want string, event time.Time) (time.Dur
 			return 0, fmt.Errorf("%s", told)
 		}
 		last = put
-		if put.Sub(event) > 10*time.Second {
+		if put.Sub(event) > patience {
 			return 0, fmt.Errorf("still told %q", told)
 		}
 	}

@@ -98,7 +98,7 @@ func (h *haproxy) awaitServer(status, weight, said string) {
 			h.t.Logf("%-14s %3s  %-50s after %v", s, w, a, time.Since(begun).Round(time.Millisecond))
 			return
 		}
-		if time.Since(begun) > 10*time.Second {
+		if time.Since(begun) > patience {
 			h.t.Fatalf("HAProxy has the server as %q at weight %s, for %q; want %q, %s, %q", s, w, a, status, weight, said)
 		}
 		time.Sleep(10 * time.Millisecond)

@@ -45,7 +45,7 @@ func greeted(t *testing.T, address string) bool {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	c.SetReadDeadline(time.Now().Add(patience))
 	n, _ := c.Read(make([]byte, 1))
 	return n > 0
 }
@@ -203,7 +203,7 @@ func TestVirtualAddress(t *testing.T) {
 			if status, _ := h.landmark(0, "status", "epg"); line.MatchString(status) {
 				t.Logf("%-11s %q after %v", told, reason, put.Sub(since).Round(time.Millisecond))
 				return
-			} else if put.Sub(since) > 5*time.Second {
+			} else if put.Sub(since) > patience {
 				t.Fatalf("it is not %q for %q, but\n%s", told, reason, status)
 			}
 		}

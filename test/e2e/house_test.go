@@ -1,9 +1,11 @@
 package e2e_test
 
 import (
+	"math/rand/v2"
 	"net"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"testing"
 )
 
@@ -49,16 +51,25 @@ func (h *house) epg(within string) (server *process, address string) {
 	return server, address
 }
 
+// port is the port that freeAddress returned last. The ports lie below those
+// that the kernel gives to outgoing connections, which could take one between
+// the test and its program; each test process begins elsewhere.
+var port atomic.Int64
+
+const firstPort, ports = 10000, 20000
+
+func init() { port.Store(rand.Int64N(ports)) }
+
 // freeAddress returns a loopback address on which nobody listens, neither by
 // TCP nor by UDP.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	for range 100 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		address := net.JoinHostPort("127.0.0.1", strconv.FormatInt(firstPort+port.Add(1)%ports, 10))
+		l, err := net.Listen("tcp", address)
 		if err != nil {
-			t.Fatal(err)
+			continue
 		}
-		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
 		u, err := net.ListenPacket("udp", address)
 		l.Close()
 		if err == nil {

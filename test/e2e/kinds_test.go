@@ -11,6 +11,7 @@ import (
 // Every kind of landmark is reported to a real landmarkd and judged there, and
 // so is a drain by the program.
 func TestEveryKindOfLandmark(t *testing.T) {
+	parallel(t)
 	h := newHouse(t)
 	marks := landmark.NewSet()
 	work := marks.Deadline("batch", 200*time.Millisecond)

@@ -56,8 +56,8 @@ func TestHistoryTellsAWedge(t *testing.T) {
 	wantLine(t, status, `epg +SERVING +- +\d+% +SERVING +\d+ ms +\S+ ms +by 1, \d+ ms ago`)
 	history, _ := h.landmark(0, "history", "epg")
 	const at = `(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d\.\d{3}`
-	wantLine(t, history, at+` +NOT_SERVING +stalled +0% +NOT_SERVING +\d.* main loop last answered 5\d\d ms ago, allowed 500 ms`)
-	wantLine(t, history, ` +failing main loop \(loop, critical\): asked, last answered 5\d\d ms ago, allowed 500 ms`)
+	wantLine(t, history, at+` +NOT_SERVING +stalled +0% +NOT_SERVING +\d.* main loop last answered .* ago, allowed 500 ms`)
+	wantLine(t, history, ` +failing main loop \(loop, critical\): asked, last answered .* ago, allowed 500 ms`)
 	wantLine(t, history, at+` +SERVING +- +\d+% +SERVING +\S+ ms so far`)
 	if rows := strings.Split(history, "\n"); !strings.Contains(rows[0], "SINCE") || !strings.Contains(rows[len(rows)-2], "so far") {
 		t.Errorf("the history does not end with the present:\n%s", history)
@@ -103,7 +103,7 @@ func (h *house) watch(args ...string) watched {
 // want reads the next line, which must match.
 func (w watched) want(pattern string) {
 	w.t.Helper()
-	w.pipe.SetReadDeadline(time.Now().Add(10 * time.Second))
+	w.pipe.SetReadDeadline(time.Now().Add(patience))
 	if !w.out.Scan() {
 		w.t.Fatalf("landmark watch tells no more: %v; want %q", w.out.Err(), pattern)
 	}
@@ -118,7 +118,7 @@ func TestWatchAcrossARestart(t *testing.T) {
 	all.want(`.* epg  SERVING +- +100%`)
 	one.want(`\{"time":".*"service":\{"name":"epg".*"status":"STATUS_SERVING".*`)
 	server.signal(syscall.SIGUSR1)
-	all.want(`.* epg  NOT_SERVING +stalled +0%  main loop last answered 5\d\d ms ago, allowed 500 ms`)
+	all.want(`.* epg  NOT_SERVING +stalled +0%  main loop last answered .* ago, allowed 500 ms`)
 	one.want(`\{.*"CAUSE_STALLED".*`)
 
 	h.sidecar.terminate()
@@ -253,9 +253,7 @@ func TestLandmarkExitCodes(t *testing.T) {
 	if _, errs := h.landmark(2, "status", "epg"); !strings.Contains(errs, "no answer") && !strings.Contains(errs, "did not answer") {
 		t.Errorf("of a frozen landmarkd: %q", errs)
 	}
-	if took := time.Since(begun); took > 7*time.Second {
-		t.Errorf("it waited %v for a frozen landmarkd", took)
-	}
+	within(t, time.Since(begun), 7*time.Second, "the wait for a frozen landmarkd")
 	h.sidecar.signal(syscall.SIGCONT)
 	h.sidecar.terminate()
 	for _, what := range []string{"status", "watch", "history", "drain", "resume"} {

@@ -16,7 +16,7 @@ func sendLine(address, text string) (string, error) {
 		return "", err
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(5 * time.Second))
+	conn.SetDeadline(time.Now().Add(patience))
 	io.WriteString(conn, text)
 	conn.(*net.TCPConn).CloseWrite()
 	told, err := io.ReadAll(conn)

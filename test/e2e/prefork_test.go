@@ -64,11 +64,11 @@ func (p *prefork) worker(place int) (pid int) {
 // awaitWorker waits until another worker than the old one is in the place.
 func (p *prefork) awaitWorker(place, old int) {
 	p.t.Helper()
-	for timeout := time.After(10 * time.Second); p.worker(place) == old; {
+	for timeout := time.After(patience); p.worker(place) == old; {
 		select {
 		case <-p.more:
 		case <-timeout:
-			p.t.Fatalf("no new worker came to place %d in 10 s", place)
+			p.t.Fatalf("no new worker came to place %d in %v", place, patience)
 		}
 	}
 }
@@ -250,12 +250,12 @@ func (c *customers) end() {
 
 // visit connects to the server as a customer and returns who served it.
 func visit(address string) (string, error) {
-	conn, err := net.DialTimeout("tcp", address, time.Second)
+	conn, err := net.DialTimeout("tcp", address, patience)
 	if err != nil {
 		return "", err
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(time.Second))
+	conn.SetDeadline(time.Now().Add(patience))
 	line, err := bufio.NewReader(conn).ReadString('\n')
 	return strings.TrimSpace(line), err
 }

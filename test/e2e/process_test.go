@@ -87,7 +87,7 @@ func (p *process) written() []string {
 // awaitLine waits until the process has written a line with the text.
 func (p *process) awaitLine(text string) {
 	p.t.Helper()
-	timeout := time.After(10 * time.Second)
+	timeout := time.After(patience)
 	for {
 		p.mu.Lock()
 		written := strings.Contains(strings.Join(p.lines, "\n"), text)
@@ -100,7 +100,7 @@ func (p *process) awaitLine(text string) {
 		case <-p.exited:
 			p.t.Fatalf("%s ended without writing %q", p.cmd.Path, text)
 		case <-timeout:
-			p.t.Fatalf("%s did not write %q in 10 s", p.cmd.Path, text)
+			p.t.Fatalf("%s did not write %q in %v", p.cmd.Path, text, patience)
 		}
 	}
 }
@@ -127,8 +127,8 @@ func (p *process) terminate() int {
 	p.signal(syscall.SIGTERM)
 	select {
 	case <-p.exited:
-	case <-time.After(5 * time.Second):
-		p.t.Fatalf("%s did not stop within 5 s of SIGTERM", p.cmd.Path)
+	case <-time.After(patience):
+		p.t.Fatalf("%s did not stop within %v of SIGTERM", p.cmd.Path, patience)
 	}
 	return p.cmd.ProcessState.ExitCode()
 }

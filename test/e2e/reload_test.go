@@ -220,11 +220,11 @@ func (p *process) count(text string) (n int) {
 // awaitCount waits until the process has written so many lines with the text.
 func (p *process) awaitCount(text string, n int) {
 	p.t.Helper()
-	for timeout := time.After(10 * time.Second); p.count(text) < n; {
+	for timeout := time.After(patience); p.count(text) < n; {
 		select {
 		case <-p.more:
 		case <-timeout:
-			p.t.Fatalf("%s wrote %q %d times in 10 s, want %d", p.cmd.Path, text, p.count(text), n)
+			p.t.Fatalf("%s wrote %q %d times in %v, want %d", p.cmd.Path, text, p.count(text), patience, n)
 		}
 	}
 }
@@ -267,7 +267,7 @@ func TestReloadUnderLoad(t *testing.T) {
 		w.end()
 		// Of changes in quick succession a Watch tells the last.
 		told, were := strings.Count(w.told.String(), ","), r.changes[name]
-		if told > were || told < were/2 {
+		if told > were || timesHeld && told < were/2 {
 			t.Errorf("the Watch of %q told %d changes of %d: %v", name, told, were, &w.told)
 		}
 		t.Logf("the Watch of %q told %d changes of %d", name, told, were)
@@ -281,8 +281,6 @@ func TestReloadUnderLoad(t *testing.T) {
 			t.Errorf("landmarkd wrote %q %d times, want %d", text, n, want)
 		}
 	}
-	if r.slowest > patient {
-		t.Errorf("a policy was in effect after %v, allowed %v", r.slowest, patient)
-	}
+	within(t, r.slowest, patient, "a policy until it was in effect")
 	t.Logf("%d reloads in %v, in effect after %v at most", reloads, took.Round(time.Millisecond), r.slowest.Round(time.Millisecond))
 }

@@ -61,10 +61,10 @@ func (p *prometheus) value(expression string) string {
 
 func (p *prometheus) await(expression, want string) {
 	p.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(patience)
 	for p.value(expression) != want {
 		if time.Now().After(deadline) {
-			p.t.Fatalf("after 20 s %s is %q, want %q", expression, p.value(expression), want)
+			p.t.Fatalf("after %v %s is %q, want %q", patience, expression, p.value(expression), want)
 		}
 		time.Sleep(observed)
 	}
