@@ -4,7 +4,8 @@
 //	gotest FILE ARGUMENT...
 //
 // The ARGUMENTs are go test's. What is printed is what go test itself would
-// print, and the exit status is go test's.
+// print, and the exit status is go test's, but 75 if no test failed and a test
+// binary ended with that status: its tests came to no conclusion.
 package main
 
 import (
@@ -23,6 +24,9 @@ func main() {
 		os.Exit(2)
 	}
 	err := run(os.Args[1], os.Args[2:])
+	if errors.Is(err, errInconclusive) {
+		os.Exit(exitInconclusive)
+	}
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		os.Exit(exit.ExitCode())
 	}
@@ -31,6 +35,12 @@ func main() {
 		os.Exit(1)
 	}
 }
+
+// exitInconclusive is the exit status of a run that came to no conclusion,
+// EX_TEMPFAIL of sysexits.h. go test itself reports no other status than 1.
+const exitInconclusive = 75
+
+var errInconclusive = errors.New("the tests came to no conclusion")
 
 // run is main without the exit: its error is an *exec.ExitError where go test
 // itself failed.
@@ -50,8 +60,13 @@ func run(leftOut string, args []string) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	relayed := relay(newTranscript(os.Stdout, file, slices.Contains(args, "-v")), stdout)
-	return errors.Join(cmd.Wait(), relayed)
+	t := newTranscript(os.Stdout, file, slices.Contains(args, "-v"))
+	relayed := relay(t, stdout)
+	err = errors.Join(cmd.Wait(), relayed)
+	if err != nil && t.inconclusive() {
+		return errInconclusive
+	}
+	return err
 }
 
 // relay hands every event in r to t. It reads to the end whatever happens, so

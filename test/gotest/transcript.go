@@ -21,6 +21,9 @@ type transcript struct {
 	leftOut io.Writer
 	verbose bool
 	pending map[test]*strings.Builder
+
+	failed  int // tests and packages that failed
+	unknown int // packages whose binary ended with exitInconclusive
 }
 
 // test names one test of one package.
@@ -34,6 +37,9 @@ func (t *transcript) add(e event) {
 	id := test{e.Package, e.Test}
 	switch e.Action {
 	case "output", "build-output":
+		if e.Test == "" && e.Output == fmt.Sprintf("exit status %d\n", exitInconclusive) {
+			t.unknown++
+		}
 		if e.Test == "" || t.verbose {
 			t.print(e.Output)
 		}
@@ -47,9 +53,14 @@ func (t *transcript) add(e event) {
 	case "pass":
 		t.take(id)
 	case "fail":
+		t.failed++
 		t.fail(id)
 	}
 }
+
+// inconclusive reports whether nothing failed but packages that came to no
+// conclusion.
+func (t *transcript) inconclusive() bool { return t.unknown > 0 && t.failed == t.unknown }
 
 // keep holds back what a test printed.
 func (t *transcript) keep(id test, output string) {

@@ -57,12 +57,13 @@ func requirePackages(t *testing.T) {
 }
 
 // play builds the programs, boots a machine that plays the scenario, and returns its journal, or why it was not played to
-// its end. The console is logged if the test fails for whatever reason.
-func play(t *testing.T, scenario string) (journal.Run, error) {
+// its end. The console is logged if the test fails for whatever reason. factor lengthens the patience that the machine
+// derives from its pace.
+func play(t *testing.T, scenario string, factor int) (journal.Run, error) {
 	t.Helper()
 	requirePackages(t)
 	programs := build(t)
-	console, exit := boot(t, scenario, programs)
+	console, exit := boot(t, scenario, factor, programs)
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the machine's console:\n%s", withoutJournal(console))
@@ -98,7 +99,7 @@ func build(t *testing.T) string {
 
 // boot runs a machine until it halts and returns what its console said, and how it ended unless well. The host's files are
 // its root, read-only. It and all its processes are gone when boot returns.
-func boot(t *testing.T, scenario, programs string) ([]byte, error) {
+func boot(t *testing.T, scenario string, factor int, programs string) ([]byte, error) {
 	t.Helper()
 	init, err := filepath.Abs("init.sh")
 	if err != nil {
@@ -113,7 +114,7 @@ func boot(t *testing.T, scenario, programs string) ([]byte, error) {
 		"mem=512M", "quiet", "panic=-1", "uml_dir="+directory,
 		"rootfstype=hostfs", "rootflags=/", "ro", "init="+init,
 		"con=null", "con0=null,fd:1",
-		"LAB_SCENARIO="+scenario, "LAB_PROGRAMS="+programs, "LAB_REPEATS="+os.Getenv("LANDMARK_LAB_REPEATS"), "LAB_CROWD="+os.Getenv("LANDMARK_LAB_CROWD"))
+		"LAB_SCENARIO="+scenario, fmt.Sprint("LAB_FACTOR=", factor), "LAB_PROGRAMS="+programs, "LAB_REPEATS="+os.Getenv("LANDMARK_LAB_REPEATS"), "LAB_CROWD="+os.Getenv("LANDMARK_LAB_CROWD"))
 	cmd.Env = append(os.Environ(), "TMPDIR="+memoryDirectory(directory))
 	var console bytes.Buffer
 	cmd.Stdout = io.MultiWriter(&console, keep(t, scenario))

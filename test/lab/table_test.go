@@ -11,11 +11,36 @@ import (
 	"unicode/utf8"
 )
 
+// exitInconclusive is the exit status of a run in which nothing failed, but something could not be shown: EX_TEMPFAIL of
+// sysexits.h.
+const exitInconclusive = 75
+
+// inconclusive is what could not be shown, with its reason.
+var inconclusive list
+
+// list is lines that several tests add to.
+type list struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (l *list) add(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, line)
+}
+
 // TestMain prints what the tests found out as tables of Markdown, which docs/lvs.md carries.
 func TestMain(m *testing.M) {
 	code := m.Run()
 	found.print(os.Stdout)
 	costs.print(os.Stdout)
+	for _, line := range inconclusive.lines {
+		fmt.Println("inconclusive:", line)
+	}
+	if code == 0 && len(inconclusive.lines) > 0 {
+		code = exitInconclusive
+	}
 	os.Exit(code)
 }
 

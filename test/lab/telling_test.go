@@ -73,7 +73,11 @@ func (t *telling) quickly(there, back, column string, most time.Duration) {
 	slices.Sort(times)
 	middle := median(times)
 	t.row[column] = fmt.Sprintf("%s (median of %d, longest %s), %s", took(middle), len(times), took(times[len(times)-1]), t.in[column])
-	if middle > most {
+	switch slow := t.slow(); {
+	case middle <= most:
+	case slow != "":
+		t.notShown("%s: after %q the server was out after %v in the median, want at most %v: %s", t.name, there, middle, most, slow)
+	default:
 		t.wrong("%s: after %q the server was out after %v in the median, want at most %v", t.name, there, times, most)
 	}
 }
@@ -116,10 +120,11 @@ func (t *telling) sidecar() {
 	t.t.Helper()
 	killed, serves := t.phases(journal.SidecarKilled), t.phases(journal.SidecarServes)
 	within := 0
+	bearable := t.Pace.Bearable(t.prompt)
 	for i, k := range killed {
 		away := phase{k.from, serves[i].until}
 		changes := t.changes(t.name, "rs1", away)
-		if serves[i].from-k.from < journal.Bearable(t.prompt) {
+		if serves[i].from-k.from < bearable {
 			within++
 			t.steady(t.name, "rs1", away)
 			t.row[colSidecar] = staysIn(changes)
@@ -128,8 +133,8 @@ func (t *telling) sidecar() {
 		}
 	}
 	if len(killed) > 0 && within == 0 {
-		t.wrong("none of %d restarts of the sidecar was over within the %v that it must bear: the run does not show that one is no event; this host is too busy, or landmarkd starts too slowly",
-			len(killed), journal.Bearable(t.prompt))
+		t.notShown("%s: none of %d restarts of the sidecar was over within the %v that the way bears", t.name, len(killed), bearable)
+		t.row[colSidecar] = "not shown"
 	}
 }
 

@@ -2,26 +2,24 @@ package main
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/landmark-health/landmark/test/lab/journal"
 )
 
-const (
-	// askPause lies between the beginnings of a client's requests. A connection costs this
-	// machine some 15 ms, all in all, and every way has a client.
-	askPause = 500 * time.Millisecond
-
-	// askLimit is how long a client waits for its programme, from before it connects. A program that hangs never answers, so
-	// patience with a busy machine costs the test nothing but time.
-	askLimit = 4 * time.Second
-)
+// askPause lies between the beginnings of a client's requests. A connection costs this
+// machine some 15 ms, all in all, and every way has a client.
+const askPause = 500 * time.Millisecond
 
 // client asks one virtual service for a programme, again and again, and journals what it gets. It speaks the EPG server's
 // protocol itself: to start a program for each request would keep the machine's one processor from all else.
 type client struct {
 	service virtualService
 	journal *journal.Writer
+	limit   time.Duration // for how long it waits for its programme, from before it connects
+	ended   atomic.Int64  // when the latest request began that has ended
+	failed  atomic.Int64  // when the latest request began that failed
 }
 
 // run begins a request at every tick until the context ends, and returns nil then. None waits for the one before it: a
@@ -32,7 +30,7 @@ func (c *client) run(ctx context.Context) error {
 		defer tick.Stop()
 		for {
 			start := c.journal.Now()
-			conn, err := dialEPG(c.service, time.Now().Add(askLimit))
+			conn, err := dialEPG(c.service, time.Now().Add(c.limit))
 			if err != nil {
 				return err
 			}
@@ -53,5 +51,15 @@ func (c *client) ask(ctx context.Context, conn epgConn, start time.Duration) {
 	if err != nil && ctx.Err() != nil {
 		return
 	}
+	raise(&c.ended, int64(start))
+	if err != nil {
+		raise(&c.failed, int64(start))
+	}
 	c.journal.Request(journal.Request{Service: c.service.name, Start: start, End: c.journal.Now(), OK: err == nil})
+}
+
+// raise makes v at least n.
+func raise(v *atomic.Int64, n int64) {
+	for old := v.Load(); old < n && !v.CompareAndSwap(old, n); old = v.Load() {
+	}
 }

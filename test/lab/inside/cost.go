@@ -30,12 +30,13 @@ const (
 type costs struct{}
 
 func (costs) play(ctx context.Context, j *journal.Writer, programs string) error {
-	l := &laboratory{ctx: ctx, journal: j, programs: programs, director: directorName}
+	pace := journal.Pace{Patience: journal.Patience, Within: journal.Within}
+	l := &laboratory{ctx: ctx, journal: j, pace: pace, programs: programs, director: directorName}
 	var addresses []string
 	for i := range costTargets {
 		addresses = append(addresses, fmt.Sprintf("127.0.1.%d", i+1))
 	}
-	server := &realServer{namespace: l.director, address: addresses[0], programs: programs}
+	server := &realServer{namespace: l.director, address: addresses[0], programs: programs, within: pace.Within}
 	l.rs1 = server
 	err := l.play(
 		func() error { return buildNetwork([]host{{name: l.director, addresses: []string{directorFront}}}) },
@@ -115,7 +116,7 @@ func (l *laboratory) costOfWatch(addresses []string) (string, []string, error) {
 }
 
 func (l *laboratory) costSnippet(check string, addresses []string) (string, error) {
-	return printSnippet(l.program("landmark"), "keepalived", "192.0.2.80:5400", addresses,
+	return printSnippet(l.program("landmark"), l.pace.Patience, "keepalived", "192.0.2.80:5400", addresses,
 		"-check", check, "-interval", costInterval, "-dir", watchDirectory, "-check-path", checkPath)
 }
 

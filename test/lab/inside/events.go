@@ -19,7 +19,7 @@ func (l *laboratory) bothIn() error {
 func (l *laboratory) thereAndBack(there string, harm act, kind func(way) bool, back string, repair act) act {
 	return func() error {
 		return l.play(
-			l.step(there, harm), l.awaitOut(kind), l.linger(settled),
+			l.step(there, harm), l.awaitOut(kind), l.linger(settled), l.awaitClients,
 			l.step(back, repair), l.awaitIn(all), l.linger(settled))
 	}
 }
@@ -29,10 +29,30 @@ func (l *laboratory) wedgeAndFree() error {
 	return l.thereAndBack(journal.Wedged, l.rs1.wedge, asking, journal.Freed, l.rs1.free)()
 }
 
+// wedgeUnderControl does the same, and frees the loop only when a client of each control has waited for it in vain.
+func (l *laboratory) wedgeUnderControl() error {
+	wedged := l.journal.Now()
+	return l.play(
+		l.step(journal.Wedged, l.rs1.wedge), l.awaitOut(asking), l.awaitClients,
+		func() error {
+			for _, c := range l.clients {
+				if !c.service.blind {
+					continue
+				}
+				err := l.until("a client of "+c.service.name+" to wait in vain", func() bool { return c.failed.Load() > int64(wedged) })
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		l.step(journal.Freed, l.rs1.free), l.awaitIn(all), l.awaitClients)
+}
+
 // hangUnnoticed hangs the program's main loop where nobody asks about it, for long enough that clients give up.
 func (l *laboratory) hangUnnoticed() error {
 	return l.play(
-		l.step(journal.Wedged, l.rs1.wedge), l.linger(2*askLimit),
+		l.step(journal.Wedged, l.rs1.wedge), l.linger(2*l.pace.Patience),
 		l.step(journal.Freed, l.rs1.free), l.linger(settled))
 }
 
@@ -57,7 +77,14 @@ const maxRestarts = 4
 // restartSidecar kills the sidecar of rs1 and starts it again. On a busy host that can take longer than the patient ways
 // wait, and then shows nothing of what a restart does; so it is repeated until it did not, but not for ever.
 func (l *laboratory) restartSidecar() error {
-	bearable := journal.Bearable(slices.ContainsFunc(l.services, func(v virtualService) bool { return v.prompt }))
+	return l.restartUntil(l.pace.Bearable(slices.ContainsFunc(l.services, func(v virtualService) bool { return v.prompt })))
+}
+
+// restartPatiently does the same, but is content with a restart that only the ways which ask bear: the patience of
+// landmark-watch cannot be set, and a slow machine exceeds it every time.
+func (l *laboratory) restartPatiently() error { return l.restartUntil(l.pace.Bearable(false)) }
+
+func (l *laboratory) restartUntil(bearable time.Duration) error {
 	for range maxRestarts {
 		began := l.journal.Now()
 		err := l.play(
@@ -71,7 +98,7 @@ func (l *laboratory) restartSidecar() error {
 		took := l.journal.Now() - began
 		err = l.play(
 			// Longer than the retries: had they not been enough, the server would be taken out by then.
-			l.linger(journal.Patience+time.Second),
+			l.linger(l.pace.Patience+time.Second),
 			l.awaitIn(all),
 			l.mark(journal.Rest))
 		if err != nil || took < bearable {
@@ -87,7 +114,7 @@ func (l *laboratory) restartWatch() error {
 		l.step(journal.WatchKilled, l.killWatchers),
 		l.linger(settled),
 		l.step(journal.WatchStarted, l.startWatchers),
-		l.linger(journal.Patience+time.Second),
+		l.linger(l.pace.Patience+time.Second),
 		l.mark(journal.Rest))
 }
 

@@ -10,9 +10,9 @@ import (
 	"github.com/landmark-health/landmark/test/lab/journal"
 )
 
-// patience is how long a scenario waits for any one thing: longer than keepalived takes at its own times, and far longer
-// than all else does on a machine with other work to do.
-const patience = 150 * time.Second
+// vain is for how many times the checkers' patience a scenario waits for any one thing: longer than keepalived takes at its
+// own times, and far longer than all else does on a machine with other work to do.
+const vain = 38
 
 // laboratory is the network with everything in it that every scenario has: a director, two real servers with an EPG
 // server and a sidecar each, and a client for each virtual service. Which programs run on the director is the scenario's.
@@ -20,11 +20,13 @@ type laboratory struct {
 	ctx      context.Context // the scenario's; cancelled with a cause when a watcher fails
 	fail     context.CancelCauseFunc
 	journal  *journal.Writer
+	pace     journal.Pace
 	programs string // the directory of the programs under test
 
 	director namespace
 	rs1, rs2 *realServer
 	services []virtualService
+	clients  []*client
 	table    *table
 	ipvs     *ipvs
 
@@ -34,16 +36,22 @@ type laboratory struct {
 
 // openLaboratory builds the network, starts the real servers' programs and begins to watch the director's table.
 func openLaboratory(ctx context.Context, j *journal.Writer, programs string, services []virtualService) (*laboratory, error) {
+	pace, err := measurePace(j, programs, fromEnvironment("LAB_FACTOR", 1))
+	if err != nil {
+		return nil, err
+	}
 	l := &laboratory{
 		journal:  j,
+		pace:     pace,
 		programs: programs,
 		director: directorName,
-		rs1:      &realServer{namespace: "rs1", address: "198.51.100.11", programs: programs},
-		rs2:      &realServer{namespace: "rs2", address: "198.51.100.12", programs: programs},
+		rs1:      &realServer{namespace: "rs1", address: "198.51.100.11", programs: programs, within: pace.Within},
+		rs2:      &realServer{namespace: "rs2", address: "198.51.100.12", programs: programs, within: pace.Within},
 		services: services,
 		table:    &table{journal: j, weights: map[string]map[string]int{}},
 	}
 	l.ctx, l.fail = context.WithCancelCause(ctx)
+	l.background(func(ctx context.Context) error { return watchPulse(ctx, j) })
 	if err := buildNetwork(l.hosts()); err != nil {
 		return nil, fmt.Errorf("building the network: %w", err)
 	}
@@ -154,7 +162,8 @@ func (l *laboratory) mark(name string) act {
 // startClients lets a client of every service ask from now on.
 func (l *laboratory) startClients() error {
 	for _, v := range l.services {
-		c := &client{service: v, journal: l.journal}
+		c := &client{service: v, journal: l.journal, limit: l.pace.Patience}
+		l.clients = append(l.clients, c)
 		l.background(c.run)
 	}
 	return nil
@@ -164,8 +173,8 @@ func (l *laboratory) startClients() error {
 func (l *laboratory) awaitSidecar(s *realServer) act {
 	return func() error {
 		return l.until("the sidecar of "+string(s.namespace)+" to say serving", func() bool {
-			serving, err := s.askSidecar(3 * time.Second)
-			return err == nil && serving
+			says, err := s.askSidecar(l.pace.Patience)
+			return err == nil && says == journal.Serving
 		})
 	}
 }
@@ -200,6 +209,18 @@ func (l *laboratory) awaitWeights(description string, kind func(way) bool, good 
 	}
 }
 
+// awaitClients waits until every client has had an answer, or given up, to a request that it began from now on.
+func (l *laboratory) awaitClients() error {
+	since := l.journal.Now()
+	for _, c := range l.clients {
+		err := l.until("a client of "+c.service.name+" to have asked", func() bool { return c.ended.Load() > int64(since) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // linger lets everything run on for d.
 func (l *laboratory) linger(d time.Duration) act {
 	return func() error {
@@ -214,6 +235,7 @@ func (l *laboratory) linger(d time.Duration) act {
 
 // until waits for the condition, which is described for the error of having waited in vain.
 func (l *laboratory) until(description string, condition func() bool) error {
+	patience := vain * l.pace.Patience
 	ctx, cancel := context.WithTimeoutCause(l.ctx, patience, fmt.Errorf("it took longer than %v", patience))
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)

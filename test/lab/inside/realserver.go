@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/landmark-health/landmark/test/lab/journal"
 )
@@ -26,6 +27,7 @@ type realServer struct {
 	namespace
 	address  string
 	programs string // the directory of the programs under test
+	within   time.Duration
 	epgd     *process
 	sidecar  *process
 }
@@ -54,7 +56,7 @@ func (s *realServer) startSidecar() (err error) {
 func (s *realServer) startProgram() (err error) {
 	s.epgd, err = s.start(string(s.namespace)+"-epgd", nil,
 		s.program("epgd"), "-listen", fmt.Sprintf("0.0.0.0:%d", epgPort),
-		"-agent-socket", s.agentSocket(), "-service", "epg", "-instance", string(s.namespace), "-within", journal.Within.String())
+		"-agent-socket", s.agentSocket(), "-service", "epg", "-instance", string(s.namespace), "-within", s.within.String())
 	return err
 }
 

@@ -65,6 +65,18 @@ var scenarios = map[string]scenario{
 		},
 		events: life,
 	},
+	"short": sideBySide{
+		ways: []way{
+			{name: journal.UDP, start: keepalivedChecks("-check", "udp", "-interval", "250ms")},
+			{name: journal.File, start: keepalivedChecks("-check", "file"), prompt: true},
+			{name: journal.TCP, start: keepalivedConnects("  delay_loop 1\n", "      connect_timeout 1\n      retry 1\n      delay_before_retry 0.1\n"), blind: true},
+		},
+		events: func(l *laboratory) []act {
+			l.watchSidecar(l.rs1)
+			l.watchSidecar(l.rs2)
+			return []act{l.wedgeUnderControl, l.killAndStart, l.drainAndResume, l.restartPatiently}
+		},
+	},
 	"defaults": sideBySide{
 		ways: []way{
 			{name: journal.TCPDefaults, start: keepalivedConnects("", ""), blind: true},

@@ -4,8 +4,7 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
-
-	"github.com/landmark-health/landmark/test/lab/journal"
+	"time"
 )
 
 // snippet is what `landmark snippet` prints for a program that is to balance the service: no way here is checked otherwise
@@ -15,12 +14,12 @@ func (l *laboratory) snippet(program string, v virtualService, arguments ...stri
 	for _, s := range l.servers() {
 		addresses = append(addresses, s.address)
 	}
-	return printSnippet(l.program("landmark"), program, v.addrPort().String(), addresses, arguments...)
+	return printSnippet(l.program("landmark"), l.pace.Patience, program, v.addrPort().String(), addresses, arguments...)
 }
 
 // printSnippet runs landmark to print a snippet for real servers at the addresses.
-func printSnippet(landmark, program, virtual string, addresses []string, arguments ...string) (string, error) {
-	arguments = append([]string{"snippet", program, "-service", "epg", "-virtual", virtual, "-patience", journal.Patience.String()}, arguments...)
+func printSnippet(landmark string, patience time.Duration, program, virtual string, addresses []string, arguments ...string) (string, error) {
+	arguments = append([]string{"snippet", program, "-service", "epg", "-virtual", virtual, "-patience", patience.String()}, arguments...)
 	for _, a := range addresses {
 		arguments = append(arguments, "-real", fmt.Sprintf("%s:%d", a, epgPort))
 	}

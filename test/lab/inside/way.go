@@ -29,7 +29,7 @@ func (w way) crowd() int {
 	if w.crowded {
 		return fromEnvironment("LAB_CROWD", 1000)
 	}
-	return fewConnections
+	return min(fewConnections, fromEnvironment("LAB_CROWD", fewConnections))
 }
 
 // starter starts what balances the service in one way.

@@ -60,8 +60,32 @@ type Cost struct {
 	Checks  int // how many checks were made, or answers pushed, in Elapsed
 }
 
+// A Pace is how fast the machine proved to be when it had booted, and the times that were derived from it.
+type Pace struct {
+	Start    time.Duration // the longest start of a process
+	Delay    time.Duration // the longest scheduling delay meanwhile
+	Patience time.Duration // for how long checkers retry
+	Within   time.Duration // for how long a main loop may leave its command unanswered
+}
+
+// A Gap is a time in which the machine ran nothing, not even its most urgent thread: the host gave it no processor.
+type Gap struct{ At, For time.Duration }
+
+// A Verdict is a change in what the sidecar of a real server answers. Questions are put all the time, so each change lies
+// between two of them.
+type Verdict struct {
+	Server string
+	Says   string        // a cause of the protocol, Serving, or empty if there was no answer
+	Before time.Duration // when the last question was put that had the answer before
+	Asked  time.Duration // when the first question was put that had this answer
+	At     time.Duration // when it was answered
+}
+
 // line is one line of the journal; exactly one field is set.
 type line struct {
+	Pace    *Pace    `json:",omitempty"`
+	Gap     *Gap     `json:",omitempty"`
+	Verdict *Verdict `json:",omitempty"`
 	Step    *Step    `json:",omitempty"`
 	Table   *Table   `json:",omitempty"`
 	Request *Request `json:",omitempty"`
@@ -90,6 +114,15 @@ func (j *Writer) Now() time.Duration { return time.Since(j.began) }
 
 // Step writes that the named step was taken.
 func (j *Writer) Step(s Step) { j.write(line{Step: &s}) }
+
+// Pace writes how fast the machine is.
+func (j *Writer) Pace(p Pace) { j.write(line{Pace: &p}) }
+
+// Gap writes that the machine stood still.
+func (j *Writer) Gap(g Gap) { j.write(line{Gap: &g}) }
+
+// Verdict writes a change of what a sidecar answers.
+func (j *Writer) Verdict(v Verdict) { j.write(line{Verdict: &v}) }
 
 // Table writes a change of a director's table.
 func (j *Writer) Table(t Table) { j.write(line{Table: &t}) }
@@ -128,6 +161,9 @@ func (j *Writer) write(l line) {
 
 // Run is a journal that has been read back, each kind of line in the order it was written.
 type Run struct {
+	Pace     Pace
+	Gaps     []Gap
+	Verdicts []Verdict
 	Steps    []Step
 	Tables   []Table
 	Requests []Request
@@ -157,6 +193,12 @@ func Read(r io.Reader) (Run, error) {
 		switch {
 		case l.Step != nil:
 			run.Steps = append(run.Steps, *l.Step)
+		case l.Pace != nil:
+			run.Pace = *l.Pace
+		case l.Gap != nil:
+			run.Gaps = append(run.Gaps, *l.Gap)
+		case l.Verdict != nil:
+			run.Verdicts = append(run.Verdicts, *l.Verdict)
 		case l.Table != nil:
 			run.Tables = append(run.Tables, *l.Table)
 		case l.Request != nil:

@@ -23,6 +23,9 @@ func TestReadBack(t *testing.T) {
 	j.Request(Request{Service: TCP, Start: time.Second, End: 2 * time.Second, OK: true})
 	j.Drain(Drain{Service: UDP, Established: 3, OnDrained: 2, Broken: 1})
 	j.Cost(Cost{Way: UDP, Targets: 200, CPU: time.Second, Checks: 5})
+	j.Pace(Pace{Start: time.Second, Patience: 12 * time.Second})
+	j.Gap(Gap{At: time.Second, For: 2 * time.Second})
+	j.Verdict(Verdict{Server: "rs1", Says: Stalled, Before: time.Second, Asked: 2 * time.Second, At: 3 * time.Second})
 	j.Failure(errors.New("it rained\nall day"))
 	if err := j.End(); err != nil {
 		t.Fatal(err)
@@ -37,6 +40,9 @@ func TestReadBack(t *testing.T) {
 		Requests: []Request{{Service: TCP, Start: time.Second, End: 2 * time.Second, OK: true}},
 		Drains:   []Drain{{Service: UDP, Established: 3, OnDrained: 2, Broken: 1}},
 		Costs:    []Cost{{Way: UDP, Targets: 200, CPU: time.Second, Checks: 5}},
+		Pace:     Pace{Start: time.Second, Patience: 12 * time.Second},
+		Gaps:     []Gap{{At: time.Second, For: 2 * time.Second}},
+		Verdicts: []Verdict{{Server: "rs1", Says: Stalled, Before: time.Second, Asked: 2 * time.Second, At: 3 * time.Second}},
 		Failure:  "it rained\nall day",
 	}
 	if !reflect.DeepEqual(got, want) {

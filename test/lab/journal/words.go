@@ -43,7 +43,7 @@ const (
 	Drained  = "service drained"
 	Resumed  = "service resumed"
 
-	// A restart of the sidecar is repeated until one was Bearable.
+	// A restart of the sidecar is repeated until one was short enough for the checkers' patience.
 	SidecarKilled  = "landmarkd killed"
 	SidecarStarted = "landmarkd started again"
 	SidecarServes  = "landmarkd says serving"
@@ -65,24 +65,34 @@ const (
 	Rest = "nothing more is done"
 )
 
-// Patience is how long ways that ask retry before they take a server out, counted from the first check that failed. It is
-// a second more than the snippets' own, for a program takes some two seconds to start here.
+// What the sidecar of a real server says.
+const (
+	Serving  = "serving"
+	Stalled  = "stalled"
+	Lost     = "lost"
+	Draining = "draining"
+)
+
+// Patience is for how long ways that ask retry before they take a server out, counted from the first check that failed,
+// on a machine that is fast enough for it. It is a second more than the snippets' own, for a program takes some two seconds
+// to start here.
 const Patience = 4 * time.Second
 
-// Silence is how long landmark-watch waits for a word.
+// Silence is for how long landmark-watch waits for an answer. It cannot be set.
 const Silence = 3 * time.Second
 
-// Bearable is how long a restart of a sidecar may take that must not cost its server the table in a way: as long as the way
-// waits, less the time after which whoever lost it asks again.
-func Bearable(prompt bool) time.Duration {
+// Bearable is for how long a sidecar may be away without the loss of its server's place in the table: as long as the way
+// waits, less the time after which a client that lost it asks again.
+func (p Pace) Bearable(prompt bool) time.Duration {
 	const again = 500 * time.Millisecond
 	if prompt {
 		return Silence - again
 	}
-	return Patience - again
+	return p.Patience - again
 }
 
-// Within is how long the EPG server's main loop may leave the get-state command unanswered.
+// Within is for how long the EPG server's main loop may leave the get-state command unanswered, on a machine that is fast
+// enough for it.
 const Within = time.Second
 
 // SlowStart is how long the weight of a server grows after it came back.
