@@ -9,27 +9,17 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // ReadKeys reads a key file. Each line is NUMBER:HEX, the key's number from 0 to
 // 4,294,967,295 and its secret of at least 16 bytes; blank lines, and lines that
-// begin with #, are skipped. There must be at least one key, no number may be
-// there twice, and no one but the owner may have any right to the file. The keys
-// come in the file's order: an asker uses the first. Errors name the line and the
-// remedy, and never show a secret.
+// begin with #, are skipped. There must be at least one key, and no number twice.
+// The file must belong to this process's user or to root, and give no rights to
+// anyone else. The keys come in the file's order: a client uses the first. Errors
+// name the line and the remedy, and never show a secret.
 func ReadKeys(path string) (Keys, error) {
-	// Looked at before it is opened: opening a pipe would wait for its writer.
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading keys: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("reading keys: %s is not a regular file", path)
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("reading keys: %s is open to others than its owner (mode %04o); run: chmod 600 %s", path, mode, path)
-	}
-	f, err := os.Open(path)
+	f, err := openKeys(path, os.Geteuid())
 	if err != nil {
 		return nil, fmt.Errorf("reading keys: %w", err)
 	}
@@ -39,6 +29,41 @@ func ReadKeys(path string) (Keys, error) {
 		return nil, fmt.Errorf("reading keys: %s: %w", path, err)
 	}
 	return keys, nil
+}
+
+// openKeys opens a file that only the user euid, or root, can have written. It
+// checks the open file, not the path, so that nobody can exchange the file between
+// the check and the reading.
+func openKeys(path string, euid int) (*os.File, error) {
+	// Without O_NONBLOCK, opening a pipe would wait for its writer.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		err = checkKeyFile(path, info, euid)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// checkKeyFile returns an error that says what to change if the keys in such a file
+// are not to be trusted.
+func checkKeyFile(path string, info os.FileInfo, euid int) error {
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a regular file", path)
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return fmt.Errorf("%s is open to others than its owner (mode %04o); run: chmod 600 %s", path, mode, path)
+	}
+	if file, ok := info.Sys().(*syscall.Stat_t); ok && file.Uid != 0 && int(file.Uid) != euid {
+		return fmt.Errorf("%s belongs to user %d, who can change the keys; run: chown %d %s", path, file.Uid, euid, path)
+	}
+	return nil
 }
 
 // parseKeys reads the lines of a key file.

@@ -1,6 +1,8 @@
 package sidecar
 
 import (
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -52,5 +54,18 @@ func TestSharesNeedDescriptors(t *testing.T) {
 		t.Error("landmarkd starts with too few descriptors")
 	} else if !strings.Contains(err.Error(), "only 39 files") || !strings.Contains(err.Error(), "needs 40") {
 		t.Error(err)
+	}
+}
+
+// An operator who sets a limit reads these numbers in the documentation.
+func TestDescriptorsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := strings.Join(strings.Fields(string(text)), " ")
+	want := fmt.Sprintf("landmarkd keeps %d for itself, and does not start with fewer than %d.", reserved, reserved+leastShared)
+	if !strings.Contains(words, want) {
+		t.Errorf("docs/operations.md does not say %q", want)
 	}
 }
