@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/landmark-health/landmark/agent/landmark"
 )
@@ -22,8 +24,8 @@ type Config struct {
 
 	// Instance tells the processes of one service apart: 1 to 128 bytes of
 	// printable ASCII. A process that starts with the name of another takes
-	// its place. Empty means the process's number; processes in different PID
-	// namespaces that share a sidecar need better names.
+	// its place. Empty means a name that no other process has, and that stays
+	// the same for the life of this one.
 	Instance string
 
 	// Landmarks is what is reported. Required.
@@ -54,7 +56,7 @@ const maxSocket = 107
 // field to mend.
 func (c Config) complete() (Config, error) {
 	if c.Instance == "" {
-		c.Instance = strconv.Itoa(os.Getpid())
+		c.Instance = processName()
 	}
 	if c.Socket == "" {
 		c.Socket = defaultSocket(os.Getenv, os.Geteuid())
@@ -77,6 +79,13 @@ func (c Config) complete() (Config, error) {
 	}
 	return c, nil
 }
+
+// processName returns the default instance name, as 4711-K7QXA2MB. The process
+// number is for people. It is not unique: processes in different PID namespaces
+// that share a sidecar, and even a host name, may all be number 1.
+var processName = sync.OnceValue(func() string {
+	return strconv.Itoa(os.Getpid()) + "-" + rand.Text()[:8]
+})
 
 func checkService(name string) error {
 	switch {

@@ -65,8 +65,11 @@ func TestConfigDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := strconv.Itoa(os.Getpid()); cfg.Instance != want {
-		t.Errorf("Instance = %q, want the process's number %s", cfg.Instance, want)
+	if want := strconv.Itoa(os.Getpid()) + "-"; !strings.HasPrefix(cfg.Instance, want) || checkInstance(cfg.Instance) != nil {
+		t.Errorf("Instance = %q, want %s and what makes it unique", cfg.Instance, want)
+	}
+	if again, err := (Config{Service: "epg", Landmarks: new(landmark.Set)}).complete(); err != nil || again.Instance != cfg.Instance {
+		t.Errorf("then Instance = %q, %v; want %q as before", again.Instance, err, cfg.Instance)
 	}
 	if cfg.Socket != "/from/environment.sock" {
 		t.Errorf("Socket = %q, want $LANDMARK_SOCKET", cfg.Socket)
