@@ -51,6 +51,7 @@ type listener struct {
 	cookie uint64 // no two sockets of a boot have the same
 	at     netip.Addr
 	v6only bool
+	device int // index of the interface or VRF that it is bound to, 0 = none
 	queue  int // connections that wait to be accepted
 }
 
@@ -73,6 +74,7 @@ func (l *listener) takes(a netip.Addr) bool {
 type connection struct {
 	cookie uint64
 	to     netip.Addr
+	device int           // that of the socket that it came to
 	age    time.Duration // since it was made
 }
 
@@ -85,6 +87,11 @@ func listeners(n *netlink, port uint16) (all []listener, err error) {
 				return
 			}
 			l := listener{family: family, at: source(family, m), cookie: native.Uint64(m[44:]), queue: int(native.Uint32(m[56:]))}
+			// The kernel binds every socket at a link-local address to its
+			// interface (net/ipv6/af_inet6.c, __inet6_bind): there the address says it all.
+			if l.at.Is4() || !l.at.IsLinkLocalUnicast() {
+				l.device = int(native.Uint32(m[40:]))
+			}
 			for kind, value := range attributes(m[sizeOfMessage:]) {
 				if kind == v6only && len(value) > 0 {
 					l.v6only = value[0] != 0
@@ -106,7 +113,7 @@ func connections(n *netlink, family uint8, port uint16) (all []connection, err e
 		if len(m) < sizeOfMessage || binary.BigEndian.Uint16(m[4:]) != port || native.Uint32(m[68:]) != 0 {
 			return
 		}
-		c := connection{cookie: native.Uint64(m[44:]), to: source(family, m)}
+		c := connection{cookie: native.Uint64(m[44:]), to: source(family, m), device: int(native.Uint32(m[40:]))}
 		for kind, value := range attributes(m[sizeOfMessage:]) {
 			if kind == info && len(value) >= lastSent+4 {
 				c.age = time.Duration(native.Uint32(value[lastSent:])) * time.Millisecond

@@ -100,15 +100,34 @@ func (v *view) seeListening(l *registry.HostLandmark) (why string, err error) {
 	if err != nil || len(heard(all, at.Addr())) > 0 {
 		return "", err
 	}
-	return silence(all, at), nil
+	return v.silence(all, at), nil
 }
 
-// silence says that nobody listens, and where somebody does instead.
-func silence(all []listener, at netip.AddrPort) string {
-	if len(all) == 0 {
-		return "nothing listens on " + place(at)
+// silence says that nothing listens at the place, and where something does instead.
+func (v *view) silence(all []listener, at netip.AddrPort) string {
+	why := "nothing listens on " + place(at)
+	for i := range all {
+		if l := &all[i]; l.device != 0 && (!at.Addr().IsValid() || l.takes(at.Addr())) {
+			return fmt.Sprintf("%s, only a socket bound to device %s (SO_BINDTODEVICE): bind it to none", why, v.device(l.device))
+		}
 	}
-	return fmt.Sprintf("nothing listens on %s, only at %s", place(at), all[0].at)
+	if len(all) > 0 {
+		why += fmt.Sprintf(", only at %s", all[0].at)
+	}
+	return why
+}
+
+// device is the name of the interface of that index.
+func (v *view) device(index int) string {
+	interfaces, err := v.links.get(func() ([]link, error) { return links(v.route) })
+	if err == nil {
+		for i := range interfaces {
+			if interfaces[i].index == index {
+				return interfaces[i].name
+			}
+		}
+	}
+	return fmt.Sprint("number ", index)
 }
 
 func (v *view) seeQueue(l *registry.HostLandmark) (registry.Fact, error) {
@@ -118,7 +137,7 @@ func (v *view) seeQueue(l *registry.HostLandmark) (registry.Fact, error) {
 	}
 	if len(sockets) == 0 {
 		all, _ := v.on(l.Port.Port())
-		return registry.Fact{Reached: true, Blind: true, Why: silence(all, l.Port)}, nil // no queue, and no hang
+		return registry.Fact{Reached: true, Blind: true, Why: v.silence(all, l.Port)}, nil // no queue, and no hang
 	}
 	fact, q := registry.Fact{Reached: true}, v.queues[l.Port]
 	if since, waits := q.since(); waits {
@@ -144,7 +163,7 @@ func (v *view) count(at netip.AddrPort) ([]listener, error) {
 		if err != nil {
 			return nil, err
 		}
-		sockets, q := heard(all, at.Addr()), v.queues[at]
+		sockets, q := queued(all, at.Addr()), v.queues[at]
 		q.turn()
 		q.count(sockets, v.now())
 		if q.doubtful(v.now()) {
@@ -170,7 +189,7 @@ func (v *view) lookInto(at netip.AddrPort, q *queue) error {
 		if err != nil {
 			return remedy("the listening sockets of this host", err)
 		}
-		q.count(heard(all, at.Addr()), v.now())
+		q.count(queued(all, at.Addr()), v.now())
 		after, err := v.waiting(at)
 		if err != nil {
 			return err
@@ -207,7 +226,7 @@ func (v *view) waiting(at netip.AddrPort) ([]connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	sockets := heard(all, at.Addr())
+	sockets := queued(all, at.Addr())
 	var found []connection
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		if !slices.ContainsFunc(sockets, func(l listener) bool { return l.family == family && l.queue > 0 }) {
@@ -220,7 +239,7 @@ func (v *view) waiting(at netip.AddrPort) ([]connection, error) {
 		found = append(found, all...)
 	}
 	return slices.DeleteFunc(found, func(c connection) bool {
-		own := heard(all, c.to)
+		own := receivers(all, c)
 		return !slices.ContainsFunc(sockets, func(l listener) bool {
 			return slices.ContainsFunc(own, func(o listener) bool { return o.cookie == l.cookie })
 		})
@@ -229,17 +248,16 @@ func (v *view) waiting(at netip.AddrPort) ([]connection, error) {
 
 // heard are those of the sockets that connections to the address come to: all
 // of them if it is not valid; the one of that very address goes before those of
-// every address.
+// every address. A socket that is bound to a device is not among them, for
+// connections through every other device pass it by.
 func heard(sockets []listener, a netip.Addr) []listener {
-	if !a.IsValid() {
-		return sockets
-	}
 	var own, every []listener
 	for _, l := range sockets {
 		switch {
+		case l.device != 0:
 		case l.at == a:
 			own = append(own, l)
-		case l.takes(a):
+		case !a.IsValid() || l.takes(a):
 			every = append(every, l)
 		}
 	}
@@ -247,6 +265,36 @@ func heard(sockets []listener, a netip.Addr) []listener {
 		return own
 	}
 	return every
+}
+
+// queued are the sockets in whose queues connections to the address wait: where
+// any are heard, those, and those that take connections through one device.
+func queued(sockets []listener, a netip.Addr) []listener {
+	all := heard(sockets, a)
+	if len(all) == 0 {
+		return nil
+	}
+	for _, l := range sockets {
+		if l.device != 0 && (!a.IsValid() || l.takes(a)) {
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+// receivers are the sockets that the connection can have come to. One that came
+// to a socket bound to a device is bound to it as well.
+func receivers(sockets []listener, c connection) []listener {
+	var bound []listener
+	for _, l := range sockets {
+		if l.device != 0 && l.device == c.device && l.takes(c.to) {
+			bound = append(bound, l)
+		}
+	}
+	if len(bound) > 0 {
+		return bound
+	}
+	return heard(sockets, c.to)
 }
 
 // place is a place where a program listens, as it is told.
