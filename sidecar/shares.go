@@ -2,6 +2,7 @@ package sidecar
 
 import (
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,6 +17,10 @@ const (
 	// operatorsPerUser how many of one user but root and landmarkd's own.
 	operators        = 8
 	operatorsPerUser = 2
+	// keepAgents protects the connection of a program that has reported within
+	// this time, which is several reports of the slowest program, from newcomers
+	// of its own user.
+	keepAgents = 2 * time.Second
 	// leastShared is how many there must be to share: two of the smallest
 	// share, so that one client cannot take it all.
 	leastShared = 8

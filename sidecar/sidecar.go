@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -96,9 +97,11 @@ func (s *Sidecar) bindAgents(c Config, services *registry.Registry) error {
 	}
 	s.bound = append(s.bound, l)
 	s.listens = append(s.listens, "agents", c.AgentSocket)
-	server := stream.New(services, s.shares.user, c.Logger)
+	server := stream.New(services, c.Logger)
 	s.readEmpty = server.ReadEmpty
-	agents := s.limit(l, s.shares.agents, "agents")
+	quota := s.byUser(s.shares.agents, "agents")
+	quota.PerClient, quota.Keep = s.shares.user, keepAgents
+	agents := socket.Divide(l, quota)
 	s.intake = append(s.intake, func(ctx context.Context) error { return server.Run(ctx, agents) })
 	return nil
 }
@@ -113,10 +116,9 @@ func (s *Sidecar) bindAdmin(c Config, services *registry.Registry) error {
 	}
 	s.bound = append(s.bound, l)
 	s.listens = append(s.listens, "operators", c.AdminSocket)
-	fair := socket.LimitUsers(l, operatorsPerUser, func(uid uint32) {
-		s.refusals.Log(fmt.Sprintf("operators of uid %d", uid), operatorsPerUser)
-	})
-	server, calls := admin.New(services, c.Logger), s.limit(fair, operators, "operators")
+	quota := s.byUser(operators, "operators")
+	quota.PerClient = operatorsPerUser
+	server, calls := admin.New(services, c.Logger), socket.Divide(l, quota)
 	s.intake = append(s.intake, func(ctx context.Context) error { return server.Run(ctx, calls) })
 	return nil
 }
@@ -127,8 +129,8 @@ func (s *Sidecar) bindMonitor(c Config, services *registry.Registry) error {
 	}
 	server, err := monitor.New(monitor.Config{
 		Address: c.Monitor,
-		Limit: func(l net.Listener, refused func()) net.Listener {
-			return socket.Limit(l, s.shares.monitor, refused)
+		Limit: func(l net.Listener, closed func()) net.Listener {
+			return socket.Divide(l, socket.QuotaByAddress(s.shares.monitor, func(netip.Prefix) { closed() }))
 		},
 		Keys:   c.MonitorKeys,
 		Source: services,
@@ -154,7 +156,7 @@ func (s *Sidecar) bindLine(c Config, services *registry.Registry) error {
 	}
 	s.bound = append(s.bound, l)
 	s.listens = append(s.listens, "line", l.Addr().String())
-	server, clients := line.New(services, s.askers), s.limit(l, s.shares.line, "line clients")
+	server, clients := line.New(services, s.askers), socket.Divide(l, s.byAddress(s.shares.line, "line clients"))
 	s.frontEnds = append(s.frontEnds, func(ctx context.Context) error { return server.Run(ctx, clients) })
 	return nil
 }
@@ -169,17 +171,32 @@ func (s *Sidecar) bindGRPC(c Config, services *registry.Registry) error {
 	}
 	s.bound = append(s.bound, l)
 	s.listens = append(s.listens, "grpc", l.Addr().String())
-	server, clients := grpcserver.New(), s.limit(l, s.shares.grpc, "gRPC clients")
+	server, clients := grpcserver.New(), s.divideGRPC(l)
 	grpchealth.Register(server, services, s.askers)
 	grpcstatus.Register(server, services, s.askers)
 	s.frontEnds = append(s.frontEnds, func(ctx context.Context) error { return server.Run(ctx, clients) })
 	return nil
 }
 
-// limit bounds the connections of the listener, and has the log told of
-// whose were refused.
-func (s *Sidecar) limit(l net.Listener, n int, of string) net.Listener {
-	return socket.Limit(l, n, func() { s.refusals.Log(of, n) })
+func (s *Sidecar) divideGRPC(l net.Listener) net.Listener {
+	const clients = "gRPC clients"
+	if l.Addr().Network() == "unix" {
+		return socket.Divide(l, s.byUser(s.shares.grpc, clients))
+	}
+	return socket.Divide(l, s.byAddress(s.shares.grpc, clients))
+}
+
+// byUser divides n connections among users, and logs when some are closed
+// because there are too many.
+func (s *Sidecar) byUser(n int, of string) socket.Quota[uint32] {
+	return socket.QuotaByUser(n, func(uid uint32) { s.refusals.Log(fmt.Sprintf("%s of uid %d", of, uid), n) })
+}
+
+// byAddress divides n connections among addresses, and logs when some are closed
+// because there are too many. The log does not name the addresses, of which one
+// host may have very many.
+func (s *Sidecar) byAddress(n int, of string) socket.Quota[netip.Prefix] {
+	return socket.QuotaByAddress(n, func(netip.Prefix) { s.refusals.Log(of, n) })
 }
 
 func listenGRPC(address string) (net.Listener, error) {

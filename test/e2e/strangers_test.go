@@ -79,20 +79,21 @@ func newPoorHouse(t *testing.T) *house {
 	return h
 }
 
-// However many connections strangers open to one listener, the others have
-// theirs, and a program that starts again is found to serve.
+// However many silent connections strangers open to a listener, all listeners
+// answer a new client, and a program that starts again is found to serve.
 func TestStrangersTakeNoDescriptors(t *testing.T) {
 	udp, tcp := lmpAsker("udp", 0), lmpAsker("tcp", 0)
 	newGRPC := func(h *house, service string) string { return grpcClient(t, h)(h, service) } // by a connection of its own
+	all := map[string]asker{"UDP": udp, "TCP": tcp, "gRPC": newGRPC, "line": checkLine}
 	for _, tt := range []struct {
 		crowded []string
 		left    map[string]asker // who is answered still
 	}{
-		{[]string{"agents"}, map[string]asker{"UDP": udp, "TCP": tcp, "gRPC": newGRPC, "line": checkLine}},
-		{[]string{"monitor"}, map[string]asker{"UDP": udp, "gRPC": newGRPC, "line": checkLine}},
-		{[]string{"gRPC"}, map[string]asker{"UDP": udp, "TCP": tcp, "line": checkLine}},
-		{[]string{"line"}, map[string]asker{"UDP": udp, "TCP": tcp, "gRPC": newGRPC}},
-		{[]string{"agents", "monitor", "gRPC", "line"}, map[string]asker{"UDP": udp}},
+		{[]string{"agents"}, all},
+		{[]string{"monitor"}, all},
+		{[]string{"gRPC"}, all},
+		{[]string{"line"}, all},
+		{[]string{"agents", "monitor", "gRPC", "line"}, all},
 	} {
 		t.Run(strings.Join(tt.crowded, ","), func(t *testing.T) {
 			h := newPoorHouse(t)

@@ -59,7 +59,8 @@ var rooms = []room{
 	{path: "sidecar/internal/frontend/grpcstatus", imports: []string{
 		"sidecar/internal/registry", "sidecar/internal/judge", "sidecar/internal/askers", status, report}},
 	{path: "sidecar/internal/frontend/*", imports: []string{
-		"sidecar/internal/registry", "sidecar/internal/judge", "sidecar/internal/askers", "sidecar/internal/streams", "lmp"}},
+		"sidecar/internal/registry", "sidecar/internal/judge", "sidecar/internal/askers", "sidecar/internal/streams",
+		"sidecar/internal/socket", "lmp"}},
 	{path: "sidecar/sockets", imports: []string{"sidecar/internal/socket"}, noGRPC: true},
 	{path: "sidecar/names", imports: []string{"sidecar/internal/registry"}, noGRPC: true},
 	{path: "sidecar", imports: []string{"sidecar/internal/...", "sidecar/sockets", "lmp"}},

@@ -26,6 +26,15 @@ func Of(ctx context.Context) (socket.Peer, bool) {
 	return info.Peer, ok
 }
 
+// Prove marks the connection of ctx's call as socket.Prove does.
+func Prove(ctx context.Context) {
+	if p, _ := peer.FromContext(ctx); p != nil {
+		if info, ok := p.AuthInfo.(AuthInfo); ok {
+			socket.Prove(info.conn)
+		}
+	}
+}
+
 // protocol is what gRPC is told that a connection is secured by.
 const protocol = "SO_PEERCRED"
 
@@ -35,6 +44,7 @@ type transport struct{}
 type AuthInfo struct {
 	credentials.CommonAuthInfo
 	Peer socket.Peer
+	conn net.Conn
 }
 
 // AuthType returns the name of the means by which it was learned.
@@ -50,7 +60,7 @@ func (transport) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo,
 		return nil, nil, err
 	}
 	level := credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity}
-	return conn, AuthInfo{level, p}, nil
+	return conn, AuthInfo{level, p, conn}, nil
 }
 
 func (transport) ClientHandshake(context.Context, string, net.Conn) (net.Conn, credentials.AuthInfo, error) {

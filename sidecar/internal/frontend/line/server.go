@@ -8,6 +8,7 @@ import (
 
 	"github.com/landmark-health/landmark/sidecar/internal/askers"
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
+	"github.com/landmark-health/landmark/sidecar/internal/socket"
 	"github.com/landmark-health/landmark/sidecar/internal/streams"
 )
 
@@ -60,6 +61,7 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 		if err != nil {
 			return
 		}
+		socket.Prove(conn)
 		answer, err := s.answer(ctx, line, asker)
 		if err != nil || streams.Write(ctx, conn, []byte(answer)) != nil {
 			return

@@ -36,8 +36,9 @@ type Askers interface {
 type Config struct {
 	Address string // HOST:PORT to listen on, UDP and TCP alike
 	// Limit bounds the TCP connections: it returns a listener that closes
-	// what comes beyond, and calls refused for each. nil = there is no bound.
-	Limit  func(l net.Listener, refused func()) net.Listener
+	// those that are too many, and calls closed for each. nil = there is no
+	// bound.
+	Limit  func(l net.Listener, closed func()) net.Listener
 	Keys   lmp.Keys     // who may ask; empty = everyone, unsigned
 	Source Source       // what is told
 	Askers Askers       // to whom

@@ -9,6 +9,7 @@ import (
 	"github.com/landmark-health/landmark/lmp"
 	"github.com/landmark-health/landmark/sidecar/internal/askers"
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
+	"github.com/landmark-health/landmark/sidecar/internal/socket"
 	"github.com/landmark-health/landmark/sidecar/internal/streams"
 )
 
@@ -39,6 +40,7 @@ func (s *Server) serveStream(ctx context.Context, conn net.Conn) {
 			s.refuseStream(err)
 			break
 		}
+		socket.Prove(conn)
 		if q.Kind == lmp.KindWatch {
 			if err := s.watch(ctx, conn, frames, q, key, &out); err != nil {
 				s.refuseStream(err)

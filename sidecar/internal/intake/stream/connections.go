@@ -78,6 +78,9 @@ func (c *connections) readEmpty() bool {
 	return true
 }
 
+// NetConn returns the connection below, as a tls.Conn does.
+func (conn *connection) NetConn() net.Conn { return conn.Conn }
+
 // SyscallConn implements syscall.Conn.
 func (conn *connection) SyscallConn() (syscall.RawConn, error) { return conn.raw, nil }
 

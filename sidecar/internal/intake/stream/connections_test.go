@@ -35,7 +35,7 @@ func pair(t testing.TB, all *connections) (taken *connection, agent net.Conn) {
 }
 
 func TestReadEmpty(t *testing.T) {
-	s := New(registry.New(registry.NewClock(), 0), 1, slog.New(slog.DiscardHandler))
+	s := New(registry.New(registry.NewClock(), 0), slog.New(slog.DiscardHandler))
 	empty := func(want bool, when string) {
 		t.Helper()
 		if got := s.ReadEmpty(); got != want {

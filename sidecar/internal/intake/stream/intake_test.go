@@ -24,9 +24,6 @@ import (
 // patience is how long a test waits for what must come.
 const patience = 10 * time.Second
 
-// maxOfOthers is how many connections a user other than this test's may have.
-const maxOfOthers = 3
-
 // longAgo is the age of an answer of a main loop that was not asked since, in
 // microseconds.
 const longAgo = 10_000_000
@@ -56,7 +53,7 @@ func newSidecar(t *testing.T) *sidecar {
 	go clock.Run(t.Context(), readAll)
 	services := registry.New(clock, 0)
 	s := &sidecar{
-		t: t, registry: services, server: New(services, maxOfOthers, slog.New(slog.DiscardHandler)),
+		t: t, registry: services, server: New(services, slog.New(slog.DiscardHandler)),
 		path: filepath.Join(dir, "agent.sock"),
 	}
 	l, err := socket.Listen(s.path)

@@ -14,7 +14,6 @@ import (
 	intakev1 "github.com/landmark-health/landmark/proto/gen/landmark/intake/v1"
 	"github.com/landmark-health/landmark/sidecar/internal/peercred"
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
-	"github.com/landmark-health/landmark/sidecar/internal/socket"
 )
 
 const (
@@ -48,15 +47,13 @@ type Server struct {
 	intakev1.UnimplementedIntakeServiceServer
 	registry    *registry.Registry
 	logger      *slog.Logger
-	perUser     int // connections
 	connections *connections
 	stopping    atomic.Bool
 }
 
-// New returns a server that feeds the registry. Each user has perUser
-// connections at most, but for root and the user that landmarkd runs as.
-func New(r *registry.Registry, perUser int, logger *slog.Logger) *Server {
-	return &Server{registry: r, logger: logger, perUser: perUser, connections: newConnections(r)}
+// New returns a server that feeds the registry.
+func New(r *registry.Registry, logger *slog.Logger) *Server {
+	return &Server{registry: r, logger: logger, connections: newConnections(r)}
 }
 
 // Run takes streams from the listener until ctx is done, then ends them and
@@ -68,11 +65,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 		s.stopping.Store(true)
 		server.Stop()
 	})()
-	refusals := socket.NewRefusals(s.logger)
-	fair := socket.LimitUsers(l, s.perUser, func(uid uint32) {
-		refusals.Log(fmt.Sprintf("agents of uid %d", uid), s.perUser)
-	})
-	if err := server.Serve(&listener{fair, s.connections, s.logger}); err != nil && ctx.Err() == nil {
+	if err := server.Serve(&listener{l, s.connections, s.logger}); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("taking agents' reports: %w", err)
 	}
 	return nil

@@ -217,7 +217,7 @@ func TestStuckStreamEnds(t *testing.T) {
 				s := &stuckStream{ctx: ctx, in: make(chan *reportv1.StreamRequest)}
 				returned := make(chan error, 1)
 				go func() {
-					err := New(r, 1, slog.New(slog.DiscardHandler)).Stream(s)
+					err := New(r, slog.New(slog.DiscardHandler)).Stream(s)
 					cancel() // as gRPC does
 					returned <- err
 				}()
@@ -306,7 +306,7 @@ func TestListenerThatFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close()
-	if err := New(nil, 1, nil).Run(t.Context(), l); !errors.Is(err, net.ErrClosed) {
+	if err := New(nil, nil).Run(t.Context(), l); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Run returned %v", err)
 	}
 }
@@ -320,7 +320,7 @@ func TestStoppedBeforeItRuns(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := New(nil, 1, nil).Run(ctx, l); err != nil {
+	if err := New(nil, nil).Run(ctx, l); err != nil {
 		t.Errorf("Run returned %v", err)
 	}
 	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {

@@ -27,7 +27,7 @@ func inBubble(t *testing.T, test func(t *testing.T, dial func(context.Context, s
 	synctest.Test(t, func(t *testing.T) {
 		l := bufconn.Listen(64 << 10)
 		server := grpc.NewServer(append(options(), grpc.Creds(insecure.NewCredentials()))...)
-		intakev1.RegisterIntakeServiceServer(server, New(registry.New(registry.NewClock(), 0), 1, slog.New(slog.DiscardHandler)))
+		intakev1.RegisterIntakeServiceServer(server, New(registry.New(registry.NewClock(), 0), slog.New(slog.DiscardHandler)))
 		served := make(chan error)
 		go func() { served <- server.Serve(l) }()
 		test(t, func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) })
@@ -122,7 +122,7 @@ func TestOnlyUnixSocketsAreTaken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run(t, New(nil, 1, slog.New(slog.DiscardHandler)), l)
+	run(t, New(registry.New(registry.NewClock(), 0), slog.New(slog.DiscardHandler)), l)
 	conn, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,259 @@
+package socket
+
+import (
+	"container/heap"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// slots are the open connections of a divided listener, by client.
+type slots[K comparable] struct {
+	mu      sync.Mutex // guards what follows
+	taken   int
+	clients map[K]*client[K]
+	// byCount has the clients, but for the privileged, in the order in which a
+	// newcomer displaces their connections.
+	byCount clientHeap[K]
+}
+
+// client is one client's connections, the idlest first. It is a heap by what
+// was known of each connection when it was last looked at.
+type client[K comparable] struct {
+	key        K
+	privileged bool
+	index      int // in byCount
+	conns      connHeap
+}
+
+func newSlots[K comparable]() *slots[K] {
+	return &slots[K]{clients: make(map[K]*client[K])}
+}
+
+// enter gives conn a slot. If there is none, it returns the connection that must
+// be closed first, and its client. It is not ok if no connection must make way
+// for conn.
+func (s *slots[K]) enter(conn *slotted, key K, q *Quota[K]) (displaced *slotted, from K, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	own := s.clients[key]
+	privileged := q.Privileged != nil && q.Privileged(key)
+	var victim *client[K]
+	switch {
+	case own != nil && !privileged && len(own.conns) >= q.PerClient:
+		victim = own
+	case s.taken >= q.Limit:
+		victim = s.greediest(own, privileged)
+	default:
+		s.add(conn, key, own, privileged)
+		return nil, key, true
+	}
+	if victim == nil {
+		return nil, key, false
+	}
+	idlest := s.idlest(victim)
+	if victim == own && q.Keep > 0 && idlest.known.proven && conn.since()-idlest.known.used < q.Keep {
+		return nil, key, false
+	}
+	return idlest, victim.key, true
+}
+
+// greediest returns the client whose connection makes way for one more of own's,
+// which is nil for a client that has none yet; nil if there is no such client.
+func (s *slots[K]) greediest(own *client[K], privileged bool) *client[K] {
+	if len(s.byCount) == 0 {
+		return own
+	}
+	first := s.byCount[0]
+	// The idlest of the first may have been used since; then another client
+	// that has as many may come before it.
+	for s.idlest(first); s.byCount[0] != first; s.idlest(first) {
+		first = s.byCount[0]
+	}
+	switch {
+	case privileged || own == nil || own == first:
+		return first
+	case len(first.conns) > len(own.conns)+1:
+		return first
+	}
+	// To take one from the first would only turn the two round.
+	return own
+}
+
+func (s *slots[K]) add(conn *slotted, key K, own *client[K], privileged bool) {
+	if own == nil {
+		own = &client[K]{key: key, privileged: privileged}
+		s.clients[key] = own
+		if !privileged {
+			heap.Push(&s.byCount, own)
+		}
+	}
+	s.taken++
+	conn.known = conn.use()
+	heap.Push(&own.conns, conn)
+	s.order(own)
+	conn.leave = sync.OnceFunc(func() { s.remove(conn, own) })
+}
+
+func (s *slots[K]) remove(conn *slotted, own *client[K]) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.taken--
+	heap.Remove(&own.conns, conn.index)
+	if len(own.conns) > 0 {
+		s.order(own)
+		return
+	}
+	delete(s.clients, own.key)
+	if !own.privileged {
+		heap.Remove(&s.byCount, own.index)
+	}
+}
+
+// idlest returns the client's idlest connection.
+func (s *slots[K]) idlest(c *client[K]) *slotted {
+	for {
+		first := c.conns[0]
+		now := first.use()
+		if now == first.known {
+			s.order(c)
+			return first
+		}
+		first.known = now
+		heap.Fix(&c.conns, 0)
+	}
+}
+
+// order puts the client in its place after its connections have changed.
+func (s *slots[K]) order(c *client[K]) {
+	if !c.privileged {
+		heap.Fix(&s.byCount, c.index)
+	}
+}
+
+// slotted is a connection that has a slot.
+type slotted struct {
+	net.Conn
+	start  time.Time
+	proven atomic.Bool
+	used   atomic.Int64 // when a byte last went either way, since start
+
+	known use // when the heap was last in order; guarded by the slots' mutex
+	index int // in its client's heap; likewise
+	leave func()
+}
+
+// use is what decides how idle a connection is.
+type use struct {
+	proven bool
+	used   time.Duration
+}
+
+func (c *slotted) use() use { return use{c.proven.Load(), time.Duration(c.used.Load())} }
+
+// less reports whether u is idler than v.
+func (u use) less(v use) bool {
+	if u.proven != v.proven {
+		return v.proven
+	}
+	return u.used < v.used
+}
+
+func (c *slotted) since() time.Duration { return time.Since(c.start) }
+
+func (c *slotted) touch() { c.used.Store(int64(c.since())) }
+
+// Read reads, and takes the connection as used if there was something.
+func (c *slotted) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n > 0 {
+		c.touch()
+	}
+	return n, err
+}
+
+// Write writes, and takes the connection as used if its peer took something.
+func (c *slotted) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	if n > 0 {
+		c.touch()
+	}
+	return n, err
+}
+
+// Close closes the connection and frees its slot, in this order: its descriptor
+// is one of those that the slots are counted by.
+func (c *slotted) Close() error {
+	err := c.Conn.Close()
+	c.leave()
+	return err
+}
+
+// SyscallConn implements syscall.Conn, if the connection below does.
+func (c *slotted) SyscallConn() (syscall.RawConn, error) {
+	conn, ok := c.Conn.(syscall.Conn)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	return conn.SyscallConn()
+}
+
+// connHeap is connections, the idlest first.
+type connHeap []*slotted
+
+func (h connHeap) Len() int           { return len(h) }
+func (h connHeap) Less(i, j int) bool { return h[i].known.less(h[j].known) }
+func (h connHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].index, h[j].index = i, j
+}
+
+func (h *connHeap) Push(x any) {
+	c := x.(*slotted)
+	c.index = len(*h)
+	*h = append(*h, c)
+}
+
+func (h *connHeap) Pop() any {
+	last := len(*h) - 1
+	c := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	return c
+}
+
+// clientHeap is clients: the one with the most connections first, and of those
+// with as many the one that has the idlest.
+type clientHeap[K comparable] []*client[K]
+
+func (h clientHeap[K]) Len() int { return len(h) }
+
+func (h clientHeap[K]) Less(i, j int) bool {
+	a, b := h[i].conns, h[j].conns
+	if len(a) != len(b) || len(a) == 0 {
+		return len(a) > len(b)
+	}
+	return a[0].known.less(b[0].known)
+}
+
+func (h clientHeap[K]) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].index, h[j].index = i, j
+}
+
+func (h *clientHeap[K]) Push(x any) {
+	c := x.(*client[K])
+	c.index = len(*h)
+	*h = append(*h, c)
+}
+
+func (h *clientHeap[K]) Pop() any {
+	last := len(*h) - 1
+	c := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	return c
+}
