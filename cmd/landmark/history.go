@@ -53,7 +53,8 @@ func (a *asking) history(ctx context.Context, name string) (*statusv1.HistoryRes
 	return h, nil
 }
 
-// historyTable tells the changes in the zone of now.
+// historyTable tells the changes in the zone of now. How long each stood comes
+// from their ages: times of day jump when a clock is set.
 func historyTable(o output, changes []*statusv1.Change, now time.Time) error {
 	if len(changes) == 0 {
 		_, err := fmt.Fprintln(o.out, "Nothing has changed since landmarkd started.")
@@ -61,20 +62,28 @@ func historyTable(o output, changes []*statusv1.Change, now time.Time) error {
 	}
 	t := heads("SINCE", "STATUS", "CAUSE", "WEIGHT", "LIVENESS", "FOR", "REASON")
 	for i, c := range changes {
-		since := c.GetTime().AsTime()
-		stood := span(now.Sub(since)) + " so far"
+		stood := span(ageOf(c, now)) + " so far"
 		if i+1 < len(changes) {
-			stood = span(changes[i+1].GetTime().AsTime().Sub(since))
+			stood = span(ageOf(c, now) - ageOf(changes[i+1], now))
 		}
 		readiness, liveness := c.GetReadiness(), c.GetLiveness()
 		t.add([]cell{
-			{text: clock(since, now)},
+			{text: clock(c.GetTime().AsTime(), now)},
 			statusCell(readiness), causeCell(readiness), weightCell(readiness), statusCell(liveness),
 			{text: stood},
 			{text: reason(readiness, liveness)},
 		}, unwell(o, c)...)
 	}
 	return t.write(o)
+}
+
+// ageOf is how long ago the change was. A landmarkd of before ages were sent
+// gives its time of day alone.
+func ageOf(c *statusv1.Change, now time.Time) time.Duration {
+	if c.GetAge() == nil {
+		return now.Sub(c.GetTime().AsTime())
+	}
+	return c.GetAge().AsDuration()
 }
 
 // unwell tells, of a service that was not ready or not live, the landmarks that

@@ -70,6 +70,31 @@ func TestHistoryTable(t *testing.T) {
 	}
 }
 
+// The machine's clock was put two hours ahead between the last two changes. How
+// long each stood is what has passed, whatever the times of day say.
+func TestHistoryTableAfterTheClockWasSet(t *testing.T) {
+	now := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+	h := read(t, new(statusv1.HistoryResponse), `
+		changes { age { seconds: 90 } readiness { status: STATUS_SERVING weight: 100 } liveness { status: STATUS_SERVING weight: 100 } }
+		changes { age { seconds: 60 } readiness { status: STATUS_NOT_SERVING cause: CAUSE_DRAINING reason: "drained by an operator" } liveness { status: STATUS_SERVING weight: 100 } }
+		changes { age { seconds: 20 } readiness { status: STATUS_SERVING weight: 100 } liveness { status: STATUS_SERVING weight: 100 } }`)
+	for i, at := range []time.Time{now.Add(-2*time.Hour - 90*time.Second), now.Add(-2*time.Hour - time.Minute), now.Add(-20 * time.Second)} {
+		h.Changes[i].Time = timestamppb.New(at)
+	}
+	var out bytes.Buffer
+	if err := historyTable(output{out: &out}, h.GetChanges(), now); err != nil {
+		t.Fatal(err)
+	}
+	want := `SINCE         STATUS       CAUSE     WEIGHT  LIVENESS  FOR          REASON
+05:58:30.000  SERVING      -         100%    SERVING   30 s
+05:59:00.000  NOT_SERVING  draining  0%      SERVING   40 s         drained by an operator
+07:59:40.000  SERVING      -         100%    SERVING   20 s so far
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 func TestHistoryInColours(t *testing.T) {
 	var out bytes.Buffer
 	if err := historyTable(output{out: &out, colours: true}, aNight(t).GetChanges(), time.Now()); err != nil {

@@ -61,6 +61,7 @@ type Landmark struct {
 	Open    bool          // Loop: a command is open; Deadline: a piece of work is
 	Pending uint64        // Deadline: pieces of work open
 	Lag     time.Duration // Loop: from the last answered command to its answer
+	Late    bool          // Loop: that answer came when the landmark had failed
 	Value   float64       // Level
 	Met     bool          // Condition
 	Blind   bool          // of the host: it could not be read

@@ -106,8 +106,11 @@ func (in *Instance) Follow(before *Instance, p Policy) {
 	in.Since, in.Spare = before.Since, before.Spare
 	in.Started = before.Started || in.HasStarted()
 	in.Newcomer = before.Newcomer && !in.Started
-	if in.failing(p, in.Heard) {
+	if before.Relief > 0 && in.failing(p, in.Heard) {
 		in.Relief = before.Relief
+	}
+	for i := range min(len(in.Landmarks), len(before.Landmarks)) {
+		in.Landmarks[i].follow(&before.Landmarks[i])
 	}
 }
 

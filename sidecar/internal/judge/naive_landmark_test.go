@@ -77,7 +77,7 @@ func shareOfLandmark(l Landmark, now Instant) float64 {
 		// From all at DegradeAt to nothing at FailAt, either way round.
 		left := (l.Limits.FailAt - l.Value) / (l.Limits.FailAt - l.Limits.DegradeAt)
 		return min(1, left)
-	case l.Kind == KindLoop:
+	case l.Kind == KindLoop && l.Lag <= l.Within:
 		// From all at half of what is allowed to nothing at all of it.
 		left := 2 * (1 - float64(l.Lag)/float64(l.Within))
 		return min(1, max(0, left))

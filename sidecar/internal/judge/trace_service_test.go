@@ -137,6 +137,7 @@ func (tr *trace) see(a *arguments) {
 // says that its landmarks were all made this very moment.
 func (tr *trace) report(a *arguments) {
 	next := Instance{Name: "a", Since: tr.now}
+	before := next
 	if name := a.value("instance"); name != "" {
 		next.Name = name
 	}
@@ -148,7 +149,8 @@ func (tr *trace) report(a *arguments) {
 			next.Landmarks = append(next.Landmarks, Landmark{Declared: d, At: tr.now})
 		}
 	} else {
-		next = *tr.service.Instances[i]
+		before = *tr.service.Instances[i]
+		next = before
 		next.Landmarks = slices.Clone(next.Landmarks)
 	}
 	next.Presence, next.Heard = Connected, tr.now
@@ -168,8 +170,8 @@ func (tr *trace) report(a *arguments) {
 			l.Declared = declared
 		}
 	}
-	next.Started = next.Started || next.HasStarted()
-	next.Newcomer = newcomer && !next.Started
+	before.Newcomer = newcomer
+	next.Follow(&before, tr.policy)
 	tr.service.Instances[i] = &next
 	tr.change()
 }

@@ -17,8 +17,11 @@ const (
 // Change is a change of a service's status or cause, in any aspect. It is
 // immutable.
 type Change struct {
-	Time time.Time // by the machine's clock
-	// Verdicts are what was told from then on.
+	// Age is how long ago it was. Only the sidecar's own clock says that: the
+	// machine's time of day may have been set since.
+	Age time.Duration
+	// Verdicts are what was told from then on, with the last weight: weights
+	// alone make no change.
 	Verdicts [judge.Aspects]Told
 	// Landmarks are those that were not well at that moment, the worst first.
 	Landmarks []Record
@@ -35,8 +38,14 @@ type Told struct {
 // history is the last changes of a service, the oldest first once they are
 // unrolled. Its zero value is empty.
 type history struct {
-	ring []Change
+	ring []dated
 	next int // where the next one goes, once the ring is full
+}
+
+// dated is a change, of the instant at. Its Age is not set.
+type dated struct {
+	Change
+	at judge.Instant
 }
 
 // History returns the last changes of the service, the oldest first, MaxChanges
@@ -49,17 +58,19 @@ func (r *Registry) History(name string) ([]Change, bool) {
 	s.elapse() // what time alone has changed belongs to it, however late the timer is
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.history.all(), true
+	_, real := s.clock.Read()
+	return s.history.all(real), true
 }
 
-// note keeps that before became after at the given instant, if anybody could
-// have been told another status or cause. The caller holds mu.
+// note keeps that before became after at the given instant: as a change, if
+// anybody could have been told another status or cause, else as the weight of
+// the last one. The caller holds mu.
 func (s *service) note(before, after *snapshot, at judge.Instant) {
 	if before.sameCauses(after) {
+		s.history.weigh(after)
 		return
 	}
-	_, real := s.clock.Read()
-	c := Change{Time: time.Now().Add(-real.Sub(at))}
+	var c Change
 	for a, st := range after.standings {
 		c.Verdicts[a] = Told{st.Status, st.Cause, st.Weight, st.Reason(at)}
 	}
@@ -70,10 +81,10 @@ func (s *service) note(before, after *snapshot, at judge.Instant) {
 		r.Landmark = new(*r.Landmark) // or else it would keep all the others of its report
 		c.Landmarks = append(c.Landmarks, r)
 	}
-	s.history.add(c)
+	s.history.add(dated{c, at})
 }
 
-func (h *history) add(c Change) {
+func (h *history) add(c dated) {
 	if len(h.ring) < MaxChanges {
 		h.ring = append(h.ring, c)
 		return
@@ -82,6 +93,23 @@ func (h *history) add(c Change) {
 	h.next = (h.next + 1) % MaxChanges
 }
 
-func (h *history) all() []Change {
-	return slices.Concat(h.ring[h.next:], h.ring[:h.next])
+// weigh gives the last change the weights of the snapshot.
+func (h *history) weigh(shot *snapshot) {
+	if len(h.ring) == 0 {
+		return
+	}
+	last := &h.ring[(h.next+len(h.ring)-1)%len(h.ring)]
+	for a, st := range shot.standings {
+		last.Verdicts[a].Weight = st.Weight
+	}
+}
+
+// all returns the changes with their ages at now.
+func (h *history) all(now judge.Instant) []Change {
+	changes := make([]Change, 0, len(h.ring))
+	for _, c := range slices.Concat(h.ring[h.next:], h.ring[:h.next]) {
+		c.Age = max(0, now.Sub(c.at))
+		changes = append(changes, c.Change)
+	}
+	return changes
 }

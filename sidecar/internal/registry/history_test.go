@@ -27,7 +27,7 @@ func TestHistoryKeepsTheLastChanges(t *testing.T) {
 			if got := c.Verdicts[judge.Readiness].Cause; got != want {
 				t.Errorf("change %d is to %q, want %q", i, got, want)
 			}
-			if i > 0 && c.Time.Before(changes[i-1].Time) {
+			if i > 0 && c.Age > changes[i-1].Age {
 				t.Errorf("change %d was before the one before it", i)
 			}
 		}

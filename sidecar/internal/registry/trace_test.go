@@ -111,9 +111,13 @@ func (tr *trace) play(verb string, args []string) string {
 		tr.configure(a)
 	case "see": // SERVICE [vip] [queue=D]: of what is looked at, what is well, and how long a connection waits
 		tr.registry.ReportHost(args[0], tr.seen(a))
-	case "report": // SESSION [reached] [age=D] [open] [draining]
+	case "report": // SESSION [reached] [age=D] [open] [lag=D] [draining]; each report of a loop that is not open has one more answer
 		tr.session(a).session.Drain(a.has("draining"))
-		return failure(tr.session(a).report(Fact{Reached: a.has("reached"), Age: a.duration("age"), Open: a.has("open")}))
+		fact := Fact{Reached: a.has("reached"), Age: a.duration("age"), Open: a.has("open"), Lag: a.duration("lag"), Count: tr.session(a).fact.Count}
+		if !fact.Open {
+			fact.Count++
+		}
+		return failure(tr.session(a).report(fact))
 	case "lost": // SESSION
 		tr.session(a).session.Lost()
 	case "goodbye": // SESSION
@@ -283,7 +287,7 @@ func (tr *trace) history(service string) string {
 	var printed strings.Builder
 	for _, c := range changes {
 		ready, alive := c.Verdicts[judge.Readiness], c.Verdicts[judge.Liveness]
-		fmt.Fprintf(&printed, "at %v %s %s, weight %d, liveness %s\n", c.Time.Sub(tr.began), ready.Status, ready.Cause, ready.Weight, alive.Status)
+		fmt.Fprintf(&printed, "at %v %s %s, weight %d, liveness %s\n", time.Since(tr.began)-c.Age, ready.Status, ready.Cause, ready.Weight, alive.Status)
 		if ready.Reason != "" {
 			fmt.Fprintf(&printed, "    %s\n", ready.Reason)
 		}

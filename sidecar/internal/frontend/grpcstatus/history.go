@@ -2,9 +2,11 @@ package grpcstatus
 
 import (
 	"context"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
@@ -26,13 +28,14 @@ func (s *service) History(ctx context.Context, q *statusv1.HistoryRequest) (*sta
 		return nil, unknown(name)
 	}
 	told := make([]*statusv1.Change, len(changes))
+	now := time.Now()
 	for i, c := range changes {
-		told[i] = change(c)
+		told[i] = change(c, now)
 	}
 	return &statusv1.HistoryResponse{Changes: told}, nil
 }
 
-func change(c registry.Change) *statusv1.Change {
+func change(c registry.Change, now time.Time) *statusv1.Change {
 	verdict := func(a judge.Aspect) *statusv1.Verdict {
 		v := c.Verdicts[a]
 		return &statusv1.Verdict{
@@ -43,7 +46,8 @@ func change(c registry.Change) *statusv1.Change {
 		}
 	}
 	return &statusv1.Change{
-		Time:      timestamppb.New(c.Time),
+		Time:      timestamppb.New(now.Add(-c.Age)),
+		Age:       durationpb.New(c.Age),
 		Readiness: verdict(judge.Readiness),
 		Liveness:  verdict(judge.Liveness),
 		Startup:   verdict(judge.Startup),

@@ -35,7 +35,10 @@ func TestHistoryTellsTheChanges(t *testing.T) {
 			if want := begin.Add(time.Duration(i+1) * time.Second); !c.GetTime().AsTime().Equal(want) {
 				t.Errorf("change %d was at %v, want %v", i, c.GetTime().AsTime(), want)
 			}
-			c.Time = nil
+			if got, want := c.GetAge().AsDuration(), time.Duration(1-i)*time.Second; got != want {
+				t.Errorf("change %d was %v ago, want %v", i, got, want)
+			}
+			c.Time, c.Age = nil, nil
 		}
 		want := new(statusv1.HistoryResponse)
 		if err := prototext.Unmarshal([]byte(`

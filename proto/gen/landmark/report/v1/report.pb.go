@@ -280,7 +280,8 @@ type Hello struct {
 	// "readiness" or "startup" nor ending in "-" and one of these.
 	Service string `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
 	// Tells the processes of one service apart: 1 to 128 bytes of printable
-	// ASCII. The newest stream of an instance takes the older one's place.
+	// ASCII. The newest stream of an instance takes the older one's place once
+	// its process has started.
 	Instance      string `protobuf:"bytes,2,opt,name=instance,proto3" json:"instance,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -991,15 +991,18 @@ func (x *Verdict) GetReason() string {
 // A change of what was told of a service.
 type Change struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// By the clock of the sidecar's machine.
+	// When it was, by the time of day that the sidecar's machine has now: to be
+	// shown, not to be calculated with.
 	Time *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
-	// What was told from then on.
+	// What was told from then on. The weight is the last one.
 	Readiness *Verdict `protobuf:"bytes,2,opt,name=readiness,proto3" json:"readiness,omitempty"`
 	Liveness  *Verdict `protobuf:"bytes,3,opt,name=liveness,proto3" json:"liveness,omitempty"`
 	Startup   *Verdict `protobuf:"bytes,4,opt,name=startup,proto3" json:"startup,omitempty"`
 	// The landmarks that were not well at that moment, the worst first, 4 at
 	// most.
-	Landmarks     []*Landmark `protobuf:"bytes,5,rep,name=landmarks,proto3" json:"landmarks,omitempty"`
+	Landmarks []*Landmark `protobuf:"bytes,5,rep,name=landmarks,proto3" json:"landmarks,omitempty"`
+	// How long ago it was. It does not change when a clock is set.
+	Age           *durationpb.Duration `protobuf:"bytes,6,opt,name=age,proto3" json:"age,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1065,6 +1068,13 @@ func (x *Change) GetStartup() *Verdict {
 func (x *Change) GetLandmarks() []*Landmark {
 	if x != nil {
 		return x.Landmarks
+	}
+	return nil
+}
+
+func (x *Change) GetAge() *durationpb.Duration {
+	if x != nil {
+		return x.Age
 	}
 	return nil
 }
@@ -1184,13 +1194,14 @@ const file_landmark_status_v1_status_proto_rawDesc = "" +
 	"\x06status\x18\x01 \x01(\x0e2\x1a.landmark.status.v1.StatusR\x06status\x12/\n" +
 	"\x05cause\x18\x02 \x01(\x0e2\x19.landmark.status.v1.CauseR\x05cause\x12\x16\n" +
 	"\x06weight\x18\x03 \x01(\rR\x06weight\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\tR\x06reason\"\x9f\x02\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\"\xcc\x02\n" +
 	"\x06Change\x12.\n" +
 	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x129\n" +
 	"\treadiness\x18\x02 \x01(\v2\x1b.landmark.status.v1.VerdictR\treadiness\x127\n" +
 	"\bliveness\x18\x03 \x01(\v2\x1b.landmark.status.v1.VerdictR\bliveness\x125\n" +
 	"\astartup\x18\x04 \x01(\v2\x1b.landmark.status.v1.VerdictR\astartup\x12:\n" +
-	"\tlandmarks\x18\x05 \x03(\v2\x1c.landmark.status.v1.LandmarkR\tlandmarks\"\xa3\x01\n" +
+	"\tlandmarks\x18\x05 \x03(\v2\x1c.landmark.status.v1.LandmarkR\tlandmarks\x12+\n" +
+	"\x03age\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x03age\"\xa3\x01\n" +
 	"\bLandmark\x128\n" +
 	"\bdeclared\x18\x01 \x01(\v2\x1c.landmark.report.v1.LandmarkR\bdeclared\x12/\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x19.landmark.status.v1.StateR\x05state\x12,\n" +
@@ -1283,22 +1294,23 @@ var file_landmark_status_v1_status_proto_depIdxs = []int32{
 	15, // 19: landmark.status.v1.Change.liveness:type_name -> landmark.status.v1.Verdict
 	15, // 20: landmark.status.v1.Change.startup:type_name -> landmark.status.v1.Verdict
 	17, // 21: landmark.status.v1.Change.landmarks:type_name -> landmark.status.v1.Landmark
-	20, // 22: landmark.status.v1.Landmark.declared:type_name -> landmark.report.v1.Landmark
-	2,  // 23: landmark.status.v1.Landmark.state:type_name -> landmark.status.v1.State
-	21, // 24: landmark.status.v1.Landmark.fact:type_name -> landmark.report.v1.Fact
-	3,  // 25: landmark.status.v1.StatusService.List:input_type -> landmark.status.v1.ListRequest
-	5,  // 26: landmark.status.v1.StatusService.Watch:input_type -> landmark.status.v1.WatchRequest
-	7,  // 27: landmark.status.v1.StatusService.History:input_type -> landmark.status.v1.HistoryRequest
-	9,  // 28: landmark.status.v1.StatusService.Askers:input_type -> landmark.status.v1.AskersRequest
-	4,  // 29: landmark.status.v1.StatusService.List:output_type -> landmark.status.v1.ListResponse
-	6,  // 30: landmark.status.v1.StatusService.Watch:output_type -> landmark.status.v1.WatchResponse
-	8,  // 31: landmark.status.v1.StatusService.History:output_type -> landmark.status.v1.HistoryResponse
-	10, // 32: landmark.status.v1.StatusService.Askers:output_type -> landmark.status.v1.AskersResponse
-	29, // [29:33] is the sub-list for method output_type
-	25, // [25:29] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	18, // 22: landmark.status.v1.Change.age:type_name -> google.protobuf.Duration
+	20, // 23: landmark.status.v1.Landmark.declared:type_name -> landmark.report.v1.Landmark
+	2,  // 24: landmark.status.v1.Landmark.state:type_name -> landmark.status.v1.State
+	21, // 25: landmark.status.v1.Landmark.fact:type_name -> landmark.report.v1.Fact
+	3,  // 26: landmark.status.v1.StatusService.List:input_type -> landmark.status.v1.ListRequest
+	5,  // 27: landmark.status.v1.StatusService.Watch:input_type -> landmark.status.v1.WatchRequest
+	7,  // 28: landmark.status.v1.StatusService.History:input_type -> landmark.status.v1.HistoryRequest
+	9,  // 29: landmark.status.v1.StatusService.Askers:input_type -> landmark.status.v1.AskersRequest
+	4,  // 30: landmark.status.v1.StatusService.List:output_type -> landmark.status.v1.ListResponse
+	6,  // 31: landmark.status.v1.StatusService.Watch:output_type -> landmark.status.v1.WatchResponse
+	8,  // 32: landmark.status.v1.StatusService.History:output_type -> landmark.status.v1.HistoryResponse
+	10, // 33: landmark.status.v1.StatusService.Askers:output_type -> landmark.status.v1.AskersResponse
+	30, // [30:34] is the sub-list for method output_type
+	26, // [26:30] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_landmark_status_v1_status_proto_init() }
