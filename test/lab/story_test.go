@@ -30,7 +30,7 @@ type story struct {
 
 // factors lengthen the patience that a machine derives from its pace when it boots: what a slower moment spoiled is played
 // again with more.
-var factors = []int{1, 3, 9}
+var factors = []int{1, 2, 4}
 
 // long is from when on a gap is long enough to make a healthy program late: agents report several times a second, and
 // landmarkd misses them after one.
