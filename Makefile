@@ -122,7 +122,7 @@ times: ## Run e2e and hold its bounds in real time, on a quiet machine
 	LANDMARK_TIMES=1 go test -count=1 -v -timeout=30m ./test/e2e
 
 soak: ## Hold an idle program to SERVING for five minutes on a busy machine
-	LANDMARK_SOAK=5m go test -count=1 -v -timeout=20m -run=TestIdleUnderLoad ./test/e2e
+	LANDMARK_SOAK=5m LANDMARK_TIMES=1 go test -count=1 -v -timeout=20m -run=TestIdleUnderLoad ./test/e2e
 
 bench: ## Run the benchmarks that match BENCH
 	go test -run='^$$' -bench='$(BENCH)' -benchmem ./...

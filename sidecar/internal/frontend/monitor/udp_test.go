@@ -205,10 +205,19 @@ func TestAnswersAreNoLongerThanTheirRequests(t *testing.T) {
 					t.Fatalf("all of it fits into %d bytes?", length)
 				}
 				// The first room that the reason fits into it takes from a landmark,
-				// and so it does when time makes it longer ("9 s", "10 s").
-				longer := reason == "" || len(answer.Reason) > len(reason)
-				if !longer && (answer.Reason == "" || len(answer.Landmarks) < landmarks) {
-					t.Fatalf("less fits into %d bytes than into %d", length, length-1)
+				// and so it does when time makes it longer ("9 s", "10 s"). Two
+				// answers in a row then compare, unless that happens between them.
+				less := func() bool {
+					longer := reason == "" || len(answer.Reason) > len(reason)
+					return !longer && (answer.Reason == "" || len(answer.Landmarks) < landmarks)
+				}
+				for tries := 0; less(); tries++ {
+					if tries == 5 {
+						t.Fatalf("less fits into %d bytes than into %d", length, length-1)
+					}
+					before := ask("crowd", length-1)
+					reason, landmarks = before.Reason, len(before.Landmarks)
+					answer = ask("crowd", length)
 				}
 				reason, landmarks = answer.Reason, len(answer.Landmarks)
 				if landmarks > 0 && answer.Landmarks[0].State != lmp.StateFailing {

@@ -80,9 +80,28 @@ func TestReadEmptyOfARunningServer(t *testing.T) {
 	if err := a.ended(); err != nil {
 		t.Fatal(err)
 	}
+	// What a connection has sent is unread until the server's goroutine runs.
+	for begun := time.Now(); ; {
+		conn, err := net.Dial("unix", s.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = conn.Write([]byte("PRI "))
+		unread := !s.server.ReadEmpty()
+		conn.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if unread {
+			break
+		}
+		if time.Since(begun) > time.Minute {
+			t.Fatal("what was just sent is never said to be unread")
+		}
+	}
 	// Of the end of the stream gRPC itself may have a word to say still.
 	for begun := time.Now(); !s.server.ReadEmpty(); runtime.Gosched() {
-		if time.Since(begun) > 10*time.Second {
+		if time.Since(begun) > time.Minute {
 			t.Fatal("what was taken is said to be unread")
 		}
 	}
