@@ -9,47 +9,86 @@ import (
 
 // What may happen in a day. The places are kept as the registry keeps them.
 
-// join has a process begin to report, in its place if it has one.
+// join has a process begin to report.
 func (d *day) join(t *rapid.T) {
-	name := rapid.SampledFrom([]string{"a", "b", "c", "d"}).Draw(t, "name")
 	d.forget()
-	i := slices.IndexFunc(d.places, func(p place) bool { return p.Name == name })
-	if i < 0 { // else the vacancy that was left first
-		for j, p := range d.places {
-			if p.Presence != Connected && (i < 0 || p.Since < d.places[i].Since) {
-				i = j
-			}
+	p := d.newPlace(t, rapid.SampledFrom([]string{"a", "b", "c", "d"}).Draw(t, "name"))
+	started := p.HasStarted()
+	there := d.instances()
+	i := Seat(d.policy, there, p.Name, started, d.now)
+	before := Instance{Since: d.now}
+	if i == len(there) {
+		with, spare := Join(d.policy, there, d.now)
+		for j, in := range with {
+			d.places[j].Instance = *in
 		}
-	}
-	p := d.newPlace(t, name)
-	if i < 0 {
-		p.beside = len(d.places) > 0
-		d.places = append(d.places, p)
+		before.Newcomer, before.Spare = len(there) > 0, spare
+		d.places = append(d.places, place{})
 	} else {
-		p.beside = d.places[i].beside
-		d.places[i] = p
+		before.Newcomer, before.Spare = there[i].Newcomer, there[i].Spare
 	}
+	p.Follow(&before, d.policy)
+	d.places[i] = p
+	if started {
+		d.dropOthers(p)
+	}
+	d.naive.join(p.id, p.Name, allReached(member{facts: p.Landmarks}), d.now)
 	d.change(t)
 }
 
+// dropOthers drops the places of others of p's name.
+func (d *day) dropOthers(p place) {
+	d.places = slices.DeleteFunc(d.places, func(q place) bool { return q.id != p.id && q.Name == p.Name })
+}
+
 func (d *day) newPlace(t *rapid.T, name string) place {
-	d.members++
-	p := place{id: d.members, Instance: Instance{Name: name, Since: d.now, Heard: d.now}}
+	d.born++
+	p := place{id: d.born, Instance: Instance{Name: name, Since: d.now, Heard: d.now}}
 	p.Landmarks = drawLandmarks(t, d.now)
 	return p
+}
+
+func (d *day) instances() []*Instance {
+	var instances []*Instance
+	for _, p := range d.places {
+		instances = append(instances, new(p.Instance))
+	}
+	return instances
+}
+
+// reported takes the report that change makes in place i.
+func (d *day) reported(i int, change func(*Instance)) {
+	p := &d.places[i]
+	before := p.Instance
+	p.Landmarks, p.Heard = slices.Clone(p.Landmarks), d.now
+	change(&p.Instance)
+	id := p.id
+	if before.Newcomer && p.HasStarted() {
+		if j := Namesake(d.instances(), i); j >= 0 {
+			before = *before.Inherits(&d.places[j].Instance)
+			d.dropOthers(*p)
+			p = &d.places[slices.IndexFunc(d.places, func(p place) bool { return p.id == id })]
+		}
+	}
+	p.Follow(&before, d.policy)
+	d.naive.report(id, allReached(member{facts: p.Landmarks}))
 }
 
 // report has a process report, of each landmark what was so before, or that
 // all is well, or anything; or has it declare other landmarks first.
 func (d *day) report(t *rapid.T) {
-	p := d.someone(t)
-	p.Heard = d.now
-	if drawAmong(t, "declare", false, false, false, true) {
-		p.Landmarks = drawLandmarks(t, d.now)
-	}
-	for i := range p.Landmarks {
-		drawFact(t, &p.Landmarks[i], d.now)
-	}
+	d.reported(d.someone(t), func(in *Instance) {
+		if drawAmong(t, "declare", false, false, false, true) {
+			before := in.Landmarks
+			in.Landmarks = drawLandmarks(t, d.now)
+			for i := range min(len(before), len(in.Landmarks)) {
+				in.Landmarks[i].Count += before[i].Count
+			}
+		}
+		for i := range in.Landmarks {
+			drawFact(t, &in.Landmarks[i], d.now)
+		}
+	})
 	d.change(t)
 }
 
@@ -58,16 +97,22 @@ func (d *day) work(t *rapid.T) {
 	same := drawAmong(t, "nothing new", false, false, false, true)
 	for range drawAmong(t, "reports", 1, 2, 4) {
 		d.passUntil(t, d.now.Add(beat))
-		for i := range d.places {
-			if d.places[i].Presence != Connected {
+		var ids []int
+		for _, p := range d.places {
+			ids = append(ids, p.id)
+		}
+		for _, id := range ids {
+			i := slices.IndexFunc(d.places, func(p place) bool { return p.id == id })
+			if i < 0 || d.places[i].Presence != Connected {
 				continue
 			}
-			d.places[i].Heard = d.now
-			for j := range d.places[i].Landmarks {
-				if !same {
-					d.places[i].Landmarks[j].goWell(d.now)
+			d.reported(i, func(in *Instance) {
+				for j := range in.Landmarks {
+					if !same {
+						in.Landmarks[j].goWell(d.now)
+					}
 				}
-			}
+			})
 		}
 		d.host.Read = d.now
 		d.change(t)
@@ -76,38 +121,44 @@ func (d *day) work(t *rapid.T) {
 
 // drain has a process say whether it wants new work.
 func (d *day) drain(t *rapid.T) {
-	p := d.someone(t)
-	p.Draining, p.Heard = drawAmong(t, "drained", false, true), d.now
+	d.reported(d.someone(t), func(in *Instance) {
+		in.Draining = drawAmong(t, "drained", false, true)
+	})
 	d.change(t)
 }
 
 // leave ends a process. One that goes on purpose leaves the set, unless it is
-// the last; the place of a lost one goes to a newcomer, if there is one.
+// the last; the place of a lost one goes to its heir, if there is one.
 func (d *day) leave(t *rapid.T) {
-	p, how := d.someone(t), drawAmong(t, "how", Vacant, SaidGoodbye)
-	id := p.id
+	id, how := d.places[d.someone(t)].id, drawAmong(t, "how", Vacant, SaidGoodbye)
 	d.forget()
 	i := slices.IndexFunc(d.places, func(p place) bool { return p.id == id })
-	p = &d.places[i]
-	if len(d.places) > 1 && (how == SaidGoodbye || p.Draining) {
+	p := &d.places[i]
+	onPurpose := how == SaidGoodbye || p.Draining
+	if len(d.places) > 1 && onPurpose {
 		d.places = slices.Delete(d.places, i, i+1)
 	} else {
 		p.Presence, p.Since = how, d.now
-		heir := slices.IndexFunc(d.places, func(p place) bool { return p.Presence == Connected && p.Newcomer })
-		if heir >= 0 && how == Vacant && !p.Newcomer {
-			d.places[heir].beside = false
+		if heir := Heir(d.instances(), i); heir >= 0 {
+			d.places[heir].Instance = *d.places[heir].Inherits(&p.Instance)
 			d.places = slices.Delete(d.places, i, i+1)
 		}
 	}
+	d.naive.leave(id, how, onPurpose, d.now)
 	d.change(t)
 }
 
 // forget drops the vacancies that do not count any more.
 func (d *day) forget() {
-	counted := d.naive.counted(d.naive.present(), d.now)
-	d.places = slices.DeleteFunc(d.places, func(p place) bool {
-		return p.Presence != Connected && !slices.ContainsFunc(counted, func(m member) bool { return m.id == p.id })
-	})
+	there := d.instances()
+	counted := Service{Instances: there}.Counted(d.policy, d.now)
+	var kept []place
+	for i, p := range d.places {
+		if p.Presence == Connected || slices.Contains(counted, there[i]) {
+			kept = append(kept, p)
+		}
+	}
+	d.places = kept
 }
 
 // operate has an operator drain the service, or resume it.
@@ -145,8 +196,8 @@ func (d *day) passTurn(t *rapid.T) {
 	d.passUntil(t, max(d.now, turn))
 }
 
-// someone is a process that is there.
-func (d *day) someone(t *rapid.T) *place {
+// someone is the place of a process that is there.
+func (d *day) someone(t *rapid.T) int {
 	var there []int
 	for i, p := range d.places {
 		if p.Presence == Connected {
@@ -156,5 +207,5 @@ func (d *day) someone(t *rapid.T) *place {
 	if len(there) == 0 {
 		t.Skip("nobody is there")
 	}
-	return &d.places[rapid.SampledFrom(there).Draw(t, "process")]
+	return rapid.SampledFrom(there).Draw(t, "process")
 }

@@ -48,7 +48,7 @@ type day struct {
 	drained bool // by an operator
 	host    Host
 	places  []place // in the order of joining, as the registry keeps them
-	members int     // that there have been
+	born    int     // processes that there have been
 	present Judgement
 	judged  Instant // when present was
 	naive   naive
@@ -58,8 +58,7 @@ type day struct {
 // place is a process's place in the service: its process, or the vacancy that
 // that left.
 type place struct {
-	id     int // of the process
-	beside bool
+	id int // of the process
 	Instance
 }
 
@@ -74,8 +73,13 @@ func newDay(t *rapid.T) *day {
 		p.Presence = drawAmong(t, "presence", Connected, Connected, Connected, Connected, Vacant, SaidGoodbye)
 		p.Since = d.now.Add(-drawSpan(t, "gone for"))
 		p.Heard = d.now.Add(-drawSpan(t, "silent for"))
-		p.beside = rapid.Bool().Draw(t, "beside")
+		p.Started = p.HasStarted()
+		beside := rapid.Bool().Draw(t, "beside")
+		if beside {
+			p.Newcomer, p.Spare = !p.Started, uint64(i+1)
+		}
 		d.places = append(d.places, p)
+		d.naive.members = append(d.naive.members, member{id: p.id, name: p.Name, gone: p.Presence, since: p.Since, beside: beside})
 	}
 	d.change(t)
 	return d
@@ -86,17 +90,20 @@ func (d *day) change(t *rapid.T) {
 	host := Host{Read: d.host.Read, Landmarks: slices.Clone(d.host.Landmarks)}
 	m := moment{at: d.now, drained: d.drained, seen: host.Landmarks, seenAt: host.Read}
 	service := Service{Drained: d.drained, Host: host}
-	for i := range d.places {
-		p := &d.places[i]
-		p.Started = p.Started || p.HasStarted()
-		p.Newcomer = p.beside && !p.Started
+	reported := map[int]*Instance{}
+	for _, p := range d.places {
 		in := p.Instance
 		in.Landmarks = slices.Clone(p.Landmarks)
+		reported[p.id] = &in
 		service.Instances = append(service.Instances, &in)
-		m.members = append(m.members, member{
-			id: p.id, name: p.Name, gone: p.Presence, since: p.Since, heard: p.Heard,
-			draining: p.Draining, beside: p.beside, facts: in.Landmarks,
-		})
+	}
+	for _, p := range d.naive.members {
+		in := reported[p.id]
+		if in == nil || in.Presence != p.gone || len(d.places) != len(d.naive.members) {
+			t.Fatalf("the places are %+v, want those of %+v", d.places, d.naive.members)
+		}
+		p.heard, p.draining, p.facts = in.Heard, in.Draining, in.Landmarks
+		m.members = append(m.members, p)
 	}
 	d.naive.happen(m)
 	d.law.facts = service

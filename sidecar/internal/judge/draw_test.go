@@ -126,6 +126,7 @@ func drawFact(t *rapid.T, l *Landmark, now Instant) {
 // goWell makes of the landmark one that was just reached and has nothing
 // against it.
 func (l *Landmark) goWell(now Instant) {
+	l.Count++
 	l.Reached, l.At, l.Open, l.Lag, l.Met = true, now, false, 0, true
 	l.Value = 2*l.Limits.DegradeAt - l.Limits.FailAt
 	if l.Limits.DegradeAt == l.Limits.FailAt {

@@ -21,6 +21,7 @@ func (l *Landmark) readLoop(now Instant) reading {
 // follow notes whether the last answer of a Loop ended a hang, before being
 // what was reported of it before.
 func (l *Landmark) follow(before *Landmark) {
+	l.Late = false
 	if l.Kind != KindLoop || before.Kind != KindLoop || l.Name != before.Name {
 		return
 	}

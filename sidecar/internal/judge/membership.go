@@ -14,7 +14,9 @@ func Seat(p Policy, there []*Instance, name string, started bool, now Instant) i
 		case in.Name == name && in.Presence != Connected:
 			return i
 		case in.Name == name && in.Newcomer && in.judge(p, Readiness, now).waits():
-			newcomer = i
+			if newcomer < 0 {
+				newcomer = i
+			}
 		case in.Name == name && holder < 0:
 			holder = i
 		case in.Name != name && in.Presence != Connected && (vacant < 0 || in.Since < there[vacant].Since):
@@ -74,8 +76,8 @@ func (in *Instance) Inherits(gone *Instance) *Instance {
 	return &heir
 }
 
-// standsInFor reports whether the process joined while the lost one was
-// failing, filled no vacancy, and has started.
+// standsInFor reports whether the process is no newcomer any more, and its place
+// was added while the lost one was failing and has filled no vacancy.
 func (in *Instance) standsInFor(gone *Instance) bool {
 	return in.Presence == Connected && !in.Newcomer && gone.Relief > 0 && in.Spare >= gone.Relief
 }
@@ -106,8 +108,9 @@ func (in *Instance) Follow(before *Instance, p Policy) {
 	in.Since, in.Spare = before.Since, before.Spare
 	in.Started = before.Started || in.HasStarted()
 	in.Newcomer = before.Newcomer && !in.Started
-	if before.Relief > 0 && in.failing(p, in.Heard) {
-		in.Relief = before.Relief
+	in.Relief = before.Relief
+	if in.Relief > 0 && !in.failing(p, in.Heard) {
+		in.Relief = 0
 	}
 	for i := range min(len(in.Landmarks), len(before.Landmarks)) {
 		in.Landmarks[i].follow(&before.Landmarks[i])

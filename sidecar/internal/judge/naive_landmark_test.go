@@ -1,6 +1,9 @@
 package judge
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // bearsOn reports whether a landmark's failing fails the aspect.
 func bearsOn(l Landmark, a Aspect) bool {
@@ -57,14 +60,35 @@ func smallIsBad(l Landmark) bool {
 
 // shareOf is how much of a process's capacity its landmarks leave it, the worst
 // of them: those that are shown alone aside.
-func shareOf(p member, now Instant) float64 {
+func (n *naive) shareOf(p member, now Instant) float64 {
 	share := 1.0
 	for _, l := range p.facts {
+		if n.endedHang(p.id, l) {
+			l.Lag = 0
+		}
 		if l.Impact != ImpactInformational {
 			share = min(share, shareOfLandmark(l, now))
 		}
 	}
 	return share
+}
+
+// endedHang reports whether the last answer of a process's loop came when the
+// landmark had failed. More than Within it takes in no other way.
+func (n *naive) endedHang(id int, l Landmark) bool {
+	if l.Kind != KindLoop || l.Lag > l.Within {
+		return l.Kind == KindLoop
+	}
+	for _, m := range slices.Backward(n.log) {
+		for _, p := range m.members {
+			for _, before := range p.facts {
+				if p.id == id && before.Name == l.Name && before.Count != l.Count {
+					return before.Kind == KindLoop && before.Count+1 == l.Count && isFailing(before, l.At)
+				}
+			}
+		}
+	}
+	return false
 }
 
 func shareOfLandmark(l Landmark, now Instant) float64 {
@@ -77,7 +101,7 @@ func shareOfLandmark(l Landmark, now Instant) float64 {
 		// From all at DegradeAt to nothing at FailAt, either way round.
 		left := (l.Limits.FailAt - l.Value) / (l.Limits.FailAt - l.Limits.DegradeAt)
 		return min(1, left)
-	case l.Kind == KindLoop && l.Lag <= l.Within:
+	case l.Kind == KindLoop:
 		// From all at half of what is allowed to nothing at all of it.
 		left := 2 * (1 - float64(l.Lag)/float64(l.Within))
 		return min(1, max(0, left))

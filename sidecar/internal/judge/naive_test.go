@@ -10,9 +10,10 @@ import (
 // than the words: it keeps a log of everything that happened, remembers no
 // verdict, and finds damping by going back through the log.
 type naive struct {
-	policy Policy
-	log    []moment
-	past   []stretch // of readiness up to the last moment: what the log comes to
+	policy  Policy
+	members []member // as they are from the next moment on
+	log     []moment
+	past    []stretch // of readiness up to the last moment: what the log comes to
 }
 
 // moment is what was known of a service from an instant on, up to the next
@@ -35,6 +36,7 @@ type member struct {
 	heard    Instant
 	draining bool
 	beside   bool // joined where others were, and filled no vacancy
+	spare    int  // the moment before which its place was added beside others, 0 if it was not, or has filled a vacancy
 	started  bool // told by the log
 	facts    []Landmark
 }
@@ -236,7 +238,7 @@ func (n *naive) ofProcesses(m moment, a Aspect, now Instant) opinion {
 		all[c] = true
 		by[c] = append(by[c], p)
 		if c == None {
-			o.percent += 100 * shareOf(p, now) / float64(len(asked))
+			o.percent += 100 * n.shareOf(p, now) / float64(len(asked))
 		}
 		o.factsAt = min(o.factsAt, factsOf(p, a))
 	}
