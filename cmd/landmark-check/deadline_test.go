@@ -21,10 +21,16 @@ func gone(t *testing.T, r result, code int, limit time.Duration) {
 	if r.code != code || r.stderr != "" || strings.Count(r.stdout, "\n") != 1 || !strings.Contains(r.stdout, "epg: ") {
 		t.Errorf("exit %d, stdout %q, stderr %q; want exit %d and one line of epg", r.code, r.stdout, r.stderr, code)
 	}
-	// The rest is for a busy machine to start the process in.
-	if r.took < limit || r.took > limit+time.Second {
-		t.Errorf("it took %v, want %v", r.took, limit)
+	if most := limit + startTime(t); r.took < limit || r.took > most {
+		t.Errorf("it took %v, want %v to %v", r.took, limit, most)
 	}
+}
+
+// startTime is what a run may take besides its deadline: many starts of the
+// program, as long as one takes on this machine now.
+func startTime(t *testing.T) time.Duration {
+	t.Helper()
+	return time.Second + 50*execute(t, program, "-version").took
 }
 
 // Whatever the network does, the program is gone by its deadline.
@@ -191,9 +197,17 @@ func stuckPipe(t *testing.T) *os.File {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.Close(); w.Close() })
-	w.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
-	for err == nil {
-		_, err = w.Write(make([]byte, 4096))
+	raw, err := w.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = raw.Control(func(fd uintptr) {
+		for n := 1; n > 0; { // until it would block
+			n, _ = syscall.Write(int(fd), make([]byte, 4096))
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	return w
 }
@@ -223,7 +237,7 @@ func TestDeadlineOfOutput(t *testing.T) {
 			begun := time.Now()
 			cmd.Run()
 			took := time.Since(begun)
-			if code := cmd.ProcessState.ExitCode(); code != tt.code || took < tt.limit || took > tt.limit+time.Second {
+			if code := cmd.ProcessState.ExitCode(); code != tt.code || took < tt.limit || took > tt.limit+startTime(t) {
 				t.Errorf("exit %d after %v, want %d after %v", code, took, tt.code, tt.limit)
 			}
 		})
