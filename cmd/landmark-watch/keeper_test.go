@@ -223,24 +223,35 @@ func TestKeeperTriesAgain(t *testing.T) {
 	})
 }
 
-// Where there is no room for another file, the one that is there says out all the
-// same, and in again only once there is room.
-func TestKeeperWritesOutWithoutRoom(t *testing.T) {
+// Where there is no room for another file, the one that is there says each value all
+// the same, and nothing of the one before.
+func TestKeeperWritesWithoutRoom(t *testing.T) {
 	for _, before := range []string{"0\n", "-100\n", "0\n" + strings.Repeat("9", 100)} {
 		keeping(t, func(path string) {
 			writeFile(t, path, before)
 			noRoom(t, path)
 		}, func(k *kept) {
+			inodeBefore := inode(t, k.file.path)
 			k.want(-99)
-			k.says(before)
+			k.says("-99\n")
+			k.want(out)
+			k.says("-2147483648\n")
+			k.want(-25)
+			k.says("-25\n")
 			k.want(out)
 			k.says("-2147483648\n")
 			k.want(0)
-			k.says("-2147483648\n")
-			k.logged("cannot be written", 2)
-			os.RemoveAll(k.file.temp)
-			time.Sleep(again)
 			k.says("0\n")
+			k.logged("cannot be written", 0)
+			if inode(t, k.file.path) != inodeBefore {
+				t.Error("another file took its place")
+			}
+			os.RemoveAll(k.file.temp)
+			k.want(-1)
+			k.says("-1\n")
+			if inode(t, k.file.path) == inodeBefore {
+				t.Error("with room, no other file took its place")
+			}
 		})
 	}
 	// What is not a file is not written to.

@@ -13,9 +13,9 @@ import (
 const maxContent = 32
 
 // trackFile is one of keepalived's track files. keepalived takes one that is
-// missing, empty or garbled for 0, which is healthy. So a file is never truncated
-// nor taken away: another takes its place, whole, by rename. Only where there is no
-// room for another, out is written over it.
+// missing, empty or garbled for 0, which is healthy. So a file is never emptied
+// nor taken away: another takes its place, whole, by rename. Where there is no room for another, as on a full
+// tmpfs, the value is written over what is there.
 //
 // Nothing is synced to disk. That would cost milliseconds at each change and gain
 // nothing: the machine's death is keepalived's too, and when they are back, what a
@@ -47,7 +47,7 @@ func (f trackFile) holds(value int) bool {
 // write makes the file say the value, or leaves it as it is and returns why.
 func (f trackFile) write(value int) error {
 	err := f.replace(value)
-	if err != nil && value == out && f.overwrite() == nil {
+	if err != nil && f.overwrite(value) == nil {
 		return nil
 	}
 	return err
@@ -74,17 +74,21 @@ func (f trackFile) replace(value int) error {
 	return err
 }
 
-// overwrite makes the file that is there say out, which takes no room: a server that
-// is down does not stay in because a disk is full. No value is longer, so whoever
-// reads meanwhile finds the old one, or a part of out, which is less than 0.
-func (f trackFile) overwrite() error {
+// overwrite makes the file that is there say the value, which takes no room: it has
+// its block already. Neither a server that is down stays in because a disk is full,
+// nor one that has recovered out.
+//
+// The value is written at once, and then what is left of a longer one is cut off.
+// keepalived reads the file when it is closed. If it reads in between, as at its own
+// start, it finds the value as the first line, which is all that it takes.
+func (f trackFile) overwrite(value int) error {
 	file, err := os.OpenFile(f.path, os.O_WRONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return err
 	}
-	n, err := file.WriteString(strconv.Itoa(out) + "\n")
+	n, err := file.WriteString(strconv.Itoa(value) + "\n")
 	if err == nil {
-		err = file.Truncate(int64(n)) // of what somebody else wrote
+		err = file.Truncate(int64(n)) // of a longer value, or of what somebody else wrote
 	}
 	return errors.Join(err, file.Close())
 }
