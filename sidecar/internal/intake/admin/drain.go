@@ -40,7 +40,7 @@ func (s *Server) operate(ctx context.Context, what, service string, do func(stri
 		return false, statusOf(err)
 	}
 	if changed {
-		s.logger.Info("service "+what+" by an operator", "service", service, "uid", operator.UID, "pid", operator.PID)
+		s.lines.Logger(s.logger, operator.UID, service).Info("service "+what+" by an operator", "service", service, "uid", operator.UID, "pid", operator.PID)
 	}
 	return changed, nil
 }

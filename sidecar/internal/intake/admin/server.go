@@ -13,6 +13,7 @@ import (
 	adminv1 "github.com/landmark-health/landmark/proto/gen/landmark/admin/v1"
 	"github.com/landmark-health/landmark/sidecar/internal/peercred"
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
+	"github.com/landmark-health/landmark/sidecar/internal/socket"
 )
 
 const (
@@ -35,11 +36,12 @@ type Server struct {
 	adminv1.UnimplementedAdminServiceServer
 	registry *registry.Registry
 	logger   *slog.Logger
+	lines    *socket.LogLimit
 }
 
 // New returns a server that tells the registry.
 func New(r *registry.Registry, logger *slog.Logger) *Server {
-	return &Server{registry: r, logger: logger}
+	return &Server{registry: r, logger: logger, lines: socket.NewLogLimit(logger)}
 }
 
 // Run takes calls from the Unix listener until ctx is done, then ends them and

@@ -14,6 +14,7 @@ import (
 	intakev1 "github.com/landmark-health/landmark/proto/gen/landmark/intake/v1"
 	"github.com/landmark-health/landmark/sidecar/internal/peercred"
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
+	"github.com/landmark-health/landmark/sidecar/internal/socket"
 )
 
 const (
@@ -47,13 +48,14 @@ type Server struct {
 	intakev1.UnimplementedIntakeServiceServer
 	registry    *registry.Registry
 	logger      *slog.Logger
+	lines       *socket.LogLimit
 	connections *connections
 	stopping    atomic.Bool
 }
 
 // New returns a server that feeds the registry.
 func New(r *registry.Registry, logger *slog.Logger) *Server {
-	return &Server{registry: r, logger: logger, connections: newConnections(r)}
+	return &Server{registry: r, logger: logger, lines: socket.NewLogLimit(logger), connections: newConnections(r)}
 }
 
 // Run takes streams from the listener until ctx is done, then ends them and

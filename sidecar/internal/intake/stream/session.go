@@ -34,6 +34,7 @@ func (s *Server) Stream(stream agentStream) error {
 	}
 	peercred.Prove(stream.Context())
 	logger := s.logger.With("service", hello.Service, "instance", hello.Instance, "pid", peer.PID, "uid", peer.UID)
+	logger = s.lines.Logger(logger, peer.UID, hello.Service)
 	return s.serve(stream, session, link, logger)
 }
 

@@ -1,0 +1,83 @@
+package socket
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// logBuffer is a log that lines are added to while a test reads it.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *logBuffer) Write(line []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(line)
+}
+
+// count returns how often the log has the text.
+func (b *logBuffer) count(text string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return strings.Count(b.text.String(), text)
+}
+
+func (l *LogLimit) size() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.windows)
+}
+
+func TestLogLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log logBuffer
+		logger := slog.New(slog.NewTextHandler(&log, nil))
+		l := NewLogLimit(logger)
+		said := func(what string, want int) {
+			t.Helper()
+			synctest.Wait()
+			if got := log.count(what); got != want {
+				t.Errorf("%q was logged %d times, want %d", what, got, want)
+			}
+		}
+		flood := l.Logger(logger.With("pid", 7), 1000, "loop").With("more", "x")
+		for range 50_000 {
+			flood.Info("begun")
+		}
+		said("msg=begun pid=7 more=x", linesPerService)
+		// Another service of the user, and another user, have their lines.
+		l.Logger(logger, 1000, "other").Warn("lost of 1000")
+		l.Logger(logger, 1001, "loop").Warn("lost of 1001")
+		said("lost of 1000", 1)
+		said("lost of 1001", 1)
+		said("left out", 0)
+		time.Sleep(quiet)
+		said(fmt.Sprintf("left out, because there were too many in a minute\" uid=1000 service=loop lines=%d", 50_000-linesPerService), 1)
+		flood.Info("begun")
+		said("msg=begun", linesPerService+1)
+
+		// Names that change cost neither lines nor memory without end.
+		for i := range 50_000 {
+			l.Logger(logger, 1002, fmt.Sprint("s", i)).Info("named")
+		}
+		said("msg=named", linesPerUser)
+		if n := l.size(); n > linesPerUser+10 {
+			t.Errorf("%d windows are kept", n)
+		}
+		time.Sleep(quiet)
+		said(fmt.Sprintf("uid=1002 lines=%d", 50_000-linesPerUser), 1)
+		time.Sleep(quiet)
+		l.Logger(logger, 1, "a").Info("later")
+		if n := l.size(); n > 2 {
+			t.Errorf("%d windows are kept after their end", n)
+		}
+	})
+}
