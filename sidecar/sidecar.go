@@ -91,7 +91,7 @@ func (s *Sidecar) bindAgents(c Config, services *registry.Registry) error {
 	if c.AgentSocket == "" {
 		return nil
 	}
-	l, err := socket.Listen(c.AgentSocket)
+	l, err := s.listen("unix:"+c.AgentSocket, "agents")
 	if err != nil {
 		return fmt.Errorf("agent socket: %w", err)
 	}
@@ -110,7 +110,7 @@ func (s *Sidecar) bindAdmin(c Config, services *registry.Registry) error {
 	if c.AdminSocket == "" {
 		return nil
 	}
-	l, err := socket.Listen(c.AdminSocket)
+	l, err := s.listen("unix:"+c.AdminSocket, "operators")
 	if err != nil {
 		return fmt.Errorf("admin socket: %w", err)
 	}
@@ -130,7 +130,7 @@ func (s *Sidecar) bindMonitor(c Config, services *registry.Registry) error {
 	server, err := monitor.New(monitor.Config{
 		Address: c.Monitor,
 		Limit: func(l net.Listener, closed func()) net.Listener {
-			return socket.Divide(l, socket.QuotaByAddress(s.shares.monitor, func(netip.Prefix) { closed() }))
+			return socket.Divide(socket.Persist(l, "monitor", s.refusals), socket.QuotaByAddress(s.shares.monitor, func(netip.Prefix) { closed() }))
 		},
 		Keys:   c.MonitorKeys,
 		Source: services,
@@ -150,7 +150,7 @@ func (s *Sidecar) bindLine(c Config, services *registry.Registry) error {
 	if c.Line == "" {
 		return nil
 	}
-	l, err := net.Listen("tcp", c.Line)
+	l, err := s.listen(c.Line, "line clients")
 	if err != nil {
 		return fmt.Errorf("listening for the line protocol: %w", err)
 	}
@@ -165,7 +165,7 @@ func (s *Sidecar) bindGRPC(c Config, services *registry.Registry) error {
 	if c.GRPC == "" {
 		return nil
 	}
-	l, err := listenGRPC(c.GRPC)
+	l, err := s.listen(c.GRPC, "gRPC clients")
 	if err != nil {
 		return fmt.Errorf("listening for gRPC: %w", err)
 	}
@@ -199,11 +199,18 @@ func (s *Sidecar) byAddress(n int, of string) socket.Quota[netip.Prefix] {
 	return socket.QuotaByAddress(n, func(netip.Prefix) { s.refusals.Log(of, n) })
 }
 
-func listenGRPC(address string) (net.Listener, error) {
+// listen returns a listener at HOST:PORT or unix:PATH that no failure to accept
+// ends. The log calls its connections by the name.
+func (s *Sidecar) listen(address, name string) (l net.Listener, err error) {
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
-		return socket.Listen(path)
+		l, err = socket.Listen(path)
+	} else {
+		l, err = net.Listen("tcp", address)
 	}
-	return net.Listen("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return socket.Persist(l, name, s.refusals), nil
 }
 
 // Run works until ctx is done, drains all services if that was asked for, then

@@ -32,6 +32,13 @@ func (r *Refusals) Log(client string, limit int) {
 	}
 }
 
+// logFailure tells that no connection of the listener can be accepted.
+func (r *Refusals) logFailure(listener string, err error) {
+	if r.due("accept "+listener, time.Now()) {
+		r.logger.Error("connections cannot be accepted; trying again", "of", listener, "err", err)
+	}
+}
+
 // due reports whether the client is to be told of, and takes it as told.
 func (r *Refusals) due(client string, now time.Time) bool {
 	r.mu.Lock()
