@@ -52,10 +52,11 @@ var rooms = []room{
 	{path: "sidecar/internal/socket", noGRPC: true},
 	{path: "sidecar/internal/streams", stdlib: true},
 	{path: "sidecar/internal/peercred", imports: []string{"sidecar/internal/socket"}},
+	{path: "sidecar/internal/guard", imports: []string{"sidecar/internal/socket"}},
 	{path: "sidecar/internal/intake/*", imports: []string{
-		"sidecar/internal/registry", "sidecar/internal/judge", "sidecar/internal/socket", "sidecar/internal/peercred",
+		"sidecar/internal/registry", "sidecar/internal/judge", "sidecar/internal/socket", "sidecar/internal/guard", "sidecar/internal/peercred",
 		report, intake, admin}},
-	{path: "sidecar/internal/frontend/grpcserver"},
+	{path: "sidecar/internal/frontend/grpcserver", imports: []string{"sidecar/internal/guard"}},
 	{path: "sidecar/internal/frontend/grpcstatus", imports: []string{
 		"sidecar/internal/registry", "sidecar/internal/judge", "sidecar/internal/askers", status, report}},
 	{path: "sidecar/internal/frontend/*", imports: []string{

@@ -26,15 +26,6 @@ func Of(ctx context.Context) (socket.Peer, bool) {
 	return info.Peer, ok
 }
 
-// Prove marks the connection of ctx's call as socket.Prove does.
-func Prove(ctx context.Context) {
-	if p, _ := peer.FromContext(ctx); p != nil {
-		if info, ok := p.AuthInfo.(AuthInfo); ok {
-			socket.Prove(info.conn)
-		}
-	}
-}
-
 // protocol is what gRPC is told that a connection is secured by.
 const protocol = "SO_PEERCRED"
 
@@ -49,6 +40,9 @@ type AuthInfo struct {
 
 // AuthType returns the name of the means by which it was learned.
 func (AuthInfo) AuthType() string { return protocol }
+
+// NetConn returns the connection.
+func (i AuthInfo) NetConn() net.Conn { return i.conn }
 
 func (transport) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	unix, ok := conn.(syscall.Conn)

@@ -1,6 +1,8 @@
 package grpchealth
 
 import (
+	"bytes"
+
 	"google.golang.org/grpc"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
@@ -8,6 +10,10 @@ import (
 	"github.com/landmark-health/landmark/sidecar/internal/askers"
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
 )
+
+// longestName is the length at which a name is longer than any that a service
+// and an aspect of it can have.
+const longestName = 128
 
 // Watch tells the status of a name, then each change of it, until the asker
 // goes or landmarkd stops. A name that nobody knows is SERVICE_UNKNOWN until
@@ -18,6 +24,9 @@ import (
 func (h *health) Watch(q *healthpb.HealthCheckRequest, stream grpc.ServerStreamingServer[healthpb.HealthCheckResponse]) error {
 	ctx := stream.Context()
 	name := []byte(q.GetService())
+	if len(name) > longestName { // none can be so long, and it is kept for as long as the stream lasts
+		name = bytes.Clone(name[:longestName])
+	}
 	// Subscribed to before the first question, lest a change fall between.
 	sub := h.source.Watch(name)
 	defer sub.Close()

@@ -12,6 +12,8 @@ import (
 	_ "google.golang.org/grpc/encoding/gzip" // for clients that compress, as grpc-health-probe -gzip does
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
+
+	"github.com/landmark-health/landmark/sidecar/internal/guard"
 )
 
 const (
@@ -21,13 +23,12 @@ const (
 	maxStreams = 500
 	// maxMessage bounds a request, in bytes after decompression: the longest
 	// is a name to Check or a symbol asked of reflection.
-	maxMessage = 64 << 10
-	// maxHeaders bounds a request's headers, in bytes: room for what proxies
-	// and tracers add.
-	maxHeaders = 64 << 10
-	// handshakeWithin is how long a new connection may take to speak HTTP/2.
-	// It bounds Run's end as well: gRPC waits for handshakes when it stops.
-	handshakeWithin = 2 * time.Second
+	maxMessage = 4 << 10
+	// maxUnread is how many bytes that are part of no whole request all
+	// connections may have sent together, and maxOpen how many streams may be
+	// open on all together, beyond what each connection has of its own.
+	maxUnread = 8 << 20
+	maxOpen   = 1024
 	// finishWithin is how long the questions under way when Run is to end may
 	// take to be answered: the default start grace and the longest ask time-out
 	// fit in, one after the other.
@@ -52,7 +53,8 @@ var upkeep = keepalive.ServerParameters{
 
 // Server is a gRPC server with reflection. It is made by New.
 type Server struct {
-	grpc *grpc.Server
+	grpc   *grpc.Server
+	limits guard.Limits
 	// life is done once the server is to end; end makes it so. It is a field
 	// because streams are begun by gRPC, not by Run.
 	life context.Context
@@ -61,18 +63,14 @@ type Server struct {
 
 // New returns a server without a service.
 func New() *Server {
-	s := &Server{}
+	s := &Server{limits: guard.Limits{Message: maxMessage, Streams: maxStreams, Budget: guard.NewBudget(maxUnread, maxOpen)}}
 	s.life, s.end = context.WithCancel(context.Background())
-	s.grpc = grpc.NewServer(
-		grpc.MaxConcurrentStreams(maxStreams),
-		grpc.MaxRecvMsgSize(maxMessage),
-		grpc.MaxHeaderListSize(maxHeaders),
-		grpc.ConnectionTimeout(handshakeWithin),
+	s.grpc = grpc.NewServer(append(guard.Options(s.limits),
 		grpc.KeepaliveEnforcementPolicy(pings),
 		grpc.KeepaliveParams(upkeep),
 		grpc.WaitForHandlers(true),
 		grpc.StreamInterceptor(s.mortal),
-	)
+	)...)
 	reflection.Register(s.grpc)
 	return s
 }
@@ -100,7 +98,7 @@ func (s *Server) Run(ctx context.Context, listeners ...net.Listener) error {
 }
 
 func (s *Server) serve(l net.Listener) error {
-	err := s.grpc.Serve(l)
+	err := s.grpc.Serve(guard.Listen(l, s.limits))
 	if err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("serving gRPC on %s: %w", l.Addr(), err)
 	}

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	adminv1 "github.com/landmark-health/landmark/proto/gen/landmark/admin/v1"
+	"github.com/landmark-health/landmark/sidecar/internal/guard"
 	"github.com/landmark-health/landmark/sidecar/internal/peercred"
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
 	"github.com/landmark-health/landmark/sidecar/internal/socket"
@@ -21,11 +22,9 @@ const (
 	maxMessage = 4 << 10
 	// maxStreams is how many calls one connection may have open at once.
 	maxStreams = 4
-	// maxHeaders bounds a call's headers, in bytes.
-	maxHeaders = 16 << 10
-	// handshakeWithin is how long a new connection may take to speak HTTP/2.
-	// It bounds Run's end as well: gRPC waits for handshakes when it stops.
-	handshakeWithin = 2 * time.Second
+	// maxUnread is how many bytes that are part of no whole request all
+	// connections may have sent together, beyond what each has of its own.
+	maxUnread = 64 << 10
 	// maxAge is how long a connection lasts, and a call is never longer: an
 	// operator says one thing and goes.
 	maxAge = 10 * time.Second
@@ -47,17 +46,14 @@ func New(r *registry.Registry, logger *slog.Logger) *Server {
 // Run takes calls from the Unix listener until ctx is done, then ends them and
 // returns nil.
 func (s *Server) Run(ctx context.Context, l net.Listener) error {
-	server := grpc.NewServer(
+	limits := guard.Limits{Message: maxMessage, Streams: maxStreams, Budget: guard.NewBudget(maxUnread, maxStreams)}
+	server := grpc.NewServer(append(guard.Options(limits),
 		grpc.Creds(peercred.New()),
-		grpc.MaxRecvMsgSize(maxMessage),
-		grpc.MaxConcurrentStreams(maxStreams),
-		grpc.MaxHeaderListSize(maxHeaders),
-		grpc.ConnectionTimeout(handshakeWithin),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: maxAge, MaxConnectionAgeGrace: time.Second}),
-	)
+	)...)
 	adminv1.RegisterAdminServiceServer(server, s)
 	defer context.AfterFunc(ctx, server.Stop)()
-	if err := server.Serve(l); err != nil && ctx.Err() == nil {
+	if err := server.Serve(guard.Listen(l, limits)); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("taking operators' calls: %w", err)
 	}
 	return nil

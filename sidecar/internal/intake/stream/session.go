@@ -32,7 +32,6 @@ func (s *Server) Stream(stream agentStream) error {
 	if err != nil {
 		return statusOf(err)
 	}
-	peercred.Prove(stream.Context())
 	logger := s.logger.With("service", hello.Service, "instance", hello.Instance, "pid", peer.PID, "uid", peer.UID)
 	logger = s.lines.Logger(logger, peer.UID, hello.Service)
 	return s.serve(stream, session, link, logger)

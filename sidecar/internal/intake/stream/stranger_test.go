@@ -26,7 +26,7 @@ import (
 func inBubble(t *testing.T, test func(t *testing.T, dial func(context.Context, string) (net.Conn, error))) {
 	synctest.Test(t, func(t *testing.T) {
 		l := bufconn.Listen(64 << 10)
-		server := grpc.NewServer(append(options(), grpc.Creds(insecure.NewCredentials()))...)
+		server := grpc.NewServer(append(options(limits()), grpc.Creds(insecure.NewCredentials()))...)
 		intakev1.RegisterIntakeServiceServer(server, New(registry.New(registry.NewClock(), 0), slog.New(slog.DiscardHandler)))
 		served := make(chan error)
 		go func() { served <- server.Serve(l) }()
