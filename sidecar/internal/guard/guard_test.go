@@ -1,0 +1,372 @@
+package guard
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/net/http2"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/test/bufconn"
+)
+
+// wire is the connection below a guarded one: it is read from in, and what is
+// written to it is lost.
+type wire struct {
+	net.Conn
+	in     bytes.Buffer
+	closed bool
+}
+
+func (w *wire) Read(b []byte) (int, error)  { return w.in.Read(b) }
+func (w *wire) Write(b []byte) (int, error) { return len(b), nil }
+func (w *wire) Close() error                { w.closed = true; return nil }
+
+// guarded is a guarded connection and its client's framer.
+type guarded struct {
+	*conn
+	t      *testing.T
+	wire   *wire
+	framer *http2.Framer // of the client
+	server *http2.Framer
+}
+
+func newGuarded(t *testing.T, limits Limits, client any) *guarded {
+	w := &wire{}
+	c := newConn(w, limits, limits.Budget.enter(client))
+	w.in.WriteString(http2.ClientPreface)
+	return &guarded{c, t, w, http2.NewFramer(&w.in, nil), http2.NewFramer(c, nil)}
+}
+
+// pass has the server read all that the client wrote, in small pieces.
+func (g *guarded) pass() error {
+	b := make([]byte, 100)
+	for {
+		_, err := g.Read(b)
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			if !g.wire.closed {
+				g.t.Errorf("%v, and the connection is open", err)
+			}
+			return err
+		}
+	}
+}
+
+func (g *guarded) want(what string, want error) {
+	g.t.Helper()
+	if err := g.pass(); !errors.Is(err, want) || (want == nil) != (err == nil) {
+		g.t.Errorf("%s: %v, want %v", what, err, want)
+	}
+}
+
+func (g *guarded) headers(stream uint32) {
+	g.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: make([]byte, 50), EndHeaders: true})
+}
+
+// answer ends a stream as a server does.
+func (g *guarded) answer(stream uint32) {
+	g.server.WriteData(stream, false, make([]byte, 7))
+	g.server.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: make([]byte, 20), EndHeaders: true, EndStream: true})
+}
+
+func newLimits() Limits { return Limits{Message: 4 << 10, Streams: 100, Budget: NewBudget(1<<20, 20)} }
+
+func TestFloodsCloseTheConnection(t *testing.T) {
+	for name, flood := range map[string]func(g *guarded, n uint32){
+		"rapid reset":   func(g *guarded, n uint32) { g.headers(2*n + 1); g.framer.WriteRSTStream(2*n+1, http2.ErrCodeCancel) },
+		"pings":         func(g *guarded, n uint32) { g.framer.WritePing(false, [8]byte{}) },
+		"settings":      func(g *guarded, n uint32) { g.framer.WriteSettings() },
+		"empty data":    func(g *guarded, n uint32) { g.framer.WriteData(1, false, nil) },
+		"continuations": func(g *guarded, n uint32) { g.framer.WriteContinuation(1, false, []byte{0}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				limits := newLimits()
+				g, another, other := newGuarded(t, limits, 1), newGuarded(t, limits, 1), newGuarded(t, limits, 2)
+				for n := range uint32(2 * idleBurst) {
+					flood(g, n)
+				}
+				g.want("the flood", errFlood)
+				for n := range uint32(ownIdleBurst / 2) {
+					flood(another, n)
+					flood(other, n)
+				}
+				another.want("another connection of the client", nil)
+				for n := range uint32(ownIdleBurst) {
+					flood(another, ownIdleBurst+n)
+					flood(other, ownIdleBurst+n)
+				}
+				another.want("more than its own share, when the client's is used", errFlood)
+				other.want("another client", nil)
+			})
+		})
+	}
+}
+
+// A proxy that checks a thousand names a second, pings for each answer and gives
+// a few calls up is neither closed nor held up.
+func TestBusyClientIsNotHeldUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuarded(t, newLimits(), 1)
+		begun := time.Now()
+		for n := range uint32(60_000) {
+			stream := 2*n + 1
+			g.headers(stream)
+			g.framer.WriteData(stream, true, make([]byte, 30))
+			if n%20 == 0 {
+				g.framer.WriteRSTStream(stream, http2.ErrCodeCancel)
+			}
+			g.want("a request", nil)
+			g.release(30)
+			g.answer(stream)
+			g.framer.WritePing(false, [8]byte{})
+			g.framer.WriteWindowUpdate(0, 7)
+			time.Sleep(time.Millisecond)
+		}
+		if took := time.Since(begun); took != 60*time.Second {
+			t.Errorf("60,000 requests took %v, want 1m0s", took)
+		}
+		if g.Conn.(*wire).closed || len(g.open) != 0 || g.held != (held{}) {
+			t.Errorf("%d streams are open, held is %+v", len(g.open), g.held)
+		}
+	})
+}
+
+// Who asks faster than allowed waits, and others do not.
+func TestTooManyRequestsWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limits := newLimits()
+		g := newGuarded(t, limits, 1)
+		begun := time.Now()
+		for n := range uint32(streamsBurst + ownStreamsBurst + 2*streamsPerSecond) {
+			g.headers(2*n + 1)
+			g.want("a request", nil)
+			g.answer(2*n + 1)
+		}
+		// The connection's own allowance, of less than 3 % of the client's, passes besides.
+		if took := time.Since(begun); took < 1900*time.Millisecond || took > 2*time.Second {
+			t.Errorf("it took %v, want nearly 2 s", took)
+		}
+		calm := newGuarded(t, limits, 1)
+		begun = time.Now()
+		calm.headers(1)
+		calm.want("another connection", nil)
+		if took := time.Since(begun); took > 0 {
+			t.Errorf("another connection of the same client waited for %v", took)
+		}
+	})
+}
+
+func TestUnreadDataIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limits := newLimits()
+		g := newGuarded(t, limits, 1)
+		// Frames of a byte each cost more than they hold.
+		for range ownBytes / costOf(1) {
+			g.framer.WriteData(1, false, []byte{0})
+		}
+		g.want("as much as a connection has of its own", nil)
+		if limits.Budget.bytes != 1<<20 {
+			t.Errorf("%d bytes of the budget are left", limits.Budget.bytes)
+		}
+		for range 1000 {
+			g.framer.WriteData(1, false, make([]byte, 16<<10))
+		}
+		g.want("much more", errHeld)
+		if limits.Budget.bytes != 1<<20 {
+			t.Errorf("after the end %d bytes of the budget are left", limits.Budget.bytes)
+		}
+
+		// Many connections together take no more than the budget.
+		all := 0
+		for range 100 {
+			g := newGuarded(t, limits, 1)
+			g.headers(1)
+			for range 5 {
+				g.framer.WriteData(1, false, make([]byte, 16<<10))
+			}
+			if g.pass() == nil {
+				all++
+				defer g.Close()
+			}
+		}
+		if most := (1 << 20) / (4 << 14); all < 10 || all > most {
+			t.Errorf("%d connections hold 80 kB each, want at most %d", all, most)
+		}
+		honest := newGuarded(t, limits, 2)
+		for n := range uint32(100) {
+			honest.headers(2*n + 1)
+			honest.framer.WriteData(2*n+1, true, make([]byte, 100))
+			honest.want("a small request", nil)
+			honest.release(100)
+			honest.answer(2*n + 1)
+		}
+	})
+}
+
+// A message that takes from the budget must come whole in time; small ones may
+// follow one another for as long as they want.
+func TestUnfinishedMessageEndsTheConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limits := Limits{Message: 384 << 10, Streams: 8, Budget: NewBudget(1<<20, 8)}
+		g := newGuarded(t, limits, 1)
+		g.headers(1)
+		for range 3 {
+			for range 10 {
+				g.framer.WriteData(1, false, make([]byte, 16<<10))
+			}
+			g.want("a large message", nil)
+			time.Sleep(requestWithin - time.Second)
+			g.release(10 * 16 << 10)
+		}
+		time.Sleep(time.Hour)
+		if g.wire.closed {
+			t.Error("the connection was closed although its messages came whole")
+		}
+		for range 10 {
+			g.framer.WriteData(1, false, make([]byte, 16<<10))
+		}
+		g.want("a large message", nil)
+		time.Sleep(requestWithin + time.Second)
+		if !g.wire.closed {
+			t.Error("the connection is open although its message did not come whole")
+		}
+		if limits.Budget.bytes != 1<<20 {
+			t.Errorf("%d bytes of the budget are left", limits.Budget.bytes)
+		}
+	})
+}
+
+// The connection with the most open streams makes way for those that have few.
+func TestOpenStreamsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limits := newLimits()
+		honest, greedy, small := newGuarded(t, limits, 1), newGuarded(t, limits, 1), newGuarded(t, limits, 2)
+		for n := range uint32(ownStreams + 2) {
+			honest.headers(2*n + 1)
+		}
+		honest.want("few streams", nil)
+		for n := range uint32(ownStreams + 18) {
+			greedy.headers(2*n + 1)
+		}
+		greedy.want("all the streams that are left", nil)
+		for n := range uint32(ownStreams + 1) {
+			small.headers(2*n + 1)
+		}
+		small.want("a few more", nil)
+		if !greedy.wire.closed || honest.wire.closed {
+			t.Errorf("closed: the greedy one %v, the honest one %v", greedy.wire.closed, honest.wire.closed)
+		}
+		small.answer(1)
+		honest.Close()
+		small.Close()
+		if limits.Budget.streams != 20 || len(limits.Budget.conns) != 0 {
+			t.Errorf("%d streams are left, want all", limits.Budget.streams)
+		}
+		last := newGuarded(t, limits, 1)
+		for n := range uint32(ownStreams + 21) {
+			last.headers(2*n + 1)
+		}
+		last.want("more streams than there are", errStreams)
+	})
+}
+
+func TestClientsAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limits := newLimits()
+		for client := range 1000 {
+			newGuarded(t, limits, client).Close()
+		}
+		time.Sleep(remember)
+		newGuarded(t, limits, "last")
+		if n := len(limits.Budget.sources); n != 1 {
+			t.Errorf("%d clients are remembered, want the last", n)
+		}
+	})
+}
+
+// health answers Check.
+type health struct {
+	healthpb.UnimplementedHealthServer
+}
+
+func (health) Check(context.Context, *healthpb.HealthCheckRequest) (*healthpb.HealthCheckResponse, error) {
+	return &healthpb.HealthCheckResponse{}, nil
+}
+
+// inBubble runs a guarded gRPC server in a synctest bubble.
+func inBubble(t *testing.T, test func(t *testing.T, l *bufconn.Listener)) {
+	synctest.Test(t, func(t *testing.T) {
+		limits := newLimits()
+		server, l := grpc.NewServer(Options(limits)...), bufconn.Listen(1<<20)
+		healthpb.RegisterHealthServer(server, health{})
+		served := make(chan error)
+		go func() { served <- server.Serve(Listen(l, limits)) }()
+		test(t, l)
+		server.Stop()
+		<-served
+		if limits.Budget.bytes != 1<<20 || limits.Budget.streams != 20 {
+			t.Errorf("%d bytes and %d streams of the budget are left", limits.Budget.bytes, limits.Budget.streams)
+		}
+	})
+}
+
+func dial(t *testing.T, l *bufconn.Listener) *grpc.ClientConn {
+	t.Helper()
+	conn, err := grpc.NewClient("passthrough:", grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+func TestCallsAreAnswered(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *bufconn.Listener) {
+		conn := dial(t, l)
+		defer conn.Close()
+		client := healthpb.NewHealthClient(conn)
+		for range 3000 {
+			if _, err := client.Check(t.Context(), &healthpb.HealthCheckRequest{Service: "epg"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		long := &healthpb.HealthCheckRequest{Service: string(make([]byte, 5000))}
+		if _, err := client.Check(t.Context(), long); status.Code(err) != codes.ResourceExhausted {
+			t.Errorf("a message that is too long: %v", err)
+		}
+		// What came of a request that was given up does not count for ever.
+		if _, err := client.Check(t.Context(), &healthpb.HealthCheckRequest{}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestStreamWithoutARequestEnds(t *testing.T) {
+	inBubble(t, func(t *testing.T, l *bufconn.Listener) {
+		conn := dial(t, l)
+		defer conn.Close()
+		begun := time.Now()
+		stream, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true}, "/grpc.health.v1.Health/Check")
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = stream.RecvMsg(&healthpb.HealthCheckResponse{})
+		if took := time.Since(begun); err == nil || took < requestWithin || took > requestWithin+time.Second {
+			t.Errorf("it ended after %v with %v, want %v", took, err, requestWithin)
+		}
+	})
+}
