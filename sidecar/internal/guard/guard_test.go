@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,12 +25,12 @@ import (
 type wire struct {
 	net.Conn
 	in     bytes.Buffer
-	closed bool
+	closed atomic.Bool
 }
 
 func (w *wire) Read(b []byte) (int, error)  { return w.in.Read(b) }
 func (w *wire) Write(b []byte) (int, error) { return len(b), nil }
-func (w *wire) Close() error                { w.closed = true; return nil }
+func (w *wire) Close() error                { w.closed.Store(true); return nil }
 
 // guarded is a guarded connection and its client's framer.
 type guarded struct {
@@ -56,7 +57,7 @@ func (g *guarded) pass() error {
 		case err == io.EOF:
 			return nil
 		case err != nil:
-			if !g.wire.closed {
+			if !g.wire.closed.Load() {
 				g.t.Errorf("%v, and the connection is open", err)
 			}
 			return err
@@ -121,7 +122,7 @@ func TestBusyClientIsNotHeldUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuarded(t, newLimits(), 1)
 		begun := time.Now()
-		for n := range uint32(60_000) {
+		for n := range uint32(10_000) {
 			stream := 2*n + 1
 			g.headers(stream)
 			g.framer.WriteData(stream, true, make([]byte, 30))
@@ -135,10 +136,10 @@ func TestBusyClientIsNotHeldUp(t *testing.T) {
 			g.framer.WriteWindowUpdate(0, 7)
 			time.Sleep(time.Millisecond)
 		}
-		if took := time.Since(begun); took != 60*time.Second {
-			t.Errorf("60,000 requests took %v, want 1m0s", took)
+		if took := time.Since(begun); took != 10*time.Second {
+			t.Errorf("10,000 requests took %v, want 10s", took)
 		}
-		if g.Conn.(*wire).closed || len(g.open) != 0 || g.held != (held{}) {
+		if g.wire.closed.Load() || len(g.open) != 0 || g.held != (held{}) {
 			t.Errorf("%d streams are open, held is %+v", len(g.open), g.held)
 		}
 	})
@@ -232,7 +233,7 @@ func TestUnfinishedMessageEndsTheConnection(t *testing.T) {
 			g.release(10 * 16 << 10)
 		}
 		time.Sleep(time.Hour)
-		if g.wire.closed {
+		if g.wire.closed.Load() {
 			t.Error("the connection was closed although its messages came whole")
 		}
 		for range 10 {
@@ -240,7 +241,7 @@ func TestUnfinishedMessageEndsTheConnection(t *testing.T) {
 		}
 		g.want("a large message", nil)
 		time.Sleep(requestWithin + time.Second)
-		if !g.wire.closed {
+		if !g.wire.closed.Load() {
 			t.Error("the connection is open although its message did not come whole")
 		}
 		if limits.Budget.bytes != 1<<20 {
@@ -266,8 +267,8 @@ func TestOpenStreamsAreBounded(t *testing.T) {
 			small.headers(2*n + 1)
 		}
 		small.want("a few more", nil)
-		if !greedy.wire.closed || honest.wire.closed {
-			t.Errorf("closed: the greedy one %v, the honest one %v", greedy.wire.closed, honest.wire.closed)
+		if !greedy.wire.closed.Load() || honest.wire.closed.Load() {
+			t.Errorf("closed: the greedy one %v, the honest one %v", greedy.wire.closed.Load(), honest.wire.closed.Load())
 		}
 		small.answer(1)
 		honest.Close()
