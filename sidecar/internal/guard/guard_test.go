@@ -82,6 +82,13 @@ func (g *guarded) answer(stream uint32) {
 	g.server.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: make([]byte, 20), EndHeaders: true, EndStream: true})
 }
 
+// left returns how many bytes of the budget are left.
+func (b *Budget) left() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.bytes
+}
+
 func newLimits() Limits { return Limits{Message: 4 << 10, Streams: 100, Budget: NewBudget(1<<20, 20)} }
 
 func TestFloodsCloseTheConnection(t *testing.T) {
@@ -179,15 +186,15 @@ func TestUnreadDataIsBounded(t *testing.T) {
 			g.framer.WriteData(1, false, []byte{0})
 		}
 		g.want("as much as a connection has of its own", nil)
-		if limits.Budget.bytes != 1<<20 {
-			t.Errorf("%d bytes of the budget are left", limits.Budget.bytes)
+		if left := limits.Budget.left(); left != 1<<20 {
+			t.Errorf("%d bytes of the budget are left", left)
 		}
 		for range 1000 {
 			g.framer.WriteData(1, false, make([]byte, 16<<10))
 		}
 		g.want("much more", errHeld)
-		if limits.Budget.bytes != 1<<20 {
-			t.Errorf("after the end %d bytes of the budget are left", limits.Budget.bytes)
+		if left := limits.Budget.left(); left != 1<<20 {
+			t.Errorf("after the end %d bytes of the budget are left", left)
 		}
 
 		// Many connections together take no more than the budget.
@@ -244,8 +251,8 @@ func TestUnfinishedMessageEndsTheConnection(t *testing.T) {
 		if !g.wire.closed.Load() {
 			t.Error("the connection is open although its message did not come whole")
 		}
-		if limits.Budget.bytes != 1<<20 {
-			t.Errorf("%d bytes of the budget are left", limits.Budget.bytes)
+		if left := limits.Budget.left(); left != 1<<20 {
+			t.Errorf("%d bytes of the budget are left", left)
 		}
 	})
 }
@@ -318,8 +325,8 @@ func inBubble(t *testing.T, test func(t *testing.T, l *bufconn.Listener)) {
 		test(t, l)
 		server.Stop()
 		<-served
-		if limits.Budget.bytes != 1<<20 || limits.Budget.streams != 20 {
-			t.Errorf("%d bytes and %d streams of the budget are left", limits.Budget.bytes, limits.Budget.streams)
+		if limits.Budget.left() != 1<<20 || limits.Budget.streams != 20 {
+			t.Errorf("%d bytes and %d streams of the budget are left", limits.Budget.left(), limits.Budget.streams)
 		}
 	})
 }
