@@ -20,7 +20,8 @@ const closeTimeout = time.Second
 type Agent struct {
 	service  string
 	instance string
-	logger   *slog.Logger
+	logs     *logQueue
+	logger   *slog.Logger // of logs
 	dial     dialer
 	reporter *reporter
 
@@ -45,10 +46,13 @@ func Start(cfg Config) (*Agent, error) {
 
 // start starts an agent with a complete configuration.
 func start(cfg Config, dial dialer) *Agent {
-	logger := cfg.Logger.With("service", cfg.Service, "instance", cfg.Instance, "socket", cfg.Socket)
+	logs := newLogQueue()
+	logger := slog.New(logs.handler(cfg.Logger.Handler())).
+		With("service", cfg.Service, "instance", cfg.Instance, "socket", cfg.Socket)
 	a := &Agent{
 		service:  cfg.Service,
 		instance: cfg.Instance,
+		logs:     logs,
 		logger:   logger,
 		dial:     dial,
 		reporter: newReporter(cfg.Landmarks, logger),
@@ -75,18 +79,28 @@ func (a *Agent) Resume() { a.reporter.drain(false) }
 // Close tells the sidecar that the program stops of its own will, so that it is
 // not taken for lost, and ends the agent's goroutines, those on which landmarks
 // are asked included. It takes at most 1 s, and returns an error if the sidecar
-// did not take the goodbye in that time; a function of the program's that has
-// not returned by then is left to itself. Where there is no connection there is
+// did not take the goodbye in that time; a function or log handler of the
+// program's that has not returned by then is left to itself. Where there is no connection there is
 // nothing to say. Only the first call counts.
 func (a *Agent) Close() error {
 	a.closeOnce.Do(func() {
 		a.goodbye()
 		defer time.AfterFunc(closeTimeout, a.abort).Stop()
 		a.running.Wait()
+		a.logs.close()
 		a.awaitCalls()
+		a.awaitLogs()
 		a.abort()
 	})
 	return a.closeErr
+}
+
+// awaitLogs waits until the log has taken every record, until ended is done.
+func (a *Agent) awaitLogs() {
+	select {
+	case <-a.logs.ended:
+	case <-a.ended:
+	}
 }
 
 // awaitCalls waits for the program's functions, until ended is done.

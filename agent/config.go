@@ -36,8 +36,9 @@ type Config struct {
 	// $XDG_RUNTIME_DIR/landmark/agent.sock, else /run/landmark/agent.sock.
 	Socket string
 
-	// Logger hears of the connection's state, a line at each change. Nil
-	// means silence.
+	// Logger gets a record at each change of the connection's state. A handler
+	// that blocks delays no report: 64 records wait for it, and the number of
+	// those dropped beyond is an attribute of a later one. Nil means silence.
 	Logger *slog.Logger
 }
 

@@ -1,0 +1,100 @@
+package agent
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/landmark-health/landmark/agent/landmark"
+)
+
+// blockedLog is a log whose reader does not read before the gate is closed.
+type blockedLog struct {
+	gate chan struct{}
+	text strings.Builder
+}
+
+func (l *blockedLog) Write(b []byte) (int, error) {
+	<-l.gate
+	return l.text.Write(b)
+}
+
+// TestBlockedLogStopsNoReport has the handler block from the first record on.
+func TestBlockedLogStopsNoReport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var j journal
+		s := newSidecar(t, j.take)
+		s.start()
+		var marks landmark.Set
+		marks.Alive("a", time.Second)
+		log := &blockedLog{gate: make(chan struct{})}
+		agent := startAgent(t, &marks, s, log)
+		synctest.Wait()
+		s.stop() // which is logged, too
+		s.start()
+		time.Sleep(time.Second)
+		j.clear()
+		time.Sleep(time.Second + time.Millisecond)
+		synctest.Wait()
+		if got := j.kinds(); !strings.HasPrefix(got, "RRRR") {
+			t.Errorf("in a second the agent sent %q, want a report each quarter", got)
+		}
+		begun := time.Now()
+		closeAgent(t, agent)
+		if took := time.Since(begun); took != closeTimeout {
+			t.Errorf("Close took %v, want %v", took, closeTimeout)
+		}
+		close(log.gate)
+		synctest.Wait()
+		if got := log.text.String(); strings.Count(got, "reporting to the sidecar") != 2 {
+			t.Errorf("the log has not both connections:\n%s", got)
+		}
+	})
+}
+
+func TestLogQueueCountsWhatItDrops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &blockedLog{gate: make(chan struct{})}
+		q := newLogQueue()
+		logger := slog.New(q.handler(slog.NewTextHandler(log, nil)))
+		logger.Info("first")
+		synctest.Wait() // it is in the handler
+		for range maxRecords + 3 {
+			logger.Info("more")
+		}
+		close(log.gate)
+		synctest.Wait()
+		logger.WithGroup("g").With("a", 1).Info("last", "b", 2)
+		q.close()
+		<-q.ended
+		lines := strings.Split(strings.TrimSpace(log.text.String()), "\n")
+		if len(lines) != maxRecords+2 {
+			t.Errorf("%d lines, want %d", len(lines), maxRecords+2)
+		}
+		if !strings.HasSuffix(lines[1], "msg=more dropped=3") {
+			t.Errorf("the line after the gap is %q", lines[1])
+		}
+		if last := lines[len(lines)-1]; !strings.HasSuffix(last, "msg=last g.a=1 g.b=2") {
+			t.Errorf("the last line is %q", last)
+		}
+	})
+}
+
+// TestCloseWaitsForTheLog: a handler that is only slow gets every record.
+func TestCloseWaitsForTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var j journal
+		s := newSidecar(t, j.take)
+		s.start()
+		log := &blockedLog{gate: make(chan struct{})}
+		agent := startAgent(t, new(landmark.Set), s, log)
+		synctest.Wait()
+		time.AfterFunc(closeTimeout/2, func() { close(log.gate) })
+		closeAgent(t, agent)
+		if !strings.Contains(log.text.String(), "reporting to the sidecar") {
+			t.Errorf("the log is %q", log.text.String())
+		}
+	})
+}
