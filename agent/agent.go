@@ -11,6 +11,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/landmark-health/landmark/internal/hostclock"
 )
 
 // closeTimeout bounds how long Close waits for the sidecar.
@@ -41,11 +43,11 @@ func Start(cfg Config) (*Agent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("agent: %w", err)
 	}
-	return start(cfg, unixDialer(cfg.Socket)), nil
+	return start(cfg, unixDialer(cfg.Socket), hostclock.Own()), nil
 }
 
 // start starts an agent with a complete configuration.
-func start(cfg Config, dial dialer) *Agent {
+func start(cfg Config, dial dialer, clock hostclock.Clock) *Agent {
 	logs := newLogQueue()
 	logger := slog.New(logs.handler(cfg.Logger.Handler())).
 		With("service", cfg.Service, "instance", cfg.Instance, "socket", cfg.Socket)
@@ -57,6 +59,7 @@ func start(cfg Config, dial dialer) *Agent {
 		dial:     dial,
 		reporter: newReporter(cfg.Landmarks, logger),
 	}
+	a.reporter.clock = clock
 	ctx, abort := context.WithCancel(context.Background())
 	closing, goodbye := context.WithCancel(ctx)
 	a.abort, a.goodbye, a.ended = abort, goodbye, ctx.Done()

@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/landmark-health/landmark/agent/landmark"
+	"github.com/landmark-health/landmark/internal/hostclock"
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 )
 
@@ -99,7 +100,7 @@ func startAgent(t *testing.T, marks *landmark.Set, s *sidecar, log io.Writer) *A
 	if err != nil {
 		t.Fatal(err)
 	}
-	return start(cfg, s.dial)
+	return start(cfg, s.dial, hostclock.Clock{})
 }
 
 func closeAgent(t *testing.T, a *Agent) {

@@ -9,9 +9,9 @@ import (
 
 // This file puts what an agent says into the messages of landmark.report.v1.
 
-func helloMessage(service, instance string) *reportv1.StreamRequest {
+func helloMessage(service, instance, clock string) *reportv1.StreamRequest {
 	return &reportv1.StreamRequest{Message: &reportv1.StreamRequest_Hello{
-		Hello: &reportv1.Hello{Service: service, Instance: instance},
+		Hello: &reportv1.Hello{Service: service, Instance: instance, Clock: clock},
 	}}
 }
 
@@ -39,13 +39,13 @@ func declarationMessage(tracks []track) *reportv1.StreamRequest {
 	}}
 }
 
-func reportMessage(tracks []track, answered uint64, draining bool) *reportv1.StreamRequest {
+func reportMessage(tracks []track, answered uint64, draining bool, readAt uint64) *reportv1.StreamRequest {
 	facts := make([]*reportv1.Fact, len(tracks))
 	for i, t := range tracks {
 		facts[i] = fact(t.reading)
 	}
 	return &reportv1.StreamRequest{Message: &reportv1.StreamRequest_Report{
-		Report: &reportv1.Report{Facts: facts, Answered: answered, Draining: draining},
+		Report: &reportv1.Report{Facts: facts, Answered: answered, Draining: draining, ReadAtUs: readAt},
 	}}
 }
 

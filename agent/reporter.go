@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/agent/landmark"
+	"github.com/landmark-health/landmark/internal/hostclock"
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 )
 
@@ -19,6 +20,7 @@ import (
 type reporter struct {
 	marks  *landmark.Set
 	logger *slog.Logger
+	clock  hostclock.Clock // by which reports are dated
 
 	// draining is what the program wants; drained is ready when it changed.
 	draining atomic.Bool
@@ -33,6 +35,7 @@ type reporter struct {
 	tracks     []track
 	interval   time.Duration // between reports when nothing changes
 	steppedAt  time.Time     // the latest step
+	readAt     uint64        // likewise, by the clock
 	look       time.Time     // when to take the next step
 	nextReport time.Time
 	reportedAt time.Time // the latest report
@@ -100,8 +103,11 @@ func (r *reporter) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		now := time.Now()
+		// The clock is read first: if the process is stopped between the two, a
+		// report is taken for older than it is.
+		readAt, now := r.clock.Now(), time.Now()
 		if !now.Before(r.look) {
+			r.readAt = readAt
 			r.step(ctx, now)
 		}
 		timer.Reset(r.look.Sub(now))
@@ -189,7 +195,7 @@ func (r *reporter) give(now time.Time) {
 		r.tracks[i].told = r.tracks[i].reading
 	}
 	r.pull.told = r.pull.answered()
-	r.stream.messages <- reportMessage(r.tracks, r.pull.told, r.draining.Load())
+	r.stream.messages <- reportMessage(r.tracks, r.pull.told, r.draining.Load(), r.readAt)
 }
 
 // prompt puts the get-state command to a Loop, and has a Level or a Condition

@@ -61,7 +61,7 @@ func (a *Agent) connect(ctx, closing context.Context) ending {
 		outlet:              newOutlet(),
 		onWelcome:           func() { a.logger.Info("reporting to the sidecar") },
 	}
-	return s.carry(closing, helloMessage(a.service, a.instance))
+	return s.carry(closing, helloMessage(a.service, a.instance, a.reporter.clock.Name()))
 }
 
 // carry works until the stream ends.

@@ -23,7 +23,9 @@ const (
 	keepAgents = 2 * time.Second
 	// leastShared is how many there must be to share: two of the smallest
 	// share, so that one client cannot take it all.
-	leastShared = 8
+	leastShared = 16
+	// descriptorsPerAgent is what an agent takes: its connection and its process.
+	descriptorsPerAgent = 2
 	// What is held at most, however many descriptors there are, for a
 	// connection takes memory too.
 	maxAgents  = 16384
@@ -62,7 +64,7 @@ func availableShares() (shares, error) {
 func divide(descriptors int) shares {
 	shared := descriptors - reserved
 	s := shares{monitor: min(shared/4, maxMonitor), grpc: min(shared/4, maxGRPC)}
-	s.agents = min(shared-s.monitor-s.grpc, maxAgents)
+	s.agents = min((shared-s.monitor-s.grpc)/descriptorsPerAgent, maxAgents)
 	s.user = s.agents / 2
 	return s
 }

@@ -11,10 +11,10 @@ import (
 
 func TestDivide(t *testing.T) {
 	for descriptors, want := range map[int]shares{
-		40:    {agents: 4, user: 2, monitor: 2, grpc: 2},
-		72:    {agents: 20, user: 10, monitor: 10, grpc: 10},
-		1032:  {agents: 500, user: 250, monitor: 250, grpc: 250},
-		20008: {agents: 11784, user: 5892, monitor: 4096, grpc: 4096},
+		48:    {agents: 4, user: 2, monitor: 4, grpc: 4},
+		72:    {agents: 10, user: 5, monitor: 10, grpc: 10},
+		1032:  {agents: 250, user: 125, monitor: 250, grpc: 250},
+		20008: {agents: 5892, user: 2946, monitor: 4096, grpc: 4096},
 		65536: {agents: 16384, user: 8192, monitor: 4096, grpc: 4096},
 	} {
 		if got := divide(descriptors); got != want {
@@ -23,8 +23,8 @@ func TestDivide(t *testing.T) {
 	}
 	for descriptors := reserved + leastShared; descriptors < 100_000; descriptors++ {
 		s := divide(descriptors)
-		all := s.agents + s.monitor + s.grpc
-		if all > descriptors-reserved || s.agents < s.monitor+s.grpc || s.user > s.agents/2 || min(s.user, s.monitor, s.grpc) < 2 {
+		agents := descriptorsPerAgent * s.agents
+		if agents+s.monitor+s.grpc > descriptors-reserved || agents+1 < s.monitor+s.grpc || s.user > s.agents/2 || min(s.user, s.monitor, s.grpc) < 2 {
 			t.Fatalf("of %d descriptors the shares are %+v", descriptors, s)
 		}
 		with := s.withLine()
@@ -52,7 +52,7 @@ func TestSharesNeedDescriptors(t *testing.T) {
 	if s, err := New(Config{}); err == nil {
 		s.Close()
 		t.Error("landmarkd starts with too few descriptors")
-	} else if !strings.Contains(err.Error(), "only 39 files") || !strings.Contains(err.Error(), "needs 40") {
+	} else if !strings.Contains(err.Error(), "only 47 files") || !strings.Contains(err.Error(), "needs 48") {
 		t.Error(err)
 	}
 }

@@ -38,7 +38,6 @@ type Sidecar struct {
 	services  *registry.Registry
 	host      *host.Server
 	askers    *askers.Memory
-	readEmpty func() bool // whether nothing that agents sent lies unread
 	intake    []task
 	frontEnds []task
 	bound     []io.Closer
@@ -64,16 +63,15 @@ func New(c Config) (*Sidecar, error) {
 	clock := registry.NewClock()
 	services := registry.New(clock, c.StartGrace)
 	s := &Sidecar{
-		logger:    c.Logger,
-		file:      c.File,
-		clock:     clock,
-		shares:    available,
-		drainFor:  c.DrainOnStop,
-		refusals:  socket.NewRefusals(c.Logger),
-		services:  services,
-		host:      host.New(services, c.Logger),
-		askers:    askers.New(c.Logger, func() time.Duration { _, real := clock.Read(); return time.Duration(real) }),
-		readEmpty: func() bool { return true }, // while there is no socket to read
+		logger:   c.Logger,
+		file:     c.File,
+		clock:    clock,
+		shares:   available,
+		drainFor: c.DrainOnStop,
+		refusals: socket.NewRefusals(c.Logger),
+		services: services,
+		host:     host.New(services, c.Logger),
+		askers:   askers.New(c.Logger, func() time.Duration { _, real := clock.Read(); return time.Duration(real) }),
 	}
 	s.intake = append(s.intake, s.host.Run)
 	if err := s.Reload(); err != nil {
@@ -98,7 +96,6 @@ func (s *Sidecar) bindAgents(c Config, services *registry.Registry) error {
 	s.bound = append(s.bound, l)
 	s.listens = append(s.listens, "agents", c.AgentSocket)
 	server := stream.New(services, c.Logger)
-	s.readEmpty = server.ReadEmpty
 	quota := s.byUser(s.shares.agents, "agents")
 	quota.PerClient, quota.Keep = s.shares.user, keepAgents
 	agents := socket.Divide(l, quota)
@@ -221,7 +218,7 @@ func (s *Sidecar) Run(ctx context.Context) error {
 	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorking()
 	inner, innerCtx := errgroup.WithContext(working)
-	beat := func(ctx context.Context) error { return s.clock.Run(ctx, s.hasReadAll) }
+	beat := func(ctx context.Context) error { return s.clock.Run(ctx, s.host.ReadEmpty) }
 	s.services.Begin()
 	for _, work := range append(s.intake, beat) {
 		inner.Go(func() error { return work(innerCtx) })
@@ -275,10 +272,6 @@ func (s *Sidecar) Reload() error {
 	s.askers.Keep(s.services.Names())
 	return nil
 }
-
-// hasReadAll reports whether nothing that agents have sent, nor anything new on
-// the host, was not read.
-func (s *Sidecar) hasReadAll() bool { return s.readEmpty() && s.host.ReadEmpty() }
 
 // Close unbinds what New bound, for a Sidecar that is not run; Run does so by
 // itself.

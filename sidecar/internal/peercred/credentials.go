@@ -26,6 +26,17 @@ func Of(ctx context.Context) (socket.Peer, bool) {
 	return info.Peer, ok
 }
 
+// Conn returns the connection of ctx's call as its listener accepted it, nil if it
+// is not known.
+func Conn(ctx context.Context) net.Conn {
+	if p, _ := peer.FromContext(ctx); p != nil {
+		if info, ok := p.AuthInfo.(AuthInfo); ok {
+			return info.conn
+		}
+	}
+	return nil
+}
+
 // protocol is what gRPC is told that a connection is secured by.
 const protocol = "SO_PEERCRED"
 

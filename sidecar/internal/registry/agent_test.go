@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,6 +42,8 @@ type agent struct {
 	commands []uint64 // every get-state command that was put
 	ended    error
 	notice   func(what string) // told of each command and of the end; may be nil
+
+	unread atomic.Bool // something that it has sent was not read yet
 }
 
 // mainLoop is what an agent declares unless a test says otherwise.
@@ -72,6 +75,9 @@ func (a *agent) GetState(number uint64) {
 		a.notice("get-state command")
 	}
 }
+
+// ReadEmpty is a Link's.
+func (a *agent) ReadEmpty() bool { return !a.unread.Load() }
 
 // End is a Link's.
 func (a *agent) End(err error) {

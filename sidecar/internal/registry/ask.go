@@ -46,23 +46,33 @@ const (
 
 // look is Look, and returns the service's own maxAge where the asker has none.
 func (r *Registry) look(name []byte, maxAge time.Duration) (a Answer, wanted time.Duration, c certainty) {
-	service, aspect := resolve(name)
-	now, real := r.clock.Read()
-	if len(service) == 0 {
-		a = r.overall.look(aspect)
-	} else if s := (*r.services.Load())[string(service)]; s != nil {
-		a = s.look(aspect, now, real)
+	a, settled := r.memory(name)
+	if a.shot != nil {
 		maxAge = cmp.Or(maxAge, a.shot.policy.MaxAge)
-	} else {
-		a = told(standing{Verdict: judge.UnknownService(now), since: now}, now, real)
 	}
+	_, aspect := resolve(name)
 	switch {
-	case now != real || r.held(a):
+	case !settled || r.held(a):
 		return a, maxAge, uncertain
 	case pullable(a, aspect, maxAge):
 		return a, maxAge, outdated
 	}
 	return a, maxAge, certain
+}
+
+// memory returns what is known of the name, and whether everything was heard
+// that counts for it.
+func (r *Registry) memory(name []byte) (a Answer, settled bool) {
+	service, aspect := resolve(name)
+	if len(service) == 0 {
+		return r.overall.look(aspect)
+	}
+	if s := (*r.services.Load())[string(service)]; s != nil {
+		heard, real := s.read()
+		return s.look(aspect, heard, real), heard == real
+	}
+	heard, real := r.clock.Read()
+	return told(standing{Verdict: judge.UnknownService(heard), since: heard}, heard, real), heard == real
 }
 
 // held reports whether the answer may be another once all agents have come
@@ -120,7 +130,7 @@ func (r *Registry) Ask(ctx context.Context, name []byte, maxAge time.Duration) (
 // hold waits until what memory says is not uncertain any more, for all that is
 // known by then, or returns ctx's error.
 func (r *Registry) hold(ctx context.Context, name []byte) error {
-	if err := r.clock.await(ctx); err != nil {
+	if err := r.awaitCatchUp(ctx, name); err != nil {
 		return err
 	}
 	return r.awaitReport(ctx, name)

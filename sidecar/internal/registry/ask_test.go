@@ -224,7 +224,7 @@ func TestNoCrowdIsToldServing(t *testing.T) {
 				t.Errorf("behind a pause %q is told to be %v, %v", name, a.Status, err)
 			}
 		}
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(maxBehind + 2*beat)
 		if a := ask(t, r, "epg", 0); a.Cause != judge.Stale {
 			t.Errorf("then it is told to be %v, %q", a.Status, a.Cause)
 		}
@@ -276,11 +276,8 @@ func TestPauseWhileTheLoopIsAsked(t *testing.T) {
 				stop()
 				time.Sleep(10 * time.Second)
 
-				var empty atomic.Bool
-				ctx, cancel := context.WithCancel(t.Context())
-				defer synctest.Wait()
-				defer cancel()
-				go c.Run(ctx, empty.Load)
+				epg.unread.Store(true)
+				defer run(c)()
 				time.Sleep(maxBehind / 2)
 				select {
 				case a := <-told:
@@ -289,7 +286,11 @@ func TestPauseWhileTheLoopIsAsked(t *testing.T) {
 				default:
 				}
 				tt.meanwhile(epg)
-				empty.Store(true)
+				epg.unread.Store(false)
+				if tt.cause == judge.None {
+					time.Sleep(maxReportInterval / 2)
+					epg.pass()
+				}
 				if a := <-told; a.Cause != tt.cause {
 					t.Errorf("it is told to be %v, %q, want %q", a.Status, a.Cause, tt.cause)
 				}

@@ -38,10 +38,13 @@ type Clock struct {
 	origin time.Time
 	last   atomic.Pointer[reading]
 
-	mu     sync.Mutex
-	heeded int           // Join less Leave; guarded by mu
-	beaten chan struct{} // closed at the next beat, nil if nobody waits for it; guarded by mu
-	joined chan struct{} // holds a token once a Join has ended a rest
+	mu sync.Mutex
+	// registry is what the clock puts behind after a pause, nil if nothing is;
+	// guarded by mu.
+	registry *Registry
+	heeded   int           // Join less Leave; guarded by mu
+	beaten   chan struct{} // closed at the next beat, nil if nobody waits for it; guarded by mu
+	joined   chan struct{} // holds a token once a Join has ended a rest
 }
 
 // reading is the clock at one beat.
@@ -84,22 +87,6 @@ func (c *Clock) ran() time.Duration {
 	return c.last.Load().ranAt(time.Since(c.origin))
 }
 
-// await waits until everything was heard, or returns ctx's error. It is woken by
-// the beat that makes it so, for on a starved machine that may not last for long.
-func (c *Clock) await(ctx context.Context) error {
-	for {
-		beat := c.nextBeat()
-		if heard, real := c.Read(); heard == real {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-beat:
-		}
-	}
-}
-
 // nextBeat returns what is closed at the next beat.
 func (c *Clock) nextBeat() <-chan struct{} {
 	c.mu.Lock()
@@ -108,6 +95,19 @@ func (c *Clock) nextBeat() <-chan struct{} {
 		c.beaten = make(chan struct{})
 	}
 	return c.beaten
+}
+
+// follow has the registry put behind after a pause.
+func (c *Clock) follow(r *Registry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.registry = r
+}
+
+func (c *Clock) follower() *Registry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.registry
 }
 
 // tell stores a reading and wakes those who wait for it. The caller holds mu.
@@ -168,8 +168,9 @@ func (c *Clock) rest() bool {
 func (c *Clock) Run(ctx context.Context, readEmpty func() bool) error {
 	timer := time.NewTimer(beat)
 	defer timer.Stop()
+	var catchingUp bool
 	for {
-		for c.rest() {
+		for !catchingUp && c.rest() {
 			select {
 			case <-ctx.Done():
 				return nil
@@ -182,11 +183,19 @@ func (c *Clock) Run(ctx context.Context, readEmpty func() bool) error {
 			return nil
 		case <-timer.C:
 		}
-		next := c.last.Load().next(time.Since(c.origin), readEmpty)
+		last := c.last.Load()
+		next := last.next(time.Since(c.origin), readEmpty)
+		if last.behind && !next.behind {
+			c.follower().pause(last.heard, next.heard)
+			catchingUp = true
+		}
+		if catchingUp {
+			catchingUp = c.follower().catchUp(judge.Instant(next.real))
+		}
 		c.mu.Lock()
 		c.tell(next)
 		c.mu.Unlock()
-		if next.behind {
+		if next.behind || catchingUp {
 			timer.Reset(lookAgain)
 		} else {
 			timer.Reset(beat)

@@ -11,6 +11,21 @@ import (
 	"github.com/landmark-health/landmark/sidecar/internal/judge"
 )
 
+// await waits until the clock has gone on after a pause, or returns ctx's error.
+func (c *Clock) await(ctx context.Context) error {
+	for {
+		beat := c.nextBeat()
+		if heard, real := c.Read(); heard == real {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-beat:
+		}
+	}
+}
+
 func TestClockKeepsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := NewClock()
@@ -100,11 +115,8 @@ func TestPauseMakesNobodyStale(t *testing.T) {
 		stop()
 		time.Sleep(time.Hour)
 
-		var empty atomic.Bool
-		ctx, cancel := context.WithCancel(t.Context())
-		defer synctest.Wait()
-		defer cancel()
-		go c.Run(ctx, empty.Load)
+		epg.unread.Store(true)
+		defer run(c)()
 		time.Sleep(100 * time.Millisecond) // the intake is slow to read its sockets
 		if a := look(r, "epg"); a.Status != judge.Serving {
 			t.Errorf("after a pause of the sidecar epg is %v: %s", a.Status, a.Reason())
@@ -113,7 +125,8 @@ func TestPauseMakesNobodyStale(t *testing.T) {
 			t.Error("before its sockets are read, the sidecar takes what it remembers for the truth")
 		}
 		epg.pass()
-		empty.Store(true)
+		epg.unread.Store(false)
+		live(maxReportInterval/2, epg)
 		for _, want := range []struct {
 			service string
 			cause   judge.Cause

@@ -83,7 +83,7 @@ func (o *overall) settle() {
 		services, now := *o.services.Load(), o.clock.Now()
 		after := *before
 		for a := range after {
-			v, _ := together(services, judge.Aspect(a), now)
+			v, _, _ := together(services, judge.Aspect(a), now)
 			after[a] = after[a].follow(v, now)
 		}
 		if o.standings.CompareAndSwap(before, &after) {
@@ -92,28 +92,33 @@ func (o *overall) settle() {
 	}
 }
 
-// look returns what is told over all services.
-func (o *overall) look(a judge.Aspect) Answer {
+// look returns what is told over all services, and whether everything was heard
+// that counts for it: a service that is behind changes nothing where another
+// one has decided that all are not serving.
+func (o *overall) look(a judge.Aspect) (answer Answer, settled bool) {
 	for {
 		before := o.standings.Load()[a]
 		now, real := o.clock.Read()
-		v, decides := together(*o.services.Load(), a, now)
+		v, decides, behind := together(*o.services.Load(), a, now)
 		if after := before.follow(v, now); after.changes == before.changes {
-			answer := told(after, now, real)
+			answer = told(after, now, real)
 			answer.service = decides
-			return answer
+			bad := v.Status == judge.NotServing && (decides == nil || !decides.behind())
+			return answer, now == real && (!behind || bad)
 		}
 		o.settle()
 	}
 }
 
 // together returns the verdict over all services, and the one that decided it:
-// of several alike, the first by name, so that the answer does not jump.
-func together(services map[string]*service, a judge.Aspect, now judge.Instant) (judge.Verdict, *service) {
-	v := judge.NoService(now)
-	var decides *service
+// of several alike, the first by name, so that the answer does not jump. It also
+// returns whether any of them is behind.
+func together(services map[string]*service, a judge.Aspect, now judge.Instant) (v judge.Verdict, decides *service, behind bool) {
+	v = judge.NoService(now)
 	for _, s := range services {
-		shot := s.present.Load().at(now)
+		heard := min(now, s.heardBy())
+		behind = behind || heard != now
+		shot := s.present.Load().at(heard)
 		if len(shot.facts.Instances) == 0 && !shot.policy.Configured {
 			continue // its first report is on its way
 		}
@@ -131,5 +136,5 @@ func together(services map[string]*service, a judge.Aspect, now judge.Instant) (
 			v = both
 		}
 	}
-	return v, decides
+	return v, decides, behind
 }

@@ -16,7 +16,7 @@ func (r *Registry) Present(name string) (Present, bool) {
 	if s == nil {
 		return Present{}, false
 	}
-	now, real := r.clock.Read()
+	now, real := s.read()
 	shot := s.present.Load().at(now)
 	p := Present{Name: s.name, Drained: shot.facts.Drained}
 	for a := range p.Answers {

@@ -48,6 +48,7 @@ func New(clock *Clock, startGrace time.Duration) *Registry {
 		grace:   grace{clock: clock, lasts: startGrace, from: clock.ran()},
 		waiting: make(chan struct{}, maxWaiting),
 	}
+	clock.follow(r)
 	r.services.Store(&map[string]*service{})
 	r.overall.begin(&r.services, clock, &r.watches)
 	return r

@@ -21,9 +21,13 @@ type service struct {
 	changed func(*service) // called, with no lock held, when watchers are to be told
 
 	present atomic.Pointer[snapshot] // replaced under mu, read without
+	// stands is the instant at which the service stands since a pause of the
+	// sidecar, judge.Never if it does not; written under mu, read without.
+	stands atomic.Int64
 
 	mu      sync.Mutex
-	places  []*place // in the order of joining
+	resumed judge.Instant // when the pause had ended
+	places  []*place      // in the order of joining
 	host    judge.Host
 	drain   drain
 	history history
@@ -55,6 +59,7 @@ func (p *place) under(policy *Policy) {
 func newService(name string, owner uint32, policy *Policy, clock *Clock, changed func(*service)) *service {
 	s := &service{name: name, clock: clock, changed: changed, fires: judge.Never}
 	s.owner.Store(owner)
+	s.stands.Store(int64(judge.Never))
 	now := clock.Now()
 	unborn := &snapshot{policy: policy}
 	for a := range unborn.standings {
@@ -64,16 +69,20 @@ func newService(name string, owner uint32, policy *Policy, clock *Clock, changed
 	return s
 }
 
-// report takes a process's facts, giving it a place if it has none yet.
-func (s *service) report(from *Session, facts []Fact, answered uint64, now judge.Instant) error {
+// report takes a process's facts of the instant at, giving it a place if it has
+// none yet.
+func (s *service) report(from *Session, facts []Fact, answered uint64, at judge.Instant) error {
 	s.mu.Lock()
 	policy := s.present.Load().policy
+	heard, now := s.read()
+	at = from.date(at, heard, now)
+	from.latest = at
 	in := &judge.Instance{
 		Name:      from.peer.Instance,
 		Presence:  judge.Connected,
-		Heard:     now,
+		Heard:     at,
 		Draining:  from.draining,
-		Landmarks: from.landmarks(policy, facts, now),
+		Landmarks: from.landmarks(policy, facts, at),
 	}
 	p, err := s.placeOf(from, in.HasStarted(), now)
 	if err != nil {
@@ -146,7 +155,7 @@ func (s *service) placeOf(from *Session, started bool, now judge.Instant) (*plac
 			return nil, s.replaced()
 		}
 	}
-	i = judge.Seat(s.present.Load().policy.Policy, s.instances(), from.peer.Instance, started, s.clock.Now())
+	i = judge.Seat(s.present.Load().policy.Policy, s.instances(), from.peer.Instance, started, s.now())
 	if i == len(s.places) {
 		return s.join(from, now)
 	}
@@ -163,7 +172,7 @@ func (s *service) join(from *Session, now judge.Instant) (*place, error) {
 	if len(s.places) >= MaxInstances {
 		return nil, fmt.Errorf("%w: %s has %d processes, as many as a service may have", ErrLimit, s.name, MaxInstances)
 	}
-	with, spare := judge.Join(s.present.Load().policy.Policy, s.instances(), s.clock.Now())
+	with, spare := judge.Join(s.present.Load().policy.Policy, s.instances(), s.now())
 	for i, in := range with {
 		s.places[i].instance = in
 	}
@@ -282,7 +291,7 @@ func (s *service) publish() (news bool) { return s.publishBy(s.present.Load().po
 
 // publishBy is publish by a policy that may be another than before.
 func (s *service) publishBy(policy *Policy) (news bool) {
-	now := s.clock.Now()
+	now := s.now()
 	before := s.present.Load()
 	until := s.advance(now)
 	after := until.under(policy).follow(s.facts(), now)

@@ -24,6 +24,8 @@ type Link interface {
 	GetState(number uint64)
 	// End ends the session, for the reason err.
 	End(err error)
+	// ReadEmpty reports whether nothing that the process has sent is unread.
+	ReadEmpty() bool
 }
 
 // Peer is who a session is with.
@@ -63,8 +65,11 @@ type Session struct {
 	// by the goroutine that reports.
 	declared []*judge.Declared // what is stated as policy has it, nil if that is to be made
 	policy   *Policy
-	asked    uint64 // number of the last get-state command
-	ended    error  // why the registry ended it, nil if it did not
+	interval time.Duration // between reports of what is stated
+	latest   judge.Instant // when the latest report was made
+	looks    int           // that found nothing unread since a pause of the sidecar
+	asked    uint64        // number of the last get-state command
+	ended    error         // why the registry ended it, nil if it did not
 }
 
 // Open begins a session. The process appears in the service with its first
@@ -95,11 +100,19 @@ func (s *Session) Declare(landmarks []judge.Declared) error {
 // follow.
 func (s *Session) Drain(wanted bool) { s.draining = wanted }
 
-// Report takes the facts, one for each declared landmark in that order.
-// answered is the number of the latest get-state command that every loop of
-// the process has answered. The error wraps ErrForeign, ErrReplaced or
-// ErrLimit.
+// Undated is the instant of a report that does not say when it was made.
+const Undated = judge.Never
+
+// Report is ReportAt for a report that does not say when it was made.
 func (s *Session) Report(facts []Fact, answered uint64) error {
+	return s.ReportAt(facts, answered, Undated)
+}
+
+// ReportAt takes the facts as of the instant at, one for each declared landmark
+// in that order. answered is the number of the latest get-state command that
+// every loop of the process has answered. The error wraps ErrForeign,
+// ErrReplaced or ErrLimit.
+func (s *Session) ReportAt(facts []Fact, answered uint64, at judge.Instant) error {
 	if len(facts) != len(s.stated) {
 		panic(fmt.Sprintf("registry: %d facts for %d declared landmarks", len(facts), len(s.stated)))
 	}
@@ -110,8 +123,7 @@ func (s *Session) Report(facts []Fact, answered uint64) error {
 		}
 		s.service = service
 	}
-	_, now := s.registry.clock.Read()
-	return s.service.report(s, facts, answered, now)
+	return s.service.report(s, facts, answered, at)
 }
 
 // landmarks makes of the facts the landmarks as the policy has them. The
@@ -119,6 +131,7 @@ func (s *Session) Report(facts []Fact, answered uint64) error {
 func (s *Session) landmarks(policy *Policy, facts []Fact, now judge.Instant) []judge.Landmark {
 	if s.declared == nil || s.policy != policy {
 		s.policy, s.declared = policy, policy.applyAll(s.stated)
+		s.interval = reportInterval(s.stated)
 	}
 	landmarks := make([]judge.Landmark, len(facts))
 	for i, f := range facts {

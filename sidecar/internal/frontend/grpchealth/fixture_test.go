@@ -143,6 +143,8 @@ func (p *program) GetState(number uint64) { p.commands <- number }
 // End implements registry.Link.
 func (p *program) End(err error) { p.t.Errorf("session ended: %v", err) }
 
+func (p *program) ReadEmpty() bool { return true }
+
 // report says how the main loop is, and which command it has answered.
 func (p *program) report(f registry.Fact, answered uint64) {
 	p.t.Helper()

@@ -124,6 +124,8 @@ func (p *program) GetState(uint64) { p.t.Error("a get-state command was put") }
 // End implements registry.Link.
 func (p *program) End(err error) { p.t.Errorf("session ended: %v", err) }
 
+func (p *program) ReadEmpty() bool { return true }
+
 // report reports the program's landmarks.
 func (p *program) report(facts ...registry.Fact) {
 	p.t.Helper()

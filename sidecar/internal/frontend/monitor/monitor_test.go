@@ -61,6 +61,8 @@ func (p *program) GetState(number uint64) { p.commands <- number }
 // End implements registry.Link.
 func (p *program) End(err error) { p.t.Errorf("the session was ended: %v", err) }
 
+func (p *program) ReadEmpty() bool { return true }
+
 // within is what a loop of these tests is allowed.
 const within = time.Second
 

@@ -31,6 +31,7 @@ type noLink struct{}
 
 func (noLink) GetState(uint64) {}
 func (noLink) End(error)       {}
+func (noLink) ReadEmpty() bool { return true }
 
 // epg returns a registry with the service epg, of uid 1000, that is serving.
 func epg(t *testing.T) *registry.Registry {

@@ -54,7 +54,7 @@ func unmarshalReport(b []byte, r *reportv1.Report) bool {
 	if !ok || f.key != (key{3, protowire.BytesType}) || len(rest) > 0 {
 		return false
 	}
-	r.Facts, r.Answered, r.Draining = r.Facts[:0], 0, false
+	r.Facts, r.Answered, r.Draining, r.ReadAtUs = r.Facts[:0], 0, false, 0
 	for b = f.bytes; len(b) > 0; {
 		if f, b, ok = consumeField(b); !ok {
 			return false
@@ -68,6 +68,8 @@ func unmarshalReport(b []byte, r *reportv1.Report) bool {
 			r.Answered = f.number
 		case key{3, protowire.VarintType}:
 			r.Draining = protowire.DecodeBool(f.number)
+		case key{4, protowire.VarintType}:
+			r.ReadAtUs = f.number
 		default:
 			return false
 		}

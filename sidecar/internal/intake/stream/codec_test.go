@@ -15,7 +15,7 @@ import (
 
 // everything is a report in which no field is zero.
 func everything() *reportv1.StreamRequest {
-	r := &reportv1.Report{Answered: 1 << 63, Draining: true}
+	r := &reportv1.Report{Answered: 1 << 63, Draining: true, ReadAtUs: 1 << 62}
 	for i := range uint64(3) {
 		r.Facts = append(r.Facts, &reportv1.Fact{
 			Reached: true, AgeUs: 1 + i, Count: math.MaxUint64, Open: true, LagUs: 2 + i,

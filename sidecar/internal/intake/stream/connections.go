@@ -1,81 +1,147 @@
 package stream
 
 import (
+	"context"
 	"errors"
 	"net"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/landmark-health/landmark/sidecar/internal/peercred"
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
+	"github.com/landmark-health/landmark/sidecar/internal/socket"
 )
 
 // connections are those that agents have open.
 type connections struct {
 	registry *registry.Registry // whose clock is told of each
+	ends     *ends              // of their processes; nil before Run
 
-	mu      sync.Mutex // guards what follows
-	open    map[*connection]struct{}
-	unread  bool             // whether inspect last found bytes
-	inspect func(fd uintptr) // made once: a closure for each look would be garbage
+	mu    sync.Mutex
+	users map[uint32]*user // that have connections; guarded by mu
 }
 
 // connection is one of them, from its acceptance to its Close.
 type connection struct {
 	net.Conn
-	raw syscall.RawConn // of Conn
-	all *connections
+	raw   syscall.RawConn // of Conn
+	all   *connections
+	uid   uint32
+	user  *user
+	bytes *bucket
+
+	process int32 // its descriptor, if ends watches it
+
+	next   time.Time     // before which nothing is read; for Read alone
+	closed chan struct{} // closed by the first Close
+	leave  func()
 }
 
 func newConnections(r *registry.Registry) *connections {
-	c := &connections{registry: r, open: make(map[*connection]struct{})}
-	c.inspect = func(fd uintptr) {
-		n, err := unix.IoctlGetUint32(int(fd), unix.SIOCINQ)
-		c.unread = err == nil && n > 0
-	}
-	return c
+	return &connections{registry: r, users: make(map[uint32]*user)}
 }
 
-// add takes conn, which is the kernel's, as one of the open ones.
+// add takes conn, which is a Unix socket's, as one of the open ones.
 func (c *connections) add(conn net.Conn) (*connection, error) {
 	s, ok := conn.(syscall.Conn)
 	if !ok {
 		return nil, errors.New("the connection is none of the kernel's")
 	}
+	peer, err := socket.PeerOf(s)
+	if err != nil {
+		return nil, err
+	}
 	raw, err := s.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	added := &connection{Conn: conn, raw: raw, all: c}
+	added := &connection{
+		Conn: conn, raw: raw, all: c, uid: peer.UID,
+		bytes:  newBucket(bytesPerSecond, bytesAtOnce),
+		closed: make(chan struct{}),
+	}
+	added.leave = sync.OnceFunc(added.remove)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if added.user = c.users[peer.UID]; added.user == nil {
+		added.user = newUser(peer.UID)
+		c.users[peer.UID] = added.user
+	}
+	added.user.connections++
 	c.registry.Clock().Join()
-	c.open[added] = struct{}{}
+	if c.ends != nil {
+		c.ends.watch(added)
+	}
 	return added, nil
 }
 
-// remove takes the connection from the open ones, if it is one.
-func (c *connections) remove(conn *connection) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if _, open := c.open[conn]; open {
-		c.registry.Clock().Leave()
-		delete(c.open, conn)
+// connectionOf returns the connection of ctx's stream, nil if it is not one that
+// was added.
+func connectionOf(ctx context.Context) *connection {
+	conn := peercred.Conn(ctx)
+	for {
+		switch c := conn.(type) {
+		case *connection:
+			return c
+		case interface{ NetConn() net.Conn }:
+			conn = c.NetConn()
+		default:
+			return nil
+		}
 	}
 }
 
-// readEmpty reports whether no connection has bytes that were not read from
-// the kernel yet. One that is closed meanwhile has none.
-func (c *connections) readEmpty() bool {
+// remove takes the connection from the open ones.
+func (conn *connection) remove() {
+	close(conn.closed)
+	c := conn.all
+	if c.ends != nil {
+		c.ends.forget(conn)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for conn := range c.open {
-		if conn.raw.Control(c.inspect) == nil && c.unread {
-			return false
+	c.registry.Clock().Leave()
+	if conn.user.connections--; conn.user.connections == 0 {
+		delete(c.users, conn.uid)
+	}
+}
+
+// Read reads, once as much may be read. It waits before, so that what it does
+// not return is still in the socket.
+func (conn *connection) Read(b []byte) (int, error) {
+	if wait := time.Until(conn.next); wait > 0 {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-conn.closed:
 		}
 	}
-	return true
+	n, err := conn.Conn.Read(b)
+	now := time.Now()
+	if wait := max(conn.bytes.take(n, now), conn.user.bytes.take(n, now)); wait > 0 {
+		conn.next = now.Add(wait)
+	}
+	return n, err
+}
+
+// readEmpty reports whether the connection has no bytes that were not read from
+// the kernel yet. One that is closed meanwhile has none.
+func (conn *connection) readEmpty() bool {
+	unread := false
+	err := conn.raw.Control(func(fd uintptr) {
+		n, err := unix.IoctlGetUint32(int(fd), unix.SIOCINQ)
+		unread = err == nil && n > 0
+	})
+	return err != nil || !unread
+}
+
+// shut ends the connection once what lies in its socket was read.
+func (conn *connection) shut() {
+	conn.raw.Control(func(fd uintptr) { unix.Shutdown(int(fd), unix.SHUT_RD) })
 }
 
 // NetConn returns the connection below, as a tls.Conn does.
@@ -87,6 +153,6 @@ func (conn *connection) SyscallConn() (syscall.RawConn, error) { return conn.raw
 // Close closes the connection, which is then none of the open ones.
 func (conn *connection) Close() error {
 	err := conn.Conn.Close()
-	conn.all.remove(conn)
+	conn.leave()
 	return err
 }

@@ -2,7 +2,6 @@ package stream
 
 import (
 	"context"
-	"log/slog"
 	"net"
 	"path/filepath"
 	"runtime"
@@ -35,17 +34,16 @@ func pair(t testing.TB, all *connections) (taken *connection, agent net.Conn) {
 }
 
 func TestReadEmpty(t *testing.T) {
-	s := New(registry.New(registry.NewClock(), 0), slog.New(slog.DiscardHandler))
-	empty := func(want bool, when string) {
+	all := newConnections(registry.New(registry.NewClock(), 0))
+	first, agent := pair(t, all)
+	second, other := pair(t, all)
+	empty := func(conn *connection, want bool, when string) {
 		t.Helper()
-		if got := s.ReadEmpty(); got != want {
+		if got := conn.readEmpty(); got != want {
 			t.Errorf("%s: %v, want %v", when, got, want)
 		}
 	}
-	empty(true, "without a connection")
-	first, agent := pair(t, s.connections)
-	second, other := pair(t, s.connections)
-	empty(true, "before anything was sent")
+	empty(first, true, "before anything was sent")
 	send := func(conn net.Conn) {
 		if _, err := conn.Write([]byte("four")); err != nil {
 			t.Fatal(err)
@@ -57,54 +55,19 @@ func TestReadEmpty(t *testing.T) {
 		}
 	}
 	send(agent)
-	empty(false, "with four bytes unread")
+	empty(first, false, "with four bytes unread")
+	empty(second, true, "with four bytes of another unread")
 	read(first, 3)
-	empty(false, "with one byte unread")
+	empty(first, false, "with one byte unread")
 	read(first, 1)
-	empty(true, "when all is read")
+	empty(first, true, "when all is read")
 	send(other)
-	empty(false, "with four bytes of the other unread")
 	other.Close()
-	empty(false, "though the other has ended")
+	empty(second, false, "with four bytes unread of one that has ended")
 	second.Close()
-	empty(true, "when what is unread is closed")
+	empty(second, true, "when what is unread is closed")
 	first.Conn.Close() // gone below, as between a look at the set and one at the socket
-	empty(true, "with a socket that is gone")
-}
-
-// A report that waits in the kernel is what the question is for.
-func TestReadEmptyOfARunningServer(t *testing.T) {
-	s := newSidecar(t)
-	a := s.reporting("epg", "a", 0)
-	a.send(goodbye())
-	if err := a.ended(); err != nil {
-		t.Fatal(err)
-	}
-	// What a connection has sent is unread until the server's goroutine runs.
-	for begun := time.Now(); ; {
-		conn, err := net.Dial("unix", s.path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = conn.Write([]byte("PRI "))
-		unread := !s.server.ReadEmpty()
-		conn.Close()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if unread {
-			break
-		}
-		if time.Since(begun) > time.Minute {
-			t.Fatal("what was just sent is never said to be unread")
-		}
-	}
-	// Of the end of the stream gRPC itself may have a word to say still.
-	for begun := time.Now(); !s.server.ReadEmpty(); runtime.Gosched() {
-		if time.Since(begun) > time.Minute {
-			t.Fatal("what was taken is said to be unread")
-		}
-	}
+	empty(first, true, "with a socket that is gone")
 }
 
 // The clock must know of a pause while there is a connection, and may rest
@@ -114,7 +77,7 @@ func TestClockKnowsOfConnections(t *testing.T) {
 	all := newConnections(registry.New(clock, 0))
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	rest := func() { clock.Run(over, all.readEmpty) } // if it may
+	rest := func() { clock.Run(over, readAll) } // if it may
 	upToDate := func() bool { heard, real := clock.Read(); return heard == real }
 
 	rest()
@@ -135,16 +98,6 @@ func TestClockKnowsOfConnections(t *testing.T) {
 	}
 }
 
-func TestReadEmptyAllocatesNothing(t *testing.T) {
-	all := newConnections(registry.New(registry.NewClock(), 0))
-	for range 8 {
-		pair(t, all)
-	}
-	if n := testing.AllocsPerRun(100, func() { all.readEmpty() }); n > 0 {
-		t.Errorf("%v allocations", n)
-	}
-}
-
 func TestReadEmptyAmongOthers(t *testing.T) {
 	all := newConnections(registry.New(registry.NewClock(), 0))
 	var working sync.WaitGroup
@@ -152,24 +105,13 @@ func TestReadEmptyAmongOthers(t *testing.T) {
 		working.Go(func() {
 			for range 50 {
 				conn, _ := pair(t, all)
-				all.readEmpty()
+				conn.readEmpty()
 				conn.Close()
 			}
 		})
 	}
 	working.Wait()
-	if n := len(all.open); n > 0 {
-		t.Errorf("%d connections are left", n)
-	}
-}
-
-func BenchmarkReadEmpty(b *testing.B) {
-	all := newConnections(registry.New(registry.NewClock(), 0))
-	for range 256 {
-		pair(b, all)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		all.readEmpty()
+	if n := len(all.users); n > 0 {
+		t.Errorf("%d users are left", n)
 	}
 }

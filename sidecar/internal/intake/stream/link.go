@@ -11,11 +11,17 @@ import (
 type link struct {
 	commands chan uint64 // holds the number of the latest get-state command
 	ended    chan error  // holds why the registry ended the session, if it did
+	// readEmpty reports whether nothing that the agent has sent is unread; nil if
+	// nothing ever is.
+	readEmpty func() bool
 }
 
 func newLink() *link {
 	return &link{commands: make(chan uint64, 1), ended: make(chan error, 1)}
 }
+
+// ReadEmpty implements registry.Link.
+func (l *link) ReadEmpty() bool { return l.readEmpty == nil || l.readEmpty() }
 
 // GetState implements registry.Link. The registry calls it with a lock held,
 // so by one goroutine at a time.

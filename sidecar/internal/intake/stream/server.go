@@ -8,9 +8,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
 
+	"github.com/landmark-health/landmark/internal/hostclock"
 	intakev1 "github.com/landmark-health/landmark/proto/gen/landmark/intake/v1"
 	"github.com/landmark-health/landmark/sidecar/internal/guard"
 	"github.com/landmark-health/landmark/sidecar/internal/peercred"
@@ -43,6 +45,7 @@ type Server struct {
 	lines       *socket.LogLimit
 	connections *connections
 	limits      guard.Limits
+	host        hostclock.Clock // by which agents date their reports
 	stopping    atomic.Bool
 }
 
@@ -50,12 +53,25 @@ type Server struct {
 func New(r *registry.Registry, logger *slog.Logger) *Server {
 	return &Server{
 		registry: r, logger: logger, lines: socket.NewLogLimit(logger), connections: newConnections(r), limits: limits(),
+		host: hostclock.Own(),
 	}
 }
 
 // Run takes streams from the listener until ctx is done, then ends them and
 // returns nil. What the registry last knew, it goes on knowing.
 func (s *Server) Run(ctx context.Context, l net.Listener) error {
+	ends, err := newEnds()
+	if err != nil {
+		return fmt.Errorf("taking agents' reports: %w", err)
+	}
+	s.connections.ends = ends
+	working, ctx := errgroup.WithContext(ctx)
+	working.Go(func() error { return ends.run(ctx) })
+	working.Go(func() error { return s.serveAgents(ctx, l) })
+	return working.Wait()
+}
+
+func (s *Server) serveAgents(ctx context.Context, l net.Listener) error {
 	server := grpc.NewServer(options(s.limits)...)
 	intakev1.RegisterIntakeServiceServer(server, s)
 	defer context.AfterFunc(ctx, func() {
@@ -81,10 +97,3 @@ func options(l guard.Limits) []grpc.ServerOption {
 		grpc.StreamInterceptor(demandHello),
 	)
 }
-
-// ReadEmpty reports whether landmarkd has read all that the agents have sent so
-// far: whether no connection's socket holds bytes still. It says nothing of
-// what was read but not fed to the registry yet. It may be called by any number
-// of goroutines, and before Run; it makes a system call for each connection
-// and allocates nothing.
-func (s *Server) ReadEmpty() bool { return s.connections.readEmpty() }

@@ -27,20 +27,25 @@ func (s *Server) Stream(stream agentStream) error {
 	if !ok {
 		return status.Error(codes.Unauthenticated, "the kernel did not say who connected")
 	}
+	conn := connectionOf(stream.Context())
+	in := &intake{stream: stream, pace: newPace(s.registry.Clock(), conn, s.host, hello.Clock)}
+	in.pace.take(stream.Context(), 0, helloWork)
 	link := newLink()
+	link.readEmpty = func() bool { return !in.pace.held.Load() && (conn == nil || conn.readEmpty()) }
 	session, err := s.registry.Open(registry.Peer{Service: hello.Service, Instance: hello.Instance, UID: peer.UID}, link)
 	if err != nil {
 		return statusOf(err)
 	}
 	logger := s.logger.With("service", hello.Service, "instance", hello.Instance, "pid", peer.PID, "uid", peer.UID)
 	logger = s.lines.Logger(logger, peer.UID, hello.Service)
-	return s.serve(stream, session, link, logger)
+	in.session, in.welcomed = session, func() { logger.Info("program reports") }
+	return s.serve(in, link, logger)
 }
 
 // serve reads the agent's messages and carries commands to it until either
 // ends the session.
-func (s *Server) serve(stream agentStream, session *registry.Session, link *link, logger *slog.Logger) error {
-	in := &intake{stream: stream, session: session, welcomed: func() { logger.Info("program reports") }}
+func (s *Server) serve(in *intake, link *link, logger *slog.Logger) error {
+	stream, session := in.stream, in.session
 	received := make(chan error, 1)
 	go func() { received <- in.receive() }()
 	// Most sessions never get a command, which only comes after a report, and
@@ -91,6 +96,7 @@ func (s *Server) ended(session *registry.Session, err error, logger *slog.Logger
 type intake struct {
 	stream   agentStream
 	session  *registry.Session
+	pace     *pace
 	declared []judge.Declared // the latest declaration, nil before the first
 	facts    []registry.Fact  // of the latest report; kept for the room
 	welcomed func()
@@ -133,6 +139,7 @@ func (in *intake) declare(d *reportv1.Declaration) error {
 	if err != nil {
 		return err
 	}
+	in.pace.take(in.stream.Context(), 1, declarationWork*(1+len(landmarks)/landmarksOfWork))
 	first := in.declared == nil
 	if err := in.session.Declare(landmarks); err != nil {
 		return err
@@ -155,8 +162,12 @@ func (in *intake) report(r *reportv1.Report) error {
 	if err := readReport(r, in.facts); err != nil {
 		return err
 	}
-	draining, answered := r.Draining, r.Answered
+	draining, answered, readAt := r.Draining, r.Answered, r.ReadAtUs
 	recycle(r)
 	in.session.Drain(draining)
-	return in.session.Report(in.facts, answered)
+	if err := in.session.ReportAt(in.facts, answered, in.pace.made(readAt)); err != nil {
+		return err
+	}
+	in.pace.take(in.stream.Context(), 1, 1+len(in.facts)/landmarksOfWork)
+	return nil
 }

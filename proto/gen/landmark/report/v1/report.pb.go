@@ -282,7 +282,11 @@ type Hello struct {
 	// Tells the processes of one service apart: 1 to 128 bytes of printable
 	// ASCII. The newest stream of an instance takes the older one's place once
 	// its process has started.
-	Instance      string `protobuf:"bytes,2,opt,name=instance,proto3" json:"instance,omitempty"`
+	Instance string `protobuf:"bytes,2,opt,name=instance,proto3" json:"instance,omitempty"`
+	// Names the clock of the Reports' read_at_us, so that the sidecar knows whether
+	// it has the same: the kernel's boot and the time namespace of the process,
+	// "BOOT_ID/time:[NUMBER]", at most 128 bytes. "" = Reports have no such time.
+	Clock         string `protobuf:"bytes,3,opt,name=clock,proto3" json:"clock,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -327,6 +331,13 @@ func (x *Hello) GetService() string {
 func (x *Hello) GetInstance() string {
 	if x != nil {
 		return x.Instance
+	}
+	return ""
+}
+
+func (x *Hello) GetClock() string {
+	if x != nil {
+		return x.Clock
 	}
 	return ""
 }
@@ -557,7 +568,11 @@ type Report struct {
 	Answered uint64 `protobuf:"varint,2,opt,name=answered,proto3" json:"answered,omitempty"`
 	// The program wants no new work: it is to be taken out, its connections left
 	// to finish.
-	Draining      bool `protobuf:"varint,3,opt,name=draining,proto3" json:"draining,omitempty"`
+	Draining bool `protobuf:"varint,3,opt,name=draining,proto3" json:"draining,omitempty"`
+	// When the landmarks were read, by the clock that the Hello names
+	// (CLOCK_MONOTONIC), so that a report which has waited to be read is not taken
+	// for younger than it is; 0 = not told.
+	ReadAtUs      uint64 `protobuf:"varint,4,opt,name=read_at_us,json=readAtUs,proto3" json:"read_at_us,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -611,6 +626,13 @@ func (x *Report) GetDraining() bool {
 		return x.Draining
 	}
 	return false
+}
+
+func (x *Report) GetReadAtUs() uint64 {
+	if x != nil {
+		return x.ReadAtUs
+	}
+	return 0
 }
 
 // What is known of one landmark at the moment of the report.
@@ -951,10 +973,11 @@ const file_landmark_report_v1_report_proto_rawDesc = "" +
 	"\vdeclaration\x18\x02 \x01(\v2\x1f.landmark.report.v1.DeclarationH\x00R\vdeclaration\x124\n" +
 	"\x06report\x18\x03 \x01(\v2\x1a.landmark.report.v1.ReportH\x00R\x06report\x127\n" +
 	"\agoodbye\x18\x04 \x01(\v2\x1b.landmark.report.v1.GoodbyeH\x00R\agoodbyeB\t\n" +
-	"\amessage\"=\n" +
+	"\amessage\"S\n" +
 	"\x05Hello\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\x12\x1a\n" +
-	"\binstance\x18\x02 \x01(\tR\binstance\"I\n" +
+	"\binstance\x18\x02 \x01(\tR\binstance\x12\x14\n" +
+	"\x05clock\x18\x03 \x01(\tR\x05clock\"I\n" +
 	"\vDeclaration\x12:\n" +
 	"\tlandmarks\x18\x01 \x03(\v2\x1c.landmark.report.v1.LandmarkR\tlandmarks\"\x90\x02\n" +
 	"\bLandmark\x12\x12\n" +
@@ -969,11 +992,13 @@ const file_landmark_report_v1_report_proto_rawDesc = "" +
 	"\n" +
 	"degrade_at\x18\x01 \x01(\x01R\tdegradeAt\x12\x17\n" +
 	"\afail_at\x18\x02 \x01(\x01R\x06failAt\x12\x14\n" +
-	"\x05below\x18\x03 \x01(\bR\x05below\"p\n" +
+	"\x05below\x18\x03 \x01(\bR\x05below\"\x8e\x01\n" +
 	"\x06Report\x12.\n" +
 	"\x05facts\x18\x01 \x03(\v2\x18.landmark.report.v1.FactR\x05facts\x12\x1a\n" +
 	"\banswered\x18\x02 \x01(\x04R\banswered\x12\x1a\n" +
-	"\bdraining\x18\x03 \x01(\bR\bdraining\"\xd2\x01\n" +
+	"\bdraining\x18\x03 \x01(\bR\bdraining\x12\x1c\n" +
+	"\n" +
+	"read_at_us\x18\x04 \x01(\x04R\breadAtUs\"\xd2\x01\n" +
 	"\x04Fact\x12\x18\n" +
 	"\areached\x18\x01 \x01(\bR\areached\x12\x15\n" +
 	"\x06age_us\x18\x02 \x01(\x04R\x05ageUs\x12\x14\n" +

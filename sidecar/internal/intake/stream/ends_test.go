@@ -1,0 +1,105 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/landmark-health/landmark/sidecar/internal/judge"
+)
+
+// socketOfParent has the path of a sidecar's socket in a process that reports
+// there, and leaves its connection to a child.
+const socketOfParent = "LANDMARK_STREAM_TEST_PARENT"
+
+// TestParent is the process whose child inherits its connection.
+func TestParent(t *testing.T) {
+	path := os.Getenv(socketOfParent)
+	if path == "" {
+		return // started by no test
+	}
+	a := dial(t, "unix:"+path, hello("epg", "a"), declaration(loop("main")), report(0, fact(0)))
+	defer a.goOn()()
+	// The descriptors of sockets are found by trying: gRPC does not give its own.
+	for fd := 3; fd < 64; fd++ {
+		if kind, err := syscall.GetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_TYPE); err == nil && kind == syscall.SOCK_STREAM {
+			syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_SETFD, 0)
+		}
+	}
+	child := exec.Command("sleep", "600")
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Printf("child %d\n", child.Process.Pid)
+	io.Copy(io.Discard, os.Stdin) // until it is killed, or the test is
+	child.Process.Kill()
+}
+
+// A process is killed, and its child holds its connection open: it is lost all
+// the same, and at once.
+func TestEndOfAProcessWhoseConnectionIsInherited(t *testing.T) {
+	s := newSidecar(t)
+	parent := exec.Command("/proc/self/exe", "-test.run=^TestParent$", "-test.v")
+	parent.Env = append(os.Environ(), socketOfParent+"="+s.path)
+	stdin, err := parent.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	stdout, err := parent.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := parent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var child int
+	for child == 0 {
+		var line string
+		if _, err := fmt.Fscanln(stdout, &line, &child); err == io.EOF {
+			t.Fatal("the process did not start its child")
+		}
+	}
+	defer syscall.Kill(child, syscall.SIGKILL)
+	s.await("epg", judge.Serving, judge.None)
+	parent.Process.Kill()
+	parent.Wait()
+	s.await("epg", judge.NotServing, judge.Lost)
+	if err := syscall.Kill(child, 0); err != nil {
+		t.Errorf("the child, which was to hold the connection, is gone: %v", err)
+	}
+}
+
+// What lies in the socket of a process that has ended is read before its end is
+// taken note of.
+func TestEndComesAfterWhatWasSaid(t *testing.T) {
+	s := newSidecar(t)
+	conn, agent := pair(t, s.server.connections)
+	if _, err := agent.Write([]byte("goodbye")); err != nil {
+		t.Fatal(err)
+	}
+	conn.shut()
+	said, err := io.ReadAll(conn)
+	if err != nil || string(said) != "goodbye" {
+		t.Errorf("after the end %q was read, %v", said, err)
+	}
+}
+
+func TestEndsStop(t *testing.T) {
+	e, err := newEnds()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- e.run(ctx) }()
+	time.AfterFunc(10*time.Millisecond, cancel)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}

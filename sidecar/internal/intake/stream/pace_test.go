@@ -1,0 +1,98 @@
+package stream
+
+import (
+	"context"
+	"math"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/landmark-health/landmark/internal/hostclock"
+	"github.com/landmark-health/landmark/sidecar/internal/registry"
+)
+
+// An agent that reports as often as any does, and then changes all the time for
+// two seconds, never waits. One that floods is read at the rate, and the others
+// of its user after it.
+func TestReportsAreHeldToARate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPace(registry.NewClock(), nil, hostclock.Clock{}, "")
+		begun := time.Now()
+		for range 400 {
+			time.Sleep(5 * time.Millisecond)
+			p.take(t.Context(), 1, 1)
+		}
+		if took := time.Since(begun); took != 2*time.Second || p.held.Load() {
+			t.Errorf("400 changes took %v of 2 s", took)
+		}
+		begun = time.Now()
+		for range 10 * reportsPerSecond {
+			p.take(t.Context(), 1, 1)
+		}
+		if took := time.Since(begun); took < 8*time.Second || !p.held.Load() {
+			t.Errorf("a flood of ten seconds' reports was taken in %v", took)
+		}
+		_, now := p.clock.Read()
+		if at := p.made(0); at == registry.Undated || now.Sub(at) < 7*time.Second {
+			t.Errorf("an undated report of a flood is taken for one of %v, at %v", at, now)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		begun = time.Now()
+		p.take(ctx, 100*reportsPerSecond, 1)
+		if took := time.Since(begun); took > 0 {
+			t.Errorf("a stream that had ended waited for %v", took)
+		}
+		time.Sleep(time.Hour)
+		p.take(t.Context(), 1, 1)
+		if p.held.Load() || p.made(0) != registry.Undated {
+			t.Error("an hour after the flood the stream is still held")
+		}
+	})
+}
+
+// All connections of a user share what they may make landmarkd do, in turn.
+// Another user's have a share of their own, and root has no limit.
+func TestUsersShare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		flooder, other, root := newUser(1000), newUser(1001), newUser(0)
+		now := time.Now()
+		var wait time.Duration
+		for range workAtOnce + 2*workPerSecond {
+			wait = flooder.work.take(1, now)
+		}
+		if wait < 1900*time.Millisecond || wait > 2100*time.Millisecond {
+			t.Errorf("two seconds' work over what is allowed waits for %v", wait)
+		}
+		if wait := other.work.take(1, now); wait > 0 {
+			t.Errorf("another user waits for %v", wait)
+		}
+		if wait := root.work.take(math.MaxInt32, now); wait > 0 {
+			t.Errorf("root waits for %v", wait)
+		}
+	})
+}
+
+// A report is as old as it says if its clock is this process's, and never of the
+// future; by another clock it has no date.
+func TestReportsAreDated(t *testing.T) {
+	clock, own := registry.NewClock(), hostclock.Own()
+	p := newPace(clock, nil, own, own.Name())
+	for _, age := range []time.Duration{0, time.Second, time.Duration(own.Now()/2) * time.Microsecond} {
+		readAt := own.Now() - uint64(age/time.Microsecond)
+		at := p.made(readAt)
+		if _, now := clock.Read(); now.Sub(at) < age || now.Sub(at) > age+10*time.Second {
+			t.Errorf("a report that is %v old is taken for %v", age, now.Sub(at))
+		}
+	}
+	_, before := clock.Read()
+	if at := p.made(math.MaxUint64); at < before || at == registry.Undated {
+		t.Errorf("a report of the future is of %v, now being %v", at, before)
+	}
+	if at := p.made(0); at != registry.Undated {
+		t.Errorf("a report without a date is of %v", at)
+	}
+	if at := newPace(clock, nil, own, "another").made(own.Now()); at != registry.Undated {
+		t.Errorf("a report by another clock is of %v", at)
+	}
+}

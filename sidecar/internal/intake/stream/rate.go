@@ -1,0 +1,85 @@
+package stream
+
+import (
+	"os"
+	"sync"
+	"time"
+)
+
+// What is taken of agents, so that none of them can keep landmarkd from the
+// others. An agent reports every 25 ms at most, and changes every 5 ms, in some
+// hundred bytes. More than that is left in the socket: the agent waits, and what
+// it says gets old.
+const (
+	// reportsPerSecond and reportsAtOnce bound the reports of one stream. At
+	// once there may be as many as a socket holds after a pause of landmarkd's.
+	reportsPerSecond = 200
+	reportsAtOnce    = 400
+	// workPerSecond and workAtOnce bound what one user can make landmarkd do
+	// with messages: 1 for each report, and more for what takes more.
+	workPerSecond = 4_000
+	workAtOnce    = 20_000
+	// bytesPerSecond and bytesAtOnce bound what is read from a connection,
+	// whatever it is: frames that carry no message take time too.
+	bytesPerSecond = 1 << 20
+	bytesAtOnce    = 2 << 20
+	// userBytesPerSecond and userBytesAtOnce bound it for all connections of a
+	// user.
+	userBytesPerSecond = 4 << 20
+	userBytesAtOnce    = 16 << 20
+
+	// What a message costs of workPerSecond: a Hello, a Declaration, and as much
+	// again for each so many landmarks of a message.
+	helloWork       = 10
+	declarationWork = 10
+	landmarksOfWork = 32
+)
+
+// bucket allows so much in a second, and so much at once. It does not refuse,
+// but says how long to wait, so all who share it get their turn in the order in
+// which they ask.
+type bucket struct {
+	each  time.Duration // that one takes
+	burst time.Duration // that all take that are allowed at once
+
+	mu   sync.Mutex
+	full time.Time // when all will be allowed again; guarded by mu
+}
+
+func newBucket(perSecond, atOnce int) *bucket {
+	each := time.Second / time.Duration(perSecond)
+	return &bucket{each: each, burst: time.Duration(atOnce) * each}
+}
+
+// take takes n, and returns for how long nothing more may be taken. A nil bucket
+// allows everything.
+func (b *bucket) take(n int, now time.Time) (wait time.Duration) {
+	if b == nil {
+		return 0
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.full.Before(now) {
+		b.full = now
+	}
+	b.full = b.full.Add(time.Duration(n) * b.each)
+	return max(0, b.full.Sub(now)-b.burst)
+}
+
+// user is what all connections of one user share. Root and landmarkd's own user
+// have no limits together, only each connection of theirs has.
+type user struct {
+	connections int // that it has open
+	work        *bucket
+	bytes       *bucket
+}
+
+func newUser(uid uint32) *user {
+	if uid == 0 || uid == uint32(os.Geteuid()) {
+		return &user{}
+	}
+	return &user{
+		work:  newBucket(workPerSecond, workAtOnce),
+		bytes: newBucket(userBytesPerSecond, userBytesAtOnce),
+	}
+}
