@@ -94,6 +94,12 @@ func TestTooFewDescriptors(t *testing.T) {
 			t.Errorf("%d targets: exit code %d, %q", n, code, stderr.String())
 		}
 	}
+	// A name may have many addresses, and all of them may be tried at the same time.
+	var stderr bytes.Buffer
+	given := append(args, "-target=a=a.test:1/", "-target=b=b.test:1/", "-target=c=c.test:1/", "-target=d=127.0.0.1:1/")
+	if code := run(stopped, given, io.Discard, &stderr); code != 1 || !strings.Contains(stderr.String(), "4 targets take up to 46 open files") {
+		t.Errorf("targets by name: exit code %d, %q", code, stderr.String())
+	}
 }
 
 // A directory has one writer, and has it no more when that has ended.

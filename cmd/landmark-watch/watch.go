@@ -25,7 +25,7 @@ const (
 // watch keeps the track files of all targets until ctx is done, and then leaves
 // them as they are.
 func watch(ctx context.Context, o options, logger *slog.Logger) error {
-	if err := checkDescriptors(len(o.targets)); err != nil {
+	if err := checkDescriptors(o.targets); err != nil {
 		return err
 	}
 	unlock, err := lock(o.dir)

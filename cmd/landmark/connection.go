@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/url"
 	"strings"
 	"time"
 
@@ -29,16 +30,19 @@ type connection struct {
 // connect returns a connection, which is made once it is used, to HOST:PORT or
 // unix:PATH.
 func connect(address, flag string) (*connection, error) {
-	network, where := "tcp", address
+	// gRPC tries the addresses of a name side by side, those that never answer too.
+	target, where := "dns:///"+url.PathEscape(address), address
+	var dialer grpc.DialOption = grpc.EmptyDialOption{}
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
-		network, where = "unix", path
+		target, where = "passthrough:///landmarkd", path
+		dialer = grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", path)
+		})
 	} else if _, port, err := net.SplitHostPort(address); err != nil || port == "" {
 		return nil, badArguments("-%s %q is neither HOST:PORT, as 127.0.0.1:19534 or [::1]:19534, nor unix:PATH", flag, address)
 	}
-	conn, err := grpc.NewClient("passthrough:///landmarkd",
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, where)
-		}),
+	conn, err := grpc.NewClient(target,
+		dialer,
 		grpc.WithAuthority("localhost"), // the path of a socket is not a valid one
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithNoProxy(),

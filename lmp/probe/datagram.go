@@ -25,28 +25,32 @@ const (
 // errSilence is told if nothing at all came back.
 var errSilence = errors.New("no answer in time")
 
+// room is how long the datagrams of a DESCRIBE are, for no answer is longer than its
+// request's datagram: at first what fits into the smallest packet that IPv6 carries
+// whole (RFC 8200, section 5: 1280, less 40 and 8 for the headers), then what every
+// host of IPv4 takes in (RFC 791: 576, less 60 and 8), then the request alone. Where
+// a path drops what is too long for it, the answer is still complete but for its
+// fields.
+var room = [...]int{1232, 508, 0}
+
 // askByDatagrams puts a question by UDP.
-func askByDatagrams(ctx context.Context, d dialer, e *exchange) (lmp.Answer, error) {
-	conn, close, err := d.dial(ctx)
+func askByDatagrams(ctx context.Context, address string, e *exchange, setback func()) (lmp.Answer, error) {
+	conn, close, err := dial(ctx, "udp", address)
 	if err != nil {
 		return lmp.Answer{}, err
 	}
 	defer close()
-	return askDatagrams(ctx, conn, e)
+	return askDatagrams(ctx, conn, e, setback)
 }
 
-// askDatagrams puts a question on a connected socket: it sends it, and sends it again, until its
-// answer comes or the deadline of ctx.
-func askDatagrams(ctx context.Context, conn net.Conn, e *exchange) (lmp.Answer, error) {
-	datagram := e.request
-	if e.kind == lmp.KindDescribe {
-		// No answer is longer than its request's datagram, so this makes room.
-		datagram = append(datagram, make([]byte, max(lmp.MaxDatagram-len(datagram), 0))...)
-	}
+// askDatagrams puts a question on a connected socket: it sends it, and sends it again,
+// until its answer comes or the deadline of ctx. It calls setback when the network
+// reports an error.
+func askDatagrams(ctx context.Context, conn net.Conn, e *exchange, setback func()) (lmp.Answer, error) {
 	deadline, _ := ctx.Deadline()
 	buf := make([]byte, lmp.MaxDatagram)
 	last := errSilence
-	for {
+	for sent := 0; ; sent++ {
 		now := time.Now()
 		left := deadline.Sub(now)
 		if left <= 0 || ctx.Err() != nil {
@@ -54,8 +58,9 @@ func askDatagrams(ctx context.Context, conn net.Conn, e *exchange) (lmp.Answer, 
 		}
 		again := now.Add(min(max(left/share, leastWait), left))
 		conn.SetDeadline(again) // fails when the connection was closed, as Read then does
-		if err := send(conn, datagram); err != nil {
+		if err := send(conn, e.datagram(sent)); err != nil {
 			last = err
+			setback()
 		}
 		for {
 			n, err := conn.Read(buf)
@@ -64,6 +69,7 @@ func askDatagrams(ctx context.Context, conn net.Conn, e *exchange) (lmp.Answer, 
 			}
 			if err != nil {
 				last = err
+				setback()
 				pause(ctx, min(time.Until(again), comeback)) // an error that persists must not spin
 				break
 			}
@@ -74,6 +80,15 @@ func askDatagrams(ctx context.Context, conn net.Conn, e *exchange) (lmp.Answer, 
 			last = err
 		}
 	}
+}
+
+// datagram returns the request as it is sent after so many times before.
+func (e *exchange) datagram(sent int) []byte {
+	if e.kind != lmp.KindDescribe {
+		return e.request
+	}
+	padding := room[min(sent, len(room)-1)] - len(e.request)
+	return append(e.request[:len(e.request):len(e.request)], make([]byte, max(padding, 0))...)
 }
 
 // send writes a datagram. The error of an earlier one may be told instead of the

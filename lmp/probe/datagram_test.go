@@ -27,7 +27,7 @@ func askPipe(t *testing.T, e *exchange, limit time.Duration, wrap func(net.Conn)
 		ctx, cancel := context.WithTimeout(t.Context(), limit)
 		defer cancel()
 		begun := time.Now()
-		a, err = askDatagrams(ctx, wrap(client), e)
+		a, err = askDatagrams(ctx, wrap(client), e, func() {})
 		took = time.Since(begun)
 	})
 	return a, took, err
@@ -119,8 +119,8 @@ func TestWrongDatagramsAreTold(t *testing.T) {
 func TestDescribeMakesRoomForItsAnswer(t *testing.T) {
 	e := mustExchange(t, Question{Kind: lmp.KindDescribe, Service: "epg"})
 	_, _, err := askPipe(t, e, time.Second, unwrapped, func(q lmp.Request, b []byte) []byte {
-		if len(b) != lmp.MaxDatagram {
-			t.Errorf("the datagram has %d bytes, want %d", len(b), lmp.MaxDatagram)
+		if len(b) != 1232 {
+			t.Errorf("the datagram has %d bytes, want 1232", len(b))
 		}
 		a := answerTo(q)
 		return lmp.AppendAnswer(nil, &a, len(b), nil)

@@ -48,6 +48,10 @@ type Question struct {
 // for the same reason, and so is, once, one that closes it without a word, as a
 // server does that is just ending. Any other failure is final.
 //
+// If the host is a name, its addresses, at most 8 of them, are asked one
+// after the other at short intervals, the next one at once when one refuses, and the
+// first answer of any is returned.
+//
 // A nil error means that the server has answered, not that the service is serving.
 func Ask(ctx context.Context, q Question) (lmp.Answer, error) {
 	if q.Kind != lmp.KindCheck && q.Kind != lmp.KindDescribe {
@@ -71,11 +75,24 @@ func Ask(ctx context.Context, q Question) (lmp.Answer, error) {
 		ctx, cancel = context.WithTimeout(ctx, patience)
 		defer cancel()
 	}
-	answer, err := ask(ctx, dialer{q.Network, q.Address}, e)
+	answer, err := e.ask(ctx, dialer{network: q.Network, address: q.Address}, ask)
 	if err != nil {
 		return lmp.Answer{}, fmt.Errorf("asking %s by %s: %w", q.Address, q.Network, err)
 	}
 	return answer, nil
+}
+
+// ask puts the question to each address of the server by the function put, and
+// returns the first answer.
+func (e *exchange) ask(ctx context.Context, d dialer, put func(context.Context, string, *exchange, func()) (lmp.Answer, error)) (lmp.Answer, error) {
+	addresses, err := d.addresses(ctx)
+	if err != nil {
+		return lmp.Answer{}, err
+	}
+	deadline, _ := ctx.Deadline()
+	return race(ctx, addresses, time.Until(deadline), func(ctx context.Context, address string, setback func()) (lmp.Answer, error) {
+		return put(ctx, address, e, setback)
+	}, func(lmp.Answer) {})
 }
 
 // exchange is one question as it goes out, and how its answer is known.

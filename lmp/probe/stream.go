@@ -15,11 +15,11 @@ import (
 // askByStreams puts a question by TCP. What a server that is being restarted does to
 // it is no failure while time is left: it refuses connections, and it may close one
 // that it has just accepted. So does a server that refuses the question, which is why
-// that is forgiven once.
-func askByStreams(ctx context.Context, d dialer, e *exchange) (lmp.Answer, error) {
+// that is forgiven once. It calls setback when it has to try again.
+func askByStreams(ctx context.Context, address string, e *exchange, setback func()) (lmp.Answer, error) {
 	var last error // that was borne
 	for forgiven := false; ; {
-		answer, err := askByStream(ctx, d, e)
+		answer, err := askByStream(ctx, address, e)
 		switch {
 		case err == nil:
 			return answer, nil
@@ -31,6 +31,7 @@ func askByStreams(ctx context.Context, d dialer, e *exchange) (lmp.Answer, error
 			return lmp.Answer{}, err
 		}
 		last = err
+		setback()
 		pause(ctx, comeback)
 		if ctx.Err() != nil {
 			return lmp.Answer{}, gaveUp(ctx, last)
@@ -44,8 +45,8 @@ func outOfTime(ctx context.Context, err error) bool {
 }
 
 // askByStream puts a question on a connection of its own.
-func askByStream(ctx context.Context, d dialer, e *exchange) (lmp.Answer, error) {
-	conn, close, err := d.dial(ctx)
+func askByStream(ctx context.Context, address string, e *exchange) (lmp.Answer, error) {
+	conn, close, err := dial(ctx, "tcp", address)
 	if err != nil {
 		return lmp.Answer{}, err
 	}

@@ -51,6 +51,9 @@ type Update struct {
 // it tells of a silence up to 200 ms later, and takes no word that may be from
 // before: it asks anew.
 //
+// If the host is a name, its addresses are tried as [Ask] does, each time that a
+// connection is made, and the first one that answers is kept.
+//
 // Any answer is one, whatever its status: only lmp.StatusServing is serving. tell
 // is called by one goroutine at a time, and not after Watch has returned; while it
 // has not returned, nothing is read.
@@ -65,7 +68,8 @@ func Watch(ctx context.Context, q Question, silence time.Duration, tell func(Upd
 // watcher is one Watch.
 type watcher struct {
 	question Question
-	dial     func(context.Context) (net.Conn, error)
+	server   dialer
+	dial     func(ctx context.Context, address string) (net.Conn, error)
 	// overdue is how long after a frame, or the question, a connection is taken
 	// for dead: half of what is left of the silence by when the keep-alive was due,
 	// so that another may still bring a word in time.
@@ -87,8 +91,9 @@ func newWatcher(q Question, silence time.Duration, tell func(Update)) (*watcher,
 	}
 	return &watcher{
 		question: q,
-		dial: func(ctx context.Context) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, q.Network, q.Address)
+		server:   dialer{network: q.Network, address: q.Address},
+		dial: func(ctx context.Context, address string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, q.Network, address)
 		},
 		overdue: keepAlive + (silence-keepAlive)/2,
 		vigil:   newVigil(q.Address, silence, tell),
@@ -127,8 +132,8 @@ func (w *watcher) run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// hold makes a connection, puts the question, and hears the answers for as long
-// as there are any. It returns how long it heard some, and why there are no more.
+// hold makes a connection that answers, and reports the answers for as long as
+// there are any. It returns how long there were some, and why there are no more.
 func (w *watcher) hold(ctx context.Context) (stood time.Duration, err error) {
 	conn, err := w.connect(ctx)
 	if err != nil {
@@ -137,32 +142,17 @@ func (w *watcher) hold(ctx context.Context) (stood time.Duration, err error) {
 	defer conn.Close()
 	// Closing is what ends the reads when ctx is done.
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	e, err := newExchange(w.question) // another nonce: no word from before is taken for one of now
-	if err != nil {
-		return 0, err
-	}
-	conn.SetDeadline(time.Now().Add(w.overdue))
-	// A server that has refused already may make the write fail, so what is read
-	// decides.
-	_, _ = conn.Write(e.request)
-	var begun time.Time
-	last := time.Now()
-	for in := bufio.NewReader(conn); ; {
-		a, err := e.read(in)
-		if err == nil && time.Since(last) > w.overdue+maxLate {
-			err = errStopped
-		}
-		if err != nil && begun.IsZero() {
-			return 0, reasonOf(err, false)
-		} else if err != nil {
-			return time.Since(begun), reasonOf(err, true)
-		}
-		if begun.IsZero() {
-			begun = time.Now()
+	begun := time.Now()
+	for a, last := conn.first, conn.asked; ; {
+		if time.Since(last) > w.overdue+maxLate {
+			return time.Since(begun), errStopped
 		}
 		w.vigil.heard(a)
 		last = time.Now()
-		conn.SetReadDeadline(time.Now().Add(w.overdue))
+		conn.SetReadDeadline(last.Add(w.overdue))
+		if a, err = conn.exchange.read(conn.in); err != nil {
+			return time.Since(begun), reasonOf(err, true)
+		}
 	}
 }
 
@@ -177,9 +167,61 @@ func reasonOf(err error, begun bool) error {
 	return err
 }
 
-// connect makes a connection, in no more time than that is good for.
-func (w *watcher) connect(ctx context.Context) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, min(maxDialling, w.overdue))
-	defer cancel()
-	return w.dial(ctx)
+// connection is one that has answered.
+type connection struct {
+	net.Conn
+	in       *bufio.Reader
+	exchange *exchange
+	asked    time.Time
+	first    lmp.Answer
 }
+
+// connect returns the first connection to an address of the server that answers.
+func (w *watcher) connect(ctx context.Context) (*connection, error) {
+	lookup, cancel := context.WithTimeout(ctx, w.dialling())
+	defer cancel()
+	addresses, err := w.server.addresses(lookup)
+	if err != nil {
+		return nil, err
+	}
+	return race(ctx, addresses, w.overdue, w.ask, func(late *connection) { late.Close() })
+}
+
+// ask makes a connection to the address, puts the question, and waits for the first
+// answer.
+func (w *watcher) ask(ctx context.Context, address string, _ func()) (*connection, error) {
+	dialling, cancel := context.WithTimeout(ctx, w.dialling())
+	defer cancel()
+	conn, err := w.dial(dialling, address)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	c, err := w.begin(conn)
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		conn.Close()
+		return nil, reasonOf(err, false)
+	}
+	return c, nil
+}
+
+// begin puts the question on the connection, and reads the first answer.
+func (w *watcher) begin(conn net.Conn) (*connection, error) {
+	e, err := newExchange(w.question) // another nonce: no word from before is taken for one of now
+	if err != nil {
+		return nil, err
+	}
+	c := &connection{Conn: conn, in: bufio.NewReader(conn), exchange: e, asked: time.Now()}
+	conn.SetDeadline(c.asked.Add(w.overdue))
+	// A server that has refused already may make the write fail, so what is read
+	// decides.
+	_, _ = conn.Write(e.request)
+	c.first, err = e.read(c.in)
+	return c, err
+}
+
+// dialling is how long a connection may take to come about.
+func (w *watcher) dialling() time.Duration { return min(maxDialling, w.overdue) }

@@ -46,7 +46,7 @@ func (s *scene) start(q Question) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	w.dial = func(ctx context.Context) (net.Conn, error) {
+	w.dial = func(ctx context.Context, _ string) (net.Conn, error) {
 		s.dials = append(s.dials, time.Since(s.begun))
 		client, server := net.Pipe()
 		if err := s.accept(len(s.dials), server); err != nil {
@@ -296,7 +296,7 @@ func TestWatchTakesNoOldWord(t *testing.T) {
 			t.Fatal(err)
 		}
 		dials := 0
-		w.dial = func(context.Context) (net.Conn, error) {
+		w.dial = func(context.Context, string) (net.Conn, error) {
 			if dials++; dials > 1 {
 				return nil, refusedDial
 			}

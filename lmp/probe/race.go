@@ -1,0 +1,102 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	// maxAddresses is how many addresses of a name are tried at most, all at the
+	// same time if need be.
+	maxAddresses = 8
+
+	// maxStagger is the longest time between the first tries of two addresses
+	// (RFC 8305, section 5: Connection Attempt Delay).
+	maxStagger = 250 * time.Millisecond
+)
+
+// race calls attempt for each address, the first one at once, and returns the first
+// value without an error. The next address is tried when an attempt fails or calls
+// setback, and otherwise after a part of the time limit, so that the last one still
+// has half of it. The attempts before go on meanwhile. A value that comes too late
+// is given to discard. When race returns, no attempt is running.
+func race[T any](ctx context.Context, addresses []string, limit time.Duration,
+	attempt func(ctx context.Context, address string, setback func()) (T, error), discard func(T),
+) (T, error) {
+	if len(addresses) == 1 {
+		return attempt(ctx, addresses[0], func() {})
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type result struct {
+		address int
+		value   T
+		err     error
+	}
+	results := make(chan result)
+	setbacks := make(chan struct{}, len(addresses))
+	stagger := min(limit/time.Duration(2*(len(addresses)-1)), maxStagger)
+	timer := time.NewTimer(stagger)
+	defer timer.Stop()
+	running, begun := 0, 0
+	next := func() {
+		if begun == len(addresses) || ctx.Err() != nil {
+			return
+		}
+		i := begun
+		begun++
+		running++
+		timer.Reset(stagger)
+		go func() {
+			setback := sync.OnceFunc(func() { setbacks <- struct{}{} })
+			value, err := attempt(ctx, addresses[i], setback)
+			results <- result{i, value, err}
+		}()
+	}
+
+	wrong := make(failures, len(addresses))
+	var none T
+	for next(); running > 0; {
+		select {
+		case <-timer.C:
+			next()
+		case <-setbacks:
+			next()
+		case r := <-results:
+			running--
+			if r.err != nil {
+				wrong[r.address] = fmt.Errorf("%s: %w", addresses[r.address], r.err)
+				next()
+				continue
+			}
+			cancel()
+			for ; running > 0; running-- {
+				if late := <-results; late.err == nil {
+					discard(late.value)
+				}
+			}
+			return r.value, nil
+		}
+	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return none, ctx.Err()
+	}
+	return none, wrong[:begun]
+}
+
+// failures is what went wrong with each address of a name.
+type failures []error
+
+func (f failures) Error() string {
+	texts := make([]string, len(f))
+	for i, err := range f {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
+}
+
+func (f failures) Unwrap() []error { return f }

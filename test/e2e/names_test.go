@@ -1,0 +1,102 @@
+package e2e_test
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A name of many addresses: nothing listens at one, others take everything and
+// answer nothing, and landmarkd is at the last. Every client finds it.
+func TestNameOfManyAddresses(t *testing.T) {
+	parallel(t)
+	h := newHouse(t)
+	h.epg(usual)
+	holes := []string{"127.0.0.2", "127.0.0.3", "127.0.0.4"}
+	for _, address := range []string{h.monitor, h.grpc} {
+		for _, hole := range holes {
+			blackHole(t, netip.AddrPortFrom(netip.MustParseAddr(hole), netip.MustParseAddrPort(address).Port()))
+		}
+	}
+	const name = "epg.landmark.test"
+	hosts := filepath.Join(t.TempDir(), "hosts")
+	var text strings.Builder
+	for _, address := range append(append([]string{"::1"}, holes...), "127.0.0.1") {
+		text.WriteString(address + " " + name + "\n")
+	}
+	write(t, hosts, text.String())
+	named := func(address string) string { return net.JoinHostPort(name, portOf(t, address)) }
+	// A file system of its own, in which the name is known.
+	knowing := []string{"-m", "sh", "-c", `mount --bind "$1" /etc/hosts && shift && exec "$@"`, "sh", hosts}
+	if os.Geteuid() != 0 {
+		knowing = append([]string{"-r"}, knowing...)
+	}
+	if out, err := exec.Command("unshare", append(knowing, "true")...).CombinedOutput(); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("no mount namespace can be made: %v %s", err, out)
+		}
+		t.Skipf("no mount namespace can be made: %v %s", err, out)
+	}
+
+	dir := t.TempDir()
+	start(t, "unshare", append(knowing, program("landmark-watch"), "-dir", dir, "-target", "rs1="+named(h.monitor)+"/epg")...)
+	for what, args := range map[string][]string{
+		"landmark-check by UDP": {program("landmark-check"), "-addr", named(h.monitor), "-service", "epg", "-timeout", "20s"},
+		"landmark-check by TCP": {program("landmark-check"), "-addr", named(h.monitor), "-service", "epg", "-timeout", "20s", "-tcp"},
+		"landmark status":       {program("landmark"), "status", "-addr", named(h.grpc), "epg"},
+	} {
+		begun := time.Now()
+		code, out, errs := runProgram(t, "unshare", append(knowing, args...)...)
+		t.Logf("%-21s took %v", what, time.Since(begun).Round(time.Millisecond))
+		if code != 0 || !strings.Contains(out, "SERVING") {
+			t.Errorf("%s: exit code %d, %q, %q", what, code, out, errs)
+		}
+	}
+	for begun := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		says, _ := os.ReadFile(filepath.Join(dir, "rs1"))
+		if strings.TrimSpace(string(says)) == "0" {
+			break
+		}
+		if time.Since(begun) > patience {
+			t.Fatalf("landmark-watch: after %v the file says %q", patience, says)
+		}
+	}
+}
+
+// blackHole takes what comes to the address: datagrams that it never reads, and
+// connections that are never made, for its queue is full.
+func blackHole(t *testing.T, at netip.AddrPort) {
+	t.Helper()
+	to := &unix.SockaddrInet4{Addr: at.Addr().As4(), Port: int(at.Port())}
+	for _, kind := range []int{unix.SOCK_DGRAM, unix.SOCK_STREAM} {
+		fd, err := unix.Socket(unix.AF_INET, kind|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { unix.Close(fd) })
+		if err := unix.Bind(fd, to); err != nil {
+			t.Fatal(err)
+		}
+		if kind == unix.SOCK_DGRAM {
+			continue
+		}
+		if err := unix.Listen(fd, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 100 {
+		conn, err := net.DialTimeout("tcp", at.String(), 200*time.Millisecond)
+		if err != nil {
+			return
+		}
+		t.Cleanup(func() { conn.Close() })
+	}
+	t.Fatal("the queue does not fill up")
+}
