@@ -81,6 +81,9 @@ func (c *connection) failure(ctx context.Context, err error) error {
 
 // cause returns what gRPC found in the way, without what it says around it.
 func cause(s *status.Status) string {
+	if s.Message() == "name resolver error: produced zero addresses" {
+		return "its name has no address"
+	}
 	_, text, dialing := strings.Cut(s.Message(), "Error while dialing: ")
 	if !dialing {
 		return s.Message()

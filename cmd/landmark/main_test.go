@@ -111,6 +111,7 @@ func TestFailuresSayWhatToDo(t *testing.T) {
 		{t.Context(), status.Error(codes.DeadlineExceeded, ""), exitNoAnswer, "did not answer within 5 s"},
 		{t.Context(), status.Error(codes.Unavailable, `connection error: desc = "transport: Error while dialing: dial unix: no such file"`), exitNoAnswer,
 			"no answer from a landmarkd at /run/landmark/admin.sock: dial unix: no such file: see that it runs and listens there, or give -admin-socket"},
+		{t.Context(), status.Error(codes.Unavailable, "name resolver error: produced zero addresses"), exitNoAnswer, "its name has no address"},
 		{t.Context(), status.Error(codes.Unavailable, "landmarkd is stopping"), exitNoAnswer, "landmarkd is stopping"},
 		{t.Context(), os.ErrClosed, exitNoAnswer, "closed"},
 		{interrupted, status.Error(codes.Canceled, ""), exitInterrupted, "interrupted"},
@@ -118,6 +119,15 @@ func TestFailuresSayWhatToDo(t *testing.T) {
 		err := c.failure(tt.ctx, tt.err)
 		if exitCode(err) != tt.code || !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%v: %v, exit code %d, want %q, %d", tt.err, err, exitCode(err), tt.says, tt.code)
+		}
+	}
+}
+
+// Each form of an address is dialled as it was given.
+func TestAddressesAreDialled(t *testing.T) {
+	for _, address := range []string{"127.0.0.1:1", "[::1]:1", "[fe80::1%lo]:1"} {
+		if got := runTo("status", "-addr", address); got.code != exitNoAnswer || !strings.Contains(got.err, "at "+address+": dial tcp "+address+": connect: ") {
+			t.Errorf("%s: %+v", address, got)
 		}
 	}
 }
