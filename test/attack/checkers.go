@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/landmark-health/landmark/lmp"
+	"github.com/landmark-health/landmark/lmp/probe"
+)
+
+// The honest checkers.
+const (
+	lmpUDP    = "LMP by UDP"
+	lmpTCP    = "LMP by TCP"
+	grpcCheck = "gRPC Check"
+	grpcWatch = "gRPC Watch"
+	trackFile = "track file"
+)
+
+// asks reports whether the checker puts a question and waits for its answer;
+// the others hold what they heard last.
+func asks(by string) bool { return by != grpcWatch && by != trackFile }
+
+// checkers ask about some services until they are stopped.
+type checkers struct {
+	ctx     context.Context
+	stop    context.CancelFunc
+	running sync.WaitGroup
+
+	mu      sync.Mutex
+	samples []sample           // guarded by mu
+	last    map[checker]sample // of each checker; guarded by mu
+}
+
+// checker is one that asks about one service.
+type checker struct{ by, service string }
+
+func newCheckers() *checkers {
+	c := &checkers{last: make(map[checker]sample)}
+	c.ctx, c.stop = context.WithCancel(context.Background())
+	return c
+}
+
+// ask begins to ask about the service by every protocol. TCP and gRPC Check make
+// a connection for each question, as keepalived and kubelet do.
+func (c *checkers) ask(d *sidecar, service string) {
+	c.every(lmpUDP, service, 10*time.Millisecond, func(ctx context.Context) (answer, string) {
+		return askLMP(ctx, "udp", d.monitor, service)
+	})
+	c.every(lmpTCP, service, 25*time.Millisecond, func(ctx context.Context) (answer, string) {
+		return askLMP(ctx, "tcp", d.monitor, service)
+	})
+	c.every(grpcCheck, service, 50*time.Millisecond, func(ctx context.Context) (answer, string) {
+		return askGRPC(ctx, d.grpc, service)
+	})
+	c.watch(d.grpc, service)
+}
+
+// every asks again and again, each time with a second's patience.
+func (c *checkers) every(by, service string, pause time.Duration, ask func(ctx context.Context) (answer, string)) {
+	c.mu.Lock()
+	c.last[checker{by, service}] = sample{}
+	c.mu.Unlock()
+	c.running.Go(func() {
+		ticker := time.NewTicker(pause)
+		defer ticker.Stop()
+		for c.ctx.Err() == nil {
+			ctx, cancel := context.WithTimeout(c.ctx, time.Second)
+			put := time.Now()
+			got, why := ask(ctx)
+			cancel()
+			if c.ctx.Err() != nil {
+				return
+			}
+			c.add(sample{by, service, put, time.Now(), got, why})
+			select {
+			case <-ticker.C:
+			case <-c.ctx.Done():
+			}
+		}
+	})
+}
+
+func (c *checkers) add(s sample) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.samples = append(c.samples, s)
+	c.last[checker{s.by, s.service}] = s
+}
+
+// agree reports whether every checker of the service was given the answer by a
+// question that it put after the time.
+func (c *checkers) agree(service string, want answer, after time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for who, s := range c.last {
+		if who.service == service && (s.answer != want || !s.put.After(after)) {
+			return false
+		}
+	}
+	return true
+}
+
+// end stops the checkers and returns what they were answered.
+func (c *checkers) end() []sample {
+	c.stop()
+	c.running.Wait()
+	return c.samples
+}
+
+// askLMP puts one question by the monitoring protocol.
+func askLMP(ctx context.Context, network, address, service string) (answer, string) {
+	a, err := probe.Ask(ctx, probe.Question{Network: network, Address: address, Kind: lmp.KindCheck, Service: service})
+	switch {
+	case err != nil:
+		return none, err.Error()
+	case a.Status == lmp.StatusServing:
+		return serving, "SERVING"
+	default:
+		return notServing, "NOT_SERVING " + a.Cause.String()
+	}
+}
+
+// askGRPC puts one question by grpc.health.v1.
+func askGRPC(ctx context.Context, address, service string) (answer, string) {
+	conn, err := dialGRPC("passthrough:///" + address)
+	if err != nil {
+		return none, err.Error()
+	}
+	defer conn.Close()
+	r, err := healthpb.NewHealthClient(conn).Check(ctx, &healthpb.HealthCheckRequest{Service: service})
+	switch {
+	case err != nil && strings.Contains(err.Error(), "NotFound"):
+		return notServing, "NOT_FOUND"
+	case err != nil:
+		return none, err.Error()
+	}
+	return fromGRPC(r), r.Status.String()
+}
+
+// watch holds a gRPC Watch, again when it ends, and takes its last message for
+// its answer at any time.
+func (c *checkers) watch(address, service string) {
+	var mu sync.Mutex
+	var last answer
+	var why string
+	hear := func(a answer, s string) { mu.Lock(); last, why = a, s; mu.Unlock() }
+	c.running.Go(func() {
+		conn, err := dialGRPC("passthrough:///" + address)
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		for c.ctx.Err() == nil {
+			stream, err := healthpb.NewHealthClient(conn).Watch(c.ctx, &healthpb.HealthCheckRequest{Service: service}, grpc.WaitForReady(true))
+			for err == nil {
+				var r *healthpb.HealthCheckResponse
+				if r, err = stream.Recv(); err == nil {
+					hear(fromGRPC(r), r.Status.String())
+				}
+			}
+			hear(none, err.Error())
+			time.Sleep(20 * time.Millisecond)
+		}
+	})
+	c.every(grpcWatch, service, 20*time.Millisecond, func(context.Context) (answer, string) {
+		mu.Lock()
+		defer mu.Unlock()
+		return last, why
+	})
+}
+
+// read takes what the track file says for its answer at any time.
+func (c *checkers) read(dir, service string) {
+	c.every(trackFile, service, 20*time.Millisecond, func(context.Context) (answer, string) {
+		b, err := os.ReadFile(filepath.Join(dir, service))
+		switch says := strings.TrimSpace(string(b)); {
+		case err != nil || says == "":
+			return none, "no file"
+		case says == "0":
+			return serving, "0 in the file"
+		default:
+			return notServing, says + " in the file"
+		}
+	})
+}
+
+func fromGRPC(r *healthpb.HealthCheckResponse) answer {
+	if r.Status == healthpb.HealthCheckResponse_SERVING {
+		return serving
+	}
+	return notServing
+}
+
+func dialGRPC(target string) (*grpc.ClientConn, error) {
+	return grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()))
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"net"
+	"strings"
+	"time"
+
+	"golang.org/x/net/http2"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+)
+
+const (
+	watchMethod  = "/grpc.health.v1.Health/Watch"
+	streamMethod = "/landmark.intake.v1.IntakeService/Stream"
+)
+
+// grpcAttacks are what any host can send to the gRPC port.
+func grpcAttacks() []attack {
+	network := func(name, what string, seconds time.Duration) attack {
+		return attack{name: "gRPC: " + name, what: what, who: "network", measured: true, play: func(s *scene) {
+			s.usual()
+			s.attack(name, s.sidecar.grpc, stranger)
+			s.last(seconds*time.Second/2, 4*seconds*time.Second)
+		}}
+	}
+	return []attack{
+		network("long names", "10 connections Watch 90 names of 65 kB each", 4),
+		network("unfinished requests", "20 connections begin 100 requests and send all that the windows take", 4),
+		network("rapid reset", "20 connections begin requests and reset them", 4),
+		network("metadata", "20 connections begin 100 requests with 60 kB of metadata each", 4),
+		network("pings", "20 connections send pings and read nothing", 3),
+		network("settings", "20 connections send settings and read nothing", 3),
+		network("half-open", "500 connections say half of the preface", 3),
+		network("deaf watch", "20 connections Watch 100 names each and read nothing", 3),
+	}
+}
+
+// watchLongNames holds Watches of names that are as long as may be.
+func watchLongNames(ctx context.Context, target string) error {
+	return each(ctx, 10, func(ctx context.Context, i int) {
+		conn, err := grpc.NewClient("passthrough:///"+target, grpc.WithTransportCredentials(insecure.NewCredentials()),
+			grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) { return dialForeign(ctx, address) }))
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		name := strings.Repeat(string(rune('a'+i)), 65000)
+		ended := make(chan error, 90)
+		for range 90 {
+			stream, err := healthpb.NewHealthClient(conn).Watch(ctx, &healthpb.HealthCheckRequest{Service: name})
+			if err != nil {
+				return
+			}
+			go func() {
+				for err == nil {
+					_, err = stream.Recv()
+				}
+				ended <- err
+			}()
+		}
+		<-ended
+	})
+}
+
+// sendUnfinishedRequests sends a request's message and, instead of the request's
+// end, as much more as the windows have room for.
+func sendUnfinishedRequests(ctx context.Context, target string) error {
+	return unfinished(ctx, target, watchMethod, 20, 100, append(message(0, 0), message(60_000, 500_000)...))
+}
+
+// unfinished begins so many requests with the data on each of so many connections.
+func unfinished(ctx context.Context, target, method string, connections, streams int, part []byte) error {
+	return each(ctx, connections, func(ctx context.Context, _ int) {
+		c, err := newClient(ctx, target, false)
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		for range streams {
+			stream, err := c.headers(method)
+			if err != nil {
+				return
+			}
+			// What has no room is left out: each stream holds what it may.
+			c.data(stream, part, 100*time.Millisecond)
+		}
+		c.wait()
+	})
+}
+
+// resetRapidly begins requests and resets them at once.
+func resetRapidly(ctx context.Context, target string) error {
+	return each(ctx, 20, func(ctx context.Context, _ int) {
+		c, err := newClient(ctx, target, false)
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		for {
+			stream, err := c.headers(watchMethod)
+			if err != nil || c.framer.WriteRSTStream(stream, http2.ErrCodeCancel) != nil {
+				return
+			}
+		}
+	})
+}
+
+// sendMetadata begins requests with as much metadata as servers usually take.
+func sendMetadata(ctx context.Context, target string) error {
+	return each(ctx, 20, func(ctx context.Context, _ int) {
+		c, err := newClient(ctx, target, false)
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		value := strings.Repeat("x", 6000)
+		var fields []string
+		for i := range 10 {
+			fields = append(fields, "x-"+string(rune('a'+i)), value)
+		}
+		for range 100 {
+			if _, err := c.headers(watchMethod, fields...); err != nil {
+				return
+			}
+		}
+		c.wait()
+	})
+}
+
+// floodPings sends pings and reads no answer.
+func floodPings(ctx context.Context, target string) error {
+	return deafFlood(ctx, target, func(c *client) error { return c.framer.WritePing(false, [8]byte{}) })
+}
+
+// floodSettings sends settings and reads no acknowledgement.
+func floodSettings(ctx context.Context, target string) error {
+	return deafFlood(ctx, target, func(c *client) error {
+		return c.framer.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 20})
+	})
+}
+
+func deafFlood(ctx context.Context, target string, send func(c *client) error) error {
+	return each(ctx, 20, func(ctx context.Context, _ int) {
+		c, err := newClient(ctx, target, true)
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		for err == nil {
+			err = send(c)
+		}
+	})
+}
+
+// holdHalfOpen holds connections that begin to speak HTTP/2.
+func holdHalfOpen(ctx context.Context, target string) error {
+	return each(ctx, 500, func(ctx context.Context, _ int) {
+		hold(ctx, target, http2.ClientPreface[:12])
+	})
+}
+
+// watchDeaf begins Watches and reads nothing.
+func watchDeaf(ctx context.Context, target string) error {
+	return each(ctx, 20, func(ctx context.Context, _ int) {
+		c, err := newClient(ctx, target, true)
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		for range 100 {
+			stream, err := c.headers(watchMethod)
+			if err != nil {
+				return
+			}
+			if c.framer.WriteData(stream, true, message(0, 0)) != nil {
+				return
+			}
+		}
+		<-ctx.Done()
+	})
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"syscall"
+	"time"
+)
+
+// processAttacks are what happens to programs and landmarkd in an order that is
+// meant to hide a failure.
+func processAttacks() []attack {
+	return []attack{
+		{name: "replaced name", what: "x is wedged and alive, y well; a second x starts and is never ready", who: "operator", play: replacedName},
+		{name: "both stopped", what: "landmarkd is stopped, then the program; landmarkd goes on", who: "operator", play: bothStopped},
+		{name: "blue and green", what: "A is wedged, B starts beside it and is ready, A is killed", who: "operator", play: blueGreen},
+		{name: "inherited socket", what: "a program dies whose socket a child holds, and is started again", who: "program", play: inheritedSocket},
+	}
+}
+
+func replacedName(s *scene) {
+	s.start()
+	x := s.run("epg", "x")
+	s.run("epg", "y")
+	s.check("epg")
+	s.turn("epg", healthy, nil)
+	s.turn("epg", unhealthy, func() { x.signal(syscall.SIGUSR1) })
+	s.run("epg", "x", "-never")
+	s.last(1500*time.Millisecond, 5*time.Second)
+}
+
+func bothStopped(s *scene) {
+	s.start()
+	epg := s.run("epg", "1")
+	s.check("epg")
+	s.turn("epg", healthy, nil)
+	s.oracle.becomes("epg", unsure, false)
+	s.away(func() {
+		s.sidecar.signal(syscall.SIGSTOP)
+		time.Sleep(600 * time.Millisecond)
+		epg.signal(syscall.SIGSTOP)
+		time.Sleep(3 * time.Second)
+		s.strictly("epg", unhealthy)
+		s.sidecar.signal(syscall.SIGCONT)
+	})
+	s.settle("epg", unhealthy)
+	s.turn("epg", healthy, func() { epg.signal(syscall.SIGCONT) })
+}
+
+func blueGreen(s *scene) {
+	s.start()
+	a := s.run("epg", "a")
+	s.check("epg")
+	s.turn("epg", healthy, nil)
+	s.turn("epg", unhealthy, func() { a.signal(syscall.SIGUSR1) })
+	s.run("epg", "b")
+	s.last(time.Second, 2*time.Second)
+	s.turn("epg", healthy, a.kill)
+}
+
+func inheritedSocket(s *scene) {
+	s.start()
+	a := s.run("epg", "a", "-heir")
+	s.check("epg")
+	s.turn("epg", healthy, nil)
+	if !await(patience, func() bool { return a.wrote("bequeathed") }) {
+		s.fail("the program left no heir")
+	}
+	s.turn("epg", unhealthy, a.kill)
+	s.turn("epg", healthy, func() { s.run("epg", "b") })
+	s.last(2*time.Second, 5*time.Second)
+}
