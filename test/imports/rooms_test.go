@@ -76,6 +76,7 @@ var rooms = []room{
 	{path: "cmd/landmark-watch", imports: []string{"lmp", "lmp/probe", "internal/logqueue"}, stdlib: true},
 	{path: "examples/epgd", imports: []string{"agent", "agent/landmark", "internal/logqueue"}},
 
+	{path: "test/attack", imports: []string{"agent", "agent/landmark", report, intake, "lmp", "lmp/probe"}},
 	{path: "test/bench", imports: []string{"agent", "agent/landmark", report, intake}},
 	{path: "test/e2e/prefork", imports: []string{"agent", "agent/landmark"}},
 	{path: "test/...", imports: []string{"lmp/...", "test/..."}},
