@@ -199,15 +199,19 @@ func (s *Sidecar) byAddress(n int, of string) socket.Quota[netip.Prefix] {
 // listen returns a listener at HOST:PORT or unix:PATH that no failure to accept
 // ends. The log calls its connections by the name.
 func (s *Sidecar) listen(address, name string) (l net.Listener, err error) {
-	if path, ok := strings.CutPrefix(address, "unix:"); ok {
-		l, err = socket.Listen(path)
-	} else {
-		l, err = net.Listen("tcp", address)
+	path, ok := strings.CutPrefix(address, "unix:")
+	if !ok {
+		if l, err = net.Listen("tcp", address); err != nil {
+			return nil, err
+		}
+		return socket.Persist(l, name, s.refusals), nil
 	}
+	unix, err := socket.Listen(path)
 	if err != nil {
 		return nil, err
 	}
-	return socket.Persist(l, name, s.refusals), nil
+	s.intake = append(s.intake, func(ctx context.Context) error { return unix.Keep(ctx, s.logger) })
+	return socket.Persist(unix, name, s.refusals), nil
 }
 
 // Run works until ctx is done, drains all services if that was asked for, then

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,8 +15,16 @@ import (
 
 // Listener is a Unix stream socket that is this process's alone.
 type Listener struct {
-	*net.UnixListener
 	path string
+
+	mu      sync.Mutex
+	current *bound // guarded by mu
+}
+
+// bound is a socket that was bound to the path.
+type bound struct {
+	*net.UnixListener
+	file fs.FileInfo // of the path
 	lock *os.File
 }
 
@@ -27,19 +36,42 @@ type Listener struct {
 // nobody listens on is removed; one that somebody does listen on, and a file
 // that is no socket, is left alone and an error.
 func Listen(path string) (*Listener, error) {
+	b, err := listen(path, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &Listener{path: path, current: b}, nil
+}
+
+// listen binds the path, under the lock that before has if it is still the
+// path's.
+func listen(path string, before *bound) (*bound, error) {
 	if err := makeDirectory(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("making the socket's directory: %w; set XDG_RUNTIME_DIR, or give the socket another path", err)
+	}
+	if before != nil && isAt(path+".lock", before.lock) {
+		return bind(path, before.lock)
 	}
 	lock, err := acquire(path + ".lock")
 	if err != nil {
 		return nil, err
 	}
-	l, err := bind(path)
+	b, err := bind(path, lock)
 	if err != nil {
 		lock.Close()
 		return nil, err
 	}
-	return &Listener{UnixListener: l, path: path, lock: lock}, nil
+	return b, nil
+}
+
+// isAt reports whether the path is that of the open file.
+func isAt(path string, file *os.File) bool {
+	there, err := os.Lstat(path)
+	if err != nil {
+		return false
+	}
+	own, err := file.Stat()
+	return err == nil && os.SameFile(there, own)
 }
 
 // makeDirectory makes the directory that all users can find the socket in,
@@ -48,10 +80,10 @@ func makeDirectory(path string) error {
 	if _, err := os.Stat(path); err == nil {
 		return nil
 	}
-	if err := os.MkdirAll(path, 0o755); err != nil {
-		return err
-	}
-	return os.Chmod(path, 0o755)
+	umask.Lock()
+	defer umask.Unlock()
+	defer unix.Umask(unix.Umask(0o022))
+	return os.MkdirAll(path, 0o755)
 }
 
 // acquire takes the lock file, or says that another process has it. The file
@@ -72,20 +104,38 @@ func acquire(path string) (*os.File, error) {
 	return f, nil
 }
 
-// bind binds the path, in place of a socket that nobody listens on.
-func bind(path string) (*net.UnixListener, error) {
+// umask is held while the process's is another.
+var umask sync.Mutex
+
+// bind binds the path, in place of a socket that nobody listens on. Every user
+// may connect from the beginning: to change the mode afterwards would be to
+// change that of whatever is at the path by then.
+func bind(path string, lock *os.File) (*bound, error) {
 	if err := removeDead(path); err != nil {
 		return nil, err
 	}
+	umask.Lock()
+	before := unix.Umask(0o111) // of what bind(2) makes, which is 0777
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	unix.Umask(before)
+	umask.Unlock()
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Chmod(path, 0o666); err != nil {
+	l.SetUnlinkOnClose(false) // another file may be there by then
+	file, err := os.Lstat(path)
+	if err != nil {
 		l.Close()
 		return nil, err
 	}
-	return l, nil
+	return &bound{UnixListener: l, file: file, lock: lock}, nil
+}
+
+// isThere reports whether the path is the socket's still. File systems give the
+// number of a removed file to the next one, but not its time.
+func (b *bound) isThere(path string) bool {
+	file, err := os.Lstat(path)
+	return err == nil && os.SameFile(file, b.file) && file.ModTime().Equal(b.file.ModTime())
 }
 
 // removeDead removes a socket at path that nobody listens on.
@@ -110,7 +160,37 @@ func removeDead(path string) error {
 	return os.Remove(path)
 }
 
-// Close stops listening, removes the socket and frees the lock.
+// Accept accepts a connection from the socket that is at the path now.
+func (l *Listener) Accept() (net.Conn, error) {
+	for {
+		b := l.now()
+		conn, err := b.Accept()
+		if err == nil || l.now() == b {
+			return conn, err
+		}
+	}
+}
+
+func (l *Listener) now() *bound {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.current
+}
+
+// Addr returns the address that is listened on.
+func (l *Listener) Addr() net.Addr { return l.now().Addr() }
+
+// Close stops listening, removes the socket if it is still there, and frees the
+// lock.
 func (l *Listener) Close() error {
-	return errors.Join(l.UnixListener.Close(), l.lock.Close())
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.current.UnixListener.Close(); err != nil {
+		return err // it was closed before
+	}
+	var err error
+	if l.current.isThere(l.path) {
+		err = os.Remove(l.path)
+	}
+	return errors.Join(err, l.current.lock.Close())
 }

@@ -10,12 +10,12 @@ import (
 // accept returns who the next to connect is.
 func accept(t *testing.T, l *Listener) Peer {
 	t.Helper()
-	conn, err := l.AcceptUnix()
+	conn, err := l.Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	peer, err := PeerOf(conn)
+	peer, err := PeerOf(conn.(*net.UnixConn))
 	if err != nil {
 		t.Fatal(err)
 	}
