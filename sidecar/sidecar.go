@@ -23,6 +23,7 @@ import (
 	"github.com/landmark-health/landmark/sidecar/internal/intake/admin"
 	"github.com/landmark-health/landmark/sidecar/internal/intake/host"
 	"github.com/landmark-health/landmark/sidecar/internal/intake/stream"
+	"github.com/landmark-health/landmark/sidecar/internal/members"
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
 	"github.com/landmark-health/landmark/sidecar/internal/socket"
 )
@@ -38,6 +39,7 @@ type Sidecar struct {
 	services  *registry.Registry
 	host      *host.Server
 	askers    *askers.Memory
+	members   *members.File // nil if none is kept
 	intake    []task
 	frontEnds []task
 	bound     []io.Closer
@@ -77,7 +79,7 @@ func New(c Config) (*Sidecar, error) {
 	if err := s.Reload(); err != nil {
 		return nil, err
 	}
-	for _, bind := range []func(Config, *registry.Registry) error{s.bindAgents, s.bindAdmin, s.bindMonitor, s.bindLine, s.bindGRPC} {
+	for _, bind := range []func(Config, *registry.Registry) error{s.bindAgents, s.restoreMembers, s.bindAdmin, s.bindMonitor, s.bindLine, s.bindGRPC} {
 		if err := bind(c, services); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
@@ -115,7 +117,7 @@ func (s *Sidecar) bindAdmin(c Config, services *registry.Registry) error {
 	s.listens = append(s.listens, "operators", c.AdminSocket)
 	quota := s.byUser(operators, "operators")
 	quota.PerClient = operatorsPerUser
-	server, calls := admin.New(services, c.Logger), socket.Divide(l, quota)
+	server, calls := admin.New(services, s.syncMembers, c.Logger), socket.Divide(l, quota)
 	s.intake = append(s.intake, func(ctx context.Context) error { return server.Run(ctx, calls) })
 	return nil
 }
@@ -224,12 +226,13 @@ func (s *Sidecar) Run(ctx context.Context) error {
 	inner, innerCtx := errgroup.WithContext(working)
 	beat := func(ctx context.Context) error { return s.clock.Run(ctx, s.host.ReadEmpty) }
 	s.services.Begin()
+	stopKeeping := s.keepMembers()
 	for _, work := range append(s.intake, beat) {
 		inner.Go(func() error { return work(innerCtx) })
 	}
 	// A front end that fails ends the rest, and so does the intake.
 	outer, outerCtx := errgroup.WithContext(s.afterDrain(ctx))
-	for _, work := range append(s.frontEnds, s.askers.Run) {
+	for _, work := range append(s.frontEnds, s.askers.Run, s.forgetAskers) {
 		outer.Go(func() error { return work(outerCtx) })
 	}
 	outer.Go(func() error {
@@ -243,7 +246,9 @@ func (s *Sidecar) Run(ctx context.Context) error {
 	s.logger.Info("landmarkd is ready", s.listens...)
 	err := outer.Wait()
 	stopWorking()
-	return errors.Join(err, inner.Wait(), s.Close())
+	err = errors.Join(err, inner.Wait())
+	stopKeeping()
+	return errors.Join(err, s.Close())
 }
 
 // afterDrain returns a context that is done once ctx is, and all services have

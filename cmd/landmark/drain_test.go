@@ -28,13 +28,14 @@ func TestDrainAndResume(t *testing.T) {
 		{[]string{"drain", "-until-gone", "epg"}, false, "epg is drained\n"},
 		{[]string{"resume", "epg"}, false, "epg is resumed\n"},
 		{[]string{"resume", "epg"}, true, "epg was not drained by an operator\n"},
+		{[]string{"forget", "epg"}, false, "epg is forgotten\n"},
 	} {
 		d.already = tt.already
 		if got, want := runTo(append(tt.args, "-admin-socket", path)...), (told{0, tt.says, ""}); got != want {
 			t.Errorf("%q: %+v, want %+v", tt.args, got, want)
 		}
 	}
-	want := []string{"drain epg until_gone=false", "drain epg until_gone=false", "drain epg until_gone=false", "drain epg until_gone=false", "drain epg until_gone=true", "resume epg", "resume epg"}
+	want := []string{"drain epg until_gone=false", "drain epg until_gone=false", "drain epg until_gone=false", "drain epg until_gone=false", "drain epg until_gone=true", "resume epg", "resume epg", "forget epg"}
 	if diff := cmp.Diff(want, d.operated); diff != "" {
 		t.Errorf("landmarkd was told (-want +got):\n%s", diff)
 	}

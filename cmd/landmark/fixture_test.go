@@ -93,6 +93,11 @@ func (l *landmarkd) Resume(_ context.Context, q *adminv1.ResumeRequest) (*adminv
 	return &adminv1.ResumeResponse{Already: l.already}, l.refusal
 }
 
+func (l *landmarkd) Forget(_ context.Context, q *adminv1.ForgetRequest) (*adminv1.ForgetResponse, error) {
+	l.operated = append(l.operated, "forget "+q.GetService())
+	return &adminv1.ForgetResponse{}, l.refusal
+}
+
 // serve has it listen at the path of a socket, until the test ends or the
 // returned function is called.
 func (l *landmarkd) serve(t *testing.T, path string) (stop func()) {

@@ -7,6 +7,7 @@
 //	landmark history [-addr HOST:PORT|unix:PATH] [-o table|json] NAME
 //	landmark drain   [-admin-socket PATH] [-wait D] NAME
 //	landmark resume  [-admin-socket PATH] NAME
+//	landmark forget  [-admin-socket PATH] NAME
 //	landmark snippet PROGRAM [flags]
 //	landmark help    [COMMAND]
 //	landmark -version
@@ -33,7 +34,7 @@ import (
 var version = "devel"
 
 // commands are what the program can be told to do, in the order of its help.
-var commands = []command{statusCommand, watchCommand, historyCommand, drainCommand, resumeCommand, snippetCommand}
+var commands = []command{statusCommand, watchCommand, historyCommand, drainCommand, resumeCommand, forgetCommand, snippetCommand}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)

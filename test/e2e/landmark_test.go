@@ -18,7 +18,7 @@ import (
 func (h *house) landmark(want int, args ...string) (stdout, stderr string) {
 	h.t.Helper()
 	switch args[0] {
-	case "drain", "resume":
+	case "drain", "resume", "forget":
 		args = append(args, "-admin-socket", h.adminSocket())
 	default:
 		args = append(args, "-addr", h.grpc)

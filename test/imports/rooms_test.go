@@ -47,6 +47,7 @@ var rooms = []room{
 
 	{path: "sidecar/internal/judge", stdlib: true},
 	{path: "sidecar/internal/registry", imports: []string{"sidecar/internal/judge"}, noGRPC: true},
+	{path: "sidecar/internal/members", imports: []string{"sidecar/internal/registry"}, noGRPC: true},
 	{path: "sidecar/internal/config", imports: []string{"sidecar/internal/registry", "sidecar/internal/judge"}, noGRPC: true},
 	{path: "sidecar/internal/askers", stdlib: true},
 	{path: "sidecar/internal/socket", noGRPC: true},

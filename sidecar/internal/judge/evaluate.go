@@ -10,6 +10,9 @@ type Service struct {
 	// Drained is that an operator wants it out: ready for no new work, its
 	// connections left to finish.
 	Drained bool
+	// Incomplete is that processes may be missing of which the sidecar does not
+	// know: it has just started, and nothing says who was there before.
+	Incomplete bool
 	// Past is what was judged of it before.
 	Past Past
 }
@@ -54,6 +57,9 @@ func (s Service) judge(p Policy, counted []*Instance, a Aspect, started bool, no
 	if !absent {
 		t = p.Quorum.judge(p, s.working(counted, a), a, now)
 		t.unwanted = t.verdict.Status != Serving && p.Quorum.unwanted(counted, t)
+		if s.Incomplete && p.Quorum.AtLeast != 1 && t.verdict.Status == Serving {
+			t.verdict.Status, t.verdict.Cause, t.verdict.incomplete = NotServing, Unreported, true
+		}
 	}
 	switch {
 	case len(s.Host.Landmarks) == 0:

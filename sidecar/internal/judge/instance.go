@@ -13,6 +13,7 @@ const (
 	Connected   Presence = iota
 	Vacant               // its connection ended with no goodbye, and nobody took its place
 	SaidGoodbye          // it left of its own will, the last of its service
+	Awaited              // it was there before the sidecar restarted, and may still come back
 )
 
 // Instance is one process of a service and what it last reported. It is
@@ -114,7 +115,7 @@ type finding struct {
 // waits reports whether a newcomer of this finding does not count yet: it is
 // starting, or left before it had started.
 func (f finding) waits() bool {
-	return f.cause == Starting || f.cause == Draining || f.cause == Lost
+	return f.cause == Starting || f.cause == Draining || f.cause == Lost || f.cause == Unreported
 }
 
 // judge finds the instance's cause for the aspect at now, by the order of
@@ -125,6 +126,8 @@ func (in *Instance) judge(p Policy, a Aspect, now Instant) finding {
 		return finding{cause: Stopped, next: Never}
 	case Vacant:
 		return finding{cause: Lost, next: Never}
+	case Awaited:
+		return finding{cause: Unreported, next: Never}
 	}
 	if a == Startup {
 		return in.judgeStartup()

@@ -3,7 +3,8 @@ package judge
 import "slices"
 
 // Seat returns the place that a process takes when it first reports: its index
-// in there, or len(there) for a new one. It takes the vacancy of its name. If a
+// in there, or len(there) for a new one. It takes the vacancy of its name. An
+// awaited process's place is for that process alone. If a
 // process of its name is still there, it takes that one's place once it has
 // started; until then it is a newcomer beside it, so that what the older one
 // reports goes on counting. Otherwise it takes the oldest vacancy.
@@ -19,7 +20,7 @@ func Seat(p Policy, there []*Instance, name string, started bool, now Instant) i
 			}
 		case in.Name == name && holder < 0:
 			holder = i
-		case in.Name != name && in.Presence != Connected && (vacant < 0 || in.Since < there[vacant].Since):
+		case in.Name != name && in.hasLeft() && (vacant < 0 || in.Since < there[vacant].Since):
 			vacant = i
 		}
 	}
@@ -117,11 +118,14 @@ func (in *Instance) Follow(before *Instance, p Policy) {
 	}
 }
 
+// hasLeft reports whether the place is free for any process.
+func (in *Instance) hasLeft() bool { return in.Presence == Vacant || in.Presence == SaidGoodbye }
+
 // failing reports whether a process that is there fails, whether or not it
-// drains. One that is starting does not fail.
+// drains. One that is starting does not fail; one that is awaited does.
 func (in *Instance) failing(p Policy, now Instant) bool {
 	switch in.judge(p, Readiness, now).cause {
-	case Stale, Stalled, Failed:
+	case Stale, Stalled, Failed, Unreported:
 		return true
 	default:
 		return false

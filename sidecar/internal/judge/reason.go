@@ -24,7 +24,7 @@ func (v Verdict) reason(now Instant) string {
 	case UnknownName:
 		return "nobody has reported a service of this name"
 	case Unreported:
-		return "no program has reported yet"
+		return v.reasonUnreported()
 	case Stopped:
 		return "the program said goodbye " + ago(now, v.instance.Since)
 	case Lost:
@@ -49,6 +49,17 @@ func (v Verdict) reason(now Instant) string {
 		return "well again, to be told in " + span(v.until.Sub(now))
 	default:
 		return v.Cause.String()
+	}
+}
+
+func (v Verdict) reasonUnreported() string {
+	switch {
+	case v.instance != nil:
+		return "the program has not reported since landmarkd started"
+	case v.incomplete:
+		return "landmarkd has just started, and other processes may still come back"
+	default:
+		return "no program has reported yet"
 	}
 }
 

@@ -15,12 +15,13 @@ type Verdict struct {
 	FactsAt Instant // of the oldest facts that count
 	Next    Instant // when time alone changes it, Never if it does not
 
-	instance *Instance // the process that gave the cause, nil if there is none
-	landmark *Landmark // the landmark that gave the cause, nil if none did; the host's where there is no instance
-	crowd    bool      // the service has several processes, so a reason names its own
-	missing  int       // processes, where all that report are well and too few
-	read     Instant   // when the host's landmarks were last read, if there are any
-	until    Instant   // when a recovering service will be told to be serving
+	instance   *Instance // the process that gave the cause, nil if there is none
+	landmark   *Landmark // the landmark that gave the cause, nil if none did; the host's where there is no instance
+	crowd      bool      // the service has several processes, so a reason names its own
+	incomplete bool      // processes may be missing that the sidecar does not know
+	missing    int       // processes, where all that report are well and too few
+	read       Instant   // when the host's landmarks were last read, if there are any
+	until      Instant   // when a recovering service will be told to be serving
 }
 
 // Age returns how old the facts are at now. To a reader whose now is of before

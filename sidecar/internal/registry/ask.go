@@ -81,7 +81,7 @@ func (r *Registry) memory(name []byte) (a Answer, settled bool) {
 func (r *Registry) held(a Answer) bool {
 	incomplete := a.Cause == judge.UnknownName || a.Cause == judge.Unreported ||
 		a.Status == judge.Serving && (a.shot == nil || len(a.shot.facts.Instances) == 0)
-	return incomplete && r.grace.left() > 0
+	return incomplete && r.grace.holding()
 }
 
 // pullable reports whether newer facts could be pulled than the answer's. A
@@ -96,9 +96,9 @@ func pullable(a Answer, aspect judge.Aspect, maxAge time.Duration) bool {
 // pause of its own, for a first report until the start grace is over, and for
 // facts no older than maxAge until the main loops have answered the
 // get-state command, or until ask_timeout, when this asker is told Stalled.
-// Beyond maxWaiting askers, or pullsPerSecond of one service, it answers from
-// memory, with the facts' true age; but where memory says Serving and may be
-// wrong, there is no answer, but ErrCrowded. If ctx is done first, there is none
+// Beyond maxWaiting askers (see waiting), or pullsPerSecond of one service, it
+// answers from memory, with the facts' true age; but where memory may be wrong,
+// whatever it says, there is no answer, but ErrCrowded. If ctx is done first, there is none
 // either, but ctx's error: that an asker went, or that the sidecar stops, is no
 // fact about the program.
 func (r *Registry) Ask(ctx context.Context, name []byte, maxAge time.Duration) (Answer, error) {
@@ -106,11 +106,12 @@ func (r *Registry) Ask(ctx context.Context, name []byte, maxAge time.Duration) (
 	if c == certain {
 		return a, nil
 	}
+	waiting := r.waitingFor(name)
 	select {
-	case r.waiting <- struct{}{}:
-		defer func() { <-r.waiting }()
+	case waiting <- struct{}{}:
+		defer func() { <-waiting }()
 	default:
-		if c == uncertain && a.Status == judge.Serving {
+		if c == uncertain {
 			return Answer{}, ErrCrowded
 		}
 		return a, nil
@@ -158,13 +159,10 @@ func (r *Registry) awaitReport(ctx context.Context, name []byte) error {
 		if a, _ := r.Look(name, 0); !r.held(a) {
 			return nil
 		}
-		over := time.NewTimer(r.grace.left()) // more is left by then if the sidecar was paused
 		select {
 		case <-sub.News():
-			over.Stop()
-		case <-over.C:
+		case <-r.grace.ended(): // more is left by then if the sidecar was paused
 		case <-ctx.Done():
-			over.Stop()
 			return ctx.Err()
 		}
 	}

@@ -161,12 +161,14 @@ func TestPullsPerSecond(t *testing.T) {
 	})
 }
 
-// TestWaitersAreBounded holds that beyond maxWaiting memory answers at once.
+// TestWaitersAreBounded fills the slots of requests about unknown names. One more
+// gets no answer, rather than one that may be wrong. Requests about a known
+// service, and about all, wait in slots of their own.
 func TestWaitersAreBounded(t *testing.T) {
 	inBubble(t, time.Second, func(t *testing.T, r *Registry) {
 		var askers sync.WaitGroup
 		var answered atomic.Int32
-		for i := range maxWaiting {
+		for i := range maxWaitingUnknown {
 			askers.Go(func() {
 				ask(t, r, fmt.Sprintf("epg%d", i%7), 0)
 				answered.Add(1)
@@ -177,11 +179,17 @@ func TestWaitersAreBounded(t *testing.T) {
 			t.Fatalf("%d were answered within the start grace", n)
 		}
 		began := time.Now()
-		if a := ask(t, r, "epg", 0); a.Status != judge.ServiceUnknown {
-			t.Errorf("one more is told %v", a.Status)
+		if a, err := r.Ask(t.Context(), []byte("epg"), 0); !errors.Is(err, ErrCrowded) || a.Status != judge.Unknown {
+			t.Errorf("one more is answered %v, %v", a.Status, err)
 		}
-		if a := ask(t, r, "", 0); a.Cause != judge.Unreported {
-			t.Errorf("one more is told %q of all services", a.Cause)
+		open(t, r, "known", "a").pass()
+		if a := ask(t, r, "known", 0); a.Status != judge.Serving {
+			t.Errorf("a known service is %v", a.Status)
+		}
+		askers.Go(func() { ask(t, r, "", 0) })
+		synctest.Wait()
+		if n := len(r.waiting.known); n != 1 {
+			t.Errorf("%d wait for all services, want 1", n)
 		}
 		if d := time.Since(began); d != 0 {
 			t.Errorf("they waited for %v", d)
@@ -190,7 +198,7 @@ func TestWaitersAreBounded(t *testing.T) {
 		if d := time.Since(began); d != time.Second {
 			t.Errorf("the others waited for %v, want 1 s", d)
 		}
-		if n := len(r.waiting); n != 0 {
+		if n := len(r.waiting.known) + len(r.waiting.unknown); n != 0 {
 			t.Errorf("%d are still counted as waiting", n)
 		}
 		if len(r.watches.byService) != 0 {
@@ -202,7 +210,7 @@ func TestWaitersAreBounded(t *testing.T) {
 // crowd takes all the room that there is for those who wait.
 func crowd(r *Registry) {
 	for range maxWaiting {
-		r.waiting <- struct{}{}
+		r.waiting.known <- struct{}{}
 	}
 }
 
@@ -322,7 +330,7 @@ func TestAskerLeaves(t *testing.T) {
 		synctest.Wait()
 		leave()
 		asker.Wait()
-		if n := len(r.waiting); n != 0 {
+		if n := len(r.waiting.known) + len(r.waiting.unknown); n != 0 {
 			t.Errorf("%d are still counted as waiting", n)
 		}
 	})

@@ -3,7 +3,7 @@ package registry
 import (
 	"errors"
 	"fmt"
-	"os"
+
 	"slices"
 
 	"github.com/landmark-health/landmark/sidecar/internal/judge"
@@ -45,25 +45,41 @@ func (r *Registry) Resume(name string, operator uint32) (changed bool, err error
 }
 
 func (r *Registry) operate(name string, wish drain, operator uint32) (changed bool, err error) {
-	s := (*r.services.Load())[name]
-	if s == nil {
-		return false, fmt.Errorf("%w: no program has reported %.128q, and it is not configured", ErrUnknown, name)
-	}
-	if owner := s.owner.Load(); operator != owner && !ranking(operator) {
-		return false, fmt.Errorf("%w: only its owner, root and landmarkd's own user may drain or resume %s, not uid %d", ErrForeign, name, operator)
+	s, err := r.operated(name, operator)
+	if err != nil {
+		return false, err
 	}
 	return s.operate(wish)
 }
 
+// operated returns the service, or why the operator may not order anything of
+// it.
+func (r *Registry) operated(name string, operator uint32) (*service, error) {
+	s := (*r.services.Load())[name]
+	if s == nil {
+		return nil, fmt.Errorf("%w: no program has reported %.128q, and it is not configured", ErrUnknown, name)
+	}
+	if owner := s.owner.Load(); operator != owner && !ranking(operator) {
+		return nil, fmt.Errorf("%w: only its owner, root and landmarkd's own user may drain, resume or forget %s, not uid %d", ErrForeign, name, operator)
+	}
+	return s, nil
+}
+
 // DrainAll drains all services, those included that are yet to report, for a
-// sidecar that is to stop.
+// sidecar that is to stop. It is no operator's drain, and ends with the sidecar.
 func (r *Registry) DrainAll() {
 	r.mu.Lock()
-	r.drain = drain{wanted: true, by: uint32(os.Geteuid())}
-	wish, services := r.drain, *r.services.Load()
+	r.stopping = true
+	services := *r.services.Load()
 	r.mu.Unlock()
 	for _, s := range services {
-		_, _ = s.operate(wish) // which ends with landmarkd, and so does not fail
+		s.mu.Lock()
+		s.stopping = true
+		news := s.publish()
+		s.mu.Unlock()
+		if news {
+			s.changed(s)
+		}
 	}
 }
 
@@ -71,18 +87,26 @@ func (r *Registry) DrainAll() {
 // another than before.
 func (s *service) operate(wish drain) (changed bool, err error) {
 	s.mu.Lock()
+	if s.gone {
+		s.mu.Unlock()
+		return false, fmt.Errorf("%w: %s was given back this moment", ErrUnknown, s.name)
+	}
 	if wish.untilGone {
 		switch {
 		case s.deserted():
 			s.mu.Unlock()
 			return false, fmt.Errorf("%w: %s has none with which a drain could end: drain it until it is resumed", ErrGone, s.name)
-		case s.drain.wanted:
+		case s.drain.wanted || s.stopping:
 			s.mu.Unlock()
 			return false, nil
 		}
 	}
-	changed = wish.wanted != s.drain.wanted
+	changed = wish.wanted != (s.drain.wanted || s.stopping)
 	s.drain = wish
+	s.stopping = s.stopping && wish.wanted
+	if s.membersChanged != nil {
+		s.membersChanged()
+	}
 	news := s.publish()
 	s.mu.Unlock()
 	if news {
@@ -91,16 +115,16 @@ func (s *service) operate(wish drain) (changed bool, err error) {
 	return changed, nil
 }
 
-// deserted reports whether no process of the service is there. The caller holds
-// mu.
+// deserted reports whether no process of the service is there, or may come back
+// to a sidecar that has restarted. The caller holds mu.
 func (s *service) deserted() bool {
-	return !slices.ContainsFunc(s.places, func(p *place) bool { return p.session != nil })
+	return !slices.ContainsFunc(s.places, func(p *place) bool { return p.session != nil || p.there })
 }
 
 // facts are those of the service's processes and of its host, and the
 // operator's wish. The caller holds mu.
 func (s *service) facts() judge.Service {
-	return judge.Service{Instances: s.instances(), Host: s.host, Drained: s.drain.wanted}
+	return judge.Service{Instances: s.instances(), Host: s.host, Drained: s.drain.wanted || s.stopping, Incomplete: s.incomplete}
 }
 
 // instances are those in the service's places. The caller holds mu.

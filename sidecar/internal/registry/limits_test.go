@@ -5,14 +5,21 @@ import (
 	"fmt"
 	"maps"
 	"testing"
+
+	"github.com/landmark-health/landmark/sidecar/internal/judge"
 )
 
-// fill makes the registry know n more services of the user.
+// fill makes the registry know n services of the user, each with a process.
 func fill(r *Registry, uid uint32, n int) {
 	services := maps.Clone(*r.services.Load())
 	for i := range n {
 		name := fmt.Sprintf("s%d-%d", uid, i)
-		services[name] = newService(name, uid, &DefaultPolicy, r.clock, r.serviceChanged)
+		if services[name] != nil {
+			continue
+		}
+		s := newService(name, uid, &DefaultPolicy, r.clock, r.serviceChanged)
+		s.present.Store(s.present.Load().follow(judge.Service{Instances: []*judge.Instance{{Name: "a"}}}, 0))
+		services[name] = s
 	}
 	r.services.Store(&services)
 }
@@ -27,35 +34,40 @@ func TestLimitOfServices(t *testing.T) {
 		return a.report(Fact{Reached: true})
 	}
 	late := &agent{t: t}
-	if err := late.open(r, Peer{Service: "late", Instance: "a", UID: 0}, mainLoop); err != nil {
+	if err := late.open(r, Peer{Service: "late", Instance: "a", UID: 1}, mainLoop); err != nil {
 		t.Fatal(err)
 	}
 
-	fill(r, 0, MaxServicesPerUser-1)
-	if err := report("the-last", 0); err != nil {
+	fill(r, 1, MaxServicesPerUser-1)
+	if err := report("the-last", 1); err != nil {
 		t.Errorf("as many as a user may have: %v", err)
 	}
-	if err := report("one-more", 0); !errors.Is(err, ErrLimit) {
+	if err := report("one-more", 1); !errors.Is(err, ErrLimit) {
 		t.Errorf("one more: %v", err)
 	}
 	if err := late.report(Fact{Reached: true}); !errors.Is(err, ErrLimit) {
 		t.Errorf("one more that was opened while there was room: %v", err)
 	}
-	if err := report("s0-0", 0); err != nil {
+	if err := report("s1-0", 1); err != nil {
 		t.Errorf("one that is known: %v", err)
 	}
 
-	for uid := uint32(1); len(r.Names()) < MaxServices-1; uid++ {
-		fill(r, uid, min(MaxServicesPerUser, MaxServices-1-len(r.Names())))
+	// Five greedy users leave room for a sixth, and for root.
+	for uid := uint32(2); uid <= 5; uid++ {
+		for n := 50; ; n += 50 {
+			if _, err := findRoom(*r.services.Load(), uid); err != nil {
+				t.Logf("uid %d may have %d", uid, n-50)
+				break
+			}
+			fill(r, uid, n)
+		}
 	}
-	if err := report("another-user", 1000); err != nil {
-		t.Errorf("as many as there may be: %v", err)
+	if err := report("another-users", 1000); err != nil {
+		t.Errorf("a sixth user's first: %v", err)
 	}
-	if err := report("another-users", 1001); !errors.Is(err, ErrLimit) {
-		t.Errorf("one more of a user who has none: %v", err)
-	}
-	if n := len(r.Names()); n != MaxServices {
-		t.Errorf("%d services are known, want %d", n, MaxServices)
+	fill(r, 0, MaxServices-len(r.Names()))
+	if err := report("roots", 0); !errors.Is(err, ErrLimit) {
+		t.Errorf("one more than there may be: %v", err)
 	}
 }
 

@@ -14,12 +14,6 @@ import (
 const (
 	// MaxServices is how many services a registry keeps.
 	MaxServices = 10_000
-	// MaxServicesPerUser is how many of them one user may have, so that no
-	// user can take the place of another's.
-	MaxServicesPerUser = 2_000
-	// maxWaiting is how many askers may wait, for a service's first report or
-	// for its main loop; beyond it memory answers at once.
-	maxWaiting = 4096
 )
 
 // Registry keeps the services that agents report.
@@ -29,12 +23,17 @@ type Registry struct {
 	watches  watches
 	sessions atomic.Uint64 // opened so far
 	room     room
-	waiting  chan struct{} // holds one token for each asker that waits
+	waiting  waiting
+
+	membersChanged chan struct{} // holds a token once memberships may have changed
+	dropped        chan struct{} // holds a token once a name was given back
 
 	// services is copied on each change, under mu, and read without.
 	services atomic.Pointer[map[string]*service]
 	policies map[string]Policy // by service; guarded by mu
-	drain    drain             // of all services; guarded by mu
+	stopping bool              // all services are drained for the sidecar's end; guarded by mu
+	restored bool              // who was there before the start is known; guarded by mu
+	starting bool              // the start grace lasts, and is not settled; guarded by mu
 	mu       sync.Mutex
 
 	overall overall
@@ -44,9 +43,11 @@ type Registry struct {
 // questions about services that have not reported are held (see Ask).
 func New(clock *Clock, startGrace time.Duration) *Registry {
 	r := &Registry{
-		clock:   clock,
-		grace:   grace{clock: clock, lasts: startGrace, from: clock.ran()},
-		waiting: make(chan struct{}, maxWaiting),
+		clock:          clock,
+		grace:          grace{clock: clock, lasts: startGrace, from: clock.ran()},
+		waiting:        newWaiting(),
+		membersChanged: make(chan struct{}, 1),
+		dropped:        make(chan struct{}, 1),
 	}
 	clock.follow(r)
 	r.services.Store(&map[string]*service{})
@@ -55,8 +56,28 @@ func New(clock *Clock, startGrace time.Duration) *Registry {
 }
 
 // Begin begins the start grace anew: from now on agents can come back. It must
-// not be called while there are questions.
-func (r *Registry) Begin() { r.grace.begin() }
+// not be called while there are questions. Without Restore before it, nobody
+// knows which processes to wait for: a service that may have several is not
+// serving before the grace is over, unless one of them is enough.
+func (r *Registry) Begin() {
+	r.mu.Lock()
+	r.starting = true
+	for _, s := range *r.services.Load() {
+		s.begin(!r.restored)
+	}
+	r.mu.Unlock()
+	r.grace.begin(r.settle)
+}
+
+// settle ends the start grace for all services.
+func (r *Registry) settle() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.starting = false
+	for _, s := range *r.services.Load() {
+		s.settle()
+	}
+}
 
 // Names returns the names of the services that were reported, sorted.
 func (r *Registry) Names() []string {
@@ -76,9 +97,11 @@ func (r *Registry) admits(p Peer) error {
 	s := services[p.Service]
 	switch {
 	case s == nil:
-		return checkRoom(services, p.UID)
+		_, err := findRoom(services, p.UID)
+		return err
 	case s.owner.Load() != p.UID && !outranks(p.UID, s.owner.Load()):
-		return fmt.Errorf("%w: %s is uid %d's, not uid %d's", ErrForeign, p.Service, s.owner.Load(), p.UID)
+		return fmt.Errorf("%w: %s is uid %d's, not uid %d's; if it has moved to another user, stop it and run landmark forget %s",
+			ErrForeign, p.Service, s.owner.Load(), p.UID, p.Service)
 	}
 	return nil
 }
@@ -103,13 +126,21 @@ func (r *Registry) claim(p Peer) (*service, error) {
 	}
 	services := *r.services.Load()
 	if s := services[p.Service]; s != nil {
+		r.noteMembers()
 		if owner := s.owner.Swap(p.UID); owner != p.UID && owner != nobody {
 			s.evict(fmt.Errorf("%w: uid %d took %s from uid %d", ErrForeign, p.UID, p.Service, owner))
 		}
 		return s, nil
 	}
+	room, err := findRoom(services, p.UID)
+	if err != nil {
+		return nil, err
+	}
+	if room != nil && !r.giveBack(room) {
+		return nil, errGone // its process is back this very moment: look again
+	}
 	s := r.found(p.Service, p.UID)
-	services = maps.Clone(services)
+	services = maps.Clone(*r.services.Load())
 	services[p.Service] = s
 	r.services.Store(&services)
 	return s, nil
@@ -118,25 +149,10 @@ func (r *Registry) claim(p Peer) (*service, error) {
 // found makes a service that was not known. The caller holds mu.
 func (r *Registry) found(name string, owner uint32) *service {
 	s := newService(name, owner, r.policyOf(name), r.clock, r.serviceChanged)
-	s.drain = r.drain
+	s.membersChanged, s.expired = r.noteMembers, r.expired
+	s.stopping = r.stopping
+	s.incomplete = r.starting && !r.restored
 	return s
-}
-
-// checkRoom returns an error if the user may not have one more service.
-func checkRoom(services map[string]*service, uid uint32) error {
-	if len(services) >= MaxServices {
-		return fmt.Errorf("%w services: %d are known, as many as one sidecar keeps", ErrLimit, MaxServices)
-	}
-	own := 0
-	for _, s := range services {
-		if s.owner.Load() == uid {
-			own++
-		}
-	}
-	if own >= MaxServicesPerUser {
-		return fmt.Errorf("%w services: uid %d has %d, as many as one user may have", ErrLimit, uid, MaxServicesPerUser)
-	}
-	return nil
 }
 
 func (r *Registry) serviceChanged(s *service) {

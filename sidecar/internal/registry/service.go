@@ -19,6 +19,11 @@ type service struct {
 	owner   atomic.Uint32 // the uid that it belongs to, nobody if none yet; replaced under the registry's mu
 	clock   *Clock
 	changed func(*service) // called, with no lock held, when watchers are to be told
+	// membersChanged is called, with mu held, when the membership has changed,
+	// and expired, with no lock held, when the name may be given back. Both may
+	// be nil.
+	membersChanged func()
+	expired        func(*service)
 
 	present atomic.Pointer[snapshot] // replaced under mu, read without
 	// stands is the instant at which the service stands since a pause of the
@@ -30,11 +35,15 @@ type service struct {
 	places  []*place      // in the order of joining
 	host    judge.Host
 	drain   drain
-	history history
-	timer   *time.Timer // fires at the snapshot's next, or earlier
-	fires   judge.Instant
-	pull    *pull // the get-state command being waited for, nil if none is
-	budget  budget
+	// stopping is that all services are drained for the sidecar's end, and
+	// incomplete that processes may be missing that nobody knows of.
+	stopping, incomplete bool
+	gone                 bool // its name was given back: it takes no report
+	history              history
+	timer                *time.Timer // fires at the snapshot's next, or earlier
+	fires                judge.Instant
+	pull                 *pull // the get-state command being waited for, nil if none is
+	budget               budget
 }
 
 // place is one process's place in the service; it outlives the session of a
@@ -43,6 +52,12 @@ type place struct {
 	session  *Session // nil once it ended
 	instance *judge.Instance
 	stated   []judge.Declared // by the program, of the instance's landmarks
+
+	// Of a process that is awaited after the sidecar's restart: what it becomes
+	// if it does not come back, nil if none is awaited, and whether it was there
+	// to the last.
+	gone  *judge.Instance
+	there bool
 }
 
 // under has the place's facts judged by what another policy makes of what its
@@ -148,8 +163,11 @@ func (s *service) placeOf(from *Session, started bool, now judge.Instant) (*plac
 		return s.promote(i), nil
 	case i >= 0:
 		return s.places[i], nil
+	case s.gone || s.owner.Load() != from.peer.UID:
+		return nil, errGone
 	}
 	s.forget(now)
+	s.dropStopped(from.peer.Instance)
 	for _, p := range s.places {
 		if p.instance.Name == from.peer.Instance && p.session != nil && p.session.number > from.number {
 			return nil, s.replaced()
@@ -297,7 +315,12 @@ func (s *service) publishBy(policy *Policy) (news bool) {
 	after := until.under(policy).follow(s.facts(), now)
 	s.note(until, after, now)
 	s.present.Store(after)
-	s.arm(after.next, now)
+	if !s.gone { // or its timer would fire for ever
+		s.arm(min(after.next, s.expires()), now)
+	}
+	if s.membersChanged != nil && !(sameMembers(before.facts.Instances, after.facts.Instances) && before.facts.Drained == after.facts.Drained) {
+		s.membersChanged()
+	}
 	return before.differs(after)
 }
 
@@ -335,6 +358,9 @@ func (s *service) elapse() {
 	s.mu.Unlock()
 	if news {
 		s.changed(s)
+	}
+	if s.expired != nil && s.expires() <= s.clock.Now() {
+		s.expired(s)
 	}
 }
 

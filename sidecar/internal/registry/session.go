@@ -116,6 +116,16 @@ func (s *Session) ReportAt(facts []Fact, answered uint64, at judge.Instant) erro
 	if len(facts) != len(s.stated) {
 		panic(fmt.Sprintf("registry: %d facts for %d declared landmarks", len(facts), len(s.stated)))
 	}
+	for {
+		err := s.reportOnce(facts, answered, at)
+		if err != errGone {
+			return err
+		}
+		s.service = nil // its name was given back before this, its first report
+	}
+}
+
+func (s *Session) reportOnce(facts []Fact, answered uint64, at judge.Instant) error {
 	if s.service == nil {
 		service, err := s.registry.claim(s.peer)
 		if err != nil {

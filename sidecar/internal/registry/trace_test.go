@@ -148,6 +148,14 @@ func (tr *trace) play(verb string, args []string) string {
 		return operated(tr.registry.Resume(args[0], a.uid()))
 	case "drain_all":
 		tr.registry.DrainAll()
+	case "restore": // SERVICE [uid=N] [drained] [until_gone] INSTANCE[:lost=D|:stopped=D|:newcomer|:leaving]..., several apart by "/"
+		tr.registry.Restore(a.memberships())
+	case "begin":
+		tr.registry.Begin()
+	case "memberships":
+		return tr.memberships()
+	case "forget": // SERVICE [uid=N]
+		return failure(tr.registry.Forget(args[0], a.uid()))
 	case "history": // SERVICE
 		return tr.history(args[0])
 	case "names":

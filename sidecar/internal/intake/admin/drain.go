@@ -28,6 +28,14 @@ func (s *Server) Resume(ctx context.Context, q *adminv1.ResumeRequest) (*adminv1
 	return &adminv1.ResumeResponse{Already: !changed}, err
 }
 
+// Forget forgets a service that no process reports.
+func (s *Server) Forget(ctx context.Context, q *adminv1.ForgetRequest) (*adminv1.ForgetResponse, error) {
+	_, err := s.operate(ctx, "forgotten", q.GetService(), func(name string, operator uint32) (bool, error) {
+		return true, s.registry.Forget(name, operator)
+	})
+	return &adminv1.ForgetResponse{}, err
+}
+
 // operate has done what the operator of the call wants, and logs who wanted it.
 func (s *Server) operate(ctx context.Context, what, service string, do func(string, uint32) (bool, error)) (changed bool, err error) {
 	operator, known := peercred.Of(ctx)
@@ -41,6 +49,9 @@ func (s *Server) operate(ctx context.Context, what, service string, do func(stri
 	if changed {
 		s.lines.Logger(s.logger, operator.UID, service).Info("service "+what+" by an operator", "service", service, "uid", operator.UID, "pid", operator.PID)
 	}
+	if err := s.remember(ctx); err != nil {
+		return changed, status.Errorf(codes.Internal, "%s is %s, but a restart of landmarkd will undo that: %v", service, what, err)
+	}
 	return changed, nil
 }
 
@@ -49,7 +60,7 @@ func statusOf(err error) error {
 	switch {
 	case errors.Is(err, registry.ErrUnknown):
 		return status.Error(codes.NotFound, err.Error())
-	case errors.Is(err, registry.ErrGone):
+	case errors.Is(err, registry.ErrGone), errors.Is(err, registry.ErrConnected):
 		return status.Error(codes.FailedPrecondition, err.Error())
 	case errors.Is(err, registry.ErrForeign):
 		return status.Error(codes.PermissionDenied, err.Error())

@@ -29,6 +29,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // noLink is to a process that is never asked anything.
 type noLink struct{}
 
+// remembered stands in for a members file that takes everything.
+func remembered(context.Context) error { return nil }
+
 func (noLink) GetState(uint64) {}
 func (noLink) End(error)       {}
 func (noLink) ReadEmpty() bool { return true }
@@ -63,7 +66,7 @@ func serve(t *testing.T, r *registry.Registry, log io.Writer) adminv1.AdminServi
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- New(r, slog.New(slog.NewTextHandler(log, nil))).Run(ctx, l) }()
+	go func() { ended <- New(r, remembered, slog.New(slog.NewTextHandler(log, nil))).Run(ctx, l) }()
 	conn, err := grpc.NewClient("unix:"+path, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +142,7 @@ func TestOperatorsAreKnown(t *testing.T) {
 	} {
 		t.Run(tt.who, func(t *testing.T) {
 			r := epg(t)
-			s, ctx := New(r, slog.New(slog.DiscardHandler)), t.Context()
+			s, ctx := New(r, remembered, slog.New(slog.DiscardHandler)), t.Context()
 			if tt.known {
 				ctx = peer.NewContext(ctx, &peer.Peer{AuthInfo: tt.info})
 			}
@@ -162,7 +165,7 @@ func TestRunTellsThatItCannot(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close()
-	if err := New(nil, nil).Run(t.Context(), l); err == nil || !strings.Contains(err.Error(), "operators' calls") {
+	if err := New(nil, remembered, nil).Run(t.Context(), l); err == nil || !strings.Contains(err.Error(), "operators' calls") {
 		t.Error(err)
 	}
 }

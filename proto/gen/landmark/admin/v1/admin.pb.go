@@ -216,6 +216,88 @@ func (x *ResumeResponse) GetAlready() bool {
 	return false
 }
 
+// Which service to forget.
+type ForgetRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Service       string                 `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForgetRequest) Reset() {
+	*x = ForgetRequest{}
+	mi := &file_landmark_admin_v1_admin_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForgetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForgetRequest) ProtoMessage() {}
+
+func (x *ForgetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_landmark_admin_v1_admin_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForgetRequest.ProtoReflect.Descriptor instead.
+func (*ForgetRequest) Descriptor() ([]byte, []int) {
+	return file_landmark_admin_v1_admin_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ForgetRequest) GetService() string {
+	if x != nil {
+		return x.Service
+	}
+	return ""
+}
+
+// It is forgotten.
+type ForgetResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForgetResponse) Reset() {
+	*x = ForgetResponse{}
+	mi := &file_landmark_admin_v1_admin_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForgetResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForgetResponse) ProtoMessage() {}
+
+func (x *ForgetResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_landmark_admin_v1_admin_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForgetResponse.ProtoReflect.Descriptor instead.
+func (*ForgetResponse) Descriptor() ([]byte, []int) {
+	return file_landmark_admin_v1_admin_proto_rawDescGZIP(), []int{5}
+}
+
 var File_landmark_admin_v1_admin_proto protoreflect.FileDescriptor
 
 const file_landmark_admin_v1_admin_proto_rawDesc = "" +
@@ -230,10 +312,14 @@ const file_landmark_admin_v1_admin_proto_rawDesc = "" +
 	"\rResumeRequest\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\"*\n" +
 	"\x0eResumeResponse\x12\x18\n" +
-	"\aalready\x18\x01 \x01(\bR\aalready2\xa9\x01\n" +
+	"\aalready\x18\x01 \x01(\bR\aalready\")\n" +
+	"\rForgetRequest\x12\x18\n" +
+	"\aservice\x18\x01 \x01(\tR\aservice\"\x10\n" +
+	"\x0eForgetResponse2\xf8\x01\n" +
 	"\fAdminService\x12J\n" +
 	"\x05Drain\x12\x1f.landmark.admin.v1.DrainRequest\x1a .landmark.admin.v1.DrainResponse\x12M\n" +
-	"\x06Resume\x12 .landmark.admin.v1.ResumeRequest\x1a!.landmark.admin.v1.ResumeResponseBIZGgithub.com/landmark-health/landmark/proto/gen/landmark/admin/v1;adminv1b\x06proto3"
+	"\x06Resume\x12 .landmark.admin.v1.ResumeRequest\x1a!.landmark.admin.v1.ResumeResponse\x12M\n" +
+	"\x06Forget\x12 .landmark.admin.v1.ForgetRequest\x1a!.landmark.admin.v1.ForgetResponseBIZGgithub.com/landmark-health/landmark/proto/gen/landmark/admin/v1;adminv1b\x06proto3"
 
 var (
 	file_landmark_admin_v1_admin_proto_rawDescOnce sync.Once
@@ -247,20 +333,24 @@ func file_landmark_admin_v1_admin_proto_rawDescGZIP() []byte {
 	return file_landmark_admin_v1_admin_proto_rawDescData
 }
 
-var file_landmark_admin_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_landmark_admin_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_landmark_admin_v1_admin_proto_goTypes = []any{
 	(*DrainRequest)(nil),   // 0: landmark.admin.v1.DrainRequest
 	(*DrainResponse)(nil),  // 1: landmark.admin.v1.DrainResponse
 	(*ResumeRequest)(nil),  // 2: landmark.admin.v1.ResumeRequest
 	(*ResumeResponse)(nil), // 3: landmark.admin.v1.ResumeResponse
+	(*ForgetRequest)(nil),  // 4: landmark.admin.v1.ForgetRequest
+	(*ForgetResponse)(nil), // 5: landmark.admin.v1.ForgetResponse
 }
 var file_landmark_admin_v1_admin_proto_depIdxs = []int32{
 	0, // 0: landmark.admin.v1.AdminService.Drain:input_type -> landmark.admin.v1.DrainRequest
 	2, // 1: landmark.admin.v1.AdminService.Resume:input_type -> landmark.admin.v1.ResumeRequest
-	1, // 2: landmark.admin.v1.AdminService.Drain:output_type -> landmark.admin.v1.DrainResponse
-	3, // 3: landmark.admin.v1.AdminService.Resume:output_type -> landmark.admin.v1.ResumeResponse
-	2, // [2:4] is the sub-list for method output_type
-	0, // [0:2] is the sub-list for method input_type
+	4, // 2: landmark.admin.v1.AdminService.Forget:input_type -> landmark.admin.v1.ForgetRequest
+	1, // 3: landmark.admin.v1.AdminService.Drain:output_type -> landmark.admin.v1.DrainResponse
+	3, // 4: landmark.admin.v1.AdminService.Resume:output_type -> landmark.admin.v1.ResumeResponse
+	5, // 5: landmark.admin.v1.AdminService.Forget:output_type -> landmark.admin.v1.ForgetResponse
+	3, // [3:6] is the sub-list for method output_type
+	0, // [0:3] is the sub-list for method input_type
 	0, // [0:0] is the sub-list for extension type_name
 	0, // [0:0] is the sub-list for extension extendee
 	0, // [0:0] is the sub-list for field type_name
@@ -277,7 +367,7 @@ func file_landmark_admin_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_landmark_admin_v1_admin_proto_rawDesc), len(file_landmark_admin_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

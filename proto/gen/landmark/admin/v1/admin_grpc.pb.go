@@ -23,6 +23,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	AdminService_Drain_FullMethodName  = "/landmark.admin.v1.AdminService/Drain"
 	AdminService_Resume_FullMethodName = "/landmark.admin.v1.AdminService/Resume"
+	AdminService_Forget_FullMethodName = "/landmark.admin.v1.AdminService/Forget"
 )
 
 // AdminServiceClient is the client API for AdminService service.
@@ -36,12 +37,18 @@ const (
 type AdminServiceClient interface {
 	// Drain takes a service out until Resume: it is not ready, its connections
 	// are left to finish, and its liveness is what it was. It is told so by the
-	// time that this returns. A drain outlives the program's reconnection, but
-	// not the sidecar.
+	// time that this returns. A drain outlives the program's reconnection and the
+	// sidecar, but not the machine's boot. INTERNAL is that it is drained, and the
+	// sidecar could not write that down.
 	Drain(ctx context.Context, in *DrainRequest, opts ...grpc.CallOption) (*DrainResponse, error)
 	// Resume ends an operator's drain. What the program itself, or its state,
 	// says stays as it is.
 	Resume(ctx context.Context, in *ResumeRequest, opts ...grpc.CallOption) (*ResumeResponse, error)
+	// Forget forgets a service that no process reports: which user it belongs to,
+	// which processes are missed, and an operator's drain. A configured service
+	// then is as if it was never reported; another is not known any more. While a
+	// process is connected it is FAILED_PRECONDITION.
+	Forget(ctx context.Context, in *ForgetRequest, opts ...grpc.CallOption) (*ForgetResponse, error)
 }
 
 type adminServiceClient struct {
@@ -72,6 +79,16 @@ func (c *adminServiceClient) Resume(ctx context.Context, in *ResumeRequest, opts
 	return out, nil
 }
 
+func (c *adminServiceClient) Forget(ctx context.Context, in *ForgetRequest, opts ...grpc.CallOption) (*ForgetResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ForgetResponse)
+	err := c.cc.Invoke(ctx, AdminService_Forget_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AdminServiceServer is the server API for AdminService service.
 // All implementations must embed UnimplementedAdminServiceServer
 // for forward compatibility.
@@ -83,12 +100,18 @@ func (c *adminServiceClient) Resume(ctx context.Context, in *ResumeRequest, opts
 type AdminServiceServer interface {
 	// Drain takes a service out until Resume: it is not ready, its connections
 	// are left to finish, and its liveness is what it was. It is told so by the
-	// time that this returns. A drain outlives the program's reconnection, but
-	// not the sidecar.
+	// time that this returns. A drain outlives the program's reconnection and the
+	// sidecar, but not the machine's boot. INTERNAL is that it is drained, and the
+	// sidecar could not write that down.
 	Drain(context.Context, *DrainRequest) (*DrainResponse, error)
 	// Resume ends an operator's drain. What the program itself, or its state,
 	// says stays as it is.
 	Resume(context.Context, *ResumeRequest) (*ResumeResponse, error)
+	// Forget forgets a service that no process reports: which user it belongs to,
+	// which processes are missed, and an operator's drain. A configured service
+	// then is as if it was never reported; another is not known any more. While a
+	// process is connected it is FAILED_PRECONDITION.
+	Forget(context.Context, *ForgetRequest) (*ForgetResponse, error)
 	mustEmbedUnimplementedAdminServiceServer()
 }
 
@@ -104,6 +127,9 @@ func (UnimplementedAdminServiceServer) Drain(context.Context, *DrainRequest) (*D
 }
 func (UnimplementedAdminServiceServer) Resume(context.Context, *ResumeRequest) (*ResumeResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Resume not implemented")
+}
+func (UnimplementedAdminServiceServer) Forget(context.Context, *ForgetRequest) (*ForgetResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Forget not implemented")
 }
 func (UnimplementedAdminServiceServer) mustEmbedUnimplementedAdminServiceServer() {}
 func (UnimplementedAdminServiceServer) testEmbeddedByValue()                      {}
@@ -162,6 +188,24 @@ func _AdminService_Resume_Handler(srv interface{}, ctx context.Context, dec func
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AdminService_Forget_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ForgetRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).Forget(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_Forget_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).Forget(ctx, req.(*ForgetRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AdminService_ServiceDesc is the grpc.ServiceDesc for AdminService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -176,6 +220,10 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Resume",
 			Handler:    _AdminService_Resume_Handler,
+		},
+		{
+			MethodName: "Forget",
+			Handler:    _AdminService_Forget_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
