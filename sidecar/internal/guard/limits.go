@@ -68,6 +68,5 @@ func Options(l Limits) []grpc.ServerOption {
 		grpc.StaticConnWindowSize(window),
 		grpc.ReadBufferSize(buffer),
 		grpc.WriteBufferSize(buffer),
-		grpc.SharedWriteBuffer(true),
 	}
 }
