@@ -35,11 +35,10 @@ type Told struct {
 	Reason string
 }
 
-// history is the last changes of a service, the oldest first once they are
-// unrolled. Its zero value is empty.
+// history is the last changes of a service, the oldest first. Its zero value is
+// empty.
 type history struct {
-	ring []dated
-	next int // where the next one goes, once the ring is full
+	changes []dated
 }
 
 // dated is a change, of the instant at. Its Age is not set.
@@ -72,7 +71,11 @@ func (s *service) note(before, after *snapshot, at judge.Instant) {
 	}
 	var c Change
 	for a, st := range after.standings {
-		c.Verdicts[a] = Told{st.Status, st.Cause, st.Weight, st.Reason(at)}
+		reason := st.Reason(at)
+		if first := c.Verdicts[0].Reason; a > 0 && reason == first {
+			reason = first // keep one string, not three
+		}
+		c.Verdicts[a] = Told{st.Status, st.Cause, st.Weight, reason}
 	}
 	for _, r := range after.records(at) {
 		if r.State == judge.OK || len(c.Landmarks) == maxShown {
@@ -81,24 +84,26 @@ func (s *service) note(before, after *snapshot, at judge.Instant) {
 		r.Landmark = new(*r.Landmark) // or else it would keep all the others of its report
 		c.Landmarks = append(c.Landmarks, r)
 	}
-	s.history.add(dated{c, at})
+	s.history.add(dated{c, at}, s.owner.Load(), s.entry)
 }
 
-func (h *history) add(c dated) {
-	if len(h.ring) < MaxChanges {
-		h.ring = append(h.ring, c)
-		return
+// add adds a change of a service of the user, and drops the oldest until the
+// user's services keep within bounds; but never the last.
+func (h *history) add(c dated, uid uint32, e *entry) {
+	h.changes = append(h.changes, c)
+	for over := e.charge(uid, c.size()); len(h.changes) > MaxChanges || over && len(h.changes) > 1; {
+		oldest := h.changes[0].size()
+		h.changes = slices.Delete(h.changes, 0, 1)
+		over = e.charge(uid, -oldest)
 	}
-	h.ring[h.next] = c
-	h.next = (h.next + 1) % MaxChanges
 }
 
 // weigh gives the last change the weights of the snapshot.
 func (h *history) weigh(shot *snapshot) {
-	if len(h.ring) == 0 {
+	if len(h.changes) == 0 {
 		return
 	}
-	last := &h.ring[(h.next+len(h.ring)-1)%len(h.ring)]
+	last := &h.changes[len(h.changes)-1]
 	for a, st := range shot.standings {
 		last.Verdicts[a].Weight = st.Weight
 	}
@@ -106,8 +111,8 @@ func (h *history) weigh(shot *snapshot) {
 
 // all returns the changes with their ages at now.
 func (h *history) all(now judge.Instant) []Change {
-	changes := make([]Change, 0, len(h.ring))
-	for _, c := range slices.Concat(h.ring[h.next:], h.ring[:h.next]) {
+	changes := make([]Change, 0, len(h.changes))
+	for _, c := range h.changes {
 		c.Age = max(0, now.Sub(c.at))
 		changes = append(changes, c.Change)
 	}

@@ -23,6 +23,7 @@ type Registry struct {
 	watches  watches
 	sessions atomic.Uint64 // opened so far
 	room     room
+	ledger   ledger
 	waiting  waiting
 
 	membersChanged chan struct{} // holds a token once memberships may have changed
@@ -152,6 +153,7 @@ func (r *Registry) found(name string, owner uint32) *service {
 	s.membersChanged, s.expired = r.noteMembers, r.expired
 	s.stopping = r.stopping
 	s.incomplete = r.starting && !r.restored
+	s.entry = r.ledger.enter(s)
 	return s
 }
 

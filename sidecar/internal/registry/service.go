@@ -40,6 +40,7 @@ type service struct {
 	stopping, incomplete bool
 	gone                 bool // its name was given back: it takes no report
 	history              history
+	entry                *entry      // of the history in the ledger
 	timer                *time.Timer // fires at the snapshot's next, or earlier
 	fires                judge.Instant
 	pull                 *pull // the get-state command being waited for, nil if none is
@@ -75,6 +76,7 @@ func newService(name string, owner uint32, policy *Policy, clock *Clock, changed
 	s := &service{name: name, clock: clock, changed: changed, fires: judge.Never}
 	s.owner.Store(owner)
 	s.stands.Store(int64(judge.Never))
+	s.entry = &entry{ledger: new(ledger)}
 	now := clock.Now()
 	unborn := &snapshot{policy: policy}
 	for a := range unborn.standings {
