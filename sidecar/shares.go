@@ -28,9 +28,11 @@ const (
 	descriptorsPerAgent = 2
 	// What is held at most, however many descriptors there are, for a
 	// connection takes memory too.
-	maxAgents  = 16384
-	maxMonitor = 4096
-	maxGRPC    = 4096
+	// They are chosen with the guard's budgets so that landmarkd stays below
+	// 128 MB whatever all of them send.
+	maxAgents  = 1024
+	maxMonitor = 1536
+	maxGRPC    = 384
 )
 
 // shares are how many connections landmarkd holds at most of each kind, so
@@ -65,7 +67,7 @@ func divide(descriptors int) shares {
 	shared := descriptors - reserved
 	s := shares{monitor: min(shared/4, maxMonitor), grpc: min(shared/4, maxGRPC)}
 	s.agents = min((shared-s.monitor-s.grpc)/descriptorsPerAgent, maxAgents)
-	s.user = s.agents / 2
+	s.user = s.agents * 3 / 4
 	return s
 }
 

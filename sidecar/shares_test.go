@@ -11,11 +11,11 @@ import (
 
 func TestDivide(t *testing.T) {
 	for descriptors, want := range map[int]shares{
-		48:    {agents: 4, user: 2, monitor: 4, grpc: 4},
-		72:    {agents: 10, user: 5, monitor: 10, grpc: 10},
-		1032:  {agents: 250, user: 125, monitor: 250, grpc: 250},
-		20008: {agents: 5892, user: 2946, monitor: 4096, grpc: 4096},
-		65536: {agents: 16384, user: 8192, monitor: 4096, grpc: 4096},
+		48:    {agents: 4, user: 3, monitor: 4, grpc: 4},
+		72:    {agents: 10, user: 7, monitor: 10, grpc: 10},
+		1032:  {agents: 250, user: 187, monitor: 250, grpc: 250},
+		2080:  {agents: 576, user: 432, monitor: 512, grpc: 384},
+		65536: {agents: 1024, user: 768, monitor: 1536, grpc: 384},
 	} {
 		if got := divide(descriptors); got != want {
 			t.Errorf("of %d descriptors the shares are %+v, want %+v", descriptors, got, want)
@@ -24,7 +24,7 @@ func TestDivide(t *testing.T) {
 	for descriptors := reserved + leastShared; descriptors < 100_000; descriptors++ {
 		s := divide(descriptors)
 		agents := descriptorsPerAgent * s.agents
-		if agents+s.monitor+s.grpc > descriptors-reserved || agents+1 < s.monitor+s.grpc || s.user > s.agents/2 || min(s.user, s.monitor, s.grpc) < 2 {
+		if agents+s.monitor+s.grpc > descriptors-reserved || agents+1 < min(s.monitor+s.grpc, maxAgents) || s.user >= s.agents || min(s.user, s.monitor, s.grpc) < 2 {
 			t.Fatalf("of %d descriptors the shares are %+v", descriptors, s)
 		}
 		with := s.withLine()

@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"google.golang.org/grpc/grpclog"
@@ -61,8 +62,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return serve(config, stderr)
 }
 
+// memory is the heap that the garbage collector tries to stay below, in bytes,
+// unless GOMEMLIMIT says another. landmarkd's own bounds keep what is in use lower
+// (see docs/operations.md); this keeps garbage from adding much to it.
+const memory = 100 << 20
+
 // serve runs the sidecar until a signal ends it, and returns the exit code.
 func serve(config sidecar.Config, stderr io.Writer) int {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memory)
+	}
 	config.Logger = slog.New(slog.NewTextHandler(stderr, nil))
 
 	ctx := untilSignal()

@@ -34,40 +34,64 @@ func (b *Budget) takeBytes(n int) bool {
 	return true
 }
 
-// takeStream takes a stream for c. When none is left, it takes one from the
-// connection that has the most, which it returns and which must be closed. It is
-// not ok if c itself is that connection.
+// takeStream takes a stream for c. When none is left, it takes those of the
+// greediest connection, which it returns and which must be closed: of the client
+// that has the most, the one that has the most. It is not ok if c itself is that
+// connection.
 func (b *Budget) takeStream(c *conn) (displaced *conn, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.streams <= 0 {
-		displaced = c
-		for other, n := range b.conns {
-			if n > b.conns[displaced]+1 {
-				displaced = other
-			}
-		}
-		if displaced == c {
+		if displaced = b.greediest(c); displaced == c {
 			return nil, false
 		}
-		b.streams += b.conns[displaced]
-		delete(b.conns, displaced)
+		b.give(displaced, b.conns[displaced])
 	}
 	b.streams--
 	b.conns[c]++
+	c.source.open++
 	return displaced, true
+}
+
+// greediest returns the connection that would have most if c had one more
+// stream.
+func (b *Budget) greediest(c *conn) *conn {
+	client := func(of *conn) int {
+		if of.source == c.source {
+			return of.source.open + 1
+		}
+		return of.source.open
+	}
+	own := func(of *conn) int {
+		if of == c {
+			return b.conns[of] + 1
+		}
+		return b.conns[of]
+	}
+	worst := c
+	for other := range b.conns {
+		if client(other) > client(worst) || other.source == worst.source && own(other) > own(worst) {
+			worst = other
+		}
+	}
+	return worst
+}
+
+// give gives back n of c's streams.
+func (b *Budget) give(c *conn, n int) {
+	b.streams += n
+	c.source.open -= n
+	if b.conns[c] -= n; b.conns[c] == 0 {
+		delete(b.conns, c)
+	}
 }
 
 // giveStream gives back one of c's streams, unless c was displaced.
 func (b *Budget) giveStream(c *conn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.conns[c] == 0 {
-		return
-	}
-	b.streams++
-	if b.conns[c]--; b.conns[c] == 0 {
-		delete(b.conns, c)
+	if b.conns[c] > 0 {
+		b.give(c, 1)
 	}
 }
 
@@ -75,8 +99,7 @@ func (b *Budget) giveStream(c *conn) {
 func (b *Budget) giveAll(c *conn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.streams += b.conns[c]
-	delete(b.conns, c)
+	b.give(c, b.conns[c])
 }
 
 // remember is how long a client without a connection is remembered, in which its

@@ -25,7 +25,7 @@ const (
 
 	// ownStreams is how many open streams, and ownBytes how many bytes of
 	// unread data, a connection has besides those of the budget.
-	ownStreams = 8
+	ownStreams = 2
 	ownBytes   = 16 << 10
 
 	// A client that sends frames which carry no request faster than this has the

@@ -44,7 +44,8 @@ func (r *rate) await(now time.Time) time.Duration {
 // of its own. So a client gains nothing by opening more of them, and one that
 // asks seldom is not held up by another connection of the same address.
 type source struct {
-	conns int       // open ones; guarded by the budget's mutex, as is
+	conns int       // open ones; guarded by the budget's mutex, as are
+	open  int       // streams that they have taken from the budget
 	left  time.Time // when the last was closed
 
 	mu      sync.Mutex // guards what follows

@@ -27,7 +27,7 @@ const (
 	// maxUnread is how many bytes that are part of no whole request all
 	// connections may have sent together, and maxOpen how many streams may be
 	// open on all together, beyond what each connection has of its own.
-	maxUnread = 8 << 20
+	maxUnread = 4 << 20
 	maxOpen   = 1024
 	// finishWithin is how long the questions under way when Run is to end may
 	// take to be answered: the default start grace and the longest ask time-out

@@ -15,6 +15,9 @@ import (
 // own for as long as it is being read.
 const smallBuffer = 512
 
+// errCrowded is that there are too many large frames already.
+var errCrowded = errors.New("too many large frames at once")
+
 // errUnfinished is that a frame was begun and not ended in time.
 var errUnfinished = errors.New("frame not finished in time")
 
@@ -24,10 +27,19 @@ type frameReader struct {
 	buffer []byte
 	begin  int // of the bytes not yet returned
 	end    int
+	large  large // of which buffer has a token if it is longer than smallBuffer
 }
 
-func newFrameReader(conn net.Conn) *frameReader {
-	return &frameReader{conn: conn, buffer: make([]byte, smallBuffer)}
+func newFrameReader(conn net.Conn, large large) *frameReader {
+	return &frameReader{conn: conn, buffer: make([]byte, smallBuffer), large: large}
+}
+
+// close gives back what the reader has taken.
+func (f *frameReader) close() {
+	if len(f.buffer) > smallBuffer {
+		f.buffer = nil
+		f.large.give()
+	}
 }
 
 // ready reports whether a whole frame, or the proof that there will be none,
@@ -87,18 +99,28 @@ func (f *frameReader) await(ctx context.Context, idle time.Duration) (length int
 // read waits until the deadline, if there is one, for more of a frame of at
 // most size bytes.
 func (f *frameReader) read(ctx context.Context, size int, deadline time.Time) error {
-	f.makeRoom(size)
+	if !f.makeRoom(size) {
+		return errCrowded
+	}
 	n, err := streams.Read(ctx, f.conn, f.buffer[f.end:], deadline)
 	f.end += n
 	return err
 }
 
-// makeRoom moves what is there to the front of a buffer that takes size bytes.
-func (f *frameReader) makeRoom(size int) {
+// makeRoom moves what is there to the front of a buffer that takes size bytes,
+// and reports whether there may be one.
+func (f *frameReader) makeRoom(size int) bool {
 	to := f.buffer
 	if len(to) < size || len(to) > smallBuffer && size == smallBuffer && f.end-f.begin <= smallBuffer {
+		switch {
+		case len(to) == smallBuffer && !f.large.take():
+			return false
+		case size == smallBuffer:
+			f.large.give()
+		}
 		to = make([]byte, size)
 	}
 	f.end = copy(to, f.buffer[f.begin:f.end])
 	f.begin, f.buffer = 0, to
+	return true
 }

@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/landmark-health/landmark/lmp"
 )
@@ -35,7 +37,7 @@ func TestFramesHoweverTheyAreCut(t *testing.T) {
 					all = all[n:]
 				}
 			}()
-			reader := newFrameReader(server)
+			reader := newFrameReader(server, make(large, 1))
 			for i, want := range frames {
 				got, err := reader.next(t.Context(), 0)
 				if err != nil {
@@ -84,9 +86,49 @@ func TestFrameIsRefusedAtOnce(t *testing.T) {
 			defer client.Close()
 			defer server.Close()
 			go client.Write(begin)
-			if _, err := newFrameReader(server).next(t.Context(), 0); !errors.Is(err, lmp.ErrMalformed) {
+			if _, err := newFrameReader(server, make(large, 1)).next(t.Context(), 0); !errors.Is(err, lmp.ErrMalformed) {
 				t.Errorf("% X: %v", begin, err)
 			}
 		})
 	}
+}
+
+// Of large frames there are only so many at once, each from its header to the
+// next small one.
+func TestLargeFramesAreLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tokens := make(large, 1)
+		large := make([]byte, lmp.MaxLength)
+		copy(large, check(t, "epg"))
+		binary.BigEndian.PutUint16(large[6:], lmp.MaxLength)
+		read := func(sent ...[]byte) (*frameReader, error) {
+			client, server := net.Pipe()
+			t.Cleanup(func() { client.Close() })
+			go client.Write(slices.Concat(sent...))
+			frames := newFrameReader(server, tokens)
+			var err error
+			for range sent {
+				_, err = frames.next(t.Context(), time.Second)
+			}
+			return frames, err
+		}
+		begun, err := read(large[:1000])
+		if !errors.Is(err, errUnfinished) {
+			t.Errorf("a frame that does not come whole: %v", err)
+		}
+		if _, err := read(large); !errors.Is(err, errCrowded) {
+			t.Errorf("a second large frame: %v, want %v", err, errCrowded)
+		}
+		if _, err := read(check(t, "epg")); err != nil {
+			t.Errorf("a small frame: %v", err)
+		}
+		begun.close()
+		begun.close()
+		if _, err := read(large, check(t, "epg")); err != nil {
+			t.Errorf("after it has ended: %v", err)
+		}
+		if len(tokens) != 0 {
+			t.Errorf("%d tokens are taken while only small frames are waited for", len(tokens))
+		}
+	})
 }

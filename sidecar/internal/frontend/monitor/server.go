@@ -51,6 +51,7 @@ type Server struct {
 	udp      *datagrams
 	tcp      net.Listener
 	refusals refusals
+	large    large // frames over TCP
 }
 
 // New binds the address. A port that is taken is an error: two servers that
@@ -66,7 +67,7 @@ func New(c Config) (*Server, error) {
 		tcp.Close()
 		return nil, fmt.Errorf("listening for monitoring requests: %w", err)
 	}
-	s := &Server{config: c, udp: udp, tcp: tcp}
+	s := &Server{config: c, udp: udp, tcp: tcp, large: make(large, maxLarge)}
 	if c.Limit != nil {
 		s.tcp = c.Limit(tcp, func() { s.refusals.count(crowded) })
 	}

@@ -233,7 +233,7 @@ func TestIdleConnectionHoldsLittle(t *testing.T) {
 		crowd(t, b.registry, "crowd")
 		client, server := net.Pipe()
 		defer client.Close()
-		frames := newFrameReader(server)
+		frames := newFrameReader(server, make(large, 1))
 		q := longest(t)
 		go client.Write(slices.Concat(q, q, check(t, "epg")))
 		for range 3 {

@@ -24,7 +24,8 @@ func (s *Server) serveStreams(ctx context.Context) error {
 func (s *Server) serveStream(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
 	defer streams.Follow(ctx, conn)()
-	frames, from := newFrameReader(conn), askers.AddressOf(conn.RemoteAddr())
+	frames, from := newFrameReader(conn, s.large), askers.AddressOf(conn.RemoteAddr())
+	defer frames.close()
 	var out []byte
 	for {
 		if !frames.ready() && !flush(ctx, conn, &out) {
@@ -53,13 +54,31 @@ func (s *Server) serveStream(ctx context.Context, conn net.Conn) {
 			return
 		}
 		s.note(q.Service, &a, from, askers.LMPTCP)
+		if q.Kind == lmp.KindDescribe {
+			if !s.describe(ctx, conn, q, &a, key, &out) {
+				return
+			}
+			continue
+		}
 		answer := translate(q, &a)
 		out = lmp.AppendAnswer(out, &answer, lmp.MaxLength, key)
-		if len(out) >= lmp.MaxLength && !flush(ctx, conn, &out) {
+		if len(out) >= fullBuffer && !flush(ctx, conn, &out) {
 			return
 		}
 	}
 	flush(ctx, conn, &out) // what was asked before the end is answered
+}
+
+// describe sends the answers made so far, and the answer to a DESCRIBE, which may
+// be large.
+func (s *Server) describe(ctx context.Context, conn net.Conn, q lmp.Request, a *registry.Answer, key *lmp.Key, out *[]byte) bool {
+	if !s.large.await(ctx) {
+		return false
+	}
+	defer s.large.give()
+	answer := translate(q, a)
+	*out = lmp.AppendAnswer(*out, &answer, lmp.MaxLength, key)
+	return flush(ctx, conn, out)
 }
 
 // settle returns what is told of the name. Where that has to be waited for, the
@@ -82,6 +101,8 @@ func (s *Server) refuseStream(err error) {
 	switch {
 	case errors.Is(err, errUnfinished):
 		s.refusals.count(unfinished)
+	case errors.Is(err, errCrowded):
+		s.refusals.count(crowded)
 	case errors.Is(err, lmp.ErrMalformed), errors.Is(err, lmp.ErrUnauthenticated):
 		s.refusals.countError(err)
 	}

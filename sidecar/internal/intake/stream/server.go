@@ -31,8 +31,8 @@ const (
 	// maxUnread is how many bytes that are part of no whole message all
 	// connections may have sent together, and maxOpen how many streams may be
 	// open on all together, beyond what each connection has of its own.
-	maxUnread = 16 << 20
-	maxOpen   = 2048
+	maxUnread = 8 << 20
+	maxOpen   = 1024
 	// idleWithin is how long a connection may have no stream.
 	idleWithin = 10 * time.Second
 )

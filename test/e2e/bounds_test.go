@@ -1,0 +1,212 @@
+package e2e_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+
+	"github.com/landmark-health/landmark/lmp"
+)
+
+// mostMemory is what landmarkd may ever hold, in kB.
+const mostMemory = 128 << 10
+
+// peak returns the most memory that the process has held so far, in kB.
+func (p *process) peak() int {
+	p.t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	kB, err := strconv.Atoi(strings.Fields(rest)[0])
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return kB
+}
+
+// stranger is one end of a connection over which anything is sent.
+type stranger struct {
+	net.Conn
+	framer *http2.Framer
+	block  bytes.Buffer
+	coder  *hpack.Encoder
+	stream uint32
+}
+
+// dialStranger connects, or returns nil.
+func dialStranger(t *testing.T, network, address string) *stranger {
+	conn, err := net.Dial(network, address)
+	if err != nil {
+		return nil
+	}
+	t.Cleanup(func() { conn.Close() })
+	conn.SetWriteDeadline(time.Now().Add(patience))
+	go io.Copy(io.Discard, conn)
+	s := &stranger{Conn: conn, framer: http2.NewFramer(conn, nil)}
+	s.coder = hpack.NewEncoder(&s.block)
+	return s
+}
+
+// begin begins a call with a header of so many bytes besides those that it needs.
+func (s *stranger) begin(method string, more int) error {
+	if s.stream == 0 {
+		io.WriteString(s, http2.ClientPreface)
+		s.framer.WriteSettings()
+		s.stream = 1
+	} else {
+		s.stream += 2
+	}
+	s.block.Reset()
+	for _, field := range []string{":method POST", ":scheme http", ":path " + method, ":authority x",
+		"content-type application/grpc", "te trailers", "x-more " + strings.Repeat("x", more)} {
+		name, value, _ := strings.Cut(field, " ")
+		s.coder.WriteField(hpack.HeaderField{Name: name, Value: value})
+	}
+	block := s.block.Bytes()
+	first := block[:min(len(block), 16384)]
+	err := s.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: s.stream, BlockFragment: first, EndHeaders: len(first) == len(block)})
+	for block = block[len(first):]; err == nil && len(block) > 0; {
+		part := block[:min(len(block), 16384)]
+		block = block[len(part):]
+		err = s.framer.WriteContinuation(s.stream, len(block) == 0, part)
+	}
+	return err
+}
+
+// message sends the beginning of a message that is said to be so long.
+func (s *stranger) message(length int, there []byte) error {
+	prefix := []byte{0, byte(length >> 24), byte(length >> 16), byte(length >> 8), byte(length)}
+	data := append(prefix, there...)
+	for len(data) > 0 {
+		part := data[:min(len(data), 16384)]
+		data = data[len(part):]
+		if err := s.framer.WriteData(s.stream, false, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Whatever is sent to its listeners, landmarkd holds less than 128 MB, and goes
+// on answering with the truth.
+func TestMemoryIsBounded(t *testing.T) {
+	const (
+		watch  = "/grpc.health.v1.Health/Watch"
+		report = "/landmark.intake.v1.IntakeService/Stream"
+	)
+	// unfinished begins calls and messages that it does not end.
+	unfinished := func(network string, address func(*house) string, method string, length int) func(*testing.T, *house) {
+		return func(t *testing.T, h *house) {
+			for range 20 {
+				s := dialStranger(t, network, address(h))
+				for n := 0; s != nil && n < 100; n++ {
+					if s.begin(method, 0) != nil || s.message(length, make([]byte, 60<<10)) != nil {
+						break
+					}
+				}
+			}
+		}
+	}
+	grpc := func(h *house) string { return h.grpc }
+	attacks := map[string]func(*testing.T, *house){
+		"long names": func(t *testing.T, h *house) {
+			for range 10 {
+				s := dialStranger(t, "tcp", h.grpc)
+				for n := 0; s != nil && n < 90; n++ {
+					name := append([]byte{0x0A, 0x80, 0xF0, 0x03}, bytes.Repeat([]byte{byte('a' + n%26)}, 63488)...)
+					if s.begin(watch, 0) != nil || s.message(len(name), name) != nil {
+						break
+					}
+				}
+			}
+		},
+		"unfinished requests": unfinished("tcp", grpc, watch, 1<<20),
+		"unfinished reports":  unfinished("unix", func(h *house) string { return h.socket }, report, 380<<10),
+		"metadata": func(t *testing.T, h *house) {
+			for range 20 {
+				s := dialStranger(t, "tcp", h.grpc)
+				for n := 0; s != nil && n < 100; n++ {
+					if s.begin(watch, 60_000) != nil {
+						break
+					}
+				}
+			}
+		},
+		"resets": func(t *testing.T, h *house) {
+			for range 20 {
+				s := dialStranger(t, "tcp", h.grpc)
+				for n := 0; s != nil && n < 20_000; n++ {
+					if s.begin(watch, 0) != nil || s.framer.WriteRSTStream(s.stream, http2.ErrCodeCancel) != nil {
+						break
+					}
+				}
+			}
+		},
+		"many streams": func(t *testing.T, h *house) {
+			for range 500 {
+				s := dialStranger(t, "tcp", h.grpc)
+				for n := 0; s != nil && n < 8; n++ {
+					if s.begin(watch, 2000) != nil || s.message(0, nil) != nil {
+						break
+					}
+				}
+			}
+		},
+		"long frames": func(t *testing.T, h *house) {
+			frame := make([]byte, 60_000)
+			q, err := lmp.AppendRequest(nil, lmp.Request{Kind: lmp.KindCheck}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			copy(frame, q)
+			frame[6], frame[7] = 0xFF, 0xFF
+			for range 2000 {
+				if s := dialStranger(t, "tcp", h.monitor); s != nil {
+					s.Write(frame)
+				}
+			}
+		},
+	}
+	play := func(t *testing.T, h *house, attack func(*testing.T, *house)) {
+		t.Helper()
+		attack(t, h)
+		for _, network := range []string{"udp", "tcp"} {
+			h.await(lmpAsker(network, 0), "epg", "SERVING none")
+		}
+	}
+	check := func(t *testing.T, h *house) {
+		t.Helper()
+		if kB := h.sidecar.peak(); kB > mostMemory {
+			t.Errorf("landmarkd held %d kB, allowed %d", kB, mostMemory)
+		} else {
+			t.Logf("landmarkd held %d kB", kB)
+		}
+	}
+	for name, attack := range attacks {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			h.epg("2s")
+			play(t, h, attack)
+			check(t, h)
+		})
+	}
+	t.Run("all at once", func(t *testing.T) {
+		h := newHouse(t)
+		h.epg("2s")
+		for _, attack := range attacks {
+			play(t, h, attack)
+		}
+		check(t, h)
+	})
+}
