@@ -49,9 +49,9 @@ type result struct {
 }
 
 const (
-	// logBurst and logRate are how many lines landmarkd may log in one attack:
-	// so many, and so many a second.
-	logBurst = 200
+	// logBurst and logRate are how many lines landmarkd may log in one attack: so
+	// many, and so many a second. It allows one user 1,000 a minute.
+	logBurst = 1100
 	logRate  = 20
 )
 

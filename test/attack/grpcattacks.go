@@ -28,9 +28,9 @@ func grpcAttacks() []attack {
 	}
 	return []attack{
 		network("long names", "10 connections Watch 90 names of 65 kB each", 4),
-		network("unfinished requests", "20 connections begin 100 requests and send all that the windows take", 4),
+		network("unfinished requests", "20 connections begin 500 requests and send all of each but its last byte", 5),
 		network("rapid reset", "20 connections begin requests and reset them", 4),
-		network("metadata", "20 connections begin 100 requests with 60 kB of metadata each", 4),
+		network("metadata", "20 connections begin 500 requests with 60 kB of metadata each", 5),
 		network("pings", "20 connections send pings and read nothing", 3),
 		network("settings", "20 connections send settings and read nothing", 3),
 		network("half-open", "500 connections say half of the preface", 3),
@@ -65,10 +65,10 @@ func watchLongNames(ctx context.Context, target string) error {
 	})
 }
 
-// sendUnfinishedRequests sends a request's message and, instead of the request's
-// end, as much more as the windows have room for.
+// sendUnfinishedRequests begins requests that are as long as was ever taken, and
+// sends all but their end.
 func sendUnfinishedRequests(ctx context.Context, target string) error {
-	return unfinished(ctx, target, watchMethod, 20, 100, append(message(0, 0), message(60_000, 500_000)...))
+	return unfinished(ctx, target, watchMethod, 20, 500, message(60_000, 59_999))
 }
 
 // unfinished begins so many requests with the data on each of so many connections.
@@ -121,7 +121,7 @@ func sendMetadata(ctx context.Context, target string) error {
 		for i := range 10 {
 			fields = append(fields, "x-"+string(rune('a'+i)), value)
 		}
-		for range 100 {
+		for range 500 {
 			if _, err := c.headers(watchMethod, fields...); err != nil {
 				return
 			}

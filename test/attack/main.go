@@ -14,8 +14,8 @@
 //   - 99.9 % of the answers come within 50 ms, unless it is landmarkd itself that
 //     is stopped; not in the short form, and only where the same checkers have
 //     that without an attack;
-//   - landmarkd never holds more than 128 MB, lives on, and logs no more than 20
-//     lines a second.
+//   - landmarkd never holds more than 128 MB, lives on, and logs no more than it
+//     says it does.
 //
 // All is sent to loopback addresses and to sockets in a temporary directory. As
 // root the attackers are other users; else they are the user's own, which says so.
@@ -84,11 +84,13 @@ func playAll(wanted *regexp.Regexp, programs string, long bool) int {
 	}
 	fmt.Println(header)
 	worst := held
+	var chosen []attack
 	for _, a := range attacks() {
-		if !wanted.MatchString(a.name) || (a.onlyLong && !long) {
-			continue
+		if wanted.MatchString(a.name) && (long || !a.onlyLong) {
+			chosen = append(chosen, a)
 		}
-		r := playAttack(a, programs, long)
+	}
+	for r := range results(chosen, programs, long) {
 		fmt.Println(r.row())
 		if len(r.why) > 0 {
 			fmt.Fprintf(os.Stderr, "attack: %s %v: %s\n", r.name, r.outcome, strings.Join(r.why, "; "))
@@ -96,6 +98,36 @@ func playAll(wanted *regexp.Regexp, programs string, long bool) int {
 		worst = max(worst, r.outcome)
 	}
 	return map[outcome]int{held: 0, inconclusive: exitInconclusive, broke: 1}[worst]
+}
+
+// atOnce is how many attacks are played at a time where no times are held.
+const atOnce = 3
+
+// results plays the attacks and sends what each came to, in their order.
+func results(chosen []attack, programs string, long bool) <-chan result {
+	places, ordered, out := make(chan struct{}, atOnce), make(chan chan result, len(chosen)), make(chan result)
+	if long {
+		places = make(chan struct{}, 1)
+	}
+	go func() {
+		defer close(ordered)
+		for _, a := range chosen {
+			places <- struct{}{}
+			one := make(chan result, 1)
+			ordered <- one
+			go func() {
+				one <- playAttack(a, programs, long)
+				<-places
+			}()
+		}
+	}()
+	go func() {
+		defer close(out)
+		for one := range ordered {
+			out <- <-one
+		}
+	}()
+	return out
 }
 
 // build builds Landmark's programs as they are released, and returns their

@@ -92,7 +92,7 @@ func (o *oracle) at(service string, put, answered time.Time) event {
 		last = e
 	}
 	for _, s := range o.late[service] {
-		if s.overlaps(put, answered) {
+		if last.truth == healthy && s.overlaps(put, answered) { // it never excuses SERVING
 			return event{at: last.at}
 		}
 	}

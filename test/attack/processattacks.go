@@ -18,8 +18,8 @@ func processAttacks() []attack {
 
 func replacedName(s *scene) {
 	s.start()
-	x := s.run("epg", "x")
-	s.run("epg", "y")
+	x, y := s.run("epg", "x"), s.run("epg", "y")
+	s.joined(x, y)
 	s.check("epg")
 	s.turn("epg", healthy, nil)
 	s.turn("epg", unhealthy, func() { x.signal(syscall.SIGUSR1) })
@@ -51,8 +51,7 @@ func blueGreen(s *scene) {
 	s.check("epg")
 	s.turn("epg", healthy, nil)
 	s.turn("epg", unhealthy, func() { a.signal(syscall.SIGUSR1) })
-	s.run("epg", "b")
-	s.last(time.Second, 2*time.Second)
+	s.joined(s.run("epg", "b"))
 	s.turn("epg", healthy, a.kill)
 }
 

@@ -29,6 +29,9 @@ const (
 	late = 400 * time.Millisecond
 )
 
+// reported is what an honest program writes once landmarkd knows that it is ready.
+const reported = "reported"
+
 // programRole is the argument with which this program is an honest program: a
 // server with one main loop and an agent. SIGUSR1 wedges its loop until SIGUSR2;
 // SIGTERM ends it with a goodbye. It writes "late FROM TO", in nanoseconds of the
@@ -70,12 +73,16 @@ func runProgram(args []string) error {
 	ticker := time.NewTicker(turn)
 	defer ticker.Stop()
 	last := time.Now()
-	for {
+	for answers := 0; ; {
 		select {
 		case <-ctx.Done():
 			return nil
 		case answer := <-loop.C():
 			answer()
+			// A command comes after a report, so that an answer was reported.
+			if answers++; answers == 3 {
+				fmt.Fprintln(os.Stderr, reported)
+			}
 		case <-ticker.C:
 		case s := <-signals:
 			if s == syscall.SIGUSR1 {

@@ -33,9 +33,8 @@ func restartAttacks() []attack {
 func restartWith(s *scene, harm func(p *program)) {
 	s.start(s.config("services:\n  epg:\n    instances: all\n")...)
 	s.run("well", "1")
-	s.run("epg", "1")
-	s.run("epg", "2")
-	third := s.run("epg", "3")
+	first, second, third := s.run("epg", "1"), s.run("epg", "2"), s.run("epg", "3")
+	s.joined(first, second, third)
 	s.check("well", "epg")
 	s.turn("well", healthy, nil)
 	s.turn("epg", healthy, nil)

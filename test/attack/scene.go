@@ -90,6 +90,15 @@ func (s *scene) run(service, instance string, flags ...string) *program {
 	return p
 }
 
+// joined waits until landmarkd knows each of the programs to be ready.
+func (s *scene) joined(programs ...*program) {
+	for _, p := range programs {
+		if !await(patience, func() bool { return p.wrote(reported) }) {
+			s.fail("a program of %s did not come to report", p.service)
+		}
+	}
+}
+
 // usual starts landmarkd, a healthy program and a wedged one, and the checkers.
 func (s *scene) usual(flags ...string) (well, wedged *program) {
 	s.start(flags...)
