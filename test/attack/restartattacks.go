@@ -80,6 +80,7 @@ func crowdedRestart(s *scene) {
 	for i := range 20 {
 		service := fmt.Sprint("crowd", i)
 		p := s.run(service, "1")
+		s.joined(p)
 		s.must(group.add(p.pid()))
 		defer p.kill()
 		crowd = append(crowd, service)
