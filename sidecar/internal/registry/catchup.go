@@ -115,12 +115,9 @@ func (s *service) pause(began, ended judge.Instant) {
 // for maxBehind, and reports whether it does.
 func (s *service) catchUp(real judge.Instant) bool {
 	s.mu.Lock()
-	late := real.Sub(s.resumed) > maxBehind
-	for _, p := range s.places {
-		if p.session != nil && !p.session.caughtUp(s.resumed) && !late {
-			s.mu.Unlock()
-			return false
-		}
+	if real.Sub(s.resumed) <= maxBehind && !s.caughtUp(real) {
+		s.mu.Unlock()
+		return false
 	}
 	s.stands.Store(int64(judge.Never))
 	news := s.publish()
@@ -131,15 +128,36 @@ func (s *service) catchUp(real judge.Instant) bool {
 	return true
 }
 
-// caughtUp reports whether all that the process sent during the pause has been
-// read, and its latest report is no older than it may be. A process that could
-// not send, or was stopped together with the sidecar, is given the time to
-// report again. The caller holds service.mu.
-func (s *Session) caughtUp(resumed judge.Instant) bool {
+// caughtUp reports whether all that the processes sent during the pause has been
+// read, and each has reported as lately as it should. A process that could not
+// send, or was stopped together with the sidecar, is given the time to report
+// again, unless nothing would come of its silence until then. The caller holds
+// mu.
+func (s *service) caughtUp(real judge.Instant) bool {
+	empty, silent := true, time.Duration(0)
+	for _, p := range s.places {
+		if p.session == nil {
+			continue
+		}
+		empty = p.session.readEmpty() && empty
+		if in := p.session.interval + maxGap; p.session.latest < s.resumed.Add(-in) {
+			silent = max(silent, in)
+		}
+	}
+	if !empty || silent == 0 {
+		return empty
+	}
+	shot := s.present.Load()
+	return shot.sameCauses(shot.at(real.Add(silent)))
+}
+
+// readEmpty reports whether everything was read that the process sent during the
+// pause. The caller holds service.mu.
+func (s *Session) readEmpty() bool {
 	if s.looks < looksEmpty && s.link.ReadEmpty() {
 		s.looks++
 	}
-	return s.looks >= looksEmpty && s.latest >= resumed.Add(-s.interval-maxGap)
+	return s.looks >= looksEmpty
 }
 
 // date returns when a report was made that arrives now: at the instant that it

@@ -153,3 +153,21 @@ func TestUnreadProcessMakesOnlyItsOwnServiceWait(t *testing.T) {
 		}
 	})
 }
+
+// TestShortPauseWaitsForNoReport pauses the sidecar for less than would make a
+// silence count: nothing waits but for what is unread.
+func TestShortPauseWaitsForNoReport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := pauseBegun(t, "epg")
+		time.Sleep(200 * time.Millisecond)
+		defer run(r.clock)()
+		time.Sleep(lookAgain / 2)
+		began := time.Now()
+		if a := ask(t, r, "epg", 0); a.Status != judge.Serving {
+			t.Errorf("it is %v, %q", a.Status, a.Cause)
+		}
+		if took := time.Since(began); took > 2*beat+10*lookAgain {
+			t.Errorf("the answer took %v", took)
+		}
+	})
+}

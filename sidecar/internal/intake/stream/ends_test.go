@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/sidecar/internal/judge"
+	"github.com/landmark-health/landmark/sidecar/internal/registry"
 )
 
 // socketOfParent has the path of a sidecar's socket in a process that reports
@@ -78,8 +79,7 @@ func TestEndOfAProcessWhoseConnectionIsInherited(t *testing.T) {
 // What lies in the socket of a process that has ended is read before its end is
 // taken note of.
 func TestEndComesAfterWhatWasSaid(t *testing.T) {
-	s := newSidecar(t)
-	conn, agent := pair(t, s.server.connections)
+	conn, agent := pair(t, newConnections(registry.New(registry.NewClock(), 0)))
 	if _, err := agent.Write([]byte("goodbye")); err != nil {
 		t.Fatal(err)
 	}
