@@ -81,7 +81,10 @@ func (r *Registry) memory(name []byte) (a Answer, settled bool) {
 func (r *Registry) held(a Answer) bool {
 	incomplete := a.Cause == judge.UnknownName || a.Cause == judge.Unreported ||
 		a.Status == judge.Serving && (a.shot == nil || len(a.shot.facts.Instances) == 0)
-	return incomplete && r.grace.holding()
+	if !incomplete || r.grace.holding() {
+		return incomplete
+	}
+	return a.Cause == judge.Unreported && r.grace.extended() && a.service != nil && a.service.awaits()
 }
 
 // pullable reports whether newer facts could be pulled than the answer's. A

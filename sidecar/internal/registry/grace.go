@@ -2,6 +2,10 @@ package registry
 
 import "time"
 
+// longestGrace is how many times as long as the start grace a service's
+// processes are awaited while agents of its user are arriving.
+const longestGrace = 3
+
 // grace is the time after the sidecar's start in which agents come back to it.
 // It counts the time that the sidecar has run: to one that was stopped
 // meanwhile nobody could come back.
@@ -9,33 +13,51 @@ type grace struct {
 	clock *Clock
 	lasts time.Duration
 	from  time.Duration // by clock.ran
-	over  chan struct{} // closed once it is over and settled; nil before begin
+	// Both are nil before begin. over is closed once it is over and services are
+	// settled, but for those that are extended; late is closed once these are too.
+	over, late chan struct{}
 }
 
-// begin begins it anew, and has settle called once when it is over. While it
-// lasts somebody is to be heard, or else the clock would rest and know of no
-// pause.
-func (g *grace) begin(settle func()) {
+// settler settles the services at the end of the grace. Unless it is the last
+// time, it may leave some for later, and reports whether there are none.
+type settler func(last bool) (all bool)
+
+// begin begins it anew. While it lasts somebody is to be heard, or else the
+// clock would rest and know of no pause.
+func (g *grace) begin(settle settler) {
 	g.from = g.clock.ran()
-	g.over = make(chan struct{})
+	g.over, g.late = make(chan struct{}), make(chan struct{})
 	if g.lasts <= 0 {
-		settle()
+		settle(true)
 		close(g.over)
+		close(g.late)
 		return
 	}
 	g.clock.Join()
 	time.AfterFunc(g.lasts, func() { g.end(settle) })
 }
 
-// end settles and lets the clock rest once nothing is left.
-func (g *grace) end(settle func()) {
+// end settles once nothing is left.
+func (g *grace) end(settle settler) {
 	if left := g.left(); left > 0 {
 		time.AfterFunc(left, func() { g.end(settle) })
 		return
 	}
-	settle()
+	all := settle(false)
 	close(g.over)
-	g.clock.Leave()
+	g.extend(all, settle)
+}
+
+// extend settles what is left for later, and lets the clock rest then.
+func (g *grace) extend(all bool, settle settler) {
+	if all {
+		close(g.late)
+		g.clock.Leave()
+		return
+	}
+	time.AfterFunc(beat, func() {
+		g.extend(settle(g.clock.ran()-g.from >= longestGrace*g.lasts), settle)
+	})
 }
 
 // left returns how much of it is left.
@@ -46,20 +68,31 @@ func (g *grace) holding() bool {
 	if g.over == nil {
 		return g.left() > 0
 	}
+	return isOpen(g.over)
+}
+
+// extended reports whether it is over but for some services.
+func (g *grace) extended() bool { return g.over != nil && !isOpen(g.over) && isOpen(g.late) }
+
+// ended returns what receives once it may be over, or over for all services.
+func (g *grace) ended() <-chan struct{} {
+	switch {
+	case g.over == nil:
+		ended := make(chan struct{})
+		time.AfterFunc(g.left(), func() { close(ended) })
+		return ended
+	case isOpen(g.over):
+		return g.over
+	default:
+		return g.late
+	}
+}
+
+func isOpen(c <-chan struct{}) bool {
 	select {
-	case <-g.over:
+	case <-c:
 		return false
 	default:
 		return true
 	}
-}
-
-// ended returns what receives once it may be over.
-func (g *grace) ended() <-chan struct{} {
-	if g.over != nil {
-		return g.over
-	}
-	ended := make(chan struct{})
-	time.AfterFunc(g.left(), func() { close(ended) })
-	return ended
 }

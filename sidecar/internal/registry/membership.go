@@ -171,6 +171,10 @@ func (s *service) begin(incomplete bool) {
 // came is all there is.
 func (s *service) settle() {
 	s.mu.Lock()
+	if !s.incomplete && !slices.ContainsFunc(s.places, func(p *place) bool { return p.gone != nil }) {
+		s.mu.Unlock()
+		return
+	}
 	s.incomplete = false
 	var missed []*place
 	for _, p := range s.places {
@@ -190,6 +194,11 @@ func (s *service) settle() {
 	if news {
 		s.changed(s)
 	}
+}
+
+// awaits reports whether a process is awaited.
+func (s *service) awaits() bool {
+	return slices.ContainsFunc(s.present.Load().facts.Instances, func(in *judge.Instance) bool { return in.Presence == judge.Awaited })
 }
 
 // giveUp waits for the place's process no longer. One that was leaving is not

@@ -25,6 +25,7 @@ type Registry struct {
 	room     room
 	ledger   ledger
 	waiting  waiting
+	arrivals arrivals
 
 	membersChanged chan struct{} // holds a token once memberships may have changed
 	dropped        chan struct{} // holds a token once a name was given back
@@ -70,14 +71,21 @@ func (r *Registry) Begin() {
 	r.grace.begin(r.settle)
 }
 
-// settle ends the start grace for all services.
-func (r *Registry) settle() {
+// settle ends the start grace for all services, but unless it is the last time for
+// those whose processes may be arriving, and reports whether there are none.
+func (r *Registry) settle(last bool) (all bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.starting = false
+	r.starting, all = false, true
 	for _, s := range *r.services.Load() {
-		s.settle()
+		switch {
+		case !last && s.awaits() && r.arrivals.any(s.owner.Load()):
+			all = false
+		default:
+			s.settle()
+		}
 	}
+	return all
 }
 
 // Names returns the names of the services that were reported, sorted.

@@ -59,6 +59,7 @@ type Session struct {
 	draining bool             // the process wants no new work
 	number   uint64           // in the order of opening
 	room     int              // that it has taken
+	arrived  func()           // called once it has reported, or is gone
 	service  *service         // nil until the first report
 
 	// Guarded by service.mu, but that Declare takes declared away: it is called
@@ -81,7 +82,7 @@ func (r *Registry) Open(p Peer, link Link) (*Session, error) {
 	if err := r.room.take(p.UID, 1); err != nil {
 		return nil, err
 	}
-	return &Session{registry: r, peer: p, link: link, number: r.sessions.Add(1), room: 1}, nil
+	return &Session{registry: r, peer: p, link: link, number: r.sessions.Add(1), room: 1, arrived: r.Arrive(p.UID)}, nil
 }
 
 // Declare states which landmarks the reports that follow are of. The error
@@ -133,7 +134,11 @@ func (s *Session) reportOnce(facts []Fact, answered uint64, at judge.Instant) er
 		}
 		s.service = service
 	}
-	return s.service.report(s, facts, answered, at)
+	err := s.service.report(s, facts, answered, at)
+	if err == nil {
+		s.arrived()
+	}
+	return err
 }
 
 // landmarks makes of the facts the landmarks as the policy has them. The
@@ -182,6 +187,7 @@ func (s *Session) Lost() { s.end(judge.Vacant) }
 
 // end gives back what the session has taken, and leaves its place.
 func (s *Session) end(how judge.Presence) {
+	s.arrived()
 	s.registry.room.give(s.peer.UID, s.room)
 	s.room = 0
 	if s.service != nil {

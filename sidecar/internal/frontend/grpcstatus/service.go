@@ -2,6 +2,7 @@ package grpcstatus
 
 import (
 	"context"
+	"errors"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -42,7 +43,10 @@ func (s *service) find(ctx context.Context, name string) error {
 	if _, known := s.source.Present(name); known {
 		return nil
 	}
-	if _, err := s.source.Ask(ctx, []byte(name), 0); err != nil {
+	switch _, err := s.source.Ask(ctx, []byte(name), 0); {
+	case errors.Is(err, registry.ErrCrowded):
+		return status.Error(codes.Unavailable, err.Error())
+	case err != nil:
 		return status.FromContextError(err).Err()
 	}
 	if _, known := s.source.Present(name); !known {

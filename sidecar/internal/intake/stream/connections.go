@@ -38,6 +38,8 @@ type connection struct {
 	next   time.Time     // before which nothing is read; for Read alone
 	closed chan struct{} // closed by the first Close
 	leave  func()
+
+	arrived func() // called once a process has reported over it, or it is closed
 }
 
 func newConnections(r *registry.Registry) *connections {
@@ -60,8 +62,9 @@ func (c *connections) add(conn net.Conn) (*connection, error) {
 	}
 	added := &connection{
 		Conn: conn, raw: raw, all: c, uid: peer.UID,
-		bytes:  newBucket(bytesPerSecond, bytesAtOnce),
-		closed: make(chan struct{}),
+		bytes:   newBucket(bytesPerSecond, bytesAtOnce),
+		closed:  make(chan struct{}),
+		arrived: c.registry.Arrive(peer.UID),
 	}
 	added.leave = sync.OnceFunc(added.remove)
 	c.mu.Lock()
@@ -97,6 +100,7 @@ func connectionOf(ctx context.Context) *connection {
 // remove takes the connection from the open ones.
 func (conn *connection) remove() {
 	close(conn.closed)
+	conn.arrived()
 	c := conn.all
 	if c.ends != nil {
 		c.ends.forget(conn)

@@ -30,6 +30,10 @@ func (s *Server) Stream(stream agentStream) error {
 	conn := connectionOf(stream.Context())
 	in := &intake{stream: stream, pace: newPace(s.registry.Clock(), conn, s.host, hello.Clock)}
 	in.pace.take(stream.Context(), 0, helloWork)
+	in.arrived = func() {}
+	if conn != nil {
+		in.arrived = conn.arrived
+	}
 	link := newLink()
 	link.readEmpty = func() bool { return !in.pace.held.Load() && (conn == nil || conn.readEmpty()) }
 	session, err := s.registry.Open(registry.Peer{Service: hello.Service, Instance: hello.Instance, UID: peer.UID}, link)
@@ -100,6 +104,7 @@ type intake struct {
 	declared []judge.Declared // the latest declaration, nil before the first
 	facts    []registry.Fact  // of the latest report; kept for the room
 	welcomed func()
+	arrived  func() // called once it has reported
 }
 
 // receive takes messages until the stream ends, which it tells by an error.
@@ -139,6 +144,7 @@ func (in *intake) declare(d *reportv1.Declaration) error {
 	if err != nil {
 		return err
 	}
+	in.arrived()
 	in.pace.take(in.stream.Context(), 1, declarationWork*(1+len(landmarks)/landmarksOfWork))
 	first := in.declared == nil
 	if err := in.session.Declare(landmarks); err != nil {
@@ -168,6 +174,7 @@ func (in *intake) report(r *reportv1.Report) error {
 	if err := in.session.ReportAt(in.facts, answered, in.pace.made(readAt)); err != nil {
 		return err
 	}
+	in.arrived()
 	in.pace.take(in.stream.Context(), 1, 1+len(in.facts)/landmarksOfWork)
 	return nil
 }
