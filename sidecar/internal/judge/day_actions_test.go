@@ -13,6 +13,9 @@ import (
 func (d *day) join(t *rapid.T) {
 	d.forget()
 	p := d.newPlace(t, rapid.SampledFrom([]string{"a", "b", "c", "d"}).Draw(t, "name"))
+	d.places = slices.DeleteFunc(d.places, func(q place) bool {
+		return q.gone != nil && q.gone.Presence == SaidGoodbye && q.Name != p.Name
+	})
 	started := p.HasStarted()
 	there := d.instances()
 	i := Seat(d.policy, there, p.Name, started, d.now)
@@ -139,13 +142,18 @@ func (d *day) leave(t *rapid.T) {
 		d.places = slices.Delete(d.places, i, i+1)
 	} else {
 		p.Presence, p.Since = how, d.now
-		if heir := Heir(d.instances(), i); heir >= 0 {
-			d.places[heir].Instance = *d.places[heir].Inherits(&p.Instance)
-			d.places = slices.Delete(d.places, i, i+1)
-		}
+		d.succeed(i)
 	}
 	d.naive.leave(id, how, onPurpose, d.now)
 	d.change(t)
+}
+
+// succeed gives vacancy i to its heir, if it has one.
+func (d *day) succeed(i int) {
+	if heir := Heir(d.instances(), i); heir >= 0 {
+		d.places[heir].Instance = *d.places[heir].Inherits(&d.places[i].Instance)
+		d.places = slices.Delete(d.places, i, i+1)
+	}
 }
 
 // forget drops the vacancies that do not count any more.

@@ -33,6 +33,8 @@ func playDay(t *rapid.T) {
 		"drain":       d.drain,
 		"leave":       d.leave,
 		"operate":     d.operate,
+		"restart":     d.restart,
+		"settle":      d.settle,
 		"see":         d.see,
 		"pass":        d.pass,
 		"pass a turn": d.passTurn,
@@ -46,6 +48,8 @@ type day struct {
 	now     Instant
 	policy  Policy
 	drained bool // by an operator
+	grace   bool // the sidecar has just started
+	unknown bool // nothing said who was there before that
 	host    Host
 	places  []place // in the order of joining, as the registry keeps them
 	born    int     // processes that there have been
@@ -60,6 +64,8 @@ type day struct {
 type place struct {
 	id int // of the process
 	Instance
+	gone  *Instance // if it is awaited: what it becomes if it does not come back
+	there bool      // if it is awaited: it was there to the last
 }
 
 // newDay begins with whatever may be there, also with what the registry would
@@ -88,8 +94,8 @@ func newDay(t *rapid.T) *day {
 // change has both judges told of the facts as they are now.
 func (d *day) change(t *rapid.T) {
 	host := Host{Read: d.host.Read, Landmarks: slices.Clone(d.host.Landmarks)}
-	m := moment{at: d.now, drained: d.drained, seen: host.Landmarks, seenAt: host.Read}
-	service := Service{Drained: d.drained, Host: host}
+	m := moment{at: d.now, drained: d.drained, incomplete: d.unknown, seen: host.Landmarks, seenAt: host.Read}
+	service := Service{Drained: d.drained, Host: host, Incomplete: d.unknown}
 	reported := map[int]*Instance{}
 	for _, p := range d.places {
 		in := p.Instance

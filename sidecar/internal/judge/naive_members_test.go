@@ -8,6 +8,9 @@ import "slices"
 // join has a process begin to report.
 func (n *naive) join(id int, name string, started bool, now Instant) {
 	n.forget(now)
+	n.members = without(n.members, func(q member) bool {
+		return q.gone == Awaited && q.was == SaidGoodbye && q.name != name
+	})
 	p := member{id: id, name: name, since: now}
 	own := func(q member) bool { return q.name == name }
 	at := slices.IndexFunc(n.members, func(q member) bool { return own(q) && q.gone != Connected })
@@ -22,7 +25,7 @@ func (n *naive) join(id int, name string, started bool, now Instant) {
 	case counting >= 0:
 	default: // the oldest vacancy
 		for i, q := range n.members {
-			if q.gone != Connected && (at < 0 || q.since < n.members[at].since) {
+			if (q.gone == Vacant || q.gone == SaidGoodbye) && (at < 0 || q.since < n.members[at].since) {
 				at = i
 			}
 		}
@@ -68,16 +71,61 @@ func (n *naive) leave(id int, how Presence, onPurpose bool, now Instant) {
 	gone := n.find(id)
 	uncounted := gone.beside && !n.hadStarted(id)
 	gone.gone, gone.since = how, now
-	if how != Vacant || uncounted {
-		return
+	if how == Vacant && !uncounted {
+		n.succeed(*gone)
 	}
-	heir := n.heir(*gone)
+}
+
+// restart has the sidecar forget what was reported, and who was there unless
+// that is known: then each process is awaited.
+func (n *naive) restart(unknown bool, now Instant) {
+	for i := range n.members {
+		p := &n.members[i]
+		p.beside = p.beside && !n.hadStarted(p.id)
+		if p.gone != Awaited {
+			p.was = p.gone
+			if p.was == Connected {
+				p.since = now
+			}
+		}
+		p.gone, p.spare = Awaited, 0
+	}
+	if unknown {
+		n.members = nil
+	}
+	n.log, n.past = nil, nil
+}
+
+// settle ends the waiting: who has not come back is lost, and is not missed
+// where others are if it was leaving.
+func (n *naive) settle(now Instant) {
+	missed := without(n.members, func(q member) bool { return q.gone != Awaited })
+	slices.SortStableFunc(missed, func(p, q member) int { return int(p.since.Sub(q.since)) })
+	for _, q := range missed {
+		p := n.find(q.id)
+		if len(n.members) > 1 && (n.now(q).draining || q.was == SaidGoodbye) {
+			n.members = without(n.members, func(r member) bool { return r.id == q.id })
+			continue
+		}
+		p.gone = p.was
+		if p.was == Connected {
+			p.gone, p.since = Vacant, now
+		}
+		if p.gone == Vacant && !p.beside {
+			n.succeed(*p)
+		}
+	}
+}
+
+// succeed gives the vacancy of a lost process to its heir, if it has one.
+func (n *naive) succeed(gone member) {
+	heir := n.heir(gone)
 	if heir == 0 {
 		return
 	}
-	p, spare := n.find(heir), gone.spare
-	p.beside, p.spare = false, spare
-	n.members = without(n.members, func(q member) bool { return q.id == id })
+	p := n.find(heir)
+	p.beside, p.spare = false, gone.spare
+	n.members = without(n.members, func(q member) bool { return q.id == gone.id })
 }
 
 // heir is the process that fills the vacancy of a lost one, 0 if none does.
@@ -111,7 +159,7 @@ func (n *naive) failedFrom(id, number int) bool {
 			return false
 		}
 		c := n.causeOf(m.members[i], Readiness, now)
-		return c == Stale || c == Stalled || c == Failed
+		return c == Stale || c == Stalled || c == Failed || c == Unreported
 	}
 	if !failing(n.log[number-1], n.log[number].at) {
 		return false

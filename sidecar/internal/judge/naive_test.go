@@ -21,10 +21,13 @@ type naive struct {
 type moment struct {
 	at      Instant
 	drained bool // by an operator
-	members []member
-	seen    []Landmark // of the host
-	seenAt  Instant
-	wasWell bool // the host, now or before; told by the log
+	// incomplete is that the sidecar has just started and does not know who
+	// else may come back.
+	incomplete bool
+	members    []member
+	seen       []Landmark // of the host
+	seenAt     Instant
+	wasWell    bool // the host, now or before; told by the log
 }
 
 // member is a process in its place.
@@ -32,7 +35,8 @@ type member struct {
 	id       int // no two processes have the same
 	name     string
 	gone     Presence
-	since    Instant // since when it is gone
+	was      Presence // if it is awaited: how it left before the restart, Connected if it was there
+	since    Instant  // since when it is gone
 	heard    Instant
 	draining bool
 	beside   bool // joined where others were, and filled no vacancy
@@ -254,11 +258,15 @@ func (n *naive) ofProcesses(m moment, a Aspect, now Instant) opinion {
 	case tooFew:
 		o.cause = Starting
 	}
+	unsure := m.incomplete && o.status == Serving && n.policy.Quorum.AtLeast != 1
+	if unsure {
+		o.status, o.cause = NotServing, Unreported
+	}
 	o.culprits = by[o.cause]
-	if o.cause == None || tooFew {
+	if o.cause == None || tooFew || unsure {
 		o.culprits = nil
 	}
-	o.onPurpose = o.status != Serving && n.wantedOut(counted, asked, well, needed)
+	o.onPurpose = o.status != Serving && !unsure && n.wantedOut(counted, asked, well, needed)
 	return o
 }
 
@@ -268,7 +276,7 @@ func (n *naive) ofProcesses(m moment, a Aspect, now Instant) opinion {
 func (n *naive) wantedOut(counted, asked []member, well, needed int) bool {
 	leaving := func(p member) bool { return p.draining || p.gone == SaidGoodbye }
 	leavers := len(counted) - len(without(counted, leaving))
-	there := without(counted, func(p member) bool { return p.gone == Vacant && !p.draining })
+	there := without(counted, func(p member) bool { return (p.gone == Vacant || p.gone == Awaited) && !p.draining })
 	allLeave := leavers > 0 && len(without(there, leaving)) == 0
 	tooFew := well == len(asked) && well < needed
 	enough := n.policy.Quorum.AtLeast > 0 && well+leavers >= needed
@@ -288,11 +296,11 @@ func (n *naive) counted(m moment, now Instant) []member {
 }
 
 // newcomer reports whether a process that filled no vacancy is still starting,
-// drained or not, or was lost before it had started.
+// drained or not, or was lost or is awaited and had not started before.
 func (n *naive) newcomer(p member, now Instant) bool {
 	p.draining = false
 	c := n.causeOf(p, Readiness, now)
-	return p.beside && !p.started && (c == Starting || c == Lost)
+	return p.beside && !p.started && (c == Starting || c == Lost || c == Unreported)
 }
 
 // causeOf is the first cause that holds for a process.
@@ -301,6 +309,7 @@ func (n *naive) causeOf(p member, a Aspect, now Instant) Cause {
 	holds[None] = true
 	holds[Stopped] = p.gone == SaidGoodbye
 	holds[Lost] = p.gone == Vacant
+	holds[Unreported] = p.gone == Awaited
 	switch a {
 	case Startup:
 		holds[Starting] = !p.started
