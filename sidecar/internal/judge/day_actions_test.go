@@ -122,6 +122,40 @@ func (d *day) work(t *rapid.T) {
 	}
 }
 
+// hang has a main loop late, or nearly so, and then answer, while all else is
+// well.
+func (d *day) hang(t *rapid.T) {
+	p := d.places[d.someone(t)]
+	i := slices.IndexFunc(p.Landmarks, func(l Landmark) bool { return l.Kind == KindLoop })
+	if i < 0 {
+		t.Skip("it has no main loop")
+	}
+	report := func(change func(*Landmark)) {
+		at := slices.IndexFunc(d.places, func(q place) bool { return q.id == p.id })
+		d.reported(at, func(in *Instance) {
+			for j := range in.Landmarks {
+				if j != i {
+					in.Landmarks[j].goWell(d.now)
+				}
+			}
+			change(&in.Landmarks[i])
+		})
+		d.change(t)
+	}
+	late := drawAmong(t, "late by", 0, 1, beat)
+	report(func(l *Landmark) {
+		l.goWell(d.now)
+		l.Open, l.At = true, d.now.Add(-l.Within)
+	})
+	d.passUntil(t, d.now.Add(late))
+	report(func(l *Landmark) {
+		l.goWell(d.now)
+		l.Lag = drawAmong(t, "lag", l.Within-l.Within/4, l.Within, l.Within+1)
+		l.Count += drawAmong[uint64](t, "more answers", 0, 0, 1)
+	})
+	report(func(*Landmark) {})
+}
+
 // drain has a process say whether it wants new work.
 func (d *day) drain(t *rapid.T) {
 	d.reported(d.someone(t), func(in *Instance) {

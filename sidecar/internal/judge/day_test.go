@@ -30,6 +30,7 @@ func playDay(t *rapid.T) {
 		"report":      d.report,
 		"work":        d.work,
 		"work on":     d.work,
+		"hang":        d.hang,
 		"drain":       d.drain,
 		"leave":       d.leave,
 		"operate":     d.operate,
