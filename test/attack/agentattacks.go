@@ -46,7 +46,7 @@ func agentConnections(s *scene) {
 	if !s.long {
 		s.sidecar.files = 512
 	}
-	s.must(s.sidecar.start())
+	s.boot()
 	s.pair()
 	for user := range uint32(2) {
 		s.attack("agent connections", s.sidecar.agents(), stranger+user)

@@ -44,15 +44,16 @@ type result struct {
 	outcome
 	peak   int // landmarkd's memory, in bytes
 	logged int // lines of its log
+	users  int // that attacked
 	took   time.Duration
 	why    []string // it broke or is inconclusive
 }
 
 const (
-	// logBurst and logRate are how many lines landmarkd may log in one attack: so
-	// many, and so many a second. It allows one user 1,000 a minute.
-	logBurst = 1100
-	logRate  = 20
+	// logOwn is how many lines landmarkd may log a minute of itself and of honest
+	// programs, and logUser how many of each user that attacks.
+	logOwn  = 300
+	logUser = 1000
 )
 
 // playAttack plays one attack, and with control another scene of the same
@@ -92,6 +93,7 @@ func play(a attack, programs string, long bool) (r result) {
 	if s.skipped != "" {
 		r.outcome, r.why = inconclusive, []string{s.skipped}
 	}
+	r.users = len(s.users)
 	if s.sidecar != nil {
 		r.peak, r.logged = s.sidecar.peak, s.sidecar.logged
 	}
@@ -110,7 +112,7 @@ func (r *result) judge(long bool, noisy string) {
 	if r.peak > memoryBound {
 		r.why = append(r.why, fmt.Sprintf("landmarkd held %d MB", r.peak>>20))
 	}
-	if most := logBurst + int(r.took.Seconds()*logRate); r.logged > most {
+	if most := (logOwn + logUser*r.users) * (1 + int(r.took.Minutes())); r.logged > most {
 		r.why = append(r.why, fmt.Sprintf("landmarkd logged %d lines", r.logged))
 	}
 	slow := long && r.measured && r.late() > slowAllowed

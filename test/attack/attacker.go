@@ -60,6 +60,7 @@ func (s *scene) attack(name, target string, uid uint32) *process {
 	// The user may not search the directory that the program lies in.
 	cmd := exec.Command("/proc/self/exe", attackerRole, name, target)
 	cmd.Dir = "/"
+	s.users[uid] = true
 	cmd.SysProcAttr = &syscall.SysProcAttr{}
 	if os.Geteuid() == 0 {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uid, Gid: uid}

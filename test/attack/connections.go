@@ -33,7 +33,7 @@ func (s *scene) silent(target func(d *sidecar) string) {
 	if !s.long {
 		s.sidecar.files = 512
 	}
-	s.must(s.sidecar.start())
+	s.boot()
 	s.pair()
 	s.director(nil, "well", "wedged")
 	s.settle("well", healthy)

@@ -42,7 +42,7 @@ func (s *scene) log(full bool) (reader, writer *os.File) {
 func landmarkdLog(s *scene, writer, reader *os.File) {
 	s.prepare()
 	s.sidecar.stderr = writer
-	s.must(s.sidecar.start())
+	s.boot()
 	if reader != nil {
 		reader.Close()
 	}

@@ -31,10 +31,11 @@ type scene struct {
 	oracle   *oracle
 	checkers *checkers
 	honest   []*program
-	others   []*process // attackers and directors
-	watched  []string   // the services that checkers ask about
-	broke    []string   // the bounds that did not hold, beside the verdicts
-	skipped  string     // why this machine cannot play the attack
+	others   []*process      // attackers and directors
+	watched  []string        // the services that checkers ask about
+	broke    []string        // the bounds that did not hold, beside the verdicts
+	users    map[uint32]bool // that attack
+	skipped  string          // why this machine cannot play the attack
 }
 
 func newScene(programs string, long bool) (*scene, error) {
@@ -46,7 +47,7 @@ func newScene(programs string, long bool) (*scene, error) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return nil, err
 	}
-	return &scene{programs: programs, dir: dir, long: long, oracle: newOracle(), checkers: newCheckers()}, nil
+	return &scene{programs: programs, dir: dir, long: long, oracle: newOracle(), checkers: newCheckers(), users: make(map[uint32]bool)}, nil
 }
 
 // fail ends the attack: what it needs did not happen.
@@ -65,8 +66,11 @@ func (s *scene) must(err error) {
 // start makes a landmarkd with further flags, and starts it.
 func (s *scene) start(flags ...string) {
 	s.prepare(flags...)
-	s.must(s.sidecar.start())
+	s.boot()
 }
+
+// boot starts landmarkd, which waits a second for agents.
+func (s *scene) boot() { s.away(func() { s.must(s.sidecar.start()) }) }
 
 // prepare makes a landmarkd that is not started.
 func (s *scene) prepare(flags ...string) {
