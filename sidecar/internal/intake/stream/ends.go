@@ -13,8 +13,7 @@ import (
 
 // ends knows when the processes at the other ends of connections have ended. A
 // child may have inherited the connection and hold it open, so that its end says
-// nothing. Linux has had descriptors of a connection's process since 6.5; before,
-// only the connection's own end counts.
+// nothing.
 type ends struct {
 	poller *os.File // an epoll descriptor, in Go's own poller
 
@@ -39,7 +38,7 @@ func (e *ends) watch(conn *connection) {
 	process := -1
 	var failed error
 	err := conn.raw.Control(func(fd uintptr) {
-		process, failed = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PEERPIDFD)
+		process, failed = openProcess(int(fd))
 	})
 	switch {
 	case err != nil:
@@ -58,6 +57,30 @@ func (e *ends) watch(conn *connection) {
 	}
 	conn.process = int32(process)
 	e.watched[conn.process] = conn
+}
+
+// openProcess returns a descriptor of the process that made the connection fd.
+// The error is ESRCH if that process has ended and its parent has seen it.
+func openProcess(fd int) (int, error) {
+	process, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PEERPIDFD)
+	if errors.Is(err, unix.ENOPROTOOPT) { // Linux before 6.5
+		return openProcessByNumber(fd)
+	}
+	return process, err
+}
+
+// openProcessByNumber is openProcess by the number of the process, which another
+// process may have by now. Then the one that made the connection has ended, and
+// the connection ends with the other one instead of not at all.
+func openProcessByNumber(fd int) (int, error) {
+	peer, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
+	if err != nil {
+		return -1, err
+	}
+	if peer.Pid == 0 { // it is of a PID namespace that this process does not see
+		return -1, errors.ErrUnsupported
+	}
+	return unix.PidfdOpen(int(peer.Pid), 0)
 }
 
 // add has the poller report the end of the process, once.

@@ -2,13 +2,18 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/landmark-health/landmark/sidecar/internal/judge"
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
@@ -82,6 +87,70 @@ func TestEndOfAProcessWhoseConnectionIsInherited(t *testing.T) {
 	}
 	if err := syscall.Kill(child, 0); err != nil {
 		t.Errorf("the child, which was to hold the connection, is gone: %v", err)
+	}
+}
+
+// socketOfDialler has the path of a socket in a process that only dials it.
+const socketOfDialler = "LANDMARK_STREAM_TEST_DIALLER"
+
+// TestDialler is the process that dials.
+func TestDialler(t *testing.T) {
+	path := os.Getenv(socketOfDialler)
+	if path == "" {
+		return // started by no test
+	}
+	conn, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.Copy(io.Discard, conn) // until it is killed, or the test is
+}
+
+// On each kernel a process is known by what that kernel has.
+func TestProcessOfAConnection(t *testing.T) {
+	for name, open := range map[string]func(fd int) (int, error){
+		"its descriptor": openProcess,
+		"its number":     openProcessByNumber,
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "socket")
+			l, err := net.Listen("unix", path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			dialler := exec.Command("/proc/self/exe", "-test.run=^TestDialler$")
+			dialler.Env = append(os.Environ(), socketOfDialler+"="+path)
+			if err := dialler.Start(); err != nil {
+				t.Fatal(err)
+			}
+			conn, err := l.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			file, err := conn.(*net.UnixConn).File()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer file.Close()
+			process, err := open(int(file.Fd()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer unix.Close(process)
+			if ended(int32(process)) {
+				t.Error("a living process has ended")
+			}
+			dialler.Process.Kill()
+			dialler.Wait()
+			if !ended(int32(process)) {
+				t.Error("a killed process has not ended")
+			}
+			if again, err := open(int(file.Fd())); !errors.Is(err, unix.ESRCH) && !(err == nil && ended(int32(again))) {
+				t.Errorf("once it was waited for the process is %d, %v", again, err)
+			}
+		})
 	}
 }
 
