@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -179,17 +180,17 @@ func TestMissingFileIsNotLogged(t *testing.T) {
 // source has memberships that change.
 type source struct {
 	changed chan struct{}
-	n       int
+	n       atomic.Int32
 }
 
 func (s *source) Memberships() []registry.Membership {
-	return []registry.Membership{{Service: fmt.Sprintf("s%d", s.n), Owned: true}}
+	return []registry.Membership{{Service: fmt.Sprintf("s%d", s.n.Load()), Owned: true}}
 }
 
 func (s *source) MembersChanged() <-chan struct{} { return s.changed }
 
 func (s *source) change() {
-	s.n++
+	s.n.Add(1)
 	select {
 	case s.changed <- struct{}{}:
 	default:
@@ -204,10 +205,10 @@ func TestWriting(t *testing.T) {
 		f := New("members.json", slog.New(slog.NewTextHandler(&log, nil)))
 		began := time.Now()
 		var written []string
-		fails := false
+		var fails atomic.Bool
 		f.write = func(_ string, all []registry.Membership) error {
 			time.Sleep(10 * time.Millisecond)
-			if fails {
+			if fails.Load() {
 				return errors.New("the disk is full")
 			}
 			written = append(written, fmt.Sprintf("%s at %v", all[0].Service, time.Since(began)))
@@ -224,26 +225,30 @@ func TestWriting(t *testing.T) {
 		}
 		must(t, f.Sync(t.Context())) // an operator does not wait for the rest
 		time.Sleep(time.Second)
+		synctest.Wait()
 		if got, want := fmt.Sprint(written), "[s1 at 10ms s11 at 25ms s11 at 125ms]"; got != want {
 			t.Errorf("written: %s; want %s", got, want)
 		}
 
-		written, fails = nil, true
+		written = nil
+		fails.Store(true)
 		s.change()
 		if err := f.Sync(t.Context()); err == nil || !strings.Contains(err.Error(), "the disk is full") {
 			t.Errorf("an operator hears %v", err)
 		}
 		time.Sleep(30 * time.Second)
+		synctest.Wait()
 		if lines := strings.Count(log.String(), "\n"); lines != 1 {
 			t.Errorf("logged: %s", log.String())
 		}
-		fails = false
+		fails.Store(false)
 		time.Sleep(2 * time.Second)
+		synctest.Wait()
 		if len(written) != 1 {
 			t.Errorf("written: %s; want one", written)
 		}
 
-		s.n++ // a last goodbye
+		s.n.Add(1) // a last goodbye
 		stop()
 		f.Wait()
 		if len(written) != 2 || !strings.HasPrefix(written[1], "s13 ") {
