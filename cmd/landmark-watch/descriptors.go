@@ -24,8 +24,10 @@ func checkDescriptors(targets []target) error {
 	}
 	need := uint64(descriptorsKept)
 	for _, t := range targets {
-		// For its file, and to look up its name or, then, to connect.
-		need += 1 + uint64(max(descriptorsOfLookup, probe.Connections(t.address)))
+		need += 1 + uint64(probe.Connections(t.address)) // the 1 is for its file
+		if probe.Connections(t.address) > 1 {            // it is a name
+			need += descriptorsOfLookup
+		}
 	}
 	if limit.Cur < need {
 		return fmt.Errorf("%d targets take up to %d open files, and the limit is %d: raise it (ulimit -n, or LimitNOFILE= of systemd)", len(targets), need, limit.Cur)

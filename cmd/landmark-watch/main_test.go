@@ -84,7 +84,7 @@ func TestTooFewDescriptors(t *testing.T) {
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
 	args := []string{"-dir", t.TempDir()}
-	for n, want := range map[int]int{9: 0, 10: 1} {
+	for n, want := range map[int]int{14: 0, 15: 1} {
 		given := args
 		for i := range n {
 			given = append(given, fmt.Sprintf("-target=rs%d=127.0.0.1:1/", i))
@@ -94,10 +94,11 @@ func TestTooFewDescriptors(t *testing.T) {
 			t.Errorf("%d targets: exit code %d, %q", n, code, stderr.String())
 		}
 	}
-	// A name may have many addresses, and all of them may be tried at the same time.
+	// A name may have many addresses, and all of them may be tried at the same time, while
+	// it is looked up.
 	var stderr bytes.Buffer
-	given := append(args, "-target=a=a.test:1/", "-target=b=b.test:1/", "-target=c=c.test:1/", "-target=d=127.0.0.1:1/")
-	if code := run(stopped, given, io.Discard, &stderr); code != 1 || !strings.Contains(stderr.String(), "4 targets take up to 46 open files") {
+	given := append(args, "-target=a=a.test:1/", "-target=b=b.test:1/", "-target=c=127.0.0.1:1/", "-target=d=127.0.0.1:1/", "-target=e=127.0.0.1:1/", "-target=f=127.0.0.1:1/")
+	if code := run(stopped, given, io.Discard, &stderr); code != 1 || !strings.Contains(stderr.String(), "6 targets take up to 46 open files") {
 		t.Errorf("targets by name: exit code %d, %q", code, stderr.String())
 	}
 }

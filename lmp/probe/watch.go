@@ -52,7 +52,8 @@ type Update struct {
 // before: it asks anew.
 //
 // If the host is a name, its addresses are tried as [Ask] does, each time that a
-// connection is made, and the first one that answers is kept.
+// connection is made, and the first one that answers is kept. While no name server
+// answers, the addresses are those that were found before.
 //
 // Any answer is one, whatever its status: only lmp.StatusServing is serving. tell
 // is called by one goroutine at a time, and not after Watch has returned; while it
@@ -69,6 +70,7 @@ func Watch(ctx context.Context, q Question, silence time.Duration, tell func(Upd
 type watcher struct {
 	question Question
 	server   dialer
+	names    names
 	dial     func(ctx context.Context, address string) (net.Conn, error)
 	// overdue is how long after a frame, or the question, a connection is taken
 	// for dead: half of what is left of the silence by when the keep-alive was due,
@@ -89,7 +91,7 @@ func newWatcher(q Question, silence time.Duration, tell func(Update)) (*watcher,
 	if silence <= keepAlive {
 		return nil, fmt.Errorf("a silence of %v cannot be told from one between two keep-alives, which is %v: allow more", silence, keepAlive)
 	}
-	return &watcher{
+	w := &watcher{
 		question: q,
 		server:   dialer{network: q.Network, address: q.Address},
 		dial: func(ctx context.Context, address string) (net.Conn, error) {
@@ -97,7 +99,9 @@ func newWatcher(q Question, silence time.Duration, tell func(Update)) (*watcher,
 		},
 		overdue: keepAlive + (silence-keepAlive)/2,
 		vigil:   newVigil(q.Address, silence, tell),
-	}, nil
+	}
+	w.names.find = func(ctx context.Context) ([]string, error) { return w.server.addresses(ctx) }
+	return w, nil
 }
 
 // checkWatch returns why the question can be put to nobody, if so it is.
@@ -178,9 +182,7 @@ type connection struct {
 
 // connect returns the first connection to an address of the server that answers.
 func (w *watcher) connect(ctx context.Context) (*connection, error) {
-	lookup, cancel := context.WithTimeout(ctx, w.dialling())
-	defer cancel()
-	addresses, err := w.server.addresses(lookup)
+	addresses, err := w.names.addresses(ctx, w.dialling())
 	if err != nil {
 		return nil, err
 	}

@@ -17,8 +17,9 @@ import (
 type scene struct {
 	t      *testing.T
 	begun  time.Time
-	accept func(n int, conn net.Conn) error // the server: takes the nth connection, or refuses it
-	dials  []time.Duration                  // since begun
+	accept func(n int, conn net.Conn) error        // the server: takes the nth connection, or refuses it
+	find   func(context.Context) ([]string, error) // the name servers, nil for the address itself
+	dials  []time.Duration                         // since begun
 	told   chan told
 	end    context.CancelFunc
 	ended  chan error
@@ -57,6 +58,9 @@ func (s *scene) start(q Question) {
 			return nil, err
 		}
 		return client, nil
+	}
+	if s.find != nil {
+		w.names.find = s.find
 	}
 	ctx, end := context.WithCancel(context.Background())
 	s.end = end
