@@ -127,7 +127,7 @@ func BenchmarkStart(b *testing.B) {
 				r := New(NewClock(), 0)
 				for i := range services {
 					epg := &agent{t: b}
-					peer := Peer{Service: fmt.Sprintf("epg%d", i), Instance: "a", UID: uint32(i / MaxServicesPerUser)}
+					peer := Peer{Service: fmt.Sprintf("epg%d", i), Instance: "a", UID: 0}
 					if err := epg.open(r, peer, mainLoop); err != nil {
 						b.Fatal(err)
 					}

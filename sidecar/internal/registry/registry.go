@@ -100,17 +100,23 @@ func (r *Registry) Watch(name []byte) *Subscription {
 	return r.watches.add(string(service))
 }
 
-// admits returns an error if the peer may not report its service.
+// admits returns an error if the peer may not report its service, or there is no
+// room for it.
 func (r *Registry) admits(p Peer) error {
 	services := *r.services.Load()
 	s := services[p.Service]
-	switch {
-	case s == nil:
+	if s == nil {
 		_, err := findRoom(services, p.UID)
 		return err
-	case s.owner.Load() != p.UID && !outranks(p.UID, s.owner.Load()):
+	}
+	return s.admits(p)
+}
+
+// admits returns an error if the service is another user's.
+func (s *service) admits(p Peer) error {
+	if owner := s.owner.Load(); owner != p.UID && !outranks(p.UID, owner) {
 		return fmt.Errorf("%w: %s is uid %d's, not uid %d's; if it has moved to another user, stop it and run landmark forget %s",
-			ErrForeign, p.Service, s.owner.Load(), p.UID, p.Service)
+			ErrForeign, p.Service, owner, p.UID, p.Service)
 	}
 	return nil
 }
@@ -130,11 +136,11 @@ func ranking(uid uint32) bool { return uid == 0 || uid == uint32(os.Geteuid()) }
 func (r *Registry) claim(p Peer) (*service, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err := r.admits(p); err != nil {
-		return nil, err
-	}
 	services := *r.services.Load()
 	if s := services[p.Service]; s != nil {
+		if err := s.admits(p); err != nil {
+			return nil, err
+		}
 		r.noteMembers()
 		if owner := s.owner.Swap(p.UID); owner != p.UID && owner != nobody {
 			s.evict(fmt.Errorf("%w: uid %d took %s from uid %d", ErrForeign, p.UID, p.Service, owner))
