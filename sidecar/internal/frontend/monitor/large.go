@@ -1,12 +1,5 @@
 package monitor
 
-import (
-	"context"
-	"time"
-
-	"github.com/landmark-health/landmark/sidecar/internal/streams"
-)
-
 const (
 	// maxLarge is how many connections may have a frame at once that is longer
 	// than an ordinary request or answer: 64 KiB each, at the most.
@@ -29,23 +22,6 @@ func (l large) take() bool {
 	default:
 		return false
 	}
-}
-
-// await waits for a token, no longer than a client may take to receive an
-// answer, and reports whether it got one.
-func (l large) await(ctx context.Context) bool {
-	if l.take() {
-		return true
-	}
-	timer := time.NewTimer(streams.Unfinished)
-	defer timer.Stop()
-	select {
-	case l <- struct{}{}:
-		return true
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-	return false
 }
 
 // give gives a token back.

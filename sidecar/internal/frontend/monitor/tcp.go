@@ -69,15 +69,17 @@ func (s *Server) serveStream(ctx context.Context, conn net.Conn) {
 	flush(ctx, conn, &out) // what was asked before the end is answered
 }
 
-// describe sends the answers made so far, and the answer to a DESCRIBE, which may
-// be large.
+// describe sends the answers made so far, and the answer to a DESCRIBE. It is cut
+// short, as over UDP, while there are too many large frames: whoever holds those must
+// not keep it from others.
 func (s *Server) describe(ctx context.Context, conn net.Conn, q lmp.Request, a *registry.Answer, key *lmp.Key, out *[]byte) bool {
-	if !s.large.await(ctx) {
-		return false
+	limit := smallBuffer
+	if s.large.take() {
+		defer s.large.give()
+		limit = lmp.MaxLength
 	}
-	defer s.large.give()
 	answer := translate(q, a)
-	*out = lmp.AppendAnswer(*out, &answer, lmp.MaxLength, key)
+	*out = lmp.AppendAnswer(*out, &answer, limit, key)
 	return flush(ctx, conn, out)
 }
 

@@ -45,6 +45,23 @@ func TestDescriptionOverTCP(t *testing.T) {
 	}
 }
 
+// While others hold all large frames, a description is answered at once, but cut short.
+func TestDescriptionWhileLargeFramesAreTaken(t *testing.T) {
+	r, _ := newRegistry(t)
+	crowd(t, r, "crowd")
+	s := serve(t, Config{Address: "127.0.0.1:0", Source: r})
+	for s.large.take() { // until none is left
+	}
+	conn, q := s.connect(t), describe(t, "crowd")
+	write(t, conn, q, q)
+	for range 2 {
+		frame := next(t, conn)
+		if a := parse(t, frame, q); !a.Truncated || len(frame) > smallBuffer || a.Reason == "" {
+			t.Errorf("truncated %v, %d bytes, reason %q", a.Truncated, len(frame), a.Reason)
+		}
+	}
+}
+
 // An asker that has closed its half gets all its answers, and then the end.
 func TestHalfClosedConnection(t *testing.T) {
 	r, p := newRegistry(t)
