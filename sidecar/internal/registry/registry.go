@@ -129,7 +129,10 @@ func outranks(uid, owner uint32) bool { return owner == nobody || ranking(uid) &
 // nobody is the owner of a service that is configured and was not reported.
 const nobody = math.MaxUint32
 
-func ranking(uid uint32) bool { return uid == 0 || uid == uint32(os.Geteuid()) }
+func ranking(uid uint32) bool { return uid == 0 || uid == ownUser }
+
+// ownUser is the user that the sidecar runs as.
+var ownUser = uint32(os.Geteuid())
 
 // claim returns the peer's service, made if it is new, and taken from who has
 // it if that is another user whom the peer outranks.
