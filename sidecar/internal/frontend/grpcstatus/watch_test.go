@@ -266,7 +266,7 @@ func TestWatchOfAllRests(t *testing.T) {
 		p.work()
 		all, _ := f.watch("")
 		<-all
-		time.Sleep(rest)
+		time.Sleep(3 * rest) // the first change may have woken the watch twice
 		p.stall()
 		synctest.Wait()
 		if len(all) != 1 {

@@ -146,6 +146,12 @@ func TestStopChangesNoVerdict(t *testing.T) {
 
 func TestAgentsThatReadNoCommandsBlockNobody(t *testing.T) {
 	s := newSidecar(t)
+	patient := judge.DefaultPolicy
+	patient.StaleAfter = patience // neither reports for as long as a slow machine takes
+	s.registry.Configure(map[string]registry.Policy{
+		"deaf": {Policy: patient},
+		"well": {Policy: patient, AskTimeout: patience},
+	}, nil)
 	quick := loop("main") // or else each question takes the longest there is
 	quick.WithinUs = 100_000
 	s.dial(hello("deaf", "a"), declaration(quick), report(0, fact(longAgo))) // never receives
