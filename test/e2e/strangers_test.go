@@ -124,7 +124,12 @@ func TestStrangersTakeNoDescriptors(t *testing.T) {
 				within(t, time.Since(begun), 2*time.Second, "the start of a program until it serves")
 			}
 			for name, ask := range tt.left {
-				if told := ask(h, "epg"); !strings.HasPrefix(told, "SERVING") {
+				// The crowd has the client's own address, and may displace it now and then.
+				told := ask(h, "epg")
+				for over := time.Now().Add(patience); strings.HasPrefix(told, "error") && time.Now().Before(over); {
+					told = ask(h, "epg")
+				}
+				if !strings.HasPrefix(told, "SERVING") {
 					t.Errorf("by %s is told %q", name, told)
 				}
 			}
