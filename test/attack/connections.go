@@ -53,13 +53,18 @@ func (s *scene) silent(target func(d *sidecar) string) {
 func unknownNames(s *scene) {
 	s.usual()
 	s.attack("unknown names", s.sidecar.monitor, stranger)
-	rounds := 2
+	rounds := 3
 	if s.long {
 		rounds = 8
 	}
 	for range rounds {
 		s.last(300*time.Millisecond, 300*time.Millisecond)
-		s.restart()
+		// While it is away programs come to dial it seldom.
+		s.away(func() {
+			s.sidecar.end()
+			time.Sleep(1500 * time.Millisecond)
+			s.must(s.sidecar.start())
+		})
 		s.last(1500*time.Millisecond, 1500*time.Millisecond)
 	}
 }
@@ -94,8 +99,8 @@ func askForUnknownNames(ctx context.Context, target string) error {
 			return err
 		}
 		conn.Write(b)
-		if n%20 == 0 {
-			time.Sleep(time.Millisecond) // some 20,000 a second
+		if n%60 == 0 {
+			time.Sleep(time.Millisecond) // 60,000 a second at most
 		}
 	}
 	return nil
