@@ -56,20 +56,36 @@ const (
 	logUser = 1000
 )
 
-// playAttack plays one attack, and with control another scene of the same
-// checkers without any attack.
+// tries is how often an attack is played in which answers are late, before that
+// is taken for landmarkd's fault.
+const tries = 3
+
+// playAttack plays one attack. Where answers were late it is played again, for
+// the machine may have been busy: only if they are late each time, and not in a
+// scene without an attack just before and after, it is the attack that does it.
 func playAttack(a attack, programs string, long bool) (r result) {
-	r.attack = a
-	if long && a.measured {
-		quiet := play(attack{name: "control", play: func(s *scene) { s.usual(); s.last(0, 3*time.Second) }}, programs, long)
-		if quiet.late() > slowAllowed {
-			r = play(a, programs, long)
-			r.judge(long, fmt.Sprintf("without an attack %.2f %% of the answers were late", 100*quiet.late()))
+	quiet := func() float64 {
+		return play(attack{name: "control", play: func(s *scene) { s.usual(); s.last(0, 3*time.Second) }}, programs, long).late()
+	}
+	noise := 0.0
+	for range tries {
+		var before float64
+		if long && a.measured {
+			before = quiet()
+		}
+		r = play(a, programs, long)
+		if r.judge(); r.outcome != held || !long || !a.measured || r.late() <= slowAllowed {
 			return r
 		}
+		noise = max(noise, before, quiet())
 	}
-	r = play(a, programs, long)
-	r.judge(long, "")
+	if noise > slowAllowed {
+		r.outcome = inconclusive
+		r.why = append(r.why, fmt.Sprintf("%.2f %% of the answers were late, and %.2f %% without an attack", 100*r.late(), 100*noise))
+		return r
+	}
+	r.outcome = broke
+	r.why = append(r.why, fmt.Sprintf("%.2f %% of the answers were late or withheld", 100*r.late()))
 	return r
 }
 
@@ -101,8 +117,8 @@ func play(a attack, programs string, long bool) (r result) {
 	return r
 }
 
-// judge holds the result to the bounds. noisy says why times cannot be held.
-func (r *result) judge(long bool, noisy string) {
+// judge holds the result to the bounds, but for how long answers took.
+func (r *result) judge() {
 	if r.outcome == inconclusive {
 		return
 	}
@@ -115,17 +131,8 @@ func (r *result) judge(long bool, noisy string) {
 	if most := (logOwn + logUser*r.users) * (1 + int(r.took.Minutes())); r.logged > most {
 		r.why = append(r.why, fmt.Sprintf("landmarkd logged %d lines", r.logged))
 	}
-	slow := long && r.measured && r.late() > slowAllowed
-	switch {
-	case len(r.why) > 0:
+	if len(r.why) > 0 {
 		r.outcome = broke
-	case slow && noisy != "":
-		r.outcome, r.why = inconclusive, []string{noisy}
-	case slow:
-		r.outcome = broke
-	}
-	if slow && r.outcome == broke {
-		r.why = append(r.why, fmt.Sprintf("%.2f %% of the answers were late or withheld", 100*r.late()))
 	}
 }
 

@@ -3,6 +3,7 @@ package registry
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/landmark-health/landmark/sidecar/internal/judge"
@@ -81,12 +82,8 @@ func (r *Registry) drop(s *service) {
 	if services[s.name] != s {
 		return
 	}
-	left := make(map[string]*service, len(services))
-	for name, other := range services {
-		if other != s {
-			left[name] = other
-		}
-	}
+	left := maps.Clone(services)
+	delete(left, s.name)
 	r.services.Store(&left)
 	s.changed(s)
 	r.noteMembers()

@@ -93,6 +93,9 @@ func (r *Registry) Names() []string {
 	return slices.Sorted(maps.Keys(*r.services.Load()))
 }
 
+// Knows reports whether there is a service of the name.
+func (r *Registry) Knows(name string) bool { return (*r.services.Load())[name] != nil }
+
 // Watch subscribes to the changes of what is told of a name, which nobody
 // needs to have reported yet.
 func (r *Registry) Watch(name []byte) *Subscription {

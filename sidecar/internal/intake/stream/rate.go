@@ -72,13 +72,15 @@ type user struct {
 	connections int // that it has open
 	work        *bucket
 	bytes       *bucket
+	turn        *turn // of sessions whose services are new
 }
 
 func newUser(uid uint32) *user {
 	if uid == 0 || uid == uint32(os.Geteuid()) {
-		return &user{}
+		return &user{turn: newTurn(false)}
 	}
 	return &user{
+		turn:  newTurn(true),
 		work:  newBucket(workPerSecond, workAtOnce),
 		bytes: newBucket(userBytesPerSecond, userBytesAtOnce),
 	}

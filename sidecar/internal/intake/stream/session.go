@@ -33,11 +33,17 @@ func (s *Server) Stream(stream agentStream) error {
 	in.arrived = func() {}
 	if conn != nil {
 		in.arrived = conn.arrived
+		if !s.registry.Knows(hello.Service) {
+			in.turn = conn.user.turn
+		}
 	}
 	link := newLink()
 	link.readEmpty = func() bool { return !in.pace.held.Load() && (conn == nil || conn.readEmpty()) }
-	session, err := s.registry.Open(registry.Peer{Service: hello.Service, Instance: hello.Instance, UID: peer.UID}, link)
-	if err != nil {
+	var session *registry.Session
+	if err := in.turn.take(stream.Context(), func() (err error) {
+		session, err = s.registry.Open(registry.Peer{Service: hello.Service, Instance: hello.Instance, UID: peer.UID}, link)
+		return err
+	}); err != nil {
 		return statusOf(err)
 	}
 	logger := s.logger.With("service", hello.Service, "instance", hello.Instance, "pid", peer.PID, "uid", peer.UID)
@@ -105,6 +111,7 @@ type intake struct {
 	facts    []registry.Fact  // of the latest report; kept for the room
 	welcomed func()
 	arrived  func() // called once it has reported
+	turn     *turn  // of the first report, nil if the service is known
 }
 
 // receive takes messages until the stream ends, which it tells by an error.
@@ -171,9 +178,12 @@ func (in *intake) report(r *reportv1.Report) error {
 	draining, answered, readAt := r.Draining, r.Answered, r.ReadAtUs
 	recycle(r)
 	in.session.Drain(draining)
-	if err := in.session.ReportAt(in.facts, answered, in.pace.made(readAt)); err != nil {
+	if err := in.turn.take(in.stream.Context(), func() error {
+		return in.session.ReportAt(in.facts, answered, in.pace.made(readAt))
+	}); err != nil {
 		return err
 	}
+	in.turn = nil // the session has its service
 	in.arrived()
 	in.pace.take(in.stream.Context(), 1, 1+len(in.facts)/landmarksOfWork)
 	return nil
