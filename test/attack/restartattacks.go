@@ -75,14 +75,13 @@ func crowdedRestart(s *scene) {
 	if err != nil {
 		s.skip("no control group can be made: " + err.Error())
 	}
-	defer group.remove()
+	s.after = group.remove // once the programs in it have ended
 	var crowd []string
 	for i := range 20 {
 		service := fmt.Sprint("crowd", i)
 		p := s.run(service, "1")
 		s.joined(p)
 		s.must(group.add(p.pid()))
-		defer p.kill()
 		crowd = append(crowd, service)
 	}
 	for _, service := range crowd[:2] {

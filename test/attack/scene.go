@@ -33,6 +33,7 @@ type scene struct {
 	honest   []*program
 	others   []*process      // attackers and directors
 	watched  []string        // the services that checkers ask about
+	after    func()          // called once all that was started has ended, if not nil
 	broke    []string        // the bounds that did not hold, beside the verdicts
 	users    map[uint32]bool // that attack
 	skipped  string          // why this machine cannot play the attack
@@ -241,6 +242,9 @@ func (s *scene) end() []sample {
 			s.broke = append(s.broke, fmt.Sprintf("landmarkd died: %v", s.sidecar.cmd.ProcessState))
 		}
 		s.sidecar.end()
+	}
+	if s.after != nil {
+		s.after()
 	}
 	os.RemoveAll(s.dir)
 	return samples
