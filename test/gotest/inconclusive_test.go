@@ -7,7 +7,7 @@ import (
 
 // Only a run in which nothing failed but packages without a conclusion is one without a conclusion itself.
 func TestInconclusive(t *testing.T) {
-	const unknown, failed = "exit status 75\n", "exit status 1\n"
+	const unknown, failed = "inconclusive: the host was slow\n", "panic: no\n"
 	for _, tt := range []struct {
 		name   string
 		events []event
@@ -15,7 +15,7 @@ func TestInconclusive(t *testing.T) {
 	}{
 		{"passed", []event{{Action: "pass", Package: "p"}}, false},
 		{"a package without a conclusion", []event{
-			{Action: "output", Package: "p", Output: unknown}, {Action: "fail", Package: "p"}}, true},
+			{Action: "output", Package: "p", Output: unknown}, {Action: "output", Package: "p", Output: unknown}, {Action: "fail", Package: "p"}}, true},
 		{"a test that failed beside", []event{
 			{Action: "output", Package: "p", Output: unknown}, {Action: "fail", Package: "p"},
 			{Action: "fail", Package: "q", Test: "TestQ"}, {Action: "fail", Package: "q"}}, false},

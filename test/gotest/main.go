@@ -4,8 +4,9 @@
 //	gotest FILE ARGUMENT...
 //
 // The ARGUMENTs are go test's. What is printed is what go test itself would
-// print, and the exit status is go test's, but 75 if no test failed and a test
-// binary ended with that status: its tests came to no conclusion.
+// print, and the exit status is go test's, but 75 if nothing failed except
+// packages whose binary printed a line "inconclusive: ..." outside every test:
+// their tests came to no conclusion.
 package main
 
 import (

@@ -22,23 +22,23 @@ type transcript struct {
 	verbose bool
 	pending map[test]*strings.Builder
 
-	failed  int // tests and packages that failed
-	unknown int // packages whose binary ended with exitInconclusive
+	failed  int             // tests and packages that failed
+	unknown map[string]bool // packages that printed what they could not show
 }
 
 // test names one test of one package.
 type test struct{ pkg, name string }
 
 func newTranscript(out, leftOut io.Writer, verbose bool) *transcript {
-	return &transcript{out: out, leftOut: leftOut, verbose: verbose, pending: map[test]*strings.Builder{}}
+	return &transcript{out: out, leftOut: leftOut, verbose: verbose, pending: map[test]*strings.Builder{}, unknown: map[string]bool{}}
 }
 
 func (t *transcript) add(e event) {
 	id := test{e.Package, e.Test}
 	switch e.Action {
 	case "output", "build-output":
-		if e.Test == "" && e.Output == fmt.Sprintf("exit status %d\n", exitInconclusive) {
-			t.unknown++
+		if e.Test == "" && strings.HasPrefix(e.Output, "inconclusive: ") {
+			t.unknown[e.Package] = true
 		}
 		if e.Test == "" || t.verbose {
 			t.print(e.Output)
@@ -60,7 +60,7 @@ func (t *transcript) add(e event) {
 
 // inconclusive reports whether nothing failed but packages that came to no
 // conclusion.
-func (t *transcript) inconclusive() bool { return t.unknown > 0 && t.failed == t.unknown }
+func (t *transcript) inconclusive() bool { return t.failed > 0 && t.failed == len(t.unknown) }
 
 // keep holds back what a test printed.
 func (t *transcript) keep(id test, output string) {
