@@ -3,9 +3,12 @@ package e2e_test
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -105,12 +108,42 @@ func (p *process) awaitLine(text string) {
 	}
 }
 
-// signal sends the signal and returns the time by which it was sent.
+// signal sends the signal and returns the time by which it was sent. After
+// SIGSTOP the process has stopped: until then it may take one more connection.
 func (p *process) signal(s syscall.Signal) time.Time {
-	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	err := p.cmd.Process.Signal(s)
+	at := time.Now()
+	switch {
+	case errors.Is(err, os.ErrProcessDone):
+	case err != nil:
 		p.t.Errorf("%v to %s: %v", s, p.cmd.Path, err)
+	case s == syscall.SIGSTOP:
+		for !p.stopped() {
+			if time.Since(at) > patience {
+				p.t.Errorf("%s has not stopped within %v of SIGSTOP", p.cmd.Path, patience)
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
 	}
-	return time.Now()
+	return at
+}
+
+// inactive is the state of a thread that is stopped or has ended (proc(5)).
+var inactive = regexp.MustCompile(`\) [TtZXx] `)
+
+// stopped reports whether every thread of the process has stopped.
+func (p *process) stopped() bool {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.cmd.Process.Pid))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for _, thread := range threads {
+		if stat, err := os.ReadFile(thread); err == nil && !inactive.Match(stat) {
+			return false
+		}
+	}
+	return true
 }
 
 // kill kills the process, waits for its end, and returns the time at which it
