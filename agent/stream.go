@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	intakev1 "github.com/landmark-health/landmark/proto/gen/landmark/intake/v1"
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
@@ -15,6 +16,7 @@ import (
 // when the one before was taken.
 type stream struct {
 	grpc.BidiStreamingClient[reportv1.StreamRequest, reportv1.StreamResponse]
+	wire       *wire
 	reporter   *reporter
 	outlet     *outlet
 	onWelcome  func()
@@ -42,7 +44,8 @@ func (a *Agent) connect(ctx, closing context.Context) ending {
 		return ending{err: err}
 	}
 	defer conn.Close() // for the case that the client never took it
-	client, err := newClient(conn)
+	wire := newWire(conn)
+	client, err := newClient(wire)
 	if err != nil {
 		return ending{err: err}
 	}
@@ -57,6 +60,7 @@ func (a *Agent) connect(ctx, closing context.Context) ending {
 
 	s := &stream{
 		BidiStreamingClient: session,
+		wire:                wire,
 		reporter:            a.reporter,
 		outlet:              newOutlet(),
 		onWelcome:           func() { a.logger.Info("reporting to the sidecar") },
@@ -83,10 +87,30 @@ func (s *stream) carry(closing context.Context, hello *reportv1.StreamRequest) e
 	return end
 }
 
+const (
+	// maxUnread is how many messages may be unread by the sidecar. More would
+	// only be older than what can be said once it reads again, and reading them
+	// would keep it from that.
+	maxUnread = 64
+	// lookAgain is how often it is then looked whether the sidecar has read them.
+	lookAgain = 10 * time.Millisecond
+)
+
 // send carries the reporter's messages until the stream has ended, or says
 // goodbye when closing is done.
 func (s *stream) send(closing context.Context, ended <-chan struct{}) {
+	unread := 0
 	for {
+		for unread >= maxUnread && !s.wire.taken() {
+			select {
+			case <-time.After(lookAgain):
+			case <-closing.Done():
+				s.part()
+				return
+			case <-ended:
+				return
+			}
+		}
 		select {
 		case s.reporter.ready <- s.outlet:
 		case <-closing.Done():
@@ -97,6 +121,11 @@ func (s *stream) send(closing context.Context, ended <-chan struct{}) {
 		}
 		select {
 		case m := <-s.outlet.messages:
+			if s.wire.taken() {
+				unread = 0
+			}
+			unread++
+			s.wire.sends(proto.Size(m))
 			if s.Send(m) != nil {
 				return
 			}

@@ -1,0 +1,17 @@
+package agent
+
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// unread reports whether the other end of the socket has yet to read something
+// that was written (unix(7), SIOCOUTQ). Where that is unknown, it has not.
+func unread(socket syscall.RawConn) (found bool) {
+	_ = socket.Control(func(fd uintptr) {
+		n, err := unix.IoctlGetInt(int(fd), unix.SIOCOUTQ)
+		found = err == nil && n > 0
+	})
+	return found
+}
