@@ -11,26 +11,34 @@ import (
 	"github.com/landmark-health/landmark/sidecar/internal/registry"
 )
 
-// An agent that reports as often as any does, and then changes all the time for
-// two seconds, never waits. One that floods is read at the rate, and the others
-// of its user after it.
+// An agent never waits that changes all the time and answers to as many
+// get-state commands as there may be, nor do the reports that waited during a
+// pause of landmarkd's. One that floods is read at the rate.
 func TestReportsAreHeldToARate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPace(registry.NewClock(), nil, hostclock.Clock{}, "")
 		begun := time.Now()
-		for range 400 {
-			time.Sleep(5 * time.Millisecond)
-			p.take(t.Context(), 1, 1)
+		for range 60 * 100 {
+			time.Sleep(10 * time.Millisecond)
+			p.take(t.Context(), 2+1, 3) // two changes and an answer
 		}
-		if took := time.Since(begun); took != 2*time.Second || p.held.Load() {
-			t.Errorf("400 changes took %v of 2 s", took)
+		if took := time.Since(begun); took != time.Minute || p.held.Load() {
+			t.Errorf("a minute's changes and answers took %v", took)
 		}
 		begun = time.Now()
-		for range 10 * reportsPerSecond {
+		for range 3700 {
+			p.take(t.Context(), 1, 1)
+		}
+		if took := time.Since(begun); took > 0 || p.held.Load() {
+			t.Errorf("what waited during a pause was taken in %v", took)
+		}
+		time.Sleep(time.Minute)
+		begun = time.Now()
+		for range reportsAtOnce + 8*reportsPerSecond {
 			p.take(t.Context(), 1, 1)
 		}
 		if took := time.Since(begun); took < 8*time.Second || !p.held.Load() {
-			t.Errorf("a flood of ten seconds' reports was taken in %v", took)
+			t.Errorf("a flood of eight seconds' reports was taken in %v", took)
 		}
 		_, now := p.clock.Read()
 		if at := p.made(0); at == registry.Undated || now.Sub(at) < 7*time.Second {

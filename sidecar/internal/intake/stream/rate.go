@@ -7,14 +7,17 @@ import (
 )
 
 // What is taken of agents, so that none of them can keep landmarkd from the
-// others. An agent reports every 25 ms at most, and changes every 5 ms, in some
-// hundred bytes. More than that is left in the socket: the agent waits, and what
-// it says gets old.
+// others. An agent reports every 25 ms at most, changes every 5 ms, and answers
+// to 100 get-state commands a second, in some hundred bytes. More than that is
+// left in the socket: the agent waits, and what it says gets old.
 const (
 	// reportsPerSecond and reportsAtOnce bound the reports of one stream. At
-	// once there may be as many as a socket holds after a pause of landmarkd's.
-	reportsPerSecond = 200
-	reportsAtOnce    = 400
+	// once there may be as many as wait after a pause of landmarkd's, or a
+	// healthy program is stale until they are read. An agent that does not see
+	// that nothing is read goes on until 64 KiB are on their way and 64 KiB wait
+	// in gRPC: 3,700 small reports.
+	reportsPerSecond = 400
+	reportsAtOnce    = 4000
 	// workPerSecond and workAtOnce bound what one user can make landmarkd do
 	// with messages: 1 for each report, and more for what takes more.
 	workPerSecond = 4_000
