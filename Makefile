@@ -115,7 +115,7 @@ quick-fuzz:
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=$(QUICKFUZZ)
 
 e2e: gotest ## Run the real programs against real checkers
-	bin/gotest $(LEFT_OUT) -vet=off -count=1 -timeout=30m ./test/e2e
+	bin/gotest $(LEFT_OUT) -vet=off -count=1 -parallel=8 -timeout=30m ./test/e2e
 	go test -C tools/peers -vet=off -count=1 ./...
 
 times: ## Run e2e and hold its bounds in real time, on a quiet machine

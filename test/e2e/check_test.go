@@ -45,6 +45,7 @@ func TestCheckRidesOutARestart(t *testing.T) {
 // A landmarkd that is stopped keeps no check longer than its deadline, and is never
 // taken for one that says serving.
 func TestCheckOfAStoppedSidecar(t *testing.T) {
+	parallel(t)
 	h := newHouse(t)
 	h.epg(usual)
 	h.sidecar.signal(syscall.SIGSTOP)

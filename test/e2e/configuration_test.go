@@ -19,6 +19,7 @@ func write(t *testing.T, path, content string) {
 // A configuration counts from the start, and a new one from SIGHUP on; a bad
 // one keeps the old one, and loses nothing.
 func TestConfiguration(t *testing.T) {
+	parallel(t)
 	file := filepath.Join(t.TempDir(), "landmarkd.yaml")
 	write(t, file, "services:\n  epg:\n    recover_after: 1h\n  vod:\n")
 	h := newHouse(t)

@@ -9,6 +9,7 @@ import (
 // TestDrainOnStop stops a landmarkd that is to drain first: everybody is told
 // so, what comes in the meantime is drained too, and then it ends.
 func TestDrainOnStop(t *testing.T) {
+	parallel(t)
 	const drain = time.Second
 	h := newHouse(t, "-drain-on-stop", drain.String())
 	h.epg("1s")

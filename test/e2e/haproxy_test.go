@@ -124,6 +124,7 @@ func (h *haproxy) quiet(sidecar *process) {
 // A main loop that hangs, while the server's port is open as ever, is taken out by
 // HAProxy's agent-check with the reason, and put in again when it turns.
 func TestHAProxyTakesOutAWedgedServer(t *testing.T) {
+	parallel(t)
 	h := newHouse(t)
 	server, address := h.epg("500ms")
 	balancer := startHAProxy(t, h, "epg", address)
@@ -142,6 +143,7 @@ func TestHAProxyTakesOutAWedgedServer(t *testing.T) {
 // HAProxy goes by what the agent said last when it says no more. That landmarkd is gone
 // is told by the other check.
 func TestHAProxyMissesALandmarkd(t *testing.T) {
+	parallel(t)
 	h := newHouse(t)
 	_, address := h.epg("500ms")
 	balancer := startHAProxy(t, h, "epg", address)
@@ -155,6 +157,7 @@ func TestHAProxyMissesALandmarkd(t *testing.T) {
 // A queue that fills takes weight away, a drain new connections; and all of it comes
 // back, in whatever order it went.
 func TestHAProxyWeighsAndDrains(t *testing.T) {
+	parallel(t)
 	h := newHouse(t)
 	marks := landmark.NewSet()
 	queue := marks.Level("queue", landmark.Above(100, 200))

@@ -10,6 +10,7 @@ import (
 // grpc-health-probe, unmodified, ends with each exit code that it can give
 // here, by TCP and by a Unix socket.
 func TestHealthProbeExitCodes(t *testing.T) {
+	parallel(t)
 	probe := healthProbe(t)
 	byTCP := newHouse(t)
 	byUnix := newHouse(t)

@@ -69,6 +69,7 @@ func knock(t *testing.T, address string, rude bool) time.Time {
 // port open, is told to every asker, and that it serves again, and that it is
 // gone.
 func TestHangIsSeenWithoutAnAgent(t *testing.T) {
+	parallel(t)
 	address := freeAddress(t)
 	h := configuredHouse(t, agentless(address))
 	h.await(landmarkCheck, "epg", "NOT_SERVING failed")
@@ -162,6 +163,7 @@ func TestHostNeverStandsInForAnAgent(t *testing.T) {
 
 // What came about while landmarkd was paused is in its first answer.
 func TestHostIsReadAnewAfterAPause(t *testing.T) {
+	parallel(t)
 	address := freeAddress(t)
 	h := configuredHouse(t, agentless(address))
 	for range 5 {
@@ -180,6 +182,7 @@ func TestHostIsReadAnewAfterAPause(t *testing.T) {
 // The virtual address of a real server by direct routing is taken from it, and
 // given back, and ARP is set wrong.
 func TestVirtualAddress(t *testing.T) {
+	parallel(t)
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a process a network of its own")
 	}

@@ -42,6 +42,7 @@ func wantLine(t *testing.T, text, pattern string) {
 
 // Why was it taken out in the night? The history says so once it is over.
 func TestHistoryTellsAWedge(t *testing.T) {
+	parallel(t)
 	h := newHouse(t)
 	server, _ := h.epg("500ms")
 	server.signal(syscall.SIGUSR1)
@@ -112,6 +113,7 @@ func (w watched) want(pattern string) {
 
 // A watch tells each change, and goes on when landmarkd was restarted.
 func TestWatchAcrossARestart(t *testing.T) {
+	parallel(t)
 	h := newHouse(t)
 	server, _ := h.epg("500ms")
 	all, one := h.watch(), h.watch("-o", "json", "epg")
@@ -142,6 +144,7 @@ func TestWatchAcrossARestart(t *testing.T) {
 // An operator drains and resumes; the program lives on, and a restart of it
 // changes nothing.
 func TestOperatorDrains(t *testing.T) {
+	parallel(t)
 	h := newPoorHouse(t)
 	server, _ := h.epg("500ms")
 	all := h.watch()
@@ -218,6 +221,7 @@ func TestInterruptedWaitLeavesTheDrain(t *testing.T) {
 
 // Each exit code that the tool documents, and one line that says what to do.
 func TestLandmarkExitCodes(t *testing.T) {
+	parallel(t)
 	h := newHouse(t)
 	if out, _ := h.landmark(0, "status"); !strings.HasPrefix(out, "There is no service") {
 		t.Errorf("without a service: %q", out)

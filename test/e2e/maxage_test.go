@@ -10,6 +10,7 @@ import (
 // A loop that is allowed 3 s has wedged just now: who wants facts of this
 // millisecond is told so, after ask_timeout; everybody else is not, yet.
 func TestMaxAgeFindsAWedgeFirst(t *testing.T) {
+	parallel(t)
 	h := newHouse(t)
 	server, _ := h.epg("3s")
 	fresh := lmpAsker("udp", time.Millisecond)

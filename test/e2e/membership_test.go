@@ -90,7 +90,7 @@ func (h *house) falseServing() (stop func() (answers, serving int)) {
 // A process that failed before a restart of the sidecar, or ended while it was
 // away, is missed: none of the answers is SERVING.
 func TestRestartMissesProcesses(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	for _, tt := range []struct {
 		what          string
 		before, after syscall.Signal // to one of three processes, before landmarkd is killed and then
@@ -103,7 +103,7 @@ func TestRestartMissesProcesses(t *testing.T) {
 		{"killed meanwhile", 0, syscall.SIGKILL, "NOT_SERVING lost"},
 	} {
 		t.Run(tt.what, func(t *testing.T) {
-			t.Parallel()
+			parallel(t)
 			h := newHouse(t)
 			servers := h.instances("a", "b", "c")
 			if tt.before != 0 {
@@ -145,7 +145,7 @@ func TestRestartMissesProcesses(t *testing.T) {
 // Without the file nobody knows whom to wait for: the wedged one of two is not
 // overlooked, though the other comes back first.
 func TestRestartWithoutMembers(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	for name, spoil := range map[string]func(path string) error{
 		"removed": os.Remove,
 		"damaged": func(path string) error { return os.WriteFile(path, []byte(`{"version":1,"boot":`), 0o600) },
@@ -156,7 +156,7 @@ func TestRestartWithoutMembers(t *testing.T) {
 		"a link":             func(path string) error { os.Remove(path); return os.Symlink("/etc/passwd", path) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+			parallel(t)
 			h := newHouse(t)
 			servers := h.instances("a", "b")
 			servers["b"].signal(syscall.SIGUSR1)
@@ -190,7 +190,7 @@ func TestRestartWithoutMembers(t *testing.T) {
 // An operator's drain outlives landmarkd, however soon after it that is killed;
 // its own drain before it stops does not.
 func TestRestartKeepsDrains(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	h := newHouse(t)
 	h.instances("a")
 	h.landmark(0, "drain", "epg")
@@ -216,7 +216,7 @@ func TestRestartKeepsDrains(t *testing.T) {
 
 // An operator is told when a drain cannot be written.
 func TestDrainThatIsNotRemembered(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	h := newHouse(t)
 	h.instances("a")
 	// A directory that is not empty cannot be replaced by a file, not even by root.
@@ -232,7 +232,7 @@ func TestDrainThatIsNotRemembered(t *testing.T) {
 
 // A service that no process reports can be forgotten, and no other.
 func TestForget(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	h := newHouse(t)
 	server := h.instances("a")["a"]
 	if _, said := h.landmark(3, "forget", "epg"); !strings.Contains(said, "a process is connected") {

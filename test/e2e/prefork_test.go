@@ -113,6 +113,7 @@ func (p *prefork) kill(places ...int) (replaced func()) {
 // killed is lost until another has taken its place, one that hangs is stalled
 // until it is freed, and the reason tells which one it is.
 func TestPreforkAll(t *testing.T) {
+	parallel(t)
 	for _, named := range []struct {
 		by    string
 		flags []string
@@ -157,6 +158,7 @@ func TestPreforkAll(t *testing.T) {
 // Under at_least 3 of four, whatever becomes of one worker is the weight's
 // alone.
 func TestPreforkAtLeast(t *testing.T) {
+	parallel(t)
 	p := newPrefork(t, "at_least 3")
 	asking, customers := observe(p.h, "prefork"), p.customers()
 	p.recycle(1)
@@ -185,6 +187,7 @@ func TestPreforkAtLeast(t *testing.T) {
 
 // Under any, the last worker that is left serves for all.
 func TestPreforkAny(t *testing.T) {
+	parallel(t)
 	p := newPrefork(t, "any")
 	asking, customers := observe(p.h, "prefork"), p.customers()
 	p.recycle(1)

@@ -31,6 +31,7 @@ func stopEPG(t *testing.T, p *process) {
 // While the processes of a service are replaced one after the other, nobody is
 // ever told anything but that it serves with its whole weight.
 func TestRollingRestart(t *testing.T) {
+	parallel(t)
 	const processes = 3
 	for _, way := range []struct {
 		name    string

@@ -122,6 +122,7 @@ func (x *balancer) wantProgrammes(servers []*realServer) {
 // HAProxy as it is printed takes a wedged server out and in again, bears a
 // restart of landmarkd, and takes out a server of which nobody tells anything.
 func TestHAProxyComparesBytes(t *testing.T) {
+	parallel(t)
 	servers := newRealServers(t, 2)
 	x := startBalancer(t, servers, "-check tcp -interval 100ms -patience 1s")
 	wedged, other := servers[0], servers[1]
@@ -153,6 +154,7 @@ func TestHAProxyComparesBytes(t *testing.T) {
 // HAProxy that is told by lines takes a wedged server out by them, and one of
 // which nobody tells anything by its other check.
 func TestHAProxyAsksByLines(t *testing.T) {
+	parallel(t)
 	for _, check := range []string{"both", "agent"} {
 		t.Run(check, func(t *testing.T) {
 			servers := newRealServers(t, 2)

@@ -73,6 +73,7 @@ func (p *prometheus) await(expression, want string) {
 // Prometheus as it is printed alerts for a wedged program, for a service of
 // which nobody tells anything, and where nobody asks any more.
 func TestPrometheusAlerts(t *testing.T) {
+	parallel(t)
 	h := newHouse(t)
 	server, _ := h.epg("500ms")
 	p := startPrometheus(t, h)

@@ -131,6 +131,7 @@ var checks = map[string]func(t *testing.T, line, path string) (ok bool, said str
 // TestSnippetsPassTheProgramsOwnChecks holds that what is printed is good
 // configuration, for the longest name as well; and that the check would tell.
 func TestSnippetsPassTheProgramsOwnChecks(t *testing.T) {
+	parallel(t)
 	longest := "1.5_eu-" + strings.Repeat("x", 83)
 	for name, lines := range snippets {
 		t.Run(name, func(t *testing.T) {
@@ -168,6 +169,7 @@ func spoil(t *testing.T, path string) {
 // The checker that keepalived is to run by the printed line tells it of a wedge
 // and of a drain.
 func TestPrintedCheckerRuns(t *testing.T) {
+	parallel(t)
 	h := newHouse(t)
 	server, _ := h.epg("500ms")
 	path := snippet(t, "keepalived -service epg -virtual 127.0.0.1:80 -real 127.0.0.1:81 -check misc -weight 100 -check-path "+

@@ -243,6 +243,7 @@ func TestReaderOfWatchLeaves(t *testing.T) {
 // TestDrainWaitsWithoutOutput: a preStop hook waits for as long as it was told,
 // even if what it prints goes nowhere.
 func TestDrainWaitsWithoutOutput(t *testing.T) {
+	parallel(t)
 	h := newHouse(t)
 	h.epg("1s")
 	for _, s := range badStreams {
@@ -260,6 +261,7 @@ func TestDrainWaitsWithoutOutput(t *testing.T) {
 
 // TestCheckWithoutStreams: the exit code is the answer, whatever the streams are.
 func TestCheckWithoutStreams(t *testing.T) {
+	parallel(t)
 	h := newHouse(t)
 	h.epg("1s")
 	for _, s := range badStreams {

@@ -31,6 +31,7 @@ func turns(t *testing.T, h *house, askers map[string]asker, want string, event t
 // A main loop that hangs is told to every asker, while the process, its port
 // and its agent live; and that it turns again, too.
 func TestWedgedLoopIsStalled(t *testing.T) {
+	parallel(t)
 	h := newHouse(t)
 	server, address := h.epg(usual)
 	askers := everyAsker(t, h)
@@ -67,6 +68,7 @@ func TestKilledProcessIsLost(t *testing.T) {
 
 // A frozen process is stale, though its connection and port are open.
 func TestFrozenProcessIsStale(t *testing.T) {
+	parallel(t)
 	h := newHouse(t)
 	server, _ := h.epg("5s") // so that silence is noticed before the loop is late
 	askers := everyAsker(t, h)
@@ -76,6 +78,7 @@ func TestFrozenProcessIsStale(t *testing.T) {
 
 // A server that is told to stop says goodbye, wedged or not.
 func TestStoppedProcessSaysGoodbye(t *testing.T) {
+	parallel(t)
 	h := newHouse(t)
 	server, _ := h.epg(usual)
 	if code := server.terminate(); code != 0 {
