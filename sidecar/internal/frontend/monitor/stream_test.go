@@ -2,7 +2,6 @@ package monitor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -322,60 +321,6 @@ func TestStopWhileADeadlineIsSet(t *testing.T) {
 			})
 		})
 	}
-}
-
-// pipeListener is a listener whose connections are pipes. An error sent is
-// returned by Accept.
-type pipeListener struct {
-	net.Listener
-	conns  chan net.Conn
-	errors chan error
-}
-
-func newPipeListener() *pipeListener {
-	return &pipeListener{conns: make(chan net.Conn), errors: make(chan error)}
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case conn := <-l.conns:
-		return conn, nil
-	case err := <-l.errors:
-		return nil, err
-	}
-}
-
-func (l *pipeListener) dial() net.Conn {
-	client, server := net.Pipe()
-	l.conns <- server
-	return client
-}
-
-// An Accept that fails for want of something is tried again, and not at once.
-func TestAcceptThatFails(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bubble) {
-		l := newPipeListener()
-		b.tcp = l
-		served := make(chan error)
-		go func() { served <- b.serveStreams(b.ctx) }()
-		begun := time.Now()
-		for range 5 {
-			l.errors <- errors.New("too many open files")
-		}
-		conn, q := l.dial(), check(t, "epg")
-		if took := time.Since(begun); took < 100*time.Millisecond || took > time.Second {
-			t.Errorf("after five failures served in %v", took)
-		}
-		write(t, conn, q)
-		parse(t, next(t, conn), q)
-
-		l.errors <- errors.New("too many open files")
-		begun = time.Now()
-		b.stop() // in the pause
-		if err := <-served; err != nil || time.Since(begun) != 0 {
-			t.Errorf("ended with %v after %v", err, time.Since(begun))
-		}
-	})
 }
 
 // keepFresh has the program report until the test ends.

@@ -3,6 +3,7 @@ package monitor
 import (
 	"bytes"
 	"io"
+	"log/slog"
 	"net"
 	"slices"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/landmark-health/landmark/lmp"
+	"github.com/landmark-health/landmark/sidecar/internal/socket"
 )
 
 func TestPipelinedRequestsAreAnsweredInOrder(t *testing.T) {
@@ -242,7 +244,9 @@ func TestTooManyConnections(t *testing.T) {
 // The server goes on after the machine has run out of descriptors.
 func TestOutOfDescriptors(t *testing.T) {
 	r, _ := newRegistry(t)
-	s := serve(t, Config{Address: "127.0.0.1:0", Source: r})
+	s := serve(t, Config{Address: "127.0.0.1:0", Source: r, Limit: func(l net.Listener, _ func()) net.Listener {
+		return socket.Persist(l, "monitor", socket.NewRefusals(slog.New(slog.DiscardHandler)))
+	}})
 	warm, q := s.connect(t), check(t, "epg")
 	write(t, warm, q)
 	next(t, warm)
