@@ -17,7 +17,7 @@ type pace struct {
 	reports *bucket
 	work    *bucket // of the user
 
-	held  atomic.Bool   // more has come than may be taken
+	held  atomic.Bool   // more has come than may be taken, and may still be unread
 	since judge.Instant // since when it is held
 }
 
@@ -40,7 +40,9 @@ func (p *pace) take(ctx context.Context, reports, work int) {
 	now := time.Now()
 	wait := max(p.reports.take(reports, now), p.work.take(work, now))
 	if wait == 0 {
-		p.held.Store(false)
+		if p.held.Load() && p.reports.calm(now) && p.work.calm(now) {
+			p.held.Store(false)
+		}
 		return
 	}
 	if !p.held.Load() {

@@ -44,6 +44,17 @@ func TestReportsAreHeldToARate(t *testing.T) {
 		if at := p.made(0); at == registry.Undated || now.Sub(at) < 7*time.Second {
 			t.Errorf("an undated report of a flood is taken for one of %v, at %v", at, now)
 		}
+		for range 3 * reportsPerSecond { // on a busy machine
+			begun = time.Now()
+			p.take(t.Context(), 1, 1)
+			if time.Since(begun) > 0 {
+				time.Sleep(10 * time.Millisecond)
+			}
+		}
+		_, now = p.clock.Read()
+		if at := p.made(0); at == registry.Undated || now.Sub(at) < 10*time.Second {
+			t.Errorf("because it is taken late, an undated report of a flood is taken for one of %v, at %v", at, now)
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		begun = time.Now()

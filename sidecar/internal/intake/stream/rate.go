@@ -18,6 +18,8 @@ const (
 	// in gRPC: 3,700 small reports.
 	reportsPerSecond = 400
 	reportsAtOnce    = 4000
+	// calmAfter is the time without reports after which none of a flood is left.
+	calmAfter = time.Second
 	// workPerSecond and workAtOnce bound what one user can make landmarkd do
 	// with messages: 1 for each report, and more for what takes more.
 	workPerSecond = 4_000
@@ -67,6 +69,18 @@ func (b *bucket) take(n int, now time.Time) (wait time.Duration) {
 	}
 	b.full = b.full.Add(time.Duration(n) * b.each)
 	return max(0, b.full.Sub(now)-b.burst)
+}
+
+// calm reports whether so much less than is allowed was taken lately that who
+// takes cannot have had anything left to take. To be late with the next is no
+// sign of that: what was due meanwhile is taken at once.
+func (b *bucket) calm(now time.Time) bool {
+	if b == nil {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.full.Sub(now) < b.burst-calmAfter
 }
 
 // user is what all connections of one user share. Root and landmarkd's own user
