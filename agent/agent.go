@@ -27,6 +27,7 @@ type Agent struct {
 	dial     dialer
 	reporter *reporter
 
+	release   func()             // its identity; nil if it has none
 	goodbye   context.CancelFunc // begins the end
 	abort     context.CancelFunc // ends it
 	ended     <-chan struct{}    // it was ended
@@ -37,13 +38,20 @@ type Agent struct {
 
 // Start begins to carry cfg.Landmarks to the sidecar and returns at once: it
 // does not wait for a sidecar to be there. The error names the field of cfg to
-// mend, or the landmark.
+// mend, or the landmark. A process has one agent for a service, until Close,
+// or several with an Instance each.
 func Start(cfg Config) (*Agent, error) {
 	cfg, err := cfg.complete()
 	if err != nil {
 		return nil, fmt.Errorf("agent: %w", err)
 	}
-	return start(cfg, unixDialer(cfg.Socket), hostclock.Own()), nil
+	id := identity{cfg.Socket, cfg.Service, cfg.Instance}
+	if err := id.take(); err != nil {
+		return nil, fmt.Errorf("agent: Instance: %w", err)
+	}
+	a := start(cfg, unixDialer(cfg.Socket), hostclock.Own())
+	a.release = id.release
+	return a, nil
 }
 
 // start starts an agent with a complete configuration.
@@ -87,6 +95,9 @@ func (a *Agent) Resume() { a.reporter.drain(false) }
 // nothing to say. Only the first call counts.
 func (a *Agent) Close() error {
 	a.closeOnce.Do(func() {
+		if a.release != nil {
+			a.release()
+		}
 		a.goodbye()
 		defer time.AfterFunc(closeTimeout, a.abort).Stop()
 		a.running.Wait()

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -145,4 +146,33 @@ func TestBackoff(t *testing.T) {
 	if !short || !long {
 		t.Error("delays do not vary: all agents of a machine would dial together")
 	}
+}
+
+// Two agents of one process that a sidecar takes for one are refused, for only
+// the newer would be heard, until the older is closed.
+func TestStartRefusesTheSameTwice(t *testing.T) {
+	dir := t.TempDir()
+	begin := func(service, instance string) (*Agent, error) {
+		return Start(Config{Service: service, Instance: instance, Landmarks: new(landmark.Set), Socket: filepath.Join(dir, "none.sock")})
+	}
+	first, err := begin("epg", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := begin("epg", ""); err == nil || !strings.Contains(err.Error(), "Instance") {
+		t.Errorf("a second agent of the same service and instance: %v", err)
+	}
+	for _, other := range []struct{ service, instance string }{{"epg", "b"}, {"vod", ""}} {
+		a, err := begin(other.service, other.instance)
+		if err != nil {
+			t.Fatalf("%v: %v", other, err)
+		}
+		closeAgent(t, a)
+	}
+	closeAgent(t, first)
+	second, err := begin("epg", "")
+	if err != nil {
+		t.Fatalf("after the first is closed: %v", err)
+	}
+	closeAgent(t, second)
 }
