@@ -37,7 +37,7 @@ type Update struct {
 }
 
 // Watch holds a WATCH of q and tells each answer of it, be it a change or a
-// keep-alive, until ctx is done; then it returns ctx's error. q.Kind is ignored,
+// keep-alive, but none that says serving where a newer one was read with it, until ctx is done; then it returns ctx's error. q.Kind is ignored,
 // q.Network is "tcp" or empty, and q.MaxAge is the interval of the keep-alive, 1 s
 // if it is 0 and at least 100 ms. A question that cannot be put is an error at once, and so
 // is a silence that is not longer than that interval.
@@ -151,7 +151,9 @@ func (w *watcher) hold(ctx context.Context) (stood time.Duration, err error) {
 		if time.Since(last) > w.overdue+maxLate {
 			return time.Since(begun), errStopped
 		}
-		w.vigil.heard(a)
+		if a.Status != lmp.StatusServing || !conn.hasMore() {
+			w.vigil.heard(a)
+		}
 		last = time.Now()
 		conn.SetReadDeadline(last.Add(w.overdue))
 		if a, err = conn.exchange.read(conn.in); err != nil {
@@ -178,6 +180,17 @@ type connection struct {
 	exchange *exchange
 	asked    time.Time
 	first    lmp.Answer
+}
+
+// hasMore reports whether a newer frame was read already, as after a short stop of
+// this program: then serving is what was, and may not be any more.
+func (c *connection) hasMore() bool {
+	start, err := c.in.Peek(min(c.in.Buffered(), lmp.HeaderLength))
+	if err != nil {
+		return false
+	}
+	length, err := lmp.FrameLength(start)
+	return err == nil && length > 0 && c.in.Buffered() >= length
 }
 
 // connect returns the first connection to an address of the server that answers.

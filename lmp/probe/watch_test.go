@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -176,6 +177,34 @@ func TestWatchTellsEachFrame(t *testing.T) {
 		}
 		s.serving(again.at + time.Second)
 		s.serving(again.at + 2*time.Second)
+	})
+}
+
+// Where several frames are read at once, as after a stop of this program, serving is
+// told if the last of them says so.
+func TestWatchTellsNothingOutlived(t *testing.T) {
+	watchScene(t, Question{Service: "epg"}, func(n int, conn net.Conn) error {
+		go func() {
+			serving := question(t, conn, nil)
+			a, err := lmp.ParseAnswer(serving)
+			if err != nil {
+				t.Error(err)
+			}
+			a.Status, a.Cause, a.Weight = lmp.StatusNotServing, lmp.CauseStalled, 0
+			not := lmp.AppendAnswer(nil, &a, lmp.MaxLength, nil)
+			conn.Write(not)
+			time.Sleep(500 * time.Millisecond)
+			conn.Write(slices.Concat(serving, not, serving, serving, not))
+			time.Sleep(500 * time.Millisecond)
+			conn.Write(slices.Concat(not, serving))
+		}()
+		return nil
+	}, func(s *scene) {
+		for i, want := range []lmp.Status{lmp.StatusNotServing, lmp.StatusNotServing, lmp.StatusNotServing, lmp.StatusNotServing, lmp.StatusServing} {
+			if u := <-s.told; u.Err != nil || u.Answer.Status != want {
+				t.Errorf("%d: was told %v, %v at %v, want %v", i, u.Answer.Status, u.Err, u.at, want)
+			}
+		}
 	})
 }
 
@@ -376,10 +405,11 @@ func TestWatchOverSockets(t *testing.T) {
 			if q.Kind != lmp.KindWatch || string(q.Service) != "epg" || q.MaxAge != 500*time.Millisecond {
 				t.Errorf("asked %+v", q)
 			}
-			a := answerTo(q)
-			b := lmp.AppendAnswer(nil, &a, lmp.MaxLength, key)
-			a.Status = lmp.StatusNotServing
-			return lmp.AppendAnswer(b, &a, lmp.MaxLength, key)
+			serving := answerTo(q)
+			not := serving
+			not.Status = lmp.StatusNotServing
+			b := lmp.AppendAnswer(nil, &not, lmp.MaxLength, key)
+			return lmp.AppendAnswer(b, &serving, lmp.MaxLength, key)
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		var statuses []lmp.Status
@@ -391,7 +421,7 @@ func TestWatchOverSockets(t *testing.T) {
 				cancel()
 			}
 		})
-		if err != context.Canceled || len(statuses) != 2 || statuses[1] != lmp.StatusNotServing {
+		if err != context.Canceled || len(statuses) != 2 || statuses[1] != lmp.StatusServing {
 			t.Errorf("%s: told %v, then %v", host, statuses, err)
 		}
 	}
