@@ -32,9 +32,7 @@ func (s *Sidecar) restoreMembers(c Config, services *registry.Registry) error {
 	}
 	s.bound = append(s.bound, lock)
 	s.members = members.New(path, s.logger)
-	if all, known := s.members.Read(); known {
-		services.Restore(all)
-	}
+	services.Restore(s.members.Read())
 	return nil
 }
 

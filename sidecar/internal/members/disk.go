@@ -22,39 +22,39 @@ var errMissing = errors.New("there is none")
 // bootID identifies this boot of the machine (random(4)).
 const bootID = "/proc/sys/kernel/random/boot_id"
 
-// read returns what the file holds, if it is this boot's and nobody but the
+// read returns what the file holds, and whether that is complete, if it is this boot's and nobody but the
 // user of this process can have written it.
-func read(path string) ([]registry.Membership, error) {
+func read(path string) (all []registry.Membership, complete bool, err error) {
 	boot, err := thisBoot()
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	// A FIFO must not block, nor a link lead elsewhere.
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, errMissing
+		return nil, false, errMissing
 	case err != nil:
-		return nil, err
+		return nil, false, err
 	}
 	defer f.Close()
 	var stat unix.Stat_t
 	if err := unix.Fstat(int(f.Fd()), &stat); err != nil {
-		return nil, os.NewSyscallError("fstat", err)
+		return nil, false, os.NewSyscallError("fstat", err)
 	}
 	switch {
 	case stat.Mode&unix.S_IFMT != unix.S_IFREG:
-		return nil, errors.New("it is not a regular file")
+		return nil, false, errors.New("it is not a regular file")
 	case stat.Uid != uint32(os.Geteuid()):
-		return nil, fmt.Errorf("it belongs to uid %d, not to landmarkd's uid %d", stat.Uid, os.Geteuid())
+		return nil, false, fmt.Errorf("it belongs to uid %d, not to landmarkd's uid %d", stat.Uid, os.Geteuid())
 	case stat.Mode&0o022 != 0:
-		return nil, fmt.Errorf("users other than its owner can write it: its mode is %#o", stat.Mode&0o777)
+		return nil, false, fmt.Errorf("users other than its owner can write it: its mode is %#o", stat.Mode&0o777)
 	case stat.Size > maxSize:
-		return nil, fmt.Errorf("it is %d bytes long: %d at most", stat.Size, maxSize)
+		return nil, false, fmt.Errorf("it is %d bytes long: %d at most", stat.Size, maxSize)
 	}
 	b, err := io.ReadAll(io.LimitReader(f, maxSize))
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	return decode(b, boot, now())
 }
@@ -62,12 +62,12 @@ func read(path string) ([]registry.Membership, error) {
 // write replaces the file by a new one, so that a reader finds the old or the
 // new one whole. The directory is in memory, or should be: nothing needs to
 // survive the machine.
-func write(path string, all []registry.Membership) error {
+func write(path string, all []registry.Membership, complete bool) error {
 	boot, err := thisBoot()
 	if err != nil {
 		return err
 	}
-	b, err := encode(all, boot, now())
+	b, err := encode(all, complete, boot, now())
 	if err != nil {
 		return err
 	}

@@ -27,8 +27,11 @@ type document struct {
 	Boot    string `json:"boot"`
 	// At is when it was written, in nanoseconds of CLOCK_MONOTONIC: times of day
 	// may jump, and this one is the same for all processes of a boot.
-	At       int64     `json:"at"`
-	Services []service `json:"services"`
+	At int64 `json:"at"`
+	// Incomplete is that processes may be missing of which landmarkd did not know
+	// yet: it had started without a file.
+	Incomplete bool      `json:"incomplete,omitempty"`
+	Services   []service `json:"services"`
 }
 
 type service struct {
@@ -64,8 +67,8 @@ func now() time.Duration {
 }
 
 // encode returns the file's bytes, written at the given time.
-func encode(all []registry.Membership, boot string, at time.Duration) ([]byte, error) {
-	d := document{Version: version, Boot: boot, At: int64(at), Services: make([]service, 0, len(all))}
+func encode(all []registry.Membership, complete bool, boot string, at time.Duration) ([]byte, error) {
+	d := document{Version: version, Boot: boot, At: int64(at), Incomplete: !complete, Services: make([]service, 0, len(all))}
 	for _, m := range all {
 		s := service{Name: m.Service}
 		if m.Owned {
@@ -83,31 +86,31 @@ func encode(all []registry.Membership, boot string, at time.Duration) ([]byte, e
 	return append(b, '\n'), err
 }
 
-// decode returns what the bytes say, read at the given time in the given boot.
-func decode(b []byte, boot string, at time.Duration) ([]registry.Membership, error) {
+// decode returns what the bytes say, and whether that is complete, read at the given time in the given boot.
+func decode(b []byte, boot string, at time.Duration) (all []registry.Membership, complete bool, err error) {
 	var d document
 	reader := json.NewDecoder(bytes.NewReader(b))
 	reader.DisallowUnknownFields()
 	if err := reader.Decode(&d); err != nil {
-		return nil, fmt.Errorf("it is damaged: %w", err)
+		return nil, false, fmt.Errorf("it is damaged: %w", err)
 	}
 	if _, err := reader.Token(); err != io.EOF {
-		return nil, errors.New("it is damaged: it has more than one document")
+		return nil, false, errors.New("it is damaged: it has more than one document")
 	}
 	switch {
 	case d.Version != version:
-		return nil, fmt.Errorf("it is of version %d, not %d", d.Version, version)
+		return nil, false, fmt.Errorf("it is of version %d, not %d", d.Version, version)
 	case d.Boot != boot:
-		return nil, errors.New("it is of another boot of the machine")
+		return nil, false, errors.New("it is of another boot of the machine")
 	case len(d.Services) > registry.MaxServices:
-		return nil, fmt.Errorf("it has %d services: %d at most", len(d.Services), registry.MaxServices)
+		return nil, false, fmt.Errorf("it has %d services: %d at most", len(d.Services), registry.MaxServices)
 	}
 	since := max(0, at-time.Duration(d.At))
 	known := make(map[string]bool, len(d.Services))
-	all := make([]registry.Membership, 0, len(d.Services))
+	all = make([]registry.Membership, 0, len(d.Services))
 	for _, s := range d.Services {
 		if err := s.check(known); err != nil {
-			return nil, fmt.Errorf("it is damaged: %w", err)
+			return nil, false, fmt.Errorf("it is damaged: %w", err)
 		}
 		known[s.Name] = true
 		m := registry.Membership{Service: s.Name, Owned: s.UID != nil}
@@ -126,7 +129,7 @@ func decode(b []byte, boot string, at time.Duration) ([]registry.Membership, err
 		}
 		all = append(all, m)
 	}
-	return all, nil
+	return all, !d.Incomplete, nil
 }
 
 // check returns an error if the service can be none that was written.

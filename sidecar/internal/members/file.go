@@ -27,7 +27,7 @@ var errEnded = errors.New("landmarkd is stopping")
 
 // Source is what is kept.
 type Source interface {
-	Memberships() []registry.Membership
+	Memberships() (all []registry.Membership, complete bool)
 	// MembersChanged receives once Memberships may have changed.
 	MembersChanged() <-chan struct{}
 }
@@ -36,9 +36,9 @@ type Source interface {
 type File struct {
 	path   string
 	logger *slog.Logger
-	write  func(path string, all []registry.Membership) error // replaced by tests
-	syncs  chan chan error                                    // one from each Sync
-	ended  chan struct{}                                      // closed when Run returns
+	write  func(path string, all []registry.Membership, complete bool) error // replaced by tests
+	syncs  chan chan error                                                   // one from each Sync
+	ended  chan struct{}                                                     // closed when Run returns
 }
 
 // New returns the keeper of the file at the path.
@@ -46,13 +46,13 @@ func New(path string, logger *slog.Logger) *File {
 	return &File{path: path, logger: logger, write: write, syncs: make(chan chan error), ended: make(chan struct{})}
 }
 
-// Read returns what the file holds, and whether that can be relied on. A file
-// that is missing is not logged; one that is ignored is, with the reason.
-func (f *File) Read() (all []registry.Membership, known bool) {
-	all, err := read(f.path)
+// Read returns what the file holds, and whether no process can be missing there.
+// A file that is missing is not logged; one that is ignored is, with the reason.
+func (f *File) Read() (all []registry.Membership, complete bool) {
+	all, complete, err := read(f.path)
 	switch {
 	case err == nil:
-		return all, true
+		return all, complete
 	case !errors.Is(err, errMissing):
 		f.logger.Warn("the members file is ignored: the processes of before are not waited for, and drains are forgotten", "file", f.path, "why", err)
 	}
@@ -80,13 +80,13 @@ func (f *File) Run(ctx context.Context, source Source) {
 		case done := <-f.syncs:
 			waiting = append(waiting, done)
 		case <-ctx.Done():
-			if err := f.write(f.path, source.Memberships()); err != nil {
+			if err := f.save(source); err != nil {
 				f.logger.Warn("the members file cannot be written", "file", f.path, "why", err)
 			}
 			return
 		}
 		begun := time.Now()
-		err := f.write(f.path, source.Memberships())
+		err := f.save(source)
 		for _, done := range waiting {
 			done <- err
 		}
@@ -100,6 +100,11 @@ func (f *File) Run(ctx context.Context, source Source) {
 		}
 		rest = time.After(min(pauses*time.Since(begun), maxPause))
 	}
+}
+
+func (f *File) save(source Source) error {
+	all, complete := source.Memberships()
+	return f.write(f.path, all, complete)
 }
 
 // Sync returns once what has changed until now is in the file, or why it is

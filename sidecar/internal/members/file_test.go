@@ -72,25 +72,26 @@ func TestEncodingRoundTrip(t *testing.T) {
 			}
 			want = append(want, m)
 		}
-		b, err := encode(kept, "boot", time.Hour)
+		complete := rapid.Bool().Draw(t, "complete")
+		b, err := encode(kept, complete, "boot", time.Hour)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := decode(b, "boot", time.Hour+later)
-		if err != nil || len(got) != len(want) || len(want) > 0 && !reflect.DeepEqual(got, want) {
-			t.Fatalf("%s\nreads as %+v, %v; want %+v", b, got, err, want)
+		got, whole, err := decode(b, "boot", time.Hour+later)
+		if err != nil || whole != complete || len(got) != len(want) || len(want) > 0 && !reflect.DeepEqual(got, want) {
+			t.Fatalf("%s\nreads as %+v, complete %v, %v; want %+v, complete %v", b, got, whole, err, want, complete)
 		}
 	})
 }
 
 // TestDamagedFilesAreIgnored cuts a file at every byte, and alters it.
 func TestDamagedFilesAreIgnored(t *testing.T) {
-	whole, err := encode(some, "boot", 0)
+	whole, err := encode(some, true, "boot", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for n := range len(whole) - 1 { // its last byte is a line feed
-		if all, err := decode(whole[:n], "boot", 0); err == nil {
+		if all, _, err := decode(whole[:n], "boot", 0); err == nil {
 			t.Fatalf("cut after %d bytes it reads as %+v", n, all)
 		}
 	}
@@ -109,7 +110,7 @@ func TestDamagedFilesAreIgnored(t *testing.T) {
 		if damaged == string(whole) {
 			t.Errorf("%s: the file is as it was", name)
 		}
-		if all, err := decode([]byte(damaged), "boot", 0); err == nil {
+		if all, _, err := decode([]byte(damaged), "boot", 0); err == nil {
 			t.Errorf("%s: it reads as %+v", name, all)
 		}
 	}
@@ -139,7 +140,7 @@ func TestForeignFilesAreIgnored(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "members.json")
-			must(t, write(path, some))
+			must(t, write(path, some, true))
 			var log bytes.Buffer
 			f := New(path, slog.New(slog.NewTextHandler(&log, nil)))
 			if all, known := f.Read(); !known || len(all) != len(some) || log.Len() > 0 {
@@ -159,7 +160,7 @@ func TestForeignFilesAreIgnored(t *testing.T) {
 func TestFileIsItsOwnersAlone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "members.json")
 	must(t, os.WriteFile(path+".new", []byte("left by one that was killed"), 0o666))
-	must(t, write(path, some))
+	must(t, write(path, some, true))
 	info, err := os.Stat(path)
 	must(t, err)
 	if info.Mode() != 0o600 {
@@ -183,8 +184,8 @@ type source struct {
 	n       atomic.Int32
 }
 
-func (s *source) Memberships() []registry.Membership {
-	return []registry.Membership{{Service: fmt.Sprintf("s%d", s.n.Load()), Owned: true}}
+func (s *source) Memberships() ([]registry.Membership, bool) {
+	return []registry.Membership{{Service: fmt.Sprintf("s%d", s.n.Load()), Owned: true}}, true
 }
 
 func (s *source) MembersChanged() <-chan struct{} { return s.changed }
@@ -206,7 +207,7 @@ func TestWriting(t *testing.T) {
 		began := time.Now()
 		var written []string
 		var fails atomic.Bool
-		f.write = func(_ string, all []registry.Membership) error {
+		f.write = func(_ string, all []registry.Membership, _ bool) error {
 			time.Sleep(10 * time.Millisecond)
 			if fails.Load() {
 				return errors.New("the disk is full")

@@ -19,7 +19,7 @@ func TestArrivalsExtendTheGrace(t *testing.T) {
 			r.Restore([]Membership{
 				{Service: "epg", Owned: true, UID: 1000, Members: []Member{{Instance: "a"}, {Instance: "b"}}},
 				{Service: "other", Owned: true, UID: 1001, Members: []Member{{Instance: "a"}}},
-			})
+			}, true)
 			r.Begin()
 			defer run(c)()
 			began := time.Now()

@@ -77,14 +77,28 @@ func (r *Registry) memory(name []byte) (a Answer, settled bool) {
 
 // held reports whether the answer may be another once all agents have come
 // back to a sidecar that has only just started: it is about something that has
-// not reported yet, or serving over all of what has, or by its host alone.
+// not reported yet, or serving over all of what has, or by its host alone, or
+// not serving for want of processes that nobody knows of.
 func (r *Registry) held(a Answer) bool {
 	incomplete := a.Cause == judge.UnknownName || a.Cause == judge.Unreported ||
-		a.Status == judge.Serving && (a.shot == nil || len(a.shot.facts.Instances) == 0)
+		a.Status == judge.Serving && (a.shot == nil || len(a.shot.facts.Instances) == 0) ||
+		a.Status == judge.NotServing && a.service != nil && a.service.lacks(a.Cause)
 	if !incomplete || r.grace.holding() {
 		return incomplete
 	}
 	return a.Cause == judge.Unreported && r.grace.extended() && a.service != nil && a.service.awaits()
+}
+
+// lacks reports whether the service, which is not serving for the cause, would be
+// if processes came back of which nothing says whether they were there: others
+// may be enough, or work where one drains. One that has served is not held: who
+// watches it would go on taking it for serving.
+func (s *service) lacks(c judge.Cause) bool {
+	shot := s.present.Load()
+	if !shot.facts.Incomplete || shot.facts.Drained || shot.past.Served {
+		return false
+	}
+	return shot.policy.Quorum.AtLeast > 0 || c == judge.Draining
 }
 
 // pullable reports whether newer facts could be pulled than the answer's. A

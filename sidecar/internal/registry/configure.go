@@ -6,7 +6,7 @@ import "maps"
 // named have DefaultPolicy. What is known of a service stays, but for what was
 // seen of its host: that is what seen says by its name. One that is named
 // and was not reported is not serving until it is; one that is named no more
-// and never was reported is forgotten.
+// and never was reported is forgotten, unless an operator has drained it.
 func (r *Registry) Configure(policies map[string]Policy, seen map[string]Seen) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -14,7 +14,7 @@ func (r *Registry) Configure(policies map[string]Policy, seen map[string]Seen) {
 	before := *r.services.Load()
 	services := maps.Clone(before)
 	for name, s := range services {
-		if _, named := policies[name]; !named && s.owner.Load() == nobody {
+		if _, named := policies[name]; !named && s.abandon() {
 			delete(services, name)
 			continue
 		}
@@ -36,6 +36,17 @@ func (r *Registry) Configure(policies map[string]Policy, seen map[string]Seen) {
 			r.watches.wake(name) // it is unknown now
 		}
 	}
+}
+
+// abandon has the service gone if it was never reported and is not drained, and
+// reports whether it is. The caller holds the registry's mu.
+func (s *service) abandon() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.owner.Load() == nobody && !s.drain.wanted {
+		s.gone = true // an operator who has found it is told so
+	}
+	return s.gone
 }
 
 // policyOf returns the policy of the service. The caller holds mu.

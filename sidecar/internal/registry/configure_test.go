@@ -49,6 +49,34 @@ func TestConfiguredServiceIsExpected(t *testing.T) {
 	})
 }
 
+// TestReconfiguringKeepsDrains drains a service that was never reported, and
+// takes it out of the configuration: it is drained still when a program reports
+// it, and forgotten once it is resumed before that.
+func TestReconfiguringKeepsDrains(t *testing.T) {
+	for _, resumed := range []bool{false, true} {
+		inBubble(t, 0, func(t *testing.T, r *Registry) {
+			r.Begin()
+			r.Configure(map[string]Policy{"epg": DefaultPolicy}, nil)
+			r.Drain("epg", 0)
+			r.Configure(nil, nil)
+			r.Configure(nil, nil)
+			want, cause := judge.NotServing, judge.Draining
+			if resumed {
+				r.Resume("epg", 0)
+				synctest.Wait()
+				if r.Knows("epg") {
+					t.Error("resumed, it is known still")
+				}
+				want, cause = judge.Serving, judge.None
+			}
+			open(t, r, "epg", "a").pass()
+			if a := look(r, "epg"); a.Status != want || a.Cause != cause {
+				t.Errorf("resumed %v: reported it is %v, %q", resumed, a.Status, a.Cause)
+			}
+		})
+	}
+}
+
 // TestReconfiguringKeepsWhatIsKnown changes the policy under a service at work:
 // nothing of it is lost, and the new policy counts.
 func TestReconfiguringKeepsWhatIsKnown(t *testing.T) {

@@ -44,9 +44,12 @@ const (
 )
 
 // Memberships returns the membership of each service that has any, in the order
-// of their names.
-func (r *Registry) Memberships() []Membership {
-	var all []Membership
+// of their names, and whether no process is missing there: some may be during a
+// start grace that began without Restore.
+func (r *Registry) Memberships() (all []Membership, complete bool) {
+	r.mu.Lock()
+	complete = r.restored || !r.starting
+	r.mu.Unlock()
 	now, _ := r.clock.Read()
 	for _, name := range r.Names() {
 		if s := (*r.services.Load())[name]; s != nil {
@@ -55,7 +58,7 @@ func (r *Registry) Memberships() []Membership {
 			}
 		}
 	}
-	return all
+	return all, complete
 }
 
 // MembersChanged receives once Memberships may return something else than it did
@@ -72,10 +75,11 @@ func (r *Registry) noteMembers() {
 // Restore takes what Memberships returned before the sidecar was restarted. It
 // must be called before Begin, and after the first Configure. Each member is
 // awaited for the start grace, and lost from then on if it does not come back.
-func (r *Registry) Restore(all []Membership) {
+// If the list is not complete, there may be others to come back, too.
+func (r *Registry) Restore(all []Membership, complete bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.restored = true
+	r.restored = complete
 	services := *r.services.Load()
 	added := make(map[string]*service, len(services)+len(all))
 	for name, s := range services {

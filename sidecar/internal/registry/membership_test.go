@@ -49,7 +49,8 @@ func (a arguments) member(word string) Member {
 // memberships prints what would survive a restart.
 func (tr *trace) memberships() string {
 	var printed strings.Builder
-	for _, m := range tr.registry.Memberships() {
+	all, _ := tr.registry.Memberships()
+	for _, m := range all {
 		printed.WriteString(m.Service)
 		if m.Owned {
 			fmt.Fprintf(&printed, " uid=%d", m.UID)

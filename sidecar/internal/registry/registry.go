@@ -58,8 +58,8 @@ func New(clock *Clock, startGrace time.Duration) *Registry {
 }
 
 // Begin begins the start grace anew: from now on agents can come back. It must
-// not be called while there are questions. Without Restore before it, nobody
-// knows which processes to wait for: a service that may have several is not
+// not be called while there are questions. Without Restore of a complete list before
+// it, nobody knows which processes to wait for: a service that may have several is not
 // serving before the grace is over, unless one of them is enough.
 func (r *Registry) Begin() {
 	r.mu.Lock()
@@ -76,6 +76,9 @@ func (r *Registry) Begin() {
 func (r *Registry) settle(last bool) (all bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.starting && !r.restored {
+		r.noteMembers() // they are all there are from now on
+	}
 	r.starting, all = false, true
 	for _, s := range *r.services.Load() {
 		switch {

@@ -149,7 +149,7 @@ func (tr *trace) play(verb string, args []string) string {
 	case "drain_all":
 		tr.registry.DrainAll()
 	case "restore": // SERVICE [uid=N] [drained] [until_gone] INSTANCE[:lost=D|:stopped=D|:newcomer|:leaving]..., several apart by "/"
-		tr.registry.Restore(a.memberships())
+		tr.registry.Restore(a.memberships(), true)
 	case "begin":
 		tr.registry.Begin()
 	case "memberships":
