@@ -29,6 +29,9 @@ func (d *day) join(t *rapid.T) {
 		d.places = append(d.places, place{})
 	} else {
 		before.Newcomer, before.Spare = there[i].Newcomer, there[i].Spare
+		if there[i].Presence == Awaited {
+			before.Relief = there[i].Relief
+		}
 	}
 	p.Follow(&before, d.policy)
 	d.places[i] = p

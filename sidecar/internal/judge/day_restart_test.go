@@ -16,14 +16,18 @@ func (d *day) restart(t *rapid.T) {
 	}
 	for i := range d.places {
 		p := &d.places[i]
+		relief := p.Relief
 		if p.gone == nil {
-			p.gone = &Instance{Name: p.Name, Presence: p.Presence, Since: p.Since, Heard: p.Since, Newcomer: p.Newcomer, Draining: p.Draining}
+			if p.Presence != Connected {
+				relief = 0
+			}
+			p.gone = &Instance{Name: p.Name, Presence: p.Presence, Since: p.Since, Heard: p.Since, Newcomer: p.Newcomer, Draining: p.Draining, Spare: p.Spare}
 			if p.there = p.Presence == Connected; p.there {
 				p.gone.Presence, p.gone.Since, p.gone.Heard = Vacant, d.now, d.now
 			}
 		}
 		p.Instance = *p.gone
-		p.Presence = Awaited
+		p.Presence, p.Relief = Awaited, relief
 	}
 	d.present, d.law = Judgement{}, law{}
 	d.naive.restart(d.unknown, d.now)

@@ -32,6 +32,9 @@ func (n *naive) join(id int, name string, started bool, now Instant) {
 	}
 	if at >= 0 {
 		p.beside, p.spare = n.members[at].beside && !n.now(n.members[at]).started, n.members[at].spare
+		if n.members[at].gone == Awaited { // it is back
+			p.formerly = append(n.members[at].formerly, n.members[at].id)
+		}
 		n.members[at] = p
 	} else {
 		p.beside = len(n.members) > 0
@@ -77,7 +80,8 @@ func (n *naive) leave(id int, how Presence, onPurpose bool, now Instant) {
 }
 
 // restart has the sidecar forget what was reported, and who was there unless
-// that is known: then each process is awaited.
+// that is known: then each process is awaited, and what has been failing goes
+// on failing.
 func (n *naive) restart(unknown bool, now Instant) {
 	for i := range n.members {
 		p := &n.members[i]
@@ -88,12 +92,12 @@ func (n *naive) restart(unknown bool, now Instant) {
 				p.since = now
 			}
 		}
-		p.gone, p.spare = Awaited, 0
+		p.gone = Awaited
 	}
 	if unknown {
 		n.members = nil
 	}
-	n.log, n.past = nil, nil
+	n.began, n.past = len(n.log), nil
 }
 
 // settle ends the waiting: who has not come back is lost, and is not missed
@@ -137,7 +141,7 @@ func (n *naive) heir(gone member) int {
 		}
 	}
 	for _, q := range there {
-		if newcomer := q.beside && !n.hadStarted(q.id); q.spare > 0 && !newcomer && n.failedFrom(gone.id, q.spare) {
+		if newcomer := q.beside && !n.hadStarted(q.id); q.spare > 0 && !newcomer && n.failedFrom(gone, q.spare) {
 			return q.id
 		}
 	}
@@ -152,9 +156,9 @@ func (n *naive) heir(gone member) int {
 
 // failedFrom reports whether a process was failing when the moment of that
 // number came, and has been failing in each moment since.
-func (n *naive) failedFrom(id, number int) bool {
+func (n *naive) failedFrom(gone member, number int) bool {
 	failing := func(m moment, now Instant) bool {
-		i := slices.IndexFunc(m.members, func(p member) bool { return p.id == id })
+		i := slices.IndexFunc(m.members, func(p member) bool { return p.id == gone.id || slices.Contains(gone.formerly, p.id) })
 		if i < 0 {
 			return false
 		}

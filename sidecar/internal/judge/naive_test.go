@@ -13,6 +13,7 @@ type naive struct {
 	policy  Policy
 	members []member // as they are from the next moment on
 	log     []moment
+	began   int       // the first moment since the sidecar's start
 	past    []stretch // of readiness up to the last moment: what the log comes to
 }
 
@@ -32,7 +33,8 @@ type moment struct {
 
 // member is a process in its place.
 type member struct {
-	id       int // no two processes have the same
+	id       int   // no two processes have the same
+	formerly []int // what it was called before the sidecar restarted
 	name     string
 	gone     Presence
 	was      Presence // if it is awaited: how it left before the restart, Connected if it was there
@@ -73,7 +75,7 @@ func (n *naive) happen(m moment) {
 		m.members[i].started = allReached(m.members[i]) || n.hadStarted(m.members[i].id)
 	}
 	m.wasWell = n.hostIsWell(m, m.at)
-	if len(n.log) > 0 {
+	if len(n.log) > n.began {
 		m.wasWell = m.wasWell || n.present().wasWell
 		n.past = n.stretches(m.at)
 	}
@@ -83,7 +85,7 @@ func (n *naive) happen(m moment) {
 // hadStarted reports whether all of a process's landmarks were reached in any
 // of its reports: startup latches.
 func (n *naive) hadStarted(id int) bool {
-	for _, m := range n.log {
+	for _, m := range n.log[n.began:] {
 		for _, p := range m.members {
 			if p.id == id && p.started {
 				return true

@@ -52,6 +52,8 @@ type instance struct {
 	Away     time.Duration `json:"away_ns,omitempty"`
 	Newcomer bool          `json:"newcomer,omitempty"`
 	Leaving  bool          `json:"leaving,omitempty"`
+	Spare    uint64        `json:"spare,omitempty"`
+	Relief   uint64        `json:"relief,omitempty"`
 }
 
 // states are how an instance left, by registry.MemberState.
@@ -78,7 +80,7 @@ func encode(all []registry.Membership, complete bool, boot string, at time.Durat
 			s.Drain = &drain{By: m.Drain.By, UntilGone: m.Drain.UntilGone}
 		}
 		for _, i := range m.Members {
-			s.Instances = append(s.Instances, instance{i.Instance, states[i.State], i.Away, i.Newcomer, i.Leaving})
+			s.Instances = append(s.Instances, instance{i.Instance, states[i.State], i.Away, i.Newcomer, i.Leaving, i.Spare, i.Relief})
 		}
 		d.Services = append(d.Services, s)
 	}
@@ -121,7 +123,7 @@ func decode(b []byte, boot string, at time.Duration) (all []registry.Membership,
 			m.Drain = &registry.OrderedDrain{By: s.Drain.By, UntilGone: s.Drain.UntilGone}
 		}
 		for _, i := range s.Instances {
-			member := registry.Member{Instance: i.Name, State: i.state(), Newcomer: i.Newcomer, Leaving: i.Leaving}
+			member := registry.Member{Instance: i.Name, State: i.state(), Newcomer: i.Newcomer, Leaving: i.Leaving, Spare: i.Spare, Relief: i.Relief}
 			if member.State != registry.MemberPresent {
 				member.Away = i.Away + since
 			}
@@ -152,6 +154,8 @@ func (s *service) check(known map[string]bool) error {
 			return fmt.Errorf("%s: an instance that left %.32q", s.Name, i.Left)
 		case i.Away < 0 || i.Away > time.Duration(1<<62):
 			return fmt.Errorf("%s: an instance is away for %d ns", s.Name, i.Away)
+		case max(i.Spare, i.Relief) > 1<<62:
+			return fmt.Errorf("%s: an instance is the %dth to join, or relieved by the %dth", s.Name, i.Spare, i.Relief)
 		}
 	}
 	return nil

@@ -29,7 +29,7 @@ var some = []registry.Membership{{
 	Members: []registry.Member{
 		{Instance: "a"},
 		{Instance: "b", State: registry.MemberLost, Away: time.Minute},
-		{Instance: "c", Newcomer: true, Leaving: true},
+		{Instance: "c", Newcomer: true, Leaving: true, Spare: 1, Relief: 2},
 	},
 }, {Service: "feed", Drain: &registry.OrderedDrain{}}}
 
@@ -56,6 +56,8 @@ func TestEncodingRoundTrip(t *testing.T) {
 						State:    registry.MemberState(rapid.IntRange(0, 2).Draw(t, "state")),
 						Newcomer: rapid.Bool().Draw(t, "newcomer"),
 						Leaving:  rapid.Bool().Draw(t, "leaving"),
+						Spare:    rapid.Uint64Max(1<<62).Draw(t, "spare"),
+						Relief:   rapid.Uint64Max(1<<62).Draw(t, "relief"),
 					}
 					if member.State != registry.MemberPresent {
 						member.Away = duration.Draw(t, "away")
@@ -105,6 +107,7 @@ func TestDamagedFilesAreIgnored(t *testing.T) {
 		"no owner":            strings.Replace(string(whole), `"uid":1000,`, ``, 1),
 		"a wrong state":       strings.Replace(string(whole), `"lost"`, `"serving"`, 1),
 		"a negative duration": strings.Replace(string(whole), `"away_ns":`, `"away_ns":-`, 1),
+		"a spare too many":    strings.Replace(string(whole), `"spare":1`, `"spare":18446744073709551615`, 1),
 		"a long instance":     strings.Replace(string(whole), `"name":"a"`, `"name":"`+strings.Repeat("a", 129)+`"`, 1),
 	} {
 		if damaged == string(whole) {

@@ -31,6 +31,8 @@ type Member struct {
 	Away     time.Duration // since it was lost or said goodbye
 	Newcomer bool          // it joined beside others and had not started
 	Leaving  bool          // it drained
+	// Spare and Relief are the judge.Instance's: who stands in for whom.
+	Spare, Relief uint64
 }
 
 // MemberState is whether a process is there.
@@ -119,7 +121,10 @@ func (s *service) membership(now judge.Instant) Membership {
 		if p.gone != nil {
 			in = p.gone
 		}
-		member := Member{Instance: in.Name, Newcomer: in.Newcomer, Leaving: in.Draining}
+		member := Member{Instance: in.Name, Newcomer: in.Newcomer, Leaving: in.Draining, Spare: in.Spare}
+		if presence := p.instance.Presence; presence == judge.Connected || presence == judge.Awaited {
+			member.Relief = p.instance.Relief
+		}
 		switch {
 		case p.gone != nil && p.there:
 		case in.Presence == judge.Vacant:
@@ -152,12 +157,13 @@ func (s *service) restore(m Membership) {
 			Heard:    now.Add(-member.Away),
 			Newcomer: member.Newcomer,
 			Draining: member.Leaving,
+			Spare:    member.Spare,
 		}
 		if member.State == MemberStopped {
 			gone.Presence = judge.SaidGoodbye
 		}
 		in := *gone
-		in.Presence = judge.Awaited
+		in.Presence, in.Relief = judge.Awaited, member.Relief
 		s.places = append(s.places, &place{instance: &in, gone: gone, there: member.State == MemberPresent})
 	}
 	s.publish()
@@ -232,9 +238,9 @@ func (s *service) dropStopped(joining string) {
 }
 
 // sameMembers reports whether the two lists hold the same processes, in the same
-// places and states.
+// places and states, and the same stand in for the same.
 func sameMembers(before, after []*judge.Instance) bool {
 	return slices.EqualFunc(before, after, func(a, b *judge.Instance) bool {
-		return a == b || a.Name == b.Name && a.Presence == b.Presence && a.Newcomer == b.Newcomer && a.Draining == b.Draining
+		return a == b || a.Name == b.Name && a.Presence == b.Presence && a.Newcomer == b.Newcomer && a.Draining == b.Draining && a.Spare == b.Spare && a.Relief == b.Relief
 	})
 }

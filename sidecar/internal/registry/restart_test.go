@@ -99,6 +99,54 @@ func TestRandomRestarts(t *testing.T) {
 	}
 }
 
+// TestRestartKeepsWhoStandsIn has a process join beside one that hangs, and then
+// the sidecar restart twice. It replaces that one when it dies, be that before it
+// is back, or then; but not if that one was well in between.
+func TestRestartKeepsWhoStandsIn(t *testing.T) {
+	hung := Fact{Reached: true, Age: time.Hour, Open: true}
+	for name, want := range map[string]judge.Cause{"dead": judge.None, "back": judge.None, "healed": judge.Lost, "healed before": judge.Lost} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := NewClock()
+				defer run(c)()
+				r := New(c, 0)
+				old := open(t, r, "epg", "old")
+				old.report(hung)
+				open(t, r, "epg", "new").pass()
+				if name == "healed before" {
+					for pendingMembers(r) {
+					}
+					old.pass()
+					if !pendingMembers(r) {
+						t.Error("that nobody stands in any more is not to be written")
+					}
+				}
+				for range 2 {
+					saved, complete := r.Memberships()
+					r = New(c, time.Second)
+					r.Restore(saved, complete)
+					r.Begin()
+				}
+				fresh := open(t, r, "epg", "new")
+				fresh.pass()
+				if name != "dead" {
+					old = open(t, r, "epg", "old")
+					old.report(hung)
+					if name == "healed" {
+						old.pass()
+						old.report(hung)
+					}
+					old.session.Lost()
+				}
+				live(1500*time.Millisecond, fresh)
+				if a := look(r, "epg"); a.Cause != want {
+					t.Errorf("it is %v, %q, %s; want %q", a.Status, a.Cause, a.Reason(), want)
+				}
+			})
+		})
+	}
+}
+
 // TestNamesMakeRoom has a user whose quota is full start one more service: the
 // longest stopped one of its own goes, then the longest lost one, and no other
 // user's.

@@ -241,7 +241,8 @@ func (s *service) forget(now judge.Instant) {
 	})
 }
 
-// take gives place i to the session. Who takes a newcomer's is one.
+// take gives place i to the session. Who takes a newcomer's is one. A process that
+// comes back to a restarted sidecar has been failing for as long as it is.
 func (s *service) take(i int, from *Session, now judge.Instant) *place {
 	old := s.places[i]
 	s.end(old, s.replaced())
@@ -251,6 +252,9 @@ func (s *service) take(i int, from *Session, now judge.Instant) *place {
 		Newcomer: old.instance.Newcomer,
 		Spare:    old.instance.Spare,
 	}}
+	if old.instance.Presence == judge.Awaited {
+		s.places[i].instance.Relief = old.instance.Relief
+	}
 	return s.places[i]
 }
 
