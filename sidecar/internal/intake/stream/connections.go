@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"sync"
 	"syscall"
@@ -18,7 +19,8 @@ import (
 // connections are those that agents have open.
 type connections struct {
 	registry *registry.Registry // whose clock is told of each
-	ends     *ends              // of their processes; nil before Run
+	logger   *slog.Logger
+	ends     *ends // of their processes; nil before Run
 
 	mu    sync.Mutex
 	users map[uint32]*user // that have connections; guarded by mu
@@ -42,8 +44,8 @@ type connection struct {
 	arrived func() // called once a process has reported over it, or it is closed
 }
 
-func newConnections(r *registry.Registry) *connections {
-	return &connections{registry: r, users: make(map[uint32]*user)}
+func newConnections(r *registry.Registry, logger *slog.Logger) *connections {
+	return &connections{registry: r, logger: logger, users: make(map[uint32]*user)}
 }
 
 // add takes conn, which is a Unix socket's, as one of the open ones.
@@ -70,7 +72,7 @@ func (c *connections) add(conn net.Conn) (*connection, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if added.user = c.users[peer.UID]; added.user == nil {
-		added.user = newUser(peer.UID)
+		added.user = newUser(peer.UID, c.logger)
 		c.users[peer.UID] = added.user
 	}
 	added.user.connections++
@@ -126,8 +128,10 @@ func (conn *connection) Read(b []byte) (int, error) {
 	}
 	n, err := conn.Conn.Read(b)
 	now := time.Now()
-	if wait := max(conn.bytes.take(n, now), conn.user.bytes.take(n, now)); wait > 0 {
+	own, shared := conn.bytes.take(n, now), conn.user.bytes.take(n, now)
+	if wait := max(own, shared); wait > 0 {
 		conn.next = now.Add(wait)
+		conn.user.slowed(own > 0, now)
 	}
 	return n, err
 }

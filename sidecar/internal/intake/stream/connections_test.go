@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"path/filepath"
 	"runtime"
@@ -34,7 +35,7 @@ func pair(t testing.TB, all *connections) (taken *connection, agent net.Conn) {
 }
 
 func TestReadEmpty(t *testing.T) {
-	all := newConnections(registry.New(registry.NewClock(), 0))
+	all := newConnections(registry.New(registry.NewClock(), 0), slog.New(slog.DiscardHandler))
 	first, agent := pair(t, all)
 	second, other := pair(t, all)
 	empty := func(conn *connection, want bool, when string) {
@@ -74,7 +75,7 @@ func TestReadEmpty(t *testing.T) {
 // while there is none.
 func TestClockKnowsOfConnections(t *testing.T) {
 	clock := registry.NewClock()
-	all := newConnections(registry.New(clock, 0))
+	all := newConnections(registry.New(clock, 0), slog.New(slog.DiscardHandler))
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	rest := func() { clock.Run(over, readAll) } // if it may
@@ -99,7 +100,7 @@ func TestClockKnowsOfConnections(t *testing.T) {
 }
 
 func TestReadEmptyAmongOthers(t *testing.T) {
-	all := newConnections(registry.New(registry.NewClock(), 0))
+	all := newConnections(registry.New(registry.NewClock(), 0), slog.New(slog.DiscardHandler))
 	var working sync.WaitGroup
 	for range 4 {
 		working.Go(func() {

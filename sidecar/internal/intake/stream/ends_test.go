@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -157,7 +158,7 @@ func TestProcessOfAConnection(t *testing.T) {
 // What lies in the socket of a process that has ended is read before its end is
 // taken note of.
 func TestEndComesAfterWhatWasSaid(t *testing.T) {
-	conn, agent := pair(t, newConnections(registry.New(registry.NewClock(), 0)))
+	conn, agent := pair(t, newConnections(registry.New(registry.NewClock(), 0), slog.New(slog.DiscardHandler)))
 	if _, err := agent.Write([]byte("goodbye")); err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ type pace struct {
 	host    hostclock.Clock // of this process; the zero one if the agent has another
 	reports *bucket
 	work    *bucket // of the user
+	user    *user   // nil in tests without a connection
 
 	held  atomic.Bool   // more has come than may be taken, and may still be unread
 	since judge.Instant // since when it is held
@@ -26,7 +27,7 @@ type pace struct {
 func newPace(clock *registry.Clock, conn *connection, host hostclock.Clock, name string) *pace {
 	p := &pace{clock: clock, reports: newBucket(reportsPerSecond, reportsAtOnce)}
 	if conn != nil {
-		p.work = conn.user.work
+		p.work, p.user = conn.user.work, conn.user
 	}
 	if host.Is(name) {
 		p.host = host
@@ -38,7 +39,8 @@ func newPace(clock *registry.Clock, conn *connection, host hostclock.Clock, name
 // next may be read, or ctx is done.
 func (p *pace) take(ctx context.Context, reports, work int) {
 	now := time.Now()
-	wait := max(p.reports.take(reports, now), p.work.take(work, now))
+	own, shared := p.reports.take(reports, now), p.work.take(work, now)
+	wait := max(own, shared)
 	if wait == 0 {
 		if p.held.Load() && p.reports.calm(now) && p.work.calm(now) {
 			p.held.Store(false)
@@ -48,6 +50,7 @@ func (p *pace) take(ctx context.Context, reports, work int) {
 	if !p.held.Load() {
 		_, p.since = p.clock.Read()
 		p.held.Store(true)
+		p.user.slowed(own > 0, now)
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()

@@ -1,8 +1,11 @@
 package stream
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"math"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -74,7 +77,7 @@ func TestReportsAreHeldToARate(t *testing.T) {
 // Another user's have a share of their own, and root has no limit.
 func TestUsersShare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		flooder, other, root := newUser(1000), newUser(1001), newUser(0)
+		flooder, other, root := newUser(1000, slog.New(slog.DiscardHandler)), newUser(1001, slog.New(slog.DiscardHandler)), newUser(0, slog.New(slog.DiscardHandler))
 		now := time.Now()
 		var wait time.Duration
 		for range workAtOnce + 2*workPerSecond {
@@ -114,4 +117,38 @@ func TestReportsAreDated(t *testing.T) {
 	if at := newPace(clock, nil, own, "another").made(own.Now()); at != registry.Undated {
 		t.Errorf("a report by another clock is of %v", at)
 	}
+}
+
+// Who is paged for a stale service finds in the log why: once a minute, however
+// many programs are slowed.
+func TestSlowedProgramsAreLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		u := newUser(1000, slog.New(slog.NewTextHandler(&log, nil)))
+		var paces []*pace
+		for range 3 {
+			p := newPace(registry.NewClock(), nil, hostclock.Clock{}, "")
+			p.user, p.work = u, u.work
+			paces = append(paces, p)
+		}
+		for _, p := range paces {
+			p.take(t.Context(), 1, 1)
+		}
+		if log.Len() > 0 {
+			t.Errorf("within the limits it is logged: %s", &log)
+		}
+		for _, p := range paces {
+			p.take(t.Context(), reportsAtOnce+1, 1)
+		}
+		if lines := log.String(); strings.Count(lines, "\n") != 1 || !strings.Contains(lines, `uid=1000 limit_of="one program"`) {
+			t.Errorf("logged is %q", lines)
+		}
+		log.Reset()
+		time.Sleep(2 * time.Minute)
+		paces[0].take(t.Context(), 1, 1) // it is not held any more
+		paces[0].take(t.Context(), 1, workAtOnce+1)
+		if lines := log.String(); strings.Count(lines, "\n") != 1 || !strings.Contains(lines, `limit_of="all programs of the user"`) {
+			t.Errorf("logged is %q", lines)
+		}
+	})
 }

@@ -1,8 +1,10 @@
 package stream
 
 import (
+	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,7 +23,10 @@ const (
 	// calmAfter is the time without reports after which none of a flood is left.
 	calmAfter = time.Second
 	// workPerSecond and workAtOnce bound what one user can make landmarkd do
-	// with messages: 1 for each report, and more for what takes more.
+	// with messages: 1 for each report, and more for what takes more. That is
+	// 1,000 programs whose smallest Within is 1 s, or 100 that report as fast as
+	// an agent may. With twice as much, a user who floods has one answer in 400
+	// wait for over 50 ms.
 	workPerSecond = 4_000
 	workAtOnce    = 20_000
 	// bytesPerSecond and bytesAtOnce bound what is read from a connection,
@@ -90,15 +95,37 @@ type user struct {
 	work        *bucket
 	bytes       *bucket
 	turn        *turn // of sessions whose services are new
+
+	logger *slog.Logger
+	warned atomic.Pointer[time.Time] // when it was last logged that programs of the user are slowed
 }
 
-func newUser(uid uint32) *user {
+func newUser(uid uint32, logger *slog.Logger) *user {
+	u := &user{logger: logger.With("uid", uid)}
 	if uid == 0 || uid == uint32(os.Geteuid()) {
-		return &user{turn: newTurn(false)}
+		u.turn = newTurn(false)
+		return u
 	}
-	return &user{
-		turn:  newTurn(true),
-		work:  newBucket(workPerSecond, workAtOnce),
-		bytes: newBucket(userBytesPerSecond, userBytesAtOnce),
+	u.turn = newTurn(true)
+	u.work = newBucket(workPerSecond, workAtOnce)
+	u.bytes = newBucket(userBytesPerSecond, userBytesAtOnce)
+	return u
+}
+
+// slowed logs, once a minute, that more comes of the user's programs than may be
+// read: by one program's own limit, or by that of all of them. It does nothing
+// when u is nil.
+func (u *user) slowed(own bool, now time.Time) {
+	if u == nil {
+		return
 	}
+	last := u.warned.Load()
+	if last != nil && now.Sub(*last) < time.Minute || !u.warned.CompareAndSwap(last, &now) {
+		return
+	}
+	limit := "all programs of the user"
+	if own {
+		limit = "one program"
+	}
+	u.logger.Warn("reports arrive faster than they may be read; if that goes on, services become stale", "limit_of", limit)
 }

@@ -52,7 +52,7 @@ type Server struct {
 // New returns a server that feeds the registry.
 func New(r *registry.Registry, logger *slog.Logger) *Server {
 	return &Server{
-		registry: r, logger: logger, lines: socket.NewLogLimit(logger), connections: newConnections(r), limits: limits(),
+		registry: r, logger: logger, lines: socket.NewLogLimit(logger), connections: newConnections(r, logger), limits: limits(),
 		host: hostclock.Own(),
 	}
 }

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -14,7 +15,7 @@ import (
 func TestNewServicesOfOneUserTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const sessions, each = 100, time.Millisecond
-		many, other := newUser(65000), newUser(65001)
+		many, other := newUser(65000, slog.New(slog.DiscardHandler)), newUser(65001, slog.New(slog.DiscardHandler))
 		work := func() error { time.Sleep(each); return nil }
 		begun := time.Now()
 		var done atomic.Int32
@@ -49,7 +50,7 @@ func TestNewServicesOfOneUserTakeTurns(t *testing.T) {
 func TestTurnRests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for uid, rest := range map[uint32]time.Duration{0: 0, 65000: maxTurnRest} {
-			u := newUser(uid)
+			u := newUser(uid, slog.New(slog.DiscardHandler))
 			u.turn.take(t.Context(), func() error { time.Sleep(time.Second); return nil })
 			begun := time.Now()
 			u.turn.take(t.Context(), func() error { return nil })
@@ -63,7 +64,7 @@ func TestTurnRests(t *testing.T) {
 // A session that ends does not wait for its turn any more.
 func TestEndedSessionLeavesItsTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u := newUser(65000)
+		u := newUser(65000, slog.New(slog.DiscardHandler))
 		free := make(chan struct{})
 		go u.turn.take(t.Context(), func() error { <-free; return nil })
 		synctest.Wait()
