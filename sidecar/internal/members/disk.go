@@ -59,10 +59,41 @@ func read(path string) (all []registry.Membership, complete bool, err error) {
 	return decode(b, boot, now())
 }
 
-// write replaces the file by a new one, so that a reader finds the old or the
+// write replaces the file. If it cannot, the old file is said to be incomplete
+// from now on: who has joined since must not be overlooked.
+func write(path string, all []registry.Membership, complete bool) error {
+	err := replace(path, all, complete)
+	if err != nil {
+		if doubted := doubt(path); doubted != nil {
+			err = errors.Join(err, fmt.Errorf("nor can the old one be marked as incomplete: %w", doubted))
+		}
+	}
+	return err
+}
+
+// doubt marks the file, if there is one, as incomplete. It writes in place what
+// is as long as what was there, which a full disk allows.
+func doubt(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	head := make([]byte, len(completeHead))
+	if _, err := f.ReadAt(head, 0); err != nil || string(head) != completeHead {
+		return nil // it is incomplete already, or none of ours, which nobody takes for complete
+	}
+	_, err = f.WriteAt([]byte(incompleteHead), 0)
+	return err
+}
+
+// replace replaces the file by a new one, so that a reader finds the old or the
 // new one whole. The directory is in memory, or should be: nothing needs to
 // survive the machine.
-func write(path string, all []registry.Membership, complete bool) error {
+func replace(path string, all []registry.Membership, complete bool) error {
 	boot, err := thisBoot()
 	if err != nil {
 		return err

@@ -23,16 +23,24 @@ const maxInstance = 128
 
 // document is the file.
 type document struct {
-	Version int    `json:"version"`
-	Boot    string `json:"boot"`
+	// Incomplete is that processes may be missing: landmarkd did not know of them
+	// yet, for it had started without a file, or a newer file could not be written.
+	// It is the first, for doubt.
+	Incomplete bool   `json:"incomplete"`
+	Version    int    `json:"version"`
+	Boot       string `json:"boot"`
 	// At is when it was written, in nanoseconds of CLOCK_MONOTONIC: times of day
 	// may jump, and this one is the same for all processes of a boot.
-	At int64 `json:"at"`
-	// Incomplete is that processes may be missing of which landmarkd did not know
-	// yet: it had started without a file.
-	Incomplete bool      `json:"incomplete,omitempty"`
-	Services   []service `json:"services"`
+	At       int64     `json:"at"`
+	Services []service `json:"services"`
 }
+
+// How the file begins. Both are of one length, so that doubt can replace the one
+// by the other.
+const (
+	completeHead   = `{"incomplete":false,`
+	incompleteHead = `{"incomplete":true ,`
+)
 
 type service struct {
 	Name      string     `json:"name"`

@@ -174,6 +174,36 @@ func TestFileIsItsOwnersAlone(t *testing.T) {
 	}
 }
 
+// A file that is older than what is to be known is not complete: who joined since
+// must not be overlooked. What it says of drains stays.
+func TestFileThatCannotBeReplacedIsIncomplete(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "members.json")
+	if err := doubt(path); err != nil {
+		t.Errorf("no file: %v", err)
+	}
+	must(t, write(path, some, true))
+	must(t, os.MkdirAll(filepath.Join(path+".new", "full"), 0o700)) // so that no new file can be made
+	for range 2 {
+		if err := write(path, some[:1], true); err == nil {
+			t.Fatal("the file was replaced")
+		}
+		all, complete, err := read(path)
+		if err != nil || complete || len(all) != len(some) {
+			t.Errorf("it reads as %+v, complete %v, %v", all, complete, err)
+		}
+	}
+	must(t, os.RemoveAll(path+".new"))
+	must(t, write(path, some, true))
+	if _, complete, err := read(path); err != nil || !complete {
+		t.Errorf("once it can be replaced it is complete %v, %v", complete, err)
+	}
+	must(t, os.WriteFile(path, []byte(completeHead), 0o600))
+	must(t, os.Truncate(path, int64(len(completeHead)-1)))
+	if err := doubt(path); err != nil {
+		t.Errorf("a file that is cut short: %v", err)
+	}
+}
+
 func TestMissingFileIsNotLogged(t *testing.T) {
 	var log bytes.Buffer
 	if _, known := New(filepath.Join(t.TempDir(), "members.json"), slog.New(slog.NewTextHandler(&log, nil))).Read(); known || log.Len() > 0 {

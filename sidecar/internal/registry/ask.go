@@ -80,19 +80,19 @@ func (r *Registry) memory(name []byte) (a Answer, settled bool) {
 // not reported yet, or serving over all of what has, or by its host alone, or
 // not serving for want of processes that nobody knows of.
 func (r *Registry) held(a Answer) bool {
-	incomplete := a.Cause == judge.UnknownName || a.Cause == judge.Unreported ||
+	incomplete := a.Cause == judge.UnknownName ||
+		a.Cause == judge.Unreported && !a.service.hasServed() ||
 		a.Status == judge.Serving && (a.shot == nil || len(a.shot.facts.Instances) == 0) ||
 		a.Status == judge.NotServing && a.service != nil && a.service.lacks(a.Cause)
 	if !incomplete || r.grace.holding() {
 		return incomplete
 	}
-	return a.Cause == judge.Unreported && r.grace.extended() && a.service != nil && a.service.awaits()
+	return r.grace.extended() && a.service != nil && a.service.unsettled()
 }
 
 // lacks reports whether the service, which is not serving for the cause, would be
 // if processes came back of which nothing says whether they were there: others
-// may be enough, or work where one drains. One that has served is not held: who
-// watches it would go on taking it for serving.
+// may be enough, or work where one drains.
 func (s *service) lacks(c judge.Cause) bool {
 	shot := s.present.Load()
 	if !shot.facts.Incomplete || shot.facts.Drained || shot.past.Served {
@@ -100,6 +100,11 @@ func (s *service) lacks(c judge.Cause) bool {
 	}
 	return shot.policy.Quorum.AtLeast > 0 || c == judge.Draining
 }
+
+// hasServed reports whether the service has served since the sidecar started.
+// That it does so no more is not held: who watches it would go on taking it for
+// serving.
+func (s *service) hasServed() bool { return s != nil && s.present.Load().past.Served }
 
 // pullable reports whether newer facts could be pulled than the answer's. A
 // status that is not serving needs none: what ends it is reported at once. Nor

@@ -110,24 +110,76 @@ func TestIncompleteIsNotTold(t *testing.T) {
 	}
 }
 
-// TestIncompleteFallIsTold has a service whose one process is enough served, and
-// then that process lost, while others may be coming back: who was told that it
-// serves is told so at once.
-func TestIncompleteFallIsTold(t *testing.T) {
+// TestFallInTheGraceIsTold has a service whose one process is enough served, and
+// then that process lost, while others may be coming back, known or not: who was
+// told that it serves is told so at once.
+func TestFallInTheGraceIsTold(t *testing.T) {
+	for _, known := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			c := NewClock()
+			r := New(c, time.Second)
+			r.Configure(map[string]Policy{"epg": policy(func(p *Policy) { p.Quorum = judge.Any })}, nil)
+			if known {
+				r.Restore([]Membership{{Service: "epg", Owned: true, UID: 1000, Members: []Member{{Instance: "a"}, {Instance: "b"}}}}, true)
+			}
+			r.Begin()
+			defer run(c)()
+			if now, settled := r.Look([]byte("epg"), 0); settled {
+				t.Errorf("known %v: before anybody is back it is %v", known, now.Status)
+			}
+			a := open(t, r, "epg", "a")
+			a.pass()
+			if now := ask(t, r, "epg", 0); now.Status != judge.Serving {
+				t.Errorf("known %v: it is %v", known, now.Status)
+			}
+			a.session.Lost()
+			for _, name := range []string{"epg", "epg-liveness"} {
+				if now, settled := r.Look([]byte(name), 0); now.Status != judge.NotServing || !settled {
+					t.Errorf("known %v: %s is %v, settled %v", known, name, now.Status, settled)
+				}
+			}
+		})
+	}
+}
+
+// TestArrivalsExtendTheUnknown has one of two processes connect at once and hang,
+// which it can report only after the grace. Nothing says who was there: while it
+// is arriving the other is not taken for all there are, nor remembered as that.
+func TestArrivalsExtendTheUnknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := NewClock()
 		r := New(c, time.Second)
-		r.Configure(map[string]Policy{"epg": policy(func(p *Policy) { p.Quorum = judge.Any })}, nil)
 		r.Begin()
 		defer run(c)()
-		a := open(t, r, "epg", "a")
-		a.pass()
-		if now := ask(t, r, "epg", 0); now.Status != judge.Serving {
-			t.Errorf("it is %v", now.Status)
+		arrived := r.Arrive(1000)
+		first, other := open(t, r, "epg", "first"), &agent{t: t}
+		if err := other.open(r, Peer{Service: "other", Instance: "a", UID: 1001}, mainLoop); err != nil {
+			t.Fatal(err)
 		}
-		a.session.Lost()
-		if now, settled := r.Look([]byte("epg"), 0); now.Status != judge.NotServing || !settled {
-			t.Errorf("it is %v, settled %v", now.Status, settled)
+		for range 7 {
+			first.pass()
+			other.pass()
+			time.Sleep(250 * time.Millisecond)
+			if now, settled := r.Look([]byte("epg"), 0); now.Status == judge.Serving && settled {
+				t.Fatal("it is told to serve while a process that hangs is arriving")
+			}
+			if _, complete := r.Memberships(); complete {
+				t.Fatal("who is back is remembered as all there are")
+			}
+		}
+		if now := ask(t, r, "other", 0); now.Status != judge.Serving {
+			t.Errorf("another user's service is %v", now.Status)
+		}
+		hung := open(t, r, "epg", "hung")
+		hung.report(Fact{Reached: true, Age: time.Hour, Open: true})
+		arrived()
+		first.pass()
+		if now := ask(t, r, "epg", 0); now.Cause != judge.Stalled {
+			t.Errorf("once both are back it is %v, %q", now.Status, now.Cause)
+		}
+		time.Sleep(100 * time.Millisecond)
+		if _, complete := r.Memberships(); !complete {
+			t.Error("after the grace what is remembered is not complete")
 		}
 	})
 }

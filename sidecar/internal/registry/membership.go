@@ -206,9 +206,11 @@ func (s *service) settle() {
 	}
 }
 
-// awaits reports whether a process is awaited.
-func (s *service) awaits() bool {
-	return slices.ContainsFunc(s.present.Load().facts.Instances, func(in *judge.Instance) bool { return in.Presence == judge.Awaited })
+// unsettled reports whether processes are awaited, or may be missing that nobody
+// knows of.
+func (s *service) unsettled() bool {
+	facts := s.present.Load().facts
+	return facts.Incomplete || slices.ContainsFunc(facts.Instances, func(in *judge.Instance) bool { return in.Presence == judge.Awaited })
 }
 
 // giveUp waits for the place's process no longer. One that was leaving is not

@@ -76,17 +76,18 @@ func (r *Registry) Begin() {
 func (r *Registry) settle(last bool) (all bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.starting && !r.restored {
-		r.noteMembers() // they are all there are from now on
-	}
-	r.starting, all = false, true
+	all = true
 	for _, s := range *r.services.Load() {
 		switch {
-		case !last && s.awaits() && r.arrivals.any(s.owner.Load()):
+		case !last && s.unsettled() && r.arrivals.any(s.owner.Load()):
 			all = false
 		default:
 			s.settle()
 		}
+	}
+	if all && r.starting {
+		r.starting = false
+		r.noteMembers() // who is known by now is all there are
 	}
 	return all
 }
