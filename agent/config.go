@@ -17,7 +17,7 @@ import (
 
 // Config says what an agent reports, and to whom.
 type Config struct {
-	// Service is the name under which askers ask: a letter or digit, then at
+	// Service is the name under which checkers ask: a letter or digit, then at
 	// most 89 letters, digits, dots, underscores and hyphens. It may not be,
 	// or end in a hyphen and, "liveness", "readiness" or "startup". Required.
 	Service string
@@ -94,7 +94,7 @@ func checkService(name string) error {
 		return fmt.Errorf("%.100q is not a letter or digit and then at most 89 of A-Z a-z 0-9 . _ -", name)
 	case reservedName.MatchString(name):
 		return fmt.Errorf("%q is, or ends in - and, one of liveness, readiness and startup, "+
-			"which are kept for askers; choose another", name)
+			"which are kept for checkers; choose another", name)
 	}
 	return nil
 }

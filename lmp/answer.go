@@ -121,7 +121,7 @@ func appendDescription(dst []byte, a *Answer, room int) (_ []byte, whole bool) {
 }
 
 // ParseAnswer reads the answer that b begins with; what follows the frame is left
-// alone. Whether the answer belongs to a question is the asker's to judge, by
+// alone. Whether the answer belongs to a question is the checker's to judge, by
 // Kind, Nonce and [Key.Verify]. The error matches ErrMalformed.
 func ParseAnswer(b []byte) (Answer, error) {
 	frame, err := cutFrame(b)

@@ -1,7 +1,7 @@
 // Package lmp reads and writes the frames of the Landmark monitoring protocol,
 // LMP 1: one question about a service, one answer, over UDP or TCP port 19533.
 //
-// An asker builds its question with [AppendRequest] and reads the reply with
+// A checker builds its question with [AppendRequest] and reads the reply with
 // [ParseAnswer]; a server uses [ParseRequest] and [AppendAnswer]. Package
 // lmp/probe asks over the network. Nothing here does I/O but [ReadKeys].
 // Reading a request and writing an answer allocate nothing, and all functions

@@ -18,7 +18,7 @@ const minSecret = 16
 // signed with another key, or was changed on its way.
 var ErrUnauthenticated = errors.New("not authenticated")
 
-// Key is a numbered secret that askers and servers share.
+// Key is a numbered secret that checkers and servers share.
 type Key struct {
 	Number uint32
 	macs   sync.Pool // of *mac
@@ -67,7 +67,7 @@ func (k *Key) Verify(b []byte) error {
 	return err
 }
 
-// Keys are the keys that a server takes, or the one that an asker uses.
+// Keys are the keys that a server takes, or the one that a checker uses.
 type Keys []*Key
 
 // Verify returns the key that signed the frame that b begins with, to sign the

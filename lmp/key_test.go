@@ -78,7 +78,7 @@ func TestNewKeyCopiesTheSecret(t *testing.T) {
 }
 
 func TestReadKeys(t *testing.T) {
-	path := writeKeys(t, 0o600, "# askers\n\n7:"+strings.Repeat("0f", 32)+"\r\n  4294967295 : "+strings.Repeat("A0", 16)+"  \n")
+	path := writeKeys(t, 0o600, "# checkers\n\n7:"+strings.Repeat("0f", 32)+"\r\n  4294967295 : "+strings.Repeat("A0", 16)+"  \n")
 	keys, err := ReadKeys(path)
 	if err != nil {
 		t.Fatal(err)

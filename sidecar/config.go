@@ -5,9 +5,9 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/config"
+	"github.com/landmark-health/landmark/internal/socket"
 	"github.com/landmark-health/landmark/lmp"
-	"github.com/landmark-health/landmark/sidecar/internal/config"
-	"github.com/landmark-health/landmark/sidecar/internal/socket"
 	"github.com/landmark-health/landmark/sidecar/sockets"
 )
 

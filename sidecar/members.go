@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/landmark-health/landmark/sidecar/internal/members"
-	"github.com/landmark-health/landmark/sidecar/internal/registry"
-	"github.com/landmark-health/landmark/sidecar/internal/socket"
+	"github.com/landmark-health/landmark/internal/members"
+	"github.com/landmark-health/landmark/internal/registry"
+	"github.com/landmark-health/landmark/internal/socket"
 )
 
 // membersFile is the name of the file that says which processes were there and
@@ -58,19 +58,19 @@ func (s *Sidecar) syncMembers(ctx context.Context) error {
 	return s.members.Sync(ctx)
 }
 
-// forgetInterval is how often at most the askers of services that are gone are
+// forgetInterval is how often at most the checkers of services that are gone are
 // forgotten.
 const forgetInterval = time.Second
 
-// forgetAskers forgets the askers of services whose names were given back,
+// forgetCheckers forgets the checkers of services whose names were given back,
 // until ctx is done.
-func (s *Sidecar) forgetAskers(ctx context.Context) error {
+func (s *Sidecar) forgetCheckers(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-s.services.Dropped():
-			s.askers.Keep(s.services.Names())
+			s.checkers.Keep(s.services.Names())
 		}
 		select {
 		case <-ctx.Done():

@@ -37,7 +37,7 @@ const (
 
 // shares are how many connections landmarkd holds at most of each kind, so
 // that no kind of client can take the descriptors that another needs. At least
-// half of what there is goes to agents: an asker that is refused asks again,
+// half of what there is goes to agents: a checker that is refused asks again,
 // but a program that cannot report is lost to all of them.
 type shares struct {
 	agents  int
@@ -72,7 +72,7 @@ func divide(descriptors int) shares {
 }
 
 // withLine gives the line protocol, which few have on, a part of the monitoring
-// protocol's share: its askers would ask by that if they could.
+// protocol's share: its checkers would ask by that if they could.
 func (s shares) withLine() shares {
 	s.line = max(1, s.monitor/4)
 	s.monitor -= s.line

@@ -13,19 +13,19 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/landmark-health/landmark/sidecar/internal/askers"
-	"github.com/landmark-health/landmark/sidecar/internal/config"
-	"github.com/landmark-health/landmark/sidecar/internal/frontend/grpchealth"
-	"github.com/landmark-health/landmark/sidecar/internal/frontend/grpcserver"
-	"github.com/landmark-health/landmark/sidecar/internal/frontend/grpcstatus"
-	"github.com/landmark-health/landmark/sidecar/internal/frontend/line"
-	"github.com/landmark-health/landmark/sidecar/internal/frontend/monitor"
-	"github.com/landmark-health/landmark/sidecar/internal/intake/admin"
-	"github.com/landmark-health/landmark/sidecar/internal/intake/host"
-	"github.com/landmark-health/landmark/sidecar/internal/intake/stream"
-	"github.com/landmark-health/landmark/sidecar/internal/members"
-	"github.com/landmark-health/landmark/sidecar/internal/registry"
-	"github.com/landmark-health/landmark/sidecar/internal/socket"
+	"github.com/landmark-health/landmark/internal/checkers"
+	"github.com/landmark-health/landmark/internal/config"
+	"github.com/landmark-health/landmark/internal/frontend/grpchealth"
+	"github.com/landmark-health/landmark/internal/frontend/grpcserver"
+	"github.com/landmark-health/landmark/internal/frontend/grpcstatus"
+	"github.com/landmark-health/landmark/internal/frontend/line"
+	"github.com/landmark-health/landmark/internal/frontend/lmp"
+	"github.com/landmark-health/landmark/internal/intake/admin"
+	"github.com/landmark-health/landmark/internal/intake/agents"
+	"github.com/landmark-health/landmark/internal/intake/host"
+	"github.com/landmark-health/landmark/internal/members"
+	"github.com/landmark-health/landmark/internal/registry"
+	"github.com/landmark-health/landmark/internal/socket"
 )
 
 // Sidecar is a sidecar whose listeners are bound.
@@ -38,7 +38,7 @@ type Sidecar struct {
 	refusals  *socket.Refusals
 	services  *registry.Registry
 	host      *host.Server
-	askers    *askers.Memory
+	checkers  *checkers.Memory
 	members   *members.File // nil if none is kept
 	intake    []task
 	frontEnds []task
@@ -73,7 +73,7 @@ func New(c Config) (*Sidecar, error) {
 		refusals: socket.NewRefusals(c.Logger),
 		services: services,
 		host:     host.New(services, c.Logger),
-		askers:   askers.New(c.Logger, func() time.Duration { _, real := clock.Read(); return time.Duration(real) }),
+		checkers: checkers.New(c.Logger, func() time.Duration { _, real := clock.Read(); return time.Duration(real) }),
 	}
 	s.intake = append(s.intake, s.host.Run)
 	if err := s.Reload(); err != nil {
@@ -97,7 +97,7 @@ func (s *Sidecar) bindAgents(c Config, services *registry.Registry) error {
 	}
 	s.bound = append(s.bound, l)
 	s.listens = append(s.listens, "agents", c.AgentSocket)
-	server := stream.New(services, c.Logger)
+	server := agents.New(services, c.Logger)
 	quota := s.byUser(s.shares.agents, "agents")
 	quota.PerClient, quota.Keep = s.shares.user, keepAgents
 	agents := socket.Divide(l, quota)
@@ -126,15 +126,15 @@ func (s *Sidecar) bindMonitor(c Config, services *registry.Registry) error {
 	if c.Monitor == "" {
 		return nil
 	}
-	server, err := monitor.New(monitor.Config{
+	server, err := lmp.New(lmp.Config{
 		Address: c.Monitor,
 		Limit: func(l net.Listener, closed func()) net.Listener {
 			return socket.Divide(socket.Persist(l, "monitor", s.refusals), socket.QuotaByAddress(s.shares.monitor, func(netip.Prefix) { closed() }))
 		},
-		Keys:   c.MonitorKeys,
-		Source: services,
-		Askers: s.askers,
-		Logger: c.Logger,
+		Keys:     c.MonitorKeys,
+		Source:   services,
+		Checkers: s.checkers,
+		Logger:   c.Logger,
 	})
 	if err != nil {
 		return err
@@ -155,7 +155,7 @@ func (s *Sidecar) bindLine(c Config, services *registry.Registry) error {
 	}
 	s.bound = append(s.bound, l)
 	s.listens = append(s.listens, "line", l.Addr().String())
-	server, clients := line.New(services, s.askers), socket.Divide(l, s.byAddress(s.shares.line, "line clients"))
+	server, clients := line.New(services, s.checkers), socket.Divide(l, s.byAddress(s.shares.line, "line clients"))
 	s.frontEnds = append(s.frontEnds, func(ctx context.Context) error { return server.Run(ctx, clients) })
 	return nil
 }
@@ -171,8 +171,8 @@ func (s *Sidecar) bindGRPC(c Config, services *registry.Registry) error {
 	s.bound = append(s.bound, l)
 	s.listens = append(s.listens, "grpc", l.Addr().String())
 	server, clients := grpcserver.New(), s.divideGRPC(l)
-	grpchealth.Register(server, services, s.askers)
-	grpcstatus.Register(server, services, s.askers)
+	grpchealth.Register(server, services, s.checkers)
+	grpcstatus.Register(server, services, s.checkers)
 	s.frontEnds = append(s.frontEnds, func(ctx context.Context) error { return server.Run(ctx, clients) })
 	return nil
 }
@@ -232,7 +232,7 @@ func (s *Sidecar) Run(ctx context.Context) error {
 	}
 	// A front end that fails ends the rest, and so does the intake.
 	outer, outerCtx := errgroup.WithContext(s.afterDrain(ctx))
-	for _, work := range append(s.frontEnds, s.askers.Run, s.forgetAskers) {
+	for _, work := range append(s.frontEnds, s.checkers.Run, s.forgetCheckers) {
 		outer.Go(func() error { return work(outerCtx) })
 	}
 	outer.Go(func() error {
@@ -278,7 +278,7 @@ func (s *Sidecar) Reload() error {
 		return err
 	}
 	s.host.Configure(policies)
-	s.askers.Keep(s.services.Names())
+	s.checkers.Keep(s.services.Names())
 	return nil
 }
 

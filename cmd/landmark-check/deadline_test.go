@@ -136,7 +136,7 @@ func flood(t *testing.T) string {
 			if err != nil {
 				return
 			}
-			// Until the asker is gone and the kernel says so, or the test is over.
+			// Until the checker is gone and the kernel says so, or the test is over.
 			for err == nil {
 				_, err = conn.WriteTo([]byte("garbage"), from)
 			}

@@ -1,5 +1,5 @@
 // Command landmark-check asks a Landmark sidecar one question about one service,
-// tells the answer in one line, and exits with a code that the asker understands.
+// tells the answer in one line, and exits with a code that the checker understands.
 // It is made to be run a hundred times a second.
 //
 //	landmark-check [-addr HOST:PORT] [-service NAME] [-timeout 1s] [-udp | -tcp]

@@ -36,7 +36,7 @@ type landmarkd struct {
 	list     []*statusv1.Service
 	watched  chan *statusv1.Service // closed: the Watch ends with refusal
 	history  *statusv1.HistoryResponse
-	askers   *statusv1.AskersResponse
+	checkers *statusv1.CheckersResponse
 	already  bool
 	refusal  error    // of every call
 	operated []string // what was drained and resumed
@@ -79,8 +79,8 @@ func (l *landmarkd) History(context.Context, *statusv1.HistoryRequest) (*statusv
 	return l.history, l.refusal
 }
 
-func (l *landmarkd) Askers(context.Context, *statusv1.AskersRequest) (*statusv1.AskersResponse, error) {
-	return l.askers, l.refusal
+func (l *landmarkd) Checkers(context.Context, *statusv1.CheckersRequest) (*statusv1.CheckersResponse, error) {
+	return l.checkers, l.refusal
 }
 
 func (l *landmarkd) Drain(_ context.Context, q *adminv1.DrainRequest) (*adminv1.DrainResponse, error) {

@@ -23,23 +23,23 @@ var statusCommand = command{
 			if err != nil {
 				return err
 			}
-			services, askers, err := asking.status(ctx, name)
+			services, checkers, err := asking.status(ctx, name)
 			switch {
 			case err != nil:
 				return err
 			case asking.format == asJSON:
-				return statusJSON(o, services, askers)
+				return statusJSON(o, services, checkers)
 			case name == "":
-				return errors.Join(statusTable(o, services), otherAskersTable(o, askers))
+				return errors.Join(statusTable(o, services), otherCheckersTable(o, checkers))
 			}
-			return errors.Join(statusTable(o, services), landmarksTable(o, services), askersTable(o, services))
+			return errors.Join(statusTable(o, services), landmarksTable(o, services), checkersTable(o, services))
 		}
 	},
 }
 
 // status asks for the service of that name; for all if it is empty, and then
 // also for those who ask about no one of them.
-func (a *asking) status(ctx context.Context, name string) (services []*statusv1.Service, askers *statusv1.AskersResponse, err error) {
+func (a *asking) status(ctx context.Context, name string) (services []*statusv1.Service, checkers *statusv1.CheckersResponse, err error) {
 	conn, client, err := a.connect()
 	if err != nil {
 		return nil, nil, err
@@ -49,12 +49,12 @@ func (a *asking) status(ctx context.Context, name string) (services []*statusv1.
 	defer cancel()
 	services, err = listServices(ctx, client, name)
 	if err == nil && name == "" {
-		askers, err = client.Askers(ctx, &statusv1.AskersRequest{})
+		checkers, err = client.Checkers(ctx, &statusv1.CheckersRequest{})
 	}
 	if err != nil {
 		return nil, nil, conn.failure(ctx, err)
 	}
-	return services, askers, nil
+	return services, checkers, nil
 }
 
 // listServices asks for the service of that name, for all if it is empty.
@@ -76,11 +76,11 @@ func listServices(ctx context.Context, client statusv1.StatusServiceClient, name
 	}
 }
 
-// statusJSON tells all of it; askers may be nil.
-func statusJSON(o output, services []*statusv1.Service, askers *statusv1.AskersResponse) error {
+// statusJSON tells all of it; checkers may be nil.
+func statusJSON(o output, services []*statusv1.Service, checkers *statusv1.CheckersResponse) error {
 	document := struct {
 		Services []json.RawMessage `json:"services"`
-		Askers   json.RawMessage   `json:"askers,omitempty"`
+		Checkers json.RawMessage   `json:"checkers,omitempty"`
 	}{Services: []json.RawMessage{}}
 	for _, s := range services {
 		m, err := message(s)
@@ -89,12 +89,12 @@ func statusJSON(o output, services []*statusv1.Service, askers *statusv1.AskersR
 		}
 		document.Services = append(document.Services, m)
 	}
-	if askers != nil {
-		m, err := message(askers)
+	if checkers != nil {
+		m, err := message(checkers)
 		if err != nil {
 			return err
 		}
-		document.Askers = m
+		document.Checkers = m
 	}
 	return o.document(document)
 }
@@ -113,7 +113,7 @@ func statusTable(o output, services []*statusv1.Service) error {
 			statusCell(v), causeCell(v), weightCell(v), statusCell(s.GetLiveness().GetVerdict()),
 			{text: span(readiness.GetStood().AsDuration())},
 			{text: span(readiness.GetFactsAge().AsDuration())},
-			askedCell(s.GetAskers()),
+			askedCell(s.GetCheckers()),
 			{text: reasonOf(s)},
 		})
 	}

@@ -19,8 +19,8 @@ func services(t *testing.T) []*statusv1.Service {
 		`name: "backup"
 			readiness { verdict { status: STATUS_SERVING weight: 40 } facts_age { nanos: 90000000 } stood { seconds: 200000 } }
 			liveness { verdict { status: STATUS_SERVING weight: 100 } }
-			askers { address: "10.0.0.1" front_end: "lmp-udp" asked { nanos: 300000000 } per_second: 2 total: 5 }
-			askers { address: "unix" front_end: "grpc-check" asked { seconds: 10800 } total: 1 }`,
+			checkers { address: "10.0.0.1" front_end: "lmp-udp" asked { nanos: 300000000 } per_second: 2 total: 5 }
+			checkers { address: "unix" front_end: "grpc-check" asked { seconds: 10800 } total: 1 }`,
 		`name: "epg" drained: true
 			readiness { verdict { status: STATUS_NOT_SERVING cause: CAUSE_STALLED reason: "main loop last answered 3.2 s ago, allowed 1 s" }
 				facts_age { seconds: 3 nanos: 200000000 } stood { seconds: 2 nanos: 200000000 } }
@@ -36,11 +36,11 @@ func services(t *testing.T) []*statusv1.Service {
 			landmarks { state: STATE_OK
 				declared { name: "database" kind: KIND_CONDITION impact: IMPACT_READINESS ttl_us: 30000000 }
 				fact { reached: true met: true age_us: 500000 } }
-			askers { address: "10.0.0.2" front_end: "lmp-udp" asked { seconds: 10920 } per_second: 1e-6 usual_per_second: 1.98 total: 4711 silent: true }
-			askers { address: "10.0.0.3" front_end: "lmp-watch" asked { seconds: 12 } total: 1 silent: true }
-			askers { address: "10.0.0.1" front_end: "lmp-udp" asked { nanos: 300000000 } per_second: 2.02 usual_per_second: 2.02 total: 86400 }
-			askers { address: "2001:db8::1" front_end: "grpc-watch" asked {} total: 1 watching: 1 }
-			askers { address: "unix" front_end: "grpc-watch\033" asked {} per_second: 0.0167 total: 7 watching: 2 }`,
+			checkers { address: "10.0.0.2" front_end: "lmp-udp" asked { seconds: 10920 } per_second: 1e-6 usual_per_second: 1.98 total: 4711 silent: true }
+			checkers { address: "10.0.0.3" front_end: "lmp-watch" asked { seconds: 12 } total: 1 silent: true }
+			checkers { address: "10.0.0.1" front_end: "lmp-udp" asked { nanos: 300000000 } per_second: 2.02 usual_per_second: 2.02 total: 86400 }
+			checkers { address: "2001:db8::1" front_end: "grpc-watch" asked {} total: 1 watching: 1 }
+			checkers { address: "unix" front_end: "grpc-watch\033" asked {} per_second: 0.0167 total: 7 watching: 2 }`,
 		`name: "mean"
 			readiness { verdict { status: STATUS_NOT_SERVING cause: CAUSE_FAILED reason: "db does not hold: \033]0;owned\007\u202e" } }
 			liveness { verdict { status: STATUS_SERVING weight: 100 } }`,
@@ -85,7 +85,7 @@ queue      level      degraded  degrading      90, set 500 ms ago               
 cache      condition  unarmed   informational  not reached yet, made 4.5 s ago
 database   condition  ok        readiness      holds, said 500 ms ago           to be said again within 30 s
 
-ASKER        BY              RATE     TOTAL  LAST
+CHECKER        BY              RATE     TOTAL  LAST
 10.0.0.2     lmp-udp         0/s      4711   silent for 3 h 2 min, asked 2/s before
 10.0.0.3     lmp-watch       0/s      1      silent for 12 s
 10.0.0.1     lmp-udp         2/s      86400  300 ms ago
@@ -96,7 +96,7 @@ unix         grpc-watch\x1b  0.017/s  7      watching, 2 times
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	if got := runTo("status", "-addr", "unix:"+path, "vod"); got.code != 0 || !bytes.HasSuffix([]byte(got.out), []byte("\n\nIt has no landmarks.\n\nNobody has asked about it in the last day.\n")) {
-		t.Errorf("without landmarks or askers: %+v", got)
+		t.Errorf("without landmarks or checkers: %+v", got)
 	}
 }
 
@@ -107,7 +107,7 @@ func TestStatusOfNone(t *testing.T) {
 	if got := runTo("status", "-addr", "unix:"+path); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	want = told{0, "{\n  \"services\": [],\n  \"askers\": {\n    \"all\": [],\n    \"unknown\": []\n  }\n}\n", ""}
+	want = told{0, "{\n  \"services\": [],\n  \"checkers\": {\n    \"all\": [],\n    \"unknown\": []\n  }\n}\n", ""}
 	if got := runTo("status", "-addr", "unix:"+path, "-o", "json"); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
@@ -157,16 +157,16 @@ func TestStatusInColours(t *testing.T) {
 	}
 }
 
-// TestStatusOfAllTellsOtherAskers is who asks about all together, and who for
+// TestStatusOfAllTellsOtherCheckers is who asks about all together, and who for
 // what nobody knows.
-func TestStatusOfAllTellsOtherAskers(t *testing.T) {
+func TestStatusOfAllTellsOtherCheckers(t *testing.T) {
 	path := socketPath(t)
-	(&landmarkd{askers: read(t, new(statusv1.AskersResponse), `
+	(&landmarkd{checkers: read(t, new(statusv1.CheckersResponse), `
 		all { address: "10.0.0.2" front_end: "lmp-udp" asked { seconds: 10920 } usual_per_second: 120.4 total: 4711 silent: true }
-		unknown { name: "epgg\033" asker { address: "10.0.0.1" front_end: "lmp-tcp" asked { nanos: 300000000 } per_second: 0.1 total: 3 } }`)}).serve(t, path)
+		unknown { name: "epgg\033" checker { address: "10.0.0.1" front_end: "lmp-tcp" asked { nanos: 300000000 } per_second: 0.1 total: 3 } }`)}).serve(t, path)
 	want := told{0, `There is no service: no program has reported, and none is configured.
 
-ASKED FOR          ASKER     BY       RATE   TOTAL  LAST
+ASKED FOR          CHECKER     BY       RATE   TOTAL  LAST
 all services       10.0.0.2  lmp-udp  0/s    4711   silent for 3 h 2 min, asked 120/s before
 unknown: epgg\x1b  10.0.0.1  lmp-tcp  0.1/s  3      300 ms ago
 `, ""}
@@ -177,7 +177,7 @@ unknown: epgg\x1b  10.0.0.1  lmp-tcp  0.1/s  3      300 ms ago
 
 func TestSilenceIsRed(t *testing.T) {
 	var out bytes.Buffer
-	if err := askersTable(output{out: &out, colours: true}, services(t)[1:2]); err != nil {
+	if err := checkersTable(output{out: &out, colours: true}, services(t)[1:2]); err != nil {
 		t.Fatal(err)
 	}
 	for _, red := range []string{"\x1b[31msilent for 3 h 2 min, asked 2/s before\x1b[0m\n", "\x1b[31msilent for 12 s\x1b[0m\n", "86400  300 ms ago\n"} {

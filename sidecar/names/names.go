@@ -3,7 +3,7 @@
 // whole of it.
 package names
 
-import "github.com/landmark-health/landmark/sidecar/internal/registry"
+import "github.com/landmark-health/landmark/internal/registry"
 
 // Check returns an error that says what to do if no service may have the name:
 // [A-Za-z0-9][A-Za-z0-9._-]{0,89}, and neither readiness, liveness or startup

@@ -6,7 +6,7 @@ package sockets
 import (
 	"path/filepath"
 
-	"github.com/landmark-health/landmark/sidecar/internal/socket"
+	"github.com/landmark-health/landmark/internal/socket"
 )
 
 // Admin returns the path of the socket on which operators drain and resume

@@ -58,7 +58,7 @@ func TestNoListenerEndsByAFailureToAccept(t *testing.T) {
 		}
 		conn.Close()
 	}
-	h.await(lmpAsker("udp", 0), "epg", "UNKNOWN_SERVICE unknown service")
+	h.await(lmpChecker("udp", 0), "epg", "UNKNOWN_SERVICE unknown service")
 	if code := h.sidecar.terminate(); code != 0 {
 		t.Errorf("landmarkd exits with %d", code)
 	}

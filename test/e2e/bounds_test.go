@@ -182,7 +182,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		t.Helper()
 		attack(t, h)
 		for _, network := range []string{"udp", "tcp"} {
-			h.await(lmpAsker(network, 0), "epg", "SERVING none")
+			h.await(lmpChecker(network, 0), "epg", "SERVING none")
 		}
 	}
 	check := func(t *testing.T, h *house) {

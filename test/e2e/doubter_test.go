@@ -49,7 +49,7 @@ func (tr *truth) allows(put int, name, told string) bool {
 // unknown is what is told by LMP of a name that nobody knows.
 const unknown = "UNKNOWN_SERVICE unknown service"
 
-// says reports whether an asker was told what is wanted, in LMP's words or in
+// says reports whether a checker was told what is wanted, in LMP's words or in
 // gRPC's, which has no causes.
 func says(told, want string) bool {
 	return told == want || strings.HasPrefix(want, told+" ") || told == "SERVICE_UNKNOWN" && want == unknown
@@ -65,7 +65,7 @@ type doubter struct {
 }
 
 // run asks until stop is closed.
-func (d *doubter) run(h *house, ask asker, names []string, tr *truth, stop <-chan struct{}) {
+func (d *doubter) run(h *house, ask checker, names []string, tr *truth, stop <-chan struct{}) {
 	for {
 		for _, name := range names {
 			select {
@@ -99,7 +99,7 @@ func doubt(h *house, names []string, tr *truth) *doubters {
 	for i, protocol := range []string{"udp", "tcp", "grpc", "udp", "tcp", "grpc", "udp", "grpc"} {
 		ask := grpcClient(h.t, h)
 		if protocol != "grpc" {
-			ask = lmpAsker(protocol, 0)
+			ask = lmpChecker(protocol, 0)
 		}
 		d := &doubter{protocol: protocol}
 		c.each = append(c.each, d)

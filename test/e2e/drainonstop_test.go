@@ -15,7 +15,7 @@ func TestDrainOnStop(t *testing.T) {
 	h.epg("1s")
 	asked := h.sidecar.signal(syscall.SIGTERM)
 	h.await(checkUDP, "epg", "NOT_SERVING draining")
-	h.await(lmpAsker("tcp", 0), "epg", "NOT_SERVING draining")
+	h.await(lmpChecker("tcp", 0), "epg", "NOT_SERVING draining")
 	if told := checkUDP(h, "epg-liveness"); told != "SERVING none" {
 		t.Errorf("the liveness of a drained program is %q", told)
 	}

@@ -106,7 +106,7 @@ func (h *haproxy) awaitServer(status, weight, said string) {
 }
 
 // quiet checks that HAProxy has logged what became of its server and nothing
-// else, and landmarkd nothing of its askers.
+// else, and landmarkd nothing of its checkers.
 func (h *haproxy) quiet(sidecar *process) {
 	h.t.Helper()
 	for _, line := range h.written() {

@@ -66,7 +66,7 @@ func knock(t *testing.T, address string, rude bool) time.Time {
 }
 
 // A program without an agent, and without a change: that it hangs, with its
-// port open, is told to every asker, and that it serves again, and that it is
+// port open, is told to every checker, and that it serves again, and that it is
 // gone.
 func TestHangIsSeenWithoutAnAgent(t *testing.T) {
 	parallel(t)
@@ -75,14 +75,14 @@ func TestHangIsSeenWithoutAnAgent(t *testing.T) {
 	h.await(landmarkCheck, "epg", "NOT_SERVING failed")
 	server := plain(t, address)
 	h.await(landmarkCheck, "epg", "SERVING none")
-	askers := everyAsker(t, h)
+	checkers := everyChecker(t, h)
 
 	for _, rude := range []bool{false, true} { // as balancers' checks of the port are
 		if !greeted(t, address) {
 			t.Fatal("it does not serve")
 		}
 		server.signal(syscall.SIGSTOP)
-		turns(t, h, askers, "NOT_SERVING stalled", knock(t, address, rude), 900*time.Millisecond)
+		turns(t, h, checkers, "NOT_SERVING stalled", knock(t, address, rude), 900*time.Millisecond)
 		if told := checkUDP(h, "epg-liveness"); told != "NOT_SERVING stalled" {
 			t.Errorf("liveness of a hung server is %q", told)
 		}
@@ -90,10 +90,10 @@ func TestHangIsSeenWithoutAnAgent(t *testing.T) {
 		wantLine(t, status, `epg +NOT_SERVING +stalled +0% +NOT_SERVING +\d.* accept queue: a connection to TCP `+regexp.QuoteMeta(address)+` has not been accepted for \d.*, allowed 500 ms`)
 		wantLine(t, status, `accept queue +deadline +failing +critical +1 open, the oldest begun .* ago: a connection .* +allowed 500 ms`)
 		wantLine(t, status, `port +condition +ok +readiness +holds, said \d+ ms ago *`)
-		turns(t, h, askers, "SERVING none", server.signal(syscall.SIGCONT), 500*time.Millisecond)
+		turns(t, h, checkers, "SERVING none", server.signal(syscall.SIGCONT), 500*time.Millisecond)
 	}
 
-	turns(t, h, askers, "NOT_SERVING failed", server.kill(), 400*time.Millisecond)
+	turns(t, h, checkers, "NOT_SERVING failed", server.kill(), 400*time.Millisecond)
 	if told := checkUDP(h, "epg-liveness"); told != "SERVING none" {
 		t.Errorf("liveness of what does not listen is %q: a restart may be under way", told)
 	}
@@ -152,7 +152,7 @@ func TestHostNeverStandsInForAnAgent(t *testing.T) {
 	h.sidecar.kill()
 	h.start("-config", file)
 	h.await(checkUDP, "epg", "SERVING none")
-	turns(t, h, map[string]asker{"lmp over UDP": checkUDP}, "NOT_SERVING failed", server.kill(), 400*time.Millisecond)
+	turns(t, h, map[string]checker{"lmp over UDP": checkUDP}, "NOT_SERVING failed", server.kill(), 400*time.Millisecond)
 	if told := checkUDP(h, "epg-liveness"); told != "SERVING none" {
 		t.Errorf("its liveness is %q", told)
 	}

@@ -13,21 +13,21 @@ func TestMaxAgeFindsAWedgeFirst(t *testing.T) {
 	parallel(t)
 	h := newHouse(t)
 	server, _ := h.epg("3s")
-	fresh := lmpAsker("udp", time.Millisecond)
+	fresh := lmpChecker("udp", time.Millisecond)
 	if told := fresh(h, "epg"); told != "SERVING none" {
 		t.Fatalf("a healthy loop answers %q", told)
 	}
 
 	wedged := server.signal(syscall.SIGUSR1)
 	server.awaitLine("the main loop hangs")
-	time.Sleep(10 * time.Millisecond) // now its last answer is older than the askers want it
-	var askers sync.WaitGroup
+	time.Sleep(10 * time.Millisecond) // now its last answer is older than the checkers want it
+	var checkers sync.WaitGroup
 	for range 1000 {
-		askers.Go(func() {
+		checkers.Go(func() {
 			put := time.Now()
 			told := fresh(h, "epg")
 			if took := time.Since(put); told != "NOT_SERVING stalled" || took < 700*time.Millisecond {
-				t.Errorf("an asker with max_age 1 ms was told %q after %v", told, took)
+				t.Errorf("a checker with max_age 1 ms was told %q after %v", told, took)
 			}
 		})
 	}
@@ -37,7 +37,7 @@ func TestMaxAgeFindsAWedgeFirst(t *testing.T) {
 			t.Fatalf("%v after the wedge a plain CHECK is told %q", time.Since(wedged), told)
 		}
 	}
-	askers.Wait()
+	checkers.Wait()
 
 	server.signal(syscall.SIGUSR2)
 	h.await(fresh, "epg", "SERVING none")

@@ -94,7 +94,7 @@ func TestDeadDirectorIsNoticed(t *testing.T) {
 	if _, err := stream.Recv(); err != nil {
 		t.Fatal(err)
 	}
-	for _, ask := range []asker{landmarkCheck, lmpAsker("tcp", 0), healthProbeAsker(probe)} {
+	for _, ask := range []checker{landmarkCheck, lmpChecker("tcp", 0), healthProbeChecker(probe)} {
 		h.await(ask, "epg", "SERVING none")
 	}
 	// At four questions a second at most, those who have put 130 are steady, which takes 30 s.
@@ -121,7 +121,7 @@ func TestDeadDirectorIsNoticed(t *testing.T) {
 	wantLine(t, status, `unknown: epgg +127\.0\.0\.4 +lmp-udp`+steadily)
 
 	dies()
-	h.sidecar.awaitLine(`msg="an asker has fallen silent" service=epg asker=127.0.0.2 by=lmp-udp silent_for=`)
+	h.sidecar.awaitLine(`msg="a checker has fallen silent" service=epg checker=127.0.0.2 by=lmp-udp silent_for=`)
 	status, _ = h.landmark(0, "status")
 	wantLine(t, status, `epg +SERVING .* by 6, 1 silent`)
 	status, _ = h.landmark(0, "status", "epg")
@@ -129,7 +129,7 @@ func TestDeadDirectorIsNoticed(t *testing.T) {
 	wantLine(t, status, `127\.0\.0\.3 +lmp-udp`+steadily)
 	var document struct {
 		Services []struct {
-			Askers []struct {
+			Checkers []struct {
 				Address string
 				Silent  bool
 			}
@@ -139,10 +139,10 @@ func TestDeadDirectorIsNoticed(t *testing.T) {
 	if err := json.Unmarshal([]byte(inJSON), &document); err != nil {
 		t.Fatal(err)
 	}
-	if askers := document.Services[0].Askers; len(askers) != 6 || askers[0].Address != "127.0.0.2" || !askers[0].Silent || askers[1].Silent {
-		t.Errorf("in JSON the askers are %+v", askers)
+	if checkers := document.Services[0].Checkers; len(checkers) != 6 || checkers[0].Address != "127.0.0.2" || !checkers[0].Silent || checkers[1].Silent {
+		t.Errorf("in JSON the checkers are %+v", checkers)
 	}
 
 	h.asksSteadily("127.0.0.2", "epg")
-	h.sidecar.awaitLine(`msg="an asker is back" service=epg asker=127.0.0.2`)
+	h.sidecar.awaitLine(`msg="a checker is back" service=epg checker=127.0.0.2`)
 }

@@ -82,12 +82,12 @@ func newPoorHouse(t *testing.T) *house {
 // However many silent connections strangers open to a listener, all listeners
 // answer a new client, and a program that starts again is found to serve.
 func TestStrangersTakeNoDescriptors(t *testing.T) {
-	udp, tcp := lmpAsker("udp", 0), lmpAsker("tcp", 0)
+	udp, tcp := lmpChecker("udp", 0), lmpChecker("tcp", 0)
 	newGRPC := func(h *house, service string) string { return grpcClient(t, h)(h, service) } // by a connection of its own
-	all := map[string]asker{"UDP": udp, "TCP": tcp, "gRPC": newGRPC, "line": checkLine}
+	all := map[string]checker{"UDP": udp, "TCP": tcp, "gRPC": newGRPC, "line": checkLine}
 	for _, tt := range []struct {
 		crowded []string
-		left    map[string]asker // who is answered still
+		left    map[string]checker // who is answered still
 	}{
 		{[]string{"agents"}, all},
 		{[]string{"monitor"}, all},

@@ -103,7 +103,7 @@ func hasRuntimeStreams(t *testing.T, p *process) {
 // TestTruthWithoutLog: whatever the standard streams are, each event gets to the
 // track file, nothing dies of a log line, and all end with their exit codes.
 func TestTruthWithoutLog(t *testing.T) {
-	udp := lmpAsker("udp", 0)
+	udp := lmpChecker("udp", 0)
 	for _, s := range badStreams {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel() // most of it is waiting

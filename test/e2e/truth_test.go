@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// turns asks by every asker at once until each is told what is wanted, and
+// turns asks by every checker at once until each is told what is wanted, and
 // holds that none was told otherwise later than the bound after the event.
-func turns(t *testing.T, h *house, askers map[string]asker, want string, event time.Time, bound time.Duration) {
+func turns(t *testing.T, h *house, checkers map[string]checker, want string, event time.Time, bound time.Duration) {
 	t.Helper()
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	for name, ask := range askers {
+	for name, ask := range checkers {
 		wg.Go(func() {
 			took, err := h.turn(ask, "epg", want, event)
 			switch {
@@ -28,15 +28,15 @@ func turns(t *testing.T, h *house, askers map[string]asker, want string, event t
 	}
 }
 
-// A main loop that hangs is told to every asker, while the process, its port
+// A main loop that hangs is told to every checker, while the process, its port
 // and its agent live; and that it turns again, too.
 func TestWedgedLoopIsStalled(t *testing.T) {
 	parallel(t)
 	h := newHouse(t)
 	server, address := h.epg(usual)
-	askers := everyAsker(t, h)
+	checkers := everyChecker(t, h)
 
-	turns(t, h, askers, "NOT_SERVING stalled", server.signal(syscall.SIGUSR1), 600*time.Millisecond)
+	turns(t, h, checkers, "NOT_SERVING stalled", server.signal(syscall.SIGUSR1), 600*time.Millisecond)
 
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
@@ -47,22 +47,22 @@ func TestWedgedLoopIsStalled(t *testing.T) {
 	if told := checkUDP(h, "epg-liveness"); told != "NOT_SERVING stalled" {
 		t.Errorf("liveness of a wedged server is %q", told)
 	}
-	turns(t, h, askers, "SERVING none", server.signal(syscall.SIGUSR2), 600*time.Millisecond)
+	turns(t, h, checkers, "SERVING none", server.signal(syscall.SIGUSR2), 600*time.Millisecond)
 }
 
 // A killed process is lost at once; another in its place is served.
 func TestKilledProcessIsLost(t *testing.T) {
 	h := newHouse(t)
 	server, _ := h.epg(usual)
-	// The askers that are processes of their own take longer to start than
+	// The checkers that are processes of their own take longer to start than
 	// the bound.
-	askers := map[string]asker{
-		"lmp over UDP": lmpAsker("udp", 0),
-		"lmp over TCP": lmpAsker("tcp", 0),
+	checkers := map[string]checker{
+		"lmp over UDP": lmpChecker("udp", 0),
+		"lmp over TCP": lmpChecker("tcp", 0),
 		"line":         checkLine,
 		"grpc Check":   grpcClient(t, h),
 	}
-	turns(t, h, askers, "NOT_SERVING lost", server.signal(syscall.SIGKILL), 50*time.Millisecond)
+	turns(t, h, checkers, "NOT_SERVING lost", server.signal(syscall.SIGKILL), 50*time.Millisecond)
 	h.epg(usual)
 }
 
@@ -71,9 +71,9 @@ func TestFrozenProcessIsStale(t *testing.T) {
 	parallel(t)
 	h := newHouse(t)
 	server, _ := h.epg("5s") // so that silence is noticed before the loop is late
-	askers := everyAsker(t, h)
-	turns(t, h, askers, "NOT_SERVING stale", server.signal(syscall.SIGSTOP), 2*time.Second)
-	turns(t, h, askers, "SERVING none", server.signal(syscall.SIGCONT), time.Second)
+	checkers := everyChecker(t, h)
+	turns(t, h, checkers, "NOT_SERVING stale", server.signal(syscall.SIGSTOP), 2*time.Second)
+	turns(t, h, checkers, "SERVING none", server.signal(syscall.SIGCONT), time.Second)
 }
 
 // A server that is told to stop says goodbye, wedged or not.

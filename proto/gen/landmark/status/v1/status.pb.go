@@ -487,26 +487,26 @@ func (x *HistoryResponse) GetChanges() []*Change {
 }
 
 // Asks for who asks about no one service.
-type AskersRequest struct {
+type CheckersRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *AskersRequest) Reset() {
-	*x = AskersRequest{}
+func (x *CheckersRequest) Reset() {
+	*x = CheckersRequest{}
 	mi := &file_landmark_status_v1_status_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *AskersRequest) String() string {
+func (x *CheckersRequest) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*AskersRequest) ProtoMessage() {}
+func (*CheckersRequest) ProtoMessage() {}
 
-func (x *AskersRequest) ProtoReflect() protoreflect.Message {
+func (x *CheckersRequest) ProtoReflect() protoreflect.Message {
 	mi := &file_landmark_status_v1_status_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -518,16 +518,16 @@ func (x *AskersRequest) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use AskersRequest.ProtoReflect.Descriptor instead.
-func (*AskersRequest) Descriptor() ([]byte, []int) {
+// Deprecated: Use CheckersRequest.ProtoReflect.Descriptor instead.
+func (*CheckersRequest) Descriptor() ([]byte, []int) {
 	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{6}
 }
 
 // Who asked about no one service in the last day: 32 of each at most.
-type AskersResponse struct {
+type CheckersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// About all services together, the silent ones first.
-	All []*Asker `protobuf:"bytes,1,rep,name=all,proto3" json:"all,omitempty"`
+	All []*Checker `protobuf:"bytes,1,rep,name=all,proto3" json:"all,omitempty"`
 	// For names that nobody knows, sorted by name: a mistake in a director's
 	// configuration, or a program that does not report.
 	Unknown       []*UnknownName `protobuf:"bytes,2,rep,name=unknown,proto3" json:"unknown,omitempty"`
@@ -535,20 +535,20 @@ type AskersResponse struct {
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *AskersResponse) Reset() {
-	*x = AskersResponse{}
+func (x *CheckersResponse) Reset() {
+	*x = CheckersResponse{}
 	mi := &file_landmark_status_v1_status_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *AskersResponse) String() string {
+func (x *CheckersResponse) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*AskersResponse) ProtoMessage() {}
+func (*CheckersResponse) ProtoMessage() {}
 
-func (x *AskersResponse) ProtoReflect() protoreflect.Message {
+func (x *CheckersResponse) ProtoReflect() protoreflect.Message {
 	mi := &file_landmark_status_v1_status_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -560,19 +560,19 @@ func (x *AskersResponse) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use AskersResponse.ProtoReflect.Descriptor instead.
-func (*AskersResponse) Descriptor() ([]byte, []int) {
+// Deprecated: Use CheckersResponse.ProtoReflect.Descriptor instead.
+func (*CheckersResponse) Descriptor() ([]byte, []int) {
 	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{7}
 }
 
-func (x *AskersResponse) GetAll() []*Asker {
+func (x *CheckersResponse) GetAll() []*Checker {
 	if x != nil {
 		return x.All
 	}
 	return nil
 }
 
-func (x *AskersResponse) GetUnknown() []*UnknownName {
+func (x *CheckersResponse) GetUnknown() []*UnknownName {
 	if x != nil {
 		return x.Unknown
 	}
@@ -583,8 +583,8 @@ func (x *AskersResponse) GetUnknown() []*UnknownName {
 type UnknownName struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its first 100 bytes.
-	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Asker         *Asker `protobuf:"bytes,2,opt,name=asker,proto3" json:"asker,omitempty"`
+	Name          string   `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Checker       *Checker `protobuf:"bytes,2,opt,name=checker,proto3" json:"checker,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -626,9 +626,9 @@ func (x *UnknownName) GetName() string {
 	return ""
 }
 
-func (x *UnknownName) GetAsker() *Asker {
+func (x *UnknownName) GetChecker() *Checker {
 	if x != nil {
-		return x.Asker
+		return x.Checker
 	}
 	return nil
 }
@@ -648,7 +648,7 @@ type Service struct {
 	// In a List, who asked about it in the last day, by whichever of its names,
 	// the silent ones first: 32 at most. Those who only ask landmark.status.v1
 	// are not among them.
-	Askers        []*Asker `protobuf:"bytes,7,rep,name=askers,proto3" json:"askers,omitempty"`
+	Checkers      []*Checker `protobuf:"bytes,7,rep,name=checkers,proto3" json:"checkers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -725,21 +725,21 @@ func (x *Service) GetLandmarks() []*Landmark {
 	return nil
 }
 
-func (x *Service) GetAskers() []*Asker {
+func (x *Service) GetCheckers() []*Checker {
 	if x != nil {
-		return x.Askers
+		return x.Checkers
 	}
 	return nil
 }
 
 // Somebody who asks, as the sidecar remembers it since it started.
-type Asker struct {
+type Checker struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its IP address, or "unix" for whoever asks over a Unix socket.
 	Address string `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
 	// The front end that it asks: lmp-udp, lmp-tcp, lmp-watch, line,
 	// grpc-check, grpc-watch, or one that is new. The same address at another is
-	// another asker.
+	// another checker.
 	FrontEnd string `protobuf:"bytes,2,opt,name=front_end,json=frontEnd,proto3" json:"front_end,omitempty"`
 	// How long ago it asked last; 0 while it watches.
 	Asked *durationpb.Duration `protobuf:"bytes,3,opt,name=asked,proto3" json:"asked,omitempty"`
@@ -759,20 +759,20 @@ type Asker struct {
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Asker) Reset() {
-	*x = Asker{}
+func (x *Checker) Reset() {
+	*x = Checker{}
 	mi := &file_landmark_status_v1_status_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Asker) String() string {
+func (x *Checker) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Asker) ProtoMessage() {}
+func (*Checker) ProtoMessage() {}
 
-func (x *Asker) ProtoReflect() protoreflect.Message {
+func (x *Checker) ProtoReflect() protoreflect.Message {
 	mi := &file_landmark_status_v1_status_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -784,61 +784,61 @@ func (x *Asker) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Asker.ProtoReflect.Descriptor instead.
-func (*Asker) Descriptor() ([]byte, []int) {
+// Deprecated: Use Checker.ProtoReflect.Descriptor instead.
+func (*Checker) Descriptor() ([]byte, []int) {
 	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{10}
 }
 
-func (x *Asker) GetAddress() string {
+func (x *Checker) GetAddress() string {
 	if x != nil {
 		return x.Address
 	}
 	return ""
 }
 
-func (x *Asker) GetFrontEnd() string {
+func (x *Checker) GetFrontEnd() string {
 	if x != nil {
 		return x.FrontEnd
 	}
 	return ""
 }
 
-func (x *Asker) GetAsked() *durationpb.Duration {
+func (x *Checker) GetAsked() *durationpb.Duration {
 	if x != nil {
 		return x.Asked
 	}
 	return nil
 }
 
-func (x *Asker) GetPerSecond() float64 {
+func (x *Checker) GetPerSecond() float64 {
 	if x != nil {
 		return x.PerSecond
 	}
 	return 0
 }
 
-func (x *Asker) GetUsualPerSecond() float64 {
+func (x *Checker) GetUsualPerSecond() float64 {
 	if x != nil {
 		return x.UsualPerSecond
 	}
 	return 0
 }
 
-func (x *Asker) GetTotal() uint64 {
+func (x *Checker) GetTotal() uint64 {
 	if x != nil {
 		return x.Total
 	}
 	return 0
 }
 
-func (x *Asker) GetWatching() uint32 {
+func (x *Checker) GetWatching() uint32 {
 	if x != nil {
 		return x.Watching
 	}
 	return 0
 }
 
-func (x *Asker) GetSilent() bool {
+func (x *Checker) GetSilent() bool {
 	if x != nil {
 		return x.Silent
 	}
@@ -1159,23 +1159,23 @@ const file_landmark_status_v1_status_proto_rawDesc = "" +
 	"\x0eHistoryRequest\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\"G\n" +
 	"\x0fHistoryResponse\x124\n" +
-	"\achanges\x18\x01 \x03(\v2\x1a.landmark.status.v1.ChangeR\achanges\"\x0f\n" +
-	"\rAskersRequest\"x\n" +
-	"\x0eAskersResponse\x12+\n" +
-	"\x03all\x18\x01 \x03(\v2\x19.landmark.status.v1.AskerR\x03all\x129\n" +
-	"\aunknown\x18\x02 \x03(\v2\x1f.landmark.status.v1.UnknownNameR\aunknown\"R\n" +
+	"\achanges\x18\x01 \x03(\v2\x1a.landmark.status.v1.ChangeR\achanges\"\x11\n" +
+	"\x0fCheckersRequest\"|\n" +
+	"\x10CheckersResponse\x12-\n" +
+	"\x03all\x18\x01 \x03(\v2\x1b.landmark.status.v1.CheckerR\x03all\x129\n" +
+	"\aunknown\x18\x02 \x03(\v2\x1f.landmark.status.v1.UnknownNameR\aunknown\"X\n" +
 	"\vUnknownName\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x12/\n" +
-	"\x05asker\x18\x02 \x01(\v2\x19.landmark.status.v1.AskerR\x05asker\"\xd4\x02\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x125\n" +
+	"\achecker\x18\x02 \x01(\v2\x1b.landmark.status.v1.CheckerR\achecker\"\xda\x02\n" +
 	"\aService\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12:\n" +
 	"\treadiness\x18\x02 \x01(\v2\x1c.landmark.status.v1.StandingR\treadiness\x128\n" +
 	"\bliveness\x18\x03 \x01(\v2\x1c.landmark.status.v1.StandingR\bliveness\x126\n" +
 	"\astartup\x18\x04 \x01(\v2\x1c.landmark.status.v1.StandingR\astartup\x12\x18\n" +
 	"\adrained\x18\x05 \x01(\bR\adrained\x12:\n" +
-	"\tlandmarks\x18\x06 \x03(\v2\x1c.landmark.status.v1.LandmarkR\tlandmarks\x121\n" +
-	"\x06askers\x18\a \x03(\v2\x19.landmark.status.v1.AskerR\x06askers\"\x82\x02\n" +
-	"\x05Asker\x12\x18\n" +
+	"\tlandmarks\x18\x06 \x03(\v2\x1c.landmark.status.v1.LandmarkR\tlandmarks\x127\n" +
+	"\bcheckers\x18\a \x03(\v2\x1b.landmark.status.v1.CheckerR\bcheckers\"\x84\x02\n" +
+	"\aChecker\x12\x18\n" +
 	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x1b\n" +
 	"\tfront_end\x18\x02 \x01(\tR\bfrontEnd\x12/\n" +
 	"\x05asked\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x05asked\x12\x1d\n" +
@@ -1226,12 +1226,12 @@ const file_landmark_status_v1_status_proto_rawDesc = "" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bSTATE_OK\x10\x01\x12\x12\n" +
 	"\x0eSTATE_DEGRADED\x10\x02\x12\x11\n" +
-	"\rSTATE_FAILING\x10\x032\xd1\x02\n" +
+	"\rSTATE_FAILING\x10\x032\xd7\x02\n" +
 	"\rStatusService\x12K\n" +
 	"\x04List\x12\x1f.landmark.status.v1.ListRequest\x1a .landmark.status.v1.ListResponse0\x01\x12N\n" +
 	"\x05Watch\x12 .landmark.status.v1.WatchRequest\x1a!.landmark.status.v1.WatchResponse0\x01\x12R\n" +
-	"\aHistory\x12\".landmark.status.v1.HistoryRequest\x1a#.landmark.status.v1.HistoryResponse\x12O\n" +
-	"\x06Askers\x12!.landmark.status.v1.AskersRequest\x1a\".landmark.status.v1.AskersResponseBKZIgithub.com/landmark-health/landmark/proto/gen/landmark/status/v1;statusv1b\x06proto3"
+	"\aHistory\x12\".landmark.status.v1.HistoryRequest\x1a#.landmark.status.v1.HistoryResponse\x12U\n" +
+	"\bCheckers\x12#.landmark.status.v1.CheckersRequest\x1a$.landmark.status.v1.CheckersResponseBKZIgithub.com/landmark-health/landmark/proto/gen/landmark/status/v1;statusv1b\x06proto3"
 
 var (
 	file_landmark_status_v1_status_proto_rawDescOnce sync.Once
@@ -1257,11 +1257,11 @@ var file_landmark_status_v1_status_proto_goTypes = []any{
 	(*WatchResponse)(nil),         // 6: landmark.status.v1.WatchResponse
 	(*HistoryRequest)(nil),        // 7: landmark.status.v1.HistoryRequest
 	(*HistoryResponse)(nil),       // 8: landmark.status.v1.HistoryResponse
-	(*AskersRequest)(nil),         // 9: landmark.status.v1.AskersRequest
-	(*AskersResponse)(nil),        // 10: landmark.status.v1.AskersResponse
+	(*CheckersRequest)(nil),       // 9: landmark.status.v1.CheckersRequest
+	(*CheckersResponse)(nil),      // 10: landmark.status.v1.CheckersResponse
 	(*UnknownName)(nil),           // 11: landmark.status.v1.UnknownName
 	(*Service)(nil),               // 12: landmark.status.v1.Service
-	(*Asker)(nil),                 // 13: landmark.status.v1.Asker
+	(*Checker)(nil),               // 13: landmark.status.v1.Checker
 	(*Standing)(nil),              // 14: landmark.status.v1.Standing
 	(*Verdict)(nil),               // 15: landmark.status.v1.Verdict
 	(*Change)(nil),                // 16: landmark.status.v1.Change
@@ -1275,15 +1275,15 @@ var file_landmark_status_v1_status_proto_depIdxs = []int32{
 	12, // 0: landmark.status.v1.ListResponse.service:type_name -> landmark.status.v1.Service
 	12, // 1: landmark.status.v1.WatchResponse.service:type_name -> landmark.status.v1.Service
 	16, // 2: landmark.status.v1.HistoryResponse.changes:type_name -> landmark.status.v1.Change
-	13, // 3: landmark.status.v1.AskersResponse.all:type_name -> landmark.status.v1.Asker
-	11, // 4: landmark.status.v1.AskersResponse.unknown:type_name -> landmark.status.v1.UnknownName
-	13, // 5: landmark.status.v1.UnknownName.asker:type_name -> landmark.status.v1.Asker
+	13, // 3: landmark.status.v1.CheckersResponse.all:type_name -> landmark.status.v1.Checker
+	11, // 4: landmark.status.v1.CheckersResponse.unknown:type_name -> landmark.status.v1.UnknownName
+	13, // 5: landmark.status.v1.UnknownName.checker:type_name -> landmark.status.v1.Checker
 	14, // 6: landmark.status.v1.Service.readiness:type_name -> landmark.status.v1.Standing
 	14, // 7: landmark.status.v1.Service.liveness:type_name -> landmark.status.v1.Standing
 	14, // 8: landmark.status.v1.Service.startup:type_name -> landmark.status.v1.Standing
 	17, // 9: landmark.status.v1.Service.landmarks:type_name -> landmark.status.v1.Landmark
-	13, // 10: landmark.status.v1.Service.askers:type_name -> landmark.status.v1.Asker
-	18, // 11: landmark.status.v1.Asker.asked:type_name -> google.protobuf.Duration
+	13, // 10: landmark.status.v1.Service.checkers:type_name -> landmark.status.v1.Checker
+	18, // 11: landmark.status.v1.Checker.asked:type_name -> google.protobuf.Duration
 	15, // 12: landmark.status.v1.Standing.verdict:type_name -> landmark.status.v1.Verdict
 	18, // 13: landmark.status.v1.Standing.facts_age:type_name -> google.protobuf.Duration
 	18, // 14: landmark.status.v1.Standing.stood:type_name -> google.protobuf.Duration
@@ -1301,11 +1301,11 @@ var file_landmark_status_v1_status_proto_depIdxs = []int32{
 	3,  // 26: landmark.status.v1.StatusService.List:input_type -> landmark.status.v1.ListRequest
 	5,  // 27: landmark.status.v1.StatusService.Watch:input_type -> landmark.status.v1.WatchRequest
 	7,  // 28: landmark.status.v1.StatusService.History:input_type -> landmark.status.v1.HistoryRequest
-	9,  // 29: landmark.status.v1.StatusService.Askers:input_type -> landmark.status.v1.AskersRequest
+	9,  // 29: landmark.status.v1.StatusService.Checkers:input_type -> landmark.status.v1.CheckersRequest
 	4,  // 30: landmark.status.v1.StatusService.List:output_type -> landmark.status.v1.ListResponse
 	6,  // 31: landmark.status.v1.StatusService.Watch:output_type -> landmark.status.v1.WatchResponse
 	8,  // 32: landmark.status.v1.StatusService.History:output_type -> landmark.status.v1.HistoryResponse
-	10, // 33: landmark.status.v1.StatusService.Askers:output_type -> landmark.status.v1.AskersResponse
+	10, // 33: landmark.status.v1.StatusService.Checkers:output_type -> landmark.status.v1.CheckersResponse
 	30, // [30:34] is the sub-list for method output_type
 	26, // [26:30] is the sub-list for method input_type
 	26, // [26:26] is the sub-list for extension type_name

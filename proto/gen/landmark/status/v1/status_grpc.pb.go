@@ -22,10 +22,10 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	StatusService_List_FullMethodName    = "/landmark.status.v1.StatusService/List"
-	StatusService_Watch_FullMethodName   = "/landmark.status.v1.StatusService/Watch"
-	StatusService_History_FullMethodName = "/landmark.status.v1.StatusService/History"
-	StatusService_Askers_FullMethodName  = "/landmark.status.v1.StatusService/Askers"
+	StatusService_List_FullMethodName     = "/landmark.status.v1.StatusService/List"
+	StatusService_Watch_FullMethodName    = "/landmark.status.v1.StatusService/Watch"
+	StatusService_History_FullMethodName  = "/landmark.status.v1.StatusService/History"
+	StatusService_Checkers_FullMethodName = "/landmark.status.v1.StatusService/Checkers"
 )
 
 // StatusServiceClient is the client API for StatusService service.
@@ -46,9 +46,9 @@ type StatusServiceClient interface {
 	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error)
 	// History tells the last changes of one service.
 	History(ctx context.Context, in *HistoryRequest, opts ...grpc.CallOption) (*HistoryResponse, error)
-	// Askers tells who asks about no one service: about all together, or for
-	// names that nobody knows. A service's own askers are told with it.
-	Askers(ctx context.Context, in *AskersRequest, opts ...grpc.CallOption) (*AskersResponse, error)
+	// Checkers tells who asks about no one service: about all together, or for
+	// names that nobody knows. A service's own checkers are told with it.
+	Checkers(ctx context.Context, in *CheckersRequest, opts ...grpc.CallOption) (*CheckersResponse, error)
 }
 
 type statusServiceClient struct {
@@ -107,10 +107,10 @@ func (c *statusServiceClient) History(ctx context.Context, in *HistoryRequest, o
 	return out, nil
 }
 
-func (c *statusServiceClient) Askers(ctx context.Context, in *AskersRequest, opts ...grpc.CallOption) (*AskersResponse, error) {
+func (c *statusServiceClient) Checkers(ctx context.Context, in *CheckersRequest, opts ...grpc.CallOption) (*CheckersResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(AskersResponse)
-	err := c.cc.Invoke(ctx, StatusService_Askers_FullMethodName, in, out, cOpts...)
+	out := new(CheckersResponse)
+	err := c.cc.Invoke(ctx, StatusService_Checkers_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -135,9 +135,9 @@ type StatusServiceServer interface {
 	Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error
 	// History tells the last changes of one service.
 	History(context.Context, *HistoryRequest) (*HistoryResponse, error)
-	// Askers tells who asks about no one service: about all together, or for
-	// names that nobody knows. A service's own askers are told with it.
-	Askers(context.Context, *AskersRequest) (*AskersResponse, error)
+	// Checkers tells who asks about no one service: about all together, or for
+	// names that nobody knows. A service's own checkers are told with it.
+	Checkers(context.Context, *CheckersRequest) (*CheckersResponse, error)
 	mustEmbedUnimplementedStatusServiceServer()
 }
 
@@ -157,8 +157,8 @@ func (UnimplementedStatusServiceServer) Watch(*WatchRequest, grpc.ServerStreamin
 func (UnimplementedStatusServiceServer) History(context.Context, *HistoryRequest) (*HistoryResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method History not implemented")
 }
-func (UnimplementedStatusServiceServer) Askers(context.Context, *AskersRequest) (*AskersResponse, error) {
-	return nil, status.Error(codes.Unimplemented, "method Askers not implemented")
+func (UnimplementedStatusServiceServer) Checkers(context.Context, *CheckersRequest) (*CheckersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Checkers not implemented")
 }
 func (UnimplementedStatusServiceServer) mustEmbedUnimplementedStatusServiceServer() {}
 func (UnimplementedStatusServiceServer) testEmbeddedByValue()                       {}
@@ -221,20 +221,20 @@ func _StatusService_History_Handler(srv interface{}, ctx context.Context, dec fu
 	return interceptor(ctx, in, info, handler)
 }
 
-func _StatusService_Askers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(AskersRequest)
+func _StatusService_Checkers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CheckersRequest)
 	if err := dec(in); err != nil {
 		return nil, err
 	}
 	if interceptor == nil {
-		return srv.(StatusServiceServer).Askers(ctx, in)
+		return srv.(StatusServiceServer).Checkers(ctx, in)
 	}
 	info := &grpc.UnaryServerInfo{
 		Server:     srv,
-		FullMethod: StatusService_Askers_FullMethodName,
+		FullMethod: StatusService_Checkers_FullMethodName,
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(StatusServiceServer).Askers(ctx, req.(*AskersRequest))
+		return srv.(StatusServiceServer).Checkers(ctx, req.(*CheckersRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -251,8 +251,8 @@ var StatusService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _StatusService_History_Handler,
 		},
 		{
-			MethodName: "Askers",
-			Handler:    _StatusService_Askers_Handler,
+			MethodName: "Checkers",
+			Handler:    _StatusService_Checkers_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -1,0 +1,62 @@
+package checkers
+
+import (
+	"log/slog"
+	"net/netip"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// at is the checker of that address over UDP.
+func at(address string) Checker { return Checker{netip.MustParseAddr(address), LMPUDP} }
+
+// forged is one of many checkers.
+func forged(i int) Checker {
+	return Checker{netip.AddrFrom4([4]byte{172, byte(i >> 16), byte(i >> 8), byte(i)}), LMPUDP}
+}
+
+// quiet returns a memory that tells no log.
+func quiet() *Memory { return New(slog.New(slog.DiscardHandler), since()) }
+
+// since returns a clock that begins now.
+func since() func() time.Duration {
+	begun := time.Now()
+	return func() time.Duration { return time.Since(begun) }
+}
+
+// about is a question about a service, or all.
+func about(service string) Question { return Question{Service: service, Known: true} }
+
+func note(m *Memory, service string, a Checker) { m.Note(about(service), a, m.now()) }
+
+func noteUnknown(m *Memory, name []byte, a Checker) { m.Note(Question{Name: name}, a, m.now()) }
+
+// asks has the checker ask so many times, the first at once, then waits one gap
+// more.
+func asks(m *Memory, a Checker, times int, gap time.Duration) {
+	for range times {
+		note(m, "epg", a)
+		time.Sleep(gap)
+	}
+}
+
+// one returns what is told of the only checker.
+func one(t *testing.T, m *Memory) Told {
+	t.Helper()
+	told := m.Of("epg")
+	if len(told) != 1 {
+		t.Fatalf("%d checkers are told, want 1: %+v", len(told), told)
+	}
+	return told[0]
+}
+
+// watch begins a watch of a service that is known.
+func watch(m *Memory, service string, a Checker) *Watch {
+	w := m.Watch(a)
+	w.Note(about(service))
+	return w
+}

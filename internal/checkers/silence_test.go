@@ -1,0 +1,189 @@
+package checkers
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// text is what was logged and not yet taken.
+type text struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *text) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(line)
+}
+
+// take takes it, once all that is due is logged.
+func (l *text) take() string {
+	synctest.Wait()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer l.b.Reset()
+	return l.b.String()
+}
+
+// logging runs a test of a memory that runs, and whose log is at hand.
+func logging(t *testing.T, test func(t *testing.T, m *Memory, log func() string)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		var logged text
+		untimed := func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		}
+		m := New(slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{ReplaceAttr: untimed})), since())
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- m.Run(ctx) }()
+		test(t, m, logged.take)
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run returned %v", err)
+		}
+	})
+}
+
+func wantLog(t *testing.T, log func() string, want ...string) {
+	t.Helper()
+	if got := log(); got != strings.Join(want, "") {
+		t.Errorf("it logs\n%swant\n%s", got, strings.Join(want, ""))
+	}
+}
+
+func TestSilenceIsLoggedOnce(t *testing.T) {
+	logging(t, func(t *testing.T, m *Memory, log func() string) {
+		director := at("10.0.0.1")
+		asks(m, director, 70, 500*time.Millisecond)
+		time.Sleep(9 * time.Second)
+		wantLog(t, log)
+		time.Sleep(2 * time.Second)
+		wantLog(t, log, "level=WARN msg=\"a checker has fallen silent\" service=epg checker=10.0.0.1 by=lmp-udp silent_for=10s asked_per_second=2\n")
+		time.Sleep(3*time.Hour - 11500*time.Millisecond)
+		wantLog(t, log)
+		note(m, "epg", director)
+		wantLog(t, log, "level=INFO msg=\"a checker is back\" service=epg checker=10.0.0.1 by=lmp-udp silent_for=3h0m0s\n")
+		// It falls silent again: nobody has to wait until it is steady.
+		asks(m, director, 120, 500*time.Millisecond)
+		time.Sleep(11 * time.Second)
+		wantLog(t, log, "level=WARN msg=\"a checker has fallen silent\" service=epg checker=10.0.0.1 by=lmp-udp silent_for=10s asked_per_second=2\n")
+	})
+}
+
+func TestSilenceOfAWatcher(t *testing.T) {
+	logging(t, func(t *testing.T, m *Memory, log func() string) {
+		held := watch(m, "", Checker{at("10.0.0.1").From, LMPWatch})
+		time.Sleep(time.Hour)
+		held.End()
+		wantLog(t, log)
+		time.Sleep(12 * time.Second)
+		wantLog(t, log, "level=WARN msg=\"a checker has fallen silent\" service=\"\" checker=10.0.0.1 by=lmp-watch silent_for=11s\n")
+	})
+}
+
+// TestChangeOfPace holds that who asks once a minute instead of each second
+// from now on is called silent once, not each minute.
+func TestChangeOfPace(t *testing.T) {
+	logging(t, func(t *testing.T, m *Memory, log func() string) {
+		asks(m, at("10.0.0.1"), 60, time.Second)
+		asks(m, at("10.0.0.1"), 60, time.Minute)
+		if text := log(); strings.Count(text, "silent\"") != 1 || strings.Count(text, "back") != 1 {
+			t.Errorf("it logs\n%s", text)
+		}
+	})
+}
+
+// TestACloserLook holds that a checker which asks more often for a while, as
+// Nagios does where something is wrong, is not called silent when it goes back
+// to its own pace.
+func TestACloserLook(t *testing.T) {
+	logging(t, func(t *testing.T, m *Memory, log func() string) {
+		const usual, late = 5 * time.Minute, 300 * time.Millisecond
+		asks(m, at("10.0.0.1"), 12, usual+late)
+		for range 3 {
+			asks(m, at("10.0.0.1"), 4, time.Minute)
+			asks(m, at("10.0.0.1"), 2, usual+late)
+		}
+		wantLog(t, log)
+	})
+}
+
+// TestPassersByAreNotMissed holds that what a person asks by hand is not.
+func TestPassersByAreNotMissed(t *testing.T) {
+	logging(t, func(t *testing.T, m *Memory, log func() string) {
+		asks(m, at("10.0.0.1"), 9, 10*time.Second)
+		asks(m, at("10.0.0.2"), 100, 10*time.Millisecond)
+		noteUnknown(m, []byte("epgg"), at("10.0.0.3"))
+		time.Sleep(48 * time.Hour)
+		wantLog(t, log)
+	})
+}
+
+// TestOwnPause holds that a landmarkd that was stopped calls nobody silent
+// before all had the time to ask again, and who does not then.
+func TestOwnPause(t *testing.T) {
+	logging(t, func(t *testing.T, m *Memory, log func() string) {
+		real := m.now
+		var stopped atomic.Int64
+		m.now = func() time.Duration { return real() + time.Duration(stopped.Load()) }
+		for range 70 {
+			note(m, "epg", at("10.0.0.1"))
+			note(m, "epg", at("10.0.0.2"))
+			time.Sleep(500 * time.Millisecond)
+		}
+		stopped.Store(int64(time.Hour)) // all that it has heard is an hour old
+		time.Sleep(8 * time.Second)     // the look that was due comes an hour late
+		wantLog(t, log)
+		for _, told := range m.Of("epg") {
+			if told.Silent {
+				t.Errorf("%+v", told)
+			}
+		}
+		asks(m, at("10.0.0.2"), 30, 500*time.Millisecond)
+		if text := log(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "checker=10.0.0.1 by=lmp-udp silent_for=1h0m1") {
+			t.Errorf("it logs\n%s", text)
+		}
+	})
+}
+
+// TestManySilences holds that the log is not flooded when a network fails.
+func TestManySilences(t *testing.T) {
+	logging(t, func(t *testing.T, m *Memory, log func() string) {
+		for range 70 {
+			for i := range 100 {
+				note(m, fmt.Sprintf("epg%02d", i), at("10.0.0.1"))
+			}
+			time.Sleep(500 * time.Millisecond)
+		}
+		time.Sleep(time.Minute)
+		text := log()
+		if n := strings.Count(text, "\n"); n != maxLines+1 || !strings.Contains(text, "service=epg00") || !strings.Contains(text, "tells which\" checkers=80\n") {
+			t.Errorf("it logs\n%s", text)
+		}
+	})
+}
+
+// TestRestsWhileNobodyAsks holds that no timer is set while there is nobody to
+// fall silent: the bubble's time goes on at once.
+func TestRestsWhileNobodyAsks(t *testing.T) {
+	logging(t, func(t *testing.T, m *Memory, log func() string) {
+		asks(m, at("10.0.0.1"), 70, 500*time.Millisecond)
+		time.Sleep(time.Minute)
+		if _, next := m.look(m.now()); next != never {
+			t.Errorf("though its only checker is silent, it is to look again in %v", next-m.now())
+		}
+	})
+}

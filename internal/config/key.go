@@ -1,0 +1,110 @@
+package config
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"github.com/landmark-health/landmark/internal/judge"
+	"github.com/landmark-health/landmark/internal/registry"
+)
+
+// key is one key of a mapping that fills a T.
+type key[T any] struct {
+	name  string
+	takes string // what may stand behind it
+	read  func(r *reader, at path, n ast.Node, to *T)
+}
+
+// The ranges of durations.
+var (
+	damping  = durations(0, time.Hour)
+	anyAge   = durations(time.Millisecond, 24*time.Hour)
+	optional = durations(0, 24*time.Hour)
+)
+
+// fileKeys are the keys of the whole file.
+var fileKeys = []key[map[string]registry.Policy]{
+	{"services", "a mapping of names to services", readServices},
+}
+
+// serviceKeys are the keys of a service.
+var serviceKeys = []key[registry.Policy]{
+	scalarKey("stale_after", durations(500*time.Millisecond, time.Hour),
+		func(p *registry.Policy, d time.Duration) { p.StaleAfter = d }),
+	scalarKey("forget_after", durations(time.Second, 720*time.Hour),
+		func(p *registry.Policy, d time.Duration) { p.ForgetAfter = d }),
+	scalarKey("instances", quorums(),
+		func(p *registry.Policy, q judge.Quorum) { p.Quorum = q }),
+	scalarKey("fall_after", damping,
+		func(p *registry.Policy, d time.Duration) { p.FallAfter = d }),
+	scalarKey("recover_after", damping,
+		func(p *registry.Policy, d time.Duration) { p.RecoverAfter = d }),
+	scalarKey("slow_start", damping,
+		func(p *registry.Policy, d time.Duration) { p.SlowStart = d }),
+	scalarKey("max_age", anyAge,
+		func(p *registry.Policy, d time.Duration) { p.MaxAge = d }),
+	// A checker has a deadline of its own, most often of a second, so the
+	// contract has it answered within 800 ms.
+	scalarKey("ask_timeout", durations(10*time.Millisecond, 800*time.Millisecond),
+		func(p *registry.Policy, d time.Duration) { p.AskTimeout = d }),
+	{"landmarks", "a mapping of names to landmarks", readLandmarks},
+	{"host", "a mapping of names to landmarks of the host", readHost},
+}
+
+// landmarkKeys are the keys of a landmark. The ranges are those of what a
+// program may declare (proto/landmark/report/v1).
+var landmarkKeys = []key[registry.Override]{
+	scalarKey("impact", impacts(),
+		func(o *registry.Override, i judge.Impact) { o.Impact = &i }),
+	scalarKey("within", anyAge,
+		func(o *registry.Override, d time.Duration) { o.Within = &d }),
+	scalarKey("start_within", optional,
+		func(o *registry.Override, d time.Duration) { o.StartWithin = &d }),
+	scalarKey("ttl", optional,
+		func(o *registry.Override, d time.Duration) { o.TTL = &d }),
+	scalarKey("degrade_at", numbers(),
+		func(o *registry.Override, f float64) { o.DegradeAt = &f }),
+	scalarKey("fail_at", numbers(),
+		func(o *registry.Override, f float64) { o.FailAt = &f }),
+}
+
+// scalarKey is the key whose value is a scalar that set puts in its place.
+func scalarKey[T, V any](name string, s scalar[V], set func(*T, V)) key[T] {
+	return key[T]{name, s.takes, func(r *reader, at path, n ast.Node, to *T) {
+		text, ok := r.text(n)
+		if !ok {
+			r.fail(n, at, "is %s: write %s", describe(r.plain(n)), s.takes)
+			return
+		}
+		v, err := s.parse(text)
+		if err != nil {
+			r.fail(n, at, "%v", err)
+			return
+		}
+		set(to, v)
+	}}
+}
+
+// fill reads a mapping that may have those keys into to.
+func fill[T any](r *reader, at path, n ast.Node, keys []key[T], to *T) {
+	for _, e := range r.mapping(at, n) {
+		i := slices.IndexFunc(keys, func(k key[T]) bool { return k.name == e.name })
+		if i < 0 {
+			r.fail(e.key, at.to(e.name), "is not a key that can stand here; these can: %s", list(keys))
+			continue
+		}
+		keys[i].read(r, at.to(e.name), e.value, to)
+	}
+}
+
+// list names the keys in their order.
+func list[T any](keys []key[T]) string {
+	names := make([]string, len(keys))
+	for i, k := range keys {
+		names[i] = k.name
+	}
+	return strings.Join(names, ", ")
+}

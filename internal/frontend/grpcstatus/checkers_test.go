@@ -1,0 +1,82 @@
+package grpcstatus
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/encoding/prototext"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	"github.com/landmark-health/landmark/internal/checkers"
+	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
+)
+
+// at is the checker of that address.
+func at(address string) checkers.Checker {
+	return checkers.Checker{From: netip.MustParseAddr(address), By: checkers.LMPUDP}
+}
+
+// about is a question about a service, or all.
+func about(service string) checkers.Question { return checkers.Question{Service: service, Known: true} }
+
+func TestListTellsCheckers(t *testing.T) {
+	inBubble(t, 0, func(t *testing.T, f *fixture) {
+		p := newProgram(t, f.registry, "epg")
+		p.work()
+		newProgram(t, f.registry, "vod").work()
+		begun := time.Now()
+		for range 64 {
+			f.checkers.Note(about("epg"), at("10.0.0.2"), time.Since(begun))
+			time.Sleep(500 * time.Millisecond)
+		}
+		time.Sleep(time.Hour)
+		w := f.checkers.Watch(checkers.Checker{By: checkers.GRPCWatch})
+		w.Note(about("epg"))
+		defer w.End()
+		f.checkers.Note(about("epg"), at("10.0.0.1"), time.Since(begun))
+		time.Sleep(300 * time.Millisecond)
+		want := parse(t, `
+			checkers { address: "10.0.0.2" front_end: "lmp-udp" asked { seconds: 3600 nanos: 800000000 } per_second: 1e-5 usual_per_second: 2 total: 64 silent: true }
+			checkers { address: "unix" front_end: "grpc-watch" asked {} total: 1 watching: 1 }
+			checkers { address: "10.0.0.1" front_end: "lmp-udp" asked { nanos: 300000000 } total: 1 }`).Checkers
+		approximately := cmp.Comparer(func(x, y float64) bool { return x-y < 1e-3 && y-x < 1e-3 })
+		for _, name := range []string{"epg", ""} {
+			services, err := f.list(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, services[0].Checkers, protocmp.Transform(), approximately); diff != "" {
+				t.Errorf("in a list of %q, -want +got:\n%s", name, diff)
+			}
+			if len(services) == 2 && len(services[1].Checkers) != 0 {
+				t.Errorf("of vod: %v", services[1].Checkers)
+			}
+		}
+	})
+}
+
+func TestCheckersOfNoOneService(t *testing.T) {
+	inBubble(t, 0, func(t *testing.T, f *fixture) {
+		f.checkers.Note(about(""), at("10.0.0.1"), 0)
+		for _, name := range []string{"epg-liveness", "epgg", "vod\xff"} {
+			f.checkers.Note(checkers.Question{Name: []byte(name)}, at("10.0.0.2"), 0)
+		}
+		newProgram(t, f.registry, "epg").work() // it is known by now
+		got, err := f.client.Checkers(t.Context(), &statusv1.CheckersRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := new(statusv1.CheckersResponse)
+		if err := prototext.Unmarshal([]byte(`
+			all { address: "10.0.0.1" front_end: "lmp-udp" asked {} total: 1 }
+			unknown { name: "epgg" checker { address: "10.0.0.2" front_end: "lmp-udp" asked {} total: 1 } }
+			unknown { name: "vod\357\277\275" checker { address: "10.0.0.2" front_end: "lmp-udp" asked {} total: 1 } }`), want); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+	})
+}

@@ -1,0 +1,88 @@
+package line
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	"github.com/landmark-health/landmark/internal/checkers"
+	"github.com/landmark-health/landmark/internal/registry"
+	"github.com/landmark-health/landmark/internal/socket"
+	"github.com/landmark-health/landmark/internal/streams"
+)
+
+// Source is what the front end reads.
+type Source interface {
+	// Look answers from memory, and says whether that settles the question.
+	Look(name []byte, maxAge time.Duration) (a registry.Answer, settled bool)
+	// Ask answers once it is settled, or returns ctx's error or
+	// registry.ErrCrowded.
+	Ask(ctx context.Context, name []byte, maxAge time.Duration) (registry.Answer, error)
+}
+
+// Checkers remember who asks.
+type Checkers interface {
+	Note(q checkers.Question, a checkers.Checker, at time.Duration)
+}
+
+// Server answers lines.
+type Server struct {
+	source   Source
+	checkers Checkers
+}
+
+// New returns a server that tells what the source does, and has the checkers
+// remembered.
+func New(source Source, checkers Checkers) *Server { return &Server{source, checkers} }
+
+// Run answers on each connection that comes to l, until ctx is done, then
+// closes l and returns nil. A question still being waited for then gets no
+// answer.
+func (s *Server) Run(ctx context.Context, l net.Listener) error {
+	defer context.AfterFunc(ctx, func() { l.Close() })()
+	streams.Serve(ctx, l, s.serve)
+	return nil
+}
+
+// serve answers the lines of one connection in their order, until the checker has
+// no more or is too slow, or ctx is done. That a connection is reset, as HAProxy
+// does with each, is no news.
+func (s *Server) serve(ctx context.Context, conn net.Conn) {
+	defer conn.Close()
+	defer streams.Follow(ctx, conn)()
+	lines, checker := reader{conn: conn}, checkers.Checker{From: checkers.AddressOf(conn.RemoteAddr()), By: checkers.Line}
+	for {
+		line, err := lines.next(ctx)
+		if errors.Is(err, errTooLong) {
+			streams.Write(ctx, conn, []byte(usage))
+			return
+		}
+		if err != nil {
+			return
+		}
+		socket.Prove(conn)
+		answer, err := s.answer(ctx, line, checker)
+		if err != nil || streams.Write(ctx, conn, []byte(answer)) != nil {
+			return
+		}
+	}
+}
+
+// answer returns the line that answers one of the checker's, or ctx's error.
+func (s *Server) answer(ctx context.Context, line []byte, checker checkers.Checker) (string, error) {
+	translate, name, ok := parse(line)
+	if !ok {
+		return usage, nil
+	}
+	a, settled := s.source.Look(name, 0)
+	if !settled {
+		var err error
+		if a, err = s.source.Ask(ctx, name, 0); err != nil {
+			return "", err
+		}
+	}
+	service, known := a.Service()
+	s.checkers.Note(checkers.Question{Name: name, Service: service, Known: known}, checker, time.Duration(a.At()))
+	return translate(a) + "\n", nil
+}

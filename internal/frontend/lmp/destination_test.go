@@ -1,0 +1,237 @@
+package lmp
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"runtime"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/landmark-health/landmark/internal/registry"
+	"github.com/landmark-health/landmark/lmp"
+)
+
+// TestAnswersLeaveFromTheAddressAsked: checker.ask checks it.
+func TestAnswersLeaveFromTheAddressAsked(t *testing.T) {
+	r, _ := newRegistry(t)
+	for _, tt := range []struct {
+		address string
+		asked   []string
+	}{
+		{":0", []string{"127.0.0.1", "127.0.0.2", "127.0.0.3", "::1"}},
+		{"0.0.0.0:0", []string{"127.0.0.1", "127.0.0.2", "127.0.0.3"}},
+		{"[::]:0", []string{"127.0.0.2", "::1"}},
+		{"127.0.0.2:0", []string{"127.0.0.2"}},
+		{"[::1]:0", []string{"::1"}},
+	} {
+		t.Run(tt.address, func(t *testing.T) {
+			s := serve(t, Config{Address: tt.address, Source: r})
+			for _, address := range tt.asked {
+				s.answersAt(t, s.at(address))
+			}
+		})
+	}
+}
+
+// answersAt checks that the server answers at the address, and from there.
+func (s *serving) answersAt(t *testing.T, at netip.AddrPort) {
+	t.Helper()
+	a, q := newChecker(t, at), check(t, "epg")
+	told(t, parse(t, a.ask(at, q), q), lmp.StatusServing, lmp.CauseNone)
+}
+
+// On a machine without IPv6 a wildcard is of IPv4 alone.
+func TestAnswersOfASocketOfOneFamily(t *testing.T) {
+	r, _ := newRegistry(t)
+	for family, asked := range map[string][]string{"4": {"127.0.0.2", "127.0.0.3"}, "6": {"::1"}} {
+		s := serveFamily(t, r, family)
+		for _, address := range asked {
+			s.answersAt(t, s.at(address))
+		}
+	}
+}
+
+// serveFamily serves on all addresses of IP version 4 or 6 alone.
+func serveFamily(t *testing.T, r *registry.Registry, family string) *serving {
+	t.Helper()
+	tcp, err := net.Listen("tcp"+family, ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	udp, err := net.ListenUDP("udp"+family, &net.UDPAddr{Port: tcp.Addr().(*net.TCPAddr).Port})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := requestDestinations(udp); err != nil {
+		t.Fatal(err)
+	}
+	return run(t, &Server{config: Config{Source: r}, udp: &datagrams{udp}, tcp: tcp})
+}
+
+// An answer that had to wait leaves from the address that was asked, too.
+func TestLateAnswersLeaveFromTheAddressAsked(t *testing.T) {
+	r, p := newRegistry(t)
+	s := serve(t, Config{Address: ":0", Source: r})
+	for _, address := range []string{"127.0.0.2", "::1"} {
+		p.report(0, fact(longAgo))
+		a, q := newChecker(t, s.at(address)), fresh(t, lmp.KindCheck)
+		go func() { p.report(<-p.commands, fact(0)) }()
+		told(t, parse(t, a.ask(s.at(address), q), q), lmp.StatusServing, lmp.CauseNone)
+	}
+}
+
+func TestBroadcastsAreNotAnswered(t *testing.T) {
+	r, _ := newRegistry(t)
+	good := check(t, "epg")
+	for _, s := range []*serving{serve(t, Config{Address: ":0", Source: r}), serveFamily(t, r, "4")} {
+		s.silence(t, s.at("127.255.255.255"), s.at("127.0.0.1"), good, notOurAddress, good)
+	}
+}
+
+// A network of this test's own, with a device that takes broadcasts and
+// multicasts, and has addresses of each scope.
+func TestEveryKindOfDestination(t *testing.T) {
+	newNetwork(t)
+	r, _ := newRegistry(t)
+	s := serve(t, Config{Address: ":0", Source: r})
+	for _, address := range []string{"10.9.9.1", "10.9.9.2", "fd09::1", "fd09::2", "fe80::9%d0"} {
+		newChecker(t, s.at(address)).settle(s.at(address), check(t, "epg"))
+		s.answersAt(t, s.at(address)) // no subtest, for that has a goroutine of its own
+	}
+	good := check(t, "epg")
+	for _, address := range []string{"10.9.9.255", "255.255.255.255", "ff02::1%d0"} {
+		s.silence(t, s.at(address), s.at("10.9.9.1"), good, notOurAddress, good)
+	}
+	// To a socket of both families the kernel gives no IPv4 multicast.
+	s = serveFamily(t, r, "4")
+	for _, address := range []string{"10.9.9.255", "224.0.0.1"} {
+		s.silence(t, s.at(address), s.at("10.9.9.1"), good, notOurAddress, good)
+	}
+}
+
+// newNetwork puts the test into a network namespace of its own. Only what the
+// test's own goroutine opens lies in there; its thread ends with it.
+func newNetwork(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can make a network namespace")
+	}
+	runtime.LockOSThread()
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		t.Skip("making a network namespace:", err)
+	}
+	for _, command := range [][]string{
+		{"link", "set", "lo", "up"},
+		{"link", "add", "d0", "type", "veth", "peer", "name", "d1"},
+		{"link", "add", "sink", "type", "bridge"}, // and down, so d1 swallows all
+		{"link", "set", "d1", "up", "master", "sink"},
+		{"link", "set", "d0", "up"},
+		{"address", "add", "10.9.9.1/24", "broadcast", "+", "dev", "d0"},
+		{"address", "add", "10.9.9.2/24", "dev", "d0"},
+		{"address", "add", "fd09::1/64", "dev", "d0", "nodad"},
+		{"address", "add", "fd09::2/64", "dev", "d0", "nodad"},
+		{"address", "add", "fe80::9/64", "dev", "d0", "nodad"},
+		{"route", "add", "default", "dev", "d0"},
+	} {
+		if out, err := exec.Command("ip", command...).CombinedOutput(); err != nil {
+			t.Skipf("ip %v: %v %s", command, err, out)
+		}
+	}
+}
+
+// control returns a control message as the kernel writes it.
+func control(level, kind int32, body ...byte) []byte {
+	return appendMessage(nil, level, kind, body)
+}
+
+// The C library's structures, as this architecture has them.
+func TestControlMessageIsTheKernels(t *testing.T) {
+	info := unix.Inet4Pktinfo{Ifindex: 3, Spec_dst: [4]byte{10, 0, 0, 1}, Addr: [4]byte{10, 0, 0, 2}}
+	want := unix.PktInfo4(&info)
+	body := binary.NativeEndian.AppendUint32(nil, 3)
+	got := control(unix.IPPROTO_IP, unix.IP_PKTINFO, append(body, 10, 0, 0, 1, 10, 0, 0, 2)...)
+	if !bytes.Equal(got, want) {
+		t.Errorf("% X, want % X", got, want)
+	}
+}
+
+func TestDestinationAllocatesNothing(t *testing.T) {
+	var room [64]byte
+	received := [][]byte{
+		control(unix.IPPROTO_IP, unix.IP_PKTINFO, make([]byte, pktinfo4)...),
+		control(unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, make([]byte, pktinfo6)...),
+	}
+	for _, b := range received {
+		if n := testing.AllocsPerRun(100, func() { parseDestination(b).append(room[:0]) }); n > 0 {
+			t.Errorf("%v allocations", n)
+		}
+	}
+}
+
+func TestParseDestination(t *testing.T) {
+	v6 := netip.MustParseAddr("fd09::1")
+	b6 := v6.As16()
+	of4 := control(unix.IPPROTO_IP, unix.IP_PKTINFO, 3, 0, 0, 0, 10, 0, 0, 1, 10, 0, 0, 1)
+	broadcast := control(unix.IPPROTO_IP, unix.IP_PKTINFO, 3, 0, 0, 0, 10, 0, 0, 1, 10, 0, 0, 255)
+	of6 := control(unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, append(b6[:], 3, 0, 0, 0)...)
+	other := control(unix.SOL_SOCKET, unix.SO_TIMESTAMP, 1, 2, 3)
+	endless := control(unix.SOL_SOCKET, 0)
+	clear(endless[:unix.SizeofPtr]) // where its length is
+	ten := netip.MustParseAddr("10.0.0.1")
+	for name, tt := range map[string]struct {
+		control []byte
+		want    destination
+	}{
+		"none":                {nil, destination{}},
+		"IPv4":                {of4, destination{address: ten, device: 3}},
+		"broadcast":           {broadcast, destination{address: ten, device: 3, notUnique: true}},
+		"IPv6":                {of6, destination{address: v6, device: 3}},
+		"both, IPv6 first":    {append(of6[:len(of6):len(of6)], broadcast...), destination{address: ten, device: 3, notUnique: true}},
+		"both, IPv4 first":    {append(broadcast[:len(broadcast):len(broadcast)], of6...), destination{address: ten, device: 3, notUnique: true}},
+		"after another":       {append(other[:len(other):len(other)], of4...), destination{address: ten, device: 3}},
+		"cut":                 {of4[:len(of4)-8], destination{}},
+		"a length of 0":       {append(endless, of4...), destination{}},
+		"less than a header":  {of4[:7], destination{}},
+		"too short for IPv6":  {control(unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, 1, 2, 3), destination{}},
+		"too short for IPv4":  {control(unix.IPPROTO_IP, unix.IP_PKTINFO, 1, 2, 3), destination{}},
+		"of another protocol": {control(unix.IPPROTO_TCP, unix.IP_PKTINFO, make([]byte, 12)...), destination{}},
+	} {
+		if got := parseDestination(tt.control); got != tt.want {
+			t.Errorf("%s: %+v, want %+v", name, got, tt.want)
+		}
+	}
+}
+
+// What parseDestination reads, append writes: as the source of the answer.
+func FuzzDestination(f *testing.F) {
+	f.Add(control(unix.IPPROTO_IP, unix.IP_PKTINFO, 3, 0, 0, 0, 10, 0, 0, 1, 10, 0, 0, 1))
+	f.Add(control(unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, append([]byte{0xFE, 0x80, 15: 9}, 3, 0, 0, 0)...))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		d := parseDestination(b)
+		var room [64]byte
+		answer := d.append(room[:0])
+		if len(answer) > len(room) {
+			t.Errorf("%d bytes of control messages", len(answer))
+		}
+		if !d.address.IsValid() {
+			if len(answer) != 0 {
+				t.Errorf("% X for no address", answer)
+			}
+			return
+		}
+		var source netip.Addr
+		if body := answer[unix.CmsgLen(0):]; d.address.Is4() {
+			source = netip.AddrFrom4([4]byte(body[4:]))
+		} else {
+			source = netip.AddrFrom16([16]byte(body))
+		}
+		if source != d.address {
+			t.Errorf("the answer leaves from %v, and %v was asked", source, d.address)
+		}
+	})
+}

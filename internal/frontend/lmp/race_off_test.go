@@ -1,0 +1,5 @@
+//go:build !race
+
+package lmp
+
+const raceDetector = false

@@ -1,0 +1,154 @@
+package lmp
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/landmark-health/landmark/internal/judge"
+	"github.com/landmark-health/landmark/internal/registry"
+	"github.com/landmark-health/landmark/lmp"
+)
+
+// The judge's words and the protocol's for the same things. That this is all
+// of them, the judge's own names tell.
+var (
+	statuses = map[judge.Status]lmp.Status{
+		judge.Unknown:        lmp.StatusUnknown,
+		judge.Serving:        lmp.StatusServing,
+		judge.NotServing:     lmp.StatusNotServing,
+		judge.ServiceUnknown: lmp.StatusUnknownService,
+	}
+	causes = map[judge.Cause]lmp.Cause{
+		judge.None:        lmp.CauseNone,
+		judge.Starting:    lmp.CauseStarting,
+		judge.Stalled:     lmp.CauseStalled,
+		judge.Failed:      lmp.CauseFailed,
+		judge.Lost:        lmp.CauseLost,
+		judge.Stopped:     lmp.CauseStopped,
+		judge.Draining:    lmp.CauseDraining,
+		judge.Stale:       lmp.CauseStale,
+		judge.Unreported:  lmp.CauseUnreported,
+		judge.Recovering:  lmp.CauseRecovering,
+		judge.UnknownName: lmp.CauseUnknownService,
+	}
+	kinds = map[judge.Kind]lmp.LandmarkKind{
+		judge.KindAlive: lmp.LandmarkAlive,
+		judge.KindLoop:  lmp.LandmarkLoop,
+	}
+	impacts = map[judge.Impact]lmp.Impact{
+		judge.ImpactCritical:      lmp.ImpactCritical,
+		judge.ImpactReadiness:     lmp.ImpactReadiness,
+		judge.ImpactDegrading:     lmp.ImpactDegrading,
+		judge.ImpactInformational: lmp.ImpactInformational,
+	}
+	states = map[judge.State]lmp.State{
+		judge.Unarmed:  lmp.StateUnarmed,
+		judge.OK:       lmp.StateOK,
+		judge.Degraded: lmp.StateDegraded,
+		judge.Failing:  lmp.StateFailing,
+	}
+)
+
+// Only a serving verdict begins as a serving answer does, whatever else is
+// said, and in which words.
+func TestOnlyServingIsToldAsServing(t *testing.T) {
+	serving := []byte{0x4C, 0x4D, 0x01, 0x81, 0x01}
+	for number := range 256 {
+		for cause := range 256 {
+			a := registry.Answer{Status: judge.Status(number), Cause: judge.Cause(cause), Weight: 100}
+			answer := translate(lmp.Request{Kind: lmp.KindCheck}, &a)
+			b := lmp.AppendAnswer(nil, &answer, lmp.MaxDatagram, nil)
+			if got, want := bytes.HasPrefix(b, serving), a.Status == judge.Serving; got != want {
+				t.Fatalf("status %v, cause %v: % X", a.Status, a.Cause, b)
+			}
+		}
+	}
+}
+
+func TestStatusesAndCauses(t *testing.T) {
+	for number := range 256 {
+		status, cause := judge.Status(number), judge.Cause(number)
+		a := registry.Answer{Status: status, Cause: cause}
+		got := translate(lmp.Request{Kind: lmp.KindCheck}, &a)
+		if want, known := statuses[status]; known != (status.String() != judge.Status(255).String()) {
+			t.Errorf("this test knows status %v: %v", status, known)
+		} else if known && got.Status != want {
+			t.Errorf("status %v is told as %v", status, got.Status)
+		}
+		if want, known := causes[cause]; known != (cause.String() != judge.Cause(255).String()) {
+			t.Errorf("this test knows cause %v: %v", cause, known)
+		} else if known && (got.Cause != want || got.Cause.String() != cause.String()) {
+			t.Errorf("cause %v is told as %v", cause, got.Cause)
+		}
+	}
+}
+
+func TestLandmarks(t *testing.T) {
+	for kind, wantKind := range kinds {
+		for impact, wantImpact := range impacts {
+			for state, wantState := range states {
+				declared := judge.Declared{Name: "main loop", Kind: kind, Impact: impact}
+				record := judge.Record{Landmark: &judge.Landmark{Declared: &declared, Lag: 4 * time.Millisecond}, State: state}
+				got := translateLandmarks([]registry.Record{{Record: record, Age: time.Second}})
+				want := []lmp.Landmark{{Kind: wantKind, State: wantState, Impact: wantImpact, Age: time.Second, Name: "main loop"}}
+				if kind == judge.KindLoop {
+					want[0].Value = 0.004
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Error(diff)
+				}
+			}
+		}
+	}
+}
+
+// What is told of a verdict survives the wire.
+func TestVerdictsNumbers(t *testing.T) {
+	a := registry.Answer{
+		Status: judge.Serving, Weight: 40, Failing: 3,
+		Age: 120 * time.Millisecond, Stood: 24 * time.Hour, Changes: 7,
+	}
+	q := lmp.Request{Kind: lmp.KindCheck, Nonce: 9}
+	answer := translate(q, &a)
+	got, err := lmp.ParseAnswer(lmp.AppendAnswer(nil, &answer, lmp.MaxDatagram, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := lmp.Answer{
+		Kind: lmp.KindCheck, Status: lmp.StatusServing, Nonce: 9, Weight: 40, Failing: 3, Degraded: true,
+		Age: 120 * time.Millisecond, Stood: 24 * time.Hour, Changes: 7,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	for _, tt := range []struct {
+		status judge.Status
+		weight uint8
+		want   bool
+	}{{judge.Serving, 100, false}, {judge.Serving, 99, true}, {judge.NotServing, 0, false}} {
+		a := registry.Answer{Status: tt.status, Weight: tt.weight}
+		if got := translate(q, &a).Degraded; got != tt.want {
+			t.Errorf("%v at weight %d: degraded %v", tt.status, tt.weight, got)
+		}
+	}
+}
+
+// A DESCRIBE loads what a CHECK does not.
+func TestOnlyDescribeDescribes(t *testing.T) {
+	r, p := newRegistry(t)
+	p.report(0, wedged())
+	a, _ := r.Look([]byte("epg"), 0)
+	for _, kind := range []lmp.Kind{lmp.KindCheck, lmp.KindWatch, lmp.KindDescribe} {
+		got := translate(lmp.Request{Kind: kind}, &a)
+		if want := kind == lmp.KindDescribe; (got.Reason != "") != want || (len(got.Landmarks) == 1) != want {
+			t.Errorf("%v: %+v", kind, got)
+		}
+	}
+	if a, _ = r.Look([]byte(""), 0); !slices.Equal(translate(lmp.Request{Kind: lmp.KindDescribe}, &a).Landmarks, nil) {
+		t.Error("all services together have no landmarks")
+	}
+}

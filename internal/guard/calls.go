@@ -1,0 +1,109 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/stats"
+
+	"github.com/landmark-health/landmark/internal/socket"
+)
+
+// call is one call's wait for its first message.
+type call struct {
+	conn  *conn
+	timer *time.Timer
+}
+
+type callKey struct{}
+
+// handler tells the guard of the messages that gRPC has taken.
+type handler struct{}
+
+// TagRPC gives a call the time in which its first message must come. One for
+// which it does not come ends with its connection: gRPC has no other way to end
+// it before its handler runs.
+func (handler) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context {
+	conn := connOf(ctx)
+	if conn == nil {
+		return ctx
+	}
+	timer := time.AfterFunc(requestWithin, func() {
+		if ctx.Err() == nil {
+			conn.Close()
+		}
+	})
+	return context.WithValue(ctx, callKey{}, &call{conn, timer})
+}
+
+// HandleRPC implements stats.Handler.
+func (handler) HandleRPC(ctx context.Context, event stats.RPCStats) {
+	call, ok := ctx.Value(callKey{}).(*call)
+	if !ok {
+		return
+	}
+	switch event := event.(type) {
+	case *stats.InPayload:
+		call.timer.Stop()
+		call.conn.release(event.WireLength)
+		socket.Prove(call.conn)
+	case *stats.End:
+		call.timer.Stop()
+	}
+}
+
+// TagConn implements stats.Handler.
+func (handler) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+
+// HandleConn implements stats.Handler.
+func (handler) HandleConn(context.Context, stats.ConnStats) {}
+
+// connOf returns the guarded connection of a call, nil if there is none.
+func connOf(ctx context.Context) *conn {
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return nil
+	}
+	info, ok := p.AuthInfo.(interface{ NetConn() net.Conn })
+	if !ok {
+		return nil
+	}
+	c, _ := info.NetConn().(*conn)
+	return c
+}
+
+// Credentials returns the credentials of a server that asks for none. Others
+// that are used with Options have an AuthInfo with a NetConn method, too.
+func Credentials() credentials.TransportCredentials { return open{} }
+
+type open struct{}
+
+type authInfo struct {
+	credentials.CommonAuthInfo
+	conn net.Conn
+}
+
+func (authInfo) AuthType() string { return "none" }
+
+// NetConn returns the connection of the call.
+func (i authInfo) NetConn() net.Conn { return i.conn }
+
+func (open) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	return conn, authInfo{credentials.CommonAuthInfo{SecurityLevel: credentials.NoSecurity}, conn}, nil
+}
+
+func (open) ClientHandshake(context.Context, string, net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	return nil, nil, errors.New("these are a server's credentials")
+}
+
+func (open) Info() credentials.ProtocolInfo {
+	return credentials.ProtocolInfo{SecurityProtocol: "none"}
+}
+
+func (o open) Clone() credentials.TransportCredentials { return o }
+
+func (open) OverrideServerName(string) error { return nil }

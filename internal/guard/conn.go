@@ -1,0 +1,267 @@
+package guard
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/landmark-health/landmark/internal/socket"
+)
+
+// Reasons for which the guard closes a connection.
+var (
+	errFlood   = errors.New("too many frames that carry no request")
+	errStreams = errors.New("too many open streams")
+	errHeld    = errors.New("too much data that is part of no whole message")
+)
+
+// Listen returns a listener whose connections are guarded.
+func Listen(l net.Listener, limits Limits) net.Listener { return &listener{l, limits} }
+
+type listener struct {
+	net.Listener
+	limits Limits
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	accepted, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return newConn(accepted, l.limits, l.limits.Budget.enter(clientOf(accepted))), nil
+}
+
+// clientOf returns whose a connection is, nil for all of which that is unknown.
+func clientOf(conn net.Conn) any {
+	if address, err := socket.ByAddress(conn); err == nil {
+		return address
+	}
+	if uid, err := socket.ByUser(conn); err == nil {
+		return uid
+	}
+	return nil
+}
+
+// conn is a guarded connection.
+type conn struct {
+	net.Conn
+	limits Limits
+	source *source
+	closed chan struct{}
+	close  func() error
+
+	in      scanner // what is read; for the reading goroutine alone, as are
+	frames  rate
+	idle    rate
+	streams rate
+
+	mu    sync.Mutex // guards what follows
+	out   scanner    // what is written
+	open  map[uint32]struct{}
+	last  uint32 // the highest stream that was opened
+	held  held
+	pings int // that the client may send for messages that it was sent
+}
+
+func newConn(accepted net.Conn, limits Limits, source *source) *conn {
+	c := &conn{
+		Conn:    accepted,
+		limits:  limits,
+		source:  source,
+		closed:  make(chan struct{}),
+		in:      scanner{skip: preface},
+		frames:  newRate(framesPerSecond, framesBurst),
+		idle:    newRate(ownIdlePerSecond, ownIdleBurst),
+		streams: newRate(ownStreamsPerSecond, ownStreamsBurst),
+		open:    make(map[uint32]struct{}),
+	}
+	c.close = sync.OnceValue(func() error {
+		close(c.closed)
+		err := accepted.Close()
+		limits.Budget.leave(c)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.held.end(limits.Budget)
+		return err
+	})
+	return c
+}
+
+// Close closes the connection, and gives back what it has taken.
+func (c *conn) Close() error { return c.close() }
+
+// NetConn returns the connection below.
+func (c *conn) NetConn() net.Conn { return c.Conn }
+
+// SyscallConn implements syscall.Conn, if the connection below does.
+func (c *conn) SyscallConn() (syscall.RawConn, error) {
+	below, ok := c.Conn.(syscall.Conn)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	return below.SyscallConn()
+}
+
+// Read reads, and returns an error instead of what it read if that goes beyond
+// the limits.
+func (c *conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n == 0 {
+		return n, err
+	}
+	var wait time.Duration
+	err = errors.Join(err, c.in.scan(b[:n], func(f frame) error {
+		w, err := c.received(f)
+		wait = max(wait, w)
+		return err
+	}))
+	if err != nil {
+		c.Close()
+		return 0, err
+	}
+	if wait > 0 {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-c.closed:
+			return 0, net.ErrClosed
+		}
+	}
+	return n, nil
+}
+
+// received takes a frame of the client's into account, and returns for how long
+// it must wait.
+func (c *conn) received(f frame) (wait time.Duration, err error) {
+	now := time.Now()
+	wait = c.frames.await(now)
+	switch f.kind {
+	case frameHeaders:
+		if !c.streams.has(now) {
+			wait = max(wait, c.source.awaitStream(now))
+		}
+		return wait, c.begin(f.stream)
+	case frameData:
+		if f.length > 0 {
+			return wait, c.hold(f.length)
+		}
+		if f.flags&flagEndStream != 0 {
+			return wait, nil // the end of a request that was sent before
+		}
+	case frameReset:
+		c.end(f.stream)
+	case frameSettings:
+		if f.flags&flagAck != 0 {
+			return wait, nil // for the server's own, of which there are few
+		}
+	case framePing:
+		if f.flags&flagAck != 0 || c.mayPing() {
+			return wait, nil
+		}
+	case frameContinuation:
+	default:
+		return wait, nil
+	}
+	if !c.idle.has(now) && !c.source.hasIdle(now) {
+		return 0, errFlood
+	}
+	return wait, nil
+}
+
+// mayPing takes one of the pings that the client may send for messages.
+func (c *conn) mayPing() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pings == 0 {
+		return false
+	}
+	c.pings--
+	return true
+}
+
+// begin takes a new stream into account.
+func (c *conn) begin(stream uint32) error {
+	c.mu.Lock()
+	if stream <= c.last { // trailers, or a mistake that gRPC finds
+		c.mu.Unlock()
+		return nil
+	}
+	c.last = stream
+	c.open[stream] = struct{}{}
+	beyond := len(c.open) > ownStreams
+	c.mu.Unlock()
+	if !beyond {
+		return nil
+	}
+	displaced, ok := c.limits.Budget.takeStream(c)
+	if !ok {
+		return errStreams
+	}
+	select {
+	case <-c.closed: // perhaps before it took the stream, and after it gave all back
+		c.limits.Budget.giveAll(c)
+	default:
+	}
+	if displaced != nil {
+		displaced.Close()
+	}
+	return nil
+}
+
+// end takes the end of a stream into account.
+func (c *conn) end(stream uint32) {
+	c.mu.Lock()
+	_, open := c.open[stream]
+	delete(c.open, stream)
+	left := len(c.open)
+	if left == 0 {
+		c.held.end(c.limits.Budget)
+	}
+	c.mu.Unlock()
+	if open && left >= ownStreams {
+		c.limits.Budget.giveStream(c)
+	}
+}
+
+// hold takes data into account that were received.
+func (c *conn) hold(length int) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	select {
+	case <-c.closed:
+		return net.ErrClosed
+	default:
+	}
+	return c.held.add(length, c)
+}
+
+// release takes into account that a message of the given length was taken.
+func (c *conn) release(length int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.held.release(length, c.limits.Budget)
+}
+
+// Write writes, and notes which streams end by it.
+func (c *conn) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	var ended []uint32
+	c.out.scan(b, func(f frame) error {
+		if f.kind == frameData {
+			c.pings = min(c.pings+1, idleBurst)
+		}
+		if f.kind == frameReset || (f.kind == frameHeaders || f.kind == frameData) && f.flags&flagEndStream != 0 {
+			ended = append(ended, f.stream)
+		}
+		return nil
+	})
+	c.mu.Unlock()
+	n, err := c.Conn.Write(b)
+	for _, stream := range ended {
+		c.end(stream)
+	}
+	return n, err
+}

@@ -1,0 +1,171 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+
+	"github.com/landmark-health/landmark/internal/judge"
+	"github.com/landmark-health/landmark/internal/peercred"
+	"github.com/landmark-health/landmark/internal/registry"
+	"github.com/landmark-health/landmark/internal/socket"
+	adminv1 "github.com/landmark-health/landmark/proto/gen/landmark/admin/v1"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// noLink is to a process that is never asked anything.
+type noLink struct{}
+
+// remembered stands in for a members file that takes everything.
+func remembered(context.Context) error { return nil }
+
+func (noLink) GetState(uint64) {}
+func (noLink) End(error)       {}
+func (noLink) ReadEmpty() bool { return true }
+
+// epg returns a registry with the service epg, of uid 1000, that is serving.
+func epg(t *testing.T) *registry.Registry {
+	t.Helper()
+	r := registry.New(registry.NewClock(), 0)
+	session, err := r.Open(registry.Peer{Service: "epg", Instance: "a", UID: 1000}, noLink{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	session.Declare([]judge.Declared{{Name: "db", Kind: judge.KindCondition, Impact: judge.ImpactReadiness}})
+	if err := session.Report([]registry.Fact{{Reached: true, Met: true}}, 0); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func cause(r *registry.Registry) judge.Cause {
+	a, _ := r.Look([]byte("epg"), 0)
+	return a.Cause
+}
+
+// serve runs a server of the registry, and returns a client of it.
+func serve(t *testing.T, r *registry.Registry, log io.Writer) adminv1.AdminServiceClient {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "admin.sock")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- New(r, remembered, slog.New(slog.NewTextHandler(log, nil))).Run(ctx, l) }()
+	conn, err := grpc.NewClient("unix:"+path, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		conn.Close()
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("Run returned %v", err)
+		}
+	})
+	return adminv1.NewAdminServiceClient(conn)
+}
+
+// TestDrainAndResume drains and resumes as the user who runs the sidecar.
+func TestDrainAndResume(t *testing.T) {
+	r, log := epg(t), new(bytes.Buffer)
+	client := serve(t, r, log)
+	for _, already := range []bool{false, true} {
+		a, err := client.Drain(t.Context(), &adminv1.DrainRequest{Service: "epg"})
+		if err != nil || a.GetAlready() != already || cause(r) != judge.Draining {
+			t.Errorf("drained it is %v: already %v, want %v; %v", cause(r), a.GetAlready(), already, err)
+		}
+	}
+	for _, already := range []bool{false, true} {
+		a, err := client.Resume(t.Context(), &adminv1.ResumeRequest{Service: "epg"})
+		if err != nil || a.GetAlready() != already || cause(r) != judge.None {
+			t.Errorf("resumed it is %v: already %v, want %v; %v", cause(r), a.GetAlready(), already, err)
+		}
+	}
+	if drained, resumed := strings.Count(log.String(), "drained by an operator"), strings.Count(log.String(), "resumed by an operator"); drained != 1 || resumed != 1 {
+		t.Errorf("logged was:\n%s", log)
+	}
+}
+
+func TestDrainUntilGone(t *testing.T) {
+	r := registry.New(registry.NewClock(), 0)
+	r.Configure(map[string]registry.Policy{"epg": registry.DefaultPolicy}, nil)
+	_, err := serve(t, r, io.Discard).Drain(t.Context(), &adminv1.DrainRequest{Service: "epg", UntilGone: true})
+	if status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), "drain it until it is resumed") {
+		t.Errorf("of nobody: %v", err)
+	}
+	r = epg(t)
+	_, err = serve(t, r, io.Discard).Drain(t.Context(), &adminv1.DrainRequest{Service: "epg", UntilGone: true})
+	if err != nil || cause(r) != judge.Draining {
+		t.Errorf("it is %v, %v", cause(r), err)
+	}
+}
+
+func TestUnknownServiceIsNotFound(t *testing.T) {
+	client := serve(t, epg(t), io.Discard)
+	_, err := client.Drain(t.Context(), &adminv1.DrainRequest{Service: "nobody"})
+	if status.Code(err) != codes.NotFound || !strings.Contains(err.Error(), `"nobody"`) {
+		t.Error(err)
+	}
+	if _, err := client.Resume(t.Context(), &adminv1.ResumeRequest{}); status.Code(err) != codes.NotFound {
+		t.Error(err)
+	}
+}
+
+// TestOperatorsAreKnown has users call whom only the kernel can tell apart.
+func TestOperatorsAreKnown(t *testing.T) {
+	for _, tt := range []struct {
+		who   string
+		info  peercred.AuthInfo
+		known bool
+		want  codes.Code
+	}{
+		{"its owner", peercred.AuthInfo{Peer: socket.Peer{UID: 1000}}, true, codes.OK},
+		{"root", peercred.AuthInfo{Peer: socket.Peer{UID: 0}}, true, codes.OK},
+		{"another user", peercred.AuthInfo{Peer: socket.Peer{UID: 1001}}, true, codes.PermissionDenied},
+		{"nobody knows who", peercred.AuthInfo{}, false, codes.Unauthenticated},
+	} {
+		t.Run(tt.who, func(t *testing.T) {
+			r := epg(t)
+			s, ctx := New(r, remembered, slog.New(slog.DiscardHandler)), t.Context()
+			if tt.known {
+				ctx = peer.NewContext(ctx, &peer.Peer{AuthInfo: tt.info})
+			}
+			if _, err := s.Drain(ctx, &adminv1.DrainRequest{Service: "epg"}); status.Code(err) != tt.want {
+				t.Errorf("drain: %v, want %v", err, tt.want)
+			}
+			if drained := cause(r) == judge.Draining; drained != (tt.want == codes.OK) {
+				t.Errorf("it is %v", cause(r))
+			}
+			if _, err := s.Resume(ctx, &adminv1.ResumeRequest{Service: "epg"}); status.Code(err) != tt.want {
+				t.Errorf("resume: %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestRunTellsThatItCannot(t *testing.T) {
+	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	if err := New(nil, remembered, nil).Run(t.Context(), l); err == nil || !strings.Contains(err.Error(), "operators' calls") {
+		t.Error(err)
+	}
+}

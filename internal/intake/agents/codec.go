@@ -1,0 +1,173 @@
+package agents
+
+import (
+	"math"
+	"sync"
+	"unicode/utf8"
+
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/encoding/proto"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/protobuf/encoding/protowire"
+
+	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
+)
+
+// codec is gRPC's own, but that it reads reports into messages that were used
+// before: reports are nearly all that ever comes, and the facts of one, each a
+// message by itself, would be most of what the sidecar makes garbage of.
+type codec struct{ encoding.CodecV2 }
+
+func newCodec() codec { return codec{encoding.GetCodecV2(proto.Name)} }
+
+func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
+	request, ok := v.(*reportv1.StreamRequest)
+	if !ok {
+		return c.CodecV2.Unmarshal(data, v)
+	}
+	buffer := data.MaterializeToBuffer(mem.DefaultBufferPool())
+	defer buffer.Free()
+	r := reports.Get().(*reportv1.Report)
+	if !unmarshalReport(buffer.ReadOnlyData(), r) {
+		recycle(r)
+		return c.CodecV2.Unmarshal(data, v)
+	}
+	request.Message = &reportv1.StreamRequest_Report{Report: r}
+	return nil
+}
+
+// reports are reports, with their facts, that nobody refers to any more.
+var reports = sync.Pool{New: func() any { return new(reportv1.Report) }}
+
+// recycle gives a report back that came from the codec.
+func recycle(r *reportv1.Report) {
+	if cap(r.Facts) <= maxLandmarks {
+		reports.Put(r)
+	}
+}
+
+// unmarshalReport reads a StreamRequest that is nothing but a Report into r,
+// whatever r held, and returns whether it could: anything else, and all that
+// may be wrong, is left to protobuf, whose word counts.
+func unmarshalReport(b []byte, r *reportv1.Report) bool {
+	f, rest, ok := consumeField(b)
+	if !ok || f.key != (key{3, protowire.BytesType}) || len(rest) > 0 {
+		return false
+	}
+	r.Facts, r.Answered, r.Draining, r.ReadAtUs = r.Facts[:0], 0, false, 0
+	for b = f.bytes; len(b) > 0; {
+		if f, b, ok = consumeField(b); !ok {
+			return false
+		}
+		switch f.key {
+		case key{1, protowire.BytesType}:
+			if !unmarshalFact(f.bytes, addFact(r)) {
+				return false
+			}
+		case key{2, protowire.VarintType}:
+			r.Answered = f.number
+		case key{3, protowire.VarintType}:
+			r.Draining = protowire.DecodeBool(f.number)
+		case key{4, protowire.VarintType}:
+			r.ReadAtUs = f.number
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// addFact returns one more fact of the report, one that it had before if there
+// is any.
+func addFact(r *reportv1.Report) *reportv1.Fact {
+	n := len(r.Facts)
+	if n == cap(r.Facts) {
+		r.Facts = append(r.Facts, nil)
+	}
+	r.Facts = r.Facts[:n+1]
+	if r.Facts[n] == nil {
+		r.Facts[n] = new(reportv1.Fact)
+	}
+	return r.Facts[n]
+}
+
+// unmarshalFact reads a Fact into to, whatever to held, and returns whether it
+// could.
+func unmarshalFact(b []byte, to *reportv1.Fact) bool {
+	to.Reached, to.AgeUs, to.Count, to.Open, to.LagUs = false, 0, 0, false, 0
+	to.Pending, to.Value, to.Met = 0, 0, false
+	var reason []byte
+	for len(b) > 0 {
+		var f field
+		var ok bool
+		if f, b, ok = consumeField(b); !ok {
+			return false
+		}
+		switch f.key {
+		case key{1, protowire.VarintType}:
+			to.Reached = protowire.DecodeBool(f.number)
+		case key{2, protowire.VarintType}:
+			to.AgeUs = f.number
+		case key{3, protowire.VarintType}:
+			to.Count = f.number
+		case key{4, protowire.VarintType}:
+			to.Open = protowire.DecodeBool(f.number)
+		case key{5, protowire.VarintType}:
+			to.LagUs = f.number
+		case key{6, protowire.VarintType}:
+			to.Pending = f.number
+		case key{7, protowire.Fixed64Type}:
+			to.Value = math.Float64frombits(f.number)
+		case key{8, protowire.VarintType}:
+			to.Met = protowire.DecodeBool(f.number)
+		case key{9, protowire.BytesType}:
+			reason = f.bytes
+			if !utf8.Valid(reason) {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	if to.Reason != string(reason) {
+		to.Reason = string(reason)
+	}
+	return true
+}
+
+// field is one field of a message on the wire.
+type field struct {
+	key    key
+	number uint64 // of a varint or 64 bits
+	bytes  []byte // of what has a length
+}
+
+// key says which field it is, and how it is written.
+type key struct {
+	number protowire.Number
+	kind   protowire.Type
+}
+
+// consumeField reads a field from the beginning of b, and returns the rest. It
+// knows the kinds of field that reports have.
+func consumeField(b []byte) (f field, rest []byte, ok bool) {
+	var n, m int
+	f.key.number, f.key.kind, n = protowire.ConsumeTag(b)
+	if n < 0 {
+		return f, nil, false
+	}
+	switch f.key.kind {
+	case protowire.VarintType:
+		f.number, m = protowire.ConsumeVarint(b[n:])
+	case protowire.Fixed64Type:
+		f.number, m = protowire.ConsumeFixed64(b[n:])
+	case protowire.BytesType:
+		f.bytes, m = protowire.ConsumeBytes(b[n:])
+	default:
+		return f, nil, false
+	}
+	if m < 0 {
+		return f, nil, false
+	}
+	return f, b[n+m:], true
+}

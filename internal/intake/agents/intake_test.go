@@ -1,0 +1,265 @@
+package agents
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/landmark-health/landmark/internal/judge"
+	"github.com/landmark-health/landmark/internal/registry"
+	"github.com/landmark-health/landmark/internal/socket"
+	intakev1 "github.com/landmark-health/landmark/proto/gen/landmark/intake/v1"
+	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
+)
+
+// patience is how long a test waits for what must come.
+const patience = 10 * time.Second
+
+// longAgo is the age of an answer of a main loop that was not asked since, in
+// microseconds.
+const longAgo = 10_000_000
+
+// sidecar is a server over a real socket, and the registry that it feeds. The
+// registry's clock stands still, so that nothing grows stale.
+type sidecar struct {
+	t        *testing.T
+	registry *registry.Registry
+	server   *Server
+	path     string
+	stop     func() // stops the server and returns once Run has, which must be with nil
+}
+
+func newSidecar(t *testing.T) *sidecar {
+	t.Helper()
+	// t.TempDir may be too long for a socket, and is closed to other users.
+	dir, err := os.MkdirTemp("", "landmark")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	clock := registry.NewClock()
+	go clock.Run(t.Context(), readAll)
+	services := registry.New(clock, 0)
+	s := &sidecar{
+		t: t, registry: services, server: New(services, slog.New(slog.DiscardHandler)),
+		path: filepath.Join(dir, "agent.sock"),
+	}
+	l, err := socket.Listen(s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.stop = run(t, s.server, l)
+	return s
+}
+
+// run runs the server until the returned function is called, or the test ends.
+func run(t *testing.T, s *Server, l net.Listener) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx, l) }()
+	stopped := false
+	stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Errorf("Run returned %v", err)
+			}
+		case <-time.After(patience):
+			t.Error("Run has not returned")
+		}
+	}
+	t.Cleanup(stop)
+	return stop
+}
+
+// look returns what is told of the service now.
+func (s *sidecar) look(service string) registry.Answer {
+	a, _ := s.registry.Look([]byte(service), 0)
+	return a
+}
+
+// await waits until the service is told to be as wanted.
+func (s *sidecar) await(service string, status judge.Status, cause judge.Cause) registry.Answer {
+	s.t.Helper()
+	sub := s.registry.Watch([]byte(service))
+	defer sub.Close()
+	over := time.After(patience)
+	for {
+		a := s.look(service)
+		if a.Status == status && a.Cause == cause {
+			return a
+		}
+		select {
+		case <-sub.News():
+		case <-over:
+			s.t.Fatalf("%s is %v, %v; want %v, %v", service, a.Status, a.Cause, status, cause)
+		}
+	}
+}
+
+// ask asks for facts of the last second, which puts the get-state command to
+// a loop that last answered long ago. The answer comes by the channel.
+func (s *sidecar) ask(service string) <-chan registry.Answer {
+	answers := make(chan registry.Answer, 1)
+	go func() {
+		a, err := s.registry.Ask(context.Background(), []byte(service), time.Second)
+		if err != nil {
+			s.t.Error(err)
+		}
+		answers <- a
+	}()
+	return answers
+}
+
+// agent is one stream of a program.
+type agent struct {
+	t *testing.T
+	grpc.BidiStreamingClient[reportv1.StreamRequest, reportv1.StreamResponse]
+	conn *grpc.ClientConn
+}
+
+// dial connects an agent and sends the messages.
+func (s *sidecar) dial(messages ...*reportv1.StreamRequest) *agent {
+	s.t.Helper()
+	return dial(s.t, "unix:"+s.path, messages...)
+}
+
+func dial(t *testing.T, target string, messages ...*reportv1.StreamRequest) *agent {
+	t.Helper()
+	conn, err := grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	a := &agent{t: t, conn: conn, BidiStreamingClient: open(t, conn)}
+	a.send(messages...)
+	return a
+}
+
+// open opens a stream over the connection.
+func open(t *testing.T, conn *grpc.ClientConn, options ...grpc.CallOption) grpc.BidiStreamingClient[reportv1.StreamRequest, reportv1.StreamResponse] {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	stream, err := intakev1.NewIntakeServiceClient(conn).Stream(ctx, options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stream
+}
+
+// send sends the messages. That the stream has ended is Recv's to tell.
+func (a *agent) send(messages ...*reportv1.StreamRequest) {
+	a.t.Helper()
+	for _, m := range messages {
+		if a.Send(m) != nil {
+			return
+		}
+	}
+}
+
+// welcomed waits for the Welcome.
+func (a *agent) welcomed() {
+	a.t.Helper()
+	m, err := a.Recv()
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	if m.GetWelcome() == nil {
+		a.t.Fatalf("%v came, want the welcome", m)
+	}
+}
+
+// commanded waits for a get-state command and returns its number.
+func (a *agent) commanded() uint64 {
+	a.t.Helper()
+	m, err := a.Recv()
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	if m.GetGetState() == nil {
+		a.t.Fatalf("%v came, want the get-state command", m)
+	}
+	return m.GetGetState().Number
+}
+
+// ended waits for the end of the stream and returns why, nil if that is OK.
+func (a *agent) ended() error {
+	for {
+		switch _, err := a.Recv(); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// reporting connects a program that has one Loop, which has answered age
+// microseconds ago, and waits until that is known.
+func (s *sidecar) reporting(service, instance string, age uint64) *agent {
+	s.t.Helper()
+	a := s.dial(hello(service, instance), declaration(loop("main")), report(0, fact(age)))
+	a.welcomed()
+	s.await(service, judge.Serving, judge.None)
+	return a
+}
+
+// age makes the last answer of the program's main loop one of long ago, and
+// waits until that is known.
+func (s *sidecar) age(a *agent, service string) {
+	s.t.Helper()
+	a.send(report(0, &reportv1.Fact{Reached: true, AgeUs: longAgo, Open: true}))
+	s.await(service, judge.NotServing, judge.Stalled)
+	a.send(report(0, fact(longAgo)))
+	s.await(service, judge.Serving, judge.None)
+}
+
+func hello(service, instance string) *reportv1.StreamRequest {
+	return &reportv1.StreamRequest{Message: &reportv1.StreamRequest_Hello{
+		Hello: &reportv1.Hello{Service: service, Instance: instance},
+	}}
+}
+
+func declaration(landmarks ...*reportv1.Landmark) *reportv1.StreamRequest {
+	return &reportv1.StreamRequest{Message: &reportv1.StreamRequest_Declaration{
+		Declaration: &reportv1.Declaration{Landmarks: landmarks},
+	}}
+}
+
+func report(answered uint64, facts ...*reportv1.Fact) *reportv1.StreamRequest {
+	return &reportv1.StreamRequest{Message: &reportv1.StreamRequest_Report{
+		Report: &reportv1.Report{Facts: facts, Answered: answered},
+	}}
+}
+
+func goodbye() *reportv1.StreamRequest {
+	return &reportv1.StreamRequest{Message: &reportv1.StreamRequest_Goodbye{Goodbye: &reportv1.Goodbye{}}}
+}
+
+func loop(name string) *reportv1.Landmark {
+	return &reportv1.Landmark{Name: name, Kind: reportv1.Kind_KIND_LOOP, WithinUs: 1_000_000}
+}
+
+// fact is of a landmark that was reached age microseconds ago.
+func fact(age uint64) *reportv1.Fact { return &reportv1.Fact{Reached: true, AgeUs: age, Count: 1} }
+
+// readAll is an intake that has always read everything.
+func readAll() bool { return true }

@@ -1,0 +1,53 @@
+package agents
+
+import (
+	"fmt"
+
+	"github.com/landmark-health/landmark/internal/registry"
+	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
+)
+
+// readReport reads the facts of the declared landmarks, for each of which there
+// is room in facts.
+func readReport(r *reportv1.Report, facts []registry.Fact) error {
+	if len(r.Facts) != len(facts) {
+		return invalid("report.facts", "are %d, where %d landmarks are declared", len(r.Facts), len(facts))
+	}
+	for i, f := range r.Facts {
+		if err := readFact(f, &facts[i]); err != nil {
+			return invalid(fmt.Sprintf("report.facts[%d].%s", i, err.field), "%s", err.problem)
+		}
+	}
+	return nil
+}
+
+// factError is what is wrong with a field of a fact.
+type factError struct{ field, problem string }
+
+func readFact(f *reportv1.Fact, to *registry.Fact) *factError {
+	age, ok := microseconds(f.AgeUs, maxAge)
+	if !ok {
+		return &factError{"age_us", fmt.Sprintf("%d is over ten years", f.AgeUs)}
+	}
+	lag, ok := microseconds(f.LagUs, maxAge)
+	switch {
+	case !ok:
+		return &factError{"lag_us", fmt.Sprintf("%d is over ten years", f.LagUs)}
+	case !finite(f.Value):
+		return &factError{"value", fmt.Sprintf("%v is not a finite number", f.Value)}
+	case len(f.Reason) > maxReason:
+		return &factError{"reason", fmt.Sprintf("is %d bytes long: %d at most", len(f.Reason), maxReason)}
+	}
+	*to = registry.Fact{
+		Reached: f.Reached,
+		Age:     age,
+		Count:   f.Count,
+		Open:    f.Open,
+		Pending: f.Pending,
+		Lag:     lag,
+		Value:   f.Value,
+		Met:     f.Met,
+		Why:     f.Reason,
+	}
+	return nil
+}

@@ -1,0 +1,335 @@
+package agents
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+
+	"github.com/landmark-health/landmark/internal/judge"
+	"github.com/landmark-health/landmark/internal/peercred"
+	"github.com/landmark-health/landmark/internal/registry"
+	"github.com/landmark-health/landmark/internal/socket"
+	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
+)
+
+func TestReportsBecomeVerdicts(t *testing.T) {
+	s := newSidecar(t)
+	a := s.dial(hello("epg", "a"), declaration(loop("main")))
+	a.welcomed()
+	if got := s.look("epg"); got.Cause != judge.UnknownName {
+		t.Errorf("before its first report the program is %v", got.Cause)
+	}
+	a.send(report(0, &reportv1.Fact{}))
+	s.await("epg", judge.NotServing, judge.Starting)
+	a.send(report(0, fact(0)))
+	s.await("epg", judge.Serving, judge.None)
+	a.send(report(0, &reportv1.Fact{Reached: true, AgeUs: longAgo, Count: 1, Open: true, LagUs: 1500}))
+	got := s.await("epg", judge.NotServing, judge.Stalled)
+	records := got.Landmarks()
+	if len(records) != 1 || records[0].Name != "main" || records[0].State != judge.Failing ||
+		records[0].Age < longAgo*time.Microsecond || records[0].Lag != 1500*time.Microsecond {
+		t.Errorf("the landmarks are %+v", records)
+	}
+	a.send(declaration(loop("main"), loop("second")), report(0, fact(0), fact(0)))
+	if got := s.await("epg", judge.Serving, judge.None); len(got.Landmarks()) != 2 {
+		t.Errorf("the landmarks are %+v", got.Landmarks())
+	}
+}
+
+func TestHowAStreamEnds(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		end  func(*agent)
+		code codes.Code // that the agent gets
+		want judge.Cause
+	}{
+		{"goodbye", func(a *agent) { a.send(goodbye()) }, codes.OK, judge.Stopped},
+		{"goodbye, and no more", func(a *agent) { a.send(goodbye()); a.CloseSend() }, codes.OK, judge.Stopped},
+		{"no more, without a goodbye", func(a *agent) { a.CloseSend() }, codes.Unavailable, judge.Lost},
+		{"the connection ends", func(a *agent) { a.conn.Close() }, codes.Canceled, judge.Lost},
+		{"a broken rule", func(a *agent) { a.send(report(0)) }, codes.InvalidArgument, judge.Lost},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSidecar(t)
+			a := s.reporting("epg", "a", 0)
+			tt.end(a)
+			if err := a.ended(); status.Code(err) != tt.code {
+				t.Errorf("the stream ended with %v, want %v", err, tt.code)
+			}
+			s.await("epg", judge.NotServing, tt.want)
+		})
+	}
+}
+
+func TestStreamWithoutAReportIsNoProgram(t *testing.T) {
+	s := newSidecar(t)
+	for _, end := range []messages{
+		{hello("epg", "a"), goodbye()},
+		{hello("epg", "a"), declaration(loop("main")), goodbye()},
+	} {
+		if err := s.dial(end...).ended(); err != nil {
+			t.Errorf("the stream ended with %v", err)
+		}
+	}
+	if names := s.registry.Names(); len(names) > 0 {
+		t.Errorf("there are the services %v", names)
+	}
+}
+
+func TestNewerSessionTakesTheInstancesPlace(t *testing.T) {
+	s := newSidecar(t)
+	older := s.reporting("epg", "a", 0)
+	newer := s.dial(hello("epg", "a"), declaration(loop("main")), report(0, fact(0)))
+	newer.welcomed()
+	if err := older.ended(); status.Code(err) != codes.Aborted {
+		t.Errorf("the older stream ended with %v", err)
+	}
+	// That the older one ended is no fact about the newer.
+	older.conn.Close()
+	s.await("epg", judge.Serving, judge.None)
+	newer.send(goodbye())
+	s.await("epg", judge.NotServing, judge.Stopped)
+}
+
+func TestGetStateCompletesAPull(t *testing.T) {
+	s := newSidecar(t)
+	a := s.reporting("epg", "a", longAgo)
+	for number := uint64(1); number <= 3; number++ {
+		answers := s.ask("epg")
+		if got := a.commanded(); got != number {
+			t.Errorf("command %d came, want %d", got, number)
+		}
+		a.send(report(number, fact(0)))
+		if got := <-answers; got.Status != judge.Serving || got.Age > time.Second {
+			t.Errorf("the checker was told %v, %v, facts %v old", got.Status, got.Cause, got.Age)
+		}
+		s.age(a, "epg")
+	}
+}
+
+// That landmarkd stops is no fact about any program.
+func TestStopChangesNoVerdict(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	s := newSidecar(t)
+	var agents []*agent
+	for _, service := range []string{"epg", "vod", "npvr"} {
+		agents = append(agents, s.reporting(service, "a", 0))
+	}
+	idle := s.dial(hello("idle", "a")) // in the middle of its beginning
+	told := s.look("")
+	s.stop()
+	for _, a := range append(agents, idle) {
+		if err := a.ended(); status.Code(err) != codes.Unavailable {
+			t.Errorf("the stream ended with %v", err)
+		}
+		a.conn.Close()
+	}
+	goleak.VerifyNone(t, before, goleak.IgnoreTopFunction("github.com/landmark-health/landmark/internal/registry.(*Clock).Run")) // and so nothing can come any more
+	if now := s.look(""); now.Status != judge.Serving || now.Changes != told.Changes {
+		t.Errorf("%v, %v after %d changes; was %v, %v after %d", now.Status, now.Cause, now.Changes, told.Status, told.Cause, told.Changes)
+	}
+	if _, err := os.Lstat(s.path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the socket is still there: %v", err)
+	}
+}
+
+func TestAgentsThatReadNoCommandsBlockNobody(t *testing.T) {
+	s := newSidecar(t)
+	patient := judge.DefaultPolicy
+	patient.StaleAfter = patience // neither reports for as long as a slow machine takes
+	s.registry.Configure(map[string]registry.Policy{
+		"deaf": {Policy: patient},
+		"well": {Policy: patient, AskTimeout: patience},
+	}, nil)
+	quick := loop("main") // or else each question takes the longest there is
+	quick.WithinUs = 100_000
+	s.dial(hello("deaf", "a"), declaration(quick), report(0, fact(longAgo))) // never receives
+	s.await("deaf", judge.Serving, judge.None)
+	well := s.reporting("well", "a", longAgo)
+	for range 3 {
+		deaf, answers := s.ask("deaf"), s.ask("well")
+		well.send(report(well.commanded(), fact(0)))
+		if got := <-answers; got.Status != judge.Serving {
+			t.Errorf("the other service is %v, %v", got.Status, got.Cause)
+		}
+		if got := <-deaf; got.Cause != judge.Stalled {
+			t.Errorf("the checker was told %v, %v", got.Status, got.Cause)
+		}
+		s.age(well, "well")
+	}
+	if got := s.look("deaf"); got.Status != judge.Serving {
+		t.Errorf("a pull in vain made the service %v, %v for all", got.Status, got.Cause)
+	}
+}
+
+// stuckStream is a stream whose agent sends but takes nothing any more: after
+// the welcome Send blocks until the stream ends, which it does when its handler
+// returns.
+type stuckStream struct {
+	agentStream
+	ctx  context.Context
+	in   chan *reportv1.StreamRequest
+	sent int
+}
+
+func (s *stuckStream) Context() context.Context { return s.ctx }
+
+func (s *stuckStream) Recv() (*reportv1.StreamRequest, error) {
+	select {
+	case m := <-s.in:
+		return m, nil
+	case <-s.ctx.Done():
+		return nil, s.ctx.Err()
+	}
+}
+
+func (s *stuckStream) Send(*reportv1.StreamResponse) error {
+	if s.sent++; s.sent == 1 {
+		return nil
+	}
+	<-s.ctx.Done()
+	return s.ctx.Err()
+}
+
+// TestStuckStreamEnds: an agent that takes no commands is still told that it
+// broke a rule, or lost its place, and what it reports still counts.
+func TestStuckStreamEnds(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		end  func(*stuckStream, *registry.Registry)
+		code codes.Code
+		want judge.Cause
+	}{
+		{"goodbye", func(s *stuckStream, _ *registry.Registry) { s.in <- goodbye() }, codes.OK, judge.Stopped},
+		{"a broken rule", func(s *stuckStream, _ *registry.Registry) { s.in <- report(0) }, codes.InvalidArgument, judge.Lost},
+		{"a newer session", replace, codes.Aborted, judge.None},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := registry.New(registry.NewClock(), 0)
+				ctx := peer.NewContext(t.Context(), &peer.Peer{AuthInfo: peercred.AuthInfo{}})
+				ctx, cancel := context.WithCancel(ctx)
+				s := &stuckStream{ctx: ctx, in: make(chan *reportv1.StreamRequest)}
+				returned := make(chan error, 1)
+				go func() {
+					err := New(r, slog.New(slog.DiscardHandler)).Stream(s)
+					cancel() // as gRPC does
+					returned <- err
+				}()
+				s.in <- hello("epg", "a")
+				s.in <- declaration(loop("main"))
+				s.in <- report(0, fact(longAgo))
+				synctest.Wait()
+				if a, err := r.Ask(t.Context(), []byte("epg"), time.Second); err != nil || a.Cause != judge.Stalled {
+					t.Fatalf("the checker was told %v, %v", a.Cause, err)
+				}
+				tt.end(s, r)
+				synctest.Wait()
+				select {
+				case err := <-returned:
+					if status.Code(err) != tt.code {
+						t.Errorf("the stream ended with %v, want %v", err, tt.code)
+					}
+				default:
+					t.Error("the stream has not ended")
+					cancel()
+				}
+				if a, _ := r.Look([]byte("epg"), 0); a.Cause != tt.want {
+					t.Errorf("the service is %v, want %v", a.Cause, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// replace has a newer session take the place of the stream's.
+func replace(_ *stuckStream, r *registry.Registry) {
+	newer, err := r.Open(registry.Peer{Service: "epg", Instance: "a"}, newLink())
+	if err != nil {
+		panic(err)
+	}
+	newer.Declare([]judge.Declared{{Name: "main", Kind: judge.KindLoop, Impact: judge.ImpactCritical, Within: time.Second}})
+	if err := newer.Report([]registry.Fact{{Reached: true}}, 0); err != nil {
+		panic(err)
+	}
+}
+
+// A command that was not sent yet gives way to the next.
+func TestNewerCommandSupersedesTheOlder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLink()
+		for number := uint64(1); number <= 3; number++ {
+			l.GetState(number) // does not block, or the bubble is deadlocked
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var sent []uint64
+		go l.carry(ctx, <-l.commands, func(m *reportv1.StreamResponse) error {
+			sent = append(sent, m.GetGetState().Number)
+			return nil
+		})
+		synctest.Wait()
+		if len(sent) != 1 || sent[0] != 3 {
+			t.Errorf("the commands %v were sent, want 3 alone", sent)
+		}
+		cancel()
+	})
+}
+
+func TestManyAgentsAtOnce(t *testing.T) {
+	s := newSidecar(t)
+	instances := []string{"a", "b", "c", "d", "e", "f", "g", "h"}
+	var all sync.WaitGroup
+	for _, instance := range instances {
+		all.Go(func() {
+			a := s.dial(hello("epg", instance), declaration(loop("main")))
+			for range 200 {
+				a.send(report(0, fact(0)))
+			}
+			a.send(goodbye())
+			if err := a.ended(); err != nil {
+				t.Errorf("instance %s ended with %v", instance, err)
+			}
+		})
+	}
+	all.Wait()
+	s.await("epg", judge.NotServing, judge.Stopped)
+}
+
+func TestListenerThatFails(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	if err := New(nil, nil).Run(t.Context(), l); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Run returned %v", err)
+	}
+}
+
+// A server told to stop before it has begun does not begin.
+func TestStoppedBeforeItRuns(t *testing.T) {
+	path := newSidecar(t).path + "2"
+	l, err := socket.Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := New(nil, nil).Run(ctx, l); err != nil {
+		t.Errorf("Run returned %v", err)
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the socket is still there: %v", err)
+	}
+}

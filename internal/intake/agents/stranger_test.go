@@ -1,0 +1,135 @@
+package agents
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/landmark-health/landmark/internal/registry"
+	intakev1 "github.com/landmark-health/landmark/proto/gen/landmark/intake/v1"
+)
+
+// inBubble runs a server in a synctest bubble, over connections in memory,
+// whose peers nobody knows.
+func inBubble(t *testing.T, test func(t *testing.T, dial func(context.Context, string) (net.Conn, error))) {
+	synctest.Test(t, func(t *testing.T) {
+		l := bufconn.Listen(64 << 10)
+		server := grpc.NewServer(append(options(limits()), grpc.Creds(insecure.NewCredentials()))...)
+		intakev1.RegisterIntakeServiceServer(server, New(registry.New(registry.NewClock(), 0), slog.New(slog.DiscardHandler)))
+		served := make(chan error)
+		go func() { served <- server.Serve(l) }()
+		test(t, func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) })
+		server.Stop()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// took checks how long something took that began at the given time.
+func took(t *testing.T, begun time.Time, atLeast, atMost time.Duration) {
+	t.Helper()
+	if d := time.Since(begun); d < atLeast || d > atMost {
+		t.Errorf("it took %v, want %v to %v", d, atLeast, atMost)
+	}
+}
+
+func TestConnectionThatSaysNothingEnds(t *testing.T) {
+	inBubble(t, func(t *testing.T, dial func(context.Context, string) (net.Conn, error)) {
+		begun := time.Now()
+		conn, err := dial(t.Context(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		io.Copy(io.Discard, conn) // of the server's part of the handshake
+		took(t, begun, 2*time.Second, 2*time.Second)
+	})
+}
+
+func TestConnectionWithoutAStreamEnds(t *testing.T) {
+	inBubble(t, func(t *testing.T, dial func(context.Context, string) (net.Conn, error)) {
+		conn, err := grpc.NewClient("passthrough:", grpc.WithContextDialer(dial), grpc.WithTransportCredentials(insecure.NewCredentials()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		conn.Connect()
+		for state := conn.GetState(); state != connectivity.Ready; state = conn.GetState() {
+			conn.WaitForStateChange(t.Context(), state)
+		}
+		begun := time.Now()
+		conn.WaitForStateChange(t.Context(), connectivity.Ready)
+		took(t, begun, 10*time.Second, 11*time.Second)
+	})
+}
+
+func TestStreamWithoutAHelloEnds(t *testing.T) {
+	inBubble(t, func(t *testing.T, dial func(context.Context, string) (net.Conn, error)) {
+		conn, err := grpc.NewClient("passthrough:", grpc.WithContextDialer(dial), grpc.WithTransportCredentials(insecure.NewCredentials()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		begun := time.Now()
+		stream, err := intakev1.NewIntakeServiceClient(conn).Stream(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = stream.Recv()
+		if status.Code(err) != codes.DeadlineExceeded || !strings.Contains(err.Error(), "hello") {
+			t.Errorf("it ended with %v", err)
+		}
+		took(t, begun, 5*time.Second, 6*time.Second)
+	})
+}
+
+// Only the first message has to come soon.
+func TestStreamWithAHelloStays(t *testing.T) {
+	s := &punctualStream{ServerStream: slowStream{}}
+	synctest.Test(t, func(t *testing.T) {
+		for _, silence := range []time.Duration{4 * time.Second, time.Hour} {
+			if err := s.RecvMsg(silence); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// slowStream is a stream whose messages take as long as each says.
+type slowStream struct{ grpc.ServerStream }
+
+func (slowStream) RecvMsg(m any) error {
+	<-time.After(m.(time.Duration))
+	return nil
+}
+
+// Who connects by anything but a Unix socket cannot be known.
+func TestOnlyUnixSocketsAreTaken(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, New(registry.New(registry.NewClock(), 0), slog.New(slog.DiscardHandler)), l)
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(patience))
+	if n, err := conn.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("read %d bytes, %v; want the end", n, err)
+	}
+}

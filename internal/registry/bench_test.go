@@ -1,0 +1,140 @@
+package registry
+
+import (
+	"cmp"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/landmark-health/landmark/internal/judge"
+)
+
+// BenchmarkLook looks for one service and for all of a thousand. The reference
+// is the least that telling a name can cost: a map under a read lock.
+func BenchmarkLook(b *testing.B) {
+	const services = 1000
+	r := New(NewClock(), 0)
+	reference := struct {
+		sync.RWMutex
+		answers map[string]Answer
+	}{answers: map[string]Answer{}}
+	for i := range services {
+		name := fmt.Sprintf("epg%d", i)
+		open(b, r, name, "a").pass()
+		reference.answers[name] = look(r, name)
+	}
+	for _, name := range []string{"epg500", "epg500-liveness", "nobody", ""} {
+		b.Run("name="+cmp.Or(name, "all"), func(b *testing.B) {
+			asked := []byte(name)
+			b.ReportAllocs()
+			for b.Loop() {
+				r.Look(asked, 0)
+			}
+		})
+	}
+	b.Run("reference", func(b *testing.B) {
+		asked := []byte("epg500")
+		b.ReportAllocs()
+		for b.Loop() {
+			reference.RLock()
+			a := reference.answers[string(asked)]
+			reference.RUnlock()
+			if a.Status != judge.Serving {
+				b.Fatal(a.Status)
+			}
+		}
+	})
+}
+
+// BenchmarkLookUnderReports looks for a service while its process reports as
+// fast as it can.
+func BenchmarkLookUnderReports(b *testing.B) {
+	r := New(NewClock(), 0)
+	epg := open(b, r, "epg", "a")
+	epg.pass()
+	var over atomic.Bool
+	var reporter sync.WaitGroup
+	reporter.Go(func() {
+		for !over.Load() {
+			epg.pass()
+		}
+	})
+	asked := []byte("epg")
+	b.ReportAllocs()
+	for b.Loop() {
+		r.Look(asked, 0)
+	}
+	over.Store(true)
+	reporter.Wait()
+}
+
+// BenchmarkReport takes a report of 20 landmarks: one that changes nothing,
+// and one that changes the verdict, among so many services. The reference
+// makes the same landmarks of the same facts.
+func BenchmarkReport(b *testing.B) {
+	const landmarks = 20
+	declared := make([]judge.Declared, landmarks)
+	facts := make([]Fact, landmarks)
+	for i := range declared {
+		declared[i] = mainLoop
+		declared[i].Name = fmt.Sprintf("loop%d", i)
+		facts[i].Reached = true
+	}
+	late := append([]Fact{{Reached: true, Open: true, Age: time.Minute}}, facts[1:]...)
+	for _, services := range []int{1, 1000, 10_000} {
+		r := New(NewClock(), 0)
+		for uid := range uint32(MaxServices / MaxServicesPerUser) {
+			fill(r, uid, (services-1)/5)
+		}
+		epg := &agent{t: b}
+		if err := epg.open(r, Peer{Service: "epg", Instance: "a", UID: 1000}, mainLoop); err != nil {
+			b.Fatal(err)
+		}
+		epg.session.Declare(declared)
+		b.Run(fmt.Sprintf("services=%d/same", services), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				epg.session.Report(facts, 0)
+			}
+		})
+		b.Run(fmt.Sprintf("services=%d/changing", services), func(b *testing.B) {
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				epg.session.Report([2][]Fact{facts, late}[i%2], 0)
+			}
+		})
+	}
+	b.Run("reference", func(b *testing.B) {
+		b.ReportAllocs()
+		var made []judge.Landmark
+		for b.Loop() {
+			made = make([]judge.Landmark, landmarks)
+			for i, f := range facts {
+				made[i] = judge.Landmark{Declared: &declared[i], Reached: f.Reached, At: judge.Instant(f.Age), Count: f.Count, Open: f.Open, Lag: f.Lag}
+			}
+		}
+	})
+}
+
+// BenchmarkStart has so many services report for the first time, as after a
+// restart of the sidecar.
+func BenchmarkStart(b *testing.B) {
+	for _, services := range []int{1000, MaxServices} {
+		b.Run(fmt.Sprintf("services=%d", services), func(b *testing.B) {
+			for b.Loop() {
+				r := New(NewClock(), 0)
+				for i := range services {
+					epg := &agent{t: b}
+					peer := Peer{Service: fmt.Sprintf("epg%d", i), Instance: "a", UID: 0}
+					if err := epg.open(r, peer, mainLoop); err != nil {
+						b.Fatal(err)
+					}
+					epg.pass()
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*services), "ns/service")
+		})
+	}
+}

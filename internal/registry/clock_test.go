@@ -1,0 +1,342 @@
+package registry
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/landmark-health/landmark/internal/judge"
+)
+
+// await waits until the clock has gone on after a pause, or returns ctx's error.
+func (c *Clock) await(ctx context.Context) error {
+	for {
+		beat := c.nextBeat()
+		if heard, real := c.Read(); heard == real {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-beat:
+		}
+	}
+}
+
+func TestClockKeepsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewClock()
+		c.Join()
+		defer run(c)()
+		for _, d := range []time.Duration{1, 24 * time.Millisecond, time.Millisecond, time.Second, time.Hour} {
+			before := c.Now()
+			time.Sleep(d)
+			heard, real := c.Read()
+			if went := heard.Sub(before); went != d || heard != real {
+				t.Errorf("after %v the clock went on by %v, and says %d where it is %d", d, went, heard, real)
+			}
+		}
+	})
+}
+
+// TestClockWaitsForTheIntake stops the sidecar for an hour: what was heard
+// stands still until the intake has read its sockets empty, and then all of
+// that hour counts.
+func TestClockWaitsForTheIntake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewClock()
+		c.Join()
+		stop := run(c)
+		time.Sleep(10 * beat)
+		stop()
+		before := c.Now()
+		time.Sleep(time.Hour)
+
+		var empty atomic.Bool
+		ctx, cancel := context.WithCancel(t.Context())
+		defer synctest.Wait()
+		defer cancel()
+		go c.Run(ctx, empty.Load)
+		time.Sleep(maxBehind / 2)
+		if went := c.Now().Sub(before); went > maxGap {
+			t.Errorf("with its sockets full it counts %v of a pause of an hour, allowed %v", went, maxGap)
+		}
+		waited := time.Now()
+		caughtUp := make(chan error)
+		go func() { caughtUp <- c.await(ctx) }()
+		empty.Store(true)
+		if err := <-caughtUp; err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(waited); took > 4*lookAgain {
+			t.Errorf("it took %v to see that the sockets are empty", took)
+		}
+		if went := c.Now().Sub(before); went < time.Hour {
+			t.Errorf("with its sockets empty it counts %v of a pause of an hour", went)
+		}
+	})
+}
+
+// TestClockDoesNotWaitForEver plays an intake that never catches up: a frozen
+// program must be found all the same.
+func TestClockDoesNotWaitForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewClock()
+		c.Join()
+		time.Sleep(time.Hour)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer synctest.Wait()
+		defer cancel()
+		go c.Run(ctx, func() bool { return false })
+		time.Sleep(maxBehind + 2*beat)
+		if heard, real := c.Read(); heard != real {
+			t.Errorf("%v after the pause it is %v behind", maxBehind, real.Sub(heard))
+		}
+	})
+}
+
+// TestPauseMakesNobodyStale plays a pause with two agents: of one, reports lie
+// in the socket, and the other froze meanwhile.
+func TestPauseMakesNobodyStale(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewClock()
+		c.Join()
+		stop := run(c)
+		r := New(c, 0)
+		epg, frozen := open(t, r, "epg", "a"), open(t, r, "frozen", "a")
+		epg.pass()
+		frozen.pass()
+		news := r.Watch([]byte("epg"))
+		defer news.Close()
+		live(time.Second, epg, frozen)
+		stop()
+		time.Sleep(time.Hour)
+
+		epg.unread.Store(true)
+		defer run(c)()
+		time.Sleep(100 * time.Millisecond) // the intake is slow to read its sockets
+		if a := look(r, "epg"); a.Status != judge.Serving {
+			t.Errorf("after a pause of the sidecar epg is %v: %s", a.Status, a.Reason())
+		}
+		if _, settled := r.Look([]byte("epg"), 0); settled {
+			t.Error("before its sockets are read, the sidecar takes what it remembers for the truth")
+		}
+		epg.pass()
+		epg.unread.Store(false)
+		live(maxReportInterval/2, epg)
+		for _, want := range []struct {
+			service string
+			cause   judge.Cause
+		}{{"epg", judge.None}, {"frozen", judge.Stale}} {
+			a, err := r.Ask(t.Context(), []byte(want.service), 0)
+			if err != nil || a.Cause != want.cause {
+				t.Errorf("the first answer about %s is %v, %q, %v; want %q", want.service, a.Status, a.Cause, err, want.cause)
+			}
+		}
+		select {
+		case <-news.News():
+			t.Error("the pause was news")
+		default:
+		}
+	})
+}
+
+// TestStarvedClockKeepsUp stops the sidecar for most of the time: what it has
+// heard is never behind for longer than it takes to look twice, or maxBehind.
+func TestStarvedClockKeepsUp(t *testing.T) {
+	for _, gap := range []time.Duration{40 * time.Millisecond, 200 * time.Millisecond, time.Second} {
+		for _, empties := range []bool{true, false} {
+			r := &reading{}
+			var real, behind, longest time.Duration
+			for range 1000 {
+				real += gap
+				r = r.next(real, func() bool { return empties })
+				if behind += gap; !r.behind {
+					behind = 0
+				}
+				longest = max(longest, behind)
+			}
+			if allowed := maxBehind + 3*gap; longest > allowed {
+				t.Errorf("with gaps of %v it was behind for %v, allowed %v", gap, longest, allowed)
+			}
+		}
+	}
+}
+
+// TestClockNeverGoesBack reads it at every millisecond of a life with pauses,
+// by the reading of the time and by the one before.
+func TestClockNeverGoesBack(t *testing.T) {
+	r := &reading{}
+	var last judge.Instant
+	read := func(r *reading, real time.Duration) {
+		now := r.at(real)
+		if now < last {
+			t.Fatalf("at %v it says %d, after %d", real, now, last)
+		}
+		if now > judge.Instant(real) {
+			t.Fatalf("at %v it says %d", real, now)
+		}
+		last = now
+	}
+	var real time.Duration
+	for i := range 2000 {
+		gap := beat
+		switch {
+		case i%100 == 50:
+			gap = 700 * time.Millisecond
+		case i%10 == 3:
+			gap = 60 * time.Millisecond
+		}
+		for range gap / time.Millisecond {
+			real += time.Millisecond
+			read(r, real)
+		}
+		r = r.next(real, func() bool { return i%3 == 0 })
+		read(r, real)
+	}
+}
+
+// TestClockRests holds that a sidecar to which nobody reports does nothing at
+// all, and knows that there was nothing to hear, whatever pauses it makes.
+func TestClockRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewClock()
+		defer run(c)()
+		synctest.Wait()
+		resting := c.last.Load()
+		if !resting.resting {
+			t.Fatal("without agents it does not rest")
+		}
+		time.Sleep(time.Hour)
+		if heard, real := c.Read(); heard != real || c.last.Load() != resting {
+			t.Errorf("after an hour of rest it is %v behind", real.Sub(heard))
+		}
+	})
+}
+
+// TestClockBeatsForWhoJoined lets agents come and go: it beats while there are
+// any, and always says how late it is.
+func TestClockBeatsForWhoJoined(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewClock()
+		defer run(c)()
+		resting := func(want bool, when string) {
+			t.Helper()
+			time.Sleep(beat)
+			synctest.Wait()
+			if c.last.Load().resting != want {
+				t.Errorf("%s: resting is %v", when, !want)
+			}
+			if heard, real := c.Read(); heard != real {
+				t.Errorf("%s: it is %v behind", when, real.Sub(heard))
+			}
+		}
+		for range 2 {
+			resting(true, "without agents")
+			c.Join()
+			resting(false, "with an agent")
+			c.Join()
+			c.Leave()
+			resting(false, "with one of two agents left")
+			time.Sleep(time.Hour)
+			resting(false, "an hour later")
+			c.Leave()
+		}
+		for range 10 {
+			c.Join()
+			c.Leave()
+		}
+		resting(true, "after all have left")
+	})
+}
+
+// TestPauseAtTheEndOfARest stops the sidecar at the very instant at which an
+// agent joins, before the clock's own goroutine runs: the pause is one.
+func TestPauseAtTheEndOfARest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewClock()
+		stop := run(c)
+		time.Sleep(time.Hour)
+		stop()
+		rested := c.Now()
+		c.Join()
+		time.Sleep(time.Hour)
+		if went := c.Now().Sub(rested); went > maxGap {
+			t.Errorf("before it runs again it counts %v of a pause of an hour, allowed %v", went, maxGap)
+		}
+		var empty atomic.Bool
+		ctx, cancel := context.WithCancel(t.Context())
+		defer synctest.Wait()
+		defer cancel()
+		go c.Run(ctx, empty.Load)
+		time.Sleep(maxBehind / 2)
+		if went := c.Now().Sub(rested); went > maxGap {
+			t.Errorf("with its sockets full it counts %v of a pause of an hour, allowed %v", went, maxGap)
+		}
+		empty.Store(true)
+		if err := c.await(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if went := c.Now().Sub(rested); went < time.Hour {
+			t.Errorf("with its sockets empty it counts %v of a pause of an hour", went)
+		}
+	})
+}
+
+// TestClockDoesNotRestBeforeItHasCaughtUp stops the sidecar for an hour, in
+// which its last agent leaves: what that said counts before the rest.
+func TestClockDoesNotRestBeforeItHasCaughtUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewClock()
+		c.Join()
+		stop := run(c)
+		time.Sleep(10 * beat)
+		stop()
+		before := c.Now()
+		time.Sleep(time.Hour)
+
+		var empty atomic.Bool
+		ctx, cancel := context.WithCancel(t.Context())
+		defer synctest.Wait()
+		defer cancel()
+		go c.Run(ctx, empty.Load)
+		time.Sleep(2 * beat)
+		c.Leave()
+		time.Sleep(2 * beat)
+		if went := c.Now().Sub(before); went > maxGap {
+			t.Errorf("with its sockets full it counts %v of a pause of an hour, allowed %v", went, maxGap)
+		}
+		empty.Store(true)
+		time.Sleep(2 * beat)
+		if heard, real := c.Read(); heard != real || !c.last.Load().resting {
+			t.Errorf("with its sockets empty it is %v behind", real.Sub(heard))
+		}
+	})
+}
+
+// TestJoinersAndLeavers lets everything happen at once, for the race detector:
+// while anybody has joined, and once Join has returned, the clock never rests.
+func TestJoinersAndLeavers(t *testing.T) {
+	c := NewClock()
+	defer run(c)()
+	var agents sync.WaitGroup
+	for range 4 {
+		agents.Go(func() {
+			for range 2000 {
+				c.Join()
+				if c.last.Load().resting {
+					t.Error("it rests though an agent has joined")
+				}
+				c.Leave()
+				c.rest() // as Run does, and oftener
+			}
+		})
+	}
+	agents.Wait()
+	if c.heeded != 0 {
+		t.Errorf("%d are left", c.heeded)
+	}
+}

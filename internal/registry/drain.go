@@ -1,0 +1,137 @@
+package registry
+
+import (
+	"errors"
+	"fmt"
+
+	"slices"
+
+	"github.com/landmark-health/landmark/internal/judge"
+)
+
+// ErrUnknown is what an operator is told of a service that was neither
+// reported nor configured.
+var ErrUnknown = errors.New("no such service")
+
+// ErrGone is what an operator is told who wants a drain to end with processes
+// that are not there.
+var ErrGone = errors.New("no process is there")
+
+// drain is an operator's wish that a service be out.
+type drain struct {
+	wanted    bool
+	by        uint32 // uid, if it is wanted
+	untilGone bool   // it ends with the last process
+}
+
+// Drain takes the service out for the operator of the given uid, until Resume:
+// its readiness is told to be Draining from now on, whatever processes come and
+// go. It reports whether it was not drained before. The error wraps ErrUnknown
+// or ErrForeign.
+func (r *Registry) Drain(name string, operator uint32) (changed bool, err error) {
+	return r.operate(name, drain{wanted: true, by: operator}, operator)
+}
+
+// DrainUntilGone is Drain, until the last of the service's processes is gone at
+// the latest: it is they that are to be stopped. It leaves a Drain as it is. If
+// none is there, the error wraps ErrGone.
+func (r *Registry) DrainUntilGone(name string, operator uint32) (changed bool, err error) {
+	return r.operate(name, drain{wanted: true, by: operator, untilGone: true}, operator)
+}
+
+// Resume ends Drain, as Drain begins it.
+func (r *Registry) Resume(name string, operator uint32) (changed bool, err error) {
+	return r.operate(name, drain{}, operator)
+}
+
+func (r *Registry) operate(name string, wish drain, operator uint32) (changed bool, err error) {
+	s, err := r.operated(name, operator)
+	if err != nil {
+		return false, err
+	}
+	return s.operate(wish)
+}
+
+// operated returns the service, or why the operator may not order anything of
+// it.
+func (r *Registry) operated(name string, operator uint32) (*service, error) {
+	s := (*r.services.Load())[name]
+	if s == nil {
+		return nil, fmt.Errorf("%w: no program has reported %.128q, and it is not configured", ErrUnknown, name)
+	}
+	if owner := s.owner.Load(); operator != owner && !ranking(operator) {
+		return nil, fmt.Errorf("%w: only its owner, root and landmarkd's own user may drain, resume or forget %s, not uid %d", ErrForeign, name, operator)
+	}
+	return s, nil
+}
+
+// DrainAll drains all services, those included that are yet to report, for a
+// sidecar that is to stop. It is no operator's drain, and ends with the sidecar.
+func (r *Registry) DrainAll() {
+	r.mu.Lock()
+	r.stopping = true
+	services := *r.services.Load()
+	r.mu.Unlock()
+	for _, s := range services {
+		s.mu.Lock()
+		s.stopping = true
+		news := s.publish()
+		s.mu.Unlock()
+		if news {
+			s.changed(s)
+		}
+	}
+}
+
+// operate has the operator's wish judged from now on, and reports whether it is
+// another than before.
+func (s *service) operate(wish drain) (changed bool, err error) {
+	s.mu.Lock()
+	if s.gone {
+		s.mu.Unlock()
+		return false, fmt.Errorf("%w: %s was given back this moment", ErrUnknown, s.name)
+	}
+	if wish.untilGone {
+		switch {
+		case s.deserted():
+			s.mu.Unlock()
+			return false, fmt.Errorf("%w: %s has none with which a drain could end: drain it until it is resumed", ErrGone, s.name)
+		case s.drain.wanted || s.stopping:
+			s.mu.Unlock()
+			return false, nil
+		}
+	}
+	changed = wish.wanted != (s.drain.wanted || s.stopping)
+	s.drain = wish
+	s.stopping = s.stopping && wish.wanted
+	if s.membersChanged != nil {
+		s.membersChanged()
+	}
+	news := s.publish()
+	s.mu.Unlock()
+	if news {
+		s.changed(s)
+	}
+	return changed, nil
+}
+
+// deserted reports whether no process of the service is there, or may come back
+// to a sidecar that has restarted. The caller holds mu.
+func (s *service) deserted() bool {
+	return !slices.ContainsFunc(s.places, func(p *place) bool { return p.session != nil || p.there })
+}
+
+// facts are those of the service's processes and of its host, and the
+// operator's wish. The caller holds mu.
+func (s *service) facts() judge.Service {
+	return judge.Service{Instances: s.instances(), Host: s.host, Drained: s.drain.wanted || s.stopping, Incomplete: s.incomplete}
+}
+
+// instances are those in the service's places. The caller holds mu.
+func (s *service) instances() []*judge.Instance {
+	instances := make([]*judge.Instance, len(s.places))
+	for i, p := range s.places {
+		instances[i] = p.instance
+	}
+	return instances
+}

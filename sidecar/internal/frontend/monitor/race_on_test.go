@@ -1,7 +1,0 @@
-//go:build race
-
-package monitor
-
-// raceDetector is whether the race detector watches, in whose presence a
-// sync.Pool forgets at random.
-const raceDetector = true

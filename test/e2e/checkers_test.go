@@ -1,0 +1,148 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+
+	"github.com/landmark-health/landmark/lmp"
+	"github.com/landmark-health/landmark/lmp/probe"
+)
+
+// checker asks the house for a service and returns what it was told: a status of
+// grpc.health.v1, and behind it the cause where the checker's protocol has one.
+type checker func(h *house, service string) string
+
+// checkUDP asks by LMP over UDP.
+func checkUDP(h *house, service string) string { return lmpChecker("udp", 0)(h, service) }
+
+// lmpChecker asks by LMP.
+func lmpChecker(network string, maxAge time.Duration) checker {
+	return func(h *house, service string) string {
+		ctx, cancel := context.WithTimeout(h.t.Context(), patience)
+		defer cancel()
+		a, err := probe.Ask(ctx, probe.Question{
+			Network: network, Address: h.monitor, Kind: lmp.KindCheck, Service: service, MaxAge: maxAge,
+		})
+		if err != nil {
+			return "error: " + err.Error()
+		}
+		return strings.ToUpper(strings.ReplaceAll(a.Status.String(), " ", "_")) + " " + a.Cause.String()
+	}
+}
+
+// landmarkCheck asks by running landmark-check.
+func landmarkCheck(h *house, service string) string {
+	code, out, errs := runProgram(h.t, program("landmark-check"), "-addr", h.monitor, "-service", service, "-timeout", "10s")
+	told := strings.TrimSpace(strings.TrimPrefix(out, service+":"))
+	told, _, _ = strings.Cut(told, ":") // the reason follows
+	switch {
+	case code == 0 && told == "SERVING":
+		return "SERVING none"
+	case code == 4:
+		return told
+	default:
+		return fmt.Sprintf("error: exit code %d: %s%s", code, out, errs)
+	}
+}
+
+// grpcClient asks by grpc.health.v1 over one connection.
+func grpcClient(t *testing.T, h *house) checker {
+	conn, err := grpc.NewClient("passthrough:///"+h.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	client := healthpb.NewHealthClient(conn)
+	return func(h *house, service string) string {
+		ctx, cancel := context.WithTimeout(h.t.Context(), patience)
+		defer cancel()
+		a, err := client.Check(ctx, &healthpb.HealthCheckRequest{Service: service})
+		switch {
+		case status.Code(err) == codes.NotFound:
+			return "SERVICE_UNKNOWN"
+		case err != nil:
+			return "error: " + err.Error()
+		}
+		return a.Status.String()
+	}
+}
+
+// healthProbeChecker asks by running grpc-health-probe.
+func healthProbeChecker(path string) checker {
+	return func(h *house, service string) string {
+		code, _, errs := runProgram(h.t, path, "-addr", h.grpc, "-service", service, "-connect-timeout", "10s", "-rpc-timeout", "10s")
+		switch code {
+		case 0:
+			return "SERVING"
+		case 4:
+			return "NOT_SERVING"
+		default:
+			return fmt.Sprintf("error: exit code %d: %s", code, errs)
+		}
+	}
+}
+
+// everyChecker returns the checkers that a verdict has to reach.
+func everyChecker(t *testing.T, h *house) map[string]checker {
+	return map[string]checker{
+		"lmp over UDP":      lmpChecker("udp", 0),
+		"lmp over TCP":      lmpChecker("tcp", 0),
+		"line":              checkLine,
+		"landmark-check":    landmarkCheck,
+		"grpc Check":        grpcClient(t, h),
+		"grpc-health-probe": healthProbeChecker(healthProbe(t)),
+	}
+}
+
+// await asks until the answer is the wanted one.
+func (h *house) await(ask checker, service, want string) {
+	h.t.Helper()
+	h.awaitAny(ask, service, want)
+}
+
+func (h *house) awaitAny(ask checker, service string, wants ...string) {
+	h.t.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		told := ask(h, service)
+		for _, want := range wants {
+			if told == want || strings.HasPrefix(want, told+" ") {
+				return
+			}
+		}
+		if time.Now().After(deadline) {
+			h.t.Fatalf("after %v %s is told %q, want %q", patience, service, told, wants)
+		}
+	}
+}
+
+// turn asks until the answer is the wanted one and returns how long after the
+// event the last question was put that was answered otherwise: every later one
+// was answered with the truth.
+func (h *house) turn(ask checker, service, want string, event time.Time) (time.Duration, error) {
+	last := event
+	for {
+		put := time.Now()
+		told := ask(h, service)
+		// A checker whose protocol has no causes is told the status alone.
+		if told == want || strings.HasPrefix(want, told+" ") {
+			return last.Sub(event), nil
+		}
+		if strings.HasPrefix(told, "error") {
+			return 0, fmt.Errorf("%s", told)
+		}
+		last = put
+		if put.Sub(event) > patience {
+			return 0, fmt.Errorf("still told %q", told)
+		}
+	}
+}
