@@ -51,7 +51,7 @@ var rooms = []room{
 	{path: "internal/config", imports: []string{"internal/registry", "internal/judge"}, noGRPC: true},
 	{path: "internal/checkers", stdlib: true},
 	{path: "internal/socket", noGRPC: true},
-	{path: "internal/streams", stdlib: true},
+	{path: "internal/socket", stdlib: true},
 	{path: "internal/peercred", imports: []string{"internal/socket"}},
 	{path: "internal/guard", imports: []string{"internal/socket"}},
 	{path: "internal/intake/*", imports: []string{
@@ -61,7 +61,7 @@ var rooms = []room{
 	{path: "internal/frontend/grpcstatus", imports: []string{
 		"internal/registry", "internal/judge", "internal/checkers", status, report}},
 	{path: "internal/frontend/*", imports: []string{
-		"internal/registry", "internal/judge", "internal/checkers", "internal/streams",
+		"internal/registry", "internal/judge", "internal/checkers", "internal/socket",
 		"internal/socket", "lmp"}},
 	{path: "sidecar/sockets", imports: []string{"internal/socket"}, noGRPC: true},
 	{path: "sidecar/names", imports: []string{"internal/registry"}, noGRPC: true},

@@ -8,7 +8,7 @@ import (
 	"net"
 	"time"
 
-	"github.com/landmark-health/landmark/internal/streams"
+	"github.com/landmark-health/landmark/internal/socket"
 )
 
 // maxLine is the length of the longest line, without its end. The longest
@@ -49,7 +49,7 @@ func (r *reader) next(ctx context.Context) ([]byte, error) {
 		case len(rest) == 0:
 			deadline = time.Time{}
 		case deadline.IsZero():
-			deadline = time.Now().Add(streams.Unfinished)
+			deadline = time.Now().Add(socket.Unfinished)
 		}
 		if err := r.read(ctx, deadline); err != nil {
 			return nil, err
@@ -61,11 +61,11 @@ func (r *reader) next(ctx context.Context) ([]byte, error) {
 // idle.
 func (r *reader) read(ctx context.Context, deadline time.Time) error {
 	if deadline.IsZero() {
-		deadline = time.Now().Add(streams.Idle)
+		deadline = time.Now().Add(socket.Idle)
 	}
 	r.end = copy(r.buffer[:], r.buffer[r.begin:r.end])
 	r.begin = 0
-	n, err := streams.Read(ctx, r.conn, r.buffer[r.end:], deadline)
+	n, err := socket.Read(ctx, r.conn, r.buffer[r.end:], deadline)
 	r.end += n
 	if err == io.EOF {
 		r.ended = true

@@ -9,7 +9,6 @@ import (
 	"github.com/landmark-health/landmark/internal/checkers"
 	"github.com/landmark-health/landmark/internal/registry"
 	"github.com/landmark-health/landmark/internal/socket"
-	"github.com/landmark-health/landmark/internal/streams"
 )
 
 // Source is what the front end reads.
@@ -41,7 +40,7 @@ func New(source Source, checkers Checkers) *Server { return &Server{source, chec
 // answer.
 func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	defer context.AfterFunc(ctx, func() { l.Close() })()
-	streams.Serve(ctx, l, s.serve)
+	socket.Serve(ctx, l, s.serve)
 	return nil
 }
 
@@ -50,12 +49,12 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 // does with each, is no news.
 func (s *Server) serve(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
-	defer streams.Follow(ctx, conn)()
+	defer socket.Follow(ctx, conn)()
 	lines, checker := reader{conn: conn}, checkers.Checker{From: checkers.AddressOf(conn.RemoteAddr()), By: checkers.Line}
 	for {
 		line, err := lines.next(ctx)
 		if errors.Is(err, errTooLong) {
-			streams.Write(ctx, conn, []byte(usage))
+			socket.Write(ctx, conn, []byte(usage))
 			return
 		}
 		if err != nil {
@@ -63,7 +62,7 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 		}
 		socket.Prove(conn)
 		answer, err := s.answer(ctx, line, checker)
-		if err != nil || streams.Write(ctx, conn, []byte(answer)) != nil {
+		if err != nil || socket.Write(ctx, conn, []byte(answer)) != nil {
 			return
 		}
 	}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/landmark-health/landmark/internal/checkers"
 	"github.com/landmark-health/landmark/internal/registry"
-	"github.com/landmark-health/landmark/internal/streams"
+	"github.com/landmark-health/landmark/internal/socket"
 )
 
 // Several lines are answered in their order, however they come.
@@ -115,7 +115,7 @@ func TestLineThatIsNotFinished(t *testing.T) {
 		a.write("check")
 		time.Sleep(4 * time.Second)
 		a.write(" epg")
-		a.closedAfter(streams.Unfinished - 4*time.Second)
+		a.closedAfter(socket.Unfinished - 4*time.Second)
 		a.Close()
 	})
 }
@@ -125,7 +125,7 @@ func TestIdleConnection(t *testing.T) {
 		a := b.connect()
 		time.Sleep(4 * time.Minute)
 		a.ask("check epg")
-		a.closedAfter(streams.Idle)
+		a.closedAfter(socket.Idle)
 		a.Close()
 	})
 }
@@ -135,7 +135,7 @@ func TestAnswerThatIsNotTaken(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, b *bubble) {
 		a := b.connect()
 		a.write("check epg\n")
-		a.closedAfter(streams.Unfinished)
+		a.closedAfter(socket.Unfinished)
 		a.Close()
 	})
 }

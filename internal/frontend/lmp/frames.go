@@ -7,7 +7,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/landmark-health/landmark/internal/streams"
+	"github.com/landmark-health/landmark/internal/socket"
 	"github.com/landmark-health/landmark/lmp"
 )
 
@@ -83,7 +83,7 @@ func (f *frameReader) await(ctx context.Context, idle time.Duration) (length int
 			err = f.read(ctx, smallBuffer, until)
 		default:
 			if deadline.IsZero() {
-				deadline = time.Now().Add(streams.Unfinished)
+				deadline = time.Now().Add(socket.Unfinished)
 			}
 			err = f.read(ctx, max(n, smallBuffer), deadline)
 			if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil {
@@ -102,7 +102,7 @@ func (f *frameReader) read(ctx context.Context, size int, deadline time.Time) er
 	if !f.makeRoom(size) {
 		return errCrowded
 	}
-	n, err := streams.Read(ctx, f.conn, f.buffer[f.end:], deadline)
+	n, err := socket.Read(ctx, f.conn, f.buffer[f.end:], deadline)
 	f.end += n
 	return err
 }

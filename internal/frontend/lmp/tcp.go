@@ -9,13 +9,12 @@ import (
 	"github.com/landmark-health/landmark/internal/checkers"
 	"github.com/landmark-health/landmark/internal/registry"
 	"github.com/landmark-health/landmark/internal/socket"
-	"github.com/landmark-health/landmark/internal/streams"
 	"github.com/landmark-health/landmark/lmp"
 )
 
 // serveStreams answers requests over TCP until ctx is done.
 func (s *Server) serveStreams(ctx context.Context) error {
-	streams.Serve(ctx, s.tcp, s.serveStream)
+	socket.Serve(ctx, s.tcp, s.serveStream)
 	return nil
 }
 
@@ -23,7 +22,7 @@ func (s *Server) serveStreams(ctx context.Context) error {
 // checker has no more, breaks the rules, or ctx is done.
 func (s *Server) serveStream(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
-	defer streams.Follow(ctx, conn)()
+	defer socket.Follow(ctx, conn)()
 	frames, from := newFrameReader(conn, s.large), checkers.AddressOf(conn.RemoteAddr())
 	defer frames.close()
 	var out []byte
@@ -31,7 +30,7 @@ func (s *Server) serveStream(ctx context.Context, conn net.Conn) {
 		if !frames.ready() && !flush(ctx, conn, &out) {
 			return
 		}
-		frame, err := frames.next(ctx, streams.Idle)
+		frame, err := frames.next(ctx, socket.Idle)
 		if err != nil {
 			s.refuseStream(err)
 			break
@@ -116,7 +115,7 @@ func flush(ctx context.Context, conn net.Conn, out *[]byte) bool {
 	if len(*out) == 0 {
 		return true
 	}
-	err := streams.Write(ctx, conn, *out)
+	err := socket.Write(ctx, conn, *out)
 	*out = (*out)[:0]
 	if cap(*out) > smallBuffer {
 		*out = nil // nobody knows when there will be another that long

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/landmark-health/landmark/internal/registry"
-	"github.com/landmark-health/landmark/internal/streams"
+	"github.com/landmark-health/landmark/internal/socket"
 	"github.com/landmark-health/landmark/lmp"
 )
 
@@ -200,7 +200,7 @@ func TestWatchOfASlowChecker(t *testing.T) {
 		}
 		b.program.session.Lost()
 		synctest.Wait()
-		time.Sleep(streams.Unfinished - 1)
+		time.Sleep(socket.Unfinished - 1)
 		w.wants(0, lmp.StatusServing, lmp.CauseNone)
 		if a := w.wants(0, lmp.StatusNotServing, lmp.CauseLost); a.Changes < 20 {
 			t.Errorf("the latest is %+v", a)
@@ -211,7 +211,7 @@ func TestWatchOfASlowChecker(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bubble) {
 		w := b.watching("epg", 0)
 		w.wants(0, lmp.StatusServing, lmp.CauseNone)
-		b.closesAfter(w.done, time.Second+streams.Unfinished)
+		b.closesAfter(w.done, time.Second+socket.Unfinished)
 	})
 }
 
@@ -236,7 +236,7 @@ func TestManyWatches(t *testing.T) {
 		for _, w := range deaf {
 			<-w.done
 		}
-		if took := time.Since(begun); took != streams.Unfinished {
+		if took := time.Since(begun); took != socket.Unfinished {
 			t.Errorf("the deaf were kept for %v", took)
 		}
 		for _, w := range taking {
