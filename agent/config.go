@@ -6,13 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/landmark-health/landmark/agent/landmark"
+	"github.com/landmark-health/landmark/internal/contract"
 )
 
 // Config says what an agent reports, and to whom.
@@ -42,13 +41,6 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// The rules of landmark.report.v1's Hello.
-var (
-	serviceName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,89}$`)
-	reservedName = regexp.MustCompile(`^(.*-)?(liveness|readiness|startup)$`)
-	instanceName = regexp.MustCompile(`^[ -~]{1,128}$`)
-)
-
 // maxSocket is the longest path that a Unix socket's address can hold, in
 // bytes (unix(7)).
 const maxSocket = 107
@@ -60,7 +52,7 @@ func (c Config) complete() (Config, error) {
 		c.Instance = processName()
 	}
 	if c.Socket == "" {
-		c.Socket = defaultSocket(os.Getenv, os.Geteuid())
+		c.Socket = contract.ReportTo()
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -69,8 +61,8 @@ func (c Config) complete() (Config, error) {
 		name string
 		err  error
 	}{
-		{"Service", checkService(c.Service)},
-		{"Instance", checkInstance(c.Instance)},
+		{"Service", contract.CheckServiceName(c.Service)},
+		{"Instance", contract.CheckInstanceName(c.Instance)},
 		{"Landmarks", checkLandmarks(c.Landmarks)},
 		{"Socket", checkSocket(c.Socket)},
 	} {
@@ -88,24 +80,6 @@ var processName = sync.OnceValue(func() string {
 	return strconv.Itoa(os.Getpid()) + "-" + rand.Text()[:8]
 })
 
-func checkService(name string) error {
-	switch {
-	case !serviceName.MatchString(name):
-		return fmt.Errorf("%.100q is not a letter or digit and then at most 89 of A-Z a-z 0-9 . _ -", name)
-	case reservedName.MatchString(name):
-		return fmt.Errorf("%q is, or ends in - and, one of liveness, readiness and startup, "+
-			"which are kept for checkers; choose another", name)
-	}
-	return nil
-}
-
-func checkInstance(name string) error {
-	if !instanceName.MatchString(name) {
-		return fmt.Errorf("%.140q is not 1 to 128 bytes of printable ASCII", name)
-	}
-	return nil
-}
-
 func checkLandmarks(marks *landmark.Set) error {
 	if marks == nil {
 		return errors.New("missing; declare the program's landmarks in a landmark.Set")
@@ -121,16 +95,4 @@ func checkSocket(path string) error {
 		return fmt.Errorf("the path %q holds a zero byte", path)
 	}
 	return nil
-}
-
-// defaultSocket returns where the sidecar's socket is expected.
-func defaultSocket(getenv func(string) string, euid int) string {
-	const system = "/run/landmark/agent.sock"
-	if path := getenv("LANDMARK_SOCKET"); path != "" {
-		return path
-	}
-	if dir := getenv("XDG_RUNTIME_DIR"); dir != "" && euid != 0 {
-		return filepath.Join(dir, "landmark", "agent.sock")
-	}
-	return system
 }

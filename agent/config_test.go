@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/agent/landmark"
+	"github.com/landmark-health/landmark/internal/contract"
 )
 
 func TestConfigNamesTheFieldToMend(t *testing.T) {
@@ -66,7 +67,7 @@ func TestConfigDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := strconv.Itoa(os.Getpid()) + "-"; !strings.HasPrefix(cfg.Instance, want) || checkInstance(cfg.Instance) != nil {
+	if want := strconv.Itoa(os.Getpid()) + "-"; !strings.HasPrefix(cfg.Instance, want) || contract.CheckInstanceName(cfg.Instance) != nil {
 		t.Errorf("Instance = %q, want %s and what makes it unique", cfg.Instance, want)
 	}
 	if again, err := (Config{Service: "epg", Landmarks: new(landmark.Set)}).complete(); err != nil || again.Instance != cfg.Instance {
@@ -76,27 +77,6 @@ func TestConfigDefaults(t *testing.T) {
 		t.Errorf("Socket = %q, want $LANDMARK_SOCKET", cfg.Socket)
 	}
 	cfg.Logger.Error("a program that asked for no log must not see this")
-}
-
-func TestDefaultSocket(t *testing.T) {
-	tests := []struct {
-		landmark, xdg string
-		euid          int
-		want          string
-	}{
-		{"/a.sock", "/run/user/7", 0, "/a.sock"},
-		{"/a.sock", "", 7, "/a.sock"},
-		{"", "/run/user/0", 0, "/run/landmark/agent.sock"},
-		{"", "/run/user/7", 7, "/run/user/7/landmark/agent.sock"},
-		{"", "", 7, "/run/landmark/agent.sock"},
-	}
-	for _, tt := range tests {
-		env := map[string]string{"LANDMARK_SOCKET": tt.landmark, "XDG_RUNTIME_DIR": tt.xdg}
-		got := defaultSocket(func(key string) string { return env[key] }, tt.euid)
-		if got != tt.want {
-			t.Errorf("%+v: %s", tt, got)
-		}
-	}
 }
 
 func TestCadence(t *testing.T) {

@@ -1,14 +1,13 @@
 package sidecar
 
 import (
+	"fmt"
 	"log/slog"
-	"path/filepath"
 	"time"
 
 	"github.com/landmark-health/landmark/internal/config"
-	"github.com/landmark-health/landmark/internal/socket"
+	"github.com/landmark-health/landmark/internal/contract"
 	"github.com/landmark-health/landmark/lmp"
-	"github.com/landmark-health/landmark/sidecar/sockets"
 )
 
 // Config says how a sidecar is to be. Each listener is off where its address
@@ -56,10 +55,10 @@ func CheckFile(path string) error {
 // $XDG_RUNTIME_DIR/landmark.
 func DefaultConfig() Config {
 	return Config{
-		AgentSocket: filepath.Join(socket.Directory(), "agent.sock"),
-		AdminSocket: sockets.Admin(),
-		Monitor:     ":19533",
-		GRPC:        ":19534",
+		AgentSocket: contract.AgentSocket(),
+		AdminSocket: contract.AdminSocket(),
+		Monitor:     fmt.Sprint(":", lmp.Port),
+		GRPC:        fmt.Sprint(":", contract.GRPCPort),
 		StartGrace:  time.Second,
 	}
 }

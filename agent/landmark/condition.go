@@ -8,14 +8,15 @@ import (
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
+
+	"github.com/landmark-health/landmark/internal/contract"
 )
 
 // KindCondition is the kind of a [Condition].
 const KindCondition Kind = 5
 
 const (
-	maxReason = 255                   // bytes: the longest that a report may hold
-	minEvery  = 10 * time.Millisecond // between two calls of a Check
+	minEvery = 10 * time.Millisecond // between two calls of a Check
 )
 
 // A Condition is something that holds or does not, with a reason: a dependency
@@ -40,7 +41,7 @@ type Condition struct {
 // A statement is what was said of a Condition. It never changes.
 type statement struct {
 	met    bool
-	reason string // at most maxReason bytes
+	reason string // at most contract.MaxReason bytes
 }
 
 // A ConditionOption sets something of a [Condition].
@@ -118,11 +119,11 @@ func (c *Condition) Set(ok bool, reason string) {
 
 // cut returns as much of s as a reason may hold, whole characters.
 func cut(s string) string {
-	if len(s) <= maxReason {
+	if len(s) <= contract.MaxReason {
 		return s
 	}
-	end := maxReason
-	for end > maxReason-utf8.UTFMax && !utf8.RuneStart(s[end]) {
+	end := contract.MaxReason
+	for end > contract.MaxReason-utf8.UTFMax && !utf8.RuneStart(s[end]) {
 		end--
 	}
 	return s[:end]
@@ -154,7 +155,7 @@ func (c *Condition) validate() error {
 		return err
 	}
 	if d.TTL != 0 {
-		if err := bounded("TTL", d.TTL); err != nil {
+		if err := checkDuration("TTL", d.TTL); err != nil {
 			return err
 		}
 	}
@@ -165,13 +166,13 @@ func (c *Condition) validate() error {
 	switch {
 	case c.inquiry.ask == nil:
 		return errors.New("Check was given a nil function; give it one that asks the dependency")
-	case every < minEvery || every > maxDuration:
+	case every < minEvery || every > contract.MaxDuration:
 		return fmt.Errorf("Check asks every 10ms to 24h, not every %v", every)
 	case d.TTL != 0 && d.TTL < every+c.timeout:
 		return fmt.Errorf("a TTL of %v would run out between two checks, every %v with a timeout of %v; leave it out",
 			d.TTL, every, c.timeout)
 	}
-	return bounded("the timeout of a Check", c.timeout)
+	return checkDuration("the timeout of a Check", c.timeout)
 }
 
 func (c *Condition) read(now time.Time) Reading {

@@ -1,24 +1,10 @@
 package landmark
 
 import (
-	"errors"
 	"fmt"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
-)
 
-// The bounds of a declaration: those of the report on the wire
-// (proto/landmark/report/v1).
-const (
-	maxName     = 128 // bytes
-	minDuration = time.Millisecond
-	maxDuration = 24 * time.Hour
-
-	// minWithin is four of the shortest times between two reports (25 ms): in
-	// between, the sidecar can only watch the facts grow older.
-	minWithin = 100 * time.Millisecond
+	"github.com/landmark-health/landmark/internal/contract"
 )
 
 // A Kind is the way in which a landmark shows whether the program does its
@@ -93,15 +79,15 @@ func WithImpact(i Impact) Option {
 
 // validate returns the first of the rules for all kinds that d breaks.
 func (d Declaration) validate() error {
-	switch {
-	case d.Name == "" || len(d.Name) > maxName:
-		return fmt.Errorf("a name has 1 to %d bytes, not %d", maxName, len(d.Name))
-	case !utf8.ValidString(d.Name) || strings.ContainsFunc(d.Name, unprintable):
-		return errors.New("a name is printable UTF-8 text")
-	case d.StartWithin != 0 && (d.StartWithin < minDuration || d.StartWithin > maxDuration):
-		return fmt.Errorf("StartWithin must be 1ms to 24h, not %v; leave it out for as long as it takes",
-			d.StartWithin)
-	case d.Impact < Critical || d.Impact > Informational:
+	if err := named("the name", contract.CheckLandmarkName(d.Name)); err != nil {
+		return err
+	}
+	if d.StartWithin != 0 {
+		if err := checkDuration("StartWithin", d.StartWithin); err != nil {
+			return fmt.Errorf("%w; leave it out for as long as it takes", err)
+		}
+	}
+	if d.Impact < Critical || d.Impact > Informational {
 		return fmt.Errorf("impact %d is none of Critical, Readiness, Degrading and Informational", d.Impact)
 	}
 	return nil
@@ -109,20 +95,18 @@ func (d Declaration) validate() error {
 
 // checkWithin returns an error unless d is a time that a landmark may go
 // unreached.
-func checkWithin(d time.Duration) error {
-	if d < minWithin || d > maxDuration {
-		return fmt.Errorf("within must be 100ms to 24h, not %v", d)
-	}
-	return nil
+func checkWithin(d time.Duration) error { return named("within", contract.CheckWithin(d)) }
+
+// checkDuration returns an error unless d, called what, is a time that a
+// declaration may hold.
+func checkDuration(what string, d time.Duration) error {
+	return named(what, contract.CheckDuration(d))
 }
 
-// bounded returns an error unless d, called what, is a time that a declaration
-// may hold.
-func bounded(what string, d time.Duration) error {
-	if d < minDuration || d > maxDuration {
-		return fmt.Errorf("%s must be 1ms to 24h, not %v", what, d)
+// named begins the error, if there is one, with the name of what it is about.
+func named(what string, err error) error {
+	if err != nil {
+		err = fmt.Errorf("%s %w", what, err)
 	}
-	return nil
+	return err
 }
-
-func unprintable(r rune) bool { return !unicode.IsPrint(r) }

@@ -6,10 +6,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-)
 
-// maxLandmarks is the most that one declaration on the wire may hold.
-const maxLandmarks = 1024
+	"github.com/landmark-health/landmark/internal/contract"
+)
 
 // A Set holds the landmarks of one program, in the order in which they were
 // declared. Landmarks may be declared at any time, also after an agent has
@@ -57,9 +56,9 @@ func (s *Set) check(name string, source recording) error {
 	if slices.ContainsFunc(s.landmarks, func(l Landmark) bool { return l.Name == name }) {
 		return fmt.Errorf("landmark %q: declared twice; give each landmark a name of its own", name)
 	}
-	if len(s.landmarks) == maxLandmarks {
+	if len(s.landmarks) == contract.MaxLandmarks {
 		return fmt.Errorf("landmark %q: a set holds at most %d landmarks; let several workers share one",
-			name, maxLandmarks)
+			name, contract.MaxLandmarks)
 	}
 	return nil
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/landmark-health/landmark/internal/contract"
 )
 
 func TestSetKeepsDeclarationsInOrder(t *testing.T) {
@@ -53,7 +55,7 @@ func TestSetRemembersBadDeclarations(t *testing.T) {
 		want    string // in the error
 	}{
 		{"no name", func(s *Set) { s.Alive("", time.Second) }, `landmark ""`},
-		{"long name", func(s *Set) { s.Alive(strings.Repeat("x", 129), time.Second) }, "1 to 128 bytes, not 129"},
+		{"long name", func(s *Set) { s.Alive(strings.Repeat("x", 129), time.Second) }, "129 bytes long: use 128 at most"},
 		{"control character", func(s *Set) { s.Loop("a\nb", time.Second) }, `"a\nb"`},
 		{"invisible character", func(s *Set) { s.Loop("a\u200bb", time.Second) }, "printable UTF-8"},
 		{"not UTF-8", func(s *Set) { s.Loop("a\xff", time.Second) }, `"a\xff"`},
@@ -80,7 +82,7 @@ func TestSetRemembersBadDeclarations(t *testing.T) {
 		}, "run out between two checks"},
 		{"twice", func(s *Set) { s.Alive("x", time.Second); s.Loop("x", time.Second) }, `"x": declared twice`},
 		{"too many", func(s *Set) {
-			for i := range maxLandmarks + 1 {
+			for i := range contract.MaxLandmarks + 1 {
 				s.Alive(fmt.Sprint("worker ", i), time.Second)
 			}
 		}, `"worker 1024": a set holds at most 1024`},

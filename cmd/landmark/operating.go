@@ -4,8 +4,8 @@ import (
 	"context"
 	"flag"
 
+	"github.com/landmark-health/landmark/internal/contract"
 	adminv1 "github.com/landmark-health/landmark/proto/gen/landmark/admin/v1"
-	"github.com/landmark-health/landmark/sidecar/sockets"
 )
 
 // operating is the flags of a command that has landmarkd do something.
@@ -14,7 +14,7 @@ type operating struct{ socket string }
 // operatingFlags declares them.
 func operatingFlags(flags *flag.FlagSet) *operating {
 	var op operating
-	flags.StringVar(&op.socket, "admin-socket", sockets.Admin(), "tell landmarkd over the Unix socket `PATH`, which is its -admin-socket")
+	flags.StringVar(&op.socket, "admin-socket", contract.AdminSocket(), "tell landmarkd over the Unix socket `PATH`, which is its -admin-socket")
 	return &op
 }
 

@@ -5,7 +5,7 @@ import (
 	"flag"
 	"io"
 
-	"github.com/landmark-health/landmark/cmd/landmark/snippet"
+	"github.com/landmark-health/landmark/internal/snippet"
 )
 
 // snippetCommand writes configuration for other programs.

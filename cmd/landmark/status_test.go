@@ -85,7 +85,7 @@ queue      level      degraded  degrading      90, set 500 ms ago               
 cache      condition  unarmed   informational  not reached yet, made 4.5 s ago
 database   condition  ok        readiness      holds, said 500 ms ago           to be said again within 30 s
 
-CHECKER        BY              RATE     TOTAL  LAST
+CHECKER      BY              RATE     TOTAL  LAST
 10.0.0.2     lmp-udp         0/s      4711   silent for 3 h 2 min, asked 2/s before
 10.0.0.3     lmp-watch       0/s      1      silent for 12 s
 10.0.0.1     lmp-udp         2/s      86400  300 ms ago
@@ -166,7 +166,7 @@ func TestStatusOfAllTellsOtherCheckers(t *testing.T) {
 		unknown { name: "epgg\033" checker { address: "10.0.0.1" front_end: "lmp-tcp" asked { nanos: 300000000 } per_second: 0.1 total: 3 } }`)}).serve(t, path)
 	want := told{0, `There is no service: no program has reported, and none is configured.
 
-ASKED FOR          CHECKER     BY       RATE   TOTAL  LAST
+ASKED FOR          CHECKER   BY       RATE   TOTAL  LAST
 all services       10.0.0.2  lmp-udp  0/s    4711   silent for 3 h 2 min, asked 120/s before
 unknown: epgg\x1b  10.0.0.1  lmp-tcp  0.1/s  3      300 ms ago
 `, ""}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
+	"github.com/landmark-health/landmark/internal/contract"
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
@@ -83,7 +84,7 @@ func readServices(r *reader, at path, n ast.Node, services *map[string]registry.
 	for _, e := range r.mapping(at, n) {
 		p, found := registry.DefaultPolicy, len(r.problems)
 		fill(r, at.to(e.name), e.value, serviceKeys, &p)
-		if err := registry.CheckName(e.name); err != nil {
+		if err := contract.CheckServiceName(e.name); err != nil {
 			r.fail(e.key, at.to(e.name), "%v", err)
 			continue
 		}
@@ -103,7 +104,7 @@ func readLandmarks(r *reader, at path, n ast.Node, p *registry.Policy) {
 	for _, e := range r.mapping(at, n) {
 		var o registry.Override
 		fill(r, at.to(e.name), e.value, landmarkKeys, &o)
-		if err := checkLandmarkName(e.name); err != nil {
+		if err := contract.CheckLandmarkName(e.name); err != nil {
 			r.fail(e.key, at.to(e.name), "%v", err)
 			continue
 		}

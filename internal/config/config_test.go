@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"golang.org/x/sys/unix"
 
+	"github.com/landmark-health/landmark/internal/contract"
 	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/registry"
 )
@@ -278,11 +279,11 @@ func TestProblemsOfBytes(t *testing.T) {
 		{"line ends of CR", "services:\r  epg:\r    x: 1\r", "f:3:5: services.epg.x: is not a key that can stand here; these can: " + list(serviceKeys)},
 		{
 			"long name", "services:\n  " + strings.Repeat("e", 91) + ":\n",
-			`f:2:3: services.` + strings.Repeat("e", 91) + `: "eeeeeeeeeeeeeeeeeeee"… is 91 bytes long: 90 at most`,
+			`f:2:3: services.` + strings.Repeat("e", 91) + `: "eeeeeeeeeeeeeeeeeeee"… is 91 bytes long: use 90 at most`,
 		},
 		{
 			"long name of a landmark", "services: {epg: {landmarks: {" + strings.Repeat("e", 129) + ": }}}",
-			`f:1:30: services.epg.landmarks."` + strings.Repeat("e", 128) + `"…: "eeeeeeeeeeeeeeeeeeee"… is 129 bytes long: 128 at most`,
+			`f:1:30: services.epg.landmarks."` + strings.Repeat("e", 128) + `"…: "eeeeeeeeeeeeeeeeeeee"… is 129 bytes long: use 128 at most`,
 		},
 		{
 			"end of a long line", "services: {a: " + strings.Repeat(" ", 300) + "x" + strings.Repeat(" ", 90) + "}",
@@ -437,7 +438,7 @@ func checkPolicies(t *testing.T, services map[string]registry.Policy) {
 	}
 	within := func(d, lowest, highest time.Duration) bool { return lowest <= d && d <= highest }
 	for name, p := range services {
-		check(name, "name", registry.CheckName(name) == nil, name)
+		check(name, "name", contract.CheckServiceName(name) == nil, name)
 		check(name, "stale_after", within(p.StaleAfter, 500*time.Millisecond, time.Hour), p.StaleAfter)
 		check(name, "forget_after", within(p.ForgetAfter, time.Second, 30*24*time.Hour), p.ForgetAfter)
 		check(name, "instances", 0 <= p.Quorum.AtLeast && p.Quorum.AtLeast <= 1024, p.Quorum)

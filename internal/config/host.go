@@ -9,6 +9,7 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
+	"github.com/landmark-health/landmark/internal/contract"
 	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/registry"
 )
@@ -49,7 +50,7 @@ func readHost(r *reader, at path, n ast.Node, p *registry.Policy) {
 		var entry hostEntry
 		found := len(r.problems)
 		fill(r, at.to(e.name), e.value, hostKeys, &entry)
-		if err := checkLandmarkName(e.name); err != nil {
+		if err := contract.CheckLandmarkName(e.name); err != nil {
 			r.fail(e.key, at.to(e.name), "%v", err)
 			continue
 		}

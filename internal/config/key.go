@@ -7,6 +7,7 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
+	"github.com/landmark-health/landmark/internal/contract"
 	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/registry"
 )
@@ -21,8 +22,8 @@ type key[T any] struct {
 // The ranges of durations.
 var (
 	damping  = durations(0, time.Hour)
-	anyAge   = durations(time.Millisecond, 24*time.Hour)
-	optional = durations(0, 24*time.Hour)
+	anyAge   = durations(contract.MinDuration, contract.MaxDuration)
+	optional = durations(0, contract.MaxDuration)
 )
 
 // fileKeys are the keys of the whole file.

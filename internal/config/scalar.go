@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/registry"
@@ -101,19 +100,4 @@ func quorums() scalar[judge.Quorum] {
 		}
 		return judge.Quorum{}, fmt.Errorf("%.40q is not a number of instances: write %s", text, takes)
 	}}
-}
-
-// checkLandmarkName returns an error if no program could declare a landmark of
-// that name (proto/landmark/report/v1): there is nothing to override.
-func checkLandmarkName(name string) error {
-	const maxName = 128 // bytes
-	switch {
-	case name == "":
-		return errors.New("is empty: write the landmark's name")
-	case len(name) > maxName:
-		return fmt.Errorf("%.20q… is %d bytes long: %d at most", name, len(name), maxName)
-	case strings.ContainsFunc(name, unicode.IsControl):
-		return fmt.Errorf("%q has a control character, which no landmark's name has", name)
-	}
-	return nil
 }

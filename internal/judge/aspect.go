@@ -1,5 +1,7 @@
 package judge
 
+import "github.com/landmark-health/landmark/internal/contract"
+
 // Aspect is the question that a verdict answers.
 type Aspect uint8
 
@@ -9,10 +11,8 @@ const (
 	Liveness                // is it beyond help, short of a restart?
 	Startup                 // has it started?
 
-	Aspects = 3
+	Aspects = len(contract.Aspects)
 )
 
-var aspectNames = [Aspects]string{"readiness", "liveness", "startup"}
-
 // String returns the aspect's name, as it stands in the names of services.
-func (a Aspect) String() string { return aspectNames[a] }
+func (a Aspect) String() string { return contract.Aspects[a] }

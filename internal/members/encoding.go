@@ -7,19 +7,15 @@ import (
 	"fmt"
 	"io"
 	"time"
-	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/landmark-health/landmark/internal/contract"
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
 // version is the form of the file. A landmarkd ignores files of other versions.
 const version = 1
-
-// maxInstance is how long an instance's name may be, in bytes: as the schema of
-// reports has it.
-const maxInstance = 128
 
 // document is the file.
 type document struct {
@@ -145,7 +141,7 @@ func decode(b []byte, boot string, at time.Duration) (all []registry.Membership,
 // check returns an error if the service can be none that was written.
 func (s *service) check(known map[string]bool) error {
 	switch {
-	case registry.CheckName(s.Name) != nil:
+	case contract.CheckServiceName(s.Name) != nil:
 		return fmt.Errorf("%.128q is no service's name", s.Name)
 	case known[s.Name]:
 		return fmt.Errorf("%s is there twice", s.Name)
@@ -156,7 +152,7 @@ func (s *service) check(known map[string]bool) error {
 	}
 	for _, i := range s.Instances {
 		switch {
-		case len(i.Name) > maxInstance || !utf8.ValidString(i.Name):
+		case contract.CheckInstanceName(i.Name) != nil:
 			return fmt.Errorf("%s: %.128q is no instance's name", s.Name, i.Name)
 		case i.Left != "" && i.state() == registry.MemberPresent:
 			return fmt.Errorf("%s: an instance that left %.32q", s.Name, i.Left)

@@ -4,28 +4,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/landmark-health/landmark/internal/contract"
 	"github.com/landmark-health/landmark/internal/judge"
 )
-
-func TestCheckName(t *testing.T) {
-	for _, good := range []string{
-		"epg", "e", "9", "EPG", "a.b_c-d", "a-", "a.", "a--b", strings.Repeat("x", 90),
-		// Words that only look like the aspects'.
-		"ready", "readinessx", "xreadiness", "readiness-epg", "epg_readiness", "epg.liveness", "Readiness", "epg-Startup",
-	} {
-		if err := CheckName(good); err != nil {
-			t.Errorf("a service may be named so: %v", err)
-		}
-	}
-	for _, bad := range []string{
-		"", "-", "-epg", ".epg", "_epg", "e pg", "epg/a", "epg\n", "épg", "epg\x00", strings.Repeat("x", 91),
-		"readiness", "liveness", "startup", "epg-readiness", "epg-liveness", "epg-startup", "epg-liveness-readiness", "--startup",
-	} {
-		if CheckName(bad) == nil {
-			t.Errorf("a service may be named %q", bad)
-		}
-	}
-}
 
 func TestResolve(t *testing.T) {
 	for name, want := range map[string]struct {
@@ -59,8 +40,8 @@ func TestResolve(t *testing.T) {
 // TestEveryServiceCanBeAskedFor holds that no name a service may have is taken
 // for another's.
 func TestEveryServiceCanBeAskedFor(t *testing.T) {
-	for _, service := range []string{"epg", "e", "a-", "xstartup", "readiness-epg", strings.Repeat("x", MaxName)} {
-		if err := CheckName(service); err != nil {
+	for _, service := range []string{"epg", "e", "a-", "xstartup", "readiness-epg", strings.Repeat("x", contract.MaxServiceName)} {
+		if err := contract.CheckServiceName(service); err != nil {
 			t.Fatal(err)
 		}
 		for _, asked := range []string{service, service + "-readiness", service + "-liveness", service + "-startup"} {

@@ -30,7 +30,7 @@ type Link interface {
 
 // Peer is who a session is with.
 type Peer struct {
-	Service  string // a name that CheckName passes
+	Service  string // as contract.CheckServiceName has it
 	Instance string // tells the service's processes apart
 	UID      uint32 // of the process
 }

@@ -37,7 +37,6 @@ var tasks = map[string]func(argument string) string{
 		}
 		return fmt.Sprint("connected as ", os.Getpid())
 	},
-	"directory": func(string) string { return Directory() },
 }
 
 func TestMain(m *testing.M) {

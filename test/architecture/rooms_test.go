@@ -42,37 +42,36 @@ var rooms = []room{
 	{path: "lmp", stdlib: true},
 	{path: "lmp/probe", imports: []string{"lmp"}, stdlib: true},
 
-	{path: "agent/landmark", stdlib: true},
-	{path: "agent", imports: []string{"agent/landmark", "internal/hostclock", report, intake}},
+	{path: "agent/landmark", imports: []string{"internal/contract"}, stdlib: true},
+	{path: "agent", imports: []string{"agent/landmark", "internal/contract", "internal/hostclock", report, intake}},
 
-	{path: "internal/judge", stdlib: true},
-	{path: "internal/registry", imports: []string{"internal/judge"}, noGRPC: true},
-	{path: "internal/members", imports: []string{"internal/registry"}, noGRPC: true},
-	{path: "internal/config", imports: []string{"internal/registry", "internal/judge"}, noGRPC: true},
+	{path: "internal/contract", stdlib: true},
+
+	{path: "internal/judge", imports: []string{"internal/contract"}, stdlib: true},
+	{path: "internal/registry", imports: []string{"internal/judge", "internal/contract"}, noGRPC: true},
+	{path: "internal/members", imports: []string{"internal/registry", "internal/contract"}, noGRPC: true},
+	{path: "internal/config", imports: []string{"internal/registry", "internal/judge", "internal/contract"}, noGRPC: true},
 	{path: "internal/checkers", stdlib: true},
 	{path: "internal/socket", noGRPC: true},
-	{path: "internal/socket", stdlib: true},
 	{path: "internal/peercred", imports: []string{"internal/socket"}},
 	{path: "internal/guard", imports: []string{"internal/socket"}},
 	{path: "internal/intake/*", imports: []string{
 		"internal/registry", "internal/judge", "internal/socket", "internal/guard", "internal/peercred",
-		"internal/hostclock", report, intake, admin}},
+		"internal/contract", "internal/hostclock", report, intake, admin}},
 	{path: "internal/frontend/grpcserver", imports: []string{"internal/guard"}},
 	{path: "internal/frontend/grpcstatus", imports: []string{
-		"internal/registry", "internal/judge", "internal/checkers", status, report}},
+		"internal/registry", "internal/judge", "internal/checkers", "internal/contract", status, report}},
 	{path: "internal/frontend/*", imports: []string{
-		"internal/registry", "internal/judge", "internal/checkers", "internal/socket",
+		"internal/registry", "internal/judge", "internal/checkers",
 		"internal/socket", "lmp"}},
-	{path: "sidecar/sockets", imports: []string{"internal/socket"}, noGRPC: true},
-	{path: "sidecar/names", imports: []string{"internal/registry"}, noGRPC: true},
-	{path: "sidecar", imports: []string{"internal/...", "sidecar/sockets", "lmp"}},
+	{path: "sidecar", imports: []string{"internal/...", "lmp"}},
 
 	{path: "internal/logqueue", stdlib: true},
 	{path: "internal/hostclock", noGRPC: true},
 
 	{path: "cmd/landmarkd", imports: []string{"sidecar", "lmp", "internal/logqueue"}},
-	{path: "cmd/landmark", imports: []string{"cmd/landmark/snippet", "sidecar/sockets", "internal/logqueue", status, report, admin}},
-	{path: "cmd/landmark/snippet", imports: []string{"lmp", "sidecar/names"}, noGRPC: true},
+	{path: "cmd/landmark", imports: []string{"internal/snippet", "internal/contract", "internal/logqueue", status, report, admin}},
+	{path: "internal/snippet", imports: []string{"lmp", "internal/contract"}, noGRPC: true},
 	{path: "cmd/landmark-check", imports: []string{"lmp", "lmp/probe"}, stdlib: true},
 	{path: "cmd/landmark-watch", imports: []string{"lmp", "lmp/probe", "internal/logqueue"}, stdlib: true},
 	{path: "examples/epgd", imports: []string{"agent", "agent/landmark", "internal/logqueue"}},
@@ -144,8 +143,8 @@ func (r room) check(p goPackage, all map[string]goPackage) (problems []string) {
 }
 
 // TestAgentAndSidecarShareOnlyMessages keeps the two sides of the socket
-// apart: each must be able to change without the other. Both read the clock that
-// dates the messages.
+// apart: each must be able to change without the other. Besides the messages both
+// keep the contract, and read the clock that dates the messages.
 func TestAgentAndSidecarShareOnlyMessages(t *testing.T) {
 	var agent, sidecar []string
 	for _, p := range packages(t) {
@@ -163,7 +162,7 @@ func TestAgentAndSidecarShareOnlyMessages(t *testing.T) {
 	slices.Sort(agent)
 	for _, dep := range slices.Compact(agent) {
 		own, ok := strings.CutPrefix(dep, module+"/")
-		if ok && slices.Contains(sidecar, dep) && own != report && own != intake && own != "internal/hostclock" {
+		if ok && slices.Contains(sidecar, dep) && own != report && own != intake && own != "internal/contract" && own != "internal/hostclock" {
 			t.Errorf("agent and sidecar both depend on %s", own)
 		}
 	}

@@ -234,7 +234,7 @@ func TestLandmarkExitCodes(t *testing.T) {
 	}{
 		{1, "status -no-such-flag", "landmark help status"},
 		{3, "status nobody", `"nobody"`},
-		{3, "status epg-liveness", "asks for the liveness"},
+		{3, "status epg-liveness", "means the liveness"},
 		{3, "watch nobody", `"nobody"`},
 		{3, "history nobody", `"nobody"`},
 		{3, "drain nobody", `"nobody"`},

@@ -181,8 +181,8 @@ func TestUnknownNamesAreNotFound(t *testing.T) {
 			for name, says := range map[string]string{
 				"nobody":                   `"nobody", nor is it configured: compare`,
 				"EPG":                      `"EPG", nor is it configured: compare`,
-				"epg-liveness":             `asks for the liveness of a service`,
-				"readiness":                `asks for the readiness of a service`,
+				"epg-liveness":             `means the liveness of a service`,
+				"readiness":                `means the readiness of a service`,
 				"epg ":                     `has the character ' '`,
 				strings.Repeat("x", 3_000): "is 3000 bytes long",
 			} {

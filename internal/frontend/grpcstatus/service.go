@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/landmark-health/landmark/internal/contract"
 	"github.com/landmark-health/landmark/internal/registry"
 	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
 )
@@ -37,7 +38,7 @@ func (s *service) find(ctx context.Context, name string) error {
 	if name == "" {
 		return nil
 	}
-	if err := registry.CheckName(name); err != nil {
+	if err := contract.CheckServiceName(name); err != nil {
 		return status.Errorf(codes.NotFound, "the name %v", err)
 	}
 	if _, known := s.source.Present(name); known {

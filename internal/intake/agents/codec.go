@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/landmark-health/landmark/internal/contract"
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 )
 
@@ -41,7 +42,7 @@ var reports = sync.Pool{New: func() any { return new(reportv1.Report) }}
 
 // recycle gives a report back that came from the codec.
 func recycle(r *reportv1.Report) {
-	if cap(r.Facts) <= maxLandmarks {
+	if cap(r.Facts) <= contract.MaxLandmarks {
 		reports.Put(r)
 	}
 }

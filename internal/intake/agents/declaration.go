@@ -5,14 +5,15 @@ import (
 	"math"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/contract"
 	"github.com/landmark-health/landmark/internal/judge"
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 )
 
 // readDeclaration reads what landmarks an agent declares.
 func readDeclaration(d *reportv1.Declaration) ([]judge.Declared, error) {
-	if len(d.Landmarks) > maxLandmarks {
-		return nil, invalid("declaration.landmarks", "are %d: %d at most", len(d.Landmarks), maxLandmarks)
+	if len(d.Landmarks) > contract.MaxLandmarks {
+		return nil, invalid("declaration.landmarks", "are %d: %d at most", len(d.Landmarks), contract.MaxLandmarks)
 	}
 	landmarks := make([]judge.Declared, len(d.Landmarks))
 	known := make(map[string]int, len(d.Landmarks))
@@ -48,8 +49,8 @@ var kinds = map[reportv1.Kind]kind{
 // readLandmark reads one declared landmark, whose place in the message field
 // names.
 func readLandmark(field string, l *reportv1.Landmark, to *judge.Declared) (err error) {
-	if err := checkText(field+".name", l.Name, noControl); err != nil {
-		return err
+	if err := contract.CheckLandmarkName(l.Name); err != nil {
+		return invalid(field+".name", "%v", err)
 	}
 	kind, known := kinds[l.Kind]
 	if !known {
@@ -88,24 +89,29 @@ func readWithin(field string, us uint64, has bool) (time.Duration, error) {
 	if !has {
 		return readDuration(field, us, false)
 	}
-	d, ok := microseconds(us, maxDuration)
-	if !ok || d < minWithin {
-		return 0, invalid(field, "%d is not from 100 ms to 24 h", us)
-	}
-	return d, nil
+	return readChecked(field, us, contract.CheckWithin)
 }
 
-// readDuration reads a duration of up to 24 h, 0 for none, that the kind may
+// readDuration reads a duration of 1 ms to 24 h, 0 for none, that the kind may
 // have or must not.
 func readDuration(field string, us uint64, may bool) (time.Duration, error) {
-	d, ok := microseconds(us, maxDuration)
 	switch {
 	case us == 0:
 		return 0, nil
 	case !may:
 		return 0, invalid(field, "is %d, and a landmark of this kind has none", us)
-	case !ok:
-		return 0, invalid(field, "%d is over 24 h", us)
+	}
+	return readChecked(field, us, contract.CheckDuration)
+}
+
+// readChecked reads a duration that check allows.
+func readChecked(field string, us uint64, check func(time.Duration) error) (time.Duration, error) {
+	d, ok := microseconds(us, contract.MaxDuration)
+	if !ok {
+		return 0, invalid(field, "%d us is over %v", us, contract.MaxDuration)
+	}
+	if err := check(d); err != nil {
+		return 0, invalid(field, "%v", err)
 	}
 	return d, nil
 }

@@ -3,6 +3,7 @@ package agents
 import (
 	"fmt"
 
+	"github.com/landmark-health/landmark/internal/contract"
 	"github.com/landmark-health/landmark/internal/registry"
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 )
@@ -35,8 +36,8 @@ func readFact(f *reportv1.Fact, to *registry.Fact) *factError {
 		return &factError{"lag_us", fmt.Sprintf("%d is over ten years", f.LagUs)}
 	case !finite(f.Value):
 		return &factError{"value", fmt.Sprintf("%v is not a finite number", f.Value)}
-	case len(f.Reason) > maxReason:
-		return &factError{"reason", fmt.Sprintf("is %d bytes long: %d at most", len(f.Reason), maxReason)}
+	case len(f.Reason) > contract.MaxReason:
+		return &factError{"reason", fmt.Sprintf("is %d bytes long: %d at most", len(f.Reason), contract.MaxReason)}
 	}
 	*to = registry.Fact{
 		Reached: f.Reached,

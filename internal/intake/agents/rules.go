@@ -5,25 +5,17 @@ import (
 	"fmt"
 	"io"
 	"time"
-	"unicode"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/landmark-health/landmark/internal/contract"
 	"github.com/landmark-health/landmark/internal/registry"
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 )
 
-// The limits of the schema (proto/landmark/report/v1).
-const (
-	maxLandmarks = 1024
-	maxText      = 128 // bytes of an instance's or a landmark's name
-	maxReason    = 255 // bytes of a Condition's reason
-	minWithin    = 100 * time.Millisecond
-	maxDuration  = 24 * time.Hour
-	// maxAge is the oldest that a fact may be said to be; more is a mistake.
-	maxAge = 10 * 365 * 24 * time.Hour
-)
+// maxAge is the greatest age that a fact may have; more is a mistake.
+const maxAge = 10 * 365 * 24 * time.Hour
 
 // invalid is the error for a message whose field breaks a rule.
 func invalid(field, format string, args ...any) error {
@@ -57,32 +49,14 @@ func receiveHello(stream agentStream) (*reportv1.Hello, error) {
 	if hello == nil {
 		return nil, invalid("hello", "must be the first message of a stream")
 	}
-	if err := registry.CheckName(hello.Service); err != nil {
+	if err := contract.CheckServiceName(hello.Service); err != nil {
 		return nil, invalid("hello.service", "%v", err)
 	}
-	return hello, checkText("hello.instance", hello.Instance, printableASCII)
-}
-
-// checkText checks a name that is shown to people, and may have only the
-// characters that are allowed. That it is UTF-8 was checked in unmarshalling.
-func checkText(field, text string, allowed func(rune) bool) error {
-	switch {
-	case text == "":
-		return invalid(field, "is empty")
-	case len(text) > maxText:
-		return invalid(field, "is %d bytes long: %d at most", len(text), maxText)
+	if err := contract.CheckInstanceName(hello.Instance); err != nil {
+		return nil, invalid("hello.instance", "%v", err)
 	}
-	for _, r := range text {
-		if !allowed(r) {
-			return invalid(field, "%q has the character %q, which it may not", text, r)
-		}
-	}
-	return nil
+	return hello, nil
 }
-
-func printableASCII(r rune) bool { return ' ' <= r && r <= '~' }
-
-func noControl(r rune) bool { return !unicode.IsControl(r) }
 
 // microseconds reads a duration of the schema, unless it is over limit.
 func microseconds(us uint64, limit time.Duration) (time.Duration, bool) {

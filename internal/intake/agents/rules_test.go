@@ -64,6 +64,7 @@ func TestMessagesThatBreakARule(t *testing.T) {
 		{"landmark's name too long", messages{good[0], with(func(l *reportv1.Landmark) { l.Name = strings.Repeat("n", 129) })}, "declaration.landmarks[1].name"},
 		{"landmark's name with a control character", messages{good[0], with(func(l *reportv1.Landmark) { l.Name = "a\tb" })}, "declaration.landmarks[1].name"},
 		{"landmark's name with a C1 control character", messages{good[0], with(func(l *reportv1.Landmark) { l.Name = "a\u009bb" })}, "declaration.landmarks[1].name"},
+		{"landmark's name that turns the text around", messages{good[0], with(func(l *reportv1.Landmark) { l.Name = "a\u202eb" })}, "declaration.landmarks[1].name"},
 		{"no kind", messages{good[0], with(func(l *reportv1.Landmark) { l.Kind = 0 })}, "declaration.landmarks[1].kind"},
 		{"kind unknown", messages{good[0], with(func(l *reportv1.Landmark) { l.Kind = 200 })}, "declaration.landmarks[1].kind"},
 		// In eight bits it is a Loop.
@@ -88,6 +89,8 @@ func TestMessagesThatBreakARule(t *testing.T) {
 		{"within of a level", messages{good[0], with(func(l *reportv1.Landmark) { l.Kind, l.Limits = reportv1.Kind_KIND_LEVEL, &reportv1.Limits{FailAt: 1} })}, "declaration.landmarks[1].within_us"},
 		{"ttl of another kind", messages{good[0], with(func(l *reportv1.Landmark) { l.TtlUs = 1_000_000 })}, "declaration.landmarks[1].ttl_us"},
 		{"ttl too long", messages{good[0], with(func(l *reportv1.Landmark) { l.Kind, l.WithinUs, l.TtlUs = reportv1.Kind_KIND_CONDITION, 0, day+1 })}, "declaration.landmarks[1].ttl_us"},
+		{"ttl too short", messages{good[0], with(func(l *reportv1.Landmark) { l.Kind, l.WithinUs, l.TtlUs = reportv1.Kind_KIND_CONDITION, 0, 999 })}, "declaration.landmarks[1].ttl_us"},
+		{"start_within too short", messages{good[0], with(func(l *reportv1.Landmark) { l.StartWithinUs = 999 })}, "declaration.landmarks[1].start_within_us"},
 		{"start_within too long", messages{good[0], with(func(l *reportv1.Landmark) { l.StartWithinUs = day + 1 })}, "declaration.landmarks[1].start_within_us"},
 		{"a declaration that follows", append(good[:3:3], with(func(l *reportv1.Landmark) { l.WithinUs = 0 })), "declaration.landmarks[1].within_us"},
 		{"too few facts", messages{good[0], good[1], report(0)}, "report.facts"},

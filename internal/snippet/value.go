@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/landmark-health/landmark/sidecar/names"
+	"github.com/landmark-health/landmark/internal/contract"
 )
 
 // service is the flag -service: the name of a service, as its program reports
@@ -22,7 +22,7 @@ func (s *service) String() string { return string(*s) }
 
 // Set implements flag.Value.
 func (s *service) Set(text string) error {
-	if err := names.Check(text); err != nil {
+	if err := contract.CheckServiceName(text); err != nil {
 		return err
 	}
 	*s = service(text)

@@ -139,7 +139,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	const ends = " -service epg -virtual 192.0.2.80:5400 -real 198.51.100.11:5400"
 	for line, says := range map[string]string{
 		"keepalived":                                        "which service? Give -service NAME",
-		"keepalived -service epg-liveness":                  "asks for the liveness of a service",
+		"keepalived -service epg-liveness":                  "means the liveness of a service",
 		"keepalived -service epg":                           "where do clients connect to? Give -virtual IP:PORT",
 		"envoy -service epg -virtual 192.0.2.80:5400":       "which real servers? Give -real IP:PORT for each",
 		"haproxy -real rs1:5400":                            "give an address and a port",

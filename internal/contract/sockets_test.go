@@ -1,0 +1,44 @@
+package contract
+
+import "testing"
+
+func TestPaths(t *testing.T) {
+	type variables map[string]string
+	const root, user = 0, 7
+	for _, tt := range []struct {
+		name                string
+		euid                int
+		environment         variables
+		directory, reportTo string
+	}{
+		{"systemd, root", root, variables{"RUNTIME_DIRECTORY": "/run/a"}, "/run/a", "/run/landmark/agent.sock"},
+		{"systemd, user", user, variables{"RUNTIME_DIRECTORY": "/run/user/7/a", "XDG_RUNTIME_DIR": "/run/user/7"},
+			"/run/user/7/a", "/run/user/7/landmark/agent.sock"},
+		{"systemd, several", user, variables{"RUNTIME_DIRECTORY": "/run/a:/run/b"}, "/run/a", "/run/landmark/agent.sock"},
+		{"root", root, nil, "/run/landmark", "/run/landmark/agent.sock"},
+		// sudo may keep the variable of the user who calls it.
+		{"root, session", root, variables{"XDG_RUNTIME_DIR": "/run/user/7"}, "/run/landmark", "/run/landmark/agent.sock"},
+		{"user", user, variables{"XDG_RUNTIME_DIR": "/run/user/7"}, "/run/user/7/landmark", "/run/user/7/landmark/agent.sock"},
+		{"user, no session", user, nil, "/run/landmark", "/run/landmark/agent.sock"},
+		{"named, root", root, variables{"LANDMARK_SOCKET": "/a.sock", "XDG_RUNTIME_DIR": "/run/user/7"}, "/run/landmark", "/a.sock"},
+		{"named, user", user, variables{"LANDMARK_SOCKET": "/a.sock"}, "/run/landmark", "/a.sock"},
+	} {
+		e := environment{func(name string) string { return tt.environment[name] }, tt.euid}
+		if got := e.directory(); got != tt.directory {
+			t.Errorf("%s: directory %s, want %s", tt.name, got, tt.directory)
+		}
+		if got := e.reportTo(); got != tt.reportTo {
+			t.Errorf("%s: report to %s, want %s", tt.name, got, tt.reportTo)
+		}
+	}
+}
+
+func TestSocketsAreInTheRuntimeDirectory(t *testing.T) {
+	t.Setenv("RUNTIME_DIRECTORY", "/run/epg")
+	if got, want := AdminSocket(), "/run/epg/admin.sock"; got != want {
+		t.Errorf("admin socket %s, want %s", got, want)
+	}
+	if got, want := AgentSocket(), "/run/epg/agent.sock"; got != want {
+		t.Errorf("agent socket %s, want %s", got, want)
+	}
+}
