@@ -58,10 +58,14 @@ var rooms = []room{
 	{path: "internal/intake/*", imports: []string{
 		"internal/registry", "internal/judge", "internal/socket", "internal/guard", "internal/peercred",
 		"internal/contract", "internal/hostclock", report, intake, admin}},
-	{path: "internal/frontend/grpcserver", imports: []string{"internal/guard"}},
+	{path: "internal/frontend", imports: []string{"internal/registry", "internal/checkers"}, noGRPC: true},
+	{path: "internal/frontend/grpcserver", imports: []string{"internal/registry", "internal/guard"}},
 	{path: "internal/frontend/grpcstatus", imports: []string{
-		"internal/registry", "internal/judge", "internal/checkers", "internal/contract", status, report}},
+		"internal/frontend", "internal/frontend/grpcserver", "internal/registry", "internal/judge", "internal/checkers", "internal/contract", status, report}},
+	{path: "internal/frontend/grpchealth", imports: []string{
+		"internal/frontend", "internal/frontend/grpcserver", "internal/registry", "internal/judge", "internal/checkers"}},
 	{path: "internal/frontend/*", imports: []string{
+		"internal/frontend",
 		"internal/registry", "internal/judge", "internal/checkers",
 		"internal/socket", "lmp"}},
 	{path: "sidecar", imports: []string{"internal/...", "lmp"}},

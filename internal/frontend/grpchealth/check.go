@@ -2,13 +2,14 @@ package grpchealth
 
 import (
 	"context"
-	"time"
 
 	"google.golang.org/grpc/codes"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
 	"github.com/landmark-health/landmark/internal/checkers"
+	"github.com/landmark-health/landmark/internal/frontend"
+	"github.com/landmark-health/landmark/internal/frontend/grpcserver"
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
@@ -27,9 +28,9 @@ func (h *health) Check(ctx context.Context, q *healthpb.HealthCheckRequest) (*he
 	name := []byte(q.GetService())
 	answer, err := h.source.Ask(ctx, name, maxAge)
 	if err != nil {
-		return nil, noAnswer(err)
+		return nil, grpcserver.Unanswered(err)
 	}
-	h.checkers.Note(question(name, &answer), checker(ctx, checkers.GRPCCheck), time.Duration(answer.At()))
+	frontend.Record(h.checkers, checker(ctx, checkers.GRPCCheck), name, &answer)
 	if answer.Status == judge.ServiceUnknown {
 		return nil, status.Errorf(codes.NotFound,
 			"no program has reported a service named %.*q: compare the name with those that List tells, and see that the program runs and finds this landmarkd's socket",

@@ -4,6 +4,7 @@ import (
 	"google.golang.org/grpc"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
+	"github.com/landmark-health/landmark/internal/frontend"
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
@@ -11,13 +12,13 @@ import (
 type health struct {
 	healthpb.UnimplementedHealthServer
 	source   Source
-	checkers Checkers
+	checkers frontend.Checkers
 }
 
 // Register has the server answer grpc.health.v1 by what the source tells, and
 // the checkers of Check and Watch remembered. A Watch ends when its stream's
 // context is done.
-func Register(server grpc.ServiceRegistrar, source Source, checkers Checkers) {
+func Register(server grpc.ServiceRegistrar, source Source, checkers frontend.Checkers) {
 	healthpb.RegisterHealthServer(server, &health{source: source, checkers: checkers})
 }
 

@@ -7,6 +7,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
+	"github.com/landmark-health/landmark/internal/frontend/grpcserver"
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
@@ -26,7 +27,7 @@ func (h *health) List(ctx context.Context, _ *healthpb.HealthListRequest) (*heal
 	for _, name := range names {
 		answer, err := h.source.Ask(ctx, []byte(name), registry.AnyAge)
 		if err != nil {
-			return nil, noAnswer(err)
+			return nil, grpcserver.Unanswered(err)
 		}
 		statuses[name] = response(answer)
 	}

@@ -8,6 +8,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/landmark-health/landmark/internal/checkers"
+	"github.com/landmark-health/landmark/internal/frontend"
+	"github.com/landmark-health/landmark/internal/frontend/grpcserver"
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
@@ -32,12 +34,12 @@ func (h *health) Watch(q *healthpb.HealthCheckRequest, stream grpc.ServerStreami
 	defer sub.Close()
 	answer, err := h.source.Ask(ctx, name, registry.AnyAge)
 	if err != nil {
-		return noAnswer(err)
+		return grpcserver.Unanswered(err)
 	}
 	watch := h.checkers.Watch(checker(ctx, checkers.GRPCWatch))
 	defer watch.End()
 	for {
-		watch.Note(question(name, &answer))
+		watch.Note(frontend.Question(name, &answer))
 		if err := stream.Send(response(answer)); err != nil {
 			return err
 		}
@@ -46,7 +48,7 @@ func (h *health) Watch(q *healthpb.HealthCheckRequest, stream grpc.ServerStreami
 			select {
 			case <-sub.News():
 				if answer, err = h.source.Ask(ctx, name, registry.AnyAge); err != nil {
-					return noAnswer(err)
+					return grpcserver.Unanswered(err)
 				}
 			case <-ctx.Done():
 				return status.FromContextError(ctx.Err()).Err()

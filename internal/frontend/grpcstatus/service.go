@@ -2,14 +2,13 @@ package grpcstatus
 
 import (
 	"context"
-	"errors"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"github.com/landmark-health/landmark/internal/contract"
-	"github.com/landmark-health/landmark/internal/registry"
+	"github.com/landmark-health/landmark/internal/frontend/grpcserver"
 	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
 )
 
@@ -44,11 +43,8 @@ func (s *service) find(ctx context.Context, name string) error {
 	if _, known := s.source.Present(name); known {
 		return nil
 	}
-	switch _, err := s.source.Ask(ctx, []byte(name), 0); {
-	case errors.Is(err, registry.ErrCrowded):
-		return status.Error(codes.Unavailable, err.Error())
-	case err != nil:
-		return status.FromContextError(err).Err()
+	if _, err := s.source.Ask(ctx, []byte(name), 0); err != nil {
+		return grpcserver.Unanswered(err)
 	}
 	if _, known := s.source.Present(name); !known {
 		return unknown(name)

@@ -1,16 +1,15 @@
 package grpcstatus
 
 import (
-	"context"
-	"time"
-
 	"github.com/landmark-health/landmark/internal/checkers"
+	"github.com/landmark-health/landmark/internal/frontend"
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
 // Source is what the front end reads. Its methods may be called by any number
 // of goroutines at once.
 type Source interface {
+	frontend.Source
 	// Names returns the names of the services that are known, sorted.
 	Names() []string
 	// Present returns what is told of a service, and whether it is known.
@@ -18,14 +17,6 @@ type Source interface {
 	// History returns the last changes of a service, the oldest first, and
 	// whether it is known.
 	History(name string) ([]registry.Change, bool)
-	// Look returns what is told of a name, from memory.
-	Look(name []byte, maxAge time.Duration) (a registry.Answer, settled bool)
-	// Watch subscribes to the changes of what is told of a service, of all if
-	// the name is empty.
-	Watch(name []byte) *registry.Subscription
-	// Ask waits for what may still be reported of a name, or returns ctx's
-	// error.
-	Ask(ctx context.Context, name []byte, maxAge time.Duration) (registry.Answer, error)
 }
 
 // Checkers is who asks, as the front ends have it remembered. Its methods may be

@@ -4,36 +4,23 @@ import (
 	"context"
 	"errors"
 	"net"
-	"time"
 
 	"github.com/landmark-health/landmark/internal/checkers"
-	"github.com/landmark-health/landmark/internal/registry"
+	"github.com/landmark-health/landmark/internal/frontend"
 	"github.com/landmark-health/landmark/internal/socket"
 )
 
-// Source is what the front end reads.
-type Source interface {
-	// Look answers from memory, and says whether that settles the question.
-	Look(name []byte, maxAge time.Duration) (a registry.Answer, settled bool)
-	// Ask answers once it is settled, or returns ctx's error or
-	// registry.ErrCrowded.
-	Ask(ctx context.Context, name []byte, maxAge time.Duration) (registry.Answer, error)
-}
-
-// Checkers remember who asks.
-type Checkers interface {
-	Note(q checkers.Question, a checkers.Checker, at time.Duration)
-}
-
 // Server answers lines.
 type Server struct {
-	source   Source
-	checkers Checkers
+	source   frontend.Source
+	checkers frontend.Checkers
 }
 
 // New returns a server that tells what the source does, and has the checkers
 // remembered.
-func New(source Source, checkers Checkers) *Server { return &Server{source, checkers} }
+func New(source frontend.Source, checkers frontend.Checkers) *Server {
+	return &Server{source, checkers}
+}
 
 // Run answers on each connection that comes to l, until ctx is done, then
 // closes l and returns nil. A question still being waited for then gets no
@@ -81,7 +68,6 @@ func (s *Server) answer(ctx context.Context, line []byte, checker checkers.Check
 			return "", err
 		}
 	}
-	service, known := a.Service()
-	s.checkers.Note(checkers.Question{Name: name, Service: service, Known: known}, checker, time.Duration(a.At()))
+	frontend.Record(s.checkers, checker, name, &a)
 	return translate(a) + "\n", nil
 }

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/landmark-health/landmark/internal/checkers"
+	"github.com/landmark-health/landmark/internal/frontend"
 	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/registry"
 	"github.com/landmark-health/landmark/lmp"
@@ -218,11 +219,11 @@ func told(t testing.TB, a lmp.Answer, status lmp.Status, cause lmp.Cause) {
 
 // patient is a source that says when somebody begins to wait.
 type patient struct {
-	Source
+	frontend.Source
 	waits chan struct{}
 }
 
-func newPatient(s Source) *patient { return &patient{s, make(chan struct{}, 100)} }
+func newPatient(s frontend.Source) *patient { return &patient{s, make(chan struct{}, 100)} }
 
 func (p *patient) Ask(ctx context.Context, name []byte, maxAge time.Duration) (registry.Answer, error) {
 	p.waits <- struct{}{}

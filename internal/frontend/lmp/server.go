@@ -6,31 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/landmark-health/landmark/internal/checkers"
-	"github.com/landmark-health/landmark/internal/registry"
+	"github.com/landmark-health/landmark/internal/frontend"
 	"github.com/landmark-health/landmark/lmp"
 )
-
-// Source is what the monitor reads.
-type Source interface {
-	// Look answers from memory, and says whether that settles the question.
-	Look(name []byte, maxAge time.Duration) (a registry.Answer, settled bool)
-	// Ask answers once it is settled, or returns ctx's error or
-	// registry.ErrCrowded.
-	Ask(ctx context.Context, name []byte, maxAge time.Duration) (registry.Answer, error)
-	// Watch says when there may be something else to tell of the name.
-	Watch(name []byte) *registry.Subscription
-}
-
-// Checkers remember who asks.
-type Checkers interface {
-	Note(q checkers.Question, a checkers.Checker, at time.Duration)
-	Watch(a checkers.Checker) *checkers.Watch
-}
 
 // Config says how a Server is to be.
 type Config struct {
@@ -39,10 +20,10 @@ type Config struct {
 	// those that are too many, and calls closed for each. nil = there is no
 	// bound.
 	Limit    func(l net.Listener, closed func()) net.Listener
-	Keys     lmp.Keys     // who may ask; empty = everyone, unsigned
-	Source   Source       // what is told
-	Checkers Checkers     // to whom
-	Logger   *slog.Logger // told of refusals once a minute
+	Keys     lmp.Keys          // who may ask; empty = everyone, unsigned
+	Source   frontend.Source   // where answers come from
+	Checkers frontend.Checkers // who was given them
+	Logger   *slog.Logger      // told of refusals once a minute
 }
 
 // Server answers LMP requests.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/internal/checkers"
+	"github.com/landmark-health/landmark/internal/frontend"
 	"github.com/landmark-health/landmark/internal/registry"
 	"github.com/landmark-health/landmark/internal/socket"
 	"github.com/landmark-health/landmark/lmp"
@@ -23,7 +24,7 @@ func (s *Server) serveStreams(ctx context.Context) error {
 func (s *Server) serveStream(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
 	defer socket.Follow(ctx, conn)()
-	frames, from := newFrameReader(conn, s.large), checkers.AddressOf(conn.RemoteAddr())
+	frames, checker := newFrameReader(conn, s.large), checkers.Checker{From: checkers.AddressOf(conn.RemoteAddr()), By: checkers.LMPTCP}
 	defer frames.close()
 	var out []byte
 	for {
@@ -52,7 +53,7 @@ func (s *Server) serveStream(ctx context.Context, conn net.Conn) {
 		if !ok {
 			return
 		}
-		s.note(q.Service, &a, from, checkers.LMPTCP)
+		frontend.Record(s.config.Checkers, checker, q.Service, &a)
 		if q.Kind == lmp.KindDescribe {
 			if !s.describe(ctx, conn, q, &a, key, &out) {
 				return

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/internal/checkers"
+	"github.com/landmark-health/landmark/internal/frontend"
 	"github.com/landmark-health/landmark/internal/registry"
 	"github.com/landmark-health/landmark/lmp"
 )
@@ -106,7 +107,7 @@ func (s *Server) answerLater(ctx context.Context, waiting *sync.WaitGroup, d dat
 }
 
 func (s *Server) noteDatagram(d datagram, q lmp.Request, a *registry.Answer) {
-	s.note(q.Service, a, d.from.Addr().Unmap(), checkers.LMPUDP)
+	frontend.Record(s.config.Checkers, checkers.Checker{From: d.from.Addr().Unmap(), By: checkers.LMPUDP}, q.Service, a)
 }
 
 // datagramLimit is the longest that the answer to d may be: no longer than d,

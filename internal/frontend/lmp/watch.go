@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/internal/checkers"
+	"github.com/landmark-health/landmark/internal/frontend"
 	"github.com/landmark-health/landmark/internal/registry"
 	"github.com/landmark-health/landmark/lmp"
 )
@@ -67,7 +68,7 @@ func (s *Server) watch(ctx context.Context, conn net.Conn, frames *frameReader, 
 		// Each frame is held until it is settled, as any other answer is.
 		a, ok := s.settle(ctx, conn, q.Service, registry.AnyAge, out)
 		if ok {
-			checker.Note(question(q.Service, &a))
+			checker.Note(frontend.Question(q.Service, &a))
 			answer := translate(q, &a)
 			if now := essenceOf(&answer); again || now != last {
 				last = now

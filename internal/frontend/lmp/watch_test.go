@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/landmark-health/landmark/internal/frontend"
 	"github.com/landmark-health/landmark/internal/registry"
 	"github.com/landmark-health/landmark/internal/socket"
 	"github.com/landmark-health/landmark/lmp"
@@ -308,7 +309,7 @@ func TestMalformedFrameInAWatch(t *testing.T) {
 // unsettled is a source whose memory is not to be told while it has a channel,
 // until that is closed.
 type unsettled struct {
-	Source
+	frontend.Source
 	until atomic.Pointer[chan struct{}]
 }
 
