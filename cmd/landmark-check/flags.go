@@ -43,10 +43,11 @@ func newFlags(o *options) *flag.FlagSet {
 	return flags
 }
 
-// usage lists the flags.
+// usage is the text of the help.
 func usage() string {
 	var text strings.Builder
 	flags := newFlags(new(options))
+	text.WriteString("usage: landmark-check [flags]\n")
 	flags.SetOutput(&text)
 	flags.PrintDefaults()
 	return text.String()

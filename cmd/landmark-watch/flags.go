@@ -34,6 +34,7 @@ func parseFlags(args []string, stdout io.Writer) (options, error) {
 
 	err := flags.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(stdout, "usage: landmark-watch -dir DIR -target NAME=HOST:PORT/SERVICE[,weight=N] … [flags]")
 		flags.SetOutput(stdout)
 		flags.PrintDefaults()
 	}

@@ -57,6 +57,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		}
 	}
 	if only.check {
+		fmt.Fprintf(stdout, "%s is valid\n", config.File)
 		return 0
 	}
 	return serve(config, stderr)

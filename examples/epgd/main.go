@@ -128,6 +128,7 @@ func parse(args []string) (o options, err error) {
 	flags.BoolVar(&o.version, "version", false, "print the version and exit")
 	switch err := flags.Parse(args); {
 	case err == flag.ErrHelp:
+		fmt.Println("usage: epgd [flags]")
 		flags.SetOutput(os.Stdout)
 		flags.PrintDefaults()
 		return o, err

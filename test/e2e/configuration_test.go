@@ -45,8 +45,8 @@ func TestConfiguration(t *testing.T) {
 	}
 
 	write(t, file, "services:\n  epg:\n    recover_after: 1ms\n")
-	if code, _, stderr := runProgram(t, program("landmarkd"), "-check-config", "-config", file); code != 0 {
-		t.Errorf("-check-config ended with exit code %d for a good file and said %q", code, stderr)
+	if code, stdout, stderr := runProgram(t, program("landmarkd"), "-check-config", "-config", file); code != 0 || stdout != file+" is valid\n" {
+		t.Errorf("-check-config ended with exit code %d for a good file and said %q, %q", code, stdout, stderr)
 	}
 	h.sidecar.signal(syscall.SIGHUP)
 	h.await(checkUDP, "epg", "SERVING none")
