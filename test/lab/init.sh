@@ -9,5 +9,5 @@ ulimit -n 65536
 mkdir -p /run/modules/lib
 ln -s /usr/lib/uml/modules /run/modules/lib/modules
 modprobe -d /run/modules -a ip_vs ip_vs_rr ip_vs_wrr veth bridge
-"$LAB_PROGRAMS/inside"
+"$LAB_PROGRAMS/guest"
 # Not reached unless the program died before it could halt the machine: with panic=-1 the end of this script halts it.

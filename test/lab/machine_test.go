@@ -88,7 +88,7 @@ func play(t *testing.T, scenario string, factor int) (journal.Run, error) {
 func build(t *testing.T) string {
 	t.Helper()
 	directory := t.TempDir()
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", directory, "./inside",
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", directory, "./guest",
 		"../../cmd/...", "../../examples/epgd")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := cmd.CombinedOutput(); err != nil {
