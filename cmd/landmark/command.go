@@ -39,6 +39,10 @@ func find(of []command, whole string, args []string) (command, []string, error) 
 		}
 		return find(c.of, c.name, rest)
 	}
+	if strings.HasPrefix(args[0], "-") {
+		return command{}, nil, badArguments("the command comes before its flags: write landmark %s, not landmark %s",
+			strings.TrimSpace(whole+" COMMAND "+args[0]), strings.TrimSpace(whole+" "+args[0]))
+	}
 	name := strings.TrimSpace(whole + " " + args[0])
 	return command{}, nil, badArguments("there is no command %q: %s lists them", name, strings.TrimSpace("landmark help "+whole))
 }

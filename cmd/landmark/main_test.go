@@ -16,6 +16,7 @@ func TestBadArguments(t *testing.T) {
 		"":                             "usage: landmark COMMAND",
 		"state":                        `there is no command "state": landmark help lists them`,
 		"help state":                   `there is no command "state"`,
+		"-addr 127.0.0.1:1 status":     "write landmark COMMAND -addr, not landmark -addr",
 		"status -o xml":                "give table or json; landmark help status lists the flags",
 		"status -x":                    "-x; landmark help status lists the flags",
 		"status epg vod":               `unexpected argument "vod"`,
