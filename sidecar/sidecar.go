@@ -93,7 +93,7 @@ func (s *Sidecar) bindAgents(c Config, services *registry.Registry) error {
 	}
 	l, err := s.listen("unix:"+c.AgentSocket, "agents")
 	if err != nil {
-		return fmt.Errorf("agent socket: %w", err)
+		return bindError("agent-socket", err)
 	}
 	s.bound = append(s.bound, l)
 	s.listens = append(s.listens, "agents", c.AgentSocket)
@@ -111,7 +111,7 @@ func (s *Sidecar) bindAdmin(c Config, services *registry.Registry) error {
 	}
 	l, err := s.listen("unix:"+c.AdminSocket, "operators")
 	if err != nil {
-		return fmt.Errorf("admin socket: %w", err)
+		return bindError("admin-socket", err)
 	}
 	s.bound = append(s.bound, l)
 	s.listens = append(s.listens, "operators", c.AdminSocket)
@@ -137,7 +137,7 @@ func (s *Sidecar) bindMonitor(c Config, services *registry.Registry) error {
 		Logger:   c.Logger,
 	})
 	if err != nil {
-		return err
+		return bindError("monitor", err)
 	}
 	s.bound = append(s.bound, server)
 	s.listens = append(s.listens, "monitor", server.Addr().String())
@@ -151,7 +151,7 @@ func (s *Sidecar) bindLine(c Config, services *registry.Registry) error {
 	}
 	l, err := s.listen(c.Line, "line clients")
 	if err != nil {
-		return fmt.Errorf("listening for the line protocol: %w", err)
+		return bindError("line", err)
 	}
 	s.bound = append(s.bound, l)
 	s.listens = append(s.listens, "line", l.Addr().String())
@@ -166,7 +166,7 @@ func (s *Sidecar) bindGRPC(c Config, services *registry.Registry) error {
 	}
 	l, err := s.listen(c.GRPC, "gRPC clients")
 	if err != nil {
-		return fmt.Errorf("listening for gRPC: %w", err)
+		return bindError("grpc", err)
 	}
 	s.bound = append(s.bound, l)
 	s.listens = append(s.listens, "grpc", l.Addr().String())

@@ -3,7 +3,6 @@ package lmp
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 
@@ -40,13 +39,13 @@ type Server struct {
 func New(c Config) (*Server, error) {
 	tcp, err := listenStreams(c.Address)
 	if err != nil {
-		return nil, fmt.Errorf("listening for monitoring requests: %w", err)
+		return nil, err
 	}
 	// With port 0, UDP takes the port that TCP was given.
 	udp, err := listenDatagrams(c.Address, tcp.Addr().(*net.TCPAddr).Port)
 	if err != nil {
 		tcp.Close()
-		return nil, fmt.Errorf("listening for monitoring requests: %w", err)
+		return nil, err
 	}
 	s := &Server{config: c, udp: udp, tcp: tcp, large: make(large, maxLarge)}
 	if c.Limit != nil {
