@@ -30,7 +30,7 @@ func TestBadCommandLines(t *testing.T) {
 		{"landmarkd", "-agent-socket= -grpc= -monitor " + h.monitor, 1, "address already in use"},
 		{"landmarkd", "-agent-socket= -monitor= -grpc " + h.grpc, 1, "address already in use"},
 		{"landmarkd", "-agent-socket= -grpc= -monitor nonsense", 1, "nonsense"},
-		{"landmarkd", "-agent-socket= -grpc= -monitor= -line " + h.grpc, 1, "line protocol: listen tcp " + h.grpc + ": bind: address already in use"},
+		{"landmarkd", "-agent-socket= -grpc= -monitor= -line " + h.grpc, 1, "-line: listen tcp " + h.grpc + ": bind: address already in use"},
 		{"landmarkd", "-agent-socket= -grpc= -monitor= -line nonsense", 1, "nonsense"},
 		{"landmark-check", "-weight 10", 1, "-as keepalived"},
 		{"landmark-check", "-no-such-flag", 1, "no-such-flag"},
