@@ -204,7 +204,7 @@ func TestStartErrorIsRead(t *testing.T) {
 		code int
 		says string
 	}{
-		{[]string{"landmarkd", "-agent-socket", "/dev/null/x"}, 1, "landmarkd: agent socket"},
+		{[]string{"landmarkd", "-agent-socket", "/dev/null/x"}, 1, "landmarkd: -agent-socket"},
 		{[]string{"landmarkd", "-x"}, 2, "landmarkd: flag provided"},
 		{[]string{"landmark-watch", "-dir", "/nonexistent", "-target", "a=127.0.0.1:1/"}, 1, "give -dir a directory"},
 		{[]string{"landmark-watch"}, 2, "-dir is missing"},
