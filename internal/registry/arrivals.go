@@ -28,9 +28,13 @@ func (r *Registry) Arrive(uid uint32) (arrived func()) {
 	})
 }
 
-// any reports whether agents of the user are arriving.
+// any reports whether agents of the user are arriving, or of any, if it is nobody:
+// whose a service is that was never reported is not known.
 func (a *arrivals) any(uid uint32) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if uid == nobody {
+		return len(a.users) > 0
+	}
 	return a.users[uid] > 0
 }

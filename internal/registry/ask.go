@@ -84,10 +84,15 @@ func (r *Registry) held(a Answer) bool {
 		a.Cause == judge.Unreported && !a.service.hasServed() ||
 		a.Status == judge.Serving && (a.shot == nil || len(a.shot.facts.Instances) == 0) ||
 		a.Status == judge.NotServing && a.service != nil && a.service.lacks(a.Cause)
-	if !incomplete || r.grace.holding() {
+	switch {
+	case !incomplete || r.grace.holding():
 		return incomplete
+	case !r.grace.extended():
+		return false
+	case a.shot == nil && a.Status == judge.Serving: // of all services together
+		return true
 	}
-	return r.grace.extended() && a.service != nil && a.service.unsettled()
+	return a.service != nil && a.service.unsettled()
 }
 
 // lacks reports whether the service, which is not serving for the cause, would be

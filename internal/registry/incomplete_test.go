@@ -183,3 +183,62 @@ func TestArrivalsExtendTheUnknown(t *testing.T) {
 		}
 	})
 }
+
+// TestArrivalsExtendTheUnknownBeforeAnyReport has nobody report before the grace
+// is over but another user's, and two processes of one user arrive, of which one
+// hangs. The other reports first: of a service that was not known by then, or was
+// only configured, it is not taken for all there are either.
+func TestArrivalsExtendTheUnknownBeforeAnyReport(t *testing.T) {
+	for _, configured := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			c := NewClock()
+			r := New(c, time.Second)
+			if configured {
+				r.Configure(map[string]Policy{"epg": policy(func(p *Policy) { p.Quorum = judge.All })}, nil)
+			}
+			r.Begin()
+			defer run(c)()
+			arrived := r.Arrive(1000)
+			other := &agent{t: t}
+			if err := other.open(r, Peer{Service: "other", Instance: "a", UID: 1001}, mainLoop); err != nil {
+				t.Fatal(err)
+			}
+			for range 6 {
+				other.pass()
+				if now, settled := r.Look(nil, 0); now.Status == judge.Serving && settled {
+					t.Fatalf("configured %v: all are told to serve while others are arriving", configured)
+				}
+				time.Sleep(200 * time.Millisecond)
+			}
+			other.pass()
+			if now := ask(t, r, "other", 0); now.Status != judge.Serving {
+				t.Errorf("configured %v: another user's service is %v", configured, now.Status)
+			}
+			first := open(t, r, "epg", "first")
+			time.Sleep(2 * beat) // it has said whose it is, and does not report at once
+			for range 3 {
+				first.pass()
+				other.pass()
+				for _, name := range []string{"epg", "epg-liveness", ""} {
+					if now, settled := r.Look([]byte(name), 0); now.Status == judge.Serving && settled {
+						t.Fatalf("configured %v: %q is told to serve while a process that hangs is arriving", configured, name)
+					}
+				}
+				if _, complete := r.Memberships(); complete {
+					t.Fatalf("configured %v: who is back is remembered as all there are", configured)
+				}
+				time.Sleep(250 * time.Millisecond)
+			}
+			first.pass()
+			open(t, r, "epg", "hung").report(Fact{Reached: true, Age: time.Hour, Open: true})
+			arrived()
+			if now := ask(t, r, "epg", 0); now.Cause != judge.Stalled {
+				t.Errorf("configured %v: once both are back it is %v, %q", configured, now.Status, now.Cause)
+			}
+			time.Sleep(100 * time.Millisecond)
+			if _, complete := r.Memberships(); !complete {
+				t.Errorf("configured %v: after the grace what is remembered is not complete", configured)
+			}
+		})
+	}
+}

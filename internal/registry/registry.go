@@ -72,11 +72,13 @@ func (r *Registry) Begin() {
 }
 
 // settle ends the start grace for all services, but unless it is the last time for
-// those whose processes may be arriving, and reports whether there are none.
+// those whose processes may be arriving, and reports whether there are none. Where
+// nothing says who was there, agents may be arriving of services that are not known
+// yet.
 func (r *Registry) settle(last bool) (all bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	all = true
+	all = last || r.restored || !r.arrivals.any(nobody)
 	for _, s := range *r.services.Load() {
 		switch {
 		case !last && s.unsettled() && r.arrivals.any(s.owner.Load()):
@@ -176,8 +178,10 @@ func (r *Registry) found(name string, owner uint32) *service {
 	s := newService(name, owner, r.policyOf(name), r.clock, r.serviceChanged)
 	s.membersChanged, s.expired = r.noteMembers, r.expired
 	s.stopping = r.stopping
-	s.incomplete = r.starting && !r.restored
 	s.entry = r.ledger.enter(s)
+	if r.starting && !r.restored {
+		s.begin(true) // published, for settle must see it before the first report
+	}
 	return s
 }
 
