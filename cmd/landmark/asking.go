@@ -2,7 +2,10 @@ package main
 
 import (
 	"flag"
+	"net"
+	"strconv"
 
+	"github.com/landmark-health/landmark/internal/contract"
 	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
 )
 
@@ -15,7 +18,7 @@ type asking struct {
 // askingFlags declares them.
 func askingFlags(flags *flag.FlagSet) *asking {
 	a := &asking{format: asTable}
-	flags.StringVar(&a.address, "addr", "127.0.0.1:19534", "ask landmarkd at `HOST:PORT` or unix:PATH, which is its -grpc")
+	flags.StringVar(&a.address, "addr", net.JoinHostPort("127.0.0.1", strconv.Itoa(contract.GRPCPort)), "ask landmarkd at `HOST:PORT` or unix:PATH, which is its -grpc")
 	flags.Var(&a.format, "o", "tell it as a `FORMAT`: table or json")
 	return a
 }

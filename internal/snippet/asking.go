@@ -20,13 +20,6 @@ const (
 	answerTimeout = 3 * time.Second
 )
 
-// The ports on which landmarkd answers unless it is told otherwise. That of
-// lines is the one with which it is to be told.
-const (
-	grpcPort = 19534
-	linePort = 19536
-)
-
 // asking is what every program is told: whom to ask, and how patiently.
 type asking struct {
 	Service  service

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/contract"
 	"github.com/landmark-health/landmark/lmp"
 )
 
@@ -18,7 +19,7 @@ type envoy struct {
 func (e *envoy) Flags(flags *flag.FlagSet) {
 	e.Check = choice{"grpc", []string{"grpc", "tcp"}}
 	e.Monitor = lmp.Port
-	e.GRPC = grpcPort
+	e.GRPC = contract.GRPCPort
 	e.balancing.flags(flags)
 	flags.Var(&e.Check, "check", "how it is checked: `grpc` (grpc.health.v1) or tcp (Envoy compares bytes)")
 	flags.Var(&e.GRPC, "grpc", "the `PORT` of landmarkd's -grpc, for -check grpc")

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/contract"
 	"github.com/landmark-health/landmark/lmp"
 )
 
@@ -20,7 +21,7 @@ type haproxy struct {
 func (h *haproxy) Flags(flags *flag.FlagSet) {
 	h.Check = choice{"both", []string{"tcp", "agent", "both"}}
 	h.Monitor = lmp.Port
-	h.Line = linePort
+	h.Line = contract.LinePort
 	h.balancing.flags(flags)
 	flags.Var(&h.Check, "check", "how it is checked: `tcp` (HAProxy compares bytes), agent (it asks for lines, which takes landmarkd -line: weights and drains), or both (bytes guard the lines)")
 	flags.Var(&h.Monitor, "monitor", "the `PORT` of landmarkd's -monitor, for -check tcp and both")

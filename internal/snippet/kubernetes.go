@@ -5,6 +5,8 @@ import (
 	"flag"
 	"strings"
 	"time"
+
+	"github.com/landmark-health/landmark/internal/contract"
 )
 
 const (
@@ -32,7 +34,7 @@ type kubernetes struct {
 }
 
 func (k *kubernetes) Flags(flags *flag.FlagSet) {
-	k.GRPC = grpcPort
+	k.GRPC = contract.GRPCPort
 	k.asking.flags(flags)
 	flags.Var(&k.GRPC, "grpc", "the `PORT` of landmarkd's -grpc")
 }

@@ -5,6 +5,8 @@ import (
 	"flag"
 	"path"
 	"time"
+
+	"github.com/landmark-health/landmark/internal/contract"
 )
 
 // checkerTimeout is landmark-check's own deadline under ldirectord, which waits
@@ -24,7 +26,7 @@ type ldirectord struct {
 func (l *ldirectord) Flags(flags *flag.FlagSet) {
 	l.Check = choice{"external", []string{"external", "simpletcp"}}
 	l.Forward = choice{"masq", []string{"masq", "gate", "ipip"}}
-	l.Line = linePort
+	l.Line = contract.LinePort
 	l.Quiescent = true
 	l.CheckPath = "/usr/local/bin/landmark-check"
 	l.lvs.flags(flags)

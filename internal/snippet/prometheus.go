@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
+
+	"github.com/landmark-health/landmark/internal/contract"
 )
 
 // prometheus is Prometheus, which asks through its blackbox exporter.
@@ -19,7 +21,7 @@ type prometheus struct {
 
 func (p *prometheus) Flags(flags *flag.FlagSet) {
 	p.Part.of = []string{"blackbox", "scrape", "rules"}
-	p.GRPC = grpcPort
+	p.GRPC = contract.GRPCPort
 	p.Exporter.AddrPort = netip.MustParseAddrPort("127.0.0.1:9115")
 	p.Interval, p.Patience = 15*time.Second, time.Minute
 	p.asking.flags(flags)

@@ -5,6 +5,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/landmark-health/landmark/internal/contract"
 	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/registry"
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
@@ -14,10 +15,10 @@ import (
 // The judge's statuses, causes, states, kinds and impacts bear the schemas'
 // numbers.
 
-// maxLandmarks is how many landmarks of a service are told, so that a message
+// maxLandmarks is how many landmarks of a service are sent, so that a message
 // stays well below the 4 MiB that gRPC clients receive. One process has no
 // more; several, that each declared others, may.
-const maxLandmarks = 1024
+const maxLandmarks = contract.MaxLandmarks
 
 // told tells a service, with its landmarks or without.
 func told(p registry.Present, withLandmarks bool) *statusv1.Service {

@@ -127,5 +127,5 @@ func (u *user) slowed(own bool, now time.Time) {
 	if own {
 		limit = "one program"
 	}
-	u.logger.Warn("reports arrive faster than they may be read; if that goes on, services become stale", "limit_of", limit)
+	u.logger.Warn("reports arrive faster than they may be read; if that goes on, services become stale; give the landmarks a longer Within, so that they report less often", "limit_of", limit)
 }
