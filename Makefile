@@ -20,6 +20,10 @@ PROBE       := go tool -modfile=tools/probe/go.mod -n grpc-health-probe
 # The schemas as they were last released.
 RELEASED := proto/released.binpb
 
+# The build tags of the tests that need other programs or much time, for the
+# checks that read all code.
+ALLTAGS := -tags=e2e,lab
+
 # How long each fuzz target runs, or how often (1000x), and which benchmarks. In
 # make test it is a count: at the end of a time Go's fuzzer now and then takes
 # its own deadline for a failure of the target.
@@ -78,14 +82,14 @@ unit: gotest
 	if [ "$$(go env CGO_ENABLED)" != 1 ]; then \
 		race=; echo 'the race detector: there is no C compiler' >>$(LEFT_OUT); \
 	fi; \
-	bin/gotest $(LEFT_OUT) -vet=off $$race $$(go list ./... | grep -vE '/test/(e2e|lab)$$')
+	bin/gotest $(LEFT_OUT) -vet=off $$race ./...
 
 lint: checkgenerate ## Check format, vet, staticcheck and the schemas
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \
 		echo "not gofmt'ed:" $$unformatted >&2; exit 1; fi
-	go vet ./...
+	go vet $(ALLTAGS) ./...
 	go vet -C tools/compat ./...
-	$(STATICCHECK) ./...
+	$(STATICCHECK) $(ALLTAGS) ./...
 	$(BUF) lint
 	$(BUF) format --diff --exit-code
 	$(BUF) breaking --against $(RELEASED)
@@ -115,14 +119,14 @@ quick-fuzz:
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=$(QUICKFUZZ)
 
 e2e: gotest ## Run the real programs against real checkers
-	bin/gotest $(LEFT_OUT) -vet=off -count=1 -parallel=8 -timeout=30m ./test/e2e
+	bin/gotest $(LEFT_OUT) -tags=e2e -vet=off -count=1 -parallel=8 -timeout=30m ./test/e2e
 	go test -C tools/compat -vet=off -count=1 ./...
 
 times: ## Run e2e and hold its bounds in real time, on a quiet machine
-	LANDMARK_TIMES=1 go test -count=1 -v -timeout=30m ./test/e2e
+	LANDMARK_TIMES=1 go test -tags=e2e -count=1 -v -timeout=30m ./test/e2e
 
 soak: ## Hold an idle program to SERVING for five minutes on a busy machine
-	LANDMARK_SOAK=5m LANDMARK_TIMES=1 go test -count=1 -v -timeout=20m -run=TestIdleUnderLoad ./test/e2e
+	LANDMARK_SOAK=5m LANDMARK_TIMES=1 go test -tags=e2e -count=1 -v -timeout=20m -run=TestIdleUnderLoad ./test/e2e
 
 bench: ## Run the benchmarks that match BENCH
 	go test -run='^$$' -bench='$(BENCH)' -benchmem ./...
@@ -134,10 +138,10 @@ cost: ## Measure what landmarkd costs, against what it may
 # all of it.
 lab: packages gotest ## Run the real LVS of test/lab, and measure REPEATS hangs and deaths
 	@LANDMARK_LAB_REPEATS=$(REPEATS) LANDMARK_LAB_CROWD=$(CROWD) \
-	bin/gotest $(LEFT_OUT) -v -count=1 -timeout=3h ./test/lab
+	bin/gotest $(LEFT_OUT) -tags=lab -v -count=1 -timeout=3h ./test/lab
 
 lab-short: gotest
-	@LANDMARK_LAB_CROWD=20 bin/gotest $(LEFT_OUT) -vet=off -count=1 -timeout=60m -run='^TestShort$$' ./test/lab
+	@LANDMARK_LAB_CROWD=20 bin/gotest $(LEFT_OUT) -tags=lab -vet=off -count=1 -timeout=60m -run='^TestShort$$' ./test/lab
 
 mutants: packages gotest ## See that lab-short fails with programs that lie
 	@test/lab/mutants bin/gotest

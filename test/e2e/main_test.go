@@ -1,9 +1,5 @@
-// Package e2e_test runs the real programs against real checkers: landmarkd and
-// epgd as processes, asked by lmp/probe, landmark-check, grpc-go and
-// grpc-health-probe.
-//
-// What is asserted of time is what a checker may rely on: a question put later
-// than the bound after an event is answered with the truth.
+//go:build e2e
+
 package e2e_test
 
 import (

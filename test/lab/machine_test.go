@@ -1,4 +1,5 @@
-// Package lab plays ways of checking on a real LVS, in user-mode Linux, and judges what became of the servers behind it.
+//go:build lab
+
 package lab
 
 import (
