@@ -2,8 +2,9 @@ package judge
 
 import (
 	"fmt"
-	"strconv"
 	"time"
+
+	"github.com/landmark-health/landmark/internal/duration"
 )
 
 // Reason says at now, to a person who is to act on it, why the verdict is what
@@ -123,17 +124,5 @@ func (l *Landmark) reasonFailed(now Instant) string {
 
 func ago(now, then Instant) string { return span(max(0, now.Sub(then))) + " ago" }
 
-// span writes a duration as people say it: three digits at most, one unit up
-// to a minute and two beyond.
-func span(d time.Duration) string {
-	switch {
-	case d < time.Second:
-		return strconv.FormatInt(d.Milliseconds(), 10) + " ms"
-	case d < time.Minute:
-		return strconv.FormatFloat(float64(d.Round(100*time.Millisecond))/float64(time.Second), 'f', -1, 64) + " s"
-	case d < time.Hour:
-		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
-	default:
-		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
-	}
-}
+// span writes a duration in whole milliseconds, or in greater units.
+func span(d time.Duration) string { return duration.Format(d.Truncate(time.Millisecond)) }

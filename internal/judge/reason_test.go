@@ -17,7 +17,7 @@ func TestSpan(t *testing.T) {
 		time.Minute:                  "1 min 0 s",
 		time.Hour - 1:                "59 min 59 s",
 		time.Hour:                    "1 h 0 min",
-		49*time.Hour + 7*time.Minute: "49 h 7 min",
+		49*time.Hour + 7*time.Minute: "2 d 1 h",
 	} {
 		if got := span(d); got != want {
 			t.Errorf("%v is %q, want %q", d, got, want)

@@ -47,7 +47,8 @@ var rooms = []room{
 
 	{path: "internal/contract", stdlib: true},
 
-	{path: "internal/judge", imports: []string{"internal/contract"}, stdlib: true},
+	{path: "internal/duration", stdlib: true},
+	{path: "internal/judge", imports: []string{"internal/contract", "internal/duration"}, stdlib: true},
 	{path: "internal/registry", imports: []string{"internal/judge", "internal/contract"}, noGRPC: true},
 	{path: "internal/members", imports: []string{"internal/registry", "internal/contract"}, noGRPC: true},
 	{path: "internal/config", imports: []string{"internal/registry", "internal/judge", "internal/contract"}, noGRPC: true},

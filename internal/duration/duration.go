@@ -1,0 +1,41 @@
+// Package duration writes durations for people, such as "3.2 s" or "2 d 7 h".
+package duration
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
+
+const day = 24 * time.Hour
+
+// Format returns d with at most three digits or two units: milliseconds below a
+// second, tenths of a second below a minute, and two units from there on. What is
+// less than a millisecond is "<1 ms", and 0 or less is "0 ms".
+func Format(d time.Duration) string {
+	if d >= time.Second {
+		d = round(d)
+	}
+	switch {
+	case 0 < d && d < time.Millisecond:
+		return "<1 ms"
+	case d < time.Second:
+		return strconv.FormatInt(max(0, d.Milliseconds()), 10) + " ms"
+	case d < time.Minute:
+		return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) + " s"
+	case d < time.Hour:
+		return fmt.Sprintf("%d min %d s", d/time.Minute, d%time.Minute/time.Second)
+	case d < day:
+		return fmt.Sprintf("%d h %d min", d/time.Hour, d%time.Hour/time.Minute)
+	}
+	return fmt.Sprintf("%d d %d h", d/day, d%day/time.Hour)
+}
+
+// round rounds what is shown in tenths of a second, so that 59.96 s is "1 min 0 s"
+// and not "60 s".
+func round(d time.Duration) time.Duration {
+	if d < time.Minute {
+		return d.Round(100 * time.Millisecond)
+	}
+	return d
+}
