@@ -43,25 +43,25 @@ func init() {
 	os.Exit(1)
 }
 
-// TestNoListenerEndsByAFailureToAccept: the kernel is out of memory for sockets,
+// TestAcceptErrorKeepsListeners: the kernel is out of memory for sockets,
 // which Go does not call temporary. landmarkd answers by UDP as before.
-func TestNoListenerEndsByAFailureToAccept(t *testing.T) {
-	h := &house{t: t, socket: t.TempDir() + "/agent.sock", monitor: freeAddress(t), grpc: freeAddress(t), line: freeAddress(t)}
-	h.sidecar = prepare(t, "/proc/self/exe", "-agent-socket", h.socket, "-monitor", h.monitor, "-grpc", h.grpc, "-line", h.line)
-	h.sidecar.cmd.Env = []string{noAccept + "=" + program("landmarkd")}
-	h.sidecar.start()
+func TestAcceptErrorKeepsListeners(t *testing.T) {
+	e := &env{t: t, socket: t.TempDir() + "/agent.sock", monitor: freeAddress(t), grpc: freeAddress(t), line: freeAddress(t)}
+	e.sidecar = prepare(t, "/proc/self/exe", "-agent-socket", e.socket, "-monitor", e.monitor, "-grpc", e.grpc, "-line", e.line)
+	e.sidecar.cmd.Env = []string{noAccept + "=" + program("landmarkd")}
+	e.sidecar.start()
 	for _, listener := range []string{"agents", "operators", "monitor", `"line clients"`, `"gRPC clients"`} {
-		h.sidecar.awaitLine("connections cannot be accepted; trying again\" of=" + listener)
+		e.sidecar.awaitLine("connections cannot be accepted; trying again\" of=" + listener)
 	}
-	for _, address := range []string{h.monitor, h.grpc, h.line} {
+	for _, address := range []string{e.monitor, e.grpc, e.line} {
 		conn, err := net.DialTimeout("tcp", address, 10*time.Second)
 		if err != nil {
 			t.Fatalf("nothing listens on %s any more: %v", address, err)
 		}
 		conn.Close()
 	}
-	h.await(lmpChecker("udp", 0), "epg", "UNKNOWN_SERVICE unknown service")
-	if code := h.sidecar.terminate(); code != 0 {
+	e.await(checkLMP("udp", 0), "epg", "UNKNOWN_SERVICE unknown service")
+	if code := e.sidecar.terminate(); code != 0 {
 		t.Errorf("landmarkd exits with %d", code)
 	}
 }

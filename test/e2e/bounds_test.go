@@ -38,7 +38,7 @@ func (p *process) peak() int {
 }
 
 // stranger is one end of a connection over which anything is sent.
-type stranger struct {
+type rawConn struct {
 	net.Conn
 	framer *http2.Framer
 	block  bytes.Buffer
@@ -47,21 +47,21 @@ type stranger struct {
 }
 
 // dialStranger connects, or returns nil.
-func dialStranger(t *testing.T, network, address string) *stranger {
+func dialRaw(t *testing.T, network, address string) *rawConn {
 	conn, err := net.Dial(network, address)
 	if err != nil {
 		return nil
 	}
 	t.Cleanup(func() { conn.Close() })
-	conn.SetWriteDeadline(time.Now().Add(patience))
+	conn.SetWriteDeadline(time.Now().Add(testTimeout))
 	go io.Copy(io.Discard, conn)
-	s := &stranger{Conn: conn, framer: http2.NewFramer(conn, nil)}
+	s := &rawConn{Conn: conn, framer: http2.NewFramer(conn, nil)}
 	s.coder = hpack.NewEncoder(&s.block)
 	return s
 }
 
 // begin begins a call with a header of so many bytes besides those that it needs.
-func (s *stranger) begin(method string, more int) error {
+func (s *rawConn) begin(method string, more int) error {
 	if s.stream == 0 {
 		io.WriteString(s, http2.ClientPreface)
 		s.framer.WriteSettings()
@@ -87,7 +87,7 @@ func (s *stranger) begin(method string, more int) error {
 }
 
 // message sends the beginning of a message that is said to be so long.
-func (s *stranger) message(length int, there []byte) error {
+func (s *rawConn) message(length int, there []byte) error {
 	prefix := []byte{0, byte(length >> 24), byte(length >> 16), byte(length >> 8), byte(length)}
 	data := append(prefix, there...)
 	for len(data) > 0 {
@@ -108,10 +108,10 @@ func TestMemoryIsBounded(t *testing.T) {
 		report = "/landmark.intake.v1.IntakeService/Stream"
 	)
 	// unfinished begins calls and messages that it does not end.
-	unfinished := func(network string, address func(*house) string, method string, length int) func(*testing.T, *house) {
-		return func(t *testing.T, h *house) {
+	unfinished := func(network string, address func(*env) string, method string, length int) func(*testing.T, *env) {
+		return func(t *testing.T, e *env) {
 			for range 20 {
-				s := dialStranger(t, network, address(h))
+				s := dialRaw(t, network, address(e))
 				for n := 0; s != nil && n < 100; n++ {
 					if s.begin(method, 0) != nil || s.message(length, make([]byte, 60<<10)) != nil {
 						break
@@ -120,11 +120,11 @@ func TestMemoryIsBounded(t *testing.T) {
 			}
 		}
 	}
-	grpc := func(h *house) string { return h.grpc }
-	attacks := map[string]func(*testing.T, *house){
-		"long names": func(t *testing.T, h *house) {
+	grpc := func(e *env) string { return e.grpc }
+	attacks := map[string]func(*testing.T, *env){
+		"long names": func(t *testing.T, e *env) {
 			for range 10 {
-				s := dialStranger(t, "tcp", h.grpc)
+				s := dialRaw(t, "tcp", e.grpc)
 				for n := 0; s != nil && n < 90; n++ {
 					name := append([]byte{0x0A, 0x80, 0xF0, 0x03}, bytes.Repeat([]byte{byte('a' + n%26)}, 63488)...)
 					if s.begin(watch, 0) != nil || s.message(len(name), name) != nil {
@@ -134,10 +134,10 @@ func TestMemoryIsBounded(t *testing.T) {
 			}
 		},
 		"unfinished requests": unfinished("tcp", grpc, watch, 1<<20),
-		"unfinished reports":  unfinished("unix", func(h *house) string { return h.socket }, report, 380<<10),
-		"metadata": func(t *testing.T, h *house) {
+		"unfinished reports":  unfinished("unix", func(e *env) string { return e.socket }, report, 380<<10),
+		"metadata": func(t *testing.T, e *env) {
 			for range 20 {
-				s := dialStranger(t, "tcp", h.grpc)
+				s := dialRaw(t, "tcp", e.grpc)
 				for n := 0; s != nil && n < 100; n++ {
 					if s.begin(watch, 60_000) != nil {
 						break
@@ -145,9 +145,9 @@ func TestMemoryIsBounded(t *testing.T) {
 				}
 			}
 		},
-		"resets": func(t *testing.T, h *house) {
+		"resets": func(t *testing.T, e *env) {
 			for range 20 {
-				s := dialStranger(t, "tcp", h.grpc)
+				s := dialRaw(t, "tcp", e.grpc)
 				for n := 0; s != nil && n < 20_000; n++ {
 					if s.begin(watch, 0) != nil || s.framer.WriteRSTStream(s.stream, http2.ErrCodeCancel) != nil {
 						break
@@ -155,9 +155,9 @@ func TestMemoryIsBounded(t *testing.T) {
 				}
 			}
 		},
-		"many streams": func(t *testing.T, h *house) {
+		"many streams": func(t *testing.T, e *env) {
 			for range 500 {
-				s := dialStranger(t, "tcp", h.grpc)
+				s := dialRaw(t, "tcp", e.grpc)
 				for n := 0; s != nil && n < 8; n++ {
 					if s.begin(watch, 2000) != nil || s.message(0, nil) != nil {
 						break
@@ -165,7 +165,7 @@ func TestMemoryIsBounded(t *testing.T) {
 				}
 			}
 		},
-		"long frames": func(t *testing.T, h *house) {
+		"long frames": func(t *testing.T, e *env) {
 			frame := make([]byte, 60_000)
 			q, err := lmp.AppendRequest(nil, lmp.Request{Kind: lmp.KindCheck}, nil)
 			if err != nil {
@@ -174,22 +174,22 @@ func TestMemoryIsBounded(t *testing.T) {
 			copy(frame, q)
 			frame[6], frame[7] = 0xFF, 0xFF
 			for range 2000 {
-				if s := dialStranger(t, "tcp", h.monitor); s != nil {
+				if s := dialRaw(t, "tcp", e.monitor); s != nil {
 					s.Write(frame)
 				}
 			}
 		},
 	}
-	play := func(t *testing.T, h *house, attack func(*testing.T, *house)) {
+	play := func(t *testing.T, e *env, attack func(*testing.T, *env)) {
 		t.Helper()
-		attack(t, h)
+		attack(t, e)
 		for _, network := range []string{"udp", "tcp"} {
-			h.await(lmpChecker(network, 0), "epg", "SERVING none")
+			e.await(checkLMP(network, 0), "epg", "SERVING none")
 		}
 	}
-	check := func(t *testing.T, h *house) {
+	check := func(t *testing.T, e *env) {
 		t.Helper()
-		if kB := h.sidecar.peak(); kB > mostMemory {
+		if kB := e.sidecar.peak(); kB > mostMemory {
 			t.Errorf("landmarkd held %d kB, allowed %d", kB, mostMemory)
 		} else {
 			t.Logf("landmarkd held %d kB", kB)
@@ -197,18 +197,18 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	for name, attack := range attacks {
 		t.Run(name, func(t *testing.T) {
-			h := newHouse(t)
-			h.epg("2s")
-			play(t, h, attack)
-			check(t, h)
+			e := newEnv(t)
+			e.epg("2s")
+			play(t, e, attack)
+			check(t, e)
 		})
 	}
 	t.Run("all at once", func(t *testing.T) {
-		h := newHouse(t)
-		h.epg("2s")
+		e := newEnv(t)
+		e.epg("2s")
 		for _, attack := range attacks {
-			play(t, h, attack)
+			play(t, e, attack)
 		}
-		check(t, h)
+		check(t, e)
 	})
 }

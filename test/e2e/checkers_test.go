@@ -3,148 +3,128 @@
 package e2e_test
 
 import (
-	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
-
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
-	healthpb "google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/status"
-
-	"github.com/landmark-health/landmark/lmp"
-	"github.com/landmark-health/landmark/lmp/probe"
 )
 
-// checker asks the house for a service and returns what it was told: a status of
-// grpc.health.v1, and behind it the cause where the checker's protocol has one.
-type checker func(h *house, service string) string
-
-// checkUDP asks by LMP over UDP.
-func checkUDP(h *house, service string) string { return lmpChecker("udp", 0)(h, service) }
-
-// lmpChecker asks by LMP.
-func lmpChecker(network string, maxAge time.Duration) checker {
-	return func(h *house, service string) string {
-		ctx, cancel := context.WithTimeout(h.t.Context(), patience)
-		defer cancel()
-		a, err := probe.Ask(ctx, probe.Question{
-			Network: network, Address: h.monitor, Kind: lmp.KindCheck, Service: service, MaxAge: maxAge,
-		})
-		if err != nil {
-			return "error: " + err.Error()
-		}
-		return strings.ToUpper(strings.ReplaceAll(a.Status.String(), " ", "_")) + " " + a.Cause.String()
-	}
+// truth is what may be told of each name as it changes: one age allows the old
+// and the new, the next the new alone.
+type truth struct {
+	mu   sync.Mutex
+	ages []map[string][]string // the allowed answers by name; guarded by mu
 }
 
-// landmarkCheck asks by running landmark-check.
-func landmarkCheck(h *house, service string) string {
-	code, out, errs := runProgram(h.t, program("landmark-check"), "-addr", h.monitor, "-service", service, "-timeout", "10s")
-	told := strings.TrimSpace(strings.TrimPrefix(out, service+":"))
-	told, _, _ = strings.Cut(told, ":") // the reason follows
-	switch {
-	case code == 0 && told == "SERVING":
-		return "SERVING none"
-	case code == 4:
-		return told
-	default:
-		return fmt.Sprintf("error: exit code %d: %s%s", code, out, errs)
-	}
-}
-
-// grpcClient asks by grpc.health.v1 over one connection.
-func grpcClient(t *testing.T, h *house) checker {
-	conn, err := grpc.NewClient("passthrough:///"+h.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	client := healthpb.NewHealthClient(conn)
-	return func(h *house, service string) string {
-		ctx, cancel := context.WithTimeout(h.t.Context(), patience)
-		defer cancel()
-		a, err := client.Check(ctx, &healthpb.HealthCheckRequest{Service: service})
-		switch {
-		case status.Code(err) == codes.NotFound:
-			return "SERVICE_UNKNOWN"
-		case err != nil:
-			return "error: " + err.Error()
-		}
-		return a.Status.String()
-	}
-}
-
-// healthProbeChecker asks by running grpc-health-probe.
-func healthProbeChecker(path string) checker {
-	return func(h *house, service string) string {
-		code, _, errs := runProgram(h.t, path, "-addr", h.grpc, "-service", service, "-connect-timeout", "10s", "-rpc-timeout", "10s")
-		switch code {
-		case 0:
-			return "SERVING"
-		case 4:
-			return "NOT_SERVING"
-		default:
-			return fmt.Sprintf("error: exit code %d: %s", code, errs)
+// turn begins an age in which each of the tellings, by name, is allowed.
+func (tr *truth) turn(tellings ...map[string]string) {
+	age := make(map[string][]string)
+	for _, told := range tellings {
+		for name, answer := range told {
+			age[name] = append(age[name], answer)
 		}
 	}
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	tr.ages = append(tr.ages, age)
 }
 
-// everyChecker returns the checkers that a verdict has to reach.
-func everyChecker(t *testing.T, h *house) map[string]checker {
-	return map[string]checker{
-		"lmp over UDP":      lmpChecker("udp", 0),
-		"lmp over TCP":      lmpChecker("tcp", 0),
-		"line":              checkLine,
-		"landmark-check":    landmarkCheck,
-		"grpc Check":        grpcClient(t, h),
-		"grpc-health-probe": healthProbeChecker(healthProbe(t)),
-	}
+// age returns the number of the present age.
+func (tr *truth) age() int {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	return len(tr.ages) - 1
 }
 
-// await asks until the answer is the wanted one.
-func (h *house) await(ask checker, service, want string) {
-	h.t.Helper()
-	h.awaitAny(ask, service, want)
+// allows reports whether a question about the name that was put in the age may
+// have been answered so by now.
+func (tr *truth) allows(put int, name, told string) bool {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	return slices.ContainsFunc(tr.ages[put:], func(age map[string][]string) bool {
+		return slices.ContainsFunc(age[name], func(want string) bool { return says(told, want) })
+	})
 }
 
-func (h *house) awaitAny(ask checker, service string, wants ...string) {
-	h.t.Helper()
-	deadline := time.Now().Add(patience)
+// unknown is what is told by LMP of a name that nobody knows.
+const unknown = "UNKNOWN_SERVICE unknown service"
+
+// says reports whether a checker was told what is wanted, in LMP's words or in
+// gRPC's, which has no causes.
+func says(told, want string) bool {
+	return told == want || strings.HasPrefix(want, told+" ") || told == "SERVICE_UNKNOWN" && want == unknown
+}
+
+// doubter asks for one name after the other, without pause, and keeps what it
+// was told that the truth does not allow.
+type checker struct {
+	protocol string
+	answers  int
+	slowest  time.Duration
+	wrong    []string
+}
+
+// run asks until stop is closed.
+func (d *checker) run(e *env, ask checkFunc, names []string, tr *truth, stop <-chan struct{}) {
 	for {
-		told := ask(h, service)
-		for _, want := range wants {
-			if told == want || strings.HasPrefix(want, told+" ") {
+		for _, name := range names {
+			select {
+			case <-stop:
 				return
+			default:
+			}
+			age, put := tr.age(), time.Now()
+			told := ask(e, name)
+			d.answers++
+			d.slowest = max(d.slowest, time.Since(put))
+			if !tr.allows(age, name, told) {
+				d.wrong = append(d.wrong, fmt.Sprintf("%q is %s", name, told))
 			}
 		}
-		if time.Now().After(deadline) {
-			h.t.Fatalf("after %v %s is told %q, want %q", patience, service, told, wants)
-		}
 	}
 }
 
-// turn asks until the answer is the wanted one and returns how long after the
-// event the last question was put that was answered otherwise: every later one
-// was answered with the truth.
-func (h *house) turn(ask checker, service, want string, event time.Time) (time.Duration, error) {
-	last := event
-	for {
-		put := time.Now()
-		told := ask(h, service)
-		// A checker whose protocol has no causes is told the status alone.
-		if told == want || strings.HasPrefix(want, told+" ") {
-			return last.Sub(event), nil
+// doubters is several doubters of every protocol at work.
+type checkers struct {
+	t      *testing.T
+	each   []*checker
+	asking sync.WaitGroup
+	stop   chan struct{}
+}
+
+// doubt has three doubters by LMP over UDP, two over TCP and three by gRPC ask
+// for the names.
+func startCheckers(e *env, names []string, tr *truth) *checkers {
+	c := &checkers{t: e.t, stop: make(chan struct{})}
+	for i, protocol := range []string{"udp", "tcp", "grpc", "udp", "tcp", "grpc", "udp", "grpc"} {
+		ask := checkGRPC(e.t, e)
+		if protocol != "grpc" {
+			ask = checkLMP(protocol, 0)
 		}
-		if strings.HasPrefix(told, "error") {
-			return 0, fmt.Errorf("%s", told)
+		d := &checker{protocol: protocol}
+		c.each = append(c.each, d)
+		first := i * len(names) / 8 // each begins elsewhere
+		c.asking.Go(func() { d.run(e, ask, slices.Concat(names[first:], names[:first]), tr, c.stop) })
+	}
+	return c
+}
+
+// end stops the doubters, and holds that each had answers, all of them true, and
+// where times are held so many, and none later than the bound.
+func (c *checkers) end(least int, bound time.Duration) {
+	c.t.Helper()
+	close(c.stop)
+	c.asking.Wait()
+	for _, d := range c.each {
+		if n := len(d.wrong); n > 0 {
+			c.t.Errorf("by %s %d of %d answers were wrong; the first: %q", d.protocol, n, d.answers, d.wrong[:min(n, 5)])
 		}
-		last = put
-		if put.Sub(event) > patience {
-			return 0, fmt.Errorf("still told %q", told)
+		assertWithin(c.t, d.slowest, bound, "by %s an answer", d.protocol)
+		if d.answers == 0 || strictTimes && d.answers < least {
+			c.t.Errorf("by %s there were only %d answers, want %d", d.protocol, d.answers, least)
 		}
+		c.t.Logf("by %-4s %d answers, the slowest after %v", d.protocol, d.answers, d.slowest.Round(time.Millisecond))
 	}
 }

@@ -11,8 +11,8 @@ import (
 
 // Bad input on the command line is answered by one line on standard error,
 // which says what to do, and the documented exit code.
-func TestBadCommandLines(t *testing.T) {
-	h := newHouse(t)
+func TestBadCommandLineFails(t *testing.T) {
+	e := newEnv(t)
 	regular := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(regular, []byte("precious"), 0o644); err != nil {
 		t.Fatal(err)
@@ -27,12 +27,12 @@ func TestBadCommandLines(t *testing.T) {
 		{"landmarkd", "epg", 2, "unexpected argument"},
 		{"landmarkd", "-monitor-keys /nonexistent", 2, "/nonexistent"},
 		{"landmarkd", "-monitor-keys " + regular, 2, "chmod 600"},
-		{"landmarkd", "-agent-socket " + h.socket, 1, "another landmarkd is running"},
+		{"landmarkd", "-agent-socket " + e.socket, 1, "another landmarkd is running"},
 		{"landmarkd", "-agent-socket " + regular, 1, "is no socket"},
-		{"landmarkd", "-agent-socket= -grpc= -monitor " + h.monitor, 1, "address already in use"},
-		{"landmarkd", "-agent-socket= -monitor= -grpc " + h.grpc, 1, "address already in use"},
+		{"landmarkd", "-agent-socket= -grpc= -monitor " + e.monitor, 1, "address already in use"},
+		{"landmarkd", "-agent-socket= -monitor= -grpc " + e.grpc, 1, "address already in use"},
 		{"landmarkd", "-agent-socket= -grpc= -monitor nonsense", 1, "nonsense"},
-		{"landmarkd", "-agent-socket= -grpc= -monitor= -line " + h.grpc, 1, "-line: listen tcp " + h.grpc + ": bind: address already in use"},
+		{"landmarkd", "-agent-socket= -grpc= -monitor= -line " + e.grpc, 1, "-line: listen tcp " + e.grpc + ": bind: address already in use"},
 		{"landmarkd", "-agent-socket= -grpc= -monitor= -line nonsense", 1, "nonsense"},
 		{"landmark-check", "-weight 10", 1, "-as keepalived"},
 		{"landmark-check", "-no-such-flag", 1, "no-such-flag"},
@@ -61,13 +61,13 @@ func TestBadCommandLines(t *testing.T) {
 	if content, err := os.ReadFile(regular); err != nil || string(content) != "precious" {
 		t.Errorf("the file that was in the way is now %q, %v", content, err)
 	}
-	if told := checkUDP(h, ""); !strings.HasPrefix(told, "NOT_SERVING") {
+	if told := checkUDP(e, ""); !strings.HasPrefix(told, "NOT_SERVING") {
 		t.Errorf("the running landmarkd was disturbed: %q", told)
 	}
 }
 
 // Every program says its version.
-func TestVersions(t *testing.T) {
+func TestVersionFlag(t *testing.T) {
 	for _, name := range []string{"landmarkd", "landmark-check", "epgd"} {
 		code, stdout, stderr := runProgram(t, program(name), "-version")
 		if code != 0 || !strings.Contains(stdout, "e2e") || stderr != "" {

@@ -20,25 +20,25 @@ func write(t *testing.T, path, content string) {
 
 // A configuration counts from the start, and a new one from SIGHUP on; a bad
 // one keeps the old one, and loses nothing.
-func TestConfiguration(t *testing.T) {
+func TestReloadAppliesOnlyValidConfiguration(t *testing.T) {
 	parallel(t)
 	file := filepath.Join(t.TempDir(), "landmarkd.yaml")
 	write(t, file, "services:\n  epg:\n    recover_after: 1h\n  vod:\n")
-	h := newHouse(t)
-	h.sidecar.terminate()
-	h.start("-config", file)
-	h.await(checkUDP, "vod", "NOT_SERVING unreported")
-	server, _ := h.epg("500ms") // the first serving verdict is not put off
+	e := newEnv(t)
+	e.sidecar.terminate()
+	e.start("-config", file)
+	e.await(checkUDP, "vod", "NOT_SERVING unreported")
+	server, _ := e.epg("500ms") // the first serving verdict is not put off
 
 	server.signal(syscall.SIGUSR1)
-	h.await(checkUDP, "epg", "NOT_SERVING stalled")
+	e.await(checkUDP, "epg", "NOT_SERVING stalled")
 	server.signal(syscall.SIGUSR2)
-	h.await(checkUDP, "epg", "NOT_SERVING recovering")
+	e.await(checkUDP, "epg", "NOT_SERVING recovering")
 
 	write(t, file, "services:\n  epg:\n    recover_afer: 1s\n")
-	h.sidecar.signal(syscall.SIGHUP)
-	h.sidecar.awaitLine("the old one stays")
-	if told := checkUDP(h, "epg"); told != "NOT_SERVING recovering" {
+	e.sidecar.signal(syscall.SIGHUP)
+	e.sidecar.awaitLine("the old one stays")
+	if told := checkUDP(e, "epg"); told != "NOT_SERVING recovering" {
 		t.Errorf("after a bad configuration epg is %q", told)
 	}
 	code, _, stderr := runProgram(t, program("landmarkd"), "-check-config", "-config", file)
@@ -50,7 +50,7 @@ func TestConfiguration(t *testing.T) {
 	if code, stdout, stderr := runProgram(t, program("landmarkd"), "-check-config", "-config", file); code != 0 || stdout != file+" is valid\n" {
 		t.Errorf("-check-config ended with exit code %d for a good file and said %q, %q", code, stdout, stderr)
 	}
-	h.sidecar.signal(syscall.SIGHUP)
-	h.await(checkUDP, "epg", "SERVING none")
-	h.await(checkUDP, "vod", "UNKNOWN_SERVICE unknown service")
+	e.sidecar.signal(syscall.SIGHUP)
+	e.await(checkUDP, "epg", "SERVING none")
+	e.await(checkUDP, "vod", "UNKNOWN_SERVICE unknown service")
 }

@@ -29,11 +29,11 @@ type haproxy struct {
 // startHAProxy starts an HAProxy that balances to the server, and asks the house as
 // docs/line.md has it: by the monitoring protocol for the service, and by the line
 // protocol how much it is to be used.
-func startHAProxy(t *testing.T, h *house, service, server string) *haproxy {
+func startHAProxy(t *testing.T, e *env, service, server string) *haproxy {
 	t.Helper()
 	path := debian(t, "haproxy", "haproxy")
-	_, monitorPort, _ := net.SplitHostPort(h.monitor)
-	_, linePort, _ := net.SplitHostPort(h.line)
+	_, monitorPort, _ := net.SplitHostPort(e.monitor)
+	_, linePort, _ := net.SplitHostPort(e.line)
 	question, err := lmp.AppendRequest(nil, lmp.Request{Kind: lmp.KindCheck, Service: []byte(service)}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -68,9 +68,9 @@ listen epg
 
 // server returns the status of the server, its weight, and what the agent said
 // last, as HAProxy has them.
-func (h *haproxy) server() (status, weight, said string) {
-	h.t.Helper()
-	conn, err := net.Dial("unix", h.stats)
+func (p *haproxy) server() (status, weight, said string) {
+	p.t.Helper()
+	conn, err := net.Dial("unix", p.stats)
 	if err != nil {
 		return "", "", err.Error() // it is starting
 	}
@@ -78,7 +78,7 @@ func (h *haproxy) server() (status, weight, said string) {
 	fmt.Fprintln(conn, "show stat")
 	rows, err := csv.NewReader(conn).ReadAll()
 	if err != nil {
-		h.t.Fatal(err)
+		p.t.Fatal(err)
 	}
 	column := func(row []string, name string) string { return row[slices.Index(rows[0], name)] }
 	for _, row := range rows[1:] {
@@ -86,22 +86,22 @@ func (h *haproxy) server() (status, weight, said string) {
 			return column(row, "status"), column(row, "weight"), column(row, "last_agt")
 		}
 	}
-	h.t.Fatalf("HAProxy knows no server: %q", rows)
+	p.t.Fatalf("HAProxy knows no server: %q", rows)
 	return "", "", ""
 }
 
 // awaitServer waits until HAProxy has the server so, and the agent has said that.
-func (h *haproxy) awaitServer(status, weight, said string) {
-	h.t.Helper()
+func (p *haproxy) awaitServer(status, weight, said string) {
+	p.t.Helper()
 	begun := time.Now()
 	for {
-		s, w, a := h.server()
+		s, w, a := p.server()
 		if strings.HasPrefix(s, status) && w == weight && strings.HasPrefix(a, said) {
-			h.t.Logf("%-14s %3s  %-50s after %v", s, w, a, time.Since(begun).Round(time.Millisecond))
+			p.t.Logf("%-14s %3s  %-50s after %v", s, w, a, time.Since(begun).Round(time.Millisecond))
 			return
 		}
-		if time.Since(begun) > patience {
-			h.t.Fatalf("HAProxy has the server as %q at weight %s, for %q; want %q, %s, %q", s, w, a, status, weight, said)
+		if time.Since(begun) > testTimeout {
+			p.t.Fatalf("HAProxy has the server as %q at weight %s, for %q; want %q, %s, %q", s, w, a, status, weight, said)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
@@ -109,27 +109,27 @@ func (h *haproxy) awaitServer(status, weight, said string) {
 
 // quiet checks that HAProxy has logged what became of its server and nothing
 // else, and landmarkd nothing of its checkers.
-func (h *haproxy) quiet(sidecar *process) {
-	h.t.Helper()
-	for _, line := range h.written() {
+func (p *haproxy) quiet(sidecar *process) {
+	p.t.Helper()
+	for _, line := range p.written() {
 		if strings.HasPrefix(line, "<") && !strings.Contains(line, "erver epg/s1 ") && !strings.Contains(line, "proxy epg has no server available") {
-			h.t.Errorf("HAProxy logged: %s", line)
+			p.t.Errorf("HAProxy logged: %s", line)
 		}
 	}
 	for _, line := range sidecar.written() {
 		if !strings.Contains(line, "msg=\"program ") && !strings.Contains(line, "landmarkd is ready") {
-			h.t.Errorf("landmarkd logged: %s", line)
+			p.t.Errorf("landmarkd logged: %s", line)
 		}
 	}
 }
 
 // A main loop that hangs, while the server's port is open as ever, is taken out by
 // HAProxy's agent-check with the reason, and put in again when it turns.
-func TestHAProxyTakesOutAWedgedServer(t *testing.T) {
+func TestHAProxyRemovesWedgedServer(t *testing.T) {
 	parallel(t)
-	h := newHouse(t)
-	server, address := h.epg("500ms")
-	balancer := startHAProxy(t, h, "epg", address)
+	e := newEnv(t)
+	server, address := e.epg("500ms")
+	balancer := startHAProxy(t, e, "epg", address)
 
 	balancer.awaitServer("UP", "50", "via agent : up")
 	server.signal(syscall.SIGUSR1)
@@ -139,39 +139,39 @@ func TestHAProxyTakesOutAWedgedServer(t *testing.T) {
 
 	server.kill()
 	balancer.awaitServer("DOWN", "50", "via agent : down (lost: ")
-	balancer.quiet(h.sidecar)
+	balancer.quiet(e.sidecar)
 }
 
 // HAProxy goes by what the agent said last when it says no more. That landmarkd is gone
 // is told by the other check.
-func TestHAProxyMissesALandmarkd(t *testing.T) {
+func TestHAProxyRemovesServerWithoutSidecar(t *testing.T) {
 	parallel(t)
-	h := newHouse(t)
-	_, address := h.epg("500ms")
-	balancer := startHAProxy(t, h, "epg", address)
+	e := newEnv(t)
+	_, address := e.epg("500ms")
+	balancer := startHAProxy(t, e, "epg", address)
 	balancer.awaitServer("UP", "50", "via agent : up")
-	h.sidecar.kill()
+	e.sidecar.kill()
 	balancer.awaitServer("DOWN", "50", "")
-	h.start()
+	e.start()
 	balancer.awaitServer("UP", "50", "via agent : up")
 }
 
 // A queue that fills takes weight away, a drain new connections; and all of it comes
 // back, in whatever order it went.
-func TestHAProxyWeighsAndDrains(t *testing.T) {
+func TestHAProxyFollowsWeightAndDrain(t *testing.T) {
 	parallel(t)
-	h := newHouse(t)
+	e := newEnv(t)
 	marks := landmark.NewSet()
 	queue := marks.Level("queue", landmark.Above(100, 200))
 	database := marks.Condition("database")
 	queue.Set(0)
 	database.Set(true, "")
-	a, err := agent.Start(agent.Config{Service: "epg", Landmarks: marks, Socket: h.socket})
+	a, err := agent.Start(agent.Config{Service: "epg", Landmarks: marks, Socket: e.socket})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer a.Close()
-	balancer := startHAProxy(t, h, "epg-liveness", connectOnly(t))
+	balancer := startHAProxy(t, e, "epg-liveness", connectOnly(t))
 
 	balancer.awaitServer("UP", "50", "via agent : up")
 	queue.Set(160)
@@ -191,7 +191,7 @@ func TestHAProxyWeighsAndDrains(t *testing.T) {
 
 	a.Close()
 	balancer.awaitServer("DOWN", "50", "via agent : down (stopped: the program said goodbye ")
-	balancer.quiet(h.sidecar)
+	balancer.quiet(e.sidecar)
 }
 
 // connectOnly returns the address of a server that takes connections and does

@@ -14,18 +14,18 @@ import (
 func TestHealthProbeExitCodes(t *testing.T) {
 	parallel(t)
 	probe := healthProbe(t)
-	byTCP := newHouse(t)
-	byUnix := newHouse(t)
+	byTCP := newEnv(t)
+	byUnix := newEnv(t)
 	byUnix.sidecar.terminate()
 	byUnix.grpc = "unix:" + filepath.Join(t.TempDir(), "grpc.sock")
 	byUnix.start()
 
-	for name, h := range map[string]*house{"TCP": byTCP, "Unix socket": byUnix} {
+	for name, e := range map[string]*env{"TCP": byTCP, "Unix socket": byUnix} {
 		t.Run(name, func(t *testing.T) {
-			server, _ := h.epg("500ms")
+			server, _ := e.epg("500ms")
 			check := func(want int, args ...string) {
 				t.Helper()
-				code, out, errs := runProgram(t, probe, append([]string{"-addr", h.grpc}, args...)...)
+				code, out, errs := runProgram(t, probe, append([]string{"-addr", e.grpc}, args...)...)
 				if code != want {
 					t.Errorf("%q: exit code %d, want %d: %s%s", args, code, want, out, errs)
 				}
@@ -40,7 +40,7 @@ func TestHealthProbeExitCodes(t *testing.T) {
 			check(3, "-service", "epg", "-rpc-header", "landmark-max-age-ms: soon")
 
 			server.signal(syscall.SIGUSR1)
-			h.await(checkUDP, "epg", "NOT_SERVING stalled")
+			e.await(checkUDP, "epg", "NOT_SERVING stalled")
 			check(4, "-service", "epg")
 			check(4, "-service", "")
 			check(0, "-service", "epg-startup") // it did start

@@ -24,11 +24,11 @@ func agentless(address string) string {
 }
 
 // configuredHouse starts landmarkd with a configuration.
-func configuredHouse(t *testing.T, content string) *house {
+func newConfiguredEnv(t *testing.T, content string) *env {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "landmarkd.yaml")
 	write(t, file, content)
-	return newHouse(t, "-config", file)
+	return newEnv(t, "-config", file)
 }
 
 // plain starts a server that knows nothing of Landmark.
@@ -47,7 +47,7 @@ func greeted(t *testing.T, address string) bool {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetReadDeadline(time.Now().Add(patience))
+	c.SetReadDeadline(time.Now().Add(testTimeout))
 	n, _ := c.Read(make([]byte, 1))
 	return n > 0
 }
@@ -70,49 +70,49 @@ func knock(t *testing.T, address string, rude bool) time.Time {
 // A program without an agent, and without a change: that it hangs, with its
 // port open, is told to every checker, and that it serves again, and that it is
 // gone.
-func TestHangIsSeenWithoutAnAgent(t *testing.T) {
+func TestHostDetectsHangWithoutAgent(t *testing.T) {
 	parallel(t)
 	address := freeAddress(t)
-	h := configuredHouse(t, agentless(address))
-	h.await(landmarkCheck, "epg", "NOT_SERVING failed")
+	e := newConfiguredEnv(t, agentless(address))
+	e.await(runLandmarkCheck, "epg", "NOT_SERVING failed")
 	server := plain(t, address)
-	h.await(landmarkCheck, "epg", "SERVING none")
-	checkers := everyChecker(t, h)
+	e.await(runLandmarkCheck, "epg", "SERVING none")
+	checkers := allChecks(t, e)
 
 	for _, rude := range []bool{false, true} { // as balancers' checks of the port are
 		if !greeted(t, address) {
 			t.Fatal("it does not serve")
 		}
 		server.signal(syscall.SIGSTOP)
-		turns(t, h, checkers, "NOT_SERVING stalled", knock(t, address, rude), 900*time.Millisecond)
-		if told := checkUDP(h, "epg-liveness"); told != "NOT_SERVING stalled" {
+		awaitAll(t, e, checkers, "NOT_SERVING stalled", knock(t, address, rude), 900*time.Millisecond)
+		if told := checkUDP(e, "epg-liveness"); told != "NOT_SERVING stalled" {
 			t.Errorf("liveness of a hung server is %q", told)
 		}
-		status, _ := h.landmark(0, "status", "epg")
+		status, _ := e.landmark(0, "status", "epg")
 		wantLine(t, status, `epg +NOT_SERVING +stalled +0% +NOT_SERVING +\d.* accept queue: a connection to TCP `+regexp.QuoteMeta(address)+` has not been accepted for \d.*, allowed 500 ms`)
 		wantLine(t, status, `accept queue +deadline +failing +critical +1 open, the oldest begun .* ago: a connection .* +allowed 500 ms`)
 		wantLine(t, status, `port +condition +ok +readiness +holds, said \d+ ms ago *`)
-		turns(t, h, checkers, "SERVING none", server.signal(syscall.SIGCONT), 500*time.Millisecond)
+		awaitAll(t, e, checkers, "SERVING none", server.signal(syscall.SIGCONT), 500*time.Millisecond)
 	}
 
-	turns(t, h, checkers, "NOT_SERVING failed", server.kill(), 400*time.Millisecond)
-	if told := checkUDP(h, "epg-liveness"); told != "SERVING none" {
+	awaitAll(t, e, checkers, "NOT_SERVING failed", server.kill(), 400*time.Millisecond)
+	if told := checkUDP(e, "epg-liveness"); told != "SERVING none" {
 		t.Errorf("liveness of what does not listen is %q: a restart may be under way", told)
 	}
 }
 
 // A busy server, whose clients come faster than it accepts them at times, is
 // well all the while.
-func TestBusyServerIsNotTakenForHung(t *testing.T) {
+func TestHostBusyServerIsServing(t *testing.T) {
 	address := freeAddress(t)
 	// Half a second without CPU time is a hang of that long. Where times are held, the default must do.
 	limit := ", within: 10s"
-	if timesHeld {
+	if strictTimes {
 		limit = ""
 	}
-	h := configuredHouse(t, strings.Replace(agentless(address), ", within: 500ms", limit, 1))
+	e := newConfiguredEnv(t, strings.Replace(agentless(address), ", within: 500ms", limit, 1))
 	server := plain(t, address)
-	h.await(checkUDP, "epg", "SERVING none")
+	e.await(checkUDP, "epg", "SERVING none")
 	stop := make(chan struct{})
 	defer close(stop)
 	for range 4 {
@@ -132,50 +132,50 @@ func TestBusyServerIsNotTakenForHung(t *testing.T) {
 		}()
 	}
 	for begun := time.Now(); time.Since(begun) < 4*time.Second; time.Sleep(20 * time.Millisecond) {
-		if told := checkUDP(h, "epg"); told != "SERVING none" {
+		if told := checkUDP(e, "epg"); told != "SERVING none" {
 			t.Fatalf("%v under load it is told %q", time.Since(begun), told)
 		}
 	}
 	server.signal(syscall.SIGSTOP)
-	h.await(checkUDP, "epg", "NOT_SERVING stalled")
+	e.await(checkUDP, "epg", "NOT_SERVING stalled")
 }
 
 // Whatever its port, nobody speaks for a program that has an agent but itself:
 // not before it has reported, and not once landmarkd has been restarted. And
 // however well it says that it is, its port must listen.
-func TestHostNeverStandsInForAnAgent(t *testing.T) {
+func TestHostDoesNotReplaceAgent(t *testing.T) {
 	address := freeAddress(t)
 	file := filepath.Join(t.TempDir(), "landmarkd.yaml")
 	write(t, file, strings.Replace(agentless(address), "    instances: none\n", "", 1))
-	h := newHouse(t, "-config", file)
+	e := newEnv(t, "-config", file)
 	server := plain(t, address)
-	h.await(checkUDP, "epg", "NOT_SERVING unreported")
-	h.epg("500ms")
-	h.sidecar.kill()
-	h.start("-config", file)
-	h.await(checkUDP, "epg", "SERVING none")
-	turns(t, h, map[string]checker{"lmp over UDP": checkUDP}, "NOT_SERVING failed", server.kill(), 400*time.Millisecond)
-	if told := checkUDP(h, "epg-liveness"); told != "SERVING none" {
+	e.await(checkUDP, "epg", "NOT_SERVING unreported")
+	e.epg("500ms")
+	e.sidecar.kill()
+	e.start("-config", file)
+	e.await(checkUDP, "epg", "SERVING none")
+	awaitAll(t, e, map[string]checkFunc{"lmp over UDP": checkUDP}, "NOT_SERVING failed", server.kill(), 400*time.Millisecond)
+	if told := checkUDP(e, "epg-liveness"); told != "SERVING none" {
 		t.Errorf("its liveness is %q", told)
 	}
 	write(t, file, "services: {epg: {}}")
-	h.sidecar.signal(syscall.SIGHUP)
-	h.await(checkUDP, "epg", "SERVING none")
+	e.sidecar.signal(syscall.SIGHUP)
+	e.await(checkUDP, "epg", "SERVING none")
 }
 
 // What came about while landmarkd was paused is in its first answer.
-func TestHostIsReadAnewAfterAPause(t *testing.T) {
+func TestHostIsReadAfterPause(t *testing.T) {
 	parallel(t)
 	address := freeAddress(t)
-	h := configuredHouse(t, agentless(address))
+	e := newConfiguredEnv(t, agentless(address))
 	for range 5 {
 		server := plain(t, address)
-		h.await(checkUDP, "epg", "SERVING none")
-		h.sidecar.signal(syscall.SIGSTOP)
+		e.await(checkUDP, "epg", "SERVING none")
+		e.sidecar.signal(syscall.SIGSTOP)
 		server.kill()
 		time.Sleep(200 * time.Millisecond)
-		h.sidecar.signal(syscall.SIGCONT)
-		if told := checkUDP(h, "epg"); told != "NOT_SERVING failed" {
+		e.sidecar.signal(syscall.SIGCONT)
+		if told := checkUDP(e, "epg"); told != "NOT_SERVING failed" {
 			t.Errorf("the first answer after a pause is %q", told)
 		}
 	}
@@ -183,7 +183,7 @@ func TestHostIsReadAnewAfterAPause(t *testing.T) {
 
 // The virtual address of a real server by direct routing is taken from it, and
 // given back, and ARP is set wrong.
-func TestVirtualAddress(t *testing.T) {
+func TestHostVirtualAddress(t *testing.T) {
 	parallel(t)
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a process a network of its own")
@@ -191,29 +191,29 @@ func TestVirtualAddress(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "landmarkd.yaml")
 	write(t, file, "services:\n  epg:\n    instances: none\n    host:\n      virtual address: {address: 192.0.2.80, direct_routing: true}\n")
-	h := &house{t: t, socket: filepath.Join(dir, "agent.sock"), grpc: "unix:" + filepath.Join(dir, "grpc.sock")}
-	h.sidecar = prepare(t, program("landmarkd"), "-config", file, "-agent-socket", h.socket, "-monitor", "", "-grpc", h.grpc)
-	h.sidecar.cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
-	h.sidecar.start()
-	h.sidecar.awaitLine("landmarkd is ready")
+	e := &env{t: t, socket: filepath.Join(dir, "agent.sock"), grpc: "unix:" + filepath.Join(dir, "grpc.sock")}
+	e.sidecar = prepare(t, program("landmarkd"), "-config", file, "-agent-socket", e.socket, "-monitor", "", "-grpc", e.grpc)
+	e.sidecar.cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	e.sidecar.start()
+	e.sidecar.awaitLine("landmarkd is ready")
 	inside := func(command string) time.Time {
 		t.Helper()
-		args := append([]string{"-t", strconv.Itoa(h.sidecar.cmd.Process.Pid), "-n"}, strings.Fields(command)...)
+		args := append([]string{"-t", strconv.Itoa(e.sidecar.cmd.Process.Pid), "-n"}, strings.Fields(command)...)
 		if out, err := exec.Command("nsenter", args...).CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", command, err, out)
 		}
 		return time.Now()
 	}
-	becomes := func(told, reason string, since time.Time) {
+	becomes := func(told, describe string, since time.Time) {
 		t.Helper()
-		line := regexp.MustCompile(`(?m)^epg +` + told + ` .*` + regexp.QuoteMeta(reason))
+		line := regexp.MustCompile(`(?m)^epg +` + told + ` .*` + regexp.QuoteMeta(describe))
 		for {
 			put := time.Now()
-			if status, _ := h.landmark(0, "status", "epg"); line.MatchString(status) {
-				t.Logf("%-11s %q after %v", told, reason, put.Sub(since).Round(time.Millisecond))
+			if status, _ := e.landmark(0, "status", "epg"); line.MatchString(status) {
+				t.Logf("%-11s %q after %v", told, describe, put.Sub(since).Round(time.Millisecond))
 				return
-			} else if put.Sub(since) > patience {
-				t.Fatalf("it is not %q for %q, but\n%s", told, reason, status)
+			} else if put.Sub(since) > testTimeout {
+				t.Fatalf("it is not %q for %q, but\n%s", told, describe, status)
 			}
 		}
 	}
@@ -228,12 +228,12 @@ func TestVirtualAddress(t *testing.T) {
 	becomes("SERVING", "", inside(add))
 	becomes("NOT_SERVING +failed", "192.0.2.80 is on no interface of this host", inside(del))
 	becomes("SERVING", "", inside(add))
-	for _, wrong := range []struct{ set, right, reason string }{
+	for _, wrong := range []struct{ set, right, describe string }{
 		{"all.arp_ignore=0", "all.arp_ignore=1", "eth0 answers ARP for 192.0.2.80, its arp_ignore being 0: sysctl -w net.ipv4.conf.all.arp_ignore=1"},
 		{"eth0.arp_ignore=3", "eth0.arp_ignore=0", "eth0 answers ARP for 192.0.2.80, its arp_ignore being 3: sysctl -w net.ipv4.conf.all.arp_ignore=1"},
 		{"all.arp_announce=0", "all.arp_announce=2", "eth0 may tell of 192.0.2.80 in ARP, its arp_announce being 0: sysctl -w net.ipv4.conf.all.arp_announce=2"},
 	} {
-		becomes("NOT_SERVING +failed", wrong.reason, inside(setting+wrong.set))
+		becomes("NOT_SERVING +failed", wrong.describe, inside(setting+wrong.set))
 		becomes("SERVING", "", inside(setting+wrong.right))
 	}
 }

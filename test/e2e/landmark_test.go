@@ -17,22 +17,22 @@ import (
 
 // landmark runs the operator's tool on the house, and returns what it told; it
 // must exit with the given code.
-func (h *house) landmark(want int, args ...string) (stdout, stderr string) {
-	h.t.Helper()
+func (e *env) landmark(want int, args ...string) (stdout, stderr string) {
+	e.t.Helper()
 	switch args[0] {
 	case "drain", "resume", "forget":
-		args = append(args, "-admin-socket", h.adminSocket())
+		args = append(args, "-admin-socket", e.adminSocket())
 	default:
-		args = append(args, "-addr", h.grpc)
+		args = append(args, "-addr", e.grpc)
 	}
-	code, stdout, stderr := runProgram(h.t, program("landmark"), args...)
+	code, stdout, stderr := runProgram(e.t, program("landmark"), args...)
 	if code != want {
-		h.t.Errorf("landmark %q exits with %d, want %d:\n%s%s", args, code, want, stdout, stderr)
+		e.t.Errorf("landmark %q exits with %d, want %d:\n%s%s", args, code, want, stdout, stderr)
 	}
 	return stdout, stderr
 }
 
-func (h *house) adminSocket() string { return filepath.Join(filepath.Dir(h.socket), "admin.sock") }
+func (e *env) adminSocket() string { return filepath.Join(filepath.Dir(e.socket), "admin.sock") }
 
 // wantLine fails the test unless a line of the text matches.
 func wantLine(t *testing.T, text, pattern string) {
@@ -43,21 +43,21 @@ func wantLine(t *testing.T, text, pattern string) {
 }
 
 // Why was it taken out in the night? The history says so once it is over.
-func TestHistoryTellsAWedge(t *testing.T) {
+func TestHistoryShowsWedge(t *testing.T) {
 	parallel(t)
-	h := newHouse(t)
-	server, _ := h.epg("500ms")
+	e := newEnv(t)
+	server, _ := e.epg("500ms")
 	server.signal(syscall.SIGUSR1)
-	h.await(checkUDP, "epg", "NOT_SERVING stalled")
-	status, _ := h.landmark(0, "status", "epg")
+	e.await(checkUDP, "epg", "NOT_SERVING stalled")
+	status, _ := e.landmark(0, "status", "epg")
 	wantLine(t, status, `epg +NOT_SERVING +stalled +0% +NOT_SERVING +\d+ ms +\d.* main loop last answered .* ago, allowed 500 ms`)
 	wantLine(t, status, `main loop +loop +failing +critical +asked, last answered .* ago +allowed 500 ms`)
 	server.signal(syscall.SIGUSR2)
-	h.await(checkUDP, "epg", "SERVING none")
+	e.await(checkUDP, "epg", "SERVING none")
 
-	status, _ = h.landmark(0, "status")
+	status, _ = e.landmark(0, "status")
 	wantLine(t, status, `epg +SERVING +- +\d+% +SERVING +\d+ ms +\S+ ms +by 1, \d+ ms ago`)
-	history, _ := h.landmark(0, "history", "epg")
+	history, _ := e.landmark(0, "history", "epg")
 	const at = `(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d\.\d{3}`
 	wantLine(t, history, at+` +NOT_SERVING +stalled +0% +NOT_SERVING +\d.* main loop last answered .* ago, allowed 500 ms`)
 	wantLine(t, history, ` +failing main loop \(loop, critical\): asked, last answered .* ago, allowed 500 ms`)
@@ -72,7 +72,7 @@ func TestHistoryTellsAWedge(t *testing.T) {
 			Readiness struct{ Status, Cause string }
 		}
 	}
-	inJSON, _ := h.landmark(0, "history", "-o", "json", "epg")
+	inJSON, _ := e.landmark(0, "history", "-o", "json", "epg")
 	if err := json.Unmarshal([]byte(inJSON), &document); err != nil {
 		t.Fatal(err)
 	}
@@ -89,24 +89,24 @@ type watched struct {
 	out  *bufio.Scanner
 }
 
-func (h *house) watch(args ...string) watched {
-	h.t.Helper()
-	p := prepare(h.t, program("landmark"), append([]string{"watch", "-addr", h.grpc}, args...)...)
+func (e *env) watch(args ...string) watched {
+	e.t.Helper()
+	p := prepare(e.t, program("landmark"), append([]string{"watch", "-addr", e.grpc}, args...)...)
 	read, write, err := os.Pipe()
 	if err != nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 	p.cmd.Stdout = write
 	p.start()
 	write.Close()
-	h.t.Cleanup(func() { read.Close() })
+	e.t.Cleanup(func() { read.Close() })
 	return watched{p, read, bufio.NewScanner(read)}
 }
 
 // want reads the next line, which must match.
 func (w watched) want(pattern string) {
 	w.t.Helper()
-	w.pipe.SetReadDeadline(time.Now().Add(patience))
+	w.pipe.SetReadDeadline(time.Now().Add(testTimeout))
 	if !w.out.Scan() {
 		w.t.Fatalf("landmark watch tells no more: %v; want %q", w.out.Err(), pattern)
 	}
@@ -114,20 +114,20 @@ func (w watched) want(pattern string) {
 }
 
 // A watch tells each change, and goes on when landmarkd was restarted.
-func TestWatchAcrossARestart(t *testing.T) {
+func TestWatchResumesAfterRestart(t *testing.T) {
 	parallel(t)
-	h := newHouse(t)
-	server, _ := h.epg("500ms")
-	all, one := h.watch(), h.watch("-o", "json", "epg")
+	e := newEnv(t)
+	server, _ := e.epg("500ms")
+	all, one := e.watch(), e.watch("-o", "json", "epg")
 	all.want(`.* epg  SERVING +- +100%`)
 	one.want(`\{"time":".*"service":\{"name":"epg".*"status":"STATUS_SERVING".*`)
 	server.signal(syscall.SIGUSR1)
 	all.want(`.* epg  NOT_SERVING +stalled +0%  main loop last answered .* ago, allowed 500 ms`)
 	one.want(`\{.*"CAUSE_STALLED".*`)
 
-	h.sidecar.terminate()
-	all.awaitLine("lost landmarkd at " + h.grpc)
-	h.start()
+	e.sidecar.terminate()
+	all.awaitLine("lost landmarkd at " + e.grpc)
+	e.start()
 	all.awaitLine("watching again")
 	one.awaitLine("watching again")
 	server.signal(syscall.SIGUSR2)
@@ -145,65 +145,65 @@ func TestWatchAcrossARestart(t *testing.T) {
 
 // An operator drains and resumes; the program lives on, and a restart of it
 // changes nothing.
-func TestOperatorDrains(t *testing.T) {
+func TestOperatorDrainOutlivesProgram(t *testing.T) {
 	parallel(t)
-	h := newPoorHouse(t)
-	server, _ := h.epg("500ms")
-	all := h.watch()
+	e := newLimitedEnv(t)
+	server, _ := e.epg("500ms")
+	all := e.watch()
 	all.want(`.* epg  SERVING .*`)
 
 	begun := time.Now()
-	if out, _ := h.landmark(0, "drain", "-wait", "300ms", "epg"); out != "epg is drained; waiting 300 ms for its connections to finish\n" {
+	if out, _ := e.landmark(0, "drain", "-wait", "300ms", "epg"); out != "epg is drained; waiting 300 ms for its connections to finish\n" {
 		t.Errorf("drain says %q", out)
 	}
 	if took := time.Since(begun); took < 300*time.Millisecond {
 		t.Errorf("drain waited for %v, want 300 ms", took)
 	}
-	if told := checkUDP(h, "epg"); told != "NOT_SERVING draining" {
+	if told := checkUDP(e, "epg"); told != "NOT_SERVING draining" {
 		t.Errorf("drained, epg is %s", told)
 	}
-	if told := checkUDP(h, "epg-liveness"); told != "SERVING none" {
+	if told := checkUDP(e, "epg-liveness"); told != "SERVING none" {
 		t.Errorf("drained, its liveness is %s", told)
 	}
 	all.want(`.* epg  NOT_SERVING +draining +0%  drained by an operator`)
-	if out, _ := h.landmark(0, "drain", "epg"); out != "epg was drained already\n" {
+	if out, _ := e.landmark(0, "drain", "epg"); out != "epg was drained already\n" {
 		t.Errorf("drain says %q", out)
 	}
 	server.kill()
 	all.want(`.* epg  NOT_SERVING +lost .*; drained by an operator, too`)
-	start(t, program("epgd"), "-listen", freeAddress(t), "-agent-socket", h.socket, "-within", "500ms")
-	h.await(checkUDP, "epg", "NOT_SERVING draining")
+	start(t, program("epgd"), "-listen", freeAddress(t), "-agent-socket", e.socket, "-within", "500ms")
+	e.await(checkUDP, "epg", "NOT_SERVING draining")
 
-	h.strangerMayNot("resume")
-	if out, _ := h.landmark(0, "resume", "epg"); out != "epg is resumed\n" {
+	e.strangerMayNot("resume")
+	if out, _ := e.landmark(0, "resume", "epg"); out != "epg is resumed\n" {
 		t.Errorf("resume says %q", out)
 	}
-	h.await(checkUDP, "epg", "SERVING none")
-	h.strangerMayNot("drain")
-	if out, _ := h.landmark(0, "resume", "epg"); out != "epg was not drained by an operator\n" {
+	e.await(checkUDP, "epg", "SERVING none")
+	e.strangerMayNot("drain")
+	if out, _ := e.landmark(0, "resume", "epg"); out != "epg was not drained by an operator\n" {
 		t.Errorf("resume says %q", out)
 	}
 }
 
 // strangerMayNot has another user try, where there can be one.
-func (h *house) strangerMayNot(what string) {
-	h.t.Helper()
+func (e *env) strangerMayNot(what string) {
+	e.t.Helper()
 	if os.Geteuid() != 0 {
 		return
 	}
-	stranger := exec.Command(program("landmark"), what, "-admin-socket", h.adminSocket(), "epg")
-	stranger.Dir = "/"
-	stranger.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-	if out, _ := stranger.CombinedOutput(); stranger.ProcessState.ExitCode() != 3 || !strings.Contains(string(out), "not uid 65534") {
-		h.t.Errorf("%s by a stranger: exit code %d, %s", what, stranger.ProcessState.ExitCode(), out)
+	rawConn := exec.Command(program("landmark"), what, "-admin-socket", e.adminSocket(), "epg")
+	rawConn.Dir = "/"
+	rawConn.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	if out, _ := rawConn.CombinedOutput(); rawConn.ProcessState.ExitCode() != 3 || !strings.Contains(string(out), "not uid 65534") {
+		e.t.Errorf("%s by a stranger: exit code %d, %s", what, rawConn.ProcessState.ExitCode(), out)
 	}
 }
 
 // Who cannot wait ends the wait, and not the drain.
-func TestInterruptedWaitLeavesTheDrain(t *testing.T) {
-	h := newHouse(t)
-	h.epg("500ms")
-	waiting := prepare(t, program("landmark"), "drain", "-wait", "1h", "-admin-socket", h.adminSocket(), "epg")
+func TestInterruptedDrainWaitKeepsDrain(t *testing.T) {
+	e := newEnv(t)
+	e.epg("500ms")
+	waiting := prepare(t, program("landmark"), "drain", "-wait", "1h", "-admin-socket", e.adminSocket(), "epg")
 	told, err := waiting.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -216,7 +216,7 @@ func TestInterruptedWaitLeavesTheDrain(t *testing.T) {
 		t.Errorf("landmark drain, interrupted, exits with %d, want 5", code)
 	}
 	waiting.awaitLine("epg stays drained until landmark resume epg")
-	if told := checkUDP(h, "epg"); told != "NOT_SERVING draining" {
+	if told := checkUDP(e, "epg"); told != "NOT_SERVING draining" {
 		t.Errorf("then epg is %s", told)
 	}
 }
@@ -224,11 +224,11 @@ func TestInterruptedWaitLeavesTheDrain(t *testing.T) {
 // Each exit code that the tool documents, and one line that says what to do.
 func TestLandmarkExitCodes(t *testing.T) {
 	parallel(t)
-	h := newHouse(t)
-	if out, _ := h.landmark(0, "status"); !strings.HasPrefix(out, "There is no service") {
+	e := newEnv(t)
+	if out, _ := e.landmark(0, "status"); !strings.HasPrefix(out, "There is no service") {
 		t.Errorf("without a service: %q", out)
 	}
-	h.epg("500ms")
+	e.epg("500ms")
 	for _, tt := range []struct {
 		code int
 		args string
@@ -242,7 +242,7 @@ func TestLandmarkExitCodes(t *testing.T) {
 		{3, "drain nobody", `"nobody"`},
 		{3, "resume nobody", `"nobody"`},
 	} {
-		out, errs := h.landmark(tt.code, strings.Fields(tt.args)...)
+		out, errs := e.landmark(tt.code, strings.Fields(tt.args)...)
 		if out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, tt.says) {
 			t.Errorf("%s: %q, %q, want one line that says %q", tt.args, out, errs, tt.says)
 		}
@@ -250,20 +250,20 @@ func TestLandmarkExitCodes(t *testing.T) {
 	if code, out, errs := runProgram(t, program("landmark"), "-version"); code != 0 || out != "landmark e2e\n" || errs != "" {
 		t.Errorf("-version: exit code %d, %q, %q", code, out, errs)
 	}
-	if code, _, errs := runProgram(t, program("landmark"), "status", "-addr", h.monitor); code != 2 || !strings.Contains(errs, "give -addr") {
+	if code, _, errs := runProgram(t, program("landmark"), "status", "-addr", e.monitor); code != 2 || !strings.Contains(errs, "give -addr") {
 		t.Errorf("at the wrong port: exit code %d, %q", code, errs)
 	}
 
-	h.sidecar.signal(syscall.SIGSTOP)
+	e.sidecar.signal(syscall.SIGSTOP)
 	begun := time.Now()
-	if _, errs := h.landmark(2, "status", "epg"); !strings.Contains(errs, "no answer") && !strings.Contains(errs, "did not answer") {
+	if _, errs := e.landmark(2, "status", "epg"); !strings.Contains(errs, "no answer") && !strings.Contains(errs, "did not answer") {
 		t.Errorf("of a frozen landmarkd: %q", errs)
 	}
-	within(t, time.Since(begun), 7*time.Second, "the wait for a frozen landmarkd")
-	h.sidecar.signal(syscall.SIGCONT)
-	h.sidecar.terminate()
+	assertWithin(t, time.Since(begun), 7*time.Second, "the wait for a frozen landmarkd")
+	e.sidecar.signal(syscall.SIGCONT)
+	e.sidecar.terminate()
 	for _, what := range []string{"status", "watch", "history", "drain", "resume"} {
-		if _, errs := h.landmark(2, what, "epg"); !strings.Contains(errs, "see that it runs") {
+		if _, errs := e.landmark(2, what, "epg"); !strings.Contains(errs, "see that it runs") {
 			t.Errorf("%s without a landmarkd: %q", what, errs)
 		}
 	}

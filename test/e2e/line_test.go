@@ -18,7 +18,7 @@ func sendLine(address, text string) (string, error) {
 		return "", err
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(patience))
+	conn.SetDeadline(time.Now().Add(testTimeout))
 	io.WriteString(conn, text)
 	conn.(*net.TCPConn).CloseWrite()
 	told, err := io.ReadAll(conn)
@@ -26,8 +26,8 @@ func sendLine(address, text string) (string, error) {
 }
 
 // checkLine asks by the line protocol.
-func checkLine(h *house, service string) string {
-	told, err := sendLine(h.line, "check "+service+"\n")
+func checkLine(e *env, service string) string {
+	told, err := sendLine(e.line, "check "+service+"\n")
 	word, why, _ := strings.Cut(strings.TrimSpace(told), " # ")
 	cause, _, _ := strings.Cut(why, ":")
 	switch {
@@ -42,9 +42,9 @@ func checkLine(h *house, service string) string {
 }
 
 // What a line is answered, however it is sent.
-func TestLineProtocol(t *testing.T) {
-	h := newHouse(t)
-	h.epg("5s")
+func TestLineProtocolAnswers(t *testing.T) {
+	e := newEnv(t)
+	e.epg("5s")
 	for text, want := range map[string]string{
 		"check epg\n":                         "UP 100%\n",
 		"check epg\r\nagent epg\r\n":          "UP 100%\nup ready 100%\n",
@@ -54,7 +54,7 @@ func TestLineProtocol(t *testing.T) {
 		strings.Repeat("x", 300) + "\n":       "FAIL # not understood; write: check NAME, or for HAProxy's agent-check: agent NAME\n",
 		strings.Repeat("check epg\n", 10_000): strings.Repeat("UP 100%\n", 10_000),
 	} {
-		if told, err := sendLine(h.line, text); err != nil || told != want {
+		if told, err := sendLine(e.line, text); err != nil || told != want {
 			t.Errorf("to %.40q told %.80q, %v; want %.80q", text, told, err, want)
 		}
 	}

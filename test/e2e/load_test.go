@@ -19,12 +19,12 @@ func TestIdleUnderLoad(t *testing.T) {
 			t.Fatalf("LANDMARK_SOAK: %v", err)
 		}
 	}
-	h := newHouse(t)
+	e := newEnv(t)
 	within := "5s"
-	if timesHeld {
+	if strictTimes {
 		within = "1s"
 	}
-	h.epg(within)
+	e.epg(within)
 	for range 16 {
 		busy := exec.Command("sh", "-c", "while :; do :; done")
 		if err := busy.Start(); err != nil {
@@ -32,7 +32,7 @@ func TestIdleUnderLoad(t *testing.T) {
 		}
 		defer func() { busy.Process.Kill(); busy.Wait() }()
 	}
-	asking := listen(h)
+	asking := listen(e)
 	time.Sleep(soak)
 	asking.end()
 	t.Logf("%d answers in %v, all SERVING", asking.good.Load(), soak)

@@ -11,12 +11,12 @@ import (
 
 // A loop that is allowed 3 s has wedged just now: who wants facts of this
 // millisecond is told so, after ask_timeout; everybody else is not, yet.
-func TestMaxAgeFindsAWedgeFirst(t *testing.T) {
+func TestMaxAgeDetectsWedgeEarly(t *testing.T) {
 	parallel(t)
-	h := newHouse(t)
-	server, _ := h.epg("3s")
-	fresh := lmpChecker("udp", time.Millisecond)
-	if told := fresh(h, "epg"); told != "SERVING none" {
+	e := newEnv(t)
+	server, _ := e.epg("3s")
+	fresh := checkLMP("udp", time.Millisecond)
+	if told := fresh(e, "epg"); told != "SERVING none" {
 		t.Fatalf("a healthy loop answers %q", told)
 	}
 
@@ -27,14 +27,14 @@ func TestMaxAgeFindsAWedgeFirst(t *testing.T) {
 	for range 1000 {
 		checkers.Go(func() {
 			put := time.Now()
-			told := fresh(h, "epg")
+			told := fresh(e, "epg")
 			if took := time.Since(put); told != "NOT_SERVING stalled" || took < 700*time.Millisecond {
 				t.Errorf("a checker with max_age 1 ms was told %q after %v", told, took)
 			}
 		})
 	}
 	for time.Since(wedged) < 1500*time.Millisecond {
-		told := checkUDP(h, "epg")
+		told := checkUDP(e, "epg")
 		if time.Since(wedged) < 2500*time.Millisecond && told != "SERVING none" {
 			t.Fatalf("%v after the wedge a plain CHECK is told %q", time.Since(wedged), told)
 		}
@@ -42,5 +42,5 @@ func TestMaxAgeFindsAWedgeFirst(t *testing.T) {
 	checkers.Wait()
 
 	server.signal(syscall.SIGUSR2)
-	h.await(fresh, "epg", "SERVING none")
+	e.await(fresh, "epg", "SERVING none")
 }

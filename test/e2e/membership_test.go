@@ -17,13 +17,13 @@ import (
 )
 
 // membersFile is where landmarkd keeps who was there.
-func (h *house) membersFile() string { return filepath.Join(filepath.Dir(h.socket), "members.json") }
+func (e *env) membersFile() string { return filepath.Join(filepath.Dir(e.socket), "members.json") }
 
 // awaitMembers waits until the members file has all the words.
-func (h *house) awaitMembers(words ...string) {
-	h.t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
-		b, err := os.ReadFile(h.membersFile())
+func (e *env) awaitMembers(words ...string) {
+	e.t.Helper()
+	for deadline := time.Now().Add(testTimeout); ; time.Sleep(time.Millisecond) {
+		b, err := os.ReadFile(e.membersFile())
 		missing := ""
 		for _, word := range words {
 			if !strings.Contains(string(b), word) {
@@ -34,30 +34,30 @@ func (h *house) awaitMembers(words ...string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			h.t.Fatalf("%s has no %s: %s, %v", h.membersFile(), missing, b, err)
+			e.t.Fatalf("%s has no %s: %s, %v", e.membersFile(), missing, b, err)
 		}
 	}
 }
 
 // instances starts an EPG server for each instance name, all of one service,
 // and waits until they serve and are remembered.
-func (h *house) instances(names ...string) map[string]*process {
-	h.t.Helper()
+func (e *env) instances(names ...string) map[string]*process {
+	e.t.Helper()
 	servers := map[string]*process{}
 	var quoted []string
 	for _, name := range names {
-		servers[name] = start(h.t, program("epgd"), "-listen", freeAddress(h.t), "-agent-socket", h.socket, "-instance", name, "-within", usual)
+		servers[name] = start(e.t, program("epgd"), "-listen", freeAddress(e.t), "-agent-socket", e.socket, "-instance", name, "-within", defaultWithin)
 		quoted = append(quoted, `"`+name+`"`)
 	}
-	h.awaitMembers(quoted...)
-	h.await(checkUDP, "epg", "SERVING none")
+	e.awaitMembers(quoted...)
+	e.await(checkUDP, "epg", "SERVING none")
 	return servers
 }
 
 // falseServing asks without pause until it is stopped, by UDP and by WATCH, and
 // returns how many answers there were and how many of them were SERVING.
-func (h *house) falseServing() (stop func() (answers, serving int)) {
-	ctx, cancel := context.WithCancel(h.t.Context())
+func (e *env) falseServing() (stop func() (answers, serving int)) {
+	ctx, cancel := context.WithCancel(e.t.Context())
 	var mu sync.Mutex
 	var answers, serving int
 	note := func(a lmp.Answer) {
@@ -73,7 +73,7 @@ func (h *house) falseServing() (stop func() (answers, serving int)) {
 		asking.Go(func() {
 			for ctx.Err() == nil {
 				asking, cancel := context.WithTimeout(ctx, 2*time.Second)
-				a, err := probe.Ask(asking, probe.Question{Network: network, Address: h.monitor, Kind: lmp.KindCheck, Service: "epg"})
+				a, err := probe.Ask(asking, probe.Question{Network: network, Address: e.monitor, Kind: lmp.KindCheck, Service: "epg"})
 				cancel()
 				if err == nil {
 					note(a)
@@ -91,7 +91,7 @@ func (h *house) falseServing() (stop func() (answers, serving int)) {
 
 // A process that failed before a restart of the sidecar, or ended while it was
 // away, is missed: none of the answers is SERVING.
-func TestRestartMissesProcesses(t *testing.T) {
+func TestRestartReportsMissingProcess(t *testing.T) {
 	parallel(t)
 	for _, tt := range []struct {
 		what          string
@@ -106,28 +106,28 @@ func TestRestartMissesProcesses(t *testing.T) {
 	} {
 		t.Run(tt.what, func(t *testing.T) {
 			parallel(t)
-			h := newHouse(t)
-			servers := h.instances("a", "b", "c")
+			e := newEnv(t)
+			servers := e.instances("a", "b", "c")
 			if tt.before != 0 {
 				servers["b"].signal(tt.before)
-				h.awaitAny(checkUDP, "epg", "NOT_SERVING stalled", "NOT_SERVING stale", "NOT_SERVING lost")
+				e.awaitAny(checkUDP, "epg", "NOT_SERVING stalled", "NOT_SERVING stale", "NOT_SERVING lost")
 			}
-			stop := h.falseServing()
+			stop := e.falseServing()
 			for range 3 {
-				h.sidecar.kill()
+				e.sidecar.kill()
 				if tt.after != 0 {
 					servers["b"].signal(tt.after)
 					if tt.after == syscall.SIGKILL {
 						<-servers["b"].exited
 					}
 				}
-				h.start()
-				h.await(checkUDP, "epg", tt.want)
+				e.start()
+				e.await(checkUDP, "epg", tt.want)
 			}
 			if answers, serving := stop(); answers == 0 || tt.before != 0 && serving > 0 {
 				t.Errorf("%d of %d answers were SERVING", serving, answers)
 			}
-			if told := checkUDP(h, "epg"); told != tt.want {
+			if told := checkUDP(e, "epg"); told != tt.want {
 				t.Errorf("then it is %q, want %q", told, tt.want)
 			}
 			// The process comes back, or another of its name.
@@ -137,16 +137,16 @@ func TestRestartMissesProcesses(t *testing.T) {
 			case tt.before == syscall.SIGSTOP || tt.after == syscall.SIGSTOP:
 				servers["b"].signal(syscall.SIGCONT)
 			default:
-				start(t, program("epgd"), "-listen", freeAddress(t), "-agent-socket", h.socket, "-instance", "b", "-within", usual)
+				start(t, program("epgd"), "-listen", freeAddress(t), "-agent-socket", e.socket, "-instance", "b", "-within", defaultWithin)
 			}
-			h.await(checkUDP, "epg", "SERVING none")
+			e.await(checkUDP, "epg", "SERVING none")
 		})
 	}
 }
 
 // Without the file nobody knows whom to wait for: the wedged one of two is not
 // overlooked, though the other comes back first.
-func TestRestartWithoutMembers(t *testing.T) {
+func TestRestartWithoutMembersFileReportsWedge(t *testing.T) {
 	parallel(t)
 	for name, spoil := range map[string]func(path string) error{
 		"removed": os.Remove,
@@ -159,96 +159,96 @@ func TestRestartWithoutMembers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			parallel(t)
-			h := newHouse(t)
-			servers := h.instances("a", "b")
+			e := newEnv(t)
+			servers := e.instances("a", "b")
 			servers["b"].signal(syscall.SIGUSR1)
-			h.await(checkUDP, "epg", "NOT_SERVING stalled")
-			stop := h.falseServing()
-			h.sidecar.kill()
-			if err := spoil(h.membersFile()); err != nil {
+			e.await(checkUDP, "epg", "NOT_SERVING stalled")
+			stop := e.falseServing()
+			e.sidecar.kill()
+			if err := spoil(e.membersFile()); err != nil {
 				t.Fatal(err)
 			}
-			h.start()
-			if ignored := h.sidecar.count("the members file is ignored"); ignored != 1 && name != "removed" {
+			e.start()
+			if ignored := e.sidecar.count("the members file is ignored"); ignored != 1 && name != "removed" {
 				t.Errorf("%d lines say that the file is ignored, want 1", ignored)
 			}
-			h.await(checkUDP, "epg", "NOT_SERVING stalled")
+			e.await(checkUDP, "epg", "NOT_SERVING stalled")
 			if answers, serving := stop(); serving > 0 {
 				t.Errorf("%d of %d answers were SERVING", serving, answers)
 			}
 			// A new file replaces the spoilt one, which may name the same processes.
-			info, err := os.Lstat(h.membersFile())
-			for over := time.Now().Add(patience); err != nil || info.Mode() != 0o600; info, err = os.Lstat(h.membersFile()) {
+			info, err := os.Lstat(e.membersFile())
+			for over := time.Now().Add(testTimeout); err != nil || info.Mode() != 0o600; info, err = os.Lstat(e.membersFile()) {
 				if time.Now().After(over) {
-					t.Fatalf("after %v the file is %v, %v", patience, info, err)
+					t.Fatalf("after %v the file is %v, %v", testTimeout, info, err)
 				}
 				time.Sleep(time.Millisecond)
 			}
-			h.awaitMembers(`"a"`, `"b"`)
+			e.awaitMembers(`"a"`, `"b"`)
 		})
 	}
 }
 
 // An operator's drain outlives landmarkd, however soon after it that is killed;
 // its own drain before it stops does not.
-func TestRestartKeepsDrains(t *testing.T) {
+func TestRestartKeepsOperatorDrain(t *testing.T) {
 	parallel(t)
-	h := newHouse(t)
-	h.instances("a")
-	h.landmark(0, "drain", "epg")
+	e := newEnv(t)
+	e.instances("a")
+	e.landmark(0, "drain", "epg")
 	for range 3 {
-		h.sidecar.kill()
-		h.start()
-		if told := checkUDP(h, "epg"); told != "NOT_SERVING draining" {
+		e.sidecar.kill()
+		e.start()
+		if told := checkUDP(e, "epg"); told != "NOT_SERVING draining" {
 			t.Errorf("behind a restart a drained service is %q", told)
 		}
 	}
-	h.landmark(0, "resume", "epg")
-	h.sidecar.kill()
-	h.start("-drain-on-stop", "1h")
-	h.await(checkUDP, "epg", "SERVING none")
-	h.sidecar.signal(syscall.SIGTERM)
-	h.await(checkUDP, "epg", "NOT_SERVING draining")
-	h.sidecar.kill()
-	h.start()
-	if told := checkUDP(h, "epg"); told != "SERVING none" {
+	e.landmark(0, "resume", "epg")
+	e.sidecar.kill()
+	e.start("-drain-on-stop", "1h")
+	e.await(checkUDP, "epg", "SERVING none")
+	e.sidecar.signal(syscall.SIGTERM)
+	e.await(checkUDP, "epg", "NOT_SERVING draining")
+	e.sidecar.kill()
+	e.start()
+	if told := checkUDP(e, "epg"); told != "SERVING none" {
 		t.Errorf("behind a landmarkd that drained before it stopped the service is %q", told)
 	}
 }
 
 // An operator is told when a drain cannot be written.
-func TestDrainThatIsNotRemembered(t *testing.T) {
+func TestDrainReportsUnwritableMembersFile(t *testing.T) {
 	parallel(t)
-	h := newHouse(t)
-	h.instances("a")
+	e := newEnv(t)
+	e.instances("a")
 	// A directory that is not empty cannot be replaced by a file, not even by root.
-	if err := os.MkdirAll(filepath.Join(h.membersFile()+".new", "in", "the way"), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(e.membersFile()+".new", "in", "the way"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, said := h.landmark(3, "drain", "epg"); !strings.Contains(said, "epg is drained, but a restart of landmarkd will undo that") {
+	if _, said := e.landmark(3, "drain", "epg"); !strings.Contains(said, "epg is drained, but a restart of landmarkd will undo that") {
 		t.Errorf("the operator is told %q", said)
 	}
-	h.await(checkUDP, "epg", "NOT_SERVING draining")
-	h.sidecar.awaitLine("the members file cannot be written")
+	e.await(checkUDP, "epg", "NOT_SERVING draining")
+	e.sidecar.awaitLine("the members file cannot be written")
 }
 
 // A service that no process reports can be forgotten, and no other.
-func TestForget(t *testing.T) {
+func TestForgetRequiresNoProcess(t *testing.T) {
 	parallel(t)
-	h := newHouse(t)
-	server := h.instances("a")["a"]
-	if _, said := h.landmark(3, "forget", "epg"); !strings.Contains(said, "a process is connected") {
+	e := newEnv(t)
+	server := e.instances("a")["a"]
+	if _, said := e.landmark(3, "forget", "epg"); !strings.Contains(said, "a process is connected") {
 		t.Errorf("while a process is connected the operator is told %q", said)
 	}
 	server.kill()
-	h.await(checkUDP, "epg", "NOT_SERVING lost")
-	if said, _ := h.landmark(0, "forget", "epg"); said != "epg is forgotten\n" {
+	e.await(checkUDP, "epg", "NOT_SERVING lost")
+	if said, _ := e.landmark(0, "forget", "epg"); said != "epg is forgotten\n" {
 		t.Errorf("the operator is told %q", said)
 	}
-	if told := checkUDP(h, "epg"); !strings.Contains(strings.ToLower(told), "unknown") {
+	if told := checkUDP(e, "epg"); !strings.Contains(strings.ToLower(told), "unknown") {
 		t.Errorf("a forgotten service is %q", told)
 	}
-	h.sidecar.kill()
-	h.start()
-	h.instances("another")
+	e.sidecar.kill()
+	e.start()
+	e.instances("another")
 }

@@ -17,12 +17,12 @@ import (
 
 // A name of many addresses: nothing listens at one, others take everything and
 // answer nothing, and landmarkd is at the last. Every client finds it.
-func TestNameOfManyAddresses(t *testing.T) {
+func TestClientsTryEveryAddress(t *testing.T) {
 	parallel(t)
-	h := newHouse(t)
-	h.epg(usual)
+	e := newEnv(t)
+	e.epg(defaultWithin)
 	holes := []string{"127.0.0.2", "127.0.0.3", "127.0.0.4"}
-	for _, address := range []string{h.monitor, h.grpc} {
+	for _, address := range []string{e.monitor, e.grpc} {
 		for _, hole := range holes {
 			blackHole(t, netip.AddrPortFrom(netip.MustParseAddr(hole), netip.MustParseAddrPort(address).Port()))
 		}
@@ -48,11 +48,11 @@ func TestNameOfManyAddresses(t *testing.T) {
 	}
 
 	dir := t.TempDir()
-	start(t, "unshare", append(knowing, program("landmark-watch"), "-dir", dir, "-target", "rs1="+named(h.monitor)+"/epg")...)
+	start(t, "unshare", append(knowing, program("landmark-watch"), "-dir", dir, "-target", "rs1="+named(e.monitor)+"/epg")...)
 	for what, args := range map[string][]string{
-		"landmark-check by UDP": {program("landmark-check"), "-addr", named(h.monitor), "-service", "epg", "-timeout", "20s"},
-		"landmark-check by TCP": {program("landmark-check"), "-addr", named(h.monitor), "-service", "epg", "-timeout", "20s", "-tcp"},
-		"landmark status":       {program("landmark"), "status", "-addr", named(h.grpc), "epg"},
+		"landmark-check by UDP": {program("landmark-check"), "-addr", named(e.monitor), "-service", "epg", "-timeout", "20s"},
+		"landmark-check by TCP": {program("landmark-check"), "-addr", named(e.monitor), "-service", "epg", "-timeout", "20s", "-tcp"},
+		"landmark status":       {program("landmark"), "status", "-addr", named(e.grpc), "epg"},
 	} {
 		begun := time.Now()
 		code, out, errs := runProgram(t, "unshare", append(knowing, args...)...)
@@ -66,8 +66,8 @@ func TestNameOfManyAddresses(t *testing.T) {
 		if strings.TrimSpace(string(says)) == "0" {
 			break
 		}
-		if time.Since(begun) > patience {
-			t.Fatalf("landmark-watch: after %v the file says %q", patience, says)
+		if time.Since(begun) > testTimeout {
+			t.Fatalf("landmark-watch: after %v the file says %q", testTimeout, says)
 		}
 	}
 }

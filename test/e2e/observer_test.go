@@ -21,8 +21,8 @@ import (
 
 // weighed asks by LMP over UDP, and returns the weight of a service that
 // serves, "SERVING 75", or the cause of one that does not, "NOT_SERVING lost".
-func weighed(h *house, service string) string {
-	a, err := askUDP(h, lmp.KindCheck, service)
+func checkWeight(e *env, service string) string {
+	a, err := askUDP(e, lmp.KindCheck, service)
 	switch {
 	case err != nil:
 		return "error: " + err.Error()
@@ -34,8 +34,8 @@ func weighed(h *house, service string) string {
 }
 
 // reason asks by LMP why a service is as it is.
-func reason(h *house, service string) string {
-	a, err := askUDP(h, lmp.KindDescribe, service)
+func describe(e *env, service string) string {
+	a, err := askUDP(e, lmp.KindDescribe, service)
 	if err != nil {
 		return "error: " + err.Error()
 	}
@@ -43,10 +43,10 @@ func reason(h *house, service string) string {
 }
 
 // askUDP asks by LMP over UDP.
-func askUDP(h *house, kind lmp.Kind, service string) (lmp.Answer, error) {
-	ctx, cancel := context.WithTimeout(h.t.Context(), patience)
+func askUDP(e *env, kind lmp.Kind, service string) (lmp.Answer, error) {
+	ctx, cancel := context.WithTimeout(e.t.Context(), testTimeout)
 	defer cancel()
-	return probe.Ask(ctx, probe.Question{Network: "udp", Address: h.monitor, Kind: kind, Service: service})
+	return probe.Ask(ctx, probe.Question{Network: "udp", Address: e.monitor, Kind: kind, Service: service})
 }
 
 // statusOf is the status of an answer that has more to it.
@@ -64,13 +64,13 @@ const (
 )
 
 // story is what somebody was told, without repetitions.
-type story struct {
+type transitions struct {
 	mu   sync.Mutex
 	told []string // guarded by mu
 }
 
 // add takes what was told now.
-func (s *story) add(told string) {
+func (s *transitions) add(told string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if n := len(s.told); n == 0 || s.told[n-1] != told {
@@ -79,7 +79,7 @@ func (s *story) add(told string) {
 }
 
 // last returns what was told last, "" if nothing was yet.
-func (s *story) last() string {
+func (s *transitions) last() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.told) == 0 {
@@ -89,7 +89,7 @@ func (s *story) last() string {
 }
 
 // String returns all that was told, joined by commas.
-func (s *story) String() string {
+func (s *transitions) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return strings.Join(s.told, ", ")
@@ -102,15 +102,15 @@ type observer struct {
 	stop    chan struct{}
 	asking  sync.WaitGroup
 	answers int
-	told    story // as weighed has it
-	watched *watching
+	told    transitions // as weighed has it
+	watched *healthWatch
 }
 
 // observe begins to observe the service.
-func observe(h *house, service string) *observer {
-	h.t.Helper()
-	o := &observer{t: h.t, begun: time.Now(), stop: make(chan struct{}), watched: watch(h, service)}
-	told := weighed(h, service)
+func observe(e *env, service string) *observer {
+	e.t.Helper()
+	o := &observer{t: e.t, begun: time.Now(), stop: make(chan struct{}), watched: startHealthWatch(e, service)}
+	told := checkWeight(e, service)
 	o.told.add(told)
 	o.asking.Go(func() {
 		every := time.NewTicker(observed)
@@ -121,7 +121,7 @@ func observe(h *house, service string) *observer {
 			case <-o.stop:
 				return
 			}
-			o.told.add(weighed(h, service))
+			o.told.add(checkWeight(e, service))
 			o.answers++
 		}
 	})
@@ -131,9 +131,9 @@ func observe(h *house, service string) *observer {
 // await waits until the observer is told so, both ways.
 func (o *observer) await(told string) {
 	o.t.Helper()
-	for deadline := time.Now().Add(patience); o.told.last() != told; time.Sleep(observed) {
+	for deadline := time.Now().Add(testTimeout); o.told.last() != told; time.Sleep(observed) {
 		if time.Now().After(deadline) {
-			o.t.Fatalf("after %v the observer was told %v, want %q", patience, &o.told, told)
+			o.t.Fatalf("after %v the observer was told %v, want %q", testTimeout, &o.told, told)
 		}
 	}
 	o.watched.await(o.t, statusOf(told))
@@ -149,40 +149,40 @@ func (o *observer) end(told, watched string) {
 	took := time.Since(o.begun)
 	for _, s := range []struct {
 		by, pattern string
-		told        *story
+		told        *transitions
 	}{{"LMP", told, &o.told}, {"Watch", watched, &o.watched.told}} {
 		if !regexp.MustCompile("^(" + s.pattern + ")$").MatchString(s.told.String()) {
 			o.t.Errorf("by %s was told %q, want %q", s.by, s.told, s.pattern)
 		}
 	}
 	// Where times are not held, at least the answers between the events count.
-	if least := int(took.Seconds() * leastAnswers); o.answers == 0 || timesHeld && o.answers < least {
+	if least := int(took.Seconds() * leastAnswers); o.answers == 0 || strictTimes && o.answers < least {
 		o.t.Errorf("only %d questions were answered in %v, want %d", o.answers, took, least)
 	}
 	o.t.Logf("%d answers in %v: %v", o.answers, took.Round(time.Millisecond), &o.told)
 }
 
 // watching is a gRPC Watch.
-type watching struct {
-	told  story
+type healthWatch struct {
+	told  transitions
 	stop  context.CancelFunc
 	ended chan struct{}
 }
 
 // watch begins a Watch of the service, and returns once it was told something.
-func watch(h *house, service string) *watching {
-	h.t.Helper()
-	conn, err := grpc.NewClient("passthrough:///"+h.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()))
+func startHealthWatch(e *env, service string) *healthWatch {
+	e.t.Helper()
+	conn, err := grpc.NewClient("passthrough:///"+e.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
-	h.t.Cleanup(func() { conn.Close() })
-	ctx, stop := context.WithCancel(h.t.Context())
+	e.t.Cleanup(func() { conn.Close() })
+	ctx, stop := context.WithCancel(e.t.Context())
 	stream, err := healthpb.NewHealthClient(conn).Watch(ctx, &healthpb.HealthCheckRequest{Service: service})
 	if err != nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
-	w := &watching{stop: stop, ended: make(chan struct{})}
+	w := &healthWatch{stop: stop, ended: make(chan struct{})}
 	begun := make(chan struct{})
 	go func() {
 		defer close(w.ended)
@@ -202,20 +202,20 @@ func watch(h *house, service string) *watching {
 	select {
 	case <-begun:
 	case <-w.ended:
-		h.t.Fatalf("the Watch of %q ended: %v", service, &w.told)
+		e.t.Fatalf("the Watch of %q ended: %v", service, &w.told)
 	}
 	return w
 }
 
 // await waits until the Watch told the status last.
-func (w *watching) await(t *testing.T, status string) {
+func (w *healthWatch) await(t *testing.T, status string) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); w.told.last() != status; time.Sleep(observed) {
+	for deadline := time.Now().Add(testTimeout); w.told.last() != status; time.Sleep(observed) {
 		if time.Now().After(deadline) {
-			t.Fatalf("after %v the Watch told %v, want %s", patience, &w.told, status)
+			t.Fatalf("after %v the Watch told %v, want %s", testTimeout, &w.told, status)
 		}
 	}
 }
 
 // end ends the Watch.
-func (w *watching) end() { w.stop(); <-w.ended }
+func (w *healthWatch) end() { w.stop(); <-w.ended }

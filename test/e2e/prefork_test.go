@@ -27,7 +27,7 @@ const settled = 500 * time.Millisecond
 // prefork is the program of that name, with four workers.
 type prefork struct {
 	*process
-	h       *house
+	e       *env
 	address string
 }
 
@@ -37,14 +37,14 @@ func newPrefork(t *testing.T, instances string, flags ...string) *prefork {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "landmarkd.yaml")
 	write(t, file, fmt.Sprintf("services:\n  prefork:\n    instances: %s\n", instances))
-	h := newHouse(t, "-config", file)
-	p := &prefork{h: h, address: freeAddress(t)}
-	p.process = start(t, program("prefork"), append(flags, "-listen", p.address, "-agent-socket", h.socket)...)
+	e := newEnv(t, "-config", file)
+	p := &prefork{e: e, address: freeAddress(t)}
+	p.process = start(t, program("prefork"), append(flags, "-listen", p.address, "-agent-socket", e.socket)...)
 	for place := 1; place <= 4; place++ {
 		p.awaitWorker(place, 0)
 	}
 	time.Sleep(settled)
-	h.await(weighed, "prefork", "SERVING 100")
+	e.await(checkWeight, "prefork", "SERVING 100")
 	return p
 }
 
@@ -66,11 +66,11 @@ func (p *prefork) worker(place int) (pid int) {
 // awaitWorker waits until another worker than the old one is in the place.
 func (p *prefork) awaitWorker(place, old int) {
 	p.t.Helper()
-	for timeout := time.After(patience); p.worker(place) == old; {
+	for timeout := time.After(testTimeout); p.worker(place) == old; {
 		select {
 		case <-p.more:
 		case <-timeout:
-			p.t.Fatalf("no new worker came to place %d in %v", place, patience)
+			p.t.Fatalf("no new worker came to place %d in %v", place, testTimeout)
 		}
 	}
 }
@@ -126,28 +126,28 @@ func TestPreforkAll(t *testing.T) {
 	} {
 		t.Run("named by "+named.by, func(t *testing.T) {
 			p := newPrefork(t, "all", named.flags...)
-			asking, customers := observe(p.h, "prefork"), p.customers()
+			asking, clients := observe(p.e, "prefork"), p.clients()
 			for place := 1; place <= 4; place++ {
 				p.recycle(place)
 			}
-			customers.end()
+			clients.end()
 			asking.end("SERVING 100", "SERVING")
 
-			asking = observe(p.h, "prefork")
+			asking = observe(p.e, "prefork")
 			name := named.name(p, 2)
 			replaced := p.kill(2)
 			asking.await("NOT_SERVING lost")
-			if why := reason(p.h, "prefork"); !regexp.MustCompile("^instance " + name + ": the program's connection ended").MatchString(why) {
+			if why := describe(p.e, "prefork"); !regexp.MustCompile("^instance " + name + ": the program's connection ended").MatchString(why) {
 				t.Errorf("the reason for a worker that was killed is %q", why)
 			}
 			time.Sleep(settled) // nobody takes its place
 			replaced()
 			asking.end("SERVING 100, NOT_SERVING lost, NOT_SERVING starting, SERVING 100", "SERVING, NOT_SERVING, SERVING")
 
-			asking = observe(p.h, "prefork")
+			asking = observe(p.e, "prefork")
 			p.tell(3, syscall.SIGUSR1)
 			asking.await("NOT_SERVING stalled")
-			if why := reason(p.h, "prefork"); !regexp.MustCompile("^instance " + named.name(p, 3) + ": main loop last answered").MatchString(why) {
+			if why := describe(p.e, "prefork"); !regexp.MustCompile("^instance " + named.name(p, 3) + ": main loop last answered").MatchString(why) {
 				t.Errorf("the reason for a worker that hangs is %q", why)
 			}
 			p.tell(3, syscall.SIGUSR2)
@@ -162,13 +162,13 @@ func TestPreforkAll(t *testing.T) {
 func TestPreforkAtLeast(t *testing.T) {
 	parallel(t)
 	p := newPrefork(t, "at_least 3")
-	asking, customers := observe(p.h, "prefork"), p.customers()
+	asking, clients := observe(p.e, "prefork"), p.clients()
 	p.recycle(1)
 	p.recycle(4)
-	customers.end()
+	clients.end()
 	asking.end("SERVING 100", "SERVING")
 
-	asking = observe(p.h, "prefork")
+	asking = observe(p.e, "prefork")
 	replaced := p.kill(2)
 	asking.await("SERVING 75")
 	time.Sleep(settled) // nobody takes its place
@@ -180,7 +180,7 @@ func TestPreforkAtLeast(t *testing.T) {
 	asking.await("SERVING 100")
 	asking.end("SERVING 100, SERVING 75, SERVING 100, SERVING 75, "+late+"SERVING 100", "SERVING")
 
-	asking = observe(p.h, "prefork")
+	asking = observe(p.e, "prefork")
 	replaced = p.kill(1, 2)
 	asking.await("NOT_SERVING lost")
 	replaced()
@@ -191,29 +191,29 @@ func TestPreforkAtLeast(t *testing.T) {
 func TestPreforkAny(t *testing.T) {
 	parallel(t)
 	p := newPrefork(t, "any")
-	asking, customers := observe(p.h, "prefork"), p.customers()
+	asking, clients := observe(p.e, "prefork"), p.clients()
 	p.recycle(1)
 	p.tell(2, syscall.SIGUSR1)
 	asking.await("SERVING 75")
 	p.tell(2, syscall.SIGUSR2)
 	asking.await("SERVING 100")
-	customers.end()
+	clients.end()
 	asking.end("SERVING 100, SERVING 75, "+late+"SERVING 100", "SERVING")
 
-	asking = observe(p.h, "prefork")
+	asking = observe(p.e, "prefork")
 	replaced := p.kill(1, 2, 3)
 	asking.await("SERVING 25")
 	replaced()
 	asking.end("SERVING 100, (SERVING 75, )?(SERVING 50, )?SERVING 25, (SERVING 50, )?(SERVING 75, )?SERVING 100", "SERVING")
 
-	asking = observe(p.h, "prefork")
+	asking = observe(p.e, "prefork")
 	p.kill(1, 2, 3, 4)
 	asking.await("NOT_SERVING lost")
 	asking.end("SERVING 100, (SERVING [257][05], )*NOT_SERVING lost", "SERVING, NOT_SERVING")
 }
 
 // customers connect every 2 ms, to be served by some worker each time.
-type customers struct {
+type clients struct {
 	t      *testing.T
 	stop   chan struct{}
 	coming sync.WaitGroup
@@ -221,8 +221,8 @@ type customers struct {
 	failed []error
 }
 
-func (p *prefork) customers() *customers {
-	c := &customers{t: p.t, stop: make(chan struct{}), served: make(map[string]int)}
+func (p *prefork) clients() *clients {
+	c := &clients{t: p.t, stop: make(chan struct{}), served: make(map[string]int)}
 	c.coming.Go(func() {
 		every := time.NewTicker(observed)
 		defer every.Stop()
@@ -243,7 +243,7 @@ func (p *prefork) customers() *customers {
 }
 
 // end sends no more customers and holds that all were served.
-func (c *customers) end() {
+func (c *clients) end() {
 	c.t.Helper()
 	close(c.stop)
 	c.coming.Wait()
@@ -255,12 +255,12 @@ func (c *customers) end() {
 
 // visit connects to the server as a customer and returns who served it.
 func visit(address string) (string, error) {
-	conn, err := net.DialTimeout("tcp", address, patience)
+	conn, err := net.DialTimeout("tcp", address, testTimeout)
 	if err != nil {
 		return "", err
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(patience))
+	conn.SetDeadline(time.Now().Add(testTimeout))
 	line, err := bufio.NewReader(conn).ReadString('\n')
 	return strings.TrimSpace(line), err
 }

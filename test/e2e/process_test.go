@@ -92,7 +92,7 @@ func (p *process) written() []string {
 // awaitLine waits until the process has written a line with the text.
 func (p *process) awaitLine(text string) {
 	p.t.Helper()
-	timeout := time.After(patience)
+	timeout := time.After(testTimeout)
 	for {
 		p.mu.Lock()
 		written := strings.Contains(strings.Join(p.lines, "\n"), text)
@@ -105,7 +105,7 @@ func (p *process) awaitLine(text string) {
 		case <-p.exited:
 			p.t.Fatalf("%s ended without writing %q", p.cmd.Path, text)
 		case <-timeout:
-			p.t.Fatalf("%s did not write %q in %v", p.cmd.Path, text, patience)
+			p.t.Fatalf("%s did not write %q in %v", p.cmd.Path, text, testTimeout)
 		}
 	}
 }
@@ -121,8 +121,8 @@ func (p *process) signal(s syscall.Signal) time.Time {
 		p.t.Errorf("%v to %s: %v", s, p.cmd.Path, err)
 	case s == syscall.SIGSTOP:
 		for !p.stopped() {
-			if time.Since(at) > patience {
-				p.t.Errorf("%s has not stopped within %v of SIGSTOP", p.cmd.Path, patience)
+			if time.Since(at) > testTimeout {
+				p.t.Errorf("%s has not stopped within %v of SIGSTOP", p.cmd.Path, testTimeout)
 				break
 			}
 			time.Sleep(time.Millisecond)
@@ -162,8 +162,8 @@ func (p *process) terminate() int {
 	p.signal(syscall.SIGTERM)
 	select {
 	case <-p.exited:
-	case <-time.After(patience):
-		p.t.Fatalf("%s did not stop within %v of SIGTERM", p.cmd.Path, patience)
+	case <-time.After(testTimeout):
+		p.t.Fatalf("%s did not stop within %v of SIGTERM", p.cmd.Path, testTimeout)
 	}
 	return p.cmd.ProcessState.ExitCode()
 }

@@ -25,7 +25,7 @@ const (
 	// reloadEvery is how long there is between two of them, at least.
 	reloadEvery = 80 * time.Millisecond
 	// patient is how long an answer, or a new policy's effect, may take.
-	patient = time.Second
+	reloadBound = time.Second
 )
 
 // The services of the programs that the test has itself, beside epgd's, by
@@ -104,23 +104,23 @@ var wrongFiles = []string{
 
 // tenant is a program in the test's own process: a main loop, a queue with 15
 // in it that may have 20, and an agent.
-type tenant struct {
+type testProgram struct {
 	agent *agent.Agent
 	hang  func() // has the main loop hang for good
 }
 
 // tenant starts a program of the service.
-func (h *house) tenant(service string, within time.Duration) *tenant {
-	h.t.Helper()
+func (e *env) testProgram(service string, within time.Duration) *testProgram {
+	e.t.Helper()
 	marks := landmark.NewSet()
 	loop := marks.Loop("main loop", within)
 	marks.Level("queue", landmark.Above(10, 20), landmark.WithImpact(landmark.Readiness)).Set(15)
 	// What a policy says of landmarks counts from the next report on: this one
 	// has them made every 25 ms, and bears on nothing.
 	marks.Alive("haste", 100*time.Millisecond, landmark.WithImpact(landmark.Informational))
-	a, err := agent.Start(agent.Config{Service: service, Landmarks: marks, Socket: h.socket})
+	a, err := agent.Start(agent.Config{Service: service, Landmarks: marks, Socket: e.socket})
 	if err != nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 	hung := make(chan struct{})
 	go func() {
@@ -133,28 +133,28 @@ func (h *house) tenant(service string, within time.Duration) *tenant {
 			}
 		}
 	}()
-	p := &tenant{a, sync.OnceFunc(func() { close(hung) })}
-	h.t.Cleanup(func() { p.hang(); a.Close() })
+	p := &testProgram{a, sync.OnceFunc(func() { close(hung) })}
+	e.t.Cleanup(func() { p.hang(); a.Close() })
 	return p
 }
 
 // settle starts the programs and waits until they are what they are to be.
-func (h *house) settle(p *policies) {
-	h.t.Helper()
-	h.epg("2s")
+func (e *env) settle(p *policies) {
+	e.t.Helper()
+	e.epg("2s")
 	for _, service := range slices.Concat(steady, limited, paired) {
-		h.tenant(service, 2*time.Second)
+		e.testProgram(service, 2*time.Second)
 	}
 	for _, service := range drained {
-		h.tenant(service, 2*time.Second).agent.Drain()
+		e.testProgram(service, 2*time.Second).agent.Drain()
 	}
 	for _, service := range wedged {
-		hanging := h.tenant(service, 500*time.Millisecond)
-		h.await(checkUDP, service, "SERVING none")
+		hanging := e.testProgram(service, 500*time.Millisecond)
+		e.await(checkUDP, service, "SERVING none")
 		hanging.hang()
 	}
 	for name, told := range p.told {
-		h.await(checkUDP, name, told)
+		e.await(checkUDP, name, told)
 	}
 }
 
@@ -166,7 +166,7 @@ const (
 
 // reloader has a landmarkd read its configuration again.
 type reloader struct {
-	h       *house
+	e       *env
 	file    string
 	present *policies
 	truth   truth
@@ -182,11 +182,11 @@ func (r *reloader) reload() {
 	r.right++
 	r.present = numberedPolicies(r.right)
 	r.truth.turn(old.told, r.present.told)
-	write(r.h.t, r.file, r.present.file)
-	put := r.h.sidecar.signal(syscall.SIGHUP)
-	r.h.sidecar.awaitCount(readAgain, r.right)
+	write(r.e.t, r.file, r.present.file)
+	put := r.e.sidecar.signal(syscall.SIGHUP)
+	r.e.sidecar.awaitCount(readAgain, r.right)
 	for name, told := range r.present.told {
-		r.h.await(checkUDP, name, told)
+		r.e.await(checkUDP, name, told)
 		if statusOf(told) != statusOf(old.told[name]) {
 			r.changes[name]++
 		}
@@ -198,13 +198,13 @@ func (r *reloader) reload() {
 // refuse has a file read that is wrong, or is not there.
 func (r *reloader) refuse() {
 	if content := wrongFiles[r.wrong%len(wrongFiles)]; content != "" {
-		write(r.h.t, r.file, content)
+		write(r.e.t, r.file, content)
 	} else if err := os.Remove(r.file); err != nil {
-		r.h.t.Fatal(err)
+		r.e.t.Fatal(err)
 	}
 	r.wrong++
-	r.h.sidecar.signal(syscall.SIGHUP)
-	r.h.sidecar.awaitCount(isWrong, r.wrong)
+	r.e.sidecar.signal(syscall.SIGHUP)
+	r.e.sidecar.awaitCount(isWrong, r.wrong)
 }
 
 // count returns how many lines with the text the process has written.
@@ -222,11 +222,11 @@ func (p *process) count(text string) (n int) {
 // awaitCount waits until the process has written so many lines with the text.
 func (p *process) awaitCount(text string, n int) {
 	p.t.Helper()
-	for timeout := time.After(patience); p.count(text) < n; {
+	for timeout := time.After(testTimeout); p.count(text) < n; {
 		select {
 		case <-p.more:
 		case <-timeout:
-			p.t.Fatalf("%s wrote %q %d times in %v, want %d", p.cmd.Path, text, p.count(text), patience, n)
+			p.t.Fatalf("%s wrote %q %d times in %v, want %d", p.cmd.Path, text, p.count(text), testTimeout, n)
 		}
 	}
 }
@@ -241,14 +241,14 @@ func TestReloadUnderLoad(t *testing.T) {
 		changes: make(map[string]int),
 	}
 	write(t, r.file, r.present.file)
-	r.h = newHouse(t, "-config", r.file)
-	r.h.settle(r.present)
+	r.e = newEnv(t, "-config", r.file)
+	r.e.settle(r.present)
 	r.truth.turn(r.present.told)
 	names := slices.Collect(maps.Keys(r.present.told))
-	asking := doubt(r.h, names, &r.truth)
-	watches := make(map[string]*watching)
+	asking := startCheckers(r.e, names, &r.truth)
+	watches := make(map[string]*healthWatch)
 	for _, name := range []string{"", "epg", "steady-1", "drained-1", "wedged-1", "limited-1", "paired-1"} {
-		watches[name] = watch(r.h, name)
+		watches[name] = startHealthWatch(r.e, name)
 	}
 
 	begun := time.Now()
@@ -263,13 +263,13 @@ func TestReloadUnderLoad(t *testing.T) {
 	}
 	took := time.Since(begun)
 
-	asking.end(reloads*len(names)/8, patient)
+	asking.end(reloads*len(names)/8, reloadBound)
 	for name, w := range watches {
 		w.await(t, statusOf(r.present.told[name]))
 		w.end()
 		// Of changes in quick succession a Watch tells the last.
 		told, were := strings.Count(w.told.String(), ","), r.changes[name]
-		if told > were || timesHeld && told < were/2 {
+		if told > were || strictTimes && told < were/2 {
 			t.Errorf("the Watch of %q told %d changes of %d: %v", name, told, were, &w.told)
 		}
 		t.Logf("the Watch of %q told %d changes of %d", name, told, were)
@@ -279,10 +279,10 @@ func TestReloadUnderLoad(t *testing.T) {
 		readAgain: r.right, isWrong: r.wrong,
 		"program reports": programs, "program lost": 0, "program said goodbye": 0, "session ended": 0,
 	} {
-		if n := r.h.sidecar.count(text); n != want {
+		if n := r.e.sidecar.count(text); n != want {
 			t.Errorf("landmarkd wrote %q %d times, want %d", text, n, want)
 		}
 	}
-	within(t, r.slowest, patient, "a policy until it was in effect")
+	assertWithin(t, r.slowest, reloadBound, "a policy until it was in effect")
 	t.Logf("%d reloads in %v, in effect after %v at most", reloads, took.Round(time.Millisecond), r.slowest.Round(time.Millisecond))
 }

@@ -30,14 +30,14 @@ type listener struct {
 }
 
 // listen begins to ask by LMP over UDP.
-func listen(h *house) *listener {
-	ctx, stop := context.WithCancel(h.t.Context())
-	l := &listener{t: h.t, stop: stop}
+func listen(e *env) *listener {
+	ctx, stop := context.WithCancel(e.t.Context())
+	l := &listener{t: e.t, stop: stop}
 	l.done.Go(func() {
 		for ctx.Err() == nil {
 			asking, cancel := context.WithTimeout(ctx, 5*time.Second)
 			outages := l.outages.Load()
-			a, err := probe.Ask(asking, probe.Question{Network: "udp", Address: h.monitor, Kind: lmp.KindCheck, Service: "epg"})
+			a, err := probe.Ask(asking, probe.Question{Network: "udp", Address: e.monitor, Kind: lmp.KindCheck, Service: "epg"})
 			cancel()
 			switch {
 			case err != nil && (ctx.Err() != nil || outages%2 != 0 || outages != l.outages.Load()):
@@ -65,9 +65,9 @@ func (l *listener) outage(do func()) {
 func (l *listener) answered(more int64) {
 	l.t.Helper()
 	want := l.good.Load() + more
-	for deadline := time.Now().Add(patience); l.good.Load() < want; time.Sleep(observed) {
+	for deadline := time.Now().Add(testTimeout); l.good.Load() < want; time.Sleep(observed) {
 		if time.Now().After(deadline) {
-			l.t.Fatalf("the listener had %d good answers in %v, want %d", l.good.Load(), patience, want)
+			l.t.Fatalf("the listener had %d good answers in %v, want %d", l.good.Load(), testTimeout, want)
 		}
 	}
 }
@@ -87,49 +87,49 @@ func (l *listener) end() {
 
 // A sidecar that is killed and started again has the truth within a second,
 // and at no time tells anybody that a healthy program is not.
-func TestSidecarRestart(t *testing.T) {
+func TestSidecarRestartRestoresVerdict(t *testing.T) {
 	parallel(t)
-	h := newHouse(t)
-	server, _ := h.epg(usual)
-	asking := listen(h)
+	e := newEnv(t)
+	server, _ := e.epg(defaultWithin)
+	asking := listen(e)
 	for range 3 {
 		var started time.Time
 		asking.outage(func() {
-			h.sidecar.kill()
+			e.sidecar.kill()
 			started = time.Now()
-			h.start()
+			e.start()
 		})
-		h.await(checkUDP, "epg", "SERVING none")
+		e.await(checkUDP, "epg", "SERVING none")
 		took := time.Since(started)
 		t.Logf("the truth came back %v after the start", took.Round(time.Millisecond))
-		within(t, took, time.Second, "the truth after the start")
+		assertWithin(t, took, time.Second, "the truth after the start")
 		asking.answered(1)
 	}
 	asking.end()
 
 	// The truth is not always SERVING.
 	server.signal(syscall.SIGUSR1)
-	h.await(checkUDP, "epg", "NOT_SERVING stalled")
-	h.sidecar.kill()
+	e.await(checkUDP, "epg", "NOT_SERVING stalled")
+	e.sidecar.kill()
 	started := time.Now()
-	h.start()
-	if told := checkUDP(h, "epg"); told != "NOT_SERVING stalled" {
+	e.start()
+	if told := checkUDP(e, "epg"); told != "NOT_SERVING stalled" {
 		t.Errorf("the first answer about a wedged program after a restart is %q", told)
 	}
-	within(t, time.Since(started), time.Second, "the first answer")
+	assertWithin(t, time.Since(started), time.Second, "the first answer")
 }
 
 // A sidecar that was itself stopped calls nobody stale.
-func TestSidecarPaused(t *testing.T) {
+func TestSidecarPauseKeepsServing(t *testing.T) {
 	parallel(t)
-	h := newHouse(t)
-	h.epg(usual)
-	asking := listen(h)
+	e := newEnv(t)
+	e.epg(defaultWithin)
+	asking := listen(e)
 	for _, pause := range []time.Duration{300 * time.Millisecond, 2 * time.Second, 6 * time.Second} {
 		asking.outage(func() {
-			h.sidecar.signal(syscall.SIGSTOP)
+			e.sidecar.signal(syscall.SIGSTOP)
 			time.Sleep(pause)
-			h.sidecar.signal(syscall.SIGCONT)
+			e.sidecar.signal(syscall.SIGCONT)
 		})
 		asking.answered(100)
 	}
@@ -138,20 +138,20 @@ func TestSidecarPaused(t *testing.T) {
 
 // A sidecar that is stopped before the agents have come back to it does not take
 // that for their silence.
-func TestSidecarPausedAtItsStart(t *testing.T) {
+func TestSidecarPauseAtStartKeepsServing(t *testing.T) {
 	parallel(t)
-	h := newHouse(t)
-	h.epg(usual)
-	asking := listen(h)
+	e := newEnv(t)
+	e.epg(defaultWithin)
+	asking := listen(e)
 	for range 3 {
 		asking.outage(func() {
-			h.sidecar.kill()
-			h.start()
-			h.sidecar.signal(syscall.SIGSTOP)
+			e.sidecar.kill()
+			e.start()
+			e.sidecar.signal(syscall.SIGSTOP)
 			time.Sleep(1500 * time.Millisecond)
-			h.sidecar.signal(syscall.SIGCONT)
+			e.sidecar.signal(syscall.SIGCONT)
 		})
-		h.await(checkUDP, "epg", "SERVING none")
+		e.await(checkUDP, "epg", "SERVING none")
 		asking.answered(1)
 	}
 	asking.end()
@@ -160,14 +160,14 @@ func TestSidecarPausedAtItsStart(t *testing.T) {
 // A SIGTERM ends landmarkd cleanly while a Watch is open, which hears of no
 // change.
 func TestSidecarStopsWithWatchOpen(t *testing.T) {
-	h := newHouse(t)
-	h.epg(usual)
-	conn, err := grpc.NewClient("passthrough:///"+h.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	e := newEnv(t)
+	e.epg(defaultWithin)
+	conn, err := grpc.NewClient("passthrough:///"+e.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	defer cancel()
 	watch, err := healthpb.NewHealthClient(conn).Watch(ctx, &healthpb.HealthCheckRequest{Service: "epg"})
 	if err != nil {
@@ -177,10 +177,10 @@ func TestSidecarStopsWithWatchOpen(t *testing.T) {
 	if err != nil || first.Status != healthpb.HealthCheckResponse_SERVING {
 		t.Fatalf("the first message is %v, %v", first, err)
 	}
-	asking := listen(h)
+	asking := listen(e)
 	asking.answered(1)
 	asking.outages.Add(1) // which does not end
-	if code := h.sidecar.terminate(); code != 0 {
+	if code := e.sidecar.terminate(); code != 0 {
 		t.Errorf("landmarkd ended with exit code %d", code)
 	}
 	if next, err := watch.Recv(); err == nil {
@@ -191,7 +191,7 @@ func TestSidecarStopsWithWatchOpen(t *testing.T) {
 
 // What died or froze while the sidecar itself was stopped is told by its first
 // answer.
-func TestSidecarPausedHearsWhatItMissed(t *testing.T) {
+func TestSidecarPauseFirstAnswerIsCurrent(t *testing.T) {
 	parallel(t)
 	for _, missed := range []struct {
 		what   syscall.Signal
@@ -201,13 +201,13 @@ func TestSidecarPausedHearsWhatItMissed(t *testing.T) {
 		{syscall.SIGSTOP, "NOT_SERVING stale"},
 		{syscall.SIGUSR1, "NOT_SERVING stalled"},
 	} {
-		h := newHouse(t)
-		server, _ := h.epg(usual)
-		h.sidecar.signal(syscall.SIGSTOP)
+		e := newEnv(t)
+		server, _ := e.epg(defaultWithin)
+		e.sidecar.signal(syscall.SIGSTOP)
 		server.signal(missed.what)
 		time.Sleep(3 * time.Second)
-		h.sidecar.signal(syscall.SIGCONT)
-		if told := checkUDP(h, "epg"); told != missed.answer {
+		e.sidecar.signal(syscall.SIGCONT)
+		if told := checkUDP(e, "epg"); told != missed.answer {
 			t.Errorf("of a program that got %v meanwhile the first answer is %q, want %q", missed.what, told, missed.answer)
 		}
 	}

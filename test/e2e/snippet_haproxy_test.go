@@ -16,7 +16,7 @@ import (
 // realServer is a program and its sidecar on an address of their own, as on a
 // machine of their own.
 type realServer struct {
-	*house
+	*env
 	epgd    *process
 	address string
 }
@@ -29,17 +29,17 @@ func newRealServers(t *testing.T, n int) []*realServer {
 	servers := make([]*realServer, n)
 	for i := range servers {
 		host := fmt.Sprintf("127.0.0.%d", i+1)
-		h := &house{
+		e := &env{
 			t:       t,
 			socket:  filepath.Join(t.TempDir(), "agent.sock"),
 			monitor: net.JoinHostPort(host, monitor),
 			grpc:    net.JoinHostPort(host, grpc),
 			line:    net.JoinHostPort(host, line),
 		}
-		h.start()
-		s := &realServer{house: h, address: net.JoinHostPort(host, portOf(t, freeAddress(t)))}
-		s.epgd = start(t, program("epgd"), "-listen", s.address, "-agent-socket", h.socket, "-within", "500ms")
-		h.await(checkUDP, "epg", "SERVING none")
+		e.start()
+		s := &realServer{env: e, address: net.JoinHostPort(host, portOf(t, freeAddress(t)))}
+		s.epgd = start(t, program("epgd"), "-listen", s.address, "-agent-socket", e.socket, "-within", "500ms")
+		e.await(checkUDP, "epg", "SERVING none")
 		servers[i] = s
 	}
 	return servers
@@ -103,8 +103,8 @@ func (x *balancer) await(s *realServer, column, want string) time.Duration {
 	x.t.Helper()
 	begun := time.Now()
 	for x.state(s, column) != want {
-		if time.Since(begun) > patience {
-			x.t.Fatalf("after %v %s of %s is %q, want %q", patience, column, s.address, x.state(s, column), want)
+		if time.Since(begun) > testTimeout {
+			x.t.Fatalf("after %v %s of %s is %q, want %q", testTimeout, column, s.address, x.state(s, column), want)
 		}
 		time.Sleep(observed)
 	}
@@ -123,7 +123,7 @@ func (x *balancer) wantProgrammes(servers []*realServer) {
 
 // HAProxy as it is printed takes a wedged server out and in again, bears a
 // restart of landmarkd, and takes out a server of which nobody tells anything.
-func TestHAProxyComparesBytes(t *testing.T) {
+func TestSnippetHAProxyTCPCheck(t *testing.T) {
 	parallel(t)
 	servers := newRealServers(t, 2)
 	x := startBalancer(t, servers, "-check tcp -interval 100ms -patience 1s")
@@ -136,7 +136,7 @@ func TestHAProxyComparesBytes(t *testing.T) {
 
 	wedged.epgd.signal(syscall.SIGUSR1)
 	wedged.await(checkUDP, "epg", "NOT_SERVING stalled")
-	within(t, x.await(wedged, "status", "DOWN"), 2*time.Second, "the wedged server until it was out, for which 1.1 s are written,")
+	assertWithin(t, x.await(wedged, "status", "DOWN"), 2*time.Second, "the wedged server until it was out, for which 1.1 s are written,")
 	x.wantProgrammes(servers)
 	wedged.epgd.signal(syscall.SIGUSR2)
 	x.await(wedged, "status", "UP")
@@ -155,7 +155,7 @@ func TestHAProxyComparesBytes(t *testing.T) {
 
 // HAProxy that is told by lines takes a wedged server out by them, and one of
 // which nobody tells anything by its other check.
-func TestHAProxyAsksByLines(t *testing.T) {
+func TestSnippetHAProxyAgentCheck(t *testing.T) {
 	parallel(t)
 	for _, check := range []string{"both", "agent"} {
 		t.Run(check, func(t *testing.T) {
@@ -170,7 +170,7 @@ func TestHAProxyAsksByLines(t *testing.T) {
 
 			wedged.epgd.signal(syscall.SIGUSR1)
 			wedged.await(checkUDP, "epg", "NOT_SERVING stalled")
-			within(t, x.await(wedged, "status", "DOWN (agent)"), time.Second, "the wedged server until it was out")
+			assertWithin(t, x.await(wedged, "status", "DOWN (agent)"), time.Second, "the wedged server until it was out")
 			x.wantProgrammes(servers)
 			wedged.epgd.signal(syscall.SIGUSR2)
 			x.await(wedged, "status", "UP")

@@ -24,13 +24,13 @@ type prometheus struct {
 // startPrometheus runs Prometheus and its blackbox exporter with what is
 // printed for the service "epg" of a house, and evaluates the alerts more often
 // than once a minute.
-func startPrometheus(t *testing.T, h *house) *prometheus {
+func startPrometheus(t *testing.T, e *env) *prometheus {
 	t.Helper()
 	p := &prometheus{t: t, address: freeAddress(t)}
 	exporter := freeAddress(t)
 	p.exporter = start(t, debian(t, "prometheus-blackbox-exporter", "prometheus-blackbox-exporter"),
 		"--config.file="+snippet(t, "prometheus -service epg -part blackbox"), "--web.listen-address="+exporter)
-	file := snippet(t, fmt.Sprintf("prometheus -service epg -part scrape -interval 1s -real 127.0.0.1:9000 -grpc %s -exporter %s", portOf(t, h.grpc), exporter))
+	file := snippet(t, fmt.Sprintf("prometheus -service epg -part scrape -interval 1s -real 127.0.0.1:9000 -grpc %s -exporter %s", portOf(t, e.grpc), exporter))
 	scrape, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -63,10 +63,10 @@ func (p *prometheus) value(expression string) string {
 
 func (p *prometheus) await(expression, want string) {
 	p.t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(testTimeout)
 	for p.value(expression) != want {
 		if time.Now().After(deadline) {
-			p.t.Fatalf("after %v %s is %q, want %q", patience, expression, p.value(expression), want)
+			p.t.Fatalf("after %v %s is %q, want %q", testTimeout, expression, p.value(expression), want)
 		}
 		time.Sleep(observed)
 	}
@@ -74,11 +74,11 @@ func (p *prometheus) await(expression, want string) {
 
 // Prometheus as it is printed alerts for a wedged program, for a service of
 // which nobody tells anything, and where nobody asks any more.
-func TestPrometheusAlerts(t *testing.T) {
+func TestSnippetPrometheusAlerts(t *testing.T) {
 	parallel(t)
-	h := newHouse(t)
-	server, _ := h.epg("500ms")
-	p := startPrometheus(t, h)
+	e := newEnv(t)
+	server, _ := e.epg("500ms")
+	p := startPrometheus(t, e)
 	const (
 		serving  = `probe_success{job="landmark-epg"}`
 		alert    = `ALERTS{alertname="LandmarkNotServing",alertstate="firing"}`
@@ -94,7 +94,7 @@ func TestPrometheusAlerts(t *testing.T) {
 	p.await(alert, "1")
 	server.signal(syscall.SIGUSR2)
 	p.await(alert, "")
-	h.sidecar.kill()
+	e.sidecar.kill()
 	p.await(alert, "1")
 	p.exporter.kill()
 	p.await(notAsked, "1")

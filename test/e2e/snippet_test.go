@@ -130,9 +130,9 @@ var checks = map[string]func(t *testing.T, line, path string) (ok bool, said str
 	},
 }
 
-// TestSnippetsPassTheProgramsOwnChecks holds that what is printed is good
+// TestSnippetsAreValidConfiguration holds that what is printed is good
 // configuration, for the longest name as well; and that the check would tell.
-func TestSnippetsPassTheProgramsOwnChecks(t *testing.T) {
+func TestSnippetsAreValidConfiguration(t *testing.T) {
 	parallel(t)
 	longest := "1.5_eu-" + strings.Repeat("x", 83)
 	for name, lines := range snippets {
@@ -170,12 +170,12 @@ func spoil(t *testing.T, path string) {
 
 // The checker that keepalived is to run by the printed line tells it of a wedge
 // and of a drain.
-func TestPrintedCheckerRuns(t *testing.T) {
+func TestSnippetMiscCheckRuns(t *testing.T) {
 	parallel(t)
-	h := newHouse(t)
-	server, _ := h.epg("500ms")
+	e := newEnv(t)
+	server, _ := e.epg("500ms")
 	path := snippet(t, "keepalived -service epg -virtual 127.0.0.1:80 -real 127.0.0.1:81 -check misc -weight 100 -check-path "+
-		program("landmark-check")+" -monitor "+portOf(t, h.monitor))
+		program("landmark-check")+" -monitor "+portOf(t, e.monitor))
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -193,10 +193,10 @@ func TestPrintedCheckerRuns(t *testing.T) {
 	}
 	want(0)
 	server.signal(syscall.SIGUSR1)
-	h.await(checkUDP, "epg", "NOT_SERVING stalled")
+	e.await(checkUDP, "epg", "NOT_SERVING stalled")
 	want(1)
 	server.signal(syscall.SIGUSR2)
-	h.await(checkUDP, "epg", "SERVING none")
-	h.landmark(0, "drain", "-admin-socket", h.adminSocket(), "epg")
+	e.await(checkUDP, "epg", "SERVING none")
+	e.landmark(0, "drain", "-admin-socket", e.adminSocket(), "epg")
 	want(2)
 }

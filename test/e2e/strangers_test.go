@@ -48,10 +48,10 @@ func crowd(listener string) {
 }
 
 // crowd crowds the listener, as the user nobody where there can be one.
-func (h *house) crowd(listener string) {
-	h.t.Helper()
+func (e *env) crowd(listener string) {
+	e.t.Helper()
 	// The user may not search the directory that the binary lies in.
-	p := prepare(h.t, "/proc/self/exe")
+	p := prepare(e.t, "/proc/self/exe")
 	p.cmd.Env = []string{crowdAt + "=" + listener}
 	p.cmd.Dir = "/"
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -64,7 +64,7 @@ func (h *house) crowd(listener string) {
 
 // newPoorHouse starts landmarkd with 64 descriptors, where every user can
 // reach it.
-func newPoorHouse(t *testing.T) *house {
+func newLimitedEnv(t *testing.T) *env {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "landmark") // t.TempDir is closed to other users
 	if err != nil {
@@ -74,22 +74,22 @@ func newPoorHouse(t *testing.T) *house {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	h := &house{t: t, socket: filepath.Join(dir, "agent.sock"), monitor: freeAddress(t), grpc: freeAddress(t), line: freeAddress(t)}
-	h.sidecar = start(t, "/bin/sh", "-c", `ulimit -n 64; exec "$0" "$@"`,
-		program("landmarkd"), "-agent-socket", h.socket, "-monitor", h.monitor, "-grpc", h.grpc, "-line", h.line)
-	h.sidecar.awaitLine("landmarkd is ready")
-	return h
+	e := &env{t: t, socket: filepath.Join(dir, "agent.sock"), monitor: freeAddress(t), grpc: freeAddress(t), line: freeAddress(t)}
+	e.sidecar = start(t, "/bin/sh", "-c", `ulimit -n 64; exec "$0" "$@"`,
+		program("landmarkd"), "-agent-socket", e.socket, "-monitor", e.monitor, "-grpc", e.grpc, "-line", e.line)
+	e.sidecar.awaitLine("landmarkd is ready")
+	return e
 }
 
 // However many silent connections strangers open to a listener, all listeners
 // answer a new client, and a program that starts again is found to serve.
-func TestStrangersTakeNoDescriptors(t *testing.T) {
-	udp, tcp := lmpChecker("udp", 0), lmpChecker("tcp", 0)
-	newGRPC := func(h *house, service string) string { return grpcClient(t, h)(h, service) } // by a connection of its own
-	all := map[string]checker{"UDP": udp, "TCP": tcp, "gRPC": newGRPC, "line": checkLine}
+func TestIdleConnectionsLeaveDescriptors(t *testing.T) {
+	udp, tcp := checkLMP("udp", 0), checkLMP("tcp", 0)
+	newGRPC := func(e *env, service string) string { return checkGRPC(t, e)(e, service) } // by a connection of its own
+	all := map[string]checkFunc{"UDP": udp, "TCP": tcp, "gRPC": newGRPC, "line": checkLine}
 	for _, tt := range []struct {
 		crowded []string
-		left    map[string]checker // who is answered still
+		left    map[string]checkFunc // who is answered still
 	}{
 		{[]string{"agents"}, all},
 		{[]string{"monitor"}, all},
@@ -98,49 +98,49 @@ func TestStrangersTakeNoDescriptors(t *testing.T) {
 		{[]string{"agents", "monitor", "gRPC", "line"}, all},
 	} {
 		t.Run(strings.Join(tt.crowded, ","), func(t *testing.T) {
-			h := newPoorHouse(t)
-			server, _ := h.epg(usual)
+			e := newLimitedEnv(t)
+			server, _ := e.epg(defaultWithin)
 			for _, listener := range tt.crowded {
 				switch listener {
 				case "agents":
 					if os.Geteuid() != 0 {
 						t.Skip("only root can start a process of another user")
 					}
-					h.crowd("unix " + h.socket)
-					h.sidecar.awaitLine(fmt.Sprint("agents of uid ", nobody))
+					e.crowd("unix " + e.socket)
+					e.sidecar.awaitLine(fmt.Sprint("agents of uid ", nobody))
 				case "monitor":
-					h.crowd("tcp " + h.monitor)
+					e.crowd("tcp " + e.monitor)
 				case "gRPC":
-					h.crowd("tcp " + h.grpc)
-					h.sidecar.awaitLine("gRPC clients")
+					e.crowd("tcp " + e.grpc)
+					e.sidecar.awaitLine("gRPC clients")
 				case "line":
-					h.crowd("tcp " + h.line)
-					h.sidecar.awaitLine("line clients")
+					e.crowd("tcp " + e.line)
+					e.sidecar.awaitLine("line clients")
 				}
 			}
 			for range 3 {
 				server.kill()
-				h.await(udp, "epg", "NOT_SERVING lost")
+				e.await(udp, "epg", "NOT_SERVING lost")
 				begun := time.Now()
-				server, _ = h.epg(usual)
-				within(t, time.Since(begun), 2*time.Second, "the start of a program until it serves")
+				server, _ = e.epg(defaultWithin)
+				assertWithin(t, time.Since(begun), 2*time.Second, "the start of a program until it serves")
 			}
 			for name, ask := range tt.left {
 				// The crowd has the client's own address, and may displace it now and then.
-				told := ask(h, "epg")
-				for over := time.Now().Add(patience); strings.HasPrefix(told, "error") && time.Now().Before(over); {
-					told = ask(h, "epg")
+				told := ask(e, "epg")
+				for over := time.Now().Add(testTimeout); strings.HasPrefix(told, "error") && time.Now().Before(over); {
+					told = ask(e, "epg")
 				}
 				if !strings.HasPrefix(told, "SERVING") {
 					t.Errorf("by %s is told %q", name, told)
 				}
 			}
-			if open := h.sidecar.descriptors(); open > 64 {
+			if open := e.sidecar.descriptors(); open > 64 {
 				t.Errorf("landmarkd has %d descriptors", open)
 			} else {
 				t.Logf("landmarkd has %d descriptors", open)
 			}
-			if code := h.sidecar.terminate(); code != 0 {
+			if code := e.sidecar.terminate(); code != 0 {
 				t.Errorf("landmarkd ended with exit code %d", code)
 			}
 		})
@@ -158,7 +158,7 @@ func (p *process) descriptors() int {
 }
 
 // With too few descriptors to share, landmarkd says so and does not start.
-func TestTooFewDescriptors(t *testing.T) {
+func TestTooFewDescriptorsFailsStart(t *testing.T) {
 	code, _, stderr := runProgram(t, "/bin/sh", "-c", `ulimit -n 39; exec "$0" -agent-socket "" -monitor "" -grpc ""`, program("landmarkd"))
 	if code != 1 || !strings.Contains(stderr, "only 39 files may be open") || strings.Count(stderr, "\n") != 1 {
 		t.Errorf("exit code %d: %s", code, stderr)

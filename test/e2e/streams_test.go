@@ -102,27 +102,27 @@ func hasRuntimeStreams(t *testing.T, p *process) {
 	}
 }
 
-// TestTruthWithoutLog: whatever the standard streams are, each event gets to the
+// TestBrokenStreamsKeepVerdictsCorrect: whatever the standard streams are, each event gets to the
 // track file, nothing dies of a log line, and all end with their exit codes.
-func TestTruthWithoutLog(t *testing.T) {
-	udp := lmpChecker("udp", 0)
+func TestBrokenStreamsKeepVerdictsCorrect(t *testing.T) {
+	udp := checkLMP("udp", 0)
 	for _, s := range badStreams {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel() // most of it is waiting
-			h := &house{t: t, socket: t.TempDir() + "/agent.sock", monitor: freeAddress(t), grpc: freeAddress(t), line: freeAddress(t)}
+			e := &env{t: t, socket: t.TempDir() + "/agent.sock", monitor: freeAddress(t), grpc: freeAddress(t), line: freeAddress(t)}
 			landmarkd := func() {
-				h.sidecar = s.start(t, program("landmarkd"), "-agent-socket", h.socket, "-monitor", h.monitor, "-grpc", h.grpc)
+				e.sidecar = s.start(t, program("landmarkd"), "-agent-socket", e.socket, "-monitor", e.monitor, "-grpc", e.grpc)
 			}
 			address := freeAddress(t)
 			var server *process
 			epgd := func() {
-				server = s.start(t, program("epgd"), "-listen", address, "-agent-socket", h.socket, "-within", "1s")
-				h.await(udp, "epg", "SERVING none")
+				server = s.start(t, program("epgd"), "-listen", address, "-agent-socket", e.socket, "-within", "1s")
+				e.await(udp, "epg", "SERVING none")
 			}
 			landmarkd()
 			epgd()
 			dir := t.TempDir()
-			watch := s.start(t, program("landmark-watch"), "-dir", dir, "-target", "rs1="+h.monitor+"/epg")
+			watch := s.start(t, program("landmark-watch"), "-dir", dir, "-target", "rs1="+e.monitor+"/epg")
 			d := &director{t: t, dir: dir}
 			becomes := func(want, after string) {
 				t.Helper()
@@ -130,9 +130,9 @@ func TestTruthWithoutLog(t *testing.T) {
 					select {
 					case <-watch.exited:
 						t.Fatalf("after %s landmark-watch ended: %v", after, watch.cmd.ProcessState)
-					case <-h.sidecar.exited:
+					case <-e.sidecar.exited:
 						if after != "landmarkd's death" {
-							t.Fatalf("after %s landmarkd ended: %v", after, h.sidecar.cmd.ProcessState)
+							t.Fatalf("after %s landmarkd ended: %v", after, e.sidecar.cmd.ProcessState)
 						}
 					default:
 					}
@@ -143,7 +143,7 @@ func TestTruthWithoutLog(t *testing.T) {
 			}
 			becomes("0", "the start")
 			if strings.Contains(s.shell, "<&-") {
-				for _, p := range []*process{h.sidecar, watch, server} {
+				for _, p := range []*process{e.sidecar, watch, server} {
 					hasRuntimeStreams(t, p)
 				}
 			}
@@ -155,22 +155,22 @@ func TestTruthWithoutLog(t *testing.T) {
 			becomes(out, "the program's death")
 			epgd()
 			becomes("0", "its start")
-			if code, _, errs := runProgram(t, program("landmark"), "drain", "-admin-socket", h.adminSocket(), "epg"); code != 0 {
+			if code, _, errs := runProgram(t, program("landmark"), "drain", "-admin-socket", e.adminSocket(), "epg"); code != 0 {
 				t.Errorf("landmark drain exits with %d: %s", code, errs)
 			}
 			becomes(out, "a drain")
-			if code, _, errs := runProgram(t, program("landmark"), "resume", "-admin-socket", h.adminSocket(), "epg"); code != 0 {
+			if code, _, errs := runProgram(t, program("landmark"), "resume", "-admin-socket", e.adminSocket(), "epg"); code != 0 {
 				t.Errorf("landmark resume exits with %d: %s", code, errs)
 			}
 			becomes("0", "a resume")
 			watch.signal(syscall.SIGHUP)
 			watch.signal(syscall.SIGHUP)
-			h.sidecar.signal(syscall.SIGHUP)
-			h.sidecar.kill()
+			e.sidecar.signal(syscall.SIGHUP)
+			e.sidecar.kill()
 			becomes(out, "landmarkd's death")
 			landmarkd()
 			becomes("0", "landmarkd's start")
-			for _, p := range []*process{server, watch, h.sidecar} {
+			for _, p := range []*process{server, watch, e.sidecar} {
 				if code := p.terminate(); code != 0 {
 					t.Errorf("%s ended with %v", p.cmd.Args[3], p.cmd.ProcessState)
 				}
@@ -179,17 +179,17 @@ func TestTruthWithoutLog(t *testing.T) {
 	}
 }
 
-// TestHangup: landmark-watch outlives SIGHUP, and says once that it changes
+// TestLandmarkWatchIgnoresSIGHUP: landmark-watch outlives SIGHUP, and says once that it changes
 // nothing.
-func TestHangup(t *testing.T) {
-	h := newHouse(t)
-	h.epg("1s")
-	d := newDirector(t, "-target", "rs1="+h.monitor+"/epg")
+func TestLandmarkWatchIgnoresSIGHUP(t *testing.T) {
+	e := newEnv(t)
+	e.epg("1s")
+	d := newDirector(t, "-target", "rs1="+e.monitor+"/epg")
 	d.awaitLine("landmark-watch is ready")
 	d.signal(syscall.SIGHUP)
 	d.awaitLine("SIGHUP changes nothing")
 	d.signal(syscall.SIGHUP)
-	h.landmark(0, "drain", "epg")
+	e.landmark(0, "drain", "epg")
 	d.awaitLine("the target is not serving, draining")
 	if code := d.terminate(); code != 0 {
 		t.Errorf("landmark-watch exits with %d", code)
@@ -199,8 +199,8 @@ func TestHangup(t *testing.T) {
 	}
 }
 
-// TestStartErrorIsRead: the last line is written before a program ends.
-func TestStartErrorIsRead(t *testing.T) {
+// TestStartErrorReachesSlowReader: the last line is written before a program ends.
+func TestStartErrorReachesSlowReader(t *testing.T) {
 	for _, tt := range []struct {
 		args []string
 		code int
@@ -220,13 +220,13 @@ func TestStartErrorIsRead(t *testing.T) {
 	}
 }
 
-// TestReaderOfWatchLeaves: landmark watch | head ends without a complaint.
-func TestReaderOfWatchLeaves(t *testing.T) {
-	h := newHouse(t)
-	server, _ := h.epg("1s")
+// TestClosedOutputEndsWithoutError: landmark watch | head ends without a complaint.
+func TestClosedOutputEndsWithoutError(t *testing.T) {
+	e := newEnv(t)
+	server, _ := e.epg("1s")
 	for _, command := range []string{"watch", "status"} {
 		var errs strings.Builder
-		cmd := exec.Command(program("landmark"), command, "-addr", h.grpc)
+		cmd := exec.Command(program("landmark"), command, "-addr", e.grpc)
 		cmd.Stdout, cmd.Stderr = closedPipe(t), &errs
 		ended := make(chan error, 1)
 		go func() { ended <- cmd.Run() }()
@@ -246,14 +246,14 @@ func TestReaderOfWatchLeaves(t *testing.T) {
 // even if what it prints goes nowhere.
 func TestDrainWaitsWithoutOutput(t *testing.T) {
 	parallel(t)
-	h := newHouse(t)
-	h.epg("1s")
+	e := newEnv(t)
+	e.epg("1s")
 	for _, s := range badStreams {
 		if !s.stdout {
 			continue
 		}
 		begun := time.Now()
-		cmd := s.command(t, program("landmark"), "drain", "-admin-socket", h.adminSocket(), "-wait", "1s", "epg")
+		cmd := s.command(t, program("landmark"), "drain", "-admin-socket", e.adminSocket(), "-wait", "1s", "epg")
 		cmd.Run()
 		if took := time.Since(begun); took < time.Second || cmd.ProcessState.ExitCode() < 0 {
 			t.Errorf("%s: it ended after %v with %v", s.name, took, cmd.ProcessState)
@@ -261,14 +261,14 @@ func TestDrainWaitsWithoutOutput(t *testing.T) {
 	}
 }
 
-// TestCheckWithoutStreams: the exit code is the answer, whatever the streams are.
-func TestCheckWithoutStreams(t *testing.T) {
+// TestBrokenStreamsKeepExitCode: the exit code is the answer, whatever the streams are.
+func TestBrokenStreamsKeepExitCode(t *testing.T) {
 	parallel(t)
-	h := newHouse(t)
-	h.epg("1s")
+	e := newEnv(t)
+	e.epg("1s")
 	for _, s := range badStreams {
 		for service, want := range map[string]int{"epg": 0, "other": 3} {
-			cmd := s.command(t, program("landmark-check"), "-addr", h.monitor, "-service", service, "-timeout", "2s")
+			cmd := s.command(t, program("landmark-check"), "-addr", e.monitor, "-service", service, "-timeout", "2s")
 			cmd.Run()
 			if code := cmd.ProcessState.ExitCode(); code != want {
 				t.Errorf("%s: landmark-check of %s ends with %v, want %d", s.name, service, cmd.ProcessState, want)
@@ -277,9 +277,9 @@ func TestCheckWithoutStreams(t *testing.T) {
 	}
 }
 
-// TestInheritedDescriptorIsShared: standard error stays blocking, for other
+// TestStandardErrorStaysBlocking: standard error stays blocking, for other
 // processes write to it as well.
-func TestInheritedDescriptorIsShared(t *testing.T) {
+func TestStandardErrorStaysBlocking(t *testing.T) {
 	r, w := pipe(t)
 	defer r.Close()
 	p := &process{t: t, cmd: exec.Command(program("landmarkd"), "-agent-socket", t.TempDir()+"/a.sock", "-monitor", freeAddress(t), "-grpc", ""), exited: make(chan struct{}), more: make(chan struct{}, 1)}

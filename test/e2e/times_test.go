@@ -11,19 +11,19 @@ import (
 
 // timesHeld says that the machine is quiet, so that bounds in real time are held: make times sets it. Elsewhere a test
 // asserts the order of events alone, for a busy machine can delay any of them.
-var timesHeld = os.Getenv("LANDMARK_TIMES") != ""
+var strictTimes = os.Getenv("LANDMARK_TIMES") != ""
 
 // patience is how long a test waits for an event, or a client for an answer. Nothing takes so long unless something is wrong.
-const patience = time.Minute
+const testTimeout = time.Minute
 
 // within holds that something took no longer than the bound, where times are held, and logs it elsewhere if it did.
-func within(t *testing.T, took, bound time.Duration, format string, args ...any) {
+func assertWithin(t *testing.T, took, bound time.Duration, format string, args ...any) {
 	t.Helper()
 	if took <= bound {
 		return
 	}
 	complain := t.Logf
-	if timesHeld {
+	if strictTimes {
 		complain = t.Errorf
 	}
 	complain("%s took %v, allowed %v", fmt.Sprintf(format, args...), took, bound)
@@ -31,17 +31,17 @@ func within(t *testing.T, took, bound time.Duration, format string, args ...any)
 
 // usual is within what time a main loop must answer where a test does not care: soon enough to be found out, and late
 // enough for a healthy one on a busy machine.
-var usual = "2s"
+var defaultWithin = "2s"
 
 func init() {
-	if timesHeld {
-		usual = "500ms"
+	if strictTimes {
+		defaultWithin = "500ms"
 	}
 }
 
 // parallel lets a test that mostly waits run beside others, unless times are held.
 func parallel(t *testing.T) {
-	if !timesHeld {
+	if !strictTimes {
 		t.Parallel()
 	}
 }

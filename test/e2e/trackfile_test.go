@@ -98,8 +98,8 @@ func (d *director) next(after string) written {
 	select {
 	case w := <-d.events:
 		return w
-	case <-time.After(patience):
-		d.t.Fatalf("after %s the file was not written in %v, and says %q", after, patience, d.says("rs1"))
+	case <-time.After(testTimeout):
+		d.t.Fatalf("after %s the file was not written in %v, and says %q", after, testTimeout, d.says("rs1"))
 		panic("not reached")
 	}
 }
@@ -114,7 +114,7 @@ func (d *director) wants(says, after string, event time.Time, bound time.Duratio
 	if w.says != says && !(says == in && weight.MatchString(w.says)) {
 		d.t.Errorf("after %s the file said %q, want %q", after, w.says, says)
 	}
-	within(d.t, took, bound, "%s to %q", after, w.says)
+	assertWithin(d.t, took, bound, "%s to %q", after, w.says)
 	for says == in && w.says != "0" {
 		w = d.next(after) // a program that was late has its whole weight only after a while
 	}
@@ -132,40 +132,40 @@ func (d *director) quiet(after string) {
 
 // A track file follows what happens to a program and its sidecar, in time for
 // keepalived.
-func TestTrackFileFollows(t *testing.T) {
+func TestTrackFileFollowsVerdict(t *testing.T) {
 	parallel(t)
-	h := newHouse(t)
+	e := newEnv(t)
 	started := time.Now()
-	d := newDirector(t, "-target", "rs1="+h.monitor+"/epg,weight=100")
+	d := newDirector(t, "-target", "rs1="+e.monitor+"/epg,weight=100")
 	// No word is held back for longer than the sidecar's own start grace.
 	d.wants(out, "start, with no service", started, 2*time.Second)
 	d.awaitLine("landmark-watch is ready")
-	server, _ := h.epg(usual)
+	server, _ := e.epg(defaultWithin)
 	d.wants(in, "start of the program", time.Now(), time.Second)
 
 	d.wants(out, "wedge", server.signal(syscall.SIGUSR1), 650*time.Millisecond)
 	d.wants(in, "being freed", server.signal(syscall.SIGUSR2), 650*time.Millisecond)
 
 	begun := time.Now()
-	h.landmark(0, "drain", "epg")
+	e.landmark(0, "drain", "epg")
 	d.wants("-100", "drain", begun, time.Second)
 	begun = time.Now()
-	h.landmark(0, "resume", "epg")
+	e.landmark(0, "resume", "epg")
 	d.wants(in, "resume", begun, time.Second)
 
 	d.wants(out, "SIGKILL of the program", server.signal(syscall.SIGKILL), 100*time.Millisecond)
-	server, _ = h.epg("5s")
+	server, _ = e.epg("5s")
 	d.wants(in, "another program", time.Now(), time.Second)
 	d.wants(out, "SIGSTOP of the program", server.signal(syscall.SIGSTOP), 2*time.Second)
 	d.wants(in, "SIGCONT of the program", server.signal(syscall.SIGCONT), time.Second)
 
 	// A sidecar that is frozen or gone says nothing, and that is out too.
-	d.wants(out, "SIGSTOP of the sidecar", h.sidecar.signal(syscall.SIGSTOP), 3500*time.Millisecond)
-	d.wants(in, "SIGCONT of the sidecar", h.sidecar.signal(syscall.SIGCONT), 3*time.Second)
-	d.wants(out, "SIGKILL of the sidecar", h.sidecar.kill(), 3500*time.Millisecond)
+	d.wants(out, "SIGSTOP of the sidecar", e.sidecar.signal(syscall.SIGSTOP), 3500*time.Millisecond)
+	d.wants(in, "SIGCONT of the sidecar", e.sidecar.signal(syscall.SIGCONT), 3*time.Second)
+	d.wants(out, "SIGKILL of the sidecar", e.sidecar.kill(), 3500*time.Millisecond)
 	d.awaitLine("the target is silent")
 	begun = time.Now()
-	h.start()
+	e.start()
 	d.wants(in, "start of the sidecar", begun, 3*time.Second)
 	d.quiet("all that")
 	if code := d.terminate(); code != 0 {
@@ -175,16 +175,16 @@ func TestTrackFileFollows(t *testing.T) {
 
 // A restart of the sidecar or of landmark-watch under a healthy program touches no
 // file, nor does one under a program that is out bring it in.
-func TestTrackFileAcrossRestarts(t *testing.T) {
+func TestTrackFileUnchangedByRestart(t *testing.T) {
 	parallel(t)
-	h := newHouse(t)
-	server, _ := h.epg(usual)
-	d := newDirector(t, "-target", "rs1="+h.monitor+"/epg")
+	e := newEnv(t)
+	server, _ := e.epg(defaultWithin)
+	d := newDirector(t, "-target", "rs1="+e.monitor+"/epg")
 	d.wants(in, "start", time.Now(), time.Second)
 	restarts := func() {
-		for _, end := range []func(){func() { h.sidecar.kill() }, func() { h.sidecar.terminate() }, func() { h.sidecar.kill() }} {
+		for _, end := range []func(){func() { e.sidecar.kill() }, func() { e.sidecar.terminate() }, func() { e.sidecar.kill() }} {
 			end()
-			h.start()
+			e.start()
 			time.Sleep(1500 * time.Millisecond) // a keep-alive comes each second
 			d.quiet("a restart of the sidecar")
 		}
@@ -208,14 +208,14 @@ func TestTrackFileAcrossRestarts(t *testing.T) {
 	// While landmark-watch is away the file stays, and is true when it is back.
 	d.terminate()
 	server.signal(syscall.SIGUSR2)
-	h.await(checkUDP, "epg", "SERVING none")
+	e.await(checkUDP, "epg", "SERVING none")
 	d.quiet("a change that nobody watched")
 	begun := time.Now()
 	d.startAgain()
 	d.wants(in, "start of landmark-watch", begun, time.Second)
 
 	// A sidecar that stays away is silence, also for who starts only then.
-	h.sidecar.terminate()
+	e.sidecar.terminate()
 	d.terminate()
 	begun = time.Now()
 	d.startAgain()
@@ -223,7 +223,7 @@ func TestTrackFileAcrossRestarts(t *testing.T) {
 }
 
 // Where landmarkd has keys, landmark-watch needs one of them.
-func TestTrackFileOfASignedWatch(t *testing.T) {
+func TestTrackFileNeedsKey(t *testing.T) {
 	parallel(t)
 	keys := map[string]string{}
 	for name, content := range map[string]string{
@@ -234,12 +234,12 @@ func TestTrackFileOfASignedWatch(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	h := newHouse(t, "-monitor-keys", keys["landmarkd"])
-	target := "rs1=" + h.monitor + "/epg"
+	e := newEnv(t, "-monitor-keys", keys["landmarkd"])
+	target := "rs1=" + e.monitor + "/epg"
 	right := newDirector(t, "-key-file", keys["right"], "-target", target)
 	begun := time.Now()
 	wrong, none := newDirector(t, "-key-file", keys["wrong"], "-target", target), newDirector(t, "-target", target)
-	start(t, program("epgd"), "-listen", freeAddress(t), "-agent-socket", h.socket, "-within", usual)
+	start(t, program("epgd"), "-listen", freeAddress(t), "-agent-socket", e.socket, "-within", defaultWithin)
 	if w := right.next("start"); w.says == out {
 		right.next("report of the program") // which came after the start grace
 	}
@@ -252,7 +252,7 @@ func TestTrackFileOfASignedWatch(t *testing.T) {
 }
 
 // One landmark-watch writes to a directory, and says which arguments are wrong.
-func TestLandmarkWatchThatCannotRun(t *testing.T) {
+func TestLandmarkWatchStartErrors(t *testing.T) {
 	parallel(t)
 	d := newDirector(t, "-target", "rs1=127.0.0.1:1/epg")
 	d.wants(out, "start", time.Now(), 4*time.Second)

@@ -11,9 +11,9 @@ import (
 	"testing"
 )
 
-// TestUnitsNeverGiveUp: systemd restarts the programs without end, and keeps their
+// TestUnitsRestartForever: systemd restarts the programs without end, and keeps their
 // directories over a stop.
-func TestUnitsNeverGiveUp(t *testing.T) {
+func TestUnitsRestartForever(t *testing.T) {
 	units, err := filepath.Glob("../../deploy/systemd/*.service")
 	if err != nil || len(units) != 2 {
 		t.Fatalf("%d units, %v", len(units), err)

@@ -20,31 +20,31 @@ import (
 
 // asksSteadily has a director at that address ask for the service four times a
 // second, from a new port each time as keepalived does, until it is stopped.
-func (h *house) asksSteadily(address, service string) (stop func()) {
-	h.t.Helper()
-	ctx, cancel := context.WithCancel(h.t.Context())
+func (e *env) asksSteadily(address, service string) (stop func()) {
+	e.t.Helper()
+	ctx, cancel := context.WithCancel(e.t.Context())
 	var asking sync.WaitGroup
 	stop = func() {
 		cancel()
 		asking.Wait()
 	}
-	h.t.Cleanup(stop)
+	e.t.Cleanup(stop)
 	request, err := lmp.AppendRequest(nil, lmp.Request{Kind: lmp.KindCheck, Service: []byte(service)}, nil)
 	if err != nil {
-		h.t.Fatal(err)
+		e.t.Fatal(err)
 	}
 	from := net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP(address)}}
 	asking.Go(func() {
 		every := time.NewTicker(250 * time.Millisecond)
 		defer every.Stop()
 		for {
-			conn, err := from.DialContext(ctx, "udp", h.monitor)
+			conn, err := from.DialContext(ctx, "udp", e.monitor)
 			if err == nil {
 				_, err = conn.Write(request)
 				conn.Close() // it has asked; what it would be told is no matter here
 			}
 			if err != nil && ctx.Err() == nil {
-				h.t.Errorf("asking from %s: %v", address, err)
+				e.t.Errorf("asking from %s: %v", address, err)
 				return
 			}
 			select {
@@ -58,33 +58,33 @@ func (h *house) asksSteadily(address, service string) (stop func()) {
 }
 
 // awaitStatus waits until a line of the status of a service, or of all if it is empty, matches.
-func (h *house) awaitStatus(service, pattern string) {
-	h.t.Helper()
+func (e *env) awaitStatus(service, pattern string) {
+	e.t.Helper()
 	line := regexp.MustCompile(`(?m)^` + pattern + `$`)
 	args := []string{"status", service}[:1+min(1, len(service))]
-	for deadline := time.Now().Add(2 * patience); ; time.Sleep(100 * time.Millisecond) {
-		status, _ := h.landmark(0, args...)
+	for deadline := time.Now().Add(2 * testTimeout); ; time.Sleep(100 * time.Millisecond) {
+		status, _ := e.landmark(0, args...)
 		if line.MatchString(status) {
 			return
 		}
 		if time.Now().After(deadline) {
-			h.t.Fatalf("no line came to be like\n%s\nin\n%s", pattern, status)
+			e.t.Fatalf("no line came to be like\n%s\nin\n%s", pattern, status)
 		}
 	}
 }
 
 // Of two directors one dies, in the night: landmarkd says so, and whoever looks
 // in the morning sees it.
-func TestDeadDirectorIsNoticed(t *testing.T) {
+func TestSilentCheckerIsReported(t *testing.T) {
 	parallel(t)
 	probe := healthProbe(t)
-	h := newHouse(t)
-	h.epg(usual)
-	dies := h.asksSteadily("127.0.0.2", "epg")
-	h.asksSteadily("127.0.0.3", "epg-readiness")
-	h.asksSteadily("127.0.0.3", "")
-	h.asksSteadily("127.0.0.4", "epgg")
-	conn, err := grpc.NewClient("passthrough:///"+h.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	e := newEnv(t)
+	e.epg(defaultWithin)
+	dies := e.asksSteadily("127.0.0.2", "epg")
+	e.asksSteadily("127.0.0.3", "epg-readiness")
+	e.asksSteadily("127.0.0.3", "")
+	e.asksSteadily("127.0.0.4", "epgg")
+	conn, err := grpc.NewClient("passthrough:///"+e.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,37 +96,37 @@ func TestDeadDirectorIsNoticed(t *testing.T) {
 	if _, err := stream.Recv(); err != nil {
 		t.Fatal(err)
 	}
-	for _, ask := range []checker{landmarkCheck, lmpChecker("tcp", 0), healthProbeChecker(probe)} {
-		h.await(ask, "epg", "SERVING none")
+	for _, ask := range []checkFunc{runLandmarkCheck, checkLMP("tcp", 0), checkHealthProbe(probe)} {
+		e.await(ask, "epg", "SERVING none")
 	}
 	// At four questions a second at most, those who have put 130 are steady, which takes 30 s.
 	rate := `[1-4](\.\d)?/s`
-	if timesHeld {
+	if strictTimes {
 		rate = `(3\.9|4|4\.1)/s`
 	}
 	steadily := ` +` + rate + ` +(1[3-9]\d|[2-9]\d\d) +\S+ (ms|s) ago`
 	for _, address := range []string{"127.0.0.2", "127.0.0.3"} {
-		h.awaitStatus("epg", regexp.QuoteMeta(address)+` +lmp-udp`+steadily)
+		e.awaitStatus("epg", regexp.QuoteMeta(address)+` +lmp-udp`+steadily)
 	}
-	h.awaitStatus("", `all services +127\.0\.0\.3 +lmp-udp`+steadily)
-	h.awaitStatus("", `unknown: epgg +127\.0\.0\.4 +lmp-udp`+steadily)
-	status, _ := h.landmark(0, "status", "epg")
+	e.awaitStatus("", `all services +127\.0\.0\.3 +lmp-udp`+steadily)
+	e.awaitStatus("", `unknown: epgg +127\.0\.0\.4 +lmp-udp`+steadily)
+	status, _ := e.landmark(0, "status", "epg")
 	wantLine(t, status, `127\.0\.0\.2 +lmp-udp`+steadily)
 	wantLine(t, status, `127\.0\.0\.3 +lmp-udp`+steadily)
 	wantLine(t, status, `127\.0\.0\.1 +lmp-udp +\S+/s +\d+ +\d+(\.\d)? s ago`)
 	wantLine(t, status, `127\.0\.0\.1 +lmp-tcp +\S+/s +1 +\d+(\.\d)? s ago`)
 	wantLine(t, status, `127\.0\.0\.1 +grpc-check +0/s +1 +\d+(\.\d)? s ago`)
 	wantLine(t, status, `127\.0\.0\.1 +grpc-watch +0/s +1 +watching`)
-	status, _ = h.landmark(0, "status")
+	status, _ = e.landmark(0, "status")
 	wantLine(t, status, `epg +SERVING .* by 6, 0 ms ago`) // who watches asks now
 	wantLine(t, status, `all services +127\.0\.0\.3 +lmp-udp`+steadily)
 	wantLine(t, status, `unknown: epgg +127\.0\.0\.4 +lmp-udp`+steadily)
 
 	dies()
-	h.sidecar.awaitLine(`msg="a checker has fallen silent" service=epg checker=127.0.0.2 by=lmp-udp silent_for=`)
-	status, _ = h.landmark(0, "status")
+	e.sidecar.awaitLine(`msg="a checker has fallen silent" service=epg checker=127.0.0.2 by=lmp-udp silent_for=`)
+	status, _ = e.landmark(0, "status")
 	wantLine(t, status, `epg +SERVING .* by 6, 1 silent`)
-	status, _ = h.landmark(0, "status", "epg")
+	status, _ = e.landmark(0, "status", "epg")
 	wantLine(t, status, `127\.0\.0\.2 +lmp-udp +\S+/s +\d{3,} +silent for \d+(\.\d)? s, asked `+rate+` before`)
 	wantLine(t, status, `127\.0\.0\.3 +lmp-udp`+steadily)
 	var document struct {
@@ -137,7 +137,7 @@ func TestDeadDirectorIsNoticed(t *testing.T) {
 			}
 		}
 	}
-	inJSON, _ := h.landmark(0, "status", "-o", "json", "epg")
+	inJSON, _ := e.landmark(0, "status", "-o", "json", "epg")
 	if err := json.Unmarshal([]byte(inJSON), &document); err != nil {
 		t.Fatal(err)
 	}
@@ -145,6 +145,6 @@ func TestDeadDirectorIsNoticed(t *testing.T) {
 		t.Errorf("in JSON the checkers are %+v", checkers)
 	}
 
-	h.asksSteadily("127.0.0.2", "epg")
-	h.sidecar.awaitLine(`msg="a checker is back" service=epg checker=127.0.0.2`)
+	e.asksSteadily("127.0.0.2", "epg")
+	e.sidecar.awaitLine(`msg="a checker is back" service=epg checker=127.0.0.2`)
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // house is a sidecar and where it can be reached.
-type house struct {
+type env struct {
 	t       *testing.T
 	socket  string
 	monitor string
@@ -22,34 +22,34 @@ type house struct {
 }
 
 // newHouse starts landmarkd on addresses of its own, with further flags if any.
-func newHouse(t *testing.T, flags ...string) *house {
+func newEnv(t *testing.T, flags ...string) *env {
 	t.Helper()
-	h := &house{
+	e := &env{
 		t:       t,
 		socket:  filepath.Join(t.TempDir(), "agent.sock"),
 		monitor: freeAddress(t),
 		grpc:    freeAddress(t),
 		line:    freeAddress(t),
 	}
-	h.start(flags...)
-	return h
+	e.start(flags...)
+	return e
 }
 
 // start starts landmarkd, again if it ran before, with further flags if any.
-func (h *house) start(flags ...string) {
-	h.t.Helper()
-	h.sidecar = start(h.t, program("landmarkd"),
-		append(flags, "-agent-socket", h.socket, "-monitor", h.monitor, "-grpc", h.grpc, "-line", h.line)...)
-	h.sidecar.awaitLine("landmarkd is ready")
+func (e *env) start(flags ...string) {
+	e.t.Helper()
+	e.sidecar = start(e.t, program("landmarkd"),
+		append(flags, "-agent-socket", e.socket, "-monitor", e.monitor, "-grpc", e.grpc, "-line", e.line)...)
+	e.sidecar.awaitLine("landmarkd is ready")
 }
 
 // epg starts an EPG server that reports to the house, and waits until it
 // serves.
-func (h *house) epg(within string) (server *process, address string) {
-	h.t.Helper()
-	address = freeAddress(h.t)
-	server = start(h.t, program("epgd"), "-listen", address, "-agent-socket", h.socket, "-within", within)
-	h.await(checkUDP, "epg", "SERVING none")
+func (e *env) epg(within string) (server *process, address string) {
+	e.t.Helper()
+	address = freeAddress(e.t)
+	server = start(e.t, program("epgd"), "-listen", address, "-agent-socket", e.socket, "-within", within)
+	e.await(checkUDP, "epg", "SERVING none")
 	return server, address
 }
 

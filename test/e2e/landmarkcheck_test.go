@@ -15,13 +15,13 @@ import (
 
 // A restart of landmarkd is no event to landmark-check, if it is given the time: by
 // either protocol it asks until it is answered.
-func TestCheckRidesOutARestart(t *testing.T) {
+func TestLandmarkCheckWaitsForRestart(t *testing.T) {
 	parallel(t)
-	h := newHouse(t)
-	h.epg(usual)
+	e := newEnv(t)
+	e.epg(defaultWithin)
 	for _, network := range []string{"-udp", "-tcp"} {
 		for _, down := range []time.Duration{0, 300 * time.Millisecond, time.Second} {
-			h.sidecar.kill()
+			e.sidecar.kill()
 			type result struct {
 				code           int
 				stdout, stderr string
@@ -30,11 +30,11 @@ func TestCheckRidesOutARestart(t *testing.T) {
 			done := make(chan result)
 			go func() {
 				begun := time.Now()
-				code, stdout, stderr := runProgram(t, program("landmark-check"), network, "-addr", h.monitor, "-service", "epg", "-timeout", patience.String())
+				code, stdout, stderr := runProgram(t, program("landmark-check"), network, "-addr", e.monitor, "-service", "epg", "-timeout", testTimeout.String())
 				done <- result{code, stdout, stderr, time.Since(begun)}
 			}()
 			time.Sleep(down)
-			h.start()
+			e.start()
 			r := <-done
 			if r.code != 0 {
 				t.Errorf("%s, %v without landmarkd: exit %d after %v, %q %q", network, down, r.code, r.took, r.stdout, r.stderr)
@@ -46,18 +46,18 @@ func TestCheckRidesOutARestart(t *testing.T) {
 
 // A landmarkd that is stopped keeps no check longer than its deadline, and is never
 // taken for one that says serving.
-func TestCheckOfAStoppedSidecar(t *testing.T) {
+func TestLandmarkCheckTimesOutOnStoppedSidecar(t *testing.T) {
 	parallel(t)
-	h := newHouse(t)
-	h.epg(usual)
-	h.sidecar.signal(syscall.SIGSTOP)
+	e := newEnv(t)
+	e.epg(defaultWithin)
+	e.sidecar.signal(syscall.SIGSTOP)
 	for _, network := range []string{"-udp", "-tcp"} {
 		for mode, want := range map[string]int{"exec": 2, "keepalived": 1, "nagios": 2} {
 			begun := time.Now()
 			code, stdout, stderr := runProgram(t, program("landmark-check"), network, "-as", mode,
-				"-addr", h.monitor, "-service", "epg", "-timeout", "300ms")
+				"-addr", e.monitor, "-service", "epg", "-timeout", "300ms")
 			took := time.Since(begun)
-			within(t, took, 1300*time.Millisecond, "a check of 300 ms")
+			assertWithin(t, took, 1300*time.Millisecond, "a check of 300 ms")
 			if code != want || stderr != "" {
 				t.Errorf("%s as %s: exit %d after %v, %q %q; want exit %d after 300 ms", network, mode, code, took, stdout, stderr, want)
 			}
@@ -67,26 +67,26 @@ func TestCheckOfAStoppedSidecar(t *testing.T) {
 
 // What landmark-check tells keepalived and Nagios of a queue that fills, and of a
 // drain.
-func TestCheckTellsHowMuch(t *testing.T) {
-	h := newHouse(t)
+func TestLandmarkCheckReportsWeightAndDrain(t *testing.T) {
+	e := newEnv(t)
 	marks := landmark.NewSet()
 	queue := marks.Level("queue", landmark.Above(100, 200))
 	database := marks.Condition("database") // a queue's length vouches for nothing
 	queue.Set(0)
 	database.Set(true, "")
-	a, err := agent.Start(agent.Config{Service: "epg", Landmarks: marks, Socket: h.socket})
+	a, err := agent.Start(agent.Config{Service: "epg", Landmarks: marks, Socket: e.socket})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer a.Close()
-	h.await(checkUDP, "epg", "SERVING none")
+	e.await(checkUDP, "epg", "SERVING none")
 
 	check := func(keepalived, nagios int, line string) {
 		t.Helper()
 		var told string
-		for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
-			k, _, _ := runProgram(t, program("landmark-check"), "-addr", h.monitor, "-service", "epg", "-as", "keepalived", "-weight", "40")
-			n, stdout, _ := runProgram(t, program("landmark-check"), "-addr", h.monitor, "-service", "epg", "-as", "nagios")
+		for deadline := time.Now().Add(testTimeout); time.Now().Before(deadline); {
+			k, _, _ := runProgram(t, program("landmark-check"), "-addr", e.monitor, "-service", "epg", "-as", "keepalived", "-weight", "40")
+			n, stdout, _ := runProgram(t, program("landmark-check"), "-addr", e.monitor, "-service", "epg", "-as", "nagios")
 			if k == keepalived && n == nagios && strings.HasPrefix(stdout, line) {
 				return
 			}
