@@ -70,7 +70,7 @@ func (s *Sidecar) forgetCheckers(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-s.services.Dropped():
-			s.checkers.Keep(s.services.Names())
+			s.checkers.Retain(s.services.Names())
 		}
 		select {
 		case <-ctx.Done():

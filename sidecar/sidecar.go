@@ -38,7 +38,7 @@ type Sidecar struct {
 	refusals  *socket.Refusals
 	services  *registry.Registry
 	host      *host.Server
-	checkers  *checkers.Memory
+	checkers  *checkers.Tracker
 	members   *members.File // nil if none is kept
 	intake    []task
 	frontEnds []task
@@ -100,7 +100,7 @@ func (s *Sidecar) bindAgents(c Config, services *registry.Registry) error {
 	server := agents.New(services, c.Logger)
 	quota := s.byUser(s.shares.agents, "agents")
 	quota.PerClient, quota.Keep = s.shares.user, keepAgents
-	agents := socket.Divide(l, quota)
+	agents := socket.LimitPer(l, quota)
 	s.intake = append(s.intake, func(ctx context.Context) error { return server.Run(ctx, agents) })
 	return nil
 }
@@ -117,7 +117,7 @@ func (s *Sidecar) bindAdmin(c Config, services *registry.Registry) error {
 	s.listens = append(s.listens, "operators", c.AdminSocket)
 	quota := s.byUser(operators, "operators")
 	quota.PerClient = operatorsPerUser
-	server, calls := admin.New(services, s.syncMembers, c.Logger), socket.Divide(l, quota)
+	server, calls := admin.New(services, s.syncMembers, c.Logger), socket.LimitPer(l, quota)
 	s.intake = append(s.intake, func(ctx context.Context) error { return server.Run(ctx, calls) })
 	return nil
 }
@@ -129,7 +129,7 @@ func (s *Sidecar) bindMonitor(c Config, services *registry.Registry) error {
 	server, err := lmp.New(lmp.Config{
 		Address: c.Monitor,
 		Limit: func(l net.Listener, closed func()) net.Listener {
-			return socket.Divide(socket.Persist(l, "monitor", s.refusals), socket.QuotaByAddress(s.shares.monitor, func(netip.Prefix) { closed() }))
+			return socket.LimitPer(socket.Persist(l, "monitor", s.refusals), socket.QuotaByAddress(s.shares.monitor, func(netip.Prefix) { closed() }))
 		},
 		Keys:     c.MonitorKeys,
 		Source:   services,
@@ -155,7 +155,7 @@ func (s *Sidecar) bindLine(c Config, services *registry.Registry) error {
 	}
 	s.bound = append(s.bound, l)
 	s.listens = append(s.listens, "line", l.Addr().String())
-	server, clients := line.New(services, s.checkers), socket.Divide(l, s.byAddress(s.shares.line, "line clients"))
+	server, clients := line.New(services, s.checkers), socket.LimitPer(l, s.byAddress(s.shares.line, "line clients"))
 	s.frontEnds = append(s.frontEnds, func(ctx context.Context) error { return server.Run(ctx, clients) })
 	return nil
 }
@@ -180,9 +180,9 @@ func (s *Sidecar) bindGRPC(c Config, services *registry.Registry) error {
 func (s *Sidecar) divideGRPC(l net.Listener) net.Listener {
 	const clients = "gRPC clients"
 	if l.Addr().Network() == "unix" {
-		return socket.Divide(l, s.byUser(s.shares.grpc, clients))
+		return socket.LimitPer(l, s.byUser(s.shares.grpc, clients))
 	}
-	return socket.Divide(l, s.byAddress(s.shares.grpc, clients))
+	return socket.LimitPer(l, s.byAddress(s.shares.grpc, clients))
 }
 
 // byUser divides n connections among users, and logs when some are closed
@@ -224,8 +224,8 @@ func (s *Sidecar) Run(ctx context.Context) error {
 	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorking()
 	inner, innerCtx := errgroup.WithContext(working)
-	beat := func(ctx context.Context) error { return s.clock.Run(ctx, s.host.ReadEmpty) }
-	s.services.Begin()
+	beat := func(ctx context.Context) error { return s.clock.Run(ctx, s.host.CaughtUp) }
+	s.services.BeginGrace()
 	stopKeeping := s.keepMembers()
 	for _, work := range append(s.intake, beat) {
 		inner.Go(func() error { return work(innerCtx) })
@@ -278,7 +278,7 @@ func (s *Sidecar) Reload() error {
 		return err
 	}
 	s.host.Configure(policies)
-	s.checkers.Keep(s.services.Names())
+	s.checkers.Retain(s.services.Names())
 	return nil
 }
 

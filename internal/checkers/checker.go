@@ -24,7 +24,7 @@ type Checker struct {
 	// question. An IPv4 address is one even where it came in IPv6's clothes.
 	// The zero Addr is whoever asks over a Unix socket.
 	From netip.Addr
-	By   FrontEnd
+	Via  FrontEnd
 }
 
 // Address writes where the checker asks from.
@@ -43,8 +43,8 @@ func AddressOf(end net.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
-// Question is what somebody has asked about.
-type Question struct {
+// Check is what somebody has asked about.
+type Check struct {
 	Name    []byte // as it was asked for; of use only where nobody knows it
 	Service string // that it is about, "" for all together
 	Known   bool

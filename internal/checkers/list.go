@@ -91,7 +91,7 @@ func (l *list) release(a Checker, now time.Duration) (news bool) {
 func (l *list) place(a Checker, name []byte, now time.Duration) *entry {
 	name = name[:min(len(name), maxName)]
 	for i := range l.entries {
-		if e := &l.entries[i]; e.checker.From == a.From && e.checker.By == a.By && string(e.name) == string(name) {
+		if e := &l.entries[i]; e.checker.From == a.From && e.checker.Via == a.Via && string(e.name) == string(name) {
 			return e
 		}
 	}

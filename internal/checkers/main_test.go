@@ -20,7 +20,7 @@ func forged(i int) Checker {
 }
 
 // quiet returns a memory that tells no log.
-func quiet() *Memory { return New(slog.New(slog.DiscardHandler), since()) }
+func quiet() *Tracker { return New(slog.New(slog.DiscardHandler), since()) }
 
 // since returns a clock that begins now.
 func since() func() time.Duration {
@@ -29,15 +29,15 @@ func since() func() time.Duration {
 }
 
 // about is a question about a service, or all.
-func about(service string) Question { return Question{Service: service, Known: true} }
+func about(service string) Check { return Check{Service: service, Known: true} }
 
-func note(m *Memory, service string, a Checker) { m.Note(about(service), a, m.now()) }
+func note(m *Tracker, service string, a Checker) { m.Record(about(service), a, m.now()) }
 
-func noteUnknown(m *Memory, name []byte, a Checker) { m.Note(Question{Name: name}, a, m.now()) }
+func noteUnknown(m *Tracker, name []byte, a Checker) { m.Record(Check{Name: name}, a, m.now()) }
 
 // asks has the checker ask so many times, the first at once, then waits one gap
 // more.
-func asks(m *Memory, a Checker, times int, gap time.Duration) {
+func asks(m *Tracker, a Checker, times int, gap time.Duration) {
 	for range times {
 		note(m, "epg", a)
 		time.Sleep(gap)
@@ -45,9 +45,9 @@ func asks(m *Memory, a Checker, times int, gap time.Duration) {
 }
 
 // one returns what is told of the only checker.
-func one(t *testing.T, m *Memory) Told {
+func one(t *testing.T, m *Tracker) Stats {
 	t.Helper()
-	told := m.Of("epg")
+	told := m.ByService("epg")
 	if len(told) != 1 {
 		t.Fatalf("%d checkers are told, want 1: %+v", len(told), told)
 	}
@@ -55,8 +55,8 @@ func one(t *testing.T, m *Memory) Told {
 }
 
 // watch begins a watch of a service that is known.
-func watch(m *Memory, service string, a Checker) *Watch {
+func watch(m *Tracker, service string, a Checker) *Watch {
 	w := m.Watch(a)
-	w.Note(about(service))
+	w.Record(about(service))
 	return w
 }

@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// Memory remembers who asks. Its methods may be called by any number of
+// Tracker remembers who asks. Its methods may be called by any number of
 // goroutines at once. It is made by New.
-type Memory struct {
+type Tracker struct {
 	logger *slog.Logger
 	now    func() time.Duration
 	awake  atomic.Int64  // the instant since when the sidecar has not been kept from hearing
@@ -28,17 +28,17 @@ type Memory struct {
 
 // New returns a memory that tells the logger of checkers that fall silent, while
 // Run runs. Its instants are those of the monotonic clock now.
-func New(logger *slog.Logger, now func() time.Duration) *Memory {
-	m := &Memory{logger: logger, now: now, news: make(chan struct{}, 1)}
+func New(logger *slog.Logger, now func() time.Duration) *Tracker {
+	m := &Tracker{logger: logger, now: now, news: make(chan struct{}, 1)}
 	m.services.Store(&map[string]*list{})
 	return m
 }
 
-// Note takes it that the checker has asked at the instant, which is the caller's
+// Record takes it that the checker has asked at the instant, which is the caller's
 // to give, who has it from its answer: to read the clock once more would cost
 // as much as the rest. It keeps no reference to the name, and allocates nothing
 // but for newcomers.
-func (m *Memory) Note(q Question, a Checker, at time.Duration) {
+func (m *Tracker) Record(q Check, a Checker, at time.Duration) {
 	switch {
 	case !q.Known:
 		m.unknown.note(a, q.Name, at)
@@ -48,7 +48,7 @@ func (m *Memory) Note(q Question, a Checker, at time.Duration) {
 }
 
 // of returns the checkers of the service.
-func (m *Memory) of(service string) *list {
+func (m *Tracker) of(service string) *list {
 	if l := (*m.services.Load())[service]; l != nil {
 		return l
 	}
@@ -56,7 +56,7 @@ func (m *Memory) of(service string) *list {
 }
 
 // open makes a list of checkers of the service if there is none.
-func (m *Memory) open(service string) *list {
+func (m *Tracker) open(service string) *list {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	services := *m.services.Load()
@@ -69,9 +69,9 @@ func (m *Memory) open(service string) *list {
 	return l
 }
 
-// Keep forgets the checkers of all services but those named, sorted, and all
+// Retain forgets the checkers of all services but those named, sorted, and all
 // together.
-func (m *Memory) Keep(names []string) {
+func (m *Tracker) Retain(names []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	kept := make(map[string]*list)
@@ -83,26 +83,26 @@ func (m *Memory) Keep(names []string) {
 	m.services.Store(&kept)
 }
 
-// Told is what is told of a checker at an instant.
-type Told struct {
+// Stats is what is told of a checker at an instant.
+type Stats struct {
 	Checker
-	Ago       time.Duration // since the last question; 0 while it watches
-	PerSecond float64       // questions, over the last while: falls to 0 once it asks no more
-	Usual     float64       // PerSecond as it was at the last question
+	Since     time.Duration // since the last question; 0 while it watches
+	Rate      float64       // questions, over the last while: falls to 0 once it asks no more
+	UsualRate float64       // Rate as it was at the last question
 	Total     uint64        // questions since the checker came
 	Watching  uint32        // watches that it holds
 	Silent    bool          // it asked steadily, and does not any more
 }
 
-// Of tells the checkers of the service, "" for all together, of the last day, the
+// ByService tells the checkers of the service, "" for all together, of the last day, the
 // silent ones first.
-func (m *Memory) Of(service string) []Told {
+func (m *Tracker) ByService(service string) []Stats {
 	l := (*m.services.Load())[service]
 	if l == nil {
 		return nil
 	}
-	var told []Told
-	m.tell(l, func(_ []byte, t Told) { told = append(told, t) })
+	var told []Stats
+	m.tell(l, func(_ []byte, t Stats) { told = append(told, t) })
 	slices.SortFunc(told, compare)
 	return told
 }
@@ -110,47 +110,47 @@ func (m *Memory) Of(service string) []Told {
 // Unknown is what is told of a checker for a name that nobody knew.
 type Unknown struct {
 	Name string
-	Told
+	Stats
 }
 
 // Unknown tells who asked, in the last day, for names that nobody knew, sorted
 // by name.
-func (m *Memory) Unknown() []Unknown {
+func (m *Tracker) Unknown() []Unknown {
 	var told []Unknown
-	m.tell(&m.unknown, func(name []byte, t Told) { told = append(told, Unknown{string(name), t}) })
+	m.tell(&m.unknown, func(name []byte, t Stats) { told = append(told, Unknown{string(name), t}) })
 	slices.SortFunc(told, func(a, b Unknown) int {
-		return cmp.Or(strings.Compare(a.Name, b.Name), compare(a.Told, b.Told))
+		return cmp.Or(strings.Compare(a.Name, b.Name), compare(a.Stats, b.Stats))
 	})
 	return told
 }
 
 // tell calls for each checker of the list, with the name that nobody knows if it
 // asks for one.
-func (m *Memory) tell(l *list, call func(name []byte, t Told)) {
+func (m *Tracker) tell(l *list, call func(name []byte, t Stats)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now, awake := m.now(), time.Duration(m.awake.Load())
 	l.forget(now)
 	for i := range l.entries {
 		e := &l.entries[i]
-		t := Told{
-			Checker: e.checker, Ago: max(0, now-e.last), PerSecond: e.rate(now), Usual: e.usual(),
+		t := Stats{
+			Checker: e.checker, Since: max(0, now-e.last), Rate: e.rate(now), UsualRate: e.usual(),
 			Total: e.total, Watching: e.watching, Silent: e.silent(now, awake),
 		}
 		if t.Watching > 0 {
-			t.Ago = 0
+			t.Since = 0
 		}
 		call(e.name, t)
 	}
 }
 
 // compare puts the silent ones first.
-func compare(a, b Told) int {
+func compare(a, b Stats) int {
 	if a.Silent != b.Silent {
 		if a.Silent {
 			return -1
 		}
 		return 1
 	}
-	return cmp.Or(a.From.Compare(b.From), cmp.Compare(a.By, b.By))
+	return cmp.Or(a.From.Compare(b.From), cmp.Compare(a.Via, b.Via))
 }

@@ -17,24 +17,24 @@ import (
 func TestEachWayIsAnotherChecker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := quiet()
-		a, b, local := at("10.0.0.1"), Checker{netip.MustParseAddr("10.0.0.1"), LMPTCP}, Checker{By: GRPCCheck}
+		a, b, local := at("10.0.0.1"), Checker{netip.MustParseAddr("10.0.0.1"), LMPTCP}, Checker{Via: GRPCCheck}
 		asks(m, a, 3, 500*time.Millisecond)
 		note(m, "epg", b)
 		note(m, "", b)
 		note(m, "epg", local)
 		time.Sleep(time.Second)
-		want := []Told{
-			{Checker: local, Ago: time.Second, Total: 1},
-			{Checker: b, Ago: time.Second, Total: 1},
-			{Checker: a, Ago: 1500 * time.Millisecond, PerSecond: 0.88, Usual: 2, Total: 3},
+		want := []Stats{
+			{Checker: local, Since: time.Second, Total: 1},
+			{Checker: b, Since: time.Second, Total: 1},
+			{Checker: a, Since: 1500 * time.Millisecond, Rate: 0.88, UsualRate: 2, Total: 3},
 		}
-		if diff := cmp.Diff(want, m.Of("epg"), cmpopts.EquateComparable(netip.Addr{}), cmpopts.EquateApprox(0, 0.3)); diff != "" {
+		if diff := cmp.Diff(want, m.ByService("epg"), cmpopts.EquateComparable(netip.Addr{}), cmpopts.EquateApprox(0, 0.3)); diff != "" {
 			t.Errorf("of epg, -want +got:\n%s", diff)
 		}
-		if diff := cmp.Diff(want[1:2], m.Of(""), cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+		if diff := cmp.Diff(want[1:2], m.ByService(""), cmpopts.EquateComparable(netip.Addr{})); diff != "" {
 			t.Errorf("of all, -want +got:\n%s", diff)
 		}
-		if told := m.Of("vod"); told != nil {
+		if told := m.ByService("vod"); told != nil {
 			t.Errorf("of vod: %+v", told)
 		}
 		if got := local.Address() + " " + a.Address(); got != "unix 10.0.0.1" {
@@ -58,14 +58,14 @@ func TestFlood(t *testing.T) {
 				time.Sleep(500 * time.Millisecond)
 			}
 		}
-		told := m.Of("epg")
+		told := m.ByService("epg")
 		if len(told) != maxCheckers {
 			t.Errorf("%d checkers are told", len(told))
 		}
 		if told[0].Checker != dead || !told[0].Silent || told[1].Checker != director || told[1].Total != 102 {
 			t.Errorf("first come %+v", told[:2])
 		}
-		near(t, "the director's rate", told[1].PerSecond, 2, 0.01)
+		near(t, "the director's rate", told[1].Rate, 2, 0.01)
 	})
 }
 
@@ -83,7 +83,7 @@ func TestNewcomers(t *testing.T) {
 			time.Sleep(500 * time.Millisecond)
 		}
 		note(m, "epg", newcomer)
-		if told := m.Of("epg"); len(told) != maxCheckers || told[0].Checker != newcomer {
+		if told := m.ByService("epg"); len(told) != maxCheckers || told[0].Checker != newcomer {
 			t.Errorf("beside the living, the newcomer does not take the place of the dead: %+v", told[0])
 		}
 		note(m, "epg", at("10.0.0.2"))
@@ -91,11 +91,11 @@ func TestNewcomers(t *testing.T) {
 		for i := 1; i < maxCheckers; i++ {
 			note(m, "epg", forged(i))
 		}
-		if told := m.Of("epg"); told[0].Checker != newcomer {
+		if told := m.ByService("epg"); told[0].Checker != newcomer {
 			t.Errorf("another took the newcomer's place at once: %+v", told[0])
 		}
 		note(m, "epg", at("10.0.0.2"))
-		if told := m.Of("epg"); told[0].Checker != at("10.0.0.2") {
+		if told := m.ByService("epg"); told[0].Checker != at("10.0.0.2") {
 			t.Errorf("the newcomer that did not ask again keeps its place: %+v", told[0])
 		}
 	})
@@ -121,15 +121,15 @@ func TestWhoIsSilent(t *testing.T) {
 				if one(t, m).Silent {
 					t.Fatal("a gap is taken for silence")
 				}
-				for one(t, m).Ago < min(tt.after, time.Hour) {
+				for one(t, m).Since < min(tt.after, time.Hour) {
 					if one(t, m).Silent {
-						t.Fatalf("it is silent after %v", one(t, m).Ago)
+						t.Fatalf("it is silent after %v", one(t, m).Since)
 					}
-					time.Sleep(min(time.Second, tt.after-one(t, m).Ago))
+					time.Sleep(min(time.Second, tt.after-one(t, m).Since))
 				}
 				time.Sleep(time.Nanosecond)
 				if one(t, m).Silent != (tt.after != never) {
-					t.Errorf("after %v: %+v", one(t, m).Ago, one(t, m))
+					t.Errorf("after %v: %+v", one(t, m).Since, one(t, m))
 				}
 				note(m, "epg", at("10.0.0.1"))
 				if one(t, m).Silent {
@@ -146,11 +146,11 @@ func TestRemembered(t *testing.T) {
 		m := quiet()
 		asks(m, at("10.0.0.1"), 70, 500*time.Millisecond)
 		time.Sleep(remembered - 500*time.Millisecond)
-		if told := one(t, m); !told.Silent || told.Ago != remembered || told.Total != 70 {
+		if told := one(t, m); !told.Silent || told.Since != remembered || told.Total != 70 {
 			t.Errorf("after a day: %+v", told)
 		}
 		time.Sleep(time.Nanosecond)
-		if told := m.Of("epg"); len(told) > 0 {
+		if told := m.ByService("epg"); len(told) > 0 {
 			t.Errorf("after more than that: %+v", told)
 		}
 	})
@@ -163,7 +163,7 @@ func TestWatches(t *testing.T) {
 		first := watch(m, "epg", a)
 		second := watch(m, "epg", a)
 		time.Sleep(48 * time.Hour)
-		if told := one(t, m); told.Watching != 2 || told.Total != 2 || told.Ago != 0 || told.Silent {
+		if told := one(t, m); told.Watching != 2 || told.Total != 2 || told.Since != 0 || told.Silent {
 			t.Errorf("watching: %+v", told)
 		}
 		first.End()
@@ -173,7 +173,7 @@ func TestWatches(t *testing.T) {
 		}
 		second.End()
 		time.Sleep(leastQuiet)
-		if told := one(t, m); told.Watching != 0 || told.Ago != leastQuiet || told.Silent {
+		if told := one(t, m); told.Watching != 0 || told.Since != leastQuiet || told.Silent {
 			t.Errorf("both ended: %+v", told)
 		}
 		time.Sleep(time.Nanosecond)
@@ -184,7 +184,7 @@ func TestWatches(t *testing.T) {
 		time.Sleep(steadyTime - 1)
 		short.End()
 		time.Sleep(time.Hour)
-		if told := m.Of("epg"); len(told) != 2 || told[1].Silent {
+		if told := m.ByService("epg"); len(told) != 2 || told[1].Silent {
 			t.Errorf("a passing watch: %+v", told)
 		}
 	})
@@ -201,16 +201,16 @@ func TestWatchesKeepTheirPlace(t *testing.T) {
 		}
 		time.Sleep(25 * time.Hour)
 		note(m, "epg", at("10.0.0.1"))
-		for _, told := range m.Of("epg") {
+		for _, told := range m.ByService("epg") {
 			if told.Watching != 1 {
 				t.Errorf("%+v", told)
 			}
 		}
-		m.Keep(nil)
+		m.Retain(nil)
 		for _, end := range ends {
 			end.End()
 		}
-		if told := m.Of("epg"); told != nil {
+		if told := m.ByService("epg"); told != nil {
 			t.Errorf("forgotten: %+v", told)
 		}
 	})
@@ -221,9 +221,9 @@ func TestKeep(t *testing.T) {
 	for _, service := range []string{"", "epg", "vod", "web"} {
 		note(m, service, at("10.0.0.1"))
 	}
-	m.Keep([]string{"epg", "web"})
+	m.Retain([]string{"epg", "web"})
 	for service, want := range map[string]int{"": 1, "epg": 1, "vod": 0, "web": 1} {
-		if got := len(m.Of(service)); got != want {
+		if got := len(m.ByService(service)); got != want {
 			t.Errorf("%q has %d checkers, want %d", service, got, want)
 		}
 	}
@@ -255,7 +255,7 @@ func TestMadeUpNamesTakeNoMemory(t *testing.T) {
 	ask := func() {
 		i++
 		binary.BigEndian.PutUint32(name, uint32(i))
-		m.Note(Question{Name: name}, forged(i), time.Duration(i)*time.Minute) // so that each finds a place
+		m.Record(Check{Name: name}, forged(i), time.Duration(i)*time.Minute) // so that each finds a place
 	}
 	for range maxCheckers {
 		ask()
@@ -291,16 +291,16 @@ func TestAllAtOnce(t *testing.T) {
 				watch(m, "epg", forged(i%8)).End()
 				noteUnknown(m, []byte("epgg"), forged(g))
 				if i%100 == 0 {
-					m.Of("epg")
+					m.ByService("epg")
 					m.Unknown()
-					m.Keep([]string{"epg"})
+					m.Retain([]string{"epg"})
 				}
 			}
 		})
 	}
 	asking.Wait()
 	var total uint64
-	for _, told := range m.Of("epg") {
+	for _, told := range m.ByService("epg") {
 		total += told.Total
 		if told.Watching != 0 {
 			t.Errorf("it still watches: %+v", told)
@@ -316,13 +316,13 @@ func BenchmarkNote(b *testing.B) {
 		b.Run(fmt.Sprintf("checkers=%d", checkers), func(b *testing.B) {
 			m := quiet()
 			for i := range checkers - 1 {
-				m.Note(about("epg"), forged(i), 0)
+				m.Record(about("epg"), forged(i), 0)
 			}
 			b.ReportAllocs()
 			q, a, now := about("epg"), at("10.0.0.1"), time.Duration(0)
 			for b.Loop() {
 				now += time.Millisecond
-				m.Note(q, a, now)
+				m.Record(q, a, now)
 			}
 		})
 	}
@@ -332,7 +332,7 @@ func BenchmarkNote(b *testing.B) {
 			q, a, now := about("epg"), at("10.0.0.1"), time.Duration(0)
 			for pb.Next() {
 				now += time.Millisecond
-				m.Note(q, a, now)
+				m.Record(q, a, now)
 			}
 		})
 	})
@@ -340,7 +340,7 @@ func BenchmarkNote(b *testing.B) {
 		m, q, i := quiet(), about("epg"), 0
 		for b.Loop() {
 			i++
-			m.Note(q, forged(i), time.Duration(i))
+			m.Record(q, forged(i), time.Duration(i))
 		}
 	})
 }

@@ -26,7 +26,7 @@ const (
 
 // Run tells the log of each steady checker that falls silent, once, and of each
 // that is back, until ctx is done. It costs nothing while nobody asks steadily.
-func (m *Memory) Run(ctx context.Context) error {
+func (m *Tracker) Run(ctx context.Context) error {
 	due, lines := never, lines{logger: m.logger}
 	for m.await(ctx, due) {
 		now := m.now()
@@ -47,7 +47,7 @@ func (m *Memory) Run(ctx context.Context) error {
 
 // await waits until the instant due, or for news, and reports whether ctx is
 // not done.
-func (m *Memory) await(ctx context.Context, due time.Duration) bool {
+func (m *Tracker) await(ctx context.Context, due time.Duration) bool {
 	var fires <-chan time.Time
 	if due != never {
 		timer := time.NewTimer(due - m.now())
@@ -72,7 +72,7 @@ func pause(ctx context.Context, d time.Duration) {
 }
 
 // wake has Run look at all checkers.
-func (m *Memory) wake() {
+func (m *Tracker) wake() {
 	select {
 	case m.news <- struct{}{}:
 	default:
@@ -90,7 +90,7 @@ type event struct {
 
 // look returns what has happened since the last look, in the order of the
 // services' names, and when the next checker falls silent if it does not ask.
-func (m *Memory) look(now time.Duration) (events []event, next time.Duration) {
+func (m *Tracker) look(now time.Duration) (events []event, next time.Duration) {
 	next = never
 	for service, l := range *m.services.Load() {
 		happened, due := l.look(now, time.Duration(m.awake.Load()))
@@ -150,7 +150,7 @@ func (l *lines) tell(events []event, now time.Duration) {
 }
 
 func (e event) log(logger *slog.Logger) {
-	who := []any{"service", e.service, "checker", e.checker.Address(), "by", string(e.checker.By), "silent_for", e.silent.Round(100 * time.Millisecond)}
+	who := []any{"service", e.service, "checker", e.checker.Address(), "by", string(e.checker.Via), "silent_for", e.silent.Round(100 * time.Millisecond)}
 	if e.back {
 		logger.Info("a checker is back", who...)
 		return

@@ -35,7 +35,7 @@ func (l *text) take() string {
 }
 
 // logging runs a test of a memory that runs, and whose log is at hand.
-func logging(t *testing.T, test func(t *testing.T, m *Memory, log func() string)) {
+func logging(t *testing.T, test func(t *testing.T, m *Tracker, log func() string)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		var logged text
@@ -65,7 +65,7 @@ func wantLog(t *testing.T, log func() string, want ...string) {
 }
 
 func TestSilenceIsLoggedOnce(t *testing.T) {
-	logging(t, func(t *testing.T, m *Memory, log func() string) {
+	logging(t, func(t *testing.T, m *Tracker, log func() string) {
 		director := at("10.0.0.1")
 		asks(m, director, 70, 500*time.Millisecond)
 		time.Sleep(9 * time.Second)
@@ -84,7 +84,7 @@ func TestSilenceIsLoggedOnce(t *testing.T) {
 }
 
 func TestSilenceOfAWatcher(t *testing.T) {
-	logging(t, func(t *testing.T, m *Memory, log func() string) {
+	logging(t, func(t *testing.T, m *Tracker, log func() string) {
 		held := watch(m, "", Checker{at("10.0.0.1").From, LMPWatch})
 		time.Sleep(time.Hour)
 		held.End()
@@ -97,7 +97,7 @@ func TestSilenceOfAWatcher(t *testing.T) {
 // TestChangeOfPace holds that who asks once a minute instead of each second
 // from now on is called silent once, not each minute.
 func TestChangeOfPace(t *testing.T) {
-	logging(t, func(t *testing.T, m *Memory, log func() string) {
+	logging(t, func(t *testing.T, m *Tracker, log func() string) {
 		asks(m, at("10.0.0.1"), 60, time.Second)
 		asks(m, at("10.0.0.1"), 60, time.Minute)
 		if text := log(); strings.Count(text, "silent\"") != 1 || strings.Count(text, "back") != 1 {
@@ -110,7 +110,7 @@ func TestChangeOfPace(t *testing.T) {
 // Nagios does where something is wrong, is not called silent when it goes back
 // to its own pace.
 func TestACloserLook(t *testing.T) {
-	logging(t, func(t *testing.T, m *Memory, log func() string) {
+	logging(t, func(t *testing.T, m *Tracker, log func() string) {
 		const usual, late = 5 * time.Minute, 300 * time.Millisecond
 		asks(m, at("10.0.0.1"), 12, usual+late)
 		for range 3 {
@@ -123,7 +123,7 @@ func TestACloserLook(t *testing.T) {
 
 // TestPassersByAreNotMissed holds that what a person asks by hand is not.
 func TestPassersByAreNotMissed(t *testing.T) {
-	logging(t, func(t *testing.T, m *Memory, log func() string) {
+	logging(t, func(t *testing.T, m *Tracker, log func() string) {
 		asks(m, at("10.0.0.1"), 9, 10*time.Second)
 		asks(m, at("10.0.0.2"), 100, 10*time.Millisecond)
 		noteUnknown(m, []byte("epgg"), at("10.0.0.3"))
@@ -135,7 +135,7 @@ func TestPassersByAreNotMissed(t *testing.T) {
 // TestOwnPause holds that a landmarkd that was stopped calls nobody silent
 // before all had the time to ask again, and who does not then.
 func TestOwnPause(t *testing.T) {
-	logging(t, func(t *testing.T, m *Memory, log func() string) {
+	logging(t, func(t *testing.T, m *Tracker, log func() string) {
 		real := m.now
 		var stopped atomic.Int64
 		m.now = func() time.Duration { return real() + time.Duration(stopped.Load()) }
@@ -147,7 +147,7 @@ func TestOwnPause(t *testing.T) {
 		stopped.Store(int64(time.Hour)) // all that it has heard is an hour old
 		time.Sleep(8 * time.Second)     // the look that was due comes an hour late
 		wantLog(t, log)
-		for _, told := range m.Of("epg") {
+		for _, told := range m.ByService("epg") {
 			if told.Silent {
 				t.Errorf("%+v", told)
 			}
@@ -161,7 +161,7 @@ func TestOwnPause(t *testing.T) {
 
 // TestManySilences holds that the log is not flooded when a network fails.
 func TestManySilences(t *testing.T) {
-	logging(t, func(t *testing.T, m *Memory, log func() string) {
+	logging(t, func(t *testing.T, m *Tracker, log func() string) {
 		for range 70 {
 			for i := range 100 {
 				note(m, fmt.Sprintf("epg%02d", i), at("10.0.0.1"))
@@ -179,7 +179,7 @@ func TestManySilences(t *testing.T) {
 // TestRestsWhileNobodyAsks holds that no timer is set while there is nobody to
 // fall silent: the bubble's time goes on at once.
 func TestRestsWhileNobodyAsks(t *testing.T) {
-	logging(t, func(t *testing.T, m *Memory, log func() string) {
+	logging(t, func(t *testing.T, m *Tracker, log func() string) {
 		asks(m, at("10.0.0.1"), 70, 500*time.Millisecond)
 		time.Sleep(time.Minute)
 		if _, next := m.look(m.now()); next != never {

@@ -13,26 +13,26 @@ func TestWatchOfANameThatBecomesKnown(t *testing.T) {
 		m := quiet()
 		w := m.Watch(at("10.0.0.1"))
 		for range 3 {
-			w.Note(Question{Name: []byte("epg")})
+			w.Record(Check{Name: []byte("epg")})
 		}
 		if told := m.Unknown(); len(told) != 1 || told[0].Total != 1 {
 			t.Errorf("of an unknown name: %+v", told)
 		}
 		for range 3 {
-			w.Note(about("epg"))
+			w.Record(about("epg"))
 		}
 		if told := one(t, m); told.Watching != 1 || told.Total != 1 {
 			t.Errorf("of a known one: %+v", told)
 		}
-		m.Keep(nil)
-		w.Note(about("epg")) // it is there again
+		m.Retain(nil)
+		w.Record(about("epg")) // it is there again
 		if told := one(t, m); told.Watching != 1 {
 			t.Errorf("forgotten and known again: %+v", told)
 		}
 		w.End()
 		w.End()
 		time.Sleep(time.Second)
-		if told := one(t, m); told.Watching != 0 || told.Ago != time.Second {
+		if told := one(t, m); told.Watching != 0 || told.Since != time.Second {
 			t.Errorf("ended: %+v", told)
 		}
 	})

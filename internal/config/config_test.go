@@ -442,7 +442,7 @@ func checkPolicies(t *testing.T, services map[string]registry.Policy) {
 		check(name, "stale_after", within(p.StaleAfter, 500*time.Millisecond, time.Hour), p.StaleAfter)
 		check(name, "forget_after", within(p.ForgetAfter, time.Second, 30*24*time.Hour), p.ForgetAfter)
 		check(name, "instances", 0 <= p.Quorum.AtLeast && p.Quorum.AtLeast <= 1024, p.Quorum)
-		check(name, "none", !p.Quorum.Absent || p.Quorum.AtLeast == 0 && len(p.Host) > 0, p.Quorum)
+		check(name, "none", !p.Quorum.NoneNeeded || p.Quorum.AtLeast == 0 && len(p.Host) > 0, p.Quorum)
 		for _, l := range p.Host {
 			check(name, "landmark's name", 1 <= len(l.Name) && len(l.Name) <= 128, l.Name)
 			check(name, "impact", 1 <= l.Impact && l.Impact <= 4, l.Impact)

@@ -113,7 +113,7 @@ func checkHost(p registry.Policy) error {
 			return fmt.Errorf("%.128q stands under host and under landmarks, which overrules what a program declares: give one of them another name", l.Name)
 		}
 	}
-	if p.Quorum.Absent && !vouches {
+	if p.Quorum.NoneNeeded && !vouches {
 		return errors.New("with instances: none, nothing vouches for the service but a landmark under host whose impact is critical or readiness: write one, or take instances: none out")
 	}
 	return nil

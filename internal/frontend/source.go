@@ -10,11 +10,11 @@ import (
 // Source is where answers come from. Its methods may be called by any number of
 // goroutines at once.
 type Source interface {
-	// Look answers from memory, and reports whether that answer is final.
-	Look(name []byte, maxAge time.Duration) (a registry.Answer, final bool)
-	// Ask waits for the final answer, or returns ctx's error or
-	// registry.ErrCrowded.
-	Ask(ctx context.Context, name []byte, maxAge time.Duration) (registry.Answer, error)
-	// Watch subscribes to the changes of the answer.
-	Watch(name []byte) *registry.Subscription
+	// Lookup answers from memory, and reports whether that answer is final.
+	Lookup(name []byte, maxAge time.Duration) (a registry.Answer, final bool)
+	// Await waits for the final answer, or returns ctx's error or
+	// registry.ErrOverloaded.
+	Await(ctx context.Context, name []byte, maxAge time.Duration) (registry.Answer, error)
+	// Subscribe subscribes to the changes of the answer.
+	Subscribe(name []byte) *registry.Subscription
 }

@@ -50,7 +50,7 @@ func (handler) HandleRPC(ctx context.Context, event stats.RPCStats) {
 	case *stats.InPayload:
 		call.timer.Stop()
 		call.conn.release(event.WireLength)
-		socket.Prove(call.conn)
+		socket.MarkProven(call.conn)
 	case *stats.End:
 		call.timer.Stop()
 	}

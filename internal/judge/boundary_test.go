@@ -12,7 +12,7 @@ func TestBoundaries(t *testing.T) {
 	const limit = 700 * time.Millisecond
 	at := testNow
 	process := func(l Landmark) Service {
-		return Service{Instances: []*Instance{{Heard: at, Started: true, Landmarks: []Landmark{l}}}}
+		return Service{Instances: []*Instance{{ReportedAt: at, Started: true, Landmarks: []Landmark{l}}}}
 	}
 	declared := func(k Kind) *Declared {
 		return &Declared{Name: "main", Kind: k, Impact: ImpactCritical, Within: limit, StartWithin: limit}
@@ -57,8 +57,8 @@ func TestBoundaries(t *testing.T) {
 			name:   "forget_after",
 			policy: Policy{StaleAfter: time.Hour, ForgetAfter: limit},
 			facts: Service{Instances: []*Instance{
-				{Presence: Vacant, Since: at, Heard: at},
-				{Heard: at, Started: true},
+				{Presence: Vacant, Since: at, ReportedAt: at},
+				{ReportedAt: at, Started: true},
 			}},
 			before: Lost,
 		},

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// Past is what has been of a service: all that the judge needs to remember from
+// History is what has been of a service: all that the judge needs to remember from
 // one evaluation to the next, all but Started of its readiness.
-type Past struct {
-	Told   bool    // it was told to be serving
-	Served bool    // it was told so once at least
-	Well   bool    // undamped, it was serving
-	Since  Instant // since when Well is what it is
-	Up     Instant // since when it has been told to be serving, the first time aside
+type History struct {
+	Serving      bool    // it was told to be serving
+	EverServed   bool    // it was told so once at least
+	Healthy      bool    // undamped, it was serving
+	HealthSince  Instant // since when Well is what it is
+	ServingSince Instant // since when it has been told to be serving, the first time aside
 
 	Started bool // the host's landmarks were well, all at once
 }
@@ -22,29 +22,29 @@ type Past struct {
 // grows for slow_start. A fall on purpose is told at once, and so is the first
 // serving verdict, with its full weight: a sidecar that has been restarted
 // must not take out a healthy program.
-func (p Policy) damp(t tally, past Past, now Instant) (Verdict, Past) {
+func (p Policy) damp(t tally, past History, now Instant) (Verdict, History) {
 	well := t.verdict.Status == Serving
-	if well != past.Well || past == (Past{Started: past.Started}) {
-		past.Well, past.Since = well, now
+	if well != past.Healthy || past == (History{Started: past.Started}) {
+		past.Healthy, past.HealthSince = well, now
 	}
 	switch {
-	case well && past.Told:
+	case well && past.Serving:
 		return p.ramp(t, past, now), past
-	case well && !past.Served:
-		past.Told, past.Served, past.Up = true, true, distant
+	case well && !past.EverServed:
+		past.Serving, past.EverServed, past.ServingSince = true, true, distant
 		return p.ramp(t, past, now), past
 	case well:
-		if due := past.Since.Add(p.RecoverAfter); now < due {
+		if due := past.HealthSince.Add(p.RecoverAfter); now < due {
 			return t.recovering(due), past
 		}
-		past.Told, past.Up = true, now
+		past.Serving, past.ServingSince = true, now
 		return p.ramp(t, past, now), past
-	case past.Told && !t.unwanted:
-		if due := past.Since.Add(p.FallAfter); now < due {
+	case past.Serving && !t.unwanted:
+		if due := past.HealthSince.Add(p.FallAfter); now < due {
 			return p.ramp(t, past, now).holding(due), past
 		}
 	}
-	past.Told = false
+	past.Serving = false
 	return t.verdict, past
 }
 
@@ -71,12 +71,12 @@ func (v Verdict) holding(due Instant) Verdict {
 
 // ramp is the verdict on a service that is told to be serving, at the weight
 // that slow_start lets it have by now.
-func (p Policy) ramp(t tally, past Past, now Instant) Verdict {
+func (p Policy) ramp(t tally, past History, now Instant) Verdict {
 	v := t.verdict
 	share := t.share
-	if up := now.Sub(past.Up); up < p.SlowStart {
+	if up := now.Sub(past.ServingSince); up < p.SlowStart {
 		share *= float64(up) / float64(p.SlowStart)
-		v.Next = min(v.Next, past.Up.Add(p.SlowStart), now.Add(max(p.SlowStart/100, minRampStep)))
+		v.Next = min(v.Next, past.ServingSince.Add(p.SlowStart), now.Add(max(p.SlowStart/100, minRampStep)))
 	}
 	v.Weight = weight(share)
 	return v

@@ -18,22 +18,22 @@ func (d *day) join(t *rapid.T) {
 	})
 	started := p.HasStarted()
 	there := d.instances()
-	i := Seat(d.policy, there, p.Name, started, d.now)
+	i := AssignSlot(d.policy, there, p.Name, started, d.now)
 	before := Instance{Since: d.now}
 	if i == len(there) {
-		with, spare := Join(d.policy, there, d.now)
+		with, spare := AddSlot(d.policy, there, d.now)
 		for j, in := range with {
 			d.places[j].Instance = *in
 		}
-		before.Newcomer, before.Spare = len(there) > 0, spare
+		before.Newcomer, before.Seq = len(there) > 0, spare
 		d.places = append(d.places, place{})
 	} else {
-		before.Newcomer, before.Spare = there[i].Newcomer, there[i].Spare
+		before.Newcomer, before.Seq = there[i].Newcomer, there[i].Seq
 		if there[i].Presence == Awaited {
-			before.Relief = there[i].Relief
+			before.ReliefSeq = there[i].ReliefSeq
 		}
 	}
-	p.Follow(&before, d.policy)
+	p.ContinueFrom(&before, d.policy)
 	d.places[i] = p
 	if started {
 		d.dropOthers(p)
@@ -49,7 +49,7 @@ func (d *day) dropOthers(p place) {
 
 func (d *day) newPlace(t *rapid.T, name string) place {
 	d.born++
-	p := place{id: d.born, Instance: Instance{Name: name, Since: d.now, Heard: d.now}}
+	p := place{id: d.born, Instance: Instance{Name: name, Since: d.now, ReportedAt: d.now}}
 	p.Landmarks = drawLandmarks(t, d.now)
 	return p
 }
@@ -66,17 +66,17 @@ func (d *day) instances() []*Instance {
 func (d *day) reported(i int, change func(*Instance)) {
 	p := &d.places[i]
 	before := p.Instance
-	p.Landmarks, p.Heard = slices.Clone(p.Landmarks), d.now
+	p.Landmarks, p.ReportedAt = slices.Clone(p.Landmarks), d.now
 	change(&p.Instance)
 	id := p.id
 	if before.Newcomer && p.HasStarted() {
 		if j := Namesake(d.instances(), i); j >= 0 {
-			before = *before.Inherits(&d.places[j].Instance)
+			before = *before.TakeSlotOf(&d.places[j].Instance)
 			d.dropOthers(*p)
 			p = &d.places[slices.IndexFunc(d.places, func(p place) bool { return p.id == id })]
 		}
 	}
-	p.Follow(&before, d.policy)
+	p.ContinueFrom(&before, d.policy)
 	d.naive.report(id, allReached(member{facts: p.Landmarks}))
 }
 
@@ -187,8 +187,8 @@ func (d *day) leave(t *rapid.T) {
 
 // succeed gives vacancy i to its heir, if it has one.
 func (d *day) succeed(i int) {
-	if heir := Heir(d.instances(), i); heir >= 0 {
-		d.places[heir].Instance = *d.places[heir].Inherits(&d.places[i].Instance)
+	if heir := Successor(d.instances(), i); heir >= 0 {
+		d.places[heir].Instance = *d.places[heir].TakeSlotOf(&d.places[i].Instance)
 		d.places = slices.Delete(d.places, i, i+1)
 	}
 }

@@ -16,20 +16,20 @@ func (d *day) restart(t *rapid.T) {
 	}
 	for i := range d.places {
 		p := &d.places[i]
-		relief := p.Relief
+		relief := p.ReliefSeq
 		if p.gone == nil {
 			if p.Presence != Connected {
 				relief = 0
 			}
-			p.gone = &Instance{Name: p.Name, Presence: p.Presence, Since: p.Since, Heard: p.Since, Newcomer: p.Newcomer, Draining: p.Draining, Spare: p.Spare}
+			p.gone = &Instance{Name: p.Name, Presence: p.Presence, Since: p.Since, ReportedAt: p.Since, Newcomer: p.Newcomer, Draining: p.Draining, Seq: p.Seq}
 			if p.there = p.Presence == Connected; p.there {
-				p.gone.Presence, p.gone.Since, p.gone.Heard = Vacant, d.now, d.now
+				p.gone.Presence, p.gone.Since, p.gone.ReportedAt = Vacant, d.now, d.now
 			}
 		}
 		p.Instance = *p.gone
-		p.Presence, p.Relief = Awaited, relief
+		p.Presence, p.ReliefSeq = Awaited, relief
 	}
-	d.present, d.law = Judgement{}, law{}
+	d.present, d.law = Result{}, law{}
 	d.naive.restart(d.unknown, d.now)
 	d.change(t)
 }
@@ -57,7 +57,7 @@ func (d *day) settle(t *rapid.T) {
 		if p.there {
 			gone.Since = d.now
 		}
-		gone.Relief = p.Relief
+		gone.ReliefSeq = p.ReliefSeq
 		d.places[i] = place{id: p.id, Instance: gone}
 		d.succeed(i)
 	}

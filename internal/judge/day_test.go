@@ -54,7 +54,7 @@ type day struct {
 	host    Host
 	places  []place // in the order of joining, as the registry keeps them
 	born    int     // processes that there have been
-	present Judgement
+	present Result
 	judged  Instant // when present was
 	naive   naive
 	law     law
@@ -79,11 +79,11 @@ func newDay(t *rapid.T) *day {
 		p := d.newPlace(t, string(rune('a'+i)))
 		p.Presence = drawAmong(t, "presence", Connected, Connected, Connected, Connected, Vacant, SaidGoodbye)
 		p.Since = d.now.Add(-drawSpan(t, "gone for"))
-		p.Heard = d.now.Add(-drawSpan(t, "silent for"))
+		p.ReportedAt = d.now.Add(-drawSpan(t, "silent for"))
 		p.Started = p.HasStarted()
 		beside := rapid.Bool().Draw(t, "beside")
 		if beside {
-			p.Newcomer, p.Spare = !p.Started, uint64(i+1)
+			p.Newcomer, p.Seq = !p.Started, uint64(i+1)
 		}
 		d.places = append(d.places, p)
 		d.naive.members = append(d.naive.members, member{id: p.id, name: p.Name, gone: p.Presence, since: p.Since, beside: beside})
@@ -109,7 +109,7 @@ func (d *day) change(t *rapid.T) {
 		if in == nil || in.Presence != p.gone || len(d.places) != len(d.naive.members) {
 			t.Fatalf("the places are %+v, want those of %+v", d.places, d.naive.members)
 		}
-		p.heard, p.draining, p.facts = in.Heard, in.Draining, in.Landmarks
+		p.heard, p.draining, p.facts = in.ReportedAt, in.Draining, in.Landmarks
 		m.members = append(m.members, p)
 	}
 	d.naive.happen(m)
@@ -120,7 +120,7 @@ func (d *day) change(t *rapid.T) {
 // judge has the service judged, and compares.
 func (d *day) judge(t *rapid.T) {
 	service := d.law.facts
-	service.Past = d.present.Past
+	service.History = d.present.History
 	d.present = Evaluate(d.policy, service, d.now)
 	d.judged = d.now
 	if d.present.Next <= d.now {

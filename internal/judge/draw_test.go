@@ -70,13 +70,13 @@ func (h *Host) draw(t *rapid.T, now Instant) {
 	for i := range h.Landmarks {
 		l := &h.Landmarks[i]
 		l.goWell(now)
-		l.Blind, l.Why = false, drawAmong(t, "host's reason", "", "a word")
+		l.Unreadable, l.Reason = false, drawAmong(t, "host's reason", "", "a word")
 		switch drawAmong(t, "seen", "well", "well", "bad", "blind") {
 		case "bad":
 			l.Met, l.Open = false, true
 			l.At = now.Add(-drawAmong(t, "waits for", 0, l.Within, l.Within+1, beat))
 		case "blind":
-			l.Blind = true
+			l.Unreadable = true
 		}
 	}
 }

@@ -13,32 +13,32 @@ type Service struct {
 	// Incomplete is that processes may be missing of which the sidecar does not
 	// know: it has just started, and nothing says who was there before.
 	Incomplete bool
-	// Past is what was judged of it before.
-	Past Past
+	// History is what was judged of it before.
+	History History
 }
 
-// Judgement is what the facts of a service come to.
-type Judgement struct {
+// Result is what the facts of a service come to.
+type Result struct {
 	Verdicts [Aspects]Verdict
-	Past     Past    // to be given to the next evaluation
+	History  History // to be given to the next evaluation
 	Next     Instant // when time alone changes any of the verdicts, Never if it does not
 }
 
 // Evaluate judges the service at now.
-func Evaluate(p Policy, s Service, now Instant) Judgement {
+func Evaluate(p Policy, s Service, now Instant) Result {
 	counted, next := s.counted(p, now)
-	j := Judgement{Next: next}
-	started := s.Past.Started || s.Host.well(p, now)
+	j := Result{Next: next}
+	started := s.History.Started || s.Host.well(p, now)
 	for a := range Aspect(Aspects) {
 		t := s.judge(p, counted, a, started, now)
 		if a == Readiness {
-			j.Verdicts[a], j.Past = p.damp(s.drain(t), s.Past, now)
+			j.Verdicts[a], j.History = p.damp(s.drain(t), s.History, now)
 		} else {
 			j.Verdicts[a] = t.undamped()
 		}
 		j.Next = min(j.Next, j.Verdicts[a].Next)
 	}
-	j.Past.Started = started
+	j.History.Started = started
 	failing := countFailing(p, counted, s.Host, now)
 	for a := range j.Verdicts {
 		v := &j.Verdicts[a]
@@ -52,7 +52,7 @@ func Evaluate(p Policy, s Service, now Instant) Judgement {
 // judge makes the verdict for one aspect of the processes that count and of
 // their host. Whether it has started, a program knows better than its host.
 func (s Service) judge(p Policy, counted []*Instance, a Aspect, started bool, now Instant) tally {
-	absent := len(counted) == 0 && p.Quorum.Absent && s.Host.vouches()
+	absent := len(counted) == 0 && p.Quorum.NoneNeeded && s.Host.vouches()
 	t := nobody()
 	if !absent {
 		t = p.Quorum.judge(p, s.working(counted, a), a, now)

@@ -87,7 +87,7 @@ func (l *Landmark) readSeen(now Instant) reading {
 	switch {
 	case !l.Reached:
 		return reading{Unarmed, 1, Never}
-	case l.Blind:
+	case l.Unreadable:
 		return reading{Failing, 0, Never}
 	default:
 		return l.read(now)

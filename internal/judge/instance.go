@@ -19,10 +19,10 @@ const (
 // Instance is one process of a service and what it last reported. It is
 // immutable.
 type Instance struct {
-	Name     string
-	Presence Presence
-	Since    Instant // since when Presence holds
-	Heard    Instant // when its last report was made
+	Name       string
+	Presence   Presence
+	Since      Instant // since when Presence holds
+	ReportedAt Instant // when its last report was made
 	// Started latches once every landmark that bears on readiness was
 	// reached.
 	Started bool
@@ -32,12 +32,12 @@ type Instance struct {
 	// Newcomer is a process that joined beside others and has not started
 	// yet: it does not count for as long as it is starting.
 	Newcomer bool
-	// Spare numbers the places that were added beside others, with no vacancy
+	// Seq numbers the places that were added beside others, with no vacancy
 	// to fill, in the order of adding. It is 0 for a place that fills one.
-	Spare uint64
-	// Relief is the Spare of the first process that joined while this one was
+	Seq uint64
+	// ReliefSeq is the Seq of the first process that joined while this one was
 	// failing. It is 0 if none did, or if this one was healthy since.
-	Relief    uint64
+	ReliefSeq uint64
 	Landmarks []Landmark
 }
 
@@ -58,10 +58,10 @@ func (in *Instance) HasStarted() bool {
 	return bearing
 }
 
-// CanBeAsked reports whether the process counts and has main loops that the
+// CanPoll reports whether the process counts and has main loops that the
 // get-state command can be put to, all of which bear on the aspect: the
 // command goes to them all, and is answered once they all have.
-func (in *Instance) CanBeAsked(a Aspect) bool {
+func (in *Instance) CanPoll(a Aspect) bool {
 	if in.Presence != Connected || in.Newcomer {
 		return false
 	}
@@ -95,7 +95,7 @@ func (in *Instance) LoopWithin() time.Duration {
 // that of the oldest answer of the loops that bear on it, or of its last report
 // where there is no such loop, which could be asked for anything newer.
 func (in *Instance) FactsAt(a Aspect) Instant {
-	at := in.Heard
+	at := in.ReportedAt
 	for i := range in.Landmarks {
 		if l := &in.Landmarks[i]; l.Kind == KindLoop && l.bears(a) && l.At < at {
 			at = l.At
@@ -132,7 +132,7 @@ func (in *Instance) judge(p Policy, a Aspect, now Instant) finding {
 	if a == Startup {
 		return in.judgeStartup()
 	}
-	silent := in.Heard.Add(p.StaleAfter) + 1
+	silent := in.ReportedAt.Add(p.StaleAfter) + 1
 	if now >= silent {
 		return finding{cause: Stale, next: Never}
 	}
@@ -202,7 +202,7 @@ func (in *Instance) firstAwaited() *Landmark {
 // State returns the state of the instance's landmark l at now. Nothing vouches
 // for the landmarks of a process that is gone or silent: they fail.
 func (in *Instance) State(p Policy, l *Landmark, now Instant) State {
-	if in.Presence != Connected || now.Sub(in.Heard) > p.StaleAfter {
+	if in.Presence != Connected || now.Sub(in.ReportedAt) > p.StaleAfter {
 		return Failing
 	}
 	state, _ := l.State(now)

@@ -55,17 +55,17 @@ type Declared struct {
 // Landmark is a declared landmark and what was last reported of it.
 type Landmark struct {
 	*Declared
-	Reached bool          // at least once since it was made
-	At      Instant       // see the schema's Fact.age_us
-	Count   uint64        // passes, pieces of work begun, answers or settings
-	Open    bool          // Loop: a command is open; Deadline: a piece of work is
-	Late    bool          // Loop: the last answer came when the landmark had failed
-	Pending uint64        // Deadline: pieces of work open
-	Lag     time.Duration // Loop: from the last answered command to its answer
-	Value   float64       // Level
-	Met     bool          // Condition
-	Blind   bool          // of the host: it could not be read
-	Why     string        // Condition: why it is as it is; of the host, also what waits, or why it could not be read
+	Reached    bool          // at least once since it was made
+	At         Instant       // see the schema's Fact.age_us
+	Count      uint64        // passes, pieces of work begun, answers or settings
+	Open       bool          // Loop: a command is open; Deadline: a piece of work is
+	Late       bool          // Loop: the last answer came when the landmark had failed
+	Pending    uint64        // Deadline: pieces of work open
+	Lag        time.Duration // Loop: from the last answered command to its answer
+	Value      float64       // Level
+	Met        bool          // Condition
+	Unreadable bool          // of the host: it could not be read
+	Reason     string        // Condition: why it is as it is; of the host, also what waits, or why it could not be read
 }
 
 // reading is a landmark's judgement at an instant.
@@ -137,7 +137,7 @@ func (l *Landmark) limited(now Instant, limit time.Duration) reading {
 // cause is what a landmark in the given state does to the aspect.
 func (l *Landmark) cause(s State, a Aspect) Cause {
 	switch {
-	case s == Failing && (l.Kind == KindLevel || l.Kind == KindCondition || l.Blind):
+	case s == Failing && (l.Kind == KindLevel || l.Kind == KindCondition || l.Unreadable):
 		return Failed
 	case s == Failing:
 		return Stalled
@@ -158,7 +158,7 @@ func (l *Landmark) bears(a Aspect) bool {
 	switch a {
 	case Liveness:
 		// A sidecar that cannot see is no reason to restart a program.
-		return l.Impact == ImpactCritical && !l.Blind
+		return l.Impact == ImpactCritical && !l.Unreadable
 	default:
 		return l.Impact == ImpactCritical || l.Impact == ImpactReadiness
 	}

@@ -16,11 +16,11 @@ type law struct {
 }
 
 // hold holds what is judged of the facts at an instant.
-func (w *law) hold(t *rapid.T, p Policy, j Judgement, now Instant) {
+func (w *law) hold(t *rapid.T, p Policy, j Result, now Instant) {
 	undamped := p
 	undamped.FallAfter, undamped.RecoverAfter, undamped.SlowStart = 0, 0, 0
 	facts := w.facts
-	facts.Past = Past{Started: j.Past.Started}
+	facts.History = History{Started: j.History.Started}
 	bare := Evaluate(undamped, facts, now)
 	failing := 0
 	for _, r := range Describe(p, w.facts, now) {
@@ -81,7 +81,7 @@ func (w *law) holdHost(t *rapid.T, p Policy, well Verdict, now Instant) {
 	for _, l := range w.facts.Host.Landmarks {
 		if bearsOn(l, Readiness) {
 			vouched = vouched || l.Reached
-			barred = barred || !l.Reached || l.Blind || isFailing(l, now)
+			barred = barred || !l.Reached || l.Unreadable || isFailing(l, now)
 		}
 	}
 	silent := len(w.facts.Host.Landmarks) > 0 && now.Sub(w.facts.Host.Read) > p.StaleAfter

@@ -2,13 +2,13 @@ package judge
 
 import "slices"
 
-// Seat returns the place that a process takes when it first reports: its index
+// AssignSlot returns the place that a process takes when it first reports: its index
 // in there, or len(there) for a new one. It takes the vacancy of its name. An
 // awaited process's place is for that process alone. If a
 // process of its name is still there, it takes that one's place once it has
 // started; until then it is a newcomer beside it, so that what the older one
 // reports goes on counting. Otherwise it takes the oldest vacancy.
-func Seat(p Policy, there []*Instance, name string, started bool, now Instant) int {
+func AssignSlot(p Policy, there []*Instance, name string, started bool, now Instant) int {
 	holder, newcomer, vacant := -1, -1, -1
 	for i, in := range there {
 		switch {
@@ -46,11 +46,11 @@ func Namesake(there []*Instance, i int) int {
 	return -1
 }
 
-// Heir returns the index of the process that fills the vacancy there[i], -1 if
+// Successor returns the index of the process that fills the vacancy there[i], -1 if
 // none does: the newcomer of the same name; else the first process that joined
 // beside the lost one while that was failing, if the lost one was not healthy
 // since; else the first newcomer, unless it waits for the place of its own name.
-func Heir(there []*Instance, i int) int {
+func Successor(there []*Instance, i int) int {
 	gone := there[i]
 	if gone.Presence != Vacant || gone.Newcomer {
 		return -1
@@ -70,48 +70,48 @@ func Heir(there []*Instance, i int) int {
 	return -1
 }
 
-// Inherits returns the instance in the place that the lost process left.
-func (in *Instance) Inherits(gone *Instance) *Instance {
+// TakeSlotOf returns the instance in the place that the lost process left.
+func (in *Instance) TakeSlotOf(gone *Instance) *Instance {
 	heir := *in
-	heir.Newcomer, heir.Spare = false, gone.Spare
+	heir.Newcomer, heir.Seq = false, gone.Seq
 	return &heir
 }
 
 // standsInFor reports whether the process is no newcomer any more, and its place
 // was added while the lost one was failing and has filled no vacancy.
 func (in *Instance) standsInFor(gone *Instance) bool {
-	return in.Presence == Connected && !in.Newcomer && gone.Relief > 0 && in.Spare >= gone.Relief
+	return in.Presence == Connected && !in.Newcomer && gone.ReliefSeq > 0 && in.Seq >= gone.ReliefSeq
 }
 
-// Join returns the places there as a process leaves them that joins at now with
+// AddSlot returns the places there as a process leaves them that joins at now with
 // a new place: a failing one remembers the first that joined beside it. It
-// also returns the Spare of the new place.
-func Join(p Policy, there []*Instance, now Instant) (with []*Instance, spare uint64) {
+// also returns the Seq of the new place.
+func AddSlot(p Policy, there []*Instance, now Instant) (with []*Instance, spare uint64) {
 	for _, in := range there {
-		spare = max(spare, in.Spare, in.Relief)
+		spare = max(spare, in.Seq, in.ReliefSeq)
 	}
 	if len(there) > 0 {
 		spare++
 	}
 	for _, in := range there {
-		if in.Relief == 0 && in.failing(p, now) {
+		if in.ReliefSeq == 0 && in.failing(p, now) {
 			in = new(*in)
-			in.Relief = spare
+			in.ReliefSeq = spare
 		}
 		with = append(with, in)
 	}
 	return with, spare
 }
 
-// Follow makes of the instance, which holds a report, the successor of the one
+// ContinueFrom makes of the instance, which holds a report, the successor of the one
 // that was in its place before.
-func (in *Instance) Follow(before *Instance, p Policy) {
-	in.Since, in.Spare = before.Since, before.Spare
+func (in *Instance) ContinueFrom(before *Instance, p Policy) {
+	in.Since, in.Seq = before.Since, before.Seq
 	in.Started = before.Started || in.HasStarted()
 	in.Newcomer = before.Newcomer && !in.Started
-	in.Relief = before.Relief
-	if in.Relief > 0 && !in.failing(p, in.Heard) {
-		in.Relief = 0
+	in.ReliefSeq = before.ReliefSeq
+	if in.ReliefSeq > 0 && !in.failing(p, in.ReportedAt) {
+		in.ReliefSeq = 0
 	}
 	for i := range min(len(in.Landmarks), len(before.Landmarks)) {
 		in.Landmarks[i].follow(&before.Landmarks[i])

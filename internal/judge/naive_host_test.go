@@ -26,7 +26,7 @@ func (n *naive) ofHost(m moment, o opinion, a Aspect, now Instant) opinion {
 		return o
 	}
 	for _, l := range m.seen {
-		if l.Impact != ImpactInformational && (l.Blind || isFailing(l, now)) && l.Reached {
+		if l.Impact != ImpactInformational && (l.Unreadable || isFailing(l, now)) && l.Reached {
 			o.percent = 0
 		}
 	}
@@ -40,7 +40,7 @@ func (n *naive) causeOfHost(m moment, a Aspect, now Instant) (Cause, []Landmark)
 			return None, nil
 		}
 		return Starting, slices.DeleteFunc(slices.Clone(m.seen), func(l Landmark) bool {
-			return !bearsOn(l, Readiness) || l.Reached && !l.Blind && !isFailing(l, now)
+			return !bearsOn(l, Readiness) || l.Reached && !l.Unreadable && !isFailing(l, now)
 		})
 	}
 	if a == Readiness && now.Sub(m.seenAt) > n.policy.StaleAfter {
@@ -70,9 +70,9 @@ func causeOfSeen(l Landmark, a Aspect, now Instant) Cause {
 		return Starting
 	case !l.Reached:
 		return None
-	case l.Blind && a == Readiness: // a restart opens no eyes
+	case l.Unreadable && a == Readiness: // a restart opens no eyes
 		return Failed
-	case l.Blind:
+	case l.Unreadable:
 		return None
 	default:
 		return causeOfLandmark(l, a, now)
@@ -92,7 +92,7 @@ func (n *naive) hostIsWell(m moment, now Instant) bool {
 func (n *naive) failingOfHost(m moment, now Instant) (failing int) {
 	silent := now.Sub(m.seenAt) > n.policy.StaleAfter
 	for _, l := range m.seen {
-		if silent || l.Reached && (l.Blind || isFailing(l, now)) {
+		if silent || l.Reached && (l.Unreadable || isFailing(l, now)) {
 			failing++
 		}
 	}

@@ -45,7 +45,7 @@ var (
 
 // instanceThatIs returns a process of which each aspect's cause is known.
 func instanceThatIs(c Cause) *Instance {
-	in := &Instance{Name: c.String(), Heard: testNow, Started: true, Landmarks: []Landmark{
+	in := &Instance{Name: c.String(), ReportedAt: testNow, Started: true, Landmarks: []Landmark{
 		{Declared: testMain, Reached: true, At: testNow},
 		{Declared: testFeed, Reached: true, At: testNow},
 	}}
@@ -55,7 +55,7 @@ func instanceThatIs(c Cause) *Instance {
 	case Lost:
 		in.Presence = Vacant
 	case Stale:
-		in.Heard -= Instant(time.Minute)
+		in.ReportedAt -= Instant(time.Minute)
 	case Stalled:
 		in.Landmarks[0].Open, in.Landmarks[0].At = true, testNow.Add(-2*time.Second)
 	case Starting:
@@ -120,17 +120,17 @@ func TestPrecedenceWithinOneInstance(t *testing.T) {
 		},
 		{
 			name:   "silence before a stall",
-			worsen: func(in *Instance) { in.Heard += long },
+			worsen: func(in *Instance) { in.ReportedAt += long },
 			want:   [Aspects]Cause{Stale, Stale, None},
 		},
 		{
 			name:   "a loss before silence",
-			worsen: func(in *Instance) { in.Heard += long; in.Presence = Vacant },
+			worsen: func(in *Instance) { in.ReportedAt += long; in.Presence = Vacant },
 			want:   [Aspects]Cause{Lost, Lost, Lost},
 		},
 		{
 			name:   "a goodbye before silence",
-			worsen: func(in *Instance) { in.Heard += long; in.Presence = SaidGoodbye },
+			worsen: func(in *Instance) { in.ReportedAt += long; in.Presence = SaidGoodbye },
 			want:   [Aspects]Cause{Stopped, Stopped, Stopped},
 		},
 		{

@@ -7,16 +7,16 @@ import "math"
 type Quorum struct {
 	// AtLeast is 0 for all.
 	AtLeast int
-	// Absent is that no process needs to have reported: until one has, the
+	// NoneNeeded is that no process needs to have reported: until one has, the
 	// host's landmarks alone are judged.
-	Absent bool
+	NoneNeeded bool
 }
 
 // The quorums with names of their own.
 var (
 	All        = Quorum{}
 	Any        = Quorum{AtLeast: 1}
-	NoneNeeded = Quorum{Absent: true}
+	NoneNeeded = Quorum{NoneNeeded: true}
 )
 
 // tally is what the instances come to for one aspect.

@@ -34,7 +34,7 @@ func (v Verdict) reason(now Instant) string {
 		if v.instance == nil {
 			return "landmarkd last read the state of its host " + ago(now, v.read)
 		}
-		return "the program is connected but last reported " + ago(now, v.instance.Heard)
+		return "the program is connected but last reported " + ago(now, v.instance.ReportedAt)
 	case Starting:
 		return v.reasonStarting(now)
 	case Stalled:
@@ -83,8 +83,8 @@ func (l *Landmark) reasonNotWellYet() string {
 	switch {
 	case !l.Reached:
 		return l.Name + " was not read yet"
-	case l.Why != "":
-		return l.Name + " was never well: " + l.Why
+	case l.Reason != "":
+		return l.Name + " was never well: " + l.Reason
 	default:
 		return l.Name + " was never well"
 	}
@@ -92,8 +92,8 @@ func (l *Landmark) reasonNotWellYet() string {
 
 func (l *Landmark) reasonStalled(now Instant) string {
 	switch {
-	case l.Kind == KindDeadline && l.Why != "":
-		return fmt.Sprintf("%s: %s for %s, allowed %s", l.Name, l.Why, span(max(0, now.Sub(l.At))), span(l.Within))
+	case l.Kind == KindDeadline && l.Reason != "":
+		return fmt.Sprintf("%s: %s for %s, allowed %s", l.Name, l.Reason, span(max(0, now.Sub(l.At))), span(l.Within))
 	case !l.Reached:
 		return fmt.Sprintf("%s was never reached, made %s, allowed %s", l.Name, ago(now, l.At), span(l.StartWithin))
 	case l.Kind == KindDeadline:
@@ -107,18 +107,18 @@ func (l *Landmark) reasonStalled(now Instant) string {
 
 func (l *Landmark) reasonFailed(now Instant) string {
 	switch {
-	case l.Blind:
-		return l.Name + " cannot be seen: " + l.Why
+	case l.Unreadable:
+		return l.Name + " cannot be seen: " + l.Reason
 	case !l.Reached:
 		return fmt.Sprintf("%s was never set, made %s, allowed %s", l.Name, ago(now, l.At), span(l.StartWithin))
 	case l.Kind == KindLevel:
 		return fmt.Sprintf("%s is %g, fails at %g", l.Name, l.Value, l.Limits.FailAt)
 	case l.Met:
 		return fmt.Sprintf("%s was last said to hold %s, which holds for %s", l.Name, ago(now, l.At), span(l.TTL))
-	case l.Why == "":
+	case l.Reason == "":
 		return l.Name + " does not hold"
 	default:
-		return l.Name + " does not hold: " + l.Why
+		return l.Name + " does not hold: " + l.Reason
 	}
 }
 

@@ -16,7 +16,7 @@ type trace struct {
 	policy   Policy
 	declared []*Declared // of every instance that is to come
 	service  Service
-	present  Judgement
+	present  Result
 	now      Instant
 }
 
@@ -29,7 +29,7 @@ func newTrace(t *testing.T) *trace {
 
 // change judges the service anew.
 func (tr *trace) change() {
-	tr.service.Past = tr.present.Past
+	tr.service.History = tr.present.History
 	tr.present = Evaluate(tr.policy, tr.service, tr.now)
 	if tr.present.Next <= tr.now {
 		tr.t.Fatalf("what is judged at %d is next due at %d", tr.now, tr.present.Next)
@@ -153,7 +153,7 @@ func (tr *trace) report(a *arguments) {
 		next = before
 		next.Landmarks = slices.Clone(next.Landmarks)
 	}
-	next.Presence, next.Heard = Connected, tr.now
+	next.Presence, next.ReportedAt = Connected, tr.now
 	next.Draining = a.has("draining")
 	newcomer := a.has("newcomer")
 	var named []*Landmark
@@ -171,7 +171,7 @@ func (tr *trace) report(a *arguments) {
 		}
 	}
 	before.Newcomer = newcomer
-	next.Follow(&before, tr.policy)
+	next.ContinueFrom(&before, tr.policy)
 	tr.service.Instances[i] = &next
 	tr.change()
 }
@@ -184,16 +184,16 @@ func (tr *trace) facts(a *arguments) Landmark {
 	a.duration("lag", &lag)
 	why, blind := a.value("why"), a.value("blind")
 	return Landmark{
-		Reached: a.has("reached"),
-		At:      tr.now.Add(-age),
-		Open:    a.has("open"),
-		Count:   uint64(a.number("count")),
-		Pending: uint64(a.number("pending")),
-		Lag:     lag,
-		Value:   a.number("value"),
-		Met:     a.has("met"),
-		Why:     strings.ReplaceAll(why+blind, "_", " "),
-		Blind:   blind != "",
+		Reached:    a.has("reached"),
+		At:         tr.now.Add(-age),
+		Open:       a.has("open"),
+		Count:      uint64(a.number("count")),
+		Pending:    uint64(a.number("pending")),
+		Lag:        lag,
+		Value:      a.number("value"),
+		Met:        a.has("met"),
+		Reason:     strings.ReplaceAll(why+blind, "_", " "),
+		Unreadable: blind != "",
 	}
 }
 

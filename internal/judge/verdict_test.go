@@ -40,7 +40,7 @@ func TestCanBeAsked(t *testing.T) {
 		{"a lost one", Instance{Presence: Vacant, Landmarks: []Landmark{loop}}, false, false},
 		{"a stopped one", Instance{Presence: SaidGoodbye, Landmarks: []Landmark{loop}}, false, false},
 	} {
-		if ready, liveness := test.in.CanBeAsked(Readiness), test.in.CanBeAsked(Liveness); ready != test.ready || liveness != test.liveness {
+		if ready, liveness := test.in.CanPoll(Readiness), test.in.CanPoll(Liveness); ready != test.ready || liveness != test.liveness {
 			t.Errorf("%s: %v and %v, want %v and %v", test.name, ready, liveness, test.ready, test.liveness)
 		}
 	}

@@ -84,7 +84,7 @@ func encode(all []registry.Membership, complete bool, boot string, at time.Durat
 			s.Drain = &drain{By: m.Drain.By, UntilGone: m.Drain.UntilGone}
 		}
 		for _, i := range m.Members {
-			s.Instances = append(s.Instances, instance{i.Instance, states[i.State], i.Away, i.Newcomer, i.Leaving, i.Spare, i.Relief})
+			s.Instances = append(s.Instances, instance{i.Instance, states[i.State], i.Away, i.Newcomer, i.Leaving, i.Seq, i.ReliefSeq})
 		}
 		d.Services = append(d.Services, s)
 	}
@@ -127,7 +127,7 @@ func decode(b []byte, boot string, at time.Duration) (all []registry.Membership,
 			m.Drain = &registry.OrderedDrain{By: s.Drain.By, UntilGone: s.Drain.UntilGone}
 		}
 		for _, i := range s.Instances {
-			member := registry.Member{Instance: i.Name, State: i.state(), Newcomer: i.Newcomer, Leaving: i.Leaving, Spare: i.Spare, Relief: i.Relief}
+			member := registry.Member{Instance: i.Name, State: i.state(), Newcomer: i.Newcomer, Leaving: i.Leaving, Seq: i.Spare, ReliefSeq: i.Relief}
 			if member.State != registry.MemberPresent {
 				member.Away = i.Away + since
 			}

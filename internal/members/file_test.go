@@ -29,7 +29,7 @@ var some = []registry.Membership{{
 	Members: []registry.Member{
 		{Instance: "a"},
 		{Instance: "b", State: registry.MemberLost, Away: time.Minute},
-		{Instance: "c", Newcomer: true, Leaving: true, Spare: 1, Relief: 2},
+		{Instance: "c", Newcomer: true, Leaving: true, Seq: 1, ReliefSeq: 2},
 	},
 }, {Service: "feed", Drain: &registry.OrderedDrain{}}}
 
@@ -52,12 +52,12 @@ func TestEncodingRoundTrip(t *testing.T) {
 				m.UID = rapid.Uint32().Draw(t, "uid")
 				for range rapid.IntRange(0, 4).Draw(t, "members") {
 					member := registry.Member{
-						Instance: rapid.StringMatching(`[ -~]{1,128}`).Draw(t, "instance"),
-						State:    registry.MemberState(rapid.IntRange(0, 2).Draw(t, "state")),
-						Newcomer: rapid.Bool().Draw(t, "newcomer"),
-						Leaving:  rapid.Bool().Draw(t, "leaving"),
-						Spare:    rapid.Uint64Max(1<<62).Draw(t, "spare"),
-						Relief:   rapid.Uint64Max(1<<62).Draw(t, "relief"),
+						Instance:  rapid.StringMatching(`[ -~]{1,128}`).Draw(t, "instance"),
+						State:     registry.MemberState(rapid.IntRange(0, 2).Draw(t, "state")),
+						Newcomer:  rapid.Bool().Draw(t, "newcomer"),
+						Leaving:   rapid.Bool().Draw(t, "leaving"),
+						Seq:       rapid.Uint64Max(1<<62).Draw(t, "spare"),
+						ReliefSeq: rapid.Uint64Max(1<<62).Draw(t, "relief"),
 					}
 					if member.State != registry.MemberPresent {
 						member.Away = duration.Draw(t, "away")

@@ -53,13 +53,13 @@ var mainLoop = judge.Declared{Name: "main", Kind: judge.KindLoop, Impact: judge.
 func open(t testing.TB, r *Registry, service, instance string) *agent {
 	t.Helper()
 	a := &agent{t: t}
-	if err := a.open(r, Peer{Service: service, Instance: instance, UID: 1000}, mainLoop); err != nil {
+	if err := a.open(r, AgentID{Service: service, Instance: instance, UID: 1000}, mainLoop); err != nil {
 		t.Fatal(err)
 	}
 	return a
 }
 
-func (a *agent) open(r *Registry, p Peer, landmark judge.Declared) (err error) {
+func (a *agent) open(r *Registry, p AgentID, landmark judge.Declared) (err error) {
 	if a.session, err = r.Open(p, a); err == nil {
 		a.session.Declare([]judge.Declared{landmark})
 	}
@@ -76,8 +76,8 @@ func (a *agent) GetState(number uint64) {
 	}
 }
 
-// ReadEmpty is a Link's.
-func (a *agent) ReadEmpty() bool { return !a.unread.Load() }
+// CaughtUp is a Link's.
+func (a *agent) CaughtUp() bool { return !a.unread.Load() }
 
 // End is a Link's.
 func (a *agent) End(err error) {
@@ -128,7 +128,7 @@ func live(d time.Duration, agents ...*agent) {
 }
 
 func look(r *Registry, name string) Answer {
-	a, _ := r.Look([]byte(name), 0)
+	a, _ := r.Lookup([]byte(name), 0)
 	return a
 }
 

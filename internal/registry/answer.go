@@ -10,13 +10,13 @@ import (
 // Answer is what is told of a name at an instant. It is a value of its own:
 // nothing that happens later changes it.
 type Answer struct {
-	Status  judge.Status
-	Cause   judge.Cause
-	Weight  uint8         // % of capacity, 0-100; 0 exactly when not serving
-	Failing uint8         // landmarks failing, at most 255
-	Age     time.Duration // of the facts
-	Stood   time.Duration // how long the status has stood
-	Changes uint32        // how often status or cause have changed; wraps
+	Status    judge.Status
+	Cause     judge.Cause
+	Weight    uint8         // % of capacity, 0-100; 0 exactly when not serving
+	Failing   uint8         // landmarks failing, at most 255
+	Age       time.Duration // of the facts
+	StatusAge time.Duration // how long the status has stood
+	Changes   uint32        // how often status or cause have changed; wraps
 
 	verdict judge.Verdict
 	service *service  // the one that decided, nil if there is none
@@ -29,15 +29,15 @@ type Answer struct {
 // really are, whatever the sidecar has heard.
 func told(st standing, now, real judge.Instant) Answer {
 	return Answer{
-		Status:  st.Status,
-		Cause:   st.Cause,
-		Weight:  st.Weight,
-		Failing: st.Failing,
-		Age:     st.Age(real),
-		Stood:   max(0, now.Sub(st.since)),
-		Changes: st.changes,
-		verdict: st.Verdict,
-		now:     now,
+		Status:    st.Status,
+		Cause:     st.Cause,
+		Weight:    st.Weight,
+		Failing:   st.Failing,
+		Age:       st.Age(real),
+		StatusAge: max(0, now.Sub(st.since)),
+		Changes:   st.changes,
+		verdict:   st.Verdict,
+		now:       now,
 	}
 }
 
@@ -49,7 +49,7 @@ func (a Answer) unanswered(waited time.Duration) Answer {
 	if a.Status != judge.Serving {
 		return a
 	}
-	a.Status, a.Cause, a.Weight, a.Stood = judge.NotServing, judge.Stalled, 0, 0
+	a.Status, a.Cause, a.Weight, a.StatusAge = judge.NotServing, judge.Stalled, 0, 0
 	a.pull = waited
 	return a
 }

@@ -20,7 +20,7 @@ func TestArrivalsExtendTheGrace(t *testing.T) {
 				{Service: "epg", Owned: true, UID: 1000, Members: []Member{{Instance: "a"}, {Instance: "b"}}},
 				{Service: "other", Owned: true, UID: 1001, Members: []Member{{Instance: "a"}}},
 			}, true)
-			r.Begin()
+			r.BeginGrace()
 			defer run(c)()
 			began := time.Now()
 			arrived := r.Arrive(1000) // the connection of one that has not said hello
@@ -31,7 +31,7 @@ func TestArrivalsExtendTheGrace(t *testing.T) {
 			}
 			a.pass()
 			for _, name := range []string{"epg", "epg-liveness"} {
-				if told, settled := r.Look([]byte(name), 0); settled || told.Status == judge.Serving {
+				if told, settled := r.Lookup([]byte(name), 0); settled || told.Status == judge.Serving {
 					t.Errorf("%s is told to be %v, settled %v", name, told.Status, settled)
 				}
 			}

@@ -12,26 +12,26 @@ import (
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
-// ErrCrowded is that there is no answer: memory may be wrong, and too many wait
+// ErrOverloaded is that there is no answer: memory may be wrong, and too many wait
 // already for it to be right.
-var ErrCrowded = errors.New("too many wait for an answer already: ask again")
+var ErrOverloaded = errors.New("too many wait for an answer already: ask again")
 
 // AnyAge is the maxAge of who does not have the program asked, whatever the
 // service's own is: of who watches, above all, for nothing would take back what
 // was told because the main loop did not answer in time.
 const AnyAge time.Duration = math.MaxInt64
 
-// Look returns what is told of the name at once, from memory, and whether that
+// Lookup returns what is told of the name at once, from memory, and whether that
 // is all there is to say: it is not where the facts are older than maxAge (0 =
 // the service's own) and the main loop can be asked, while agents may still be
 // coming back to a sidecar that has just started, or while the sidecar has yet
 // to read what came in a pause of its own. Ask has the patience.
 //
 // A name is a service's, or that with "-readiness", "-liveness" or "-startup"
-// behind it, or one of these words, or empty, for all services together. Look
+// behind it, or one of these words, or empty, for all services together. Lookup
 // keeps no reference to it, and allocates nothing while a verdict stands.
-func (r *Registry) Look(name []byte, maxAge time.Duration) (a Answer, settled bool) {
-	a, _, c := r.look(name, maxAge)
+func (r *Registry) Lookup(name []byte, maxAge time.Duration) (a Answer, settled bool) {
+	a, _, c := r.lookup(name, maxAge)
 	return a, c == certain
 }
 
@@ -44,8 +44,8 @@ const (
 	certain
 )
 
-// look is Look, and returns the service's own maxAge where the checker has none.
-func (r *Registry) look(name []byte, maxAge time.Duration) (a Answer, wanted time.Duration, c certainty) {
+// lookup is Lookup, and returns the service's own maxAge where the checker has none.
+func (r *Registry) lookup(name []byte, maxAge time.Duration) (a Answer, wanted time.Duration, c certainty) {
 	a, settled := r.memory(name)
 	if a.shot != nil {
 		maxAge = cmp.Or(maxAge, a.shot.policy.MaxAge)
@@ -100,7 +100,7 @@ func (r *Registry) held(a Answer) bool {
 // may be enough, or work where one drains.
 func (s *service) lacks(c judge.Cause) bool {
 	shot := s.present.Load()
-	if !shot.facts.Incomplete || shot.facts.Drained || shot.past.Served {
+	if !shot.facts.Incomplete || shot.facts.Drained || shot.past.EverServed {
 		return false
 	}
 	return shot.policy.Quorum.AtLeast > 0 || c == judge.Draining
@@ -109,7 +109,7 @@ func (s *service) lacks(c judge.Cause) bool {
 // hasServed reports whether the service has served since the sidecar started.
 // That it does so no more is not held: who watches it would go on taking it for
 // serving.
-func (s *service) hasServed() bool { return s != nil && s.present.Load().past.Served }
+func (s *service) hasServed() bool { return s != nil && s.present.Load().past.EverServed }
 
 // pullable reports whether newer facts could be pulled than the answer's. A
 // status that is not serving needs none: what ends it is reported at once. Nor
@@ -118,18 +118,18 @@ func pullable(a Answer, aspect judge.Aspect, maxAge time.Duration) bool {
 	return maxAge > 0 && a.Age > maxAge && a.Status == judge.Serving && aspect != judge.Startup
 }
 
-// Ask returns what is told of the name, as Look does, but waits where Look's
+// Await returns what is told of the name, as Lookup does, but waits where Lookup's
 // answer is not settled: until the sidecar has heard all that was said in a
 // pause of its own, for a first report until the start grace is over, and for
 // facts no older than maxAge until the main loops have answered the
 // get-state command, or until ask_timeout, when this checker is told Stalled.
 // Beyond maxWaiting checkers (see waiting), or pullsPerSecond of one service, it
 // answers from memory, with the facts' true age; but where memory may be wrong,
-// whatever it says, there is no answer, but ErrCrowded. If ctx is done first, there is none
+// whatever it says, there is no answer, but ErrOverloaded. If ctx is done first, there is none
 // either, but ctx's error: that a checker went, or that the sidecar stops, is no
 // fact about the program.
-func (r *Registry) Ask(ctx context.Context, name []byte, maxAge time.Duration) (Answer, error) {
-	a, wanted, c := r.look(name, maxAge)
+func (r *Registry) Await(ctx context.Context, name []byte, maxAge time.Duration) (Answer, error) {
+	a, wanted, c := r.lookup(name, maxAge)
 	if c == certain {
 		return a, nil
 	}
@@ -139,7 +139,7 @@ func (r *Registry) Ask(ctx context.Context, name []byte, maxAge time.Duration) (
 		defer func() { <-waiting }()
 	default:
 		if c == uncertain {
-			return Answer{}, ErrCrowded
+			return Answer{}, ErrOverloaded
 		}
 		return a, nil
 	}
@@ -147,7 +147,7 @@ func (r *Registry) Ask(ctx context.Context, name []byte, maxAge time.Duration) (
 		if err := r.hold(ctx, name); err != nil {
 			return Answer{}, err
 		}
-		a, wanted, c = r.look(name, maxAge)
+		a, wanted, c = r.lookup(name, maxAge)
 	}
 	if c == outdated {
 		return r.askLoops(ctx, name, wanted)
@@ -168,7 +168,7 @@ func (r *Registry) hold(ctx context.Context, name []byte) error {
 // uncertain, or ctx's error.
 func (r *Registry) recall(ctx context.Context, name []byte) (Answer, error) {
 	for {
-		if a, _, c := r.look(name, 0); c != uncertain {
+		if a, _, c := r.lookup(name, 0); c != uncertain {
 			return a, nil
 		}
 		if err := r.hold(ctx, name); err != nil {
@@ -180,14 +180,14 @@ func (r *Registry) recall(ctx context.Context, name []byte) (Answer, error) {
 // awaitReport waits until something was reported of the name, or the start
 // grace is over.
 func (r *Registry) awaitReport(ctx context.Context, name []byte) error {
-	sub := r.Watch(name)
+	sub := r.Subscribe(name)
 	defer sub.Close()
 	for {
-		if a, _ := r.Look(name, 0); !r.held(a) {
+		if a, _ := r.Lookup(name, 0); !r.held(a) {
 			return nil
 		}
 		select {
-		case <-sub.News():
+		case <-sub.Changed():
 		case <-r.grace.ended(): // more is left by then if the sidecar was paused
 		case <-ctx.Done():
 			return ctx.Err()

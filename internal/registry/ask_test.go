@@ -16,7 +16,7 @@ import (
 // ask asks and fails the test if there is no answer.
 func ask(t testing.TB, r *Registry, name string, maxAge time.Duration) Answer {
 	t.Helper()
-	a, err := r.Ask(t.Context(), []byte(name), maxAge)
+	a, err := r.Await(t.Context(), []byte(name), maxAge)
 	if err != nil {
 		t.Error(err)
 	}
@@ -93,7 +93,7 @@ func TestUnansweredIsTheCheckersAlone(t *testing.T) {
 		epg := open(t, r, "epg", "a")
 		epg.pass()
 		time.Sleep(200 * time.Millisecond)
-		news := r.Watch([]byte("epg"))
+		news := r.Subscribe([]byte("epg"))
 		defer news.Close()
 		shot := (*r.services.Load())["epg"].present.Load()
 		asked := time.Now()
@@ -112,7 +112,7 @@ func TestUnansweredIsTheCheckersAlone(t *testing.T) {
 			t.Error("memory was touched")
 		}
 		select {
-		case <-news.News():
+		case <-news.Changed():
 			t.Error("it was news")
 		default:
 		}
@@ -179,7 +179,7 @@ func TestWaitersAreBounded(t *testing.T) {
 			t.Fatalf("%d were answered within the start grace", n)
 		}
 		began := time.Now()
-		if a, err := r.Ask(t.Context(), []byte("epg"), 0); !errors.Is(err, ErrCrowded) || a.Status != judge.Unknown {
+		if a, err := r.Await(t.Context(), []byte("epg"), 0); !errors.Is(err, ErrOverloaded) || a.Status != judge.Unknown {
 			t.Errorf("one more is answered %v, %v", a.Status, err)
 		}
 		open(t, r, "known", "a").pass()
@@ -219,7 +219,7 @@ func crowd(r *Registry) {
 func TestNoCrowdIsToldServing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := NewClock()
-		c.Join()
+		c.AddSource()
 		stop := run(c)
 		r := New(c, 0)
 		open(t, r, "epg", "a").pass()
@@ -228,7 +228,7 @@ func TestNoCrowdIsToldServing(t *testing.T) {
 		defer run(c)()
 		crowd(r)
 		for _, name := range []string{"epg", "epg-liveness", ""} {
-			if a, err := r.Ask(t.Context(), []byte(name), 0); !errors.Is(err, ErrCrowded) || a.Status == judge.Serving {
+			if a, err := r.Await(t.Context(), []byte(name), 0); !errors.Is(err, ErrOverloaded) || a.Status == judge.Serving {
 				t.Errorf("behind a pause %q is told to be %v, %v", name, a.Status, err)
 			}
 		}
@@ -246,7 +246,7 @@ func TestNoCrowdIsToldThatAllServe(t *testing.T) {
 		crowd(r)
 		epg := open(t, r, "epg", "a")
 		epg.pass()
-		if a, err := r.Ask(t.Context(), nil, 0); !errors.Is(err, ErrCrowded) || a.Status == judge.Serving {
+		if a, err := r.Await(t.Context(), nil, 0); !errors.Is(err, ErrOverloaded) || a.Status == judge.Serving {
 			t.Errorf("in the start grace all services are told to be %v, %v", a.Status, err)
 		}
 		time.Sleep(time.Second)
@@ -266,13 +266,13 @@ func TestPauseWhileTheLoopIsAsked(t *testing.T) {
 		cause     judge.Cause
 	}{
 		"answered": {(*agent).pass, judge.None},
-		"died":     {func(a *agent) { a.session.Lost() }, judge.Lost},
+		"died":     {func(a *agent) { a.session.Disconnect() }, judge.Lost},
 		"froze":    {func(*agent) {}, judge.Stale},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := NewClock()
-				c.Join()
+				c.AddSource()
 				stop := run(c)
 				r := New(c, 0)
 				epg := open(t, r, "epg", "a")
@@ -313,7 +313,7 @@ func TestCheckerLeaves(t *testing.T) {
 	inBubble(t, time.Second, func(t *testing.T, r *Registry) {
 		ctx, leave := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer leave()
-		if a, err := r.Ask(ctx, []byte("epg"), 0); !errors.Is(err, context.DeadlineExceeded) || a.Status != judge.Unknown {
+		if a, err := r.Await(ctx, []byte("epg"), 0); !errors.Is(err, context.DeadlineExceeded) || a.Status != judge.Unknown {
 			t.Errorf("in the start grace it is told %v, %v", a.Status, err)
 		}
 
@@ -323,7 +323,7 @@ func TestCheckerLeaves(t *testing.T) {
 		ctx, leave = context.WithCancel(t.Context())
 		var checker sync.WaitGroup
 		checker.Go(func() {
-			if a, err := r.Ask(ctx, []byte("epg"), time.Millisecond); !errors.Is(err, context.Canceled) || a.Status != judge.Unknown {
+			if a, err := r.Await(ctx, []byte("epg"), time.Millisecond); !errors.Is(err, context.Canceled) || a.Status != judge.Unknown {
 				t.Errorf("while the loop is asked it is told %v, %v", a.Status, err)
 			}
 		})

@@ -30,7 +30,7 @@ func BenchmarkLook(b *testing.B) {
 			asked := []byte(name)
 			b.ReportAllocs()
 			for b.Loop() {
-				r.Look(asked, 0)
+				r.Lookup(asked, 0)
 			}
 		})
 	}
@@ -64,7 +64,7 @@ func BenchmarkLookUnderReports(b *testing.B) {
 	asked := []byte("epg")
 	b.ReportAllocs()
 	for b.Loop() {
-		r.Look(asked, 0)
+		r.Lookup(asked, 0)
 	}
 	over.Store(true)
 	reporter.Wait()
@@ -89,7 +89,7 @@ func BenchmarkReport(b *testing.B) {
 			fill(r, uid, (services-1)/5)
 		}
 		epg := &agent{t: b}
-		if err := epg.open(r, Peer{Service: "epg", Instance: "a", UID: 1000}, mainLoop); err != nil {
+		if err := epg.open(r, AgentID{Service: "epg", Instance: "a", UID: 1000}, mainLoop); err != nil {
 			b.Fatal(err)
 		}
 		epg.session.Declare(declared)
@@ -127,7 +127,7 @@ func BenchmarkStart(b *testing.B) {
 				r := New(NewClock(), 0)
 				for i := range services {
 					epg := &agent{t: b}
-					peer := Peer{Service: fmt.Sprintf("epg%d", i), Instance: "a", UID: 0}
+					peer := AgentID{Service: fmt.Sprintf("epg%d", i), Instance: "a", UID: 0}
 					if err := epg.open(r, peer, mainLoop); err != nil {
 						b.Fatal(err)
 					}

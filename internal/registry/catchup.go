@@ -154,7 +154,7 @@ func (s *service) caughtUp(real judge.Instant) bool {
 // readEmpty reports whether everything was read that the process sent during the
 // pause. The caller holds service.mu.
 func (s *Session) readEmpty() bool {
-	if s.looks < looksEmpty && s.link.ReadEmpty() {
+	if s.looks < looksEmpty && s.link.CaughtUp() {
 		s.looks++
 	}
 	return s.looks >= looksEmpty

@@ -13,7 +13,7 @@ import (
 func pauseBegun(t *testing.T, services ...string) (*Registry, map[string]*agent) {
 	t.Helper()
 	c := NewClock()
-	c.Join()
+	c.AddSource()
 	stop := run(c)
 	r := New(c, 0)
 	agents := make(map[string]*agent)
@@ -139,10 +139,10 @@ func TestUnreadProcessMakesOnlyItsOwnServiceWait(t *testing.T) {
 		if took := time.Since(began); took > 2*beat+10*lookAgain {
 			t.Errorf("the service beside it waited for %v", took)
 		}
-		if a, settled := r.Look([]byte("flood"), 0); settled || a.Cause == judge.Stale {
+		if a, settled := r.Lookup([]byte("flood"), 0); settled || a.Cause == judge.Stale {
 			t.Errorf("the service that is not read is %v, %q, settled %v", a.Status, a.Cause, settled)
 		}
-		if _, settled := r.Look(nil, 0); settled {
+		if _, settled := r.Lookup(nil, 0); settled {
 			t.Error("all services are said to be serving, though one of them was not heard")
 		}
 		if a := ask(t, r, "flood", 0); a.Cause != judge.Stale {

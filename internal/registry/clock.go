@@ -42,9 +42,9 @@ type Clock struct {
 	// registry is what the clock puts behind after a pause, nil if nothing is;
 	// guarded by mu.
 	registry *Registry
-	heeded   int           // Join less Leave; guarded by mu
+	heeded   int           // AddSource less RemoveSource; guarded by mu
 	beaten   chan struct{} // closed at the next beat, nil if nobody waits for it; guarded by mu
-	joined   chan struct{} // holds a token once a Join has ended a rest
+	joined   chan struct{} // holds a token once a AddSource has ended a rest
 }
 
 // reading is the clock at one beat.
@@ -119,10 +119,10 @@ func (c *Clock) tell(r *reading) {
 	}
 }
 
-// Join tells the clock of one more who is to be heard. An intake must call it
-// before it takes anything that could make a silence count, and Leave when there
+// AddSource tells the clock of one more who is to be heard. An intake must call it
+// before it takes anything that could make a silence count, and RemoveSource when there
 // is nothing more to come. Both may be called by any number of goroutines.
-func (c *Clock) Join() {
+func (c *Clock) AddSource() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.heeded++
@@ -130,7 +130,7 @@ func (c *Clock) Join() {
 	if !last.resting {
 		return
 	}
-	// Here and not in Run, which may be late: from when Join returns on, a
+	// Here and not in Run, which may be late: from when AddSource returns on, a
 	// pause is one.
 	now := time.Since(c.origin)
 	c.tell(&reading{real: now, ran: last.ranAt(now), heard: judge.Instant(now)})
@@ -140,8 +140,8 @@ func (c *Clock) Join() {
 	}
 }
 
-// Leave tells the clock that one who joined is not to be heard any more.
-func (c *Clock) Leave() {
+// RemoveSource tells the clock that one who joined is not to be heard any more.
+func (c *Clock) RemoveSource() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.heeded--

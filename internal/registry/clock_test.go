@@ -29,7 +29,7 @@ func (c *Clock) await(ctx context.Context) error {
 func TestClockKeepsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := NewClock()
-		c.Join()
+		c.AddSource()
 		defer run(c)()
 		for _, d := range []time.Duration{1, 24 * time.Millisecond, time.Millisecond, time.Second, time.Hour} {
 			before := c.Now()
@@ -48,7 +48,7 @@ func TestClockKeepsTime(t *testing.T) {
 func TestClockWaitsForTheIntake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := NewClock()
-		c.Join()
+		c.AddSource()
 		stop := run(c)
 		time.Sleep(10 * beat)
 		stop()
@@ -85,7 +85,7 @@ func TestClockWaitsForTheIntake(t *testing.T) {
 func TestClockDoesNotWaitForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := NewClock()
-		c.Join()
+		c.AddSource()
 		time.Sleep(time.Hour)
 		ctx, cancel := context.WithCancel(t.Context())
 		defer synctest.Wait()
@@ -103,13 +103,13 @@ func TestClockDoesNotWaitForEver(t *testing.T) {
 func TestPauseMakesNobodyStale(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := NewClock()
-		c.Join()
+		c.AddSource()
 		stop := run(c)
 		r := New(c, 0)
 		epg, frozen := open(t, r, "epg", "a"), open(t, r, "frozen", "a")
 		epg.pass()
 		frozen.pass()
-		news := r.Watch([]byte("epg"))
+		news := r.Subscribe([]byte("epg"))
 		defer news.Close()
 		live(time.Second, epg, frozen)
 		stop()
@@ -121,7 +121,7 @@ func TestPauseMakesNobodyStale(t *testing.T) {
 		if a := look(r, "epg"); a.Status != judge.Serving {
 			t.Errorf("after a pause of the sidecar epg is %v: %s", a.Status, a.Reason())
 		}
-		if _, settled := r.Look([]byte("epg"), 0); settled {
+		if _, settled := r.Lookup([]byte("epg"), 0); settled {
 			t.Error("before its sockets are read, the sidecar takes what it remembers for the truth")
 		}
 		epg.pass()
@@ -131,13 +131,13 @@ func TestPauseMakesNobodyStale(t *testing.T) {
 			service string
 			cause   judge.Cause
 		}{{"epg", judge.None}, {"frozen", judge.Stale}} {
-			a, err := r.Ask(t.Context(), []byte(want.service), 0)
+			a, err := r.Await(t.Context(), []byte(want.service), 0)
 			if err != nil || a.Cause != want.cause {
 				t.Errorf("the first answer about %s is %v, %q, %v; want %q", want.service, a.Status, a.Cause, err, want.cause)
 			}
 		}
 		select {
-		case <-news.News():
+		case <-news.Changed():
 			t.Error("the pause was news")
 		default:
 		}
@@ -236,18 +236,18 @@ func TestClockBeatsForWhoJoined(t *testing.T) {
 		}
 		for range 2 {
 			resting(true, "without agents")
-			c.Join()
+			c.AddSource()
 			resting(false, "with an agent")
-			c.Join()
-			c.Leave()
+			c.AddSource()
+			c.RemoveSource()
 			resting(false, "with one of two agents left")
 			time.Sleep(time.Hour)
 			resting(false, "an hour later")
-			c.Leave()
+			c.RemoveSource()
 		}
 		for range 10 {
-			c.Join()
-			c.Leave()
+			c.AddSource()
+			c.RemoveSource()
 		}
 		resting(true, "after all have left")
 	})
@@ -262,7 +262,7 @@ func TestPauseAtTheEndOfARest(t *testing.T) {
 		time.Sleep(time.Hour)
 		stop()
 		rested := c.Now()
-		c.Join()
+		c.AddSource()
 		time.Sleep(time.Hour)
 		if went := c.Now().Sub(rested); went > maxGap {
 			t.Errorf("before it runs again it counts %v of a pause of an hour, allowed %v", went, maxGap)
@@ -291,7 +291,7 @@ func TestPauseAtTheEndOfARest(t *testing.T) {
 func TestClockDoesNotRestBeforeItHasCaughtUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := NewClock()
-		c.Join()
+		c.AddSource()
 		stop := run(c)
 		time.Sleep(10 * beat)
 		stop()
@@ -304,7 +304,7 @@ func TestClockDoesNotRestBeforeItHasCaughtUp(t *testing.T) {
 		defer cancel()
 		go c.Run(ctx, empty.Load)
 		time.Sleep(2 * beat)
-		c.Leave()
+		c.RemoveSource()
 		time.Sleep(2 * beat)
 		if went := c.Now().Sub(before); went > maxGap {
 			t.Errorf("with its sockets full it counts %v of a pause of an hour, allowed %v", went, maxGap)
@@ -318,7 +318,7 @@ func TestClockDoesNotRestBeforeItHasCaughtUp(t *testing.T) {
 }
 
 // TestJoinersAndLeavers lets everything happen at once, for the race detector:
-// while anybody has joined, and once Join has returned, the clock never rests.
+// while anybody has joined, and once AddSource has returned, the clock never rests.
 func TestJoinersAndLeavers(t *testing.T) {
 	c := NewClock()
 	defer run(c)()
@@ -326,11 +326,11 @@ func TestJoinersAndLeavers(t *testing.T) {
 	for range 4 {
 		agents.Go(func() {
 			for range 2000 {
-				c.Join()
+				c.AddSource()
 				if c.last.Load().resting {
 					t.Error("it rests though an agent has joined")
 				}
-				c.Leave()
+				c.RemoveSource()
 				c.rest() // as Run does, and oftener
 			}
 		})

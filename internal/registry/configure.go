@@ -7,7 +7,7 @@ import "maps"
 // seen of its host: that is what seen says by its name. One that is named
 // and was not reported is not serving until it is; one that is named no more
 // and never was reported is forgotten, unless an operator has drained it.
-func (r *Registry) Configure(policies map[string]Policy, seen map[string]Seen) {
+func (r *Registry) Configure(policies map[string]Policy, seen map[string]HostReport) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.policies = policies

@@ -28,7 +28,7 @@ func TestConfiguredServiceIsExpected(t *testing.T) {
 				t.Errorf("%q is %v, %q", name, a.Status, a.Cause)
 			}
 		}
-		news := r.Watch([]byte("epg"))
+		news := r.Subscribe([]byte("epg"))
 		defer news.Close()
 		r.Configure(nil, nil)
 		if a := look(r, "epg"); a.Cause != judge.UnknownName {
@@ -55,7 +55,7 @@ func TestConfiguredServiceIsExpected(t *testing.T) {
 func TestReconfiguringKeepsDrains(t *testing.T) {
 	for _, resumed := range []bool{false, true} {
 		inBubble(t, 0, func(t *testing.T, r *Registry) {
-			r.Begin()
+			r.BeginGrace()
 			r.Configure(map[string]Policy{"epg": DefaultPolicy}, nil)
 			r.Drain("epg", 0)
 			r.Configure(nil, nil)
@@ -86,7 +86,7 @@ func TestReconfiguringKeepsWhatIsKnown(t *testing.T) {
 		live(time.Second, epg)
 		before := look(r, "epg")
 		r.Configure(map[string]Policy{"epg": policy(func(p *Policy) { p.StaleAfter = 10 * time.Second })}, nil)
-		if a := look(r, "epg"); a.Status != judge.Serving || a.Changes != before.Changes || a.Stood != before.Stood {
+		if a := look(r, "epg"); a.Status != judge.Serving || a.Changes != before.Changes || a.StatusAge != before.StatusAge {
 			t.Errorf("reconfigured it is %+v, was %+v", a, before)
 		}
 		time.Sleep(9 * time.Second)
@@ -113,7 +113,7 @@ func TestDampingByPolicy(t *testing.T) {
 		if a := look(r, "epg"); a.Status != judge.Serving || a.Weight != 100 {
 			t.Fatalf("the first verdict is %v at weight %d", a.Status, a.Weight)
 		}
-		epg.session.Lost()
+		epg.session.Disconnect()
 		for _, step := range []struct {
 			after  time.Duration
 			status judge.Status
@@ -157,11 +157,11 @@ func TestQuorumByPolicy(t *testing.T) {
 		a, b := open(t, r, "epg", "a"), open(t, r, "epg", "b")
 		a.pass()
 		b.pass()
-		a.session.Lost()
+		a.session.Disconnect()
 		if got := look(r, "epg"); got.Status != judge.Serving || got.Weight != 50 {
 			t.Errorf("with one of two it is %v, %q at weight %d", got.Status, got.Cause, got.Weight)
 		}
-		b.session.Lost()
+		b.session.Disconnect()
 		if got := look(r, "epg"); got.Cause != judge.Lost {
 			t.Errorf("with none it is %v, %q", got.Status, got.Cause)
 		}

@@ -3,7 +3,7 @@
 // The intake opens a [Session] for each process and feeds it; the registry
 // has the facts judged, publishes each service's facts and verdicts as one
 // immutable snapshot, and wakes the [Subscription]s of a service that changed.
-// Readers ([Registry.Look]) take the snapshot and wait for no writer. A
+// Readers ([Registry.Lookup]) take the snapshot and wait for no writer. A
 // verdict is never told past the instant at which time alone changes it: the
 // reader evaluates again, and so does one timer a service.
 //

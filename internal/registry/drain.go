@@ -13,9 +13,9 @@ import (
 // reported nor configured.
 var ErrUnknown = errors.New("no such service")
 
-// ErrGone is what an operator is told who wants a drain to end with processes
+// ErrNoInstances is what an operator is told who wants a drain to end with processes
 // that are not there.
-var ErrGone = errors.New("no process is there")
+var ErrNoInstances = errors.New("no process is there")
 
 // drain is an operator's wish that a service be out.
 type drain struct {
@@ -27,14 +27,14 @@ type drain struct {
 // Drain takes the service out for the operator of the given uid, until Resume:
 // its readiness is told to be Draining from now on, whatever processes come and
 // go. It reports whether it was not drained before. The error wraps ErrUnknown
-// or ErrForeign.
+// or ErrNotOwner.
 func (r *Registry) Drain(name string, operator uint32) (changed bool, err error) {
 	return r.operate(name, drain{wanted: true, by: operator}, operator)
 }
 
 // DrainUntilGone is Drain, until the last of the service's processes is gone at
 // the latest: it is they that are to be stopped. It leaves a Drain as it is. If
-// none is there, the error wraps ErrGone.
+// none is there, the error wraps ErrNoInstances.
 func (r *Registry) DrainUntilGone(name string, operator uint32) (changed bool, err error) {
 	return r.operate(name, drain{wanted: true, by: operator, untilGone: true}, operator)
 }
@@ -60,7 +60,7 @@ func (r *Registry) operated(name string, operator uint32) (*service, error) {
 		return nil, fmt.Errorf("%w: no program has reported %.128q, and it is not configured", ErrUnknown, name)
 	}
 	if owner := s.owner.Load(); operator != owner && !ranking(operator) {
-		return nil, fmt.Errorf("%w: only its owner, root and landmarkd's own user may drain, resume or forget %s, not uid %d", ErrForeign, name, operator)
+		return nil, fmt.Errorf("%w: only its owner, root and landmarkd's own user may drain, resume or forget %s, not uid %d", ErrNotOwner, name, operator)
 	}
 	return s, nil
 }
@@ -95,7 +95,7 @@ func (s *service) operate(wish drain) (changed bool, err error) {
 		switch {
 		case s.deserted():
 			s.mu.Unlock()
-			return false, fmt.Errorf("%w: %s has none with which a drain could end: drain it until it is resumed", ErrGone, s.name)
+			return false, fmt.Errorf("%w: %s has none with which a drain could end: drain it until it is resumed", ErrNoInstances, s.name)
 		case s.drain.wanted || s.stopping:
 			s.mu.Unlock()
 			return false, nil

@@ -20,7 +20,7 @@ var errGone = errors.New("the service is not this user's any more")
 // Forget forgets a service that no process reports: whom it belongs to, which
 // processes are missed, and an operator's drain. If it is configured it stays, as
 // if it was never reported; else it is not known any more. The error wraps
-// ErrUnknown, ErrForeign or ErrConnected.
+// ErrUnknown, ErrNotOwner or ErrConnected.
 func (r *Registry) Forget(name string, operator uint32) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

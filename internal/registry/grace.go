@@ -33,7 +33,7 @@ func (g *grace) begin(settle settler) {
 		close(g.late)
 		return
 	}
-	g.clock.Join()
+	g.clock.AddSource()
 	time.AfterFunc(g.lasts, func() { g.end(settle) })
 }
 
@@ -52,7 +52,7 @@ func (g *grace) end(settle settler) {
 func (g *grace) extend(all bool, settle settler) {
 	if all {
 		close(g.late)
-		g.clock.Leave()
+		g.clock.RemoveSource()
 		return
 	}
 	time.AfterFunc(beat, func() {

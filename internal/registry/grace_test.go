@@ -17,7 +17,7 @@ func TestGraceCountsNoPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := NewClock()
 		r := New(c, time.Second)
-		r.Begin()
+		r.BeginGrace()
 		stop := run(c)
 		time.Sleep(100 * time.Millisecond)
 		stop()
@@ -25,7 +25,7 @@ func TestGraceCountsNoPause(t *testing.T) {
 		defer run(c)()
 		told := make(chan judge.Status, 1)
 		go func() {
-			a, _ := r.Ask(t.Context(), []byte("epg"), 0)
+			a, _ := r.Await(t.Context(), []byte("epg"), 0)
 			told <- a.Status
 		}()
 		time.Sleep(600 * time.Millisecond) // the longest that an agent waits before it dials again
@@ -55,8 +55,8 @@ func TestGraceOfWhoNeedsNoProcess(t *testing.T) {
 			p.Quorum, p.Configured = judge.NoneNeeded, true
 			p.StaleAfter = time.Hour
 			p.Host = []HostLandmark{{Declared: judge.Declared{Name: "port", Kind: judge.KindCondition, Impact: judge.ImpactReadiness}}}
-			r.Configure(map[string]Policy{"epg": p}, map[string]Seen{"epg": {Facts: []Fact{{Reached: true, Met: true}}}})
-			r.Begin()
+			r.Configure(map[string]Policy{"epg": p}, map[string]HostReport{"epg": {Facts: []Fact{{Reached: true, Met: true}}}})
+			r.BeginGrace()
 			defer run(c)()
 			want, held := judge.Serving, time.Second
 			if agent {
@@ -65,7 +65,7 @@ func TestGraceOfWhoNeedsNoProcess(t *testing.T) {
 			}
 			begun := time.Now()
 			for _, name := range []string{"epg", "epg-liveness"} {
-				if _, settled := r.Look([]byte(name), 0); settled {
+				if _, settled := r.Lookup([]byte(name), 0); settled {
 					t.Errorf("%s is told at once", name)
 				}
 			}
@@ -83,14 +83,14 @@ func TestGraceEnds(t *testing.T) {
 		c := NewClock()
 		r := New(c, time.Second)
 		time.Sleep(time.Hour) // between New and Begin
-		r.Begin()
+		r.BeginGrace()
 		var looks atomic.Int64
 		ctx, cancel := context.WithCancel(t.Context())
 		defer synctest.Wait()
 		defer cancel()
 		go c.Run(ctx, func() bool { looks.Add(1); return true })
 		begun := time.Now()
-		a, err := r.Ask(t.Context(), []byte("epg"), 0)
+		a, err := r.Await(t.Context(), []byte("epg"), 0)
 		if took := time.Since(begun); err != nil || a.Status != judge.ServiceUnknown || took != time.Second {
 			t.Errorf("it is told to be %v, %v, after %v; want unknown after 1 s", a.Status, err, took)
 		}

@@ -22,13 +22,13 @@ type Change struct {
 	Age time.Duration
 	// Verdicts are what was told from then on, with the last weight: weights
 	// alone make no change.
-	Verdicts [judge.Aspects]Told
+	Verdicts [judge.Aspects]VerdictSummary
 	// Landmarks are those that were not well at that moment, the worst first.
 	Landmarks []Record
 }
 
-// Told is what a verdict says once it is told.
-type Told struct {
+// VerdictSummary is what a verdict says once it is told.
+type VerdictSummary struct {
 	Status judge.Status
 	Cause  judge.Cause
 	Weight uint8
@@ -75,7 +75,7 @@ func (s *service) note(before, after *snapshot, at judge.Instant) {
 		if first := c.Verdicts[0].Reason; a > 0 && reason == first {
 			reason = first // keep one string, not three
 		}
-		c.Verdicts[a] = Told{st.Status, st.Cause, st.Weight, reason}
+		c.Verdicts[a] = VerdictSummary{st.Status, st.Cause, st.Weight, reason}
 	}
 	for _, r := range after.records(at) {
 		if r.State == judge.OK || len(c.Landmarks) == maxShown {

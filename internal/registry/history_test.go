@@ -43,7 +43,7 @@ func TestHistoryKeepsTheLastChanges(t *testing.T) {
 func TestHistoryShowsTheWorstLandmarks(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, r *Registry) {
 		a := &agent{t: t}
-		if err := a.open(r, Peer{Service: "epg", Instance: "a", UID: 1000}, mainLoop); err != nil {
+		if err := a.open(r, AgentID{Service: "epg", Instance: "a", UID: 1000}, mainLoop); err != nil {
 			t.Fatal(err)
 		}
 		var declared []judge.Declared
@@ -72,7 +72,7 @@ func TestHistoryShowsTheWorstLandmarks(t *testing.T) {
 func flap(t *testing.T, r *Registry, service string, uid uint32) {
 	t.Helper()
 	a := &agent{t: t}
-	if err := a.open(r, Peer{Service: service, Instance: "a", UID: uid}, mainLoop); err != nil {
+	if err := a.open(r, AgentID{Service: service, Instance: "a", UID: uid}, mainLoop); err != nil {
 		t.Fatal(err)
 	}
 	var declared []judge.Declared
@@ -84,7 +84,7 @@ func flap(t *testing.T, r *Registry, service string, uid uint32) {
 	for change := range 2 * MaxChanges {
 		facts := make([]Fact, len(declared))
 		for i := range facts {
-			facts[i] = Fact{Reached: true, Met: change%2 == 0, Why: fmt.Sprintf("%5d%250d", change, i)}
+			facts[i] = Fact{Reached: true, Met: change%2 == 0, Reason: fmt.Sprintf("%5d%250d", change, i)}
 		}
 		if err := a.session.Report(facts, 0); err != nil {
 			t.Fatal(err)
@@ -102,7 +102,7 @@ func kept(r *Registry, services int) (bytes, fewest int) {
 		for _, c := range changes {
 			bytes += len(c.Verdicts[judge.Readiness].Reason)
 			for _, r := range c.Landmarks {
-				bytes += len(r.Name) + len(r.Why)
+				bytes += len(r.Name) + len(r.Reason)
 			}
 		}
 	}

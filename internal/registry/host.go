@@ -21,8 +21,8 @@ type HostLandmark struct {
 	Port netip.AddrPort
 }
 
-// Seen is what was read of a service's host.
-type Seen struct {
+// HostReport is what was read of a service's host.
+type HostReport struct {
 	// Facts are one for each landmark of its policy's Host, in that order.
 	Facts []Fact
 	// Age is how long before the report it was begun to be read. The facts'
@@ -32,13 +32,13 @@ type Seen struct {
 
 // ReportHost takes what was read of a service's host by the policy that it has.
 // Of a service that is not known it takes nothing.
-func (r *Registry) ReportHost(name string, seen Seen) {
+func (r *Registry) ReportHost(name string, seen HostReport) {
 	if s := (*r.services.Load())[name]; s != nil {
 		s.reportHost(seen)
 	}
 }
 
-func (s *service) reportHost(seen Seen) {
+func (s *service) reportHost(seen HostReport) {
 	s.mu.Lock()
 	s.see(s.present.Load().policy, seen)
 	news := s.publish()
@@ -50,7 +50,7 @@ func (s *service) reportHost(seen Seen) {
 
 // see replaces what is known of the host by what was seen of it under the
 // policy: without facts, by nothing. The caller holds mu.
-func (s *service) see(policy *Policy, seen Seen) {
+func (s *service) see(policy *Policy, seen HostReport) {
 	_, now := s.clock.Read()
 	s.host = judge.Host{Read: now.Add(-seen.Age)}
 	for i := range policy.Host {

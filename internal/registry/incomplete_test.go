@@ -21,10 +21,10 @@ func TestRestartsWithinTheGrace(t *testing.T) {
 		for i := range 4 {
 			r := New(c, time.Second)
 			r.Restore(saved, complete)
-			r.Begin()
+			r.BeginGrace()
 			open(t, r, "epg", "well").pass()
 			for _, name := range []string{"epg", "epg-liveness", ""} {
-				if a, settled := r.Look([]byte(name), 0); a.Status == judge.Serving && settled {
+				if a, settled := r.Lookup([]byte(name), 0); a.Status == judge.Serving && settled {
 					t.Errorf("start %d: %q is told to serve, and a process that hangs is not back", i, name)
 				}
 			}
@@ -37,7 +37,7 @@ func TestRestartsWithinTheGrace(t *testing.T) {
 		}
 		r := New(c, time.Second)
 		r.Restore(saved, complete)
-		r.Begin()
+		r.BeginGrace()
 		open(t, r, "epg", "well").pass()
 		hung := open(t, r, "epg", "hung")
 		hung.report(Fact{Reached: true, Age: time.Hour, Open: true})
@@ -92,7 +92,7 @@ func TestIncompleteIsNotTold(t *testing.T) {
 					c := NewClock()
 					r := New(c, time.Second)
 					r.Configure(map[string]Policy{"epg": policy(func(p *Policy) { p.Quorum = tt.quorum })}, nil)
-					r.Begin()
+					r.BeginGrace()
 					defer run(c)()
 					first, late := open(t, r, "epg", "first"), 400*time.Millisecond
 					first.session.Drain(tt.draining)
@@ -122,9 +122,9 @@ func TestFallInTheGraceIsTold(t *testing.T) {
 			if known {
 				r.Restore([]Membership{{Service: "epg", Owned: true, UID: 1000, Members: []Member{{Instance: "a"}, {Instance: "b"}}}}, true)
 			}
-			r.Begin()
+			r.BeginGrace()
 			defer run(c)()
-			if now, settled := r.Look([]byte("epg"), 0); settled {
+			if now, settled := r.Lookup([]byte("epg"), 0); settled {
 				t.Errorf("known %v: before anybody is back it is %v", known, now.Status)
 			}
 			a := open(t, r, "epg", "a")
@@ -132,9 +132,9 @@ func TestFallInTheGraceIsTold(t *testing.T) {
 			if now := ask(t, r, "epg", 0); now.Status != judge.Serving {
 				t.Errorf("known %v: it is %v", known, now.Status)
 			}
-			a.session.Lost()
+			a.session.Disconnect()
 			for _, name := range []string{"epg", "epg-liveness"} {
-				if now, settled := r.Look([]byte(name), 0); now.Status != judge.NotServing || !settled {
+				if now, settled := r.Lookup([]byte(name), 0); now.Status != judge.NotServing || !settled {
 					t.Errorf("known %v: %s is %v, settled %v", known, name, now.Status, settled)
 				}
 			}
@@ -149,18 +149,18 @@ func TestArrivalsExtendTheUnknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := NewClock()
 		r := New(c, time.Second)
-		r.Begin()
+		r.BeginGrace()
 		defer run(c)()
 		arrived := r.Arrive(1000)
 		first, other := open(t, r, "epg", "first"), &agent{t: t}
-		if err := other.open(r, Peer{Service: "other", Instance: "a", UID: 1001}, mainLoop); err != nil {
+		if err := other.open(r, AgentID{Service: "other", Instance: "a", UID: 1001}, mainLoop); err != nil {
 			t.Fatal(err)
 		}
 		for range 7 {
 			first.pass()
 			other.pass()
 			time.Sleep(250 * time.Millisecond)
-			if now, settled := r.Look([]byte("epg"), 0); now.Status == judge.Serving && settled {
+			if now, settled := r.Lookup([]byte("epg"), 0); now.Status == judge.Serving && settled {
 				t.Fatal("it is told to serve while a process that hangs is arriving")
 			}
 			if _, complete := r.Memberships(); complete {
@@ -196,16 +196,16 @@ func TestArrivalsExtendTheUnknownBeforeAnyReport(t *testing.T) {
 			if configured {
 				r.Configure(map[string]Policy{"epg": policy(func(p *Policy) { p.Quorum = judge.All })}, nil)
 			}
-			r.Begin()
+			r.BeginGrace()
 			defer run(c)()
 			arrived := r.Arrive(1000)
 			other := &agent{t: t}
-			if err := other.open(r, Peer{Service: "other", Instance: "a", UID: 1001}, mainLoop); err != nil {
+			if err := other.open(r, AgentID{Service: "other", Instance: "a", UID: 1001}, mainLoop); err != nil {
 				t.Fatal(err)
 			}
 			for range 6 {
 				other.pass()
-				if now, settled := r.Look(nil, 0); now.Status == judge.Serving && settled {
+				if now, settled := r.Lookup(nil, 0); now.Status == judge.Serving && settled {
 					t.Fatalf("configured %v: all are told to serve while others are arriving", configured)
 				}
 				time.Sleep(200 * time.Millisecond)
@@ -220,7 +220,7 @@ func TestArrivalsExtendTheUnknownBeforeAnyReport(t *testing.T) {
 				first.pass()
 				other.pass()
 				for _, name := range []string{"epg", "epg-liveness", ""} {
-					if now, settled := r.Look([]byte(name), 0); now.Status == judge.Serving && settled {
+					if now, settled := r.Lookup([]byte(name), 0); now.Status == judge.Serving && settled {
 						t.Fatalf("configured %v: %q is told to serve while a process that hangs is arriving", configured, name)
 					}
 				}

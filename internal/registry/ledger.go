@@ -72,7 +72,7 @@ func (c *dated) size() int {
 		}
 	}
 	for _, r := range c.Landmarks {
-		n += int(unsafe.Sizeof(r)) + int(unsafe.Sizeof(*r.Landmark)) + len(r.Name) + len(r.Why)
+		n += int(unsafe.Sizeof(r)) + int(unsafe.Sizeof(*r.Landmark)) + len(r.Name) + len(r.Reason)
 	}
 	return n
 }

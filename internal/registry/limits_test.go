@@ -28,13 +28,13 @@ func TestLimitOfServices(t *testing.T) {
 	r := New(NewClock(), 0)
 	report := func(service string, uid uint32) error {
 		a := &agent{t: t}
-		if err := a.open(r, Peer{Service: service, Instance: "a", UID: uid}, mainLoop); err != nil {
+		if err := a.open(r, AgentID{Service: service, Instance: "a", UID: uid}, mainLoop); err != nil {
 			return err
 		}
 		return a.report(Fact{Reached: true})
 	}
 	late := &agent{t: t}
-	if err := late.open(r, Peer{Service: "late", Instance: "a", UID: 1}, mainLoop); err != nil {
+	if err := late.open(r, AgentID{Service: "late", Instance: "a", UID: 1}, mainLoop); err != nil {
 		t.Fatal(err)
 	}
 
@@ -87,7 +87,7 @@ func TestLimitOfInstances(t *testing.T) {
 		t.Errorf("one of them: %v", err)
 	}
 	open(t, r, "epg", "7").pass() // takes the place of its own
-	agents[8].session.Lost()
+	agents[8].session.Disconnect()
 	more.pass()
 	agents[9].session.Goodbye()
 	open(t, r, "epg", "another").pass()

@@ -15,7 +15,7 @@ func TestLookAllocatesNothing(t *testing.T) {
 	}
 	for _, name := range []string{"epg3", "epg3-liveness", "epg3-startup", "", "readiness", "liveness", "nobody"} {
 		asked := []byte(name)
-		if n := testing.AllocsPerRun(100, func() { r.Look(asked, time.Second) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { r.Lookup(asked, time.Second) }); n != 0 {
 			t.Errorf("looking for %q allocates %v times", name, n)
 		}
 	}
@@ -26,7 +26,7 @@ func TestLookKeepsNoName(t *testing.T) {
 	r := New(NewClock(), 0)
 	open(t, r, "epg", "a").pass()
 	asked := []byte("epg")
-	a, _ := r.Look(asked, 0)
+	a, _ := r.Lookup(asked, 0)
 	copy(asked, "xxx")
 	if got := look(r, "epg"); got.Status != judge.Serving || a.Status != judge.Serving || len(a.Landmarks()) != 1 {
 		t.Errorf("epg is %v", got.Status)
@@ -45,8 +45,8 @@ func TestLookFromBeforeTheReport(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		epg.pass()
 		a := (*r.services.Load())["epg"].look(judge.Readiness, earlier, earlier)
-		if a.Age != 0 || a.Stood < 0 || a.Landmarks()[0].Age != 0 {
-			t.Errorf("the facts' age is %v, the landmark's %v, and the status has stood %v", a.Age, a.Landmarks()[0].Age, a.Stood)
+		if a.Age != 0 || a.StatusAge < 0 || a.Landmarks()[0].Age != 0 {
+			t.Errorf("the facts' age is %v, the landmark's %v, and the status has stood %v", a.Age, a.Landmarks()[0].Age, a.StatusAge)
 		}
 	})
 }
@@ -75,8 +75,8 @@ func TestLookIsAheadOfTheTimer(t *testing.T) {
 		if s.present.Load() != unpublished || unpublished.standings[judge.Readiness].Status != judge.Serving {
 			t.Fatal("the change is published already")
 		}
-		if early.Status != judge.NotServing || early.Cause != judge.Stale || early.Changes != before.Changes+1 || early.Stood != time.Millisecond {
-			t.Errorf("past its time it is %v %q, stood %v, changes %d", early.Status, early.Cause, early.Stood, early.Changes)
+		if early.Status != judge.NotServing || early.Cause != judge.Stale || early.Changes != before.Changes+1 || early.StatusAge != time.Millisecond {
+			t.Errorf("past its time it is %v %q, stood %v, changes %d", early.Status, early.Cause, early.StatusAge, early.Changes)
 		}
 
 		time.Sleep(time.Millisecond)
@@ -85,11 +85,11 @@ func TestLookIsAheadOfTheTimer(t *testing.T) {
 			t.Fatal("the timer has published nothing")
 		}
 		late, lateOverall := look(r, "epg"), look(r, "")
-		if late.Changes != early.Changes || late.Stood != early.Stood+time.Millisecond {
-			t.Errorf("once published it has stood %v and changes are %d, not %d", late.Stood, late.Changes, early.Changes)
+		if late.Changes != early.Changes || late.StatusAge != early.StatusAge+time.Millisecond {
+			t.Errorf("once published it has stood %v and changes are %d, not %d", late.StatusAge, late.Changes, early.Changes)
 		}
-		if lateOverall.Changes != earlyOverall.Changes || lateOverall.Stood != earlyOverall.Stood+time.Millisecond {
-			t.Errorf("over all services it then has stood %v and changes are %d, not %d", lateOverall.Stood, lateOverall.Changes, earlyOverall.Changes)
+		if lateOverall.Changes != earlyOverall.Changes || lateOverall.StatusAge != earlyOverall.StatusAge+time.Millisecond {
+			t.Errorf("over all services it then has stood %v and changes are %d, not %d", lateOverall.StatusAge, lateOverall.Changes, earlyOverall.Changes)
 		}
 	})
 }

@@ -31,8 +31,8 @@ type Member struct {
 	Away     time.Duration // since it was lost or said goodbye
 	Newcomer bool          // it joined beside others and had not started
 	Leaving  bool          // it drained
-	// Spare and Relief are the judge.Instance's: who stands in for whom.
-	Spare, Relief uint64
+	// Seq and ReliefSeq are the judge.Instance's: who stands in for whom.
+	Seq, ReliefSeq uint64
 }
 
 // MemberState is whether a process is there.
@@ -121,9 +121,9 @@ func (s *service) membership(now judge.Instant) Membership {
 		if p.gone != nil {
 			in = p.gone
 		}
-		member := Member{Instance: in.Name, Newcomer: in.Newcomer, Leaving: in.Draining, Spare: in.Spare}
+		member := Member{Instance: in.Name, Newcomer: in.Newcomer, Leaving: in.Draining, Seq: in.Seq}
 		if presence := p.instance.Presence; presence == judge.Connected || presence == judge.Awaited {
-			member.Relief = p.instance.Relief
+			member.ReliefSeq = p.instance.ReliefSeq
 		}
 		switch {
 		case p.gone != nil && p.there:
@@ -151,19 +151,19 @@ func (s *service) restore(m Membership) {
 	_, now := s.clock.Read()
 	for _, member := range m.Members[:min(len(m.Members), MaxInstances)] {
 		gone := &judge.Instance{
-			Name:     member.Instance,
-			Presence: judge.Vacant,
-			Since:    now.Add(-member.Away),
-			Heard:    now.Add(-member.Away),
-			Newcomer: member.Newcomer,
-			Draining: member.Leaving,
-			Spare:    member.Spare,
+			Name:       member.Instance,
+			Presence:   judge.Vacant,
+			Since:      now.Add(-member.Away),
+			ReportedAt: now.Add(-member.Away),
+			Newcomer:   member.Newcomer,
+			Draining:   member.Leaving,
+			Seq:        member.Seq,
 		}
 		if member.State == MemberStopped {
 			gone.Presence = judge.SaidGoodbye
 		}
 		in := *gone
-		in.Presence, in.Relief = judge.Awaited, member.Relief
+		in.Presence, in.ReliefSeq = judge.Awaited, member.ReliefSeq
 		s.places = append(s.places, &place{instance: &in, gone: gone, there: member.State == MemberPresent})
 	}
 	s.publish()
@@ -226,7 +226,7 @@ func (s *service) giveUp(p *place) {
 	if p.there {
 		_, gone.Since = s.clock.Read()
 	}
-	gone.Relief = p.instance.Relief
+	gone.ReliefSeq = p.instance.ReliefSeq
 	s.places[i] = &place{instance: &gone}
 	s.succeed(i)
 }
@@ -243,6 +243,6 @@ func (s *service) dropStopped(joining string) {
 // places and states, and the same stand in for the same.
 func sameMembers(before, after []*judge.Instance) bool {
 	return slices.EqualFunc(before, after, func(a, b *judge.Instance) bool {
-		return a == b || a.Name == b.Name && a.Presence == b.Presence && a.Newcomer == b.Newcomer && a.Draining == b.Draining && a.Spare == b.Spare && a.Relief == b.Relief
+		return a == b || a.Name == b.Name && a.Presence == b.Presence && a.Newcomer == b.Newcomer && a.Draining == b.Draining && a.Seq == b.Seq && a.ReliefSeq == b.ReliefSeq
 	})
 }

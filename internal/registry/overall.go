@@ -92,7 +92,7 @@ func (o *overall) settle() {
 	}
 }
 
-// look returns what is told over all services, and whether everything was heard
+// lookup returns what is told over all services, and whether everything was heard
 // that counts for it: a service that is behind changes nothing where another
 // one has decided that all are not serving.
 func (o *overall) look(a judge.Aspect) (answer Answer, settled bool) {

@@ -28,8 +28,8 @@ func TestOverallTakesNoChangeBack(t *testing.T) {
 			t.Fatalf("it is %q after %d changes", stale.Cause, stale.Changes)
 		}
 		time.Sleep(time.Second)
-		if again := look(r, ""); again.Changes != 2 || again.Stood != time.Second {
-			t.Errorf("a second later changes are %d, and it has stood %v", again.Changes, again.Stood)
+		if again := look(r, ""); again.Changes != 2 || again.StatusAge != time.Second {
+			t.Errorf("a second later changes are %d, and it has stood %v", again.Changes, again.StatusAge)
 		}
 		epg.pass()
 		if healed := look(r, ""); healed.Status != judge.Serving || healed.Changes != 3 {
@@ -62,8 +62,8 @@ func TestOverallOfASimultaneousStart(t *testing.T) {
 			if after.Status != judge.NotServing || after.Cause != judge.Starting {
 				t.Errorf("it is %v, %q", after.Status, after.Cause)
 			}
-			if after.Changes != before.Changes || after.Stood != before.Stood+time.Millisecond || before.Stood < time.Millisecond {
-				t.Errorf("it has stood %v, a millisecond later %v", before.Stood, after.Stood)
+			if after.Changes != before.Changes || after.StatusAge != before.StatusAge+time.Millisecond || before.StatusAge < time.Millisecond {
+				t.Errorf("it has stood %v, a millisecond later %v", before.StatusAge, after.StatusAge)
 			}
 		})
 	}
@@ -96,7 +96,7 @@ func TestOverallEvaluatesChangesTogether(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, r *Registry) {
 		open(t, r, "lasting", "a").pass()
 		synctest.Wait()
-		news := r.Watch(nil)
+		news := r.Subscribe(nil)
 		defer news.Close()
 		o := &r.overall
 		o.state.Store(working)
@@ -129,7 +129,7 @@ func TestOverallEvaluatesChangesTogether(t *testing.T) {
 // watchers of all are woken after the last change, and no worker is left.
 func TestOverallComesToRest(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, r *Registry) {
-		news := r.Watch(nil)
+		news := r.Subscribe(nil)
 		defer news.Close()
 		var serving atomic.Int32
 		over := make(chan struct{})
@@ -137,7 +137,7 @@ func TestOverallComesToRest(t *testing.T) {
 		go func() {
 			for {
 				select {
-				case <-news.News():
+				case <-news.Changed():
 					serving.Store(int32(look(r, "").Status))
 				case <-over:
 					return

@@ -2,23 +2,23 @@ package registry
 
 import "github.com/landmark-health/landmark/internal/judge"
 
-// Present is what is told of one service at an instant, in all aspects.
-type Present struct {
+// ServiceStatus is what is told of one service at an instant, in all aspects.
+type ServiceStatus struct {
 	Name    string
 	Answers [judge.Aspects]Answer
 	Drained bool // by an operator
 }
 
-// Present returns what is told of the service, from memory, and whether it is
+// ServiceStatus returns what is told of the service, from memory, and whether it is
 // known.
-func (r *Registry) Present(name string) (Present, bool) {
+func (r *Registry) Present(name string) (ServiceStatus, bool) {
 	s := (*r.services.Load())[name]
 	if s == nil {
-		return Present{}, false
+		return ServiceStatus{}, false
 	}
 	now, real := s.read()
 	shot := s.present.Load().at(now)
-	p := Present{Name: s.name, Drained: shot.facts.Drained}
+	p := ServiceStatus{Name: s.name, Drained: shot.facts.Drained}
 	for a := range p.Answers {
 		p.Answers[a] = s.answer(shot, judge.Aspect(a), now, real)
 	}

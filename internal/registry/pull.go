@@ -56,7 +56,7 @@ func (s *service) pullFor(a judge.Aspect, since, now judge.Instant) <-chan struc
 	defer s.mu.Unlock()
 	var old []*Session
 	for _, p := range s.places {
-		if p.session != nil && p.instance.CanBeAsked(a) && p.instance.FactsAt(a) < since {
+		if p.session != nil && p.instance.CanPoll(a) && p.instance.FactsAt(a) < since {
 			old = append(old, p.session)
 		}
 	}

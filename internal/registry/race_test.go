@@ -45,7 +45,7 @@ func TestReadersAndWriters(t *testing.T) {
 				well.pass()
 				well.session.Goodbye()
 				if i%2 == 0 {
-					unwell.session.Lost()
+					unwell.session.Disconnect()
 				} else {
 					unwell.session.Goodbye()
 				}
@@ -55,7 +55,7 @@ func TestReadersAndWriters(t *testing.T) {
 	names := []string{"well", "well-liveness", "unwell", "unwell-liveness", "unwell-startup", "", "liveness", "nobody"}
 	for i := range 2 {
 		readers.Go(func() {
-			sub := r.Watch([]byte(names[2*i]))
+			sub := r.Subscribe([]byte(names[2*i]))
 			defer sub.Close()
 			last := map[string]uint32{}
 			for n := 0; !over.Load(); n++ {
@@ -63,7 +63,7 @@ func TestReadersAndWriters(t *testing.T) {
 				a := look(r, name)
 				if n%10 == 0 {
 					ctx, leave := context.WithTimeout(context.Background(), time.Microsecond)
-					if answer, err := r.Ask(ctx, []byte(name), time.Nanosecond); err == nil {
+					if answer, err := r.Await(ctx, []byte(name), time.Nanosecond); err == nil {
 						a = answer
 					}
 					leave()
@@ -75,7 +75,7 @@ func TestReadersAndWriters(t *testing.T) {
 					r.History("unwell")
 					r.Resume("unwell", 0)
 				}
-				if (a.Weight == 0) != (a.Status != judge.Serving) || (a.Reason() == "") != (a.Status == judge.Serving) || a.Age < 0 || a.Stood < 0 {
+				if (a.Weight == 0) != (a.Status != judge.Serving) || (a.Reason() == "") != (a.Status == judge.Serving) || a.Age < 0 || a.StatusAge < 0 {
 					t.Errorf("%q is %+v", name, a)
 				}
 				if a.Changes < last[name] {

@@ -12,7 +12,7 @@ func queued(t *testing.T, r *Registry, instance string) *agent {
 	t.Helper()
 	a := &agent{t: t}
 	level := judge.Declared{Name: "queue", Kind: judge.KindLevel, Impact: judge.ImpactReadiness, Limits: judge.Limits{DegradeAt: 20, FailAt: 20}}
-	if err := a.open(r, Peer{Service: "epg", Instance: instance, UID: 1000}, level); err != nil {
+	if err := a.open(r, AgentID{Service: "epg", Instance: instance, UID: 1000}, level); err != nil {
 		t.Fatal(err)
 	}
 	if err := a.report(Fact{Reached: true, Value: 15}); err != nil {

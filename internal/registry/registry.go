@@ -57,11 +57,11 @@ func New(clock *Clock, startGrace time.Duration) *Registry {
 	return r
 }
 
-// Begin begins the start grace anew: from now on agents can come back. It must
+// BeginGrace begins the start grace anew: from now on agents can come back. It must
 // not be called while there are questions. Without Restore of a complete list before
 // it, nobody knows which processes to wait for: a service that may have several is not
 // serving before the grace is over, unless one of them is enough.
-func (r *Registry) Begin() {
+func (r *Registry) BeginGrace() {
 	r.mu.Lock()
 	r.starting = true
 	for _, s := range *r.services.Load() {
@@ -102,16 +102,16 @@ func (r *Registry) Names() []string {
 // Knows reports whether there is a service of the name.
 func (r *Registry) Knows(name string) bool { return (*r.services.Load())[name] != nil }
 
-// Watch subscribes to the changes of what is told of a name, which nobody
+// Subscribe subscribes to the changes of what is told of a name, which nobody
 // needs to have reported yet.
-func (r *Registry) Watch(name []byte) *Subscription {
+func (r *Registry) Subscribe(name []byte) *Subscription {
 	service, _ := resolve(name)
 	return r.watches.add(string(service))
 }
 
 // admits returns an error if the peer may not report its service, or there is no
 // room for it.
-func (r *Registry) admits(p Peer) error {
+func (r *Registry) admits(p AgentID) error {
 	services := *r.services.Load()
 	s := services[p.Service]
 	if s == nil {
@@ -122,10 +122,10 @@ func (r *Registry) admits(p Peer) error {
 }
 
 // admits returns an error if the service is another user's.
-func (s *service) admits(p Peer) error {
+func (s *service) admits(p AgentID) error {
 	if owner := s.owner.Load(); owner != p.UID && !outranks(p.UID, owner) {
 		return fmt.Errorf("%w: %s is uid %d's, not uid %d's; if it has moved to another user, stop it and run landmark forget %s",
-			ErrForeign, p.Service, owner, p.UID, p.Service)
+			ErrNotOwner, p.Service, owner, p.UID, p.Service)
 	}
 	return nil
 }
@@ -145,7 +145,7 @@ var ownUser = uint32(os.Geteuid())
 
 // claim returns the peer's service, made if it is new, and taken from who has
 // it if that is another user whom the peer outranks.
-func (r *Registry) claim(p Peer) (*service, error) {
+func (r *Registry) claim(p AgentID) (*service, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	services := *r.services.Load()
@@ -155,7 +155,7 @@ func (r *Registry) claim(p Peer) (*service, error) {
 		}
 		r.noteMembers()
 		if owner := s.owner.Swap(p.UID); owner != p.UID && owner != nobody {
-			s.evict(fmt.Errorf("%w: uid %d took %s from uid %d", ErrForeign, p.UID, p.Service, owner))
+			s.evict(fmt.Errorf("%w: uid %d took %s from uid %d", ErrNotOwner, p.UID, p.Service, owner))
 		}
 		return s, nil
 	}

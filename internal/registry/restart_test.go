@@ -33,7 +33,7 @@ func TestRandomRestarts(t *testing.T) {
 					a.session.Goodbye()
 					delete(agents, name)
 				default:
-					a.session.Lost()
+					a.session.Disconnect()
 					delete(agents, name)
 				}
 				time.Sleep(time.Duration(rng.IntN(50)) * time.Millisecond)
@@ -54,7 +54,7 @@ func TestRandomRestarts(t *testing.T) {
 
 			after := New(clock, time.Second)
 			after.Restore(saved, true)
-			after.Begin()
+			after.BeginGrace()
 			if again, complete := after.Memberships(); !complete || !reflect.DeepEqual(again, saved) {
 				t.Fatalf("seed %d: restored are %+v, of %+v", seed, again, saved)
 			}
@@ -62,7 +62,7 @@ func TestRandomRestarts(t *testing.T) {
 			check := func(when string) {
 				all := !slices.ContainsFunc(expected, func(name string) bool { return back[name] == nil })
 				want := all && !vacant && !drained && len(expected) > 0
-				a, settled := after.Look([]byte("epg"), 0)
+				a, settled := after.Lookup([]byte("epg"), 0)
 				switch {
 				case a.Status == judge.Serving && !want:
 					t.Fatalf("seed %d, %s: it is told to serve (settled %v), with %v of %v back, a vacancy %v, drained %v", seed, when, settled, len(back), expected, vacant, drained)
@@ -125,7 +125,7 @@ func TestRestartKeepsWhoStandsIn(t *testing.T) {
 					saved, complete := r.Memberships()
 					r = New(c, time.Second)
 					r.Restore(saved, complete)
-					r.Begin()
+					r.BeginGrace()
 				}
 				fresh := open(t, r, "epg", "new")
 				fresh.pass()
@@ -136,7 +136,7 @@ func TestRestartKeepsWhoStandsIn(t *testing.T) {
 						old.pass()
 						old.report(hung)
 					}
-					old.session.Lost()
+					old.session.Disconnect()
 				}
 				live(1500*time.Millisecond, fresh)
 				if a := look(r, "epg"); a.Cause != want {
@@ -154,12 +154,12 @@ func TestNamesMakeRoom(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, r *Registry) {
 		report := func(service string, uid uint32) (*agent, error) {
 			a := &agent{t: t}
-			if err := a.open(r, Peer{Service: service, Instance: "a", UID: uid}, mainLoop); err != nil {
+			if err := a.open(r, AgentID{Service: service, Instance: "a", UID: uid}, mainLoop); err != nil {
 				return nil, err
 			}
 			return a, a.report(Fact{Reached: true})
 		}
-		for i, end := range []func(*Session){(*Session).Lost, (*Session).Goodbye, (*Session).Goodbye, (*Session).Lost} {
+		for i, end := range []func(*Session){(*Session).Disconnect, (*Session).Goodbye, (*Session).Goodbye, (*Session).Disconnect} {
 			for _, uid := range []uint32{1, 2} {
 				a, err := report(fmt.Sprintf("idle%d-%d", i, uid), uid)
 				if err != nil {

@@ -15,7 +15,7 @@ func TestRoomOfAUser(t *testing.T) {
 	const each = 1023 // landmarks, and one for the session
 	var sessions []*Session
 	for {
-		s, err := r.Open(Peer{Service: "epg", Instance: "a", UID: 1000}, link)
+		s, err := r.Open(AgentID{Service: "epg", Instance: "a", UID: 1000}, link)
 		if err == nil {
 			err = s.Declare(make([]judge.Declared, each))
 		}
@@ -30,15 +30,15 @@ func TestRoomOfAUser(t *testing.T) {
 	if want := MaxRoomPerUser / (each + 1); len(sessions) != want {
 		t.Errorf("there was room for %d sessions, want %d", len(sessions), want)
 	}
-	other, err := r.Open(Peer{Service: "other", Instance: "a", UID: 1001}, link)
+	other, err := r.Open(AgentID{Service: "other", Instance: "a", UID: 1001}, link)
 	if err != nil {
 		t.Fatalf("another user was refused: %v", err)
 	}
 	other.Goodbye()
 
 	for _, s := range sessions {
-		s.Lost()
-		s.Lost() // gives nothing back twice
+		s.Disconnect()
+		s.Disconnect() // gives nothing back twice
 	}
 	if n := r.room.taken[1000]; n > 1 { // the session whose declaration was refused has its own still
 		t.Errorf("after all have left, %d are taken", n)

@@ -95,21 +95,21 @@ func (s *service) report(from *Session, facts []Fact, answered uint64, at judge.
 	at = from.date(at, heard, now)
 	from.latest = at
 	in := &judge.Instance{
-		Name:      from.peer.Instance,
-		Presence:  judge.Connected,
-		Heard:     at,
-		Draining:  from.draining,
-		Landmarks: from.landmarks(policy, facts, at),
+		Name:       from.peer.Instance,
+		Presence:   judge.Connected,
+		ReportedAt: at,
+		Draining:   from.draining,
+		Landmarks:  from.landmarks(policy, facts, at),
 	}
 	p, err := s.placeOf(from, in.HasStarted(), now)
 	if err != nil {
 		s.mu.Unlock()
 		return err
 	}
-	in.Follow(p.instance, policy.Policy)
+	in.ContinueFrom(p.instance, policy.Policy)
 	p.instance, p.stated = in, from.stated
 	news := s.publish()
-	if in.CanBeAsked(judge.Readiness) {
+	if in.CanPoll(judge.Readiness) {
 		s.pull = s.pull.answered(from, answered)
 	} else {
 		s.pull = s.pull.without(from)
@@ -152,7 +152,7 @@ func (s *service) leave(from *Session, how judge.Presence) {
 	}
 }
 
-// placeOf returns the session's place: its own, or the one that judge.Seat gives
+// placeOf returns the session's place: its own, or the one that judge.AssignSlot gives
 // to it. The newest session of a name wins once its process has started: the
 // older ones end. A session that is not the newest ends itself.
 func (s *service) placeOf(from *Session, started bool, now judge.Instant) (*place, error) {
@@ -175,7 +175,7 @@ func (s *service) placeOf(from *Session, started bool, now judge.Instant) (*plac
 			return nil, s.replaced()
 		}
 	}
-	i = judge.Seat(s.present.Load().policy.Policy, s.instances(), from.peer.Instance, started, s.now())
+	i = judge.AssignSlot(s.present.Load().policy.Policy, s.instances(), from.peer.Instance, started, s.now())
 	if i == len(s.places) {
 		return s.join(from, now)
 	}
@@ -192,11 +192,11 @@ func (s *service) join(from *Session, now judge.Instant) (*place, error) {
 	if len(s.places) >= MaxInstances {
 		return nil, fmt.Errorf("%w: %s has %d processes, as many as a service may have", ErrLimit, s.name, MaxInstances)
 	}
-	with, spare := judge.Join(s.present.Load().policy.Policy, s.instances(), s.now())
+	with, spare := judge.AddSlot(s.present.Load().policy.Policy, s.instances(), s.now())
 	for i, in := range with {
 		s.places[i].instance = in
 	}
-	p := &place{session: from, instance: &judge.Instance{Name: from.peer.Instance, Since: now, Newcomer: len(with) > 0, Spare: spare}}
+	p := &place{session: from, instance: &judge.Instance{Name: from.peer.Instance, Since: now, Newcomer: len(with) > 0, Seq: spare}}
 	s.places = append(s.places, p)
 	return p, nil
 }
@@ -206,7 +206,7 @@ func (s *service) join(from *Session, now judge.Instant) (*place, error) {
 func (s *service) promote(i int) *place {
 	p := s.places[i]
 	if j := judge.Namesake(s.instances(), i); j >= 0 {
-		p.instance = p.instance.Inherits(s.places[j].instance)
+		p.instance = p.instance.TakeSlotOf(s.places[j].instance)
 		s.endOthers(p)
 	}
 	return p
@@ -250,29 +250,29 @@ func (s *service) take(i int, from *Session, now judge.Instant) *place {
 		Name:     from.peer.Instance,
 		Since:    now,
 		Newcomer: old.instance.Newcomer,
-		Spare:    old.instance.Spare,
+		Seq:      old.instance.Seq,
 	}}
 	if old.instance.Presence == judge.Awaited {
-		s.places[i].instance.Relief = old.instance.Relief
+		s.places[i].instance.ReliefSeq = old.instance.ReliefSeq
 	}
 	return s.places[i]
 }
 
 // succeed gives vacancy i to its heir, if it has one.
 func (s *service) succeed(i int) {
-	heir := judge.Heir(s.instances(), i)
+	heir := judge.Successor(s.instances(), i)
 	if heir < 0 {
 		return
 	}
 	p := s.places[heir]
-	p.instance = p.instance.Inherits(s.places[i].instance)
+	p.instance = p.instance.TakeSlotOf(s.places[i].instance)
 	s.places = slices.Delete(s.places, i, i+1)
 }
 
 // configure judges the service by another policy from now on, and by what was
 // seen of its host for it, all of it at once: a mixture of two policies would be
 // neither.
-func (s *service) configure(policy *Policy, seen Seen) {
+func (s *service) configure(policy *Policy, seen HostReport) {
 	s.mu.Lock()
 	s.see(policy, seen)
 	for _, p := range s.places {
@@ -377,7 +377,7 @@ func (s *service) answer(shot *snapshot, a judge.Aspect, now, real judge.Instant
 	return answer
 }
 
-// look returns what is told of the service at now. It waits for no writer.
+// lookup returns what is told of the service at now. It waits for no writer.
 func (s *service) look(a judge.Aspect, now, real judge.Instant) Answer {
 	return s.answer(s.present.Load().at(now), a, now, real)
 }

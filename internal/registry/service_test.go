@@ -13,7 +13,7 @@ func TestAnHourOfIdleness(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, r *Registry) {
 		epg := open(t, r, "epg", "a")
 		epg.pass()
-		news := r.Watch([]byte("epg"))
+		news := r.Subscribe([]byte("epg"))
 		defer news.Close()
 		for range 4 * 60 * 60 {
 			time.Sleep(250 * time.Millisecond)
@@ -28,8 +28,8 @@ func TestAnHourOfIdleness(t *testing.T) {
 		if pending(news) {
 			t.Error("there was news")
 		}
-		if a := look(r, "epg"); a.Stood != time.Hour {
-			t.Errorf("it has stood for %v", a.Stood)
+		if a := look(r, "epg"); a.StatusAge != time.Hour {
+			t.Errorf("it has stood for %v", a.StatusAge)
 		}
 	})
 }
@@ -53,8 +53,8 @@ func TestLateReportTakesNothingBack(t *testing.T) {
 		if err := s.report(a.session, []Fact{{Reached: true}}, 0, made); err != nil {
 			t.Fatal(err)
 		}
-		if after := look(r, "epg"); after.Changes != before.Changes || after.Stood != before.Stood {
-			t.Errorf("changes became %d from %d, and it has stood %v, not %v", after.Changes, before.Changes, after.Stood, before.Stood)
+		if after := look(r, "epg"); after.Changes != before.Changes || after.StatusAge != before.StatusAge {
+			t.Errorf("changes became %d from %d, and it has stood %v, not %v", after.Changes, before.Changes, after.StatusAge, before.StatusAge)
 		}
 	})
 }

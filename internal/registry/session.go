@@ -11,7 +11,7 @@ import (
 // Errors that a session's agent is to be told. They come wrapped with what is
 // wrong and what to do.
 var (
-	ErrForeign  = errors.New("service belongs to another user")
+	ErrNotOwner = errors.New("service belongs to another user")
 	ErrReplaced = errors.New("a newer session took the instance's place")
 	ErrLimit    = errors.New("too many")
 )
@@ -24,12 +24,12 @@ type Link interface {
 	GetState(number uint64)
 	// End ends the session, for the reason err.
 	End(err error)
-	// ReadEmpty reports whether nothing that the process has sent is unread.
-	ReadEmpty() bool
+	// CaughtUp reports whether nothing that the process has sent is unread.
+	CaughtUp() bool
 }
 
-// Peer is who a session is with.
-type Peer struct {
+// AgentID is who a session is with.
+type AgentID struct {
 	Service  string // as contract.CheckServiceName has it
 	Instance string // tells the service's processes apart
 	UID      uint32 // of the process
@@ -38,22 +38,22 @@ type Peer struct {
 // Fact is what is reported of one landmark, as the schema's message of that
 // name has it; ages are as of the report.
 type Fact struct {
-	Reached bool
-	Age     time.Duration
-	Count   uint64
-	Open    bool
-	Pending uint64
-	Lag     time.Duration
-	Value   float64
-	Met     bool
-	Blind   bool // of a host's landmark: it could not be read, for the reason Why
-	Why     string
+	Reached    bool
+	Age        time.Duration
+	Count      uint64
+	Open       bool
+	Pending    uint64
+	Lag        time.Duration
+	Value      float64
+	Met        bool
+	Unreadable bool // of a host's landmark: it could not be read, for the reason Why
+	Reason     string
 }
 
 // Session is one process that reports.
 type Session struct {
 	registry *Registry
-	peer     Peer
+	peer     AgentID
 	link     Link
 	stated   []judge.Declared // by the program
 	draining bool             // the process wants no new work
@@ -74,8 +74,8 @@ type Session struct {
 }
 
 // Open begins a session. The process appears in the service with its first
-// report. The error wraps ErrForeign or ErrLimit.
-func (r *Registry) Open(p Peer, link Link) (*Session, error) {
+// report. The error wraps ErrNotOwner or ErrLimit.
+func (r *Registry) Open(p AgentID, link Link) (*Session, error) {
 	if err := r.admits(p); err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func (s *Session) Report(facts []Fact, answered uint64) error {
 
 // ReportAt takes the facts as of the instant at, one for each declared landmark
 // in that order. answered is the number of the latest get-state command that
-// every loop of the process has answered. The error wraps ErrForeign,
+// every loop of the process has answered. The error wraps ErrNotOwner,
 // ErrReplaced or ErrLimit.
 func (s *Session) ReportAt(facts []Fact, answered uint64, at judge.Instant) error {
 	if len(facts) != len(s.stated) {
@@ -158,17 +158,17 @@ func (s *Session) landmarks(policy *Policy, facts []Fact, now judge.Instant) []j
 // landmark is the landmark that the fact is of, the report being made now.
 func (f *Fact) landmark(declared *judge.Declared, now judge.Instant) judge.Landmark {
 	return judge.Landmark{
-		Declared: declared,
-		Reached:  f.Reached,
-		At:       now.Add(-f.Age),
-		Count:    f.Count,
-		Open:     f.Open,
-		Pending:  f.Pending,
-		Lag:      f.Lag,
-		Value:    f.Value,
-		Met:      f.Met,
-		Blind:    f.Blind,
-		Why:      f.Why,
+		Declared:   declared,
+		Reached:    f.Reached,
+		At:         now.Add(-f.Age),
+		Count:      f.Count,
+		Open:       f.Open,
+		Pending:    f.Pending,
+		Lag:        f.Lag,
+		Value:      f.Value,
+		Met:        f.Met,
+		Unreadable: f.Unreadable,
+		Reason:     f.Reason,
 	}
 }
 
@@ -181,9 +181,9 @@ func (s *Session) endWith(err error) {
 // Goodbye ends the session of a process that stops of its own will.
 func (s *Session) Goodbye() { s.end(judge.SaidGoodbye) }
 
-// Lost ends the session of a process whose connection ended without a
+// Disconnect ends the session of a process whose connection ended without a
 // goodbye, or that the registry ended. After Goodbye it does nothing.
-func (s *Session) Lost() { s.end(judge.Vacant) }
+func (s *Session) Disconnect() { s.end(judge.Vacant) }
 
 // end gives back what the session has taken, and leaves its place.
 func (s *Session) end(how judge.Presence) {

@@ -9,7 +9,7 @@ import (
 type snapshot struct {
 	policy    *Policy
 	facts     judge.Service
-	past      judge.Past // after this evaluation
+	past      judge.History // after this evaluation
 	standings [judge.Aspects]standing
 	next      judge.Instant
 }
@@ -40,9 +40,9 @@ func (st standing) differs(n standing) bool {
 
 // follow returns the snapshot that the facts make of s at now.
 func (s *snapshot) follow(facts judge.Service, now judge.Instant) *snapshot {
-	facts.Past = s.past
+	facts.History = s.past
 	j := judge.Evaluate(s.policy.Policy, facts, now)
-	n := &snapshot{policy: s.policy, facts: facts, past: j.Past, next: j.Next}
+	n := &snapshot{policy: s.policy, facts: facts, past: j.History, next: j.Next}
 	for a, v := range j.Verdicts {
 		n.standings[a] = s.standings[a].follow(v, now)
 	}

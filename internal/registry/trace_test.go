@@ -119,7 +119,7 @@ func (tr *trace) play(verb string, args []string) string {
 		}
 		return failure(tr.session(a).report(fact))
 	case "lost": // SESSION
-		tr.session(a).session.Lost()
+		tr.session(a).session.Disconnect()
 	case "goodbye": // SESSION
 		tr.session(a).session.Goodbye()
 	case "advance": // D [SESSION...], which report well meanwhile
@@ -129,11 +129,11 @@ func (tr *trace) play(verb string, args []string) string {
 		}
 		live(a.parse(args[0]), living...)
 	case "look": // NAME [max_age=D]
-		answer, settled := tr.registry.Look(name(args[0]), a.duration("max_age"))
+		answer, settled := tr.registry.Lookup(name(args[0]), a.duration("max_age"))
 		return tr.answer(args[0], answer, settled)
 	case "ask": // NAME [max_age=D], which is told once there is an answer
 		tr.background.Go(func() {
-			answer, err := tr.registry.Ask(tr.ctx, name(args[0]), a.duration("max_age"))
+			answer, err := tr.registry.Await(tr.ctx, name(args[0]), a.duration("max_age"))
 			if err == nil {
 				tr.note(tr.answer("checker of "+args[0], answer, true))
 			}
@@ -151,7 +151,7 @@ func (tr *trace) play(verb string, args []string) string {
 	case "restore": // SERVICE [uid=N] [drained] [until_gone] INSTANCE[:lost=D|:stopped=D|:newcomer|:leaving]..., several apart by "/"
 		tr.registry.Restore(a.memberships(), true)
 	case "begin":
-		tr.registry.Begin()
+		tr.registry.BeginGrace()
 	case "memberships":
 		return tr.memberships()
 	case "forget": // SERVICE [uid=N]
@@ -169,11 +169,11 @@ func (tr *trace) play(verb string, args []string) string {
 // configure has one service expected, with landmarks of its host that were just
 // read: the address is there, and no connection waits.
 func (tr *trace) configure(a arguments) {
-	policies, seen := map[string]Policy{}, map[string]Seen{}
+	policies, seen := map[string]Policy{}, map[string]HostReport{}
 	tr.looked = nil
 	if len(a.words) > 0 {
 		p := DefaultPolicy
-		p.Quorum.Absent = a.value("instances") == "none"
+		p.Quorum.NoneNeeded = a.value("instances") == "none"
 		if a.has("vip") {
 			p.Host = append(p.Host, HostLandmark{Declared: judge.Declared{Name: "vip", Kind: judge.KindCondition, Impact: judge.ImpactReadiness}})
 		}
@@ -187,12 +187,12 @@ func (tr *trace) configure(a arguments) {
 }
 
 // seen is what is seen of what was last configured to be looked at.
-func (tr *trace) seen(a arguments) Seen {
-	var seen Seen
+func (tr *trace) seen(a arguments) HostReport {
+	var seen HostReport
 	for _, l := range tr.looked {
 		fact := Fact{Reached: true, Met: a.has("vip")}
 		if waits := a.value("queue"); l.Kind == judge.KindDeadline && waits != "" {
-			fact.Open, fact.Pending, fact.Age, fact.Why = true, 1, a.parse(waits), "a connection has not been accepted"
+			fact.Open, fact.Pending, fact.Age, fact.Reason = true, 1, a.parse(waits), "a connection has not been accepted"
 		}
 		seen.Facts = append(seen.Facts, fact)
 	}
@@ -209,7 +209,7 @@ func (tr *trace) session(a arguments) *agent {
 
 func (tr *trace) open(a arguments) string {
 	service, instance, _ := strings.Cut(a.words[1], "/")
-	peer := Peer{Service: service, Instance: instance, UID: a.uid()}
+	peer := AgentID{Service: service, Instance: instance, UID: a.uid()}
 	landmark := mainLoop
 	if a.has("alive") {
 		landmark.Kind = judge.KindAlive
@@ -224,12 +224,12 @@ func (tr *trace) open(a arguments) string {
 }
 
 func (tr *trace) watch(what string) {
-	sub := tr.registry.Watch(name(what))
+	sub := tr.registry.Subscribe(name(what))
 	tr.background.Go(func() {
 		defer sub.Close()
 		for {
 			select {
-			case <-sub.News():
+			case <-sub.Changed():
 				tr.notice("news of " + what)
 			case <-tr.ctx.Done():
 				return
@@ -275,7 +275,7 @@ func (tr *trace) happened() string {
 // answer prints an answer, and below it its reason.
 func (tr *trace) answer(of string, a Answer, settled bool) string {
 	printed := fmt.Sprintf("%s: %s %s, weight %d, failing %d, age %v, stood %v, changes %d",
-		of, a.Status, a.Cause, a.Weight, a.Failing, a.Age, a.Stood, a.Changes)
+		of, a.Status, a.Cause, a.Weight, a.Failing, a.Age, a.StatusAge, a.Changes)
 	if !settled {
 		printed += ", not settled"
 	}

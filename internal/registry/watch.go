@@ -11,9 +11,9 @@ type Subscription struct {
 	service string
 }
 
-// News receives once there was a change since the last receipt: for a watcher of
+// Changed receives once there was a change since the last receipt: for a watcher of
 // all services, a change of any.
-func (s *Subscription) News() <-chan struct{} { return s.news }
+func (s *Subscription) Changed() <-chan struct{} { return s.news }
 
 // Close ends the subscription.
 func (s *Subscription) Close() { s.watches.remove(s) }

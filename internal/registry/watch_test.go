@@ -10,7 +10,7 @@ import (
 // pending reports whether there is news, and takes it.
 func pending(s *Subscription) bool {
 	select {
-	case <-s.News():
+	case <-s.Changed():
 		return true
 	default:
 		return false
@@ -20,12 +20,12 @@ func pending(s *Subscription) bool {
 // TestNewsCoalesce holds that a slow watcher gets the latest, not a queue.
 func TestNewsCoalesce(t *testing.T) {
 	r := New(NewClock(), 0)
-	sub := r.Watch([]byte("epg-liveness"))
+	sub := r.Subscribe([]byte("epg-liveness"))
 	defer sub.Close()
 	epg := open(t, r, "epg", "a")
 	for range 10 {
 		epg.pass()
-		epg.session.Lost()
+		epg.session.Disconnect()
 	}
 	epg.pass()
 	if !pending(sub) {
@@ -47,12 +47,12 @@ func TestNewsCoalesce(t *testing.T) {
 func TestNewsAreVisible(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, r *Registry) {
 		for _, name := range []string{"epg", ""} {
-			sub := r.Watch([]byte(name))
+			sub := r.Subscribe([]byte(name))
 			go func() {
 				defer sub.Close()
 				var changes uint32
 				for range 100 {
-					<-sub.News()
+					<-sub.Changed()
 					a := look(r, name)
 					if a.Changes == changes {
 						t.Errorf("%q: woken for nothing after %d changes", name, changes)
@@ -66,7 +66,7 @@ func TestNewsAreVisible(t *testing.T) {
 			if i%2 == 0 {
 				epg.pass()
 			} else {
-				epg.session.Lost()
+				epg.session.Disconnect()
 			}
 			synctest.Wait()
 		}
@@ -75,7 +75,7 @@ func TestNewsAreVisible(t *testing.T) {
 
 func TestCloseEndsASubscription(t *testing.T) {
 	r := New(NewClock(), 0)
-	one, other := r.Watch([]byte("epg")), r.Watch([]byte("epg"))
+	one, other := r.Subscribe([]byte("epg")), r.Subscribe([]byte("epg"))
 	one.Close()
 	open(t, r, "epg", "a").pass()
 	if pending(one) {

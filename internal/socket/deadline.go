@@ -7,16 +7,16 @@ import (
 )
 
 const (
-	// Unfinished is how long a question that was begun may take to come whole,
+	// FrameTimeout is how long a question that was begun may take to come whole,
 	// and an answer to be taken.
-	Unfinished = 5 * time.Second
-	// Idle is how long a connection may have nothing to ask.
-	Idle = 5 * time.Minute
+	FrameTimeout = 5 * time.Second
+	// IdleTimeout is how long a connection may have nothing to ask.
+	IdleTimeout = 5 * time.Minute
 )
 
-// Follow has the end of ctx end whatever Read or Write waits for on the
+// InterruptOnDone has the end of ctx end whatever Read or Write waits for on the
 // connection, until release is called.
-func Follow(ctx context.Context, conn net.Conn) (release func() bool) {
+func InterruptOnDone(ctx context.Context, conn net.Conn) (release func() bool) {
 	return context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(0, 0)) })
 }
 
@@ -35,9 +35,9 @@ func Read(ctx context.Context, conn net.Conn, b []byte, deadline time.Time) (int
 }
 
 // Write writes all of b to a connection that follows ctx, to a peer who takes
-// it within Unfinished.
+// it within FrameTimeout.
 func Write(ctx context.Context, conn net.Conn, b []byte) error {
-	conn.SetWriteDeadline(time.Now().Add(Unfinished))
+	conn.SetWriteDeadline(time.Now().Add(FrameTimeout))
 	if ctx.Err() != nil { // it may just have put off the deadline that ctx's end set
 		return ctx.Err()
 	}

@@ -33,7 +33,7 @@ type Quota[K comparable] struct {
 // QuotaByUser divides n connections of a Unix listener among users. Root and
 // the user that this process runs as are privileged.
 func QuotaByUser(n int, closed func(uid uint32)) Quota[uint32] {
-	return Quota[uint32]{Limit: n, Client: ByUser, Privileged: Trusted, Closed: closed}
+	return Quota[uint32]{Limit: n, Client: ByUser, Privileged: Privileged, Closed: closed}
 }
 
 // QuotaByAddress divides n connections of a TCP listener among addresses.
@@ -41,7 +41,7 @@ func QuotaByAddress(n int, closed func(netip.Prefix)) Quota[netip.Prefix] {
 	return Quota[netip.Prefix]{Limit: n, Client: ByAddress, Closed: closed}
 }
 
-// Divide returns a listener that keeps l's connections within the quota.
+// LimitPer returns a listener that keeps l's connections within the quota.
 //
 // While there are slots, every client may take as many as it wants. When there
 // are none, a newcomer displaces the idlest connection of the client that has
@@ -51,7 +51,7 @@ func QuotaByAddress(n int, closed func(netip.Prefix)) Quota[netip.Prefix] {
 // its client sees that it is refused, and nothing waits in the queue behind it.
 //
 // A slot is free again when its connection has been closed.
-func Divide[K comparable](l net.Listener, q Quota[K]) net.Listener {
+func LimitPer[K comparable](l net.Listener, q Quota[K]) net.Listener {
 	if q.PerClient == 0 {
 		q.PerClient = q.Limit
 	}
@@ -103,10 +103,10 @@ func (l *divided[K]) admit(accepted net.Conn) net.Conn {
 	}
 }
 
-// Prove marks a connection that a divided listener accepted as one whose client
+// MarkProven marks a connection that a divided listener accepted as one whose client
 // has sent a request that is answered. The connection may be wrapped in others
 // that have a NetConn method, as a tls.Conn has.
-func Prove(conn net.Conn) {
+func MarkProven(conn net.Conn) {
 	for {
 		switch c := conn.(type) {
 		case *slotted:
@@ -132,6 +132,6 @@ func ByUser(conn net.Conn) (uint32, error) {
 	return peer.UID, err
 }
 
-// Trusted reports whether the user is root or the one that this process runs
+// Privileged reports whether the user is root or the one that this process runs
 // as.
-func Trusted(uid uint32) bool { return uid == 0 || uid == uint32(os.Geteuid()) }
+func Privileged(uid uint32) bool { return uid == 0 || uid == uint32(os.Geteuid()) }

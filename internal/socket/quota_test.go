@@ -42,7 +42,7 @@ func newCrowd(t *testing.T, q Quota[string]) *crowd {
 		return "", errors.New("no name")
 	}
 	q.Closed = func(client string) { c.closed = append(c.closed, client) }
-	c.l = Divide(&pipes{coming: c.coming}, q).(*divided[string])
+	c.l = LimitPer(&pipes{coming: c.coming}, q).(*divided[string])
 	return c
 }
 
@@ -112,7 +112,7 @@ func TestProvenConnectionOutlivesSilentOnes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, Quota[string]{Limit: 3})
 		proven := c.connect("nat")
-		Prove(proven.far)
+		MarkProven(proven.far)
 		for range 5 {
 			last := c.connect("nat")
 			last.send() // bytes alone prove nothing
@@ -188,8 +188,8 @@ func TestKeepRefusesTheClientsOwnNewcomers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, Quota[string]{Limit: 10, PerClient: 2, Keep: 10 * time.Second})
 		a, b := c.connect("user"), c.connect("user")
-		Prove(a.far)
-		Prove(b.far)
+		MarkProven(a.far)
+		MarkProven(b.far)
 		if g := c.connect("user"); g.far != nil {
 			t.Error("the newcomer was admitted")
 		}
@@ -250,7 +250,7 @@ func TestSlotsStayInOrder(t *testing.T) {
 				time.Sleep(time.Second)
 				m.send()
 				if random.IntN(4) == 0 {
-					Prove(m.far)
+					MarkProven(m.far)
 				}
 				m.use = m.far.(*slotted).use()
 			case len(all) > 0 && random.IntN(8) == 0:
@@ -317,7 +317,7 @@ func (a addressed) RemoteAddr() net.Addr { return a.remote }
 
 func TestByUser(t *testing.T) {
 	path := newPath(t)
-	l := Divide(mustListen(t, path), Quota[uint32]{Limit: 1, Client: ByUser, Closed: func(uint32) {}})
+	l := LimitPer(mustListen(t, path), Quota[uint32]{Limit: 1, Client: ByUser, Closed: func(uint32) {}})
 	client, err := net.Dial("unix", path)
 	if err != nil {
 		t.Fatal(err)
@@ -329,7 +329,7 @@ func TestByUser(t *testing.T) {
 	}
 	defer conn.Close()
 	uid, err := ByUser(conn) // what is behind the slot can still be asked
-	if err != nil || !Trusted(uid) {
+	if err != nil || !Privileged(uid) {
 		t.Errorf("connected as %d, %v", uid, err)
 	}
 	if uid, err := ByUser(addressed{}); err == nil {

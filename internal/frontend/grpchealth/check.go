@@ -26,9 +26,9 @@ func (h *health) Check(ctx context.Context, q *healthpb.HealthCheckRequest) (*he
 		return nil, err
 	}
 	name := []byte(q.GetService())
-	answer, err := h.source.Ask(ctx, name, maxAge)
+	answer, err := h.source.Await(ctx, name, maxAge)
 	if err != nil {
-		return nil, grpcserver.Unanswered(err)
+		return nil, grpcserver.StatusError(err)
 	}
 	frontend.Record(h.checkers, checker(ctx, checkers.GRPCCheck), name, &answer)
 	if answer.Status == judge.ServiceUnknown {

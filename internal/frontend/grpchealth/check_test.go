@@ -117,8 +117,8 @@ func TestStatusesBearTheNumbersOfTheProtocol(t *testing.T) {
 // crowded is a source with whom too many wait already.
 type crowded struct{ Source }
 
-func (crowded) Ask(context.Context, []byte, time.Duration) (registry.Answer, error) {
-	return registry.Answer{}, registry.ErrCrowded
+func (crowded) Await(context.Context, []byte, time.Duration) (registry.Answer, error) {
+	return registry.Answer{}, registry.ErrOverloaded
 }
 
 func TestCheckInACrowdIsUnavailable(t *testing.T) {

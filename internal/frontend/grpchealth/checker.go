@@ -10,7 +10,7 @@ import (
 
 // checker is who asks in the call.
 func checker(ctx context.Context, by checkers.FrontEnd) checkers.Checker {
-	a := checkers.Checker{By: by}
+	a := checkers.Checker{Via: by}
 	if p, ok := peer.FromContext(ctx); ok {
 		a.From = checkers.AddressOf(p.Addr)
 	}

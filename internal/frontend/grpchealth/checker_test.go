@@ -17,12 +17,12 @@ import (
 func (f *fixture) remembered(services ...string) (all []string) {
 	synctest.Wait()
 	for _, service := range services {
-		for _, a := range f.checkers.Of(service) {
-			all = append(all, fmt.Sprintf("%s: %s %s %d, watches %d", service, a.Address(), a.By, a.Total, a.Watching))
+		for _, a := range f.checkers.ByService(service) {
+			all = append(all, fmt.Sprintf("%s: %s %s %d, watches %d", service, a.Address(), a.Via, a.Total, a.Watching))
 		}
 	}
 	for _, a := range f.checkers.Unknown() {
-		all = append(all, fmt.Sprintf("unknown %s: %s %s %d", a.Name, a.Address(), a.By, a.Total))
+		all = append(all, fmt.Sprintf("unknown %s: %s %s %d", a.Name, a.Address(), a.Via, a.Total))
 	}
 	return all
 }

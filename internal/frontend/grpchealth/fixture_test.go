@@ -36,7 +36,7 @@ const within = 2 * time.Second
 type fixture struct {
 	t        *testing.T
 	registry *registry.Registry
-	checkers *checkers.Memory
+	checkers *checkers.Tracker
 	listener *bufconn.Listener
 	conn     *grpc.ClientConn
 	client   healthpb.HealthClient
@@ -74,7 +74,7 @@ func newFixture(t *testing.T, startGrace time.Duration) *fixture {
 }
 
 // newMemory returns a memory of checkers.
-func newMemory() *checkers.Memory {
+func newMemory() *checkers.Tracker {
 	begun := time.Now()
 	return checkers.New(slog.New(slog.DiscardHandler), func() time.Duration { return time.Since(begun) })
 }
@@ -127,7 +127,7 @@ func newProgram(t *testing.T, r *registry.Registry, service string) *program {
 	t.Helper()
 	p := &program{t: t, commands: make(chan uint64, 100)}
 	var err error
-	p.session, err = r.Open(registry.Peer{Service: service, Instance: "a", UID: 1}, p)
+	p.session, err = r.Open(registry.AgentID{Service: service, Instance: "a", UID: 1}, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func (p *program) GetState(number uint64) { p.commands <- number }
 // End implements registry.Link.
 func (p *program) End(err error) { p.t.Errorf("session ended: %v", err) }
 
-func (p *program) ReadEmpty() bool { return true }
+func (p *program) CaughtUp() bool { return true }
 
 // report says how the main loop is, and which command it has answered.
 func (p *program) report(f registry.Fact, answered uint64) {

@@ -25,9 +25,9 @@ func (h *health) List(ctx context.Context, _ *healthpb.HealthListRequest) (*heal
 	}
 	statuses := make(map[string]*healthpb.HealthCheckResponse, len(names))
 	for _, name := range names {
-		answer, err := h.source.Ask(ctx, []byte(name), registry.AnyAge)
+		answer, err := h.source.Await(ctx, []byte(name), registry.AnyAge)
 		if err != nil {
-			return nil, grpcserver.Unanswered(err)
+			return nil, grpcserver.StatusError(err)
 		}
 		statuses[name] = response(answer)
 	}

@@ -30,25 +30,25 @@ func (h *health) Watch(q *healthpb.HealthCheckRequest, stream grpc.ServerStreami
 		name = bytes.Clone(name[:longestName])
 	}
 	// Subscribed to before the first question, lest a change fall between.
-	sub := h.source.Watch(name)
+	sub := h.source.Subscribe(name)
 	defer sub.Close()
-	answer, err := h.source.Ask(ctx, name, registry.AnyAge)
+	answer, err := h.source.Await(ctx, name, registry.AnyAge)
 	if err != nil {
-		return grpcserver.Unanswered(err)
+		return grpcserver.StatusError(err)
 	}
 	watch := h.checkers.Watch(checker(ctx, checkers.GRPCWatch))
 	defer watch.End()
 	for {
-		watch.Note(frontend.Question(name, &answer))
+		watch.Record(frontend.CheckOf(name, &answer))
 		if err := stream.Send(response(answer)); err != nil {
 			return err
 		}
 		told := answer.Status
 		for answer.Status == told {
 			select {
-			case <-sub.News():
-				if answer, err = h.source.Ask(ctx, name, registry.AnyAge); err != nil {
-					return grpcserver.Unanswered(err)
+			case <-sub.Changed():
+				if answer, err = h.source.Await(ctx, name, registry.AnyAge); err != nil {
+					return grpcserver.StatusError(err)
 				}
 			case <-ctx.Done():
 				return status.FromContextError(ctx.Err()).Err()

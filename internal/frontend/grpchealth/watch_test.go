@@ -101,7 +101,7 @@ func TestWatchIsSilentWhileTheStatusStands(t *testing.T) {
 		wantTold(t, "starting anew, another cause", messages)
 		newProgram(t, f.registry, "vod").work()
 		wantTold(t, "another service's change", messages)
-		p.session.Lost()
+		p.session.Disconnect()
 		wantTold(t, "lost, another cause", messages)
 	})
 }

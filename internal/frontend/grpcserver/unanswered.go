@@ -9,10 +9,10 @@ import (
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
-// Unanswered returns the gRPC error for a call to which the registry gave no
+// StatusError returns the gRPC error for a call to which the registry gave no
 // answer: Unavailable if too many wait, else what ended the call.
-func Unanswered(err error) error {
-	if errors.Is(err, registry.ErrCrowded) {
+func StatusError(err error) error {
+	if errors.Is(err, registry.ErrOverloaded) {
 		return status.Error(codes.Unavailable, err.Error())
 	}
 	return status.FromContextError(err).Err()

@@ -14,20 +14,20 @@ import (
 // Checkers tells who asks about no one service. What was asked for before
 // somebody reported it is unknown no more.
 func (s *service) Checkers(context.Context, *statusv1.CheckersRequest) (*statusv1.CheckersResponse, error) {
-	told := &statusv1.CheckersResponse{All: tellCheckers(s.checkers.Of(""))}
+	told := &statusv1.CheckersResponse{All: tellCheckers(s.checkers.ByService(""))}
 	for _, u := range s.checkers.Unknown() {
-		if a, _ := s.source.Look([]byte(u.Name), 0); a.Status != judge.ServiceUnknown {
+		if a, _ := s.source.Lookup([]byte(u.Name), 0); a.Status != judge.ServiceUnknown {
 			continue
 		}
 		told.Unknown = append(told.Unknown, &statusv1.UnknownName{
 			Name:    strings.ToValidUTF8(u.Name, "\uFFFD"), // it is as the checker sent it
-			Checker: tellChecker(u.Told),
+			Checker: tellChecker(u.Stats),
 		})
 	}
 	return told, nil
 }
 
-func tellCheckers(all []checkers.Told) []*statusv1.Checker {
+func tellCheckers(all []checkers.Stats) []*statusv1.Checker {
 	told := make([]*statusv1.Checker, len(all))
 	for i, a := range all {
 		told[i] = tellChecker(a)
@@ -35,13 +35,13 @@ func tellCheckers(all []checkers.Told) []*statusv1.Checker {
 	return told
 }
 
-func tellChecker(a checkers.Told) *statusv1.Checker {
+func tellChecker(a checkers.Stats) *statusv1.Checker {
 	return &statusv1.Checker{
 		Address:        a.Address(),
-		FrontEnd:       string(a.By),
-		Asked:          durationpb.New(a.Ago),
-		PerSecond:      a.PerSecond,
-		UsualPerSecond: a.Usual,
+		FrontEnd:       string(a.Via),
+		Asked:          durationpb.New(a.Since),
+		PerSecond:      a.Rate,
+		UsualPerSecond: a.UsualRate,
 		Total:          a.Total,
 		Watching:       a.Watching,
 		Silent:         a.Silent,

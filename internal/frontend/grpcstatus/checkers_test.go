@@ -15,11 +15,11 @@ import (
 
 // at is the checker of that address.
 func at(address string) checkers.Checker {
-	return checkers.Checker{From: netip.MustParseAddr(address), By: checkers.LMPUDP}
+	return checkers.Checker{From: netip.MustParseAddr(address), Via: checkers.LMPUDP}
 }
 
 // about is a question about a service, or all.
-func about(service string) checkers.Question { return checkers.Question{Service: service, Known: true} }
+func about(service string) checkers.Check { return checkers.Check{Service: service, Known: true} }
 
 func TestListTellsCheckers(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, f *fixture) {
@@ -28,14 +28,14 @@ func TestListTellsCheckers(t *testing.T) {
 		newProgram(t, f.registry, "vod").work()
 		begun := time.Now()
 		for range 64 {
-			f.checkers.Note(about("epg"), at("10.0.0.2"), time.Since(begun))
+			f.checkers.Record(about("epg"), at("10.0.0.2"), time.Since(begun))
 			time.Sleep(500 * time.Millisecond)
 		}
 		time.Sleep(time.Hour)
-		w := f.checkers.Watch(checkers.Checker{By: checkers.GRPCWatch})
-		w.Note(about("epg"))
+		w := f.checkers.Watch(checkers.Checker{Via: checkers.GRPCWatch})
+		w.Record(about("epg"))
 		defer w.End()
-		f.checkers.Note(about("epg"), at("10.0.0.1"), time.Since(begun))
+		f.checkers.Record(about("epg"), at("10.0.0.1"), time.Since(begun))
 		time.Sleep(300 * time.Millisecond)
 		want := parse(t, `
 			checkers { address: "10.0.0.2" front_end: "lmp-udp" asked { seconds: 3600 nanos: 800000000 } per_second: 1e-5 usual_per_second: 2 total: 64 silent: true }
@@ -59,9 +59,9 @@ func TestListTellsCheckers(t *testing.T) {
 
 func TestCheckersOfNoOneService(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, f *fixture) {
-		f.checkers.Note(about(""), at("10.0.0.1"), 0)
+		f.checkers.Record(about(""), at("10.0.0.1"), 0)
 		for _, name := range []string{"epg-liveness", "epgg", "vod\xff"} {
-			f.checkers.Note(checkers.Question{Name: []byte(name)}, at("10.0.0.2"), 0)
+			f.checkers.Record(checkers.Check{Name: []byte(name)}, at("10.0.0.2"), 0)
 		}
 		newProgram(t, f.registry, "epg").work() // it is known by now
 		got, err := f.client.Checkers(t.Context(), &statusv1.CheckersRequest{})

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type fixture struct {
 	t        *testing.T
 	registry *registry.Registry
-	checkers *checkers.Memory
+	checkers *checkers.Tracker
 	client   statusv1.StatusServiceClient
 	stop     context.CancelFunc // as SIGTERM does
 }
@@ -70,7 +70,7 @@ func newRegistry(t *testing.T, startGrace time.Duration) *registry.Registry {
 }
 
 // newMemory returns a memory of checkers.
-func newMemory() *checkers.Memory {
+func newMemory() *checkers.Tracker {
 	begun := time.Now()
 	return checkers.New(slog.New(slog.DiscardHandler), func() time.Duration { return time.Since(begun) })
 }
@@ -109,7 +109,7 @@ func newProgram(t *testing.T, r *registry.Registry, service string, landmarks ..
 	}
 	p := &program{t: t}
 	var err error
-	if p.session, err = r.Open(registry.Peer{Service: service, Instance: "a", UID: 1}, p); err != nil {
+	if p.session, err = r.Open(registry.AgentID{Service: service, Instance: "a", UID: 1}, p); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.session.Declare(landmarks); err != nil {
@@ -124,7 +124,7 @@ func (p *program) GetState(uint64) { p.t.Error("a get-state command was put") }
 // End implements registry.Link.
 func (p *program) End(err error) { p.t.Errorf("session ended: %v", err) }
 
-func (p *program) ReadEmpty() bool { return true }
+func (p *program) CaughtUp() bool { return true }
 
 // report reports the program's landmarks.
 func (p *program) report(facts ...registry.Fact) {

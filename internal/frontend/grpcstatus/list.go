@@ -17,7 +17,7 @@ func (s *service) List(q *statusv1.ListRequest, stream grpc.ServerStreamingServe
 	}
 	for p := range s.presents(name) {
 		service := told(p, name != "")
-		service.Checkers = tellCheckers(s.checkers.Of(p.Name))
+		service.Checkers = tellCheckers(s.checkers.ByService(p.Name))
 		if err := stream.Send(&statusv1.ListResponse{Service: service}); err != nil {
 			return err
 		}
@@ -27,8 +27,8 @@ func (s *service) List(q *statusv1.ListRequest, stream grpc.ServerStreamingServe
 
 // presents yields what is told of the service, or of all of them if the name is
 // empty, in the order of their names: each as it is when it is yielded.
-func (s *service) presents(name string) iter.Seq[registry.Present] {
-	return func(yield func(registry.Present) bool) {
+func (s *service) presents(name string) iter.Seq[registry.ServiceStatus] {
+	return func(yield func(registry.ServiceStatus) bool) {
 		names := []string{name}
 		if name == "" {
 			names = s.source.Names()

@@ -76,7 +76,7 @@ func TestListOfOneTellsItsLandmarks(t *testing.T) {
 			registry.Fact{Reached: true, Age: time.Second, Count: 9, Open: true, Pending: 2},
 			registry.Fact{Reached: true, Age: 100 * time.Millisecond, Count: 5, Open: true, Lag: 3 * time.Millisecond},
 			registry.Fact{Reached: true, Count: 1, Value: 90},
-			registry.Fact{Reached: true, Count: 1, Why: "connection refused"},
+			registry.Fact{Reached: true, Count: 1, Reason: "connection refused"},
 			registry.Fact{Age: 4 * time.Second},
 		)
 		if _, err := f.registry.Drain("epg", 0); err != nil {
@@ -126,9 +126,9 @@ func TestListTellsBoundedLandmarks(t *testing.T) {
 				landmarks[i] = judge.Declared{
 					Name: fmt.Sprintf("%d-%d-%s", instance, i, strings.Repeat("x", 110)), Kind: judge.KindCondition, Impact: judge.ImpactReadiness,
 				}
-				facts[i] = registry.Fact{Reached: true, Why: strings.Repeat("y", 255)}
+				facts[i] = registry.Fact{Reached: true, Reason: strings.Repeat("y", 255)}
 			}
-			session, err := f.registry.Open(registry.Peer{Service: "epg", Instance: fmt.Sprint(instance), UID: 1}, &program{t: t})
+			session, err := f.registry.Open(registry.AgentID{Service: "epg", Instance: fmt.Sprint(instance), UID: 1}, &program{t: t})
 			if err != nil {
 				t.Fatal(err)
 			}

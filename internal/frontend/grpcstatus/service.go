@@ -43,8 +43,8 @@ func (s *service) find(ctx context.Context, name string) error {
 	if _, known := s.source.Present(name); known {
 		return nil
 	}
-	if _, err := s.source.Ask(ctx, []byte(name), 0); err != nil {
-		return grpcserver.Unanswered(err)
+	if _, err := s.source.Await(ctx, []byte(name), 0); err != nil {
+		return grpcserver.StatusError(err)
 	}
 	if _, known := s.source.Present(name); !known {
 		return unknown(name)

@@ -21,7 +21,7 @@ import (
 const maxLandmarks = contract.MaxLandmarks
 
 // told tells a service, with its landmarks or without.
-func told(p registry.Present, withLandmarks bool) *statusv1.Service {
+func told(p registry.ServiceStatus, withLandmarks bool) *statusv1.Service {
 	t := &statusv1.Service{
 		Name:      p.Name,
 		Readiness: standing(p.Answers[judge.Readiness]),
@@ -44,7 +44,7 @@ func standing(a registry.Answer) *statusv1.Standing {
 			Reason: a.Reason(),
 		},
 		FactsAge: durationpb.New(a.Age),
-		Stood:    durationpb.New(a.Stood),
+		Stood:    durationpb.New(a.StatusAge),
 		Changes:  a.Changes,
 	}
 }
@@ -83,7 +83,7 @@ func fact(r registry.Record) *reportv1.Fact {
 		Pending: r.Pending,
 		Value:   r.Value,
 		Met:     r.Met,
-		Reason:  r.Why,
+		Reason:  r.Reason,
 	}
 }
 

@@ -32,7 +32,7 @@ type essence struct {
 	drained bool
 }
 
-func essenceOf(p registry.Present) essence {
+func essenceOf(p registry.ServiceStatus) essence {
 	e := essence{drained: p.Drained}
 	for i, a := range p.Answers {
 		v := &e.verdicts[i]
@@ -54,7 +54,7 @@ func (s *service) Watch(q *statusv1.WatchRequest, stream grpc.ServerStreamingSer
 	}
 	name := q.GetService()
 	// Subscribed to before the first look, lest a change fall between.
-	sub := s.source.Watch([]byte(name))
+	sub := s.source.Subscribe([]byte(name))
 	defer sub.Close()
 	if err := s.find(stream.Context(), name); err != nil {
 		return err
@@ -96,7 +96,7 @@ func await(stream grpc.ServerStream, sub *registry.Subscription, resting bool) e
 		}
 	}
 	select {
-	case <-sub.News():
+	case <-sub.Changed():
 		return nil
 	case <-ctx.Done():
 		return status.FromContextError(ctx.Err()).Err()

@@ -102,7 +102,7 @@ func TestWatchTellsEachChange(t *testing.T) {
 		newProgram(t, f.registry, "vod").work()
 		wantTold(t, "another service: one", one)
 		wantTold(t, "another service: all", all, vodServing)
-		p.session.Lost()
+		p.session.Disconnect()
 		wantTold(t, "lost, another cause: one", one, "epg STATUS_NOT_SERVING/CAUSE_LOST/0 1 landmarks")
 		wantTold(t, "lost, another cause: all", all, "epg STATUS_NOT_SERVING/CAUSE_LOST/0")
 	})

@@ -43,7 +43,7 @@ func inBubble(t *testing.T, startGrace time.Duration, test func(*testing.T, *bub
 }
 
 // newMemory returns a memory of checkers.
-func newMemory() *checkers.Memory {
+func newMemory() *checkers.Tracker {
 	begun := time.Now()
 	return checkers.New(slog.New(slog.DiscardHandler), func() time.Duration { return time.Since(begun) })
 }
@@ -128,7 +128,7 @@ func newProgram(t *testing.T, r *registry.Registry, service string) *program {
 	t.Helper()
 	p := &program{t: t}
 	var err error
-	p.session, err = r.Open(registry.Peer{Service: service, Instance: "a", UID: 1}, p)
+	p.session, err = r.Open(registry.AgentID{Service: service, Instance: "a", UID: 1}, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +151,7 @@ func (p *program) GetState(uint64) {}
 // End implements registry.Link.
 func (p *program) End(err error) { p.t.Errorf("session ended: %v", err) }
 
-func (p *program) ReadEmpty() bool { return true }
+func (p *program) CaughtUp() bool { return true }
 
 func (p *program) report() {
 	p.t.Helper()
@@ -180,7 +180,7 @@ func (p *program) fill(length float64) {
 
 // lose reports that the upstream does not hold, and why.
 func (p *program) lose(why string) {
-	p.facts[theUpstream] = registry.Fact{Reached: true, Why: why}
+	p.facts[theUpstream] = registry.Fact{Reached: true, Reason: why}
 	p.report()
 }
 

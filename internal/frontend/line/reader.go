@@ -49,7 +49,7 @@ func (r *reader) next(ctx context.Context) ([]byte, error) {
 		case len(rest) == 0:
 			deadline = time.Time{}
 		case deadline.IsZero():
-			deadline = time.Now().Add(socket.Unfinished)
+			deadline = time.Now().Add(socket.FrameTimeout)
 		}
 		if err := r.read(ctx, deadline); err != nil {
 			return nil, err
@@ -61,7 +61,7 @@ func (r *reader) next(ctx context.Context) ([]byte, error) {
 // idle.
 func (r *reader) read(ctx context.Context, deadline time.Time) error {
 	if deadline.IsZero() {
-		deadline = time.Now().Add(socket.Idle)
+		deadline = time.Now().Add(socket.IdleTimeout)
 	}
 	r.end = copy(r.buffer[:], r.buffer[r.begin:r.end])
 	r.begin = 0

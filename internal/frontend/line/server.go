@@ -36,8 +36,8 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 // does with each, is no news.
 func (s *Server) serve(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
-	defer socket.Follow(ctx, conn)()
-	lines, checker := reader{conn: conn}, checkers.Checker{From: checkers.AddressOf(conn.RemoteAddr()), By: checkers.Line}
+	defer socket.InterruptOnDone(ctx, conn)()
+	lines, checker := reader{conn: conn}, checkers.Checker{From: checkers.AddressOf(conn.RemoteAddr()), Via: checkers.Line}
 	for {
 		line, err := lines.next(ctx)
 		if errors.Is(err, errTooLong) {
@@ -47,7 +47,7 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 		if err != nil {
 			return
 		}
-		socket.Prove(conn)
+		socket.MarkProven(conn)
 		answer, err := s.answer(ctx, line, checker)
 		if err != nil || socket.Write(ctx, conn, []byte(answer)) != nil {
 			return
@@ -61,10 +61,10 @@ func (s *Server) answer(ctx context.Context, line []byte, checker checkers.Check
 	if !ok {
 		return usage, nil
 	}
-	a, settled := s.source.Look(name, 0)
+	a, settled := s.source.Lookup(name, 0)
 	if !settled {
 		var err error
-		if a, err = s.source.Ask(ctx, name, 0); err != nil {
+		if a, err = s.source.Await(ctx, name, 0); err != nil {
 			return "", err
 		}
 	}

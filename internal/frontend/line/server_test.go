@@ -115,7 +115,7 @@ func TestLineThatIsNotFinished(t *testing.T) {
 		a.write("check")
 		time.Sleep(4 * time.Second)
 		a.write(" epg")
-		a.closedAfter(socket.Unfinished - 4*time.Second)
+		a.closedAfter(socket.FrameTimeout - 4*time.Second)
 		a.Close()
 	})
 }
@@ -125,7 +125,7 @@ func TestIdleConnection(t *testing.T) {
 		a := b.connect()
 		time.Sleep(4 * time.Minute)
 		a.ask("check epg")
-		a.closedAfter(socket.Idle)
+		a.closedAfter(socket.IdleTimeout)
 		a.Close()
 	})
 }
@@ -135,7 +135,7 @@ func TestAnswerThatIsNotTaken(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, b *bubble) {
 		a := b.connect()
 		a.write("check epg\n")
-		a.closedAfter(socket.Unfinished)
+		a.closedAfter(socket.FrameTimeout)
 		a.Close()
 	})
 }
@@ -223,7 +223,7 @@ func TestCheckersAreRemembered(t *testing.T) {
 		for _, line := range []string{"check epg", "agent epg-readiness", "check epgg", "no question"} {
 			a.ask(line)
 		}
-		if told := m.Of("epg"); len(told) != 1 || told[0].By != checkers.Line || told[0].Total != 2 {
+		if told := m.ByService("epg"); len(told) != 1 || told[0].Via != checkers.Line || told[0].Total != 2 {
 			t.Errorf("of epg, remembered is %+v", told)
 		}
 		if told := m.Unknown(); len(told) != 1 || told[0].Name != "epgg" || told[0].Total != 1 {

@@ -20,7 +20,7 @@ func TestVerdictsInWords(t *testing.T) {
 		"drained, stalled": {func(b *bubble) { b.program.drain(true); b.program.stall() }, "DOWN # stalled: main loop last answered 3 s ago, allowed 2 s", "down # stalled: main loop last answered 3 s ago, allowed 2 s"},
 		"by an operator":   {func(b *bubble) { b.registry.Drain("epg", 0) }, "DRAIN # draining: drained by an operator", "drain up # draining: drained by an operator"},
 		"stopped":          {func(b *bubble) { b.program.session.Goodbye() }, "DOWN # stopped: the program said goodbye 0 ms ago", "down # stopped: the program said goodbye 0 ms ago"},
-		"lost":             {func(b *bubble) { b.program.session.Lost() }, "DOWN # lost: the program's connection ended without a goodbye 0 ms ago", "down # lost: the program's connection ended without a goodbye 0 ms ago"},
+		"lost":             {func(b *bubble) { b.program.session.Disconnect() }, "DOWN # lost: the program's connection ended without a goodbye 0 ms ago", "down # lost: the program's connection ended without a goodbye 0 ms ago"},
 		"stale":            {func(b *bubble) { time.Sleep(1501 * time.Millisecond) }, "DOWN # stale: the program is connected but last reported 1.5 s ago", "down # stale: the program is connected but last reported 1.5 s ago"},
 		"failed": {func(b *bubble) { b.program.lose("it is up, ready, 100%\n# UP\xFF é") },
 			"DOWN # failed: U_PSTREAM does not hold: it is u_p, ready, 100%?# U_P? ?", "down # failed: U_PSTREAM does not hold: it is u_p, ready, 100%?# U_P? ?"},

@@ -171,7 +171,7 @@ func BenchmarkAccept(b *testing.B) {
 		if !ok {
 			b.Fatal("was refused")
 		}
-		a, _ := r.Look(q.Service, q.MaxAge)
+		a, _ := r.Lookup(q.Service, q.MaxAge)
 		s.noteDatagram(d, q, &a)
 		translate(q, &a)
 	}

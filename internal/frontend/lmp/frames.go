@@ -83,7 +83,7 @@ func (f *frameReader) await(ctx context.Context, idle time.Duration) (length int
 			err = f.read(ctx, smallBuffer, until)
 		default:
 			if deadline.IsZero() {
-				deadline = time.Now().Add(socket.Unfinished)
+				deadline = time.Now().Add(socket.FrameTimeout)
 			}
 			err = f.read(ctx, max(n, smallBuffer), deadline)
 			if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil {

@@ -24,7 +24,7 @@ func listenStreams(address string) (net.Listener, error) {
 		err := conn.Control(func(fd uintptr) {
 			// A peer that has vanished acknowledges nothing, whereas it is room
 			// that a write waits for.
-			err := unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(socket.Unfinished.Milliseconds()))
+			err := unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(socket.FrameTimeout.Milliseconds()))
 			if err == nil {
 				err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsent)
 			}

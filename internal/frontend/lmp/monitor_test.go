@@ -41,7 +41,7 @@ func report(t testing.TB, r *registry.Registry, service string, landmarks []judg
 	t.Helper()
 	p := &program{t: t, commands: make(chan uint64, 100)}
 	var err error
-	if p.session, err = r.Open(registry.Peer{Service: service, Instance: "a"}, p); err != nil {
+	if p.session, err = r.Open(registry.AgentID{Service: service, Instance: "a"}, p); err != nil {
 		t.Fatal(err)
 	}
 	p.session.Declare(landmarks)
@@ -62,7 +62,7 @@ func (p *program) GetState(number uint64) { p.commands <- number }
 // End implements registry.Link.
 func (p *program) End(err error) { p.t.Errorf("the session was ended: %v", err) }
 
-func (p *program) ReadEmpty() bool { return true }
+func (p *program) CaughtUp() bool { return true }
 
 // within is what a loop of these tests is allowed.
 const within = time.Second
@@ -149,7 +149,7 @@ func run(t testing.TB, s *Server) *serving {
 }
 
 // newMemory returns a memory of checkers.
-func newMemory() *checkers.Memory {
+func newMemory() *checkers.Tracker {
 	begun := time.Now()
 	return checkers.New(slog.New(slog.DiscardHandler), func() time.Duration { return time.Since(begun) })
 }
@@ -225,9 +225,9 @@ type patient struct {
 
 func newPatient(s frontend.Source) *patient { return &patient{s, make(chan struct{}, 100)} }
 
-func (p *patient) Ask(ctx context.Context, name []byte, maxAge time.Duration) (registry.Answer, error) {
+func (p *patient) Await(ctx context.Context, name []byte, maxAge time.Duration) (registry.Answer, error) {
 	p.waits <- struct{}{}
-	return p.Source.Ask(ctx, name, maxAge)
+	return p.Source.Await(ctx, name, maxAge)
 }
 
 // fresh returns a question whose answer must rest on facts of the last second.

@@ -16,14 +16,14 @@ import (
 
 // remembered returns what is remembered of who asked for the services, and for
 // names that nobody knows.
-func remembered(m *checkers.Memory, services ...string) (all []string) {
+func remembered(m *checkers.Tracker, services ...string) (all []string) {
 	for _, service := range services {
-		for _, a := range m.Of(service) {
-			all = append(all, fmt.Sprintf("%s: %s %s %d", service, a.Address(), a.By, a.Total))
+		for _, a := range m.ByService(service) {
+			all = append(all, fmt.Sprintf("%s: %s %s %d", service, a.Address(), a.Via, a.Total))
 		}
 	}
 	for _, a := range m.Unknown() {
-		all = append(all, fmt.Sprintf("unknown %s: %s %s %d", a.Name, a.Address(), a.By, a.Total))
+		all = append(all, fmt.Sprintf("unknown %s: %s %s %d", a.Name, a.Address(), a.Via, a.Total))
 	}
 	return all
 }
@@ -86,7 +86,7 @@ func TestRefusedAreNotRemembered(t *testing.T) {
 // instants are when checkers were noted.
 type instants map[netip.Addr]time.Duration
 
-func (i instants) Note(_ checkers.Question, a checkers.Checker, at time.Duration) { i[a.From] = at }
+func (i instants) Record(_ checkers.Check, a checkers.Checker, at time.Duration) { i[a.From] = at }
 
 func (i instants) Watch(checkers.Checker) *checkers.Watch { return nil }
 
@@ -97,7 +97,7 @@ func TestNotedAtTheAnswersInstant(t *testing.T) {
 	noted := instants{}
 	s := &Server{config: Config{Source: r, Checkers: noted}}
 	before := time.Duration(r.Clock().Now())
-	a, _ := r.Look([]byte("epg"), 0)
+	a, _ := r.Lookup([]byte("epg"), 0)
 	d := datagram{from: netip.MustParseAddrPort("[::ffff:10.0.0.1]:4711")}
 	s.noteDatagram(d, lmp.Request{Service: []byte("epg")}, &a)
 	at := noted[netip.MustParseAddr("10.0.0.1")]
@@ -116,13 +116,13 @@ func TestWatchersAreRemembered(t *testing.T) {
 		for range 60 {
 			next(t, conn)
 		}
-		if told := m.Of("epg"); len(told) != 1 || told[0].Watching != 1 || told[0].Total != 1 || told[0].By != checkers.LMPWatch {
+		if told := m.ByService("epg"); len(told) != 1 || told[0].Watching != 1 || told[0].Total != 1 || told[0].Via != checkers.LMPWatch {
 			t.Errorf("remembered is %+v", told)
 		}
 		conn.Close()
 		<-done
 		time.Sleep(11 * time.Second)
-		if told := m.Of("epg"); told[0].Watching != 0 || !told[0].Silent {
+		if told := m.ByService("epg"); told[0].Watching != 0 || !told[0].Silent {
 			t.Errorf("of a checker that watched and went, remembered is %+v", told)
 		}
 	})

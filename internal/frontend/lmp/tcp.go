@@ -23,15 +23,15 @@ func (s *Server) serveStreams(ctx context.Context) error {
 // checker has no more, breaks the rules, or ctx is done.
 func (s *Server) serveStream(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
-	defer socket.Follow(ctx, conn)()
-	frames, checker := newFrameReader(conn, s.large), checkers.Checker{From: checkers.AddressOf(conn.RemoteAddr()), By: checkers.LMPTCP}
+	defer socket.InterruptOnDone(ctx, conn)()
+	frames, checker := newFrameReader(conn, s.large), checkers.Checker{From: checkers.AddressOf(conn.RemoteAddr()), Via: checkers.LMPTCP}
 	defer frames.close()
 	var out []byte
 	for {
 		if !frames.ready() && !flush(ctx, conn, &out) {
 			return
 		}
-		frame, err := frames.next(ctx, socket.Idle)
+		frame, err := frames.next(ctx, socket.IdleTimeout)
 		if err != nil {
 			s.refuseStream(err)
 			break
@@ -41,7 +41,7 @@ func (s *Server) serveStream(ctx context.Context, conn net.Conn) {
 			s.refuseStream(err)
 			break
 		}
-		socket.Prove(conn)
+		socket.MarkProven(conn)
 		if q.Kind == lmp.KindWatch {
 			if err := s.watch(ctx, conn, frames, q, key, &out); err != nil {
 				s.refuseStream(err)
@@ -87,14 +87,14 @@ func (s *Server) describe(ctx context.Context, conn net.Conn, q lmp.Request, a *
 // answers made so far go out before. There is none if the checker does not take
 // those, or ctx is done.
 func (s *Server) settle(ctx context.Context, conn net.Conn, name []byte, maxAge time.Duration, out *[]byte) (a registry.Answer, ok bool) {
-	a, settled := s.config.Source.Look(name, maxAge)
+	a, settled := s.config.Source.Lookup(name, maxAge)
 	if settled {
 		return a, true
 	}
 	if !flush(ctx, conn, out) {
 		return a, false
 	}
-	a, err := s.config.Source.Ask(ctx, name, maxAge)
+	a, err := s.config.Source.Await(ctx, name, maxAge)
 	return a, err == nil
 }
 

@@ -18,7 +18,7 @@ func translate(q lmp.Request, a *registry.Answer) lmp.Answer {
 		Weight:  a.Weight,
 		Failing: a.Failing,
 		Age:     a.Age,
-		Stood:   a.Stood,
+		Stood:   a.StatusAge,
 		Changes: a.Changes,
 	}
 	if a.Status == judge.Serving {

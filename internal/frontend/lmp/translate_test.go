@@ -110,7 +110,7 @@ func TestLandmarks(t *testing.T) {
 func TestVerdictsNumbers(t *testing.T) {
 	a := registry.Answer{
 		Status: judge.Serving, Weight: 40, Failing: 3,
-		Age: 120 * time.Millisecond, Stood: 24 * time.Hour, Changes: 7,
+		Age: 120 * time.Millisecond, StatusAge: 24 * time.Hour, Changes: 7,
 	}
 	q := lmp.Request{Kind: lmp.KindCheck, Nonce: 9}
 	answer := translate(q, &a)
@@ -141,14 +141,14 @@ func TestVerdictsNumbers(t *testing.T) {
 func TestOnlyDescribeDescribes(t *testing.T) {
 	r, p := newRegistry(t)
 	p.report(0, wedged())
-	a, _ := r.Look([]byte("epg"), 0)
+	a, _ := r.Lookup([]byte("epg"), 0)
 	for _, kind := range []lmp.Kind{lmp.KindCheck, lmp.KindWatch, lmp.KindDescribe} {
 		got := translate(lmp.Request{Kind: kind}, &a)
 		if want := kind == lmp.KindDescribe; (got.Reason != "") != want || (len(got.Landmarks) == 1) != want {
 			t.Errorf("%v: %+v", kind, got)
 		}
 	}
-	if a, _ = r.Look([]byte(""), 0); !slices.Equal(translate(lmp.Request{Kind: lmp.KindDescribe}, &a).Landmarks, nil) {
+	if a, _ = r.Lookup([]byte(""), 0); !slices.Equal(translate(lmp.Request{Kind: lmp.KindDescribe}, &a).Landmarks, nil) {
 		t.Error("all services together have no landmarks")
 	}
 }

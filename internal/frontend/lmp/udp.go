@@ -36,7 +36,7 @@ func (s *Server) serveDatagrams(ctx context.Context) error {
 		if !ok {
 			continue
 		}
-		a, settled := s.config.Source.Look(q.Service, q.MaxAge)
+		a, settled := s.config.Source.Lookup(q.Service, q.MaxAge)
 		if !settled {
 			s.answerLater(ctx, &waiting, d, q, key)
 			continue
@@ -96,7 +96,7 @@ func (s *Server) answerLater(ctx context.Context, waiting *sync.WaitGroup, d dat
 	q.Service = bytes.Clone(q.Service) // the datagram's buffer is about to be read into again
 	limit := datagramLimit(d)
 	waiting.Go(func() {
-		a, err := s.config.Source.Ask(ctx, q.Service, q.MaxAge)
+		a, err := s.config.Source.Await(ctx, q.Service, q.MaxAge)
 		if err != nil {
 			return
 		}
@@ -107,7 +107,7 @@ func (s *Server) answerLater(ctx context.Context, waiting *sync.WaitGroup, d dat
 }
 
 func (s *Server) noteDatagram(d datagram, q lmp.Request, a *registry.Answer) {
-	frontend.Record(s.config.Checkers, checkers.Checker{From: d.from.Addr().Unmap(), By: checkers.LMPUDP}, q.Service, a)
+	frontend.Record(s.config.Checkers, checkers.Checker{From: d.from.Addr().Unmap(), Via: checkers.LMPUDP}, q.Service, a)
 }
 
 // datagramLimit is the longest that the answer to d may be: no longer than d,

@@ -259,7 +259,7 @@ func TestDatagramsCostNoMemory(t *testing.T) {
 			if !ok {
 				t.Fatal("was refused")
 			}
-			a, settled := s.config.Source.Look(q.Service, q.MaxAge)
+			a, settled := s.config.Source.Lookup(q.Service, q.MaxAge)
 			if !settled {
 				t.Fatal("has to wait")
 			}

@@ -34,12 +34,12 @@ func TestVerdictsOnTheWire(t *testing.T) {
 		{"stalled has started", "epg-startup", func(b *bubble) { b.program.report(0, wedged()) }, lmp.StatusServing, lmp.CauseNone, lmp.StateFailing},
 		{"just not stale", "epg", func(*bubble) { time.Sleep(1500 * time.Millisecond) }, lmp.StatusServing, lmp.CauseNone, lmp.StateOK},
 		{"stale", "epg", func(*bubble) { time.Sleep(1501 * time.Millisecond) }, lmp.StatusNotServing, lmp.CauseStale, lmp.StateFailing},
-		{"lost", "epg", func(b *bubble) { b.program.session.Lost() }, lmp.StatusNotServing, lmp.CauseLost, lmp.StateFailing},
+		{"lost", "epg", func(b *bubble) { b.program.session.Disconnect() }, lmp.StatusNotServing, lmp.CauseLost, lmp.StateFailing},
 		{"stopped", "epg", func(b *bubble) { b.program.session.Goodbye() }, lmp.StatusNotServing, lmp.CauseStopped, lmp.StateFailing},
 		{"recovered", "epg", func(b *bubble) { b.program.report(0, wedged()); b.program.report(0, fact(0)) }, lmp.StatusServing, lmp.CauseNone, lmp.StateOK},
 		{"one of two is lost", "", func(b *bubble) {
 			report(b.t, b.registry, "vod", loops("main"), fact(0))
-			b.program.session.Lost()
+			b.program.session.Disconnect()
 		}, lmp.StatusNotServing, lmp.CauseLost, 0},
 		{"nobody knows it", "vod", func(*bubble) {}, lmp.StatusUnknownService, lmp.CauseUnknownService, 0},
 		{"no name that could be", "\x00\xFF", func(*bubble) {}, lmp.StatusUnknownService, lmp.CauseUnknownService, 0},

@@ -51,9 +51,9 @@ func essenceOf(a *lmp.Answer) essence {
 func (s *Server) watch(ctx context.Context, conn net.Conn, frames *frameReader, q lmp.Request, key *lmp.Key, out *[]byte) error {
 	q.Service = bytes.Clone(q.Service) // the frame's buffer is about to be read into again
 	// Subscribed to before the first look, lest a change fall between.
-	sub := s.config.Source.Watch(q.Service)
+	sub := s.config.Source.Subscribe(q.Service)
 	defer sub.Close()
-	checker := s.config.Checkers.Watch(checkers.Checker{From: checkers.AddressOf(conn.RemoteAddr()), By: checkers.LMPWatch})
+	checker := s.config.Checkers.Watch(checkers.Checker{From: checkers.AddressOf(conn.RemoteAddr()), Via: checkers.LMPWatch})
 	defer checker.End()
 	came := make(chan error, 1)
 	go func() {
@@ -68,7 +68,7 @@ func (s *Server) watch(ctx context.Context, conn net.Conn, frames *frameReader, 
 		// Each frame is held until it is settled, as any other answer is.
 		a, ok := s.settle(ctx, conn, q.Service, registry.AnyAge, out)
 		if ok {
-			checker.Note(frontend.Question(q.Service, &a))
+			checker.Record(frontend.CheckOf(q.Service, &a))
 			answer := translate(q, &a)
 			if now := essenceOf(&answer); again || now != last {
 				last = now
@@ -83,7 +83,7 @@ func (s *Server) watch(ctx context.Context, conn net.Conn, frames *frameReader, 
 			return errWatchEnded
 		}
 		select {
-		case <-sub.News():
+		case <-sub.Changed():
 			again = false
 		case <-due.C:
 			again = true

@@ -80,7 +80,7 @@ func TestWatchTellsEachChange(t *testing.T) {
 		w.wants(time.Second, lmp.StatusServing, lmp.CauseNone)
 		b.program.report(0, fact(0)) // changes nothing
 		w.silent(time.Second)
-		b.program.session.Lost()
+		b.program.session.Disconnect()
 		w.wants(0, lmp.StatusNotServing, lmp.CauseLost)
 		w.end()
 	})
@@ -199,9 +199,9 @@ func TestWatchOfASlowChecker(t *testing.T) {
 			b.program.report(0, wedged())
 			b.program.report(0, fact(0))
 		}
-		b.program.session.Lost()
+		b.program.session.Disconnect()
 		synctest.Wait()
-		time.Sleep(socket.Unfinished - 1)
+		time.Sleep(socket.FrameTimeout - 1)
 		w.wants(0, lmp.StatusServing, lmp.CauseNone)
 		if a := w.wants(0, lmp.StatusNotServing, lmp.CauseLost); a.Changes < 20 {
 			t.Errorf("the latest is %+v", a)
@@ -212,7 +212,7 @@ func TestWatchOfASlowChecker(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bubble) {
 		w := b.watching("epg", 0)
 		w.wants(0, lmp.StatusServing, lmp.CauseNone)
-		b.closesAfter(w.done, time.Second+socket.Unfinished)
+		b.closesAfter(w.done, time.Second+socket.FrameTimeout)
 	})
 }
 
@@ -237,7 +237,7 @@ func TestManyWatches(t *testing.T) {
 		for _, w := range deaf {
 			<-w.done
 		}
-		if took := time.Since(begun); took != socket.Unfinished {
+		if took := time.Since(begun); took != socket.FrameTimeout {
 			t.Errorf("the deaf were kept for %v", took)
 		}
 		for _, w := range taking {
@@ -320,8 +320,8 @@ func (u *unsettled) unsettle() (settle func()) {
 	return func() { close(until) }
 }
 
-func (u *unsettled) Look(name []byte, maxAge time.Duration) (registry.Answer, bool) {
-	a, settled := u.Source.Look(name, maxAge)
+func (u *unsettled) Lookup(name []byte, maxAge time.Duration) (registry.Answer, bool) {
+	a, settled := u.Source.Lookup(name, maxAge)
 	select {
 	case <-*u.until.Load():
 		return a, settled
@@ -330,10 +330,10 @@ func (u *unsettled) Look(name []byte, maxAge time.Duration) (registry.Answer, bo
 	}
 }
 
-func (u *unsettled) Ask(ctx context.Context, name []byte, maxAge time.Duration) (registry.Answer, error) {
+func (u *unsettled) Await(ctx context.Context, name []byte, maxAge time.Duration) (registry.Answer, error) {
 	select {
 	case <-*u.until.Load():
-		return u.Source.Ask(ctx, name, maxAge)
+		return u.Source.Await(ctx, name, maxAge)
 	case <-ctx.Done():
 		return registry.Answer{}, ctx.Err()
 	}
@@ -354,7 +354,7 @@ func TestWatchWaitsUntilItIsSettled(t *testing.T) {
 		settle = source.unsettle()
 		b.program.report(0, wedged())
 		w.silent(3 * time.Second)
-		b.program.session.Lost()
+		b.program.session.Disconnect()
 		settle()
 		w.wants(0, lmp.StatusNotServing, lmp.CauseLost)
 
@@ -408,7 +408,7 @@ func TestSignedWatch(t *testing.T) {
 	conn := s.connect(t)
 	q := request(t, lmp.Request{Kind: lmp.KindWatch, Service: []byte("epg")}, two)
 	write(t, conn, q)
-	for _, then := range []func(){func() { p.report(0, wedged()) }, func() { p.session.Lost() }, func() {}} {
+	for _, then := range []func(){func() { p.report(0, wedged()) }, func() { p.session.Disconnect() }, func() {}} {
 		b := next(t, conn)
 		parse(t, b, q)
 		if err := two.Verify(b); err != nil || len(b) != 54 {

@@ -60,9 +60,9 @@ func statusOf(err error) error {
 	switch {
 	case errors.Is(err, registry.ErrUnknown):
 		return status.Error(codes.NotFound, err.Error())
-	case errors.Is(err, registry.ErrGone), errors.Is(err, registry.ErrConnected):
+	case errors.Is(err, registry.ErrNoInstances), errors.Is(err, registry.ErrConnected):
 		return status.Error(codes.FailedPrecondition, err.Error())
-	case errors.Is(err, registry.ErrForeign):
+	case errors.Is(err, registry.ErrNotOwner):
 		return status.Error(codes.PermissionDenied, err.Error())
 	default:
 		return status.Error(codes.Unknown, err.Error())

@@ -34,13 +34,13 @@ func remembered(context.Context) error { return nil }
 
 func (noLink) GetState(uint64) {}
 func (noLink) End(error)       {}
-func (noLink) ReadEmpty() bool { return true }
+func (noLink) CaughtUp() bool  { return true }
 
 // epg returns a registry with the service epg, of uid 1000, that is serving.
 func epg(t *testing.T) *registry.Registry {
 	t.Helper()
 	r := registry.New(registry.NewClock(), 0)
-	session, err := r.Open(registry.Peer{Service: "epg", Instance: "a", UID: 1000}, noLink{})
+	session, err := r.Open(registry.AgentID{Service: "epg", Instance: "a", UID: 1000}, noLink{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func epg(t *testing.T) *registry.Registry {
 }
 
 func cause(r *registry.Registry) judge.Cause {
-	a, _ := r.Look([]byte("epg"), 0)
+	a, _ := r.Lookup([]byte("epg"), 0)
 	return a.Cause
 }
 

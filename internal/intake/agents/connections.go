@@ -76,7 +76,7 @@ func (c *connections) add(conn net.Conn) (*connection, error) {
 		c.users[peer.UID] = added.user
 	}
 	added.user.connections++
-	c.registry.Clock().Join()
+	c.registry.Clock().AddSource()
 	if c.ends != nil {
 		c.ends.watch(added)
 	}
@@ -109,7 +109,7 @@ func (conn *connection) remove() {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.registry.Clock().Leave()
+	c.registry.Clock().RemoveSource()
 	if conn.user.connections--; conn.user.connections == 0 {
 		delete(c.users, conn.uid)
 	}

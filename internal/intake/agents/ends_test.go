@@ -74,13 +74,13 @@ func TestEndOfAProcessWhoseConnectionIsInherited(t *testing.T) {
 	}
 	defer syscall.Kill(child, syscall.SIGKILL)
 	s.await("epg", judge.Serving, judge.None)
-	news := s.registry.Watch([]byte("epg"))
+	news := s.registry.Subscribe([]byte("epg"))
 	defer news.Close()
 	parent.Process.Kill()
 	parent.Wait()
 	a := s.look("epg")
 	for a.Status == judge.Serving {
-		<-news.News()
+		<-news.Changed()
 		a = s.look("epg")
 	}
 	if a.Cause != judge.Lost { // and not stale, which every silence is after a while

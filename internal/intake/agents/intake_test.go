@@ -91,14 +91,14 @@ func run(t *testing.T, s *Server, l net.Listener) (stop func()) {
 
 // look returns what is told of the service now.
 func (s *sidecar) look(service string) registry.Answer {
-	a, _ := s.registry.Look([]byte(service), 0)
+	a, _ := s.registry.Lookup([]byte(service), 0)
 	return a
 }
 
 // await waits until the service is told to be as wanted.
 func (s *sidecar) await(service string, status judge.Status, cause judge.Cause) registry.Answer {
 	s.t.Helper()
-	sub := s.registry.Watch([]byte(service))
+	sub := s.registry.Subscribe([]byte(service))
 	defer sub.Close()
 	over := time.After(patience)
 	for {
@@ -107,7 +107,7 @@ func (s *sidecar) await(service string, status judge.Status, cause judge.Cause) 
 			return a
 		}
 		select {
-		case <-sub.News():
+		case <-sub.Changed():
 		case <-over:
 			s.t.Fatalf("%s is %v, %v; want %v, %v", service, a.Status, a.Cause, status, cause)
 		}
@@ -119,7 +119,7 @@ func (s *sidecar) await(service string, status judge.Status, cause judge.Cause) 
 func (s *sidecar) ask(service string) <-chan registry.Answer {
 	answers := make(chan registry.Answer, 1)
 	go func() {
-		a, err := s.registry.Ask(context.Background(), []byte(service), time.Second)
+		a, err := s.registry.Await(context.Background(), []byte(service), time.Second)
 		if err != nil {
 			s.t.Error(err)
 		}

@@ -20,8 +20,8 @@ func newLink() *link {
 	return &link{commands: make(chan uint64, 1), ended: make(chan error, 1)}
 }
 
-// ReadEmpty implements registry.Link.
-func (l *link) ReadEmpty() bool { return l.readEmpty == nil || l.readEmpty() }
+// CaughtUp implements registry.Link.
+func (l *link) CaughtUp() bool { return l.readEmpty == nil || l.readEmpty() }
 
 // GetState implements registry.Link. The registry calls it with a lock held,
 // so by one goroutine at a time.

@@ -48,7 +48,7 @@ func readFact(f *reportv1.Fact, to *registry.Fact) *factError {
 		Lag:     lag,
 		Value:   f.Value,
 		Met:     f.Met,
-		Why:     f.Reason,
+		Reason:  f.Reason,
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ func statusOf(err error) error {
 	switch _, already := status.FromError(err); {
 	case already:
 		return err
-	case errors.Is(err, registry.ErrForeign):
+	case errors.Is(err, registry.ErrNotOwner):
 		return status.Errorf(codes.PermissionDenied, "hello.service: %v", err)
 	case errors.Is(err, registry.ErrReplaced):
 		return status.Errorf(codes.Aborted, "hello.instance: %v", err)

@@ -41,7 +41,7 @@ func (s *Server) Stream(stream agentStream) error {
 	link.readEmpty = func() bool { return !in.pace.held.Load() && (conn == nil || conn.readEmpty()) }
 	var session *registry.Session
 	if err := in.turn.take(stream.Context(), func() (err error) {
-		session, err = s.registry.Open(registry.Peer{Service: hello.Service, Instance: hello.Instance, UID: peer.UID}, link)
+		session, err = s.registry.Open(registry.AgentID{Service: hello.Service, Instance: hello.Instance, UID: peer.UID}, link)
 		return err
 	}); err != nil {
 		return statusOf(err)
@@ -72,7 +72,7 @@ func (s *Server) serve(in *intake, link *link, logger *slog.Logger) error {
 			logger.Warn("session ended", "why", err)
 			go func() { // what it has taken is given back once nothing more of it is read
 				<-received
-				session.Lost()
+				session.Disconnect()
 			}()
 			return statusOf(err)
 		case err := <-received:
@@ -96,7 +96,7 @@ func (s *Server) ended(session *registry.Session, err error, logger *slog.Logger
 		// That the sidecar stops is no fact about the program.
 		return status.Error(codes.Unavailable, "landmarkd is stopping")
 	default:
-		session.Lost()
+		session.Disconnect()
 		logger.Warn("program lost", "why", err)
 		return statusOf(err)
 	}

@@ -231,7 +231,7 @@ func TestStuckStreamEnds(t *testing.T) {
 				s.in <- declaration(loop("main"))
 				s.in <- report(0, fact(longAgo))
 				synctest.Wait()
-				if a, err := r.Ask(t.Context(), []byte("epg"), time.Second); err != nil || a.Cause != judge.Stalled {
+				if a, err := r.Await(t.Context(), []byte("epg"), time.Second); err != nil || a.Cause != judge.Stalled {
 					t.Fatalf("the checker was told %v, %v", a.Cause, err)
 				}
 				tt.end(s, r)
@@ -245,7 +245,7 @@ func TestStuckStreamEnds(t *testing.T) {
 					t.Error("the stream has not ended")
 					cancel()
 				}
-				if a, _ := r.Look([]byte("epg"), 0); a.Cause != tt.want {
+				if a, _ := r.Lookup([]byte("epg"), 0); a.Cause != tt.want {
 					t.Errorf("the service is %v, want %v", a.Cause, tt.want)
 				}
 			})
@@ -255,7 +255,7 @@ func TestStuckStreamEnds(t *testing.T) {
 
 // replace has a newer session take the place of the stream's.
 func replace(_ *stuckStream, r *registry.Registry) {
-	newer, err := r.Open(registry.Peer{Service: "epg", Instance: "a"}, newLink())
+	newer, err := r.Open(registry.AgentID{Service: "epg", Instance: "a"}, newLink())
 	if err != nil {
 		panic(err)
 	}

@@ -89,10 +89,10 @@ func TestSocketsBoundToADevice(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if (fact.Why == "") != (tt.why == "") || !strings.HasPrefix(fact.Why, tt.why) {
-				t.Errorf("%d of %v: %q, want %q", kind, tt.at, fact.Why, tt.why)
+			if (fact.Reason == "") != (tt.why == "") || !strings.HasPrefix(fact.Reason, tt.why) {
+				t.Errorf("%d of %v: %q, want %q", kind, tt.at, fact.Reason, tt.why)
 			}
-			if bad := !fact.Met && kind == judge.KindCondition || fact.Blind; bad != (tt.why != "") {
+			if bad := !fact.Met && kind == judge.KindCondition || fact.Unreadable; bad != (tt.why != "") {
 				t.Errorf("%d of %v: %+v", kind, tt.at, fact)
 			}
 		}

@@ -68,18 +68,18 @@ func (s *Server) Configure(policies map[string]registry.Policy) {
 	watched, every := s.watch(policies)
 	queues := s.watchQueues(watched)
 	if every > 0 && s.every.Load() == 0 {
-		s.registry.Clock().Join() // before anything is said that could grow old
+		s.registry.Clock().AddSource() // before anything is said that could grow old
 	}
 	s.watched, s.queues = watched, queues
 	begun, facts := s.read()
-	seen := make(map[string]registry.Seen, len(facts))
+	seen := make(map[string]registry.HostReport, len(facts))
 	for name, facts := range facts {
-		seen[name] = registry.Seen{Facts: facts, Age: s.now() - begun}
+		seen[name] = registry.HostReport{Facts: facts, Age: s.now() - begun}
 	}
 	s.registry.Configure(policies, seen)
 	s.begun.Store(int64(begun))
 	if s.every.Swap(int64(every)) > 0 && every == 0 {
-		s.registry.Clock().Leave()
+		s.registry.Clock().RemoveSource()
 	}
 	s.want()
 }
@@ -172,7 +172,7 @@ func (s *Server) report() time.Duration {
 	}
 	begun, facts := s.read()
 	for name, facts := range facts {
-		s.registry.ReportHost(name, registry.Seen{Facts: facts, Age: s.now() - begun})
+		s.registry.ReportHost(name, registry.HostReport{Facts: facts, Age: s.now() - begun})
 	}
 	s.begun.Store(int64(begun))
 	for _, q := range s.queues {
@@ -196,7 +196,7 @@ func (s *Server) read() (begun time.Duration, facts map[string][]registry.Fact) 
 		for _, w := range all {
 			fact, err := v.see(&w.HostLandmark)
 			if err != nil {
-				fact = registry.Fact{Reached: true, Blind: true, Why: err.Error()}
+				fact = registry.Fact{Reached: true, Unreadable: true, Reason: err.Error()}
 			}
 			s.log(name, w, err)
 			facts[name] = append(facts[name], fact)
@@ -221,11 +221,11 @@ func (s *Server) log(service string, w *watched, err error) {
 	w.unread = unread
 }
 
-// ReadEmpty reports whether what the registry knows of the host is of now, as
+// CaughtUp reports whether what the registry knows of the host is of now, as
 // if it had been sent: there is nothing of the host's that was not read. If
 // there is, it is read at once. It may be called by any number of goroutines,
 // and before Run.
-func (s *Server) ReadEmpty() bool {
+func (s *Server) CaughtUp() bool {
 	if s.every.Load() == 0 || s.now()-time.Duration(s.begun.Load()) < fresh {
 		return true
 	}

@@ -29,11 +29,11 @@ func newHouse(t *testing.T, log *bytes.Buffer) *house {
 	clock := registry.NewClock()
 	h := &house{t: t, registry: registry.New(clock, 0)}
 	h.server = New(h.registry, slog.New(slog.NewTextHandler(log, nil)))
-	h.news = h.registry.Watch([]byte("epg"))
+	h.news = h.registry.Subscribe([]byte("epg"))
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { h.server.Run(ctx) })
-	running.Go(func() { clock.Run(ctx, h.server.ReadEmpty) })
+	running.Go(func() { clock.Run(ctx, h.server.CaughtUp) })
 	t.Cleanup(func() {
 		stop()
 		running.Wait()
@@ -51,7 +51,7 @@ func (h *house) configure(landmarks ...registry.HostLandmark) {
 
 // is reports whether the service is told to be so, and the reason.
 func (h *house) is(cause judge.Cause) (bool, string) {
-	a, err := h.registry.Ask(h.t.Context(), []byte("epg"), 0)
+	a, err := h.registry.Await(h.t.Context(), []byte("epg"), 0)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func (h *house) becomes(cause judge.Cause, reason string) {
 			return
 		}
 		select {
-		case <-h.news.News():
+		case <-h.news.Changed():
 		case <-time.After(readAddresses): // another reason alone is no news
 		case <-late:
 			h.t.Fatalf("after 10 s it is not %q for %q, but for %q", cause, reason, why)
@@ -146,7 +146,7 @@ func TestStuckAcceptQueue(t *testing.T) {
 	h := newHouse(t, new(bytes.Buffer))
 	h.configure(atQueue("[::]:5400", 100*time.Millisecond))
 	h.becomes(judge.Failed, "queue cannot be seen: nothing listens on TCP [::]:5400")
-	if alive, _ := h.registry.Look([]byte("epg-liveness"), 0); alive.Status != judge.Serving {
+	if alive, _ := h.registry.Lookup([]byte("epg-liveness"), 0); alive.Status != judge.Serving {
 		t.Errorf("where nothing listens it is to be restarted: %s", alive.Reason())
 	}
 	l := listenOn(t, "tcp", ":5400")
@@ -158,7 +158,7 @@ func TestStuckAcceptQueue(t *testing.T) {
 		}
 		c.Close()
 		h.becomes(judge.Stalled, "queue: a connection to TCP [::]:5400 has not been accepted for ")
-		if alive, _ := h.registry.Look([]byte("epg-liveness"), 0); alive.Cause != judge.Stalled {
+		if alive, _ := h.registry.Lookup([]byte("epg-liveness"), 0); alive.Cause != judge.Stalled {
 			t.Errorf("stuck it is alive")
 		}
 		accepted, err := l.Accept()
@@ -224,7 +224,7 @@ func TestWhatIsLookedAtChanges(t *testing.T) {
 	if every := h.server.report(); every > 0 {
 		t.Errorf("with nothing to read it reads every %v", every)
 	}
-	if !h.server.ReadEmpty() {
+	if !h.server.CaughtUp() {
 		t.Error("with nothing to read there is something unread")
 	}
 	if so, why := h.is(judge.UnknownName); !so {
@@ -333,7 +333,7 @@ func TestKernelThatDoesNotTell(t *testing.T) {
 	right := h.server.diag.protocol
 	fails(none)
 	h.becomes(judge.Failed, "cannot be seen: reading the listening sockets of this host: protocol not supported: load the kernel's module tcp_diag")
-	if alive, _ := h.registry.Look([]byte("epg-liveness"), 0); alive.Status != judge.Serving {
+	if alive, _ := h.registry.Lookup([]byte("epg-liveness"), 0); alive.Status != judge.Serving {
 		t.Errorf("unseen it is to be restarted: %s", alive.Reason())
 	}
 	for range 10 {
@@ -374,11 +374,11 @@ func TestNothingIsToldBeforeItIsReadAnew(t *testing.T) {
 		heard, real := clock.Read()
 		return real.Sub(heard) > time.Millisecond
 	})
-	if _, settled := r.Look([]byte("epg"), 0); settled {
+	if _, settled := r.Lookup([]byte("epg"), 0); settled {
 		t.Error("what was read before the pause is taken for the truth")
 	}
-	running.Go(func() { clock.Run(ctx, s.ReadEmpty) })
-	if a, err := r.Ask(t.Context(), []byte("epg"), 0); err != nil || a.Cause != judge.Failed {
+	running.Go(func() { clock.Run(ctx, s.CaughtUp) })
+	if a, err := r.Await(t.Context(), []byte("epg"), 0); err != nil || a.Cause != judge.Failed {
 		t.Errorf("the first answer is %v, %q, %v", a.Status, a.Cause, err)
 	}
 }

@@ -55,7 +55,7 @@ func (v *view) see(l *registry.HostLandmark) (registry.Fact, error) {
 		look = v.seeAddress
 	}
 	why, err := look(l)
-	return registry.Fact{Reached: true, Met: why == "", Why: why}, err
+	return registry.Fact{Reached: true, Met: why == "", Reason: why}, err
 }
 
 // remedy says what to do about an error of the kernel's.
@@ -137,14 +137,14 @@ func (v *view) seeQueue(l *registry.HostLandmark) (registry.Fact, error) {
 	}
 	if len(sockets) == 0 {
 		all, _ := v.on(l.Port.Port())
-		return registry.Fact{Reached: true, Blind: true, Why: v.silence(all, l.Port)}, nil // no queue, and no hang
+		return registry.Fact{Reached: true, Unreadable: true, Reason: v.silence(all, l.Port)}, nil // no queue, and no hang
 	}
 	fact, q := registry.Fact{Reached: true}, v.queues[l.Port]
 	if since, waits := q.since(); waits {
 		fact.Open, fact.Pending, fact.Age = true, uint64(q.waiting()), v.now()-since
-		fact.Why = "a connection to " + place(l.Port) + " has not been accepted"
+		fact.Reason = "a connection to " + place(l.Port) + " has not been accepted"
 		if fact.Pending > 1 {
-			fact.Why = fmt.Sprintf("one of %d connections to %s has not been accepted", fact.Pending, place(l.Port))
+			fact.Reason = fmt.Sprintf("one of %d connections to %s has not been accepted", fact.Pending, place(l.Port))
 		}
 	}
 	return fact, nil
