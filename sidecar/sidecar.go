@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/landmark-health/landmark/internal/checkers"
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/config"
 	"github.com/landmark-health/landmark/internal/frontend/grpchealth"
 	"github.com/landmark-health/landmark/internal/frontend/grpcserver"
@@ -32,7 +33,7 @@ import (
 type Sidecar struct {
 	logger    *slog.Logger
 	file      string // of policies, "" = none
-	clock     *registry.Clock
+	clock     *clock.Clock
 	shares    shares
 	drainFor  time.Duration // before it stops
 	refusals  *socket.Refusals
@@ -62,7 +63,7 @@ func New(c Config) (*Sidecar, error) {
 	if c.Line != "" {
 		available = available.withLine()
 	}
-	clock := registry.NewClock()
+	clock := clock.New()
 	services := registry.New(clock, c.StartGrace)
 	s := &Sidecar{
 		logger:   c.Logger,

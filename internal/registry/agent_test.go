@@ -8,20 +8,21 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
 // inBubble runs f under fake time, with a registry whose clock goes on.
 func inBubble(t *testing.T, startGrace time.Duration, f func(t *testing.T, r *Registry)) {
 	synctest.Test(t, func(t *testing.T) {
-		clock := NewClock()
+		clock := clock.New()
 		defer run(clock)()
 		f(t, New(clock, startGrace))
 	})
 }
 
 // run lets the clock go on until the function it returns is called.
-func run(c *Clock) (stop func()) {
+func run(c *clock.Clock) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { c.Run(ctx, readAll) })

@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
@@ -14,7 +15,7 @@ import (
 func TestArrivalsExtendTheGrace(t *testing.T) {
 	for _, reports := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
-			c := NewClock()
+			c := clock.New()
 			r := New(c, time.Second)
 			r.Restore([]Membership{
 				{Service: "epg", Owned: true, UID: 1000, Members: []Member{{Instance: "a"}, {Instance: "b"}}},
@@ -50,7 +51,7 @@ func TestArrivalsExtendTheGrace(t *testing.T) {
 				}
 			}()
 			told := ask(t, r, "epg", 0)
-			if took := time.Since(began); told.Cause != want || took < after || took > after+maxGap {
+			if took := time.Since(began); told.Cause != want || took < after || took > after+clock.MaxGap {
 				t.Errorf("reports %v: it is %v, %s after %v; want %v after %v", reports, told.Status, told.Cause, took, want, after)
 			}
 			time.Sleep(3 * time.Second)

@@ -199,19 +199,19 @@ func (r *Registry) awaitReport(ctx context.Context, name []byte) error {
 // their last answers are no older than maxAge was when the question came.
 func (r *Registry) askLoops(ctx context.Context, name []byte, maxAge time.Duration) (Answer, error) {
 	asked, aspect := r.behind(name)
-	since := r.clock.Now().Add(-maxAge)
-	timeout, begun := askTimeout(asked), r.clock.ran()
+	since := r.clock.Judged().Add(-maxAge)
+	timeout, begun := askTimeout(asked), r.clock.Awake()
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	for _, s := range asked {
-		s.pullFor(aspect, since, r.clock.Now()) // sets out to all at once, to be waited for below
+		s.pullFor(aspect, since, r.clock.Judged()) // sets out to all at once, to be waited for below
 	}
 	for _, s := range asked {
-		for pulled := s.pullFor(aspect, since, r.clock.Now()); pulled != nil; pulled = s.pullFor(aspect, since, r.clock.Now()) {
+		for pulled := s.pullFor(aspect, since, r.clock.Judged()); pulled != nil; pulled = s.pullFor(aspect, since, r.clock.Judged()) {
 			select {
 			case <-pulled:
 			case <-timer.C:
-				if left := timeout - (r.clock.ran() - begun); left > 0 {
+				if left := timeout - (r.clock.Awake() - begun); left > 0 {
 					timer.Reset(left) // the sidecar was paused, and heard nobody meanwhile
 					continue
 				}

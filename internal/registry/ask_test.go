@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
@@ -218,7 +219,7 @@ func crowd(r *Registry) {
 // be serving what may have died in a pause of the sidecar's.
 func TestNoCrowdIsToldServing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := NewClock()
+		c := clock.New()
 		c.AddSource()
 		stop := run(c)
 		r := New(c, 0)
@@ -232,7 +233,7 @@ func TestNoCrowdIsToldServing(t *testing.T) {
 				t.Errorf("behind a pause %q is told to be %v, %v", name, a.Status, err)
 			}
 		}
-		time.Sleep(maxBehind + 2*beat)
+		time.Sleep(clock.MaxBehind + 2*clock.Beat)
 		if a := ask(t, r, "epg", 0); a.Cause != judge.Stale {
 			t.Errorf("then it is told to be %v, %q", a.Status, a.Cause)
 		}
@@ -271,7 +272,7 @@ func TestPauseWhileTheLoopIsAsked(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := NewClock()
+				c := clock.New()
 				c.AddSource()
 				stop := run(c)
 				r := New(c, 0)
@@ -286,7 +287,7 @@ func TestPauseWhileTheLoopIsAsked(t *testing.T) {
 
 				epg.unread.Store(true)
 				defer run(c)()
-				time.Sleep(maxBehind / 2)
+				time.Sleep(clock.MaxBehind / 2)
 				select {
 				case a := <-told:
 					t.Errorf("before the sockets are read it is told to be %v, %q", a.Status, a.Cause)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
@@ -15,7 +16,7 @@ import (
 // is the least that telling a name can cost: a map under a read lock.
 func BenchmarkLook(b *testing.B) {
 	const services = 1000
-	r := New(NewClock(), 0)
+	r := New(clock.New(), 0)
 	reference := struct {
 		sync.RWMutex
 		answers map[string]Answer
@@ -51,7 +52,7 @@ func BenchmarkLook(b *testing.B) {
 // BenchmarkLookUnderReports looks for a service while its process reports as
 // fast as it can.
 func BenchmarkLookUnderReports(b *testing.B) {
-	r := New(NewClock(), 0)
+	r := New(clock.New(), 0)
 	epg := open(b, r, "epg", "a")
 	epg.pass()
 	var over atomic.Bool
@@ -84,7 +85,7 @@ func BenchmarkReport(b *testing.B) {
 	}
 	late := append([]Fact{{Reached: true, Open: true, Age: time.Minute}}, facts[1:]...)
 	for _, services := range []int{1, 1000, 10_000} {
-		r := New(NewClock(), 0)
+		r := New(clock.New(), 0)
 		for uid := range uint32(MaxServices / MaxServicesPerUser) {
 			fill(r, uid, (services-1)/5)
 		}
@@ -124,7 +125,7 @@ func BenchmarkStart(b *testing.B) {
 	for _, services := range []int{1000, MaxServices} {
 		b.Run(fmt.Sprintf("services=%d", services), func(b *testing.B) {
 			for b.Loop() {
-				r := New(NewClock(), 0)
+				r := New(clock.New(), 0)
 				for i := range services {
 					epg := &agent{t: b}
 					peer := AgentID{Service: fmt.Sprintf("epg%d", i), Instance: "a", UID: 0}

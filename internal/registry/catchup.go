@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
@@ -33,7 +34,7 @@ func reportInterval(landmarks []judge.Declared) time.Duration {
 
 // pause puts every service that has processes behind, as of the instant at which
 // the sidecar's pause began.
-func (r *Registry) pause(began, ended judge.Instant) {
+func (r *Registry) Pause(began, ended judge.Instant) {
 	if r == nil {
 		return
 	}
@@ -44,7 +45,7 @@ func (r *Registry) pause(began, ended judge.Instant) {
 
 // catchUp lets those services go on whose processes have nothing unread any
 // more, and reports whether any is left behind.
-func (r *Registry) catchUp(real judge.Instant) (behind bool) {
+func (r *Registry) CatchUp(real judge.Instant) (behind bool) {
 	if r == nil {
 		return false
 	}
@@ -61,7 +62,7 @@ func (r *Registry) catchUp(real judge.Instant) (behind bool) {
 // starved machine that may not last for long.
 func (r *Registry) awaitCatchUp(ctx context.Context, name []byte) error {
 	for {
-		beat := r.clock.nextBeat()
+		beat := r.clock.NextBeat()
 		if _, settled := r.memory(name); settled {
 			return nil
 		}
@@ -112,10 +113,10 @@ func (s *service) pause(began, ended judge.Instant) {
 }
 
 // catchUp lets the service go on if its processes have caught up, or have not
-// for maxBehind, and reports whether it does.
+// for clock.MaxBehind, and reports whether it does.
 func (s *service) catchUp(real judge.Instant) bool {
 	s.mu.Lock()
-	if real.Sub(s.resumed) <= maxBehind && !s.caughtUp(real) {
+	if real.Sub(s.resumed) <= clock.MaxBehind && !s.caughtUp(real) {
 		s.mu.Unlock()
 		return false
 	}
@@ -140,7 +141,7 @@ func (s *service) caughtUp(real judge.Instant) bool {
 			continue
 		}
 		empty = p.session.readEmpty() && empty
-		if in := p.session.interval + maxGap; p.session.latest < s.resumed.Add(-in) {
+		if in := p.session.interval + clock.MaxGap; p.session.latest < s.resumed.Add(-in) {
 			silent = max(silent, in)
 		}
 	}
@@ -154,10 +155,10 @@ func (s *service) caughtUp(real judge.Instant) bool {
 // readEmpty reports whether everything was read that the process sent during the
 // pause. The caller holds service.mu.
 func (s *Session) readEmpty() bool {
-	if s.looks < looksEmpty && s.link.CaughtUp() {
+	if s.looks < clock.EmptyChecks && s.link.CaughtUp() {
 		s.looks++
 	}
-	return s.looks >= looksEmpty
+	return s.looks >= clock.EmptyChecks
 }
 
 // date returns when a report was made that arrives now: at the instant that it
@@ -168,7 +169,7 @@ func (s *Session) date(at, heard, real judge.Instant) judge.Instant {
 	switch {
 	case at != Undated:
 		return min(at, real)
-	case heard == real || s.looks >= looksEmpty && s.service.behind():
+	case heard == real || s.looks >= clock.EmptyChecks && s.service.behind():
 		return real
 	}
 	return heard

@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
@@ -12,7 +13,7 @@ import (
 // whose sidecar has just been stopped.
 func pauseBegun(t *testing.T, services ...string) (*Registry, map[string]*agent) {
 	t.Helper()
-	c := NewClock()
+	c := clock.New()
 	c.AddSource()
 	stop := run(c)
 	r := New(c, 0)
@@ -49,7 +50,7 @@ func TestBothStopped(t *testing.T) {
 				epg.unread.Store(true)
 				time.Sleep(pause)
 				defer run(r.clock)()
-				time.Sleep(lookAgain / 2)
+				time.Sleep(clock.Recheck / 2)
 				for _, at := range made {
 					if !dated {
 						at = Undated
@@ -64,7 +65,7 @@ func TestBothStopped(t *testing.T) {
 					if a := ask(t, r, name, 0); a.Cause != judge.Stale {
 						t.Errorf("dated %v: the first answer about %q is %v, %q", dated, name, a.Status, a.Cause)
 					}
-					if took := time.Since(began); took > maxBehind+2*beat {
+					if took := time.Since(began); took > clock.MaxBehind+2*clock.Beat {
 						t.Errorf("dated %v: the answer about %q took %v", dated, name, took)
 					}
 				}
@@ -95,7 +96,7 @@ func TestHealthyProgramOutlivesAPause(t *testing.T) {
 			epg.unread.Store(true)
 			time.Sleep(5 * time.Second)
 			defer run(r.clock)()
-			time.Sleep(lookAgain / 2)
+			time.Sleep(clock.Recheck / 2)
 			report(5 * time.Second)
 			report(200 * time.Millisecond)
 			epg.unread.Store(false)
@@ -105,9 +106,9 @@ func TestHealthyProgramOutlivesAPause(t *testing.T) {
 			if a := ask(t, r, "epg", 0); a.Status != judge.Serving {
 				t.Errorf("dated %v: it is %v, %q", dated, a.Status, a.Cause)
 			}
-			allowed := 300*time.Millisecond + 2*beat
+			allowed := 300*time.Millisecond + 2*clock.Beat
 			if dated {
-				allowed = 10 * lookAgain
+				allowed = 10 * clock.Recheck
 			}
 			if took := time.Since(began); took > allowed {
 				t.Errorf("dated %v: the answer took %v, allowed %v", dated, took, allowed)
@@ -125,7 +126,7 @@ func TestUnreadProcessMakesOnlyItsOwnServiceWait(t *testing.T) {
 		agents["flood"].unread.Store(true)
 		time.Sleep(5 * time.Second)
 		defer run(r.clock)()
-		time.Sleep(lookAgain / 2)
+		time.Sleep(clock.Recheck / 2)
 		_, real := r.clock.Read()
 		if err := agents["epg"].session.ReportAt([]Fact{{Reached: true}}, 0, real); err != nil {
 			t.Fatal(err)
@@ -136,7 +137,7 @@ func TestUnreadProcessMakesOnlyItsOwnServiceWait(t *testing.T) {
 				t.Errorf("%s is %v, %q", name, a.Status, a.Cause)
 			}
 		}
-		if took := time.Since(began); took > 2*beat+10*lookAgain {
+		if took := time.Since(began); took > 2*clock.Beat+10*clock.Recheck {
 			t.Errorf("the service beside it waited for %v", took)
 		}
 		if a, settled := r.Lookup([]byte("flood"), 0); settled || a.Cause == judge.Stale {
@@ -148,7 +149,7 @@ func TestUnreadProcessMakesOnlyItsOwnServiceWait(t *testing.T) {
 		if a := ask(t, r, "flood", 0); a.Cause != judge.Stale {
 			t.Errorf("then it is %v, %q", a.Status, a.Cause)
 		}
-		if took := time.Since(began); took > maxBehind+4*beat {
+		if took := time.Since(began); took > clock.MaxBehind+4*clock.Beat {
 			t.Errorf("it was waited for %v", took)
 		}
 	})
@@ -161,12 +162,12 @@ func TestShortPauseWaitsForNoReport(t *testing.T) {
 		r, _ := pauseBegun(t, "epg")
 		time.Sleep(200 * time.Millisecond)
 		defer run(r.clock)()
-		time.Sleep(lookAgain / 2)
+		time.Sleep(clock.Recheck / 2)
 		began := time.Now()
 		if a := ask(t, r, "epg", 0); a.Status != judge.Serving {
 			t.Errorf("it is %v, %q", a.Status, a.Cause)
 		}
-		if took := time.Since(began); took > 2*beat+10*lookAgain {
+		if took := time.Since(began); took > 2*clock.Beat+10*clock.Recheck {
 			t.Errorf("the answer took %v", took)
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
@@ -171,7 +172,7 @@ func TestQuorumByPolicy(t *testing.T) {
 // TestDrainByTheProgram takes a draining process out, unless it hides a wedge.
 func TestDrainByTheProgram(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := NewClock()
+		c := clock.New()
 		defer run(c)()
 		r := New(c, 0)
 		epg := open(t, r, "epg", "a")

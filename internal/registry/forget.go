@@ -101,7 +101,7 @@ func (r *Registry) Dropped() <-chan struct{} { return r.dropped }
 func (r *Registry) expired(s *service) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if s.expires() <= s.clock.Now() {
+	if s.expires() <= s.clock.Judged() {
 		r.giveBack(s)
 	}
 }

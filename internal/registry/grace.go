@@ -1,6 +1,10 @@
 package registry
 
-import "time"
+import (
+	"time"
+
+	"github.com/landmark-health/landmark/internal/clock"
+)
 
 // longestGrace is how many times as long as the start grace a service's
 // processes are awaited while agents of its user are arriving.
@@ -10,7 +14,7 @@ const longestGrace = 3
 // It counts the time that the sidecar has run: to one that was stopped
 // meanwhile nobody could come back.
 type grace struct {
-	clock *Clock
+	clock *clock.Clock
 	lasts time.Duration
 	from  time.Duration // by clock.ran
 	// Both are nil before begin. over is closed once it is over and services are
@@ -25,7 +29,7 @@ type settler func(last bool) (all bool)
 // begin begins it anew. While it lasts somebody is to be heard, or else the
 // clock would rest and know of no pause.
 func (g *grace) begin(settle settler) {
-	g.from = g.clock.ran()
+	g.from = g.clock.Awake()
 	g.over, g.late = make(chan struct{}), make(chan struct{})
 	if g.lasts <= 0 {
 		settle(true)
@@ -55,13 +59,13 @@ func (g *grace) extend(all bool, settle settler) {
 		g.clock.RemoveSource()
 		return
 	}
-	time.AfterFunc(beat, func() {
-		g.extend(settle(g.clock.ran()-g.from >= longestGrace*g.lasts), settle)
+	time.AfterFunc(clock.Beat, func() {
+		g.extend(settle(g.clock.Awake()-g.from >= longestGrace*g.lasts), settle)
 	})
 }
 
 // left returns how much of it is left.
-func (g *grace) left() time.Duration { return g.lasts - (g.clock.ran() - g.from) }
+func (g *grace) left() time.Duration { return g.lasts - (g.clock.Awake() - g.from) }
 
 // holding reports whether it is not over, or over and not settled yet.
 func (g *grace) holding() bool {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
@@ -111,7 +112,7 @@ func kept(r *Registry, services int) (bytes, fewest int) {
 
 func TestHistoryOfOneUserIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := New(NewClock(), 0)
+		r := New(clock.New(), 0)
 		const services = 150
 		for i := range services {
 			flap(t, r, fmt.Sprint("s", i), 1000)
@@ -129,7 +130,7 @@ func TestHistoryOfOneUserIsBounded(t *testing.T) {
 
 func TestHistoryOfAllUsersIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := New(NewClock(), 0)
+		r := New(clock.New(), 0)
 		const users, each = 6, 40
 		for i := range users * each {
 			flap(t, r, fmt.Sprint("s", i), 1000+uint32(i%users))

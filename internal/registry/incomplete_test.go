@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
@@ -14,7 +15,7 @@ import (
 // is remembered counts as complete only once a grace was lived through.
 func TestRestartsWithinTheGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := NewClock()
+		c := clock.New()
 		defer run(c)()
 		var saved []Membership
 		var complete bool
@@ -89,7 +90,7 @@ func TestIncompleteIsNotTold(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for _, asked := range []string{"epg", ""} {
 				synctest.Test(t, func(t *testing.T) {
-					c := NewClock()
+					c := clock.New()
 					r := New(c, time.Second)
 					r.Configure(map[string]Policy{"epg": policy(func(p *Policy) { p.Quorum = tt.quorum })}, nil)
 					r.BeginGrace()
@@ -116,7 +117,7 @@ func TestIncompleteIsNotTold(t *testing.T) {
 func TestFallInTheGraceIsTold(t *testing.T) {
 	for _, known := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			c := NewClock()
+			c := clock.New()
 			r := New(c, time.Second)
 			r.Configure(map[string]Policy{"epg": policy(func(p *Policy) { p.Quorum = judge.Any })}, nil)
 			if known {
@@ -147,7 +148,7 @@ func TestFallInTheGraceIsTold(t *testing.T) {
 // is arriving the other is not taken for all there are, nor remembered as that.
 func TestArrivalsExtendTheUnknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := NewClock()
+		c := clock.New()
 		r := New(c, time.Second)
 		r.BeginGrace()
 		defer run(c)()
@@ -191,7 +192,7 @@ func TestArrivalsExtendTheUnknown(t *testing.T) {
 func TestArrivalsExtendTheUnknownBeforeAnyReport(t *testing.T) {
 	for _, configured := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			c := NewClock()
+			c := clock.New()
 			r := New(c, time.Second)
 			if configured {
 				r.Configure(map[string]Policy{"epg": policy(func(p *Policy) { p.Quorum = judge.All })}, nil)
@@ -215,7 +216,7 @@ func TestArrivalsExtendTheUnknownBeforeAnyReport(t *testing.T) {
 				t.Errorf("configured %v: another user's service is %v", configured, now.Status)
 			}
 			first := open(t, r, "epg", "first")
-			time.Sleep(2 * beat) // it has said whose it is, and does not report at once
+			time.Sleep(2 * clock.Beat) // it has said whose it is, and does not report at once
 			for range 3 {
 				first.pass()
 				other.pass()

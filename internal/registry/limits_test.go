@@ -6,6 +6,7 @@ import (
 	"maps"
 	"testing"
 
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
@@ -25,7 +26,7 @@ func fill(r *Registry, uid uint32, n int) {
 }
 
 func TestLimitOfServices(t *testing.T) {
-	r := New(NewClock(), 0)
+	r := New(clock.New(), 0)
 	report := func(service string, uid uint32) error {
 		a := &agent{t: t}
 		if err := a.open(r, AgentID{Service: service, Instance: "a", UID: uid}, mainLoop); err != nil {
@@ -72,7 +73,7 @@ func TestLimitOfServices(t *testing.T) {
 }
 
 func TestLimitOfInstances(t *testing.T) {
-	r := New(NewClock(), 0)
+	r := New(clock.New(), 0)
 	var agents []*agent
 	for i := range MaxInstances {
 		a := open(t, r, "epg", fmt.Sprint(i))

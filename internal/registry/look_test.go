@@ -5,11 +5,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
 func TestLookAllocatesNothing(t *testing.T) {
-	r := New(NewClock(), 0)
+	r := New(clock.New(), 0)
 	for i := range 10 {
 		open(t, r, fmt.Sprintf("epg%d", i), "a").pass()
 	}
@@ -23,7 +24,7 @@ func TestLookAllocatesNothing(t *testing.T) {
 
 // TestLookKeepsNoName holds that who asked may write over the name at once.
 func TestLookKeepsNoName(t *testing.T) {
-	r := New(NewClock(), 0)
+	r := New(clock.New(), 0)
 	open(t, r, "epg", "a").pass()
 	asked := []byte("epg")
 	a, _ := r.Lookup(asked, 0)
@@ -41,7 +42,7 @@ func TestLookFromBeforeTheReport(t *testing.T) {
 		epg := open(t, r, "epg", "a")
 		epg.pass()
 		time.Sleep(time.Second)
-		earlier := r.clock.Now()
+		earlier := r.clock.Judged()
 		time.Sleep(100 * time.Millisecond)
 		epg.pass()
 		a := (*r.services.Load())["epg"].look(judge.Readiness, earlier, earlier)
@@ -59,7 +60,7 @@ func TestLookIsAheadOfTheTimer(t *testing.T) {
 		epg.pass()
 		s := (*r.services.Load())["epg"]
 		due := s.present.Load().next
-		time.Sleep(due.Sub(r.clock.Now()) - 1)
+		time.Sleep(due.Sub(r.clock.Judged()) - 1)
 		before := look(r, "epg")
 		if before.Status != judge.Serving {
 			t.Fatalf("a nanosecond before its time it is %v", before.Status)

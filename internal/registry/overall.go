@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
@@ -14,7 +15,7 @@ import (
 // are changes that the last has not seen. Readers do not depend on it.
 type overall struct {
 	services *atomic.Pointer[map[string]*service]
-	clock    *Clock
+	clock    *clock.Clock
 	watches  *watches
 	state    atomic.Uint32 // clean, working or dirty: there is a worker but while clean
 
@@ -42,9 +43,9 @@ const (
 	maxPause = 50 * time.Millisecond
 )
 
-func (o *overall) begin(services *atomic.Pointer[map[string]*service], clock *Clock, watches *watches) {
+func (o *overall) begin(services *atomic.Pointer[map[string]*service], clock *clock.Clock, watches *watches) {
 	o.services, o.clock, o.watches = services, clock, watches
-	now := clock.Now()
+	now := clock.Judged()
 	var standings [judge.Aspects]standing
 	for a := range standings {
 		standings[a] = standing{Verdict: judge.NoService(now), since: now}
@@ -80,7 +81,7 @@ func (o *overall) settle() {
 		// The facts are read after the standings that they are to follow, and
 		// count only if these are still the latest by then.
 		before := o.standings.Load()
-		services, now := *o.services.Load(), o.clock.Now()
+		services, now := *o.services.Load(), o.clock.Judged()
 		after := *before
 		for a := range after {
 			v, _, _ := together(services, judge.Aspect(a), now)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
@@ -15,7 +16,7 @@ import (
 // and holds every answer against what must always be so. One service is always
 // well, and must never be told otherwise.
 func TestReadersAndWriters(t *testing.T) {
-	clock := NewClock()
+	clock := clock.New()
 	defer run(clock)()
 	r := New(clock, 0)
 	patient := DefaultPolicy

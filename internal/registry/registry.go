@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/landmark-health/landmark/internal/clock"
 )
 
 const (
@@ -18,7 +20,7 @@ const (
 
 // Registry keeps the services that agents report.
 type Registry struct {
-	clock    *Clock
+	clock    *clock.Clock
 	grace    grace
 	watches  watches
 	sessions atomic.Uint64 // opened so far
@@ -43,19 +45,23 @@ type Registry struct {
 
 // New returns an empty registry. For startGrace from now on, or from Begin,
 // questions about services that have not reported are held (see Ask).
-func New(clock *Clock, startGrace time.Duration) *Registry {
+func New(clock *clock.Clock, startGrace time.Duration) *Registry {
 	r := &Registry{
 		clock:          clock,
-		grace:          grace{clock: clock, lasts: startGrace, from: clock.ran()},
+		grace:          grace{clock: clock, lasts: startGrace, from: clock.Awake()},
 		waiting:        newWaiting(),
 		membersChanged: make(chan struct{}, 1),
 		dropped:        make(chan struct{}, 1),
 	}
-	clock.follow(r)
+	clock.SetFollower(r)
 	r.services.Store(&map[string]*service{})
 	r.overall.begin(&r.services, clock, &r.watches)
 	return r
 }
+
+// Clock returns the clock by which the registry judges. Intakes add themselves
+// to it as sources.
+func (r *Registry) Clock() *clock.Clock { return r.clock }
 
 // BeginGrace begins the start grace anew: from now on agents can come back. It must
 // not be called while there are questions. Without Restore of a complete list before

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
@@ -19,7 +20,7 @@ func TestRandomRestarts(t *testing.T) {
 	for seed := range uint64(300) {
 		synctest.Test(t, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 1))
-			clock := NewClock()
+			clock := clock.New()
 			defer run(clock)()
 			before := New(clock, 0)
 			agents := map[string]*agent{}
@@ -107,7 +108,7 @@ func TestRestartKeepsWhoStandsIn(t *testing.T) {
 	for name, want := range map[string]judge.Cause{"dead": judge.None, "back": judge.None, "healed": judge.Lost, "healed before": judge.Lost} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := NewClock()
+				c := clock.New()
 				defer run(c)()
 				r := New(c, 0)
 				old := open(t, r, "epg", "old")

@@ -4,13 +4,14 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
 // TestRoomOfAUser fills what one user may take: it is refused more, others are
 // not, and what its sessions gave back it can take again.
 func TestRoomOfAUser(t *testing.T) {
-	r := New(NewClock(), 0)
+	r := New(clock.New(), 0)
 	link := &agent{t: t}
 	const each = 1023 // landmarks, and one for the session
 	var sessions []*Session

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
@@ -17,7 +18,7 @@ const MaxInstances = 1024
 type service struct {
 	name    string
 	owner   atomic.Uint32 // the uid that it belongs to, nobody if none yet; replaced under the registry's mu
-	clock   *Clock
+	clock   *clock.Clock
 	changed func(*service) // called, with no lock held, when watchers are to be told
 	// membersChanged is called, with mu held, when the membership has changed,
 	// and expired, with no lock held, when the name may be given back. Both may
@@ -72,12 +73,12 @@ func (p *place) under(policy *Policy) {
 	p.instance = &in
 }
 
-func newService(name string, owner uint32, policy *Policy, clock *Clock, changed func(*service)) *service {
+func newService(name string, owner uint32, policy *Policy, clock *clock.Clock, changed func(*service)) *service {
 	s := &service{name: name, clock: clock, changed: changed, fires: judge.Never}
 	s.owner.Store(owner)
 	s.stands.Store(int64(judge.Never))
 	s.entry = &entry{ledger: new(ledger)}
-	now := clock.Now()
+	now := clock.Judged()
 	unborn := &snapshot{policy: policy}
 	for a := range unborn.standings {
 		unborn.standings[a].since = now
@@ -365,7 +366,7 @@ func (s *service) elapse() {
 	if news {
 		s.changed(s)
 	}
-	if s.expired != nil && s.expires() <= s.clock.Now() {
+	if s.expired != nil && s.expires() <= s.clock.Judged() {
 		s.expired(s)
 	}
 }

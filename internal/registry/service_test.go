@@ -18,7 +18,7 @@ func TestAnHourOfIdleness(t *testing.T) {
 		for range 4 * 60 * 60 {
 			time.Sleep(250 * time.Millisecond)
 			if a := look(r, "epg"); a.Status != judge.Serving || a.Weight != 100 {
-				t.Fatalf("after %v it is %v: %s", r.clock.ran(), a.Status, a.Reason())
+				t.Fatalf("after %v it is %v: %s", r.clock.Awake(), a.Status, a.Reason())
 			}
 			// The command was put half a period ago, and answered in 1 ms.
 			if err := epg.report(Fact{Reached: true, Open: true, Age: 124 * time.Millisecond}); err != nil {
@@ -44,7 +44,7 @@ func TestLateReportTakesNothingBack(t *testing.T) {
 		b.pass()
 		s := (*r.services.Load())["epg"]
 		live(1500*time.Millisecond, a)
-		made := r.clock.Now() // b is not stale yet
+		made := r.clock.Judged() // b is not stale yet
 		time.Sleep(10 * time.Millisecond)
 		before := look(r, "epg")
 		if before.Cause != judge.Stale {

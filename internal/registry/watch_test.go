@@ -4,6 +4,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
@@ -19,7 +20,7 @@ func pending(s *Subscription) bool {
 
 // TestNewsCoalesce holds that a slow watcher gets the latest, not a queue.
 func TestNewsCoalesce(t *testing.T) {
-	r := New(NewClock(), 0)
+	r := New(clock.New(), 0)
 	sub := r.Subscribe([]byte("epg-liveness"))
 	defer sub.Close()
 	epg := open(t, r, "epg", "a")
@@ -74,7 +75,7 @@ func TestNewsAreVisible(t *testing.T) {
 }
 
 func TestCloseEndsASubscription(t *testing.T) {
-	r := New(NewClock(), 0)
+	r := New(clock.New(), 0)
 	one, other := r.Subscribe([]byte("epg")), r.Subscribe([]byte("epg"))
 	one.Close()
 	open(t, r, "epg", "a").pass()

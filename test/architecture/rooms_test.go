@@ -49,7 +49,8 @@ var rooms = []room{
 
 	{path: "internal/duration", stdlib: true},
 	{path: "internal/judge", imports: []string{"internal/contract", "internal/duration"}, stdlib: true},
-	{path: "internal/registry", imports: []string{"internal/judge", "internal/contract"}, noGRPC: true},
+	{path: "internal/clock", imports: []string{"internal/judge", "internal/contract", "internal/duration"}, stdlib: true},
+	{path: "internal/registry", imports: []string{"internal/clock", "internal/judge", "internal/contract"}, noGRPC: true},
 	{path: "internal/members", imports: []string{"internal/registry", "internal/contract"}, noGRPC: true},
 	{path: "internal/config", imports: []string{"internal/registry", "internal/judge", "internal/contract"}, noGRPC: true},
 	{path: "internal/checkers", stdlib: true},
@@ -57,6 +58,7 @@ var rooms = []room{
 	{path: "internal/peercred", imports: []string{"internal/socket"}},
 	{path: "internal/guard", imports: []string{"internal/socket"}},
 	{path: "internal/intake/*", imports: []string{
+		"internal/clock",
 		"internal/registry", "internal/judge", "internal/socket", "internal/guard", "internal/peercred",
 		"internal/contract", "internal/hostclock", report, intake, admin}},
 	{path: "internal/frontend", imports: []string{"internal/registry", "internal/checkers"}, noGRPC: true},

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/landmark-health/landmark/internal/checkers"
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/frontend/grpcserver"
 	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/registry"
@@ -163,8 +164,8 @@ func (p *program) work() { p.report(registry.Fact{Reached: true}, 0) }
 func (p *program) stall() { p.report(registry.Fact{Reached: true, Open: true, Age: within + 1}, 0) }
 
 // runningClock returns a clock that goes on until the test ends.
-func runningClock(t testing.TB) *registry.Clock {
-	clock := registry.NewClock()
+func runningClock(t testing.TB) *clock.Clock {
+	clock := clock.New()
 	go clock.Run(t.Context(), func() bool { return true })
 	return clock
 }

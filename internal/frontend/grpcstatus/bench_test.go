@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
@@ -14,7 +15,7 @@ func BenchmarkLookAtAll(b *testing.B) {
 	for i := range registry.MaxServices {
 		policies[fmt.Sprintf("service-%d", i)] = registry.DefaultPolicy
 	}
-	r := registry.New(registry.NewClock(), 0)
+	r := registry.New(clock.New(), 0)
 	r.Configure(policies, nil)
 	s := newService(r, newMemory())
 	last := make(map[string]essence)

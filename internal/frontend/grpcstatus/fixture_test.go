@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/landmark-health/landmark/internal/checkers"
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/frontend/grpcserver"
 	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/registry"
@@ -64,7 +65,7 @@ func inBubble(t *testing.T, startGrace time.Duration, test func(*testing.T, *fix
 
 // newRegistry returns a registry whose clock goes on until the test ends.
 func newRegistry(t *testing.T, startGrace time.Duration) *registry.Registry {
-	clock := registry.NewClock()
+	clock := clock.New()
 	go clock.Run(t.Context(), func() bool { return true })
 	return registry.New(clock, startGrace)
 }

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/landmark-health/landmark/internal/checkers"
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/registry"
 )
@@ -33,7 +34,7 @@ type bubble struct {
 func inBubble(t *testing.T, startGrace time.Duration, test func(*testing.T, *bubble)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		clock := registry.NewClock()
+		clock := clock.New()
 		r := registry.New(clock, startGrace)
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
@@ -19,7 +20,7 @@ func FuzzLines(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	clock := registry.NewClock()
+	clock := clock.New()
 	go clock.Run(f.Context(), func() bool { return true })
 	server := New(registry.New(clock, 0), newMemory())
 	f.Fuzz(func(t *testing.T, sent []byte) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/internal/checkers"
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/registry"
 	"github.com/landmark-health/landmark/internal/socket"
 )
@@ -190,7 +191,7 @@ func TestRun(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	served := make(chan error)
-	go func() { served <- New(registry.New(registry.NewClock(), 0), newMemory()).Run(ctx, l) }()
+	go func() { served <- New(registry.New(clock.New(), 0), newMemory()).Run(ctx, l) }()
 	conn, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/landmark-health/landmark/internal/checkers"
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/frontend"
 	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/registry"
@@ -237,8 +238,8 @@ func fresh(t testing.TB, kind lmp.Kind) []byte {
 }
 
 // runningClock returns a clock that goes on until the test ends.
-func runningClock(t testing.TB) *registry.Clock {
-	clock := registry.NewClock()
+func runningClock(t testing.TB) *clock.Clock {
+	clock := clock.New()
 	go clock.Run(t.Context(), func() bool { return true })
 	return clock
 }

@@ -96,12 +96,12 @@ func TestNotedAtTheAnswersInstant(t *testing.T) {
 	r, _ := newRegistry(t)
 	noted := instants{}
 	s := &Server{config: Config{Source: r, Checkers: noted}}
-	before := time.Duration(r.Clock().Now())
+	before := time.Duration(r.Clock().Judged())
 	a, _ := r.Lookup([]byte("epg"), 0)
 	d := datagram{from: netip.MustParseAddrPort("[::ffff:10.0.0.1]:4711")}
 	s.noteDatagram(d, lmp.Request{Service: []byte("epg")}, &a)
 	at := noted[netip.MustParseAddr("10.0.0.1")]
-	if now := time.Duration(r.Clock().Now()); at < before || at > now {
+	if now := time.Duration(r.Clock().Judged()); at < before || at > now {
 		t.Errorf("noted at %v, want %v to %v", at, before, now)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/registry"
 	"github.com/landmark-health/landmark/lmp"
 )
@@ -32,7 +33,7 @@ type bubble struct {
 func inBubble(t *testing.T, test func(*testing.T, *bubble)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		clock := registry.NewClock()
+		clock := clock.New()
 		r := registry.New(clock, 0)
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/peercred"
 	"github.com/landmark-health/landmark/internal/registry"
@@ -39,7 +40,7 @@ func (noLink) CaughtUp() bool  { return true }
 // epg returns a registry with the service epg, of uid 1000, that is serving.
 func epg(t *testing.T) *registry.Registry {
 	t.Helper()
-	r := registry.New(registry.NewClock(), 0)
+	r := registry.New(clock.New(), 0)
 	session, err := r.Open(registry.AgentID{Service: "epg", Instance: "a", UID: 1000}, noLink{})
 	if err != nil {
 		t.Fatal(err)
@@ -103,7 +104,7 @@ func TestDrainAndResume(t *testing.T) {
 }
 
 func TestDrainUntilGone(t *testing.T) {
-	r := registry.New(registry.NewClock(), 0)
+	r := registry.New(clock.New(), 0)
 	r.Configure(map[string]registry.Policy{"epg": registry.DefaultPolicy}, nil)
 	_, err := serve(t, r, io.Discard).Drain(t.Context(), &adminv1.DrainRequest{Service: "epg", UntilGone: true})
 	if status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), "drain it until it is resumed") {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
@@ -35,7 +36,7 @@ func pair(t testing.TB, all *connections) (taken *connection, agent net.Conn) {
 }
 
 func TestReadEmpty(t *testing.T) {
-	all := newConnections(registry.New(registry.NewClock(), 0), slog.New(slog.DiscardHandler))
+	all := newConnections(registry.New(clock.New(), 0), slog.New(slog.DiscardHandler))
 	first, agent := pair(t, all)
 	second, other := pair(t, all)
 	empty := func(conn *connection, want bool, when string) {
@@ -74,7 +75,7 @@ func TestReadEmpty(t *testing.T) {
 // The clock must know of a pause while there is a connection, and may rest
 // while there is none.
 func TestClockKnowsOfConnections(t *testing.T) {
-	clock := registry.NewClock()
+	clock := clock.New()
 	all := newConnections(registry.New(clock, 0), slog.New(slog.DiscardHandler))
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -100,7 +101,7 @@ func TestClockKnowsOfConnections(t *testing.T) {
 }
 
 func TestReadEmptyAmongOthers(t *testing.T) {
-	all := newConnections(registry.New(registry.NewClock(), 0), slog.New(slog.DiscardHandler))
+	all := newConnections(registry.New(clock.New(), 0), slog.New(slog.DiscardHandler))
 	var working sync.WaitGroup
 	for range 4 {
 		working.Go(func() {

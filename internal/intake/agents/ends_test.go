@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/registry"
 )
@@ -158,7 +159,7 @@ func TestProcessOfAConnection(t *testing.T) {
 // What lies in the socket of a process that has ended is read before its end is
 // taken note of.
 func TestEndComesAfterWhatWasSaid(t *testing.T) {
-	conn, agent := pair(t, newConnections(registry.New(registry.NewClock(), 0), slog.New(slog.DiscardHandler)))
+	conn, agent := pair(t, newConnections(registry.New(clock.New(), 0), slog.New(slog.DiscardHandler)))
 	if _, err := agent.Write([]byte("goodbye")); err != nil {
 		t.Fatal(err)
 	}

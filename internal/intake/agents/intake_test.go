@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/registry"
 	"github.com/landmark-health/landmark/internal/socket"
@@ -49,7 +50,7 @@ func newSidecar(t *testing.T) *sidecar {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	clock := registry.NewClock()
+	clock := clock.New()
 	go clock.Run(t.Context(), readAll)
 	services := registry.New(clock, 0)
 	s := &sidecar{

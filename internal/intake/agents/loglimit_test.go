@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/registry"
 	"github.com/landmark-health/landmark/internal/socket"
 )
@@ -34,7 +35,7 @@ func (b *logBuffer) count(text string) int {
 func TestSessionsInALoopDoNotFloodTheLog(t *testing.T) {
 	s, log := newSidecar(t), new(logBuffer)
 	s.stop()
-	clock := registry.NewClock()
+	clock := clock.New()
 	go clock.Run(t.Context(), readAll)
 	s.server = New(registry.New(clock, 0), slog.New(slog.NewTextHandler(log, nil)))
 	l, err := socket.Listen(s.path)

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/hostclock"
 	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/registry"
@@ -12,7 +13,7 @@ import (
 
 // pace holds a stream to its limits, and dates its reports.
 type pace struct {
-	clock   *registry.Clock
+	clock   *clock.Clock
 	host    hostclock.Clock // of this process; the zero one if the agent has another
 	reports *bucket
 	work    *bucket // of the user
@@ -24,7 +25,7 @@ type pace struct {
 
 // newPace returns the pace of a stream over the connection, nil in tests without
 // one, whose agent has the clock of the given name.
-func newPace(clock *registry.Clock, conn *connection, host hostclock.Clock, name string) *pace {
+func newPace(clock *clock.Clock, conn *connection, host hostclock.Clock, name string) *pace {
 	p := &pace{clock: clock, reports: newBucket(reportsPerSecond, reportsAtOnce)}
 	if conn != nil {
 		p.work, p.user = conn.user.work, conn.user

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/hostclock"
 	"github.com/landmark-health/landmark/internal/registry"
 )
@@ -19,7 +20,7 @@ import (
 // pause of landmarkd's. One that floods is read at the rate.
 func TestReportsAreHeldToARate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPace(registry.NewClock(), nil, hostclock.Clock{}, "")
+		p := newPace(clock.New(), nil, hostclock.Clock{}, "")
 		begun := time.Now()
 		for range 60 * 100 {
 			time.Sleep(10 * time.Millisecond)
@@ -98,7 +99,7 @@ func TestUsersShare(t *testing.T) {
 // A report is as old as it says if its clock is this process's, and never of the
 // future; by another clock it has no date.
 func TestReportsAreDated(t *testing.T) {
-	clock, own := registry.NewClock(), hostclock.Own()
+	clock, own := clock.New(), hostclock.Own()
 	p := newPace(clock, nil, own, own.Name())
 	for _, age := range []time.Duration{0, time.Second, time.Duration(own.Now()/2) * time.Microsecond} {
 		readAt := own.Now() - uint64(age/time.Microsecond)
@@ -127,7 +128,7 @@ func TestSlowedProgramsAreLogged(t *testing.T) {
 		u := newUser(1000, slog.New(slog.NewTextHandler(&log, nil)))
 		var paces []*pace
 		for range 3 {
-			p := newPace(registry.NewClock(), nil, hostclock.Clock{}, "")
+			p := newPace(clock.New(), nil, hostclock.Clock{}, "")
 			p.user, p.work = u, u.work
 			paces = append(paces, p)
 		}

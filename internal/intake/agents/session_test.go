@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/peercred"
 	"github.com/landmark-health/landmark/internal/registry"
@@ -135,7 +136,7 @@ func TestStopChangesNoVerdict(t *testing.T) {
 		}
 		a.conn.Close()
 	}
-	goleak.VerifyNone(t, before, goleak.IgnoreTopFunction("github.com/landmark-health/landmark/internal/registry.(*Clock).Run")) // and so nothing can come any more
+	goleak.VerifyNone(t, before, goleak.IgnoreTopFunction("github.com/landmark-health/landmark/internal/clock.(*Clock).Run")) // and so nothing can come any more
 	if now := s.look(""); now.Status != judge.Serving || now.Changes != told.Changes {
 		t.Errorf("%v, %v after %d changes; was %v, %v after %d", now.Status, now.Cause, now.Changes, told.Status, told.Cause, told.Changes)
 	}
@@ -217,7 +218,7 @@ func TestStuckStreamEnds(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := registry.New(registry.NewClock(), 0)
+				r := registry.New(clock.New(), 0)
 				ctx := peer.NewContext(t.Context(), &peer.Peer{AuthInfo: peercred.AuthInfo{}})
 				ctx, cancel := context.WithCancel(ctx)
 				s := &stuckStream{ctx: ctx, in: make(chan *reportv1.StreamRequest)}

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
 
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/registry"
 	intakev1 "github.com/landmark-health/landmark/proto/gen/landmark/intake/v1"
 )
@@ -27,7 +28,7 @@ func inBubble(t *testing.T, test func(t *testing.T, dial func(context.Context, s
 	synctest.Test(t, func(t *testing.T) {
 		l := bufconn.Listen(64 << 10)
 		server := grpc.NewServer(append(options(limits()), grpc.Creds(insecure.NewCredentials()))...)
-		intakev1.RegisterIntakeServiceServer(server, New(registry.New(registry.NewClock(), 0), slog.New(slog.DiscardHandler)))
+		intakev1.RegisterIntakeServiceServer(server, New(registry.New(clock.New(), 0), slog.New(slog.DiscardHandler)))
 		served := make(chan error)
 		go func() { served <- server.Serve(l) }()
 		test(t, func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) })
@@ -122,7 +123,7 @@ func TestOnlyUnixSocketsAreTaken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run(t, New(registry.New(registry.NewClock(), 0), slog.New(slog.DiscardHandler)), l)
+	run(t, New(registry.New(clock.New(), 0), slog.New(slog.DiscardHandler)), l)
 	conn, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/registry"
 )
@@ -26,7 +27,7 @@ type house struct {
 
 func newHouse(t *testing.T, log *bytes.Buffer) *house {
 	t.Helper()
-	clock := registry.NewClock()
+	clock := clock.New()
 	h := &house{t: t, registry: registry.New(clock, 0)}
 	h.server = New(h.registry, slog.New(slog.NewTextHandler(log, nil)))
 	h.news = h.registry.Subscribe([]byte("epg"))
@@ -292,7 +293,7 @@ func TestIsReadJustBeforeItIsTooLate(t *testing.T) {
 	if !inNamespace(t) {
 		return
 	}
-	s := New(registry.New(registry.NewClock(), 0), slog.New(slog.DiscardHandler))
+	s := New(registry.New(clock.New(), 0), slog.New(slog.DiscardHandler))
 	defer s.close()
 	listenOn(t, "tcp4", "127.0.0.1:5400")
 	dial(t, "127.0.0.1:5400")
@@ -354,7 +355,7 @@ func TestNothingIsToldBeforeItIsReadAnew(t *testing.T) {
 	if !inNamespace(t) {
 		return
 	}
-	clock := registry.NewClock()
+	clock := clock.New()
 	r := registry.New(clock, 0)
 	s := New(r, slog.New(slog.DiscardHandler))
 	l := listenOn(t, "tcp4", "127.0.0.1:5400")

@@ -1,4 +1,4 @@
-package registry
+package clock
 
 import (
 	"context"
@@ -14,45 +14,45 @@ import (
 // await waits until the clock has gone on after a pause, or returns ctx's error.
 func (c *Clock) await(ctx context.Context) error {
 	for {
-		beat := c.nextBeat()
-		if heard, real := c.Read(); heard == real {
+		next := c.NextBeat()
+		if judged, real := c.Read(); judged == real {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-beat:
+		case <-next:
 		}
 	}
 }
 
 func TestClockKeepsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := NewClock()
+		c := New()
 		c.AddSource()
 		defer run(c)()
 		for _, d := range []time.Duration{1, 24 * time.Millisecond, time.Millisecond, time.Second, time.Hour} {
-			before := c.Now()
+			before := c.Judged()
 			time.Sleep(d)
-			heard, real := c.Read()
-			if went := heard.Sub(before); went != d || heard != real {
-				t.Errorf("after %v the clock went on by %v, and says %d where it is %d", d, went, heard, real)
+			judged, real := c.Read()
+			if went := judged.Sub(before); went != d || judged != real {
+				t.Errorf("after %v the clock went on by %v, and says %d where it is %d", d, went, judged, real)
 			}
 		}
 	})
 }
 
-// TestClockWaitsForTheIntake stops the sidecar for an hour: what was heard
+// TestClockWaitsForTheIntake stops the sidecar for an hour: what was judged
 // stands still until the intake has read its sockets empty, and then all of
 // that hour counts.
 func TestClockWaitsForTheIntake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := NewClock()
+		c := New()
 		c.AddSource()
 		stop := run(c)
-		time.Sleep(10 * beat)
+		time.Sleep(10 * Beat)
 		stop()
-		before := c.Now()
+		before := c.Judged()
 		time.Sleep(time.Hour)
 
 		var empty atomic.Bool
@@ -60,9 +60,9 @@ func TestClockWaitsForTheIntake(t *testing.T) {
 		defer synctest.Wait()
 		defer cancel()
 		go c.Run(ctx, empty.Load)
-		time.Sleep(maxBehind / 2)
-		if went := c.Now().Sub(before); went > maxGap {
-			t.Errorf("with its sockets full it counts %v of a pause of an hour, allowed %v", went, maxGap)
+		time.Sleep(MaxBehind / 2)
+		if went := c.Judged().Sub(before); went > MaxGap {
+			t.Errorf("with its sockets full it counts %v of a pause of an hour, allowed %v", went, MaxGap)
 		}
 		waited := time.Now()
 		caughtUp := make(chan error)
@@ -71,10 +71,10 @@ func TestClockWaitsForTheIntake(t *testing.T) {
 		if err := <-caughtUp; err != nil {
 			t.Fatal(err)
 		}
-		if took := time.Since(waited); took > 4*lookAgain {
+		if took := time.Since(waited); took > 4*Recheck {
 			t.Errorf("it took %v to see that the sockets are empty", took)
 		}
-		if went := c.Now().Sub(before); went < time.Hour {
+		if went := c.Judged().Sub(before); went < time.Hour {
 			t.Errorf("with its sockets empty it counts %v of a pause of an hour", went)
 		}
 	})
@@ -84,68 +84,22 @@ func TestClockWaitsForTheIntake(t *testing.T) {
 // program must be found all the same.
 func TestClockDoesNotWaitForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := NewClock()
+		c := New()
 		c.AddSource()
 		time.Sleep(time.Hour)
 		ctx, cancel := context.WithCancel(t.Context())
 		defer synctest.Wait()
 		defer cancel()
 		go c.Run(ctx, func() bool { return false })
-		time.Sleep(maxBehind + 2*beat)
-		if heard, real := c.Read(); heard != real {
-			t.Errorf("%v after the pause it is %v behind", maxBehind, real.Sub(heard))
-		}
-	})
-}
-
-// TestPauseMakesNobodyStale plays a pause with two agents: of one, reports lie
-// in the socket, and the other froze meanwhile.
-func TestPauseMakesNobodyStale(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := NewClock()
-		c.AddSource()
-		stop := run(c)
-		r := New(c, 0)
-		epg, frozen := open(t, r, "epg", "a"), open(t, r, "frozen", "a")
-		epg.pass()
-		frozen.pass()
-		news := r.Subscribe([]byte("epg"))
-		defer news.Close()
-		live(time.Second, epg, frozen)
-		stop()
-		time.Sleep(time.Hour)
-
-		epg.unread.Store(true)
-		defer run(c)()
-		time.Sleep(100 * time.Millisecond) // the intake is slow to read its sockets
-		if a := look(r, "epg"); a.Status != judge.Serving {
-			t.Errorf("after a pause of the sidecar epg is %v: %s", a.Status, a.Reason())
-		}
-		if _, settled := r.Lookup([]byte("epg"), 0); settled {
-			t.Error("before its sockets are read, the sidecar takes what it remembers for the truth")
-		}
-		epg.pass()
-		epg.unread.Store(false)
-		live(maxReportInterval/2, epg)
-		for _, want := range []struct {
-			service string
-			cause   judge.Cause
-		}{{"epg", judge.None}, {"frozen", judge.Stale}} {
-			a, err := r.Await(t.Context(), []byte(want.service), 0)
-			if err != nil || a.Cause != want.cause {
-				t.Errorf("the first answer about %s is %v, %q, %v; want %q", want.service, a.Status, a.Cause, err, want.cause)
-			}
-		}
-		select {
-		case <-news.Changed():
-			t.Error("the pause was news")
-		default:
+		time.Sleep(MaxBehind + 2*Beat)
+		if judged, real := c.Read(); judged != real {
+			t.Errorf("%v after the pause it is %v behind", MaxBehind, real.Sub(judged))
 		}
 	})
 }
 
 // TestStarvedClockKeepsUp stops the sidecar for most of the time: what it has
-// heard is never behind for longer than it takes to look twice, or maxBehind.
+// judged is never behind for longer than it takes to look twice, or MaxBehind.
 func TestStarvedClockKeepsUp(t *testing.T) {
 	for _, gap := range []time.Duration{40 * time.Millisecond, 200 * time.Millisecond, time.Second} {
 		for _, empties := range []bool{true, false} {
@@ -159,7 +113,7 @@ func TestStarvedClockKeepsUp(t *testing.T) {
 				}
 				longest = max(longest, behind)
 			}
-			if allowed := maxBehind + 3*gap; longest > allowed {
+			if allowed := MaxBehind + 3*gap; longest > allowed {
 				t.Errorf("with gaps of %v it was behind for %v, allowed %v", gap, longest, allowed)
 			}
 		}
@@ -183,7 +137,7 @@ func TestClockNeverGoesBack(t *testing.T) {
 	}
 	var real time.Duration
 	for i := range 2000 {
-		gap := beat
+		gap := Beat
 		switch {
 		case i%100 == 50:
 			gap = 700 * time.Millisecond
@@ -203,7 +157,7 @@ func TestClockNeverGoesBack(t *testing.T) {
 // all, and knows that there was nothing to hear, whatever pauses it makes.
 func TestClockRests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := NewClock()
+		c := New()
 		defer run(c)()
 		synctest.Wait()
 		resting := c.last.Load()
@@ -211,8 +165,8 @@ func TestClockRests(t *testing.T) {
 			t.Fatal("without agents it does not rest")
 		}
 		time.Sleep(time.Hour)
-		if heard, real := c.Read(); heard != real || c.last.Load() != resting {
-			t.Errorf("after an hour of rest it is %v behind", real.Sub(heard))
+		if judged, real := c.Read(); judged != real || c.last.Load() != resting {
+			t.Errorf("after an hour of rest it is %v behind", real.Sub(judged))
 		}
 	})
 }
@@ -221,17 +175,17 @@ func TestClockRests(t *testing.T) {
 // any, and always says how late it is.
 func TestClockBeatsForWhoJoined(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := NewClock()
+		c := New()
 		defer run(c)()
 		resting := func(want bool, when string) {
 			t.Helper()
-			time.Sleep(beat)
+			time.Sleep(Beat)
 			synctest.Wait()
 			if c.last.Load().resting != want {
 				t.Errorf("%s: resting is %v", when, !want)
 			}
-			if heard, real := c.Read(); heard != real {
-				t.Errorf("%s: it is %v behind", when, real.Sub(heard))
+			if judged, real := c.Read(); judged != real {
+				t.Errorf("%s: it is %v behind", when, real.Sub(judged))
 			}
 		}
 		for range 2 {
@@ -257,30 +211,30 @@ func TestClockBeatsForWhoJoined(t *testing.T) {
 // agent joins, before the clock's own goroutine runs: the pause is one.
 func TestPauseAtTheEndOfARest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := NewClock()
+		c := New()
 		stop := run(c)
 		time.Sleep(time.Hour)
 		stop()
-		rested := c.Now()
+		rested := c.Judged()
 		c.AddSource()
 		time.Sleep(time.Hour)
-		if went := c.Now().Sub(rested); went > maxGap {
-			t.Errorf("before it runs again it counts %v of a pause of an hour, allowed %v", went, maxGap)
+		if went := c.Judged().Sub(rested); went > MaxGap {
+			t.Errorf("before it runs again it counts %v of a pause of an hour, allowed %v", went, MaxGap)
 		}
 		var empty atomic.Bool
 		ctx, cancel := context.WithCancel(t.Context())
 		defer synctest.Wait()
 		defer cancel()
 		go c.Run(ctx, empty.Load)
-		time.Sleep(maxBehind / 2)
-		if went := c.Now().Sub(rested); went > maxGap {
-			t.Errorf("with its sockets full it counts %v of a pause of an hour, allowed %v", went, maxGap)
+		time.Sleep(MaxBehind / 2)
+		if went := c.Judged().Sub(rested); went > MaxGap {
+			t.Errorf("with its sockets full it counts %v of a pause of an hour, allowed %v", went, MaxGap)
 		}
 		empty.Store(true)
 		if err := c.await(ctx); err != nil {
 			t.Fatal(err)
 		}
-		if went := c.Now().Sub(rested); went < time.Hour {
+		if went := c.Judged().Sub(rested); went < time.Hour {
 			t.Errorf("with its sockets empty it counts %v of a pause of an hour", went)
 		}
 	})
@@ -290,12 +244,12 @@ func TestPauseAtTheEndOfARest(t *testing.T) {
 // which its last agent leaves: what that said counts before the rest.
 func TestClockDoesNotRestBeforeItHasCaughtUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := NewClock()
+		c := New()
 		c.AddSource()
 		stop := run(c)
-		time.Sleep(10 * beat)
+		time.Sleep(10 * Beat)
 		stop()
-		before := c.Now()
+		before := c.Judged()
 		time.Sleep(time.Hour)
 
 		var empty atomic.Bool
@@ -303,16 +257,16 @@ func TestClockDoesNotRestBeforeItHasCaughtUp(t *testing.T) {
 		defer synctest.Wait()
 		defer cancel()
 		go c.Run(ctx, empty.Load)
-		time.Sleep(2 * beat)
+		time.Sleep(2 * Beat)
 		c.RemoveSource()
-		time.Sleep(2 * beat)
-		if went := c.Now().Sub(before); went > maxGap {
-			t.Errorf("with its sockets full it counts %v of a pause of an hour, allowed %v", went, maxGap)
+		time.Sleep(2 * Beat)
+		if went := c.Judged().Sub(before); went > MaxGap {
+			t.Errorf("with its sockets full it counts %v of a pause of an hour, allowed %v", went, MaxGap)
 		}
 		empty.Store(true)
-		time.Sleep(2 * beat)
-		if heard, real := c.Read(); heard != real || !c.last.Load().resting {
-			t.Errorf("with its sockets empty it is %v behind", real.Sub(heard))
+		time.Sleep(2 * Beat)
+		if judged, real := c.Read(); judged != real || !c.last.Load().resting {
+			t.Errorf("with its sockets empty it is %v behind", real.Sub(judged))
 		}
 	})
 }
@@ -320,7 +274,7 @@ func TestClockDoesNotRestBeforeItHasCaughtUp(t *testing.T) {
 // TestJoinersAndLeavers lets everything happen at once, for the race detector:
 // while anybody has joined, and once AddSource has returned, the clock never rests.
 func TestJoinersAndLeavers(t *testing.T) {
-	c := NewClock()
+	c := New()
 	defer run(c)()
 	var agents sync.WaitGroup
 	for range 4 {
@@ -336,7 +290,7 @@ func TestJoinersAndLeavers(t *testing.T) {
 		})
 	}
 	agents.Wait()
-	if c.heeded != 0 {
-		t.Errorf("%d are left", c.heeded)
+	if c.sources != 0 {
+		t.Errorf("%d are left", c.sources)
 	}
 }
