@@ -25,7 +25,7 @@ type Answer struct {
 	Degraded  bool          // serving at less than its full weight
 	Truncated bool          // a part did not fit and was left out
 	Age       time.Duration // of the facts, in whole milliseconds up to 49.7 days
-	Stood     time.Duration // how long the status has stood, likewise
+	StatusAge time.Duration // how long the status has stood, likewise
 	Changes   uint32        // counts the changes of the verdict; wraps
 
 	// Reason and Landmarks are for DESCRIBE alone. They are text from the
@@ -64,7 +64,7 @@ func AppendAnswer(dst []byte, a *Answer, limit int, key *Key) []byte {
 	dst = binary.BigEndian.AppendUint64(dst, a.Nonce)
 	dst = append(dst, a.Weight, a.Failing, 0, 0)
 	dst = binary.BigEndian.AppendUint32(dst, milliseconds(a.Age))
-	dst = binary.BigEndian.AppendUint32(dst, milliseconds(a.Stood))
+	dst = binary.BigEndian.AppendUint32(dst, milliseconds(a.StatusAge))
 	dst = binary.BigEndian.AppendUint32(dst, a.Changes)
 
 	truncated := a.Truncated
@@ -142,7 +142,7 @@ func ParseAnswer(b []byte) (Answer, error) {
 		Degraded:  flags&flagDegraded != 0,
 		Truncated: flags&flagTruncated != 0,
 		Age:       duration(binary.BigEndian.Uint32(frame[20:])),
-		Stood:     duration(binary.BigEndian.Uint32(frame[24:])),
+		StatusAge: duration(binary.BigEndian.Uint32(frame[24:])),
 		Changes:   binary.BigEndian.Uint32(frame[28:]),
 	}
 	if err := checkKind(a.Kind); err != nil {

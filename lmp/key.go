@@ -60,24 +60,21 @@ func (m *mac) over(b []byte) []byte {
 	return m.Sum(m.sum[:0])[:macLength]
 }
 
-// Verify tells whether the frame that b begins with was signed with k: nil, or an
-// error matching ErrUnauthenticated, or ErrMalformed if it is no frame.
+// Verify returns nil if the frame that b begins with was signed with k. The error
+// matches ErrUnauthenticated, or ErrMalformed if b begins with no frame.
 func (k *Key) Verify(b []byte) error {
 	_, err := Keys{k}.Verify(b)
 	return err
 }
 
-// Keys are the keys that a server takes, or the one that a checker uses.
+// Keys are the keys that a server accepts.
 type Keys []*Key
 
-// Verify returns the key that signed the frame that b begins with, to sign the
-// answer with. Without keys it looks at nothing and returns nil, nil, so that a
-// server can treat both cases alike. The error matches ErrUnauthenticated, or
-// ErrMalformed if b begins with no frame. It allocates nothing.
+// Verify returns the key that signed the frame that b begins with; the answer must be
+// signed with it. The error matches ErrUnauthenticated, or ErrMalformed if b begins
+// with no frame. Without keys every frame is unauthenticated, so a server that is to
+// accept unsigned requests must not call Verify. Verify allocates nothing.
 func (ks Keys) Verify(b []byte) (*Key, error) {
-	if len(ks) == 0 {
-		return nil, nil
-	}
 	frame, err := cutFrame(b)
 	if err != nil {
 		return nil, err

@@ -22,14 +22,13 @@ func TestVerify(t *testing.T) {
 	if key, err := (Keys{one}).Verify(append(signed[:len(signed):len(signed)], 0, 0)); key != one || err != nil {
 		t.Errorf("a padded datagram: %v, %v; want the key that signed", key, err)
 	}
-	if key, err := (Keys(nil)).Verify([]byte("nonsense")); key != nil || err != nil {
-		t.Errorf("without keys: %v, %v; want nil, nil", key, err)
-	}
 	for name, tt := range map[string]struct {
 		keys  Keys
 		frame []byte
 		want  error
 	}{
+		"no keys":                {nil, signed, ErrUnauthenticated},
+		"no keys, unsigned":      {nil, mustRequest(t, q, nil), ErrUnauthenticated},
 		"unsigned":               {Keys{one}, mustRequest(t, q, nil), ErrUnauthenticated},
 		"no fields":              {Keys{one}, mustRequest(t, Request{Kind: KindCheck}, nil), ErrUnauthenticated},
 		"number nobody has":      {Keys{two}, signed, ErrUnauthenticated},

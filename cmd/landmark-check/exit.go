@@ -18,7 +18,7 @@ func execCode(a lmp.Answer, err error) int {
 		notServing
 	)
 	switch {
-	case errors.Is(err, probe.ErrRefused):
+	case errors.Is(err, probe.ErrRejected):
 		return refused
 	case err != nil:
 		return noAnswer

@@ -22,7 +22,7 @@ func TestOnlyServingExitsWithZero(t *testing.T) {
 				}
 			}
 		}
-		for _, err := range []error{errors.New("any"), probe.ErrRefused} {
+		for _, err := range []error{errors.New("any"), probe.ErrRejected} {
 			if code(lmp.Answer{Status: lmp.StatusServing}, err) == 0 {
 				t.Errorf("%s: exits with 0 upon %v", name, err)
 			}
@@ -62,7 +62,7 @@ func TestNagiosCodes(t *testing.T) {
 		{lmp.Answer{Status: lmp.StatusNotServing, Cause: lmp.CauseStalled}, nil, 2},
 		{lmp.Answer{Status: lmp.StatusUnknown}, nil, 2},
 		{lmp.Answer{Status: lmp.StatusUnknownService}, nil, 3},
-		{lmp.Answer{Status: lmp.StatusServing, Weight: 100}, probe.ErrRefused, 2},
+		{lmp.Answer{Status: lmp.StatusServing, Weight: 100}, probe.ErrRejected, 2},
 	} {
 		if got := nagiosCode(tt.answer, tt.err); got != tt.want {
 			t.Errorf("%+v, %v exits with %d, want %d", tt.answer, tt.err, got, tt.want)

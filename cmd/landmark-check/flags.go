@@ -79,13 +79,13 @@ func parseFlags(args []string) (check, error) {
 
 // check is the run that the options ask for.
 func (o options) check() (check, error) {
-	c := check{timeout: o.timeout, question: probe.Question{
+	c := check{timeout: o.timeout, question: probe.Request{
 		Network: "udp",
 		Address: o.addr,
 		Service: o.service,
 		MaxAge:  o.maxAge,
 	}}
-	if err := probe.CheckAddress(o.addr); err != nil {
+	if err := probe.ValidateAddress(o.addr); err != nil {
 		return c, fmt.Errorf("-addr %w", err)
 	}
 	if n := len(o.service); n > lmp.MaxService {

@@ -27,7 +27,7 @@ func parseLdirectord(service string, args []string) (check, error) {
 	}
 	host := strings.Trim(args[2], "[]") // as an IPv6 address may be written there
 	return check{
-		question: probe.Question{
+		question: probe.Request{
 			Network: "udp",
 			Address: net.JoinHostPort(host, strconv.Itoa(lmp.Port)),
 			Service: service,

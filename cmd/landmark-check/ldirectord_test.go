@@ -62,7 +62,7 @@ func TestLdirectordExits(t *testing.T) {
 		expect(t, execute(t, link, "7", "80", host, "8080"), want.code, want.line) // by firewall mark
 	}
 	// Nobody at this address: refused by ICMP, and given up after 1 s.
-	expect(t, execute(t, ldirectordLink(t, "ldirectord-epg"), "192.0.2.1", "80", "127.19.53.4", "8080"), 1, "epg: asking 127.19.53.4:19533 by udp: no answer in time...")
+	expect(t, execute(t, ldirectordLink(t, "ldirectord-epg"), "192.0.2.1", "80", "127.19.53.4", "8080"), 1, "epg: checking 127.19.53.4:19533 over udp: no answer in time...")
 }
 
 func TestLdirectordBadArguments(t *testing.T) {

@@ -68,7 +68,7 @@ func main() {
 // check is one run of the program.
 type check struct {
 	mode     mode
-	question probe.Question // of the mode's kind
+	question probe.Request // of the mode's kind
 	timeout  time.Duration  // from start to exit
 	version  bool
 }
@@ -78,7 +78,7 @@ func (c check) run(deadline time.Time) int {
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)
 	defer cancel()
 	c.question.Kind = c.mode.kind
-	answer, err := probe.Ask(ctx, c.question)
+	answer, err := probe.Do(ctx, c.question)
 	code := c.mode.code(answer, err)
 	tell(os.Stdout, c.mode.line(c.question.Service, answer, err)+"\n", code, deadline)
 	return code

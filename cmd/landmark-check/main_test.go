@@ -150,11 +150,11 @@ func TestKeys(t *testing.T) {
 		{[]string{"-addr", udp, "-key-file", onlyOne, "-timeout", "20s"}, 0, "epg: SERVING"},
 		{[]string{"-addr", tcp, "-tcp", "-key-file", onlyOne, "-timeout", "20s"}, 0, "epg: SERVING"},
 		// The first key of both is not the server's.
-		{[]string{"-addr", tcp, "-tcp", "-key-file", both, "-timeout", "20s"}, 3, "epg: asking " + tcp + " by tcp: the server closed the connection without an answer"},
-		{[]string{"-addr", tcp, "-tcp", "-timeout", "20s"}, 3, "epg: asking " + tcp + "..."},
-		{[]string{"-addr", udp, "-timeout", "100ms"}, 2, "epg: asking " + udp + " by udp: no answer in time"},
+		{[]string{"-addr", tcp, "-tcp", "-key-file", both, "-timeout", "20s"}, 3, "epg: checking " + tcp + " over tcp: the server closed the connection without an answer"},
+		{[]string{"-addr", tcp, "-tcp", "-timeout", "20s"}, 3, "epg: checking " + tcp + "..."},
+		{[]string{"-addr", udp, "-timeout", "100ms"}, 2, "epg: checking " + udp + " over udp: no answer in time"},
 		// A server without keys does not sign.
-		{[]string{"-addr", openUDP, "-key-file", onlyOne, "-timeout", "500ms"}, 2, "epg: asking " + openUDP + " by udp: no answer in time: not authenticated: the frame is not signed"},
+		{[]string{"-addr", openUDP, "-key-file", onlyOne, "-timeout", "500ms"}, 2, "epg: checking " + openUDP + " over udp: no answer in time: not authenticated: the frame is not signed"},
 	} {
 		expect(t, execute(t, program, append(tt.args, "-service", "epg")...), tt.code, tt.line)
 	}

@@ -52,7 +52,7 @@ func nagiosLine(service string, a lmp.Answer, err error) string {
 		return told
 	}
 	return fmt.Sprintf("%s|weight=%d%%;;;0;100 age=%ss;;;0 failing=%d;;;0 stood=%ss;;;0",
-		told, a.Weight, seconds(a.Age), a.Failing, seconds(a.Stood))
+		told, a.Weight, seconds(a.Age), a.Failing, seconds(a.StatusAge))
 }
 
 // nagiosText is the line of text of a plugin that exits with the code. A | in it would

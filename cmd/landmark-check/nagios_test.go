@@ -12,7 +12,7 @@ import (
 func TestNagiosLine(t *testing.T) {
 	for want, a := range map[string]lmp.Answer{
 		"LANDMARK OK - epg: SERVING|weight=100%;;;0;100 age=0.012s;;;0 failing=0;;;0 stood=3600.000s;;;0": {
-			Status: lmp.StatusServing, Weight: 100, Age: 12 * time.Millisecond, Stood: time.Hour},
+			Status: lmp.StatusServing, Weight: 100, Age: 12 * time.Millisecond, StatusAge: time.Hour},
 		"LANDMARK WARNING - epg: SERVING degraded to 60%|weight=60%;;;0;100 age=0.000s;;;0 failing=0;;;0 stood=0.000s;;;0": {
 			Status: lmp.StatusServing, Weight: 60, Degraded: true},
 		"LANDMARK WARNING - epg: SERVING degraded to 60% by queue?1, disk|weight=60%;;;0;100 age=0.000s;;;0 failing=1;;;0 stood=0.000s;;;0": {

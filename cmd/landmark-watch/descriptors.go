@@ -24,8 +24,8 @@ func checkDescriptors(targets []target) error {
 	}
 	need := uint64(descriptorsKept)
 	for _, t := range targets {
-		need += 1 + uint64(probe.Connections(t.address)) // the 1 is for its file
-		if probe.Connections(t.address) > 1 {            // it is a name
+		need += 1 + uint64(probe.MaxConnections(t.address)) // the 1 is for its file
+		if probe.MaxConnections(t.address) > 1 {            // it is a name
 			need += descriptorsOfLookup
 		}
 	}

@@ -39,7 +39,7 @@ func parseTarget(s string) (target, error) {
 	if err := checkName(name); err != nil {
 		return target{}, err
 	}
-	if err := probe.CheckAddress(address); err != nil {
+	if err := probe.ValidateAddress(address); err != nil {
 		return target{}, err
 	}
 	if n := len(t.service); n > lmp.MaxService {

@@ -73,9 +73,9 @@ func ready(logger *slog.Logger) {
 // watch has the keeper want what is heard of the target, and the log told of each
 // change of that.
 func (t target) watch(ctx context.Context, key *lmp.Key, k *keeper, log *slog.Logger) error {
-	q := probe.Question{Network: "tcp", Address: t.address, Service: t.service, MaxAge: keepAlive, Key: key}
+	req := probe.WatchRequest{Address: t.address, Service: t.service, KeepAlive: keepAlive, Silence: silence, Key: key}
 	last, wanted := "", 1 // no value is more than 0
-	return probe.Watch(ctx, q, silence, func(u probe.Update) {
+	return probe.Watch(ctx, req, func(u probe.Update) {
 		v := value(u, t.weight)
 		if v != wanted { // to what is wanted already the keeper sees by itself
 			wanted = v

@@ -166,11 +166,11 @@ func TestAnyAddressOfAName(t *testing.T) {
 				if network == "watch" {
 					a, err = firstAnswer(ctx, t, d, enough)
 				} else {
-					put := askByDatagrams
+					put := sendUDP
 					if network == "tcp" {
-						put = askByStreams
+						put = sendTCP
 					}
-					a, err = mustExchange(t, Question{Kind: lmp.KindCheck, Service: "epg"}).ask(ctx, d, put)
+					a, err = mustExchange(t, Request{Kind: lmp.KindCheck, Service: "epg"}).do(ctx, d, put)
 				}
 				if err != nil || a.Status != lmp.StatusServing {
 					t.Fatalf("%+v, %v", a, err)
@@ -188,8 +188,8 @@ func firstAnswer(ctx context.Context, t *testing.T, d dialer, silence time.Durat
 	t.Helper()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	first := Update{Err: errSilence}
-	w, err := newWatcher(Question{Address: d.address, Service: "epg"}, silence, func(u Update) {
+	first := Update{Err: errTimeout}
+	w, err := newWatcher(WatchRequest{Address: d.address, Service: "epg", Silence: silence}, func(u Update) {
 		if first.Err != nil {
 			first = u
 		}
@@ -211,13 +211,13 @@ func TestAddressesOfAnAddress(t *testing.T) {
 	}}
 	for _, address := range []string{"10.0.0.7:19533", "[::1]:19533", "[fe80::7%eth0]:19533", ":19533"} {
 		all, err := dialer{address: address, resolver: broken}.addresses(t.Context())
-		if err != nil || len(all) != 1 || all[0] != address || Connections(address) != 1 {
-			t.Errorf("%s: %v, %v, %d connections", address, all, err, Connections(address))
+		if err != nil || len(all) != 1 || all[0] != address || MaxConnections(address) != 1 {
+			t.Errorf("%s: %v, %v, %d connections", address, all, err, MaxConnections(address))
 		}
 	}
 	many := []string{"127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5", "127.0.0.6", "127.0.0.7", "127.0.0.8", "127.0.0.9"}
 	all, err := dialer{address: "epg.test:19533", resolver: nameServer(t, many...)}.addresses(t.Context())
-	if err != nil || len(all) != Connections("epg.test:19533") || all[0] != "127.0.0.1:19533" {
+	if err != nil || len(all) != MaxConnections("epg.test:19533") || all[0] != "127.0.0.1:19533" {
 		t.Errorf("of 9 addresses are tried %v, %v", all, err)
 	}
 }

@@ -1,6 +1,6 @@
-// Package probe asks a Landmark sidecar how a service is, by the monitoring
-// protocol of package lmp. [Ask] puts one question and waits for its answer;
-// [Watch] has each change told, and knows silence from health.
+// Package probe checks the health of a service over the network: it is the client of
+// the Landmark monitoring protocol of package lmp. [Do] sends one request and waits
+// for its answer. [Watch] reports each change, and reports silence as an error.
 package probe
 
 import (
@@ -9,93 +9,102 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net"
+	"strconv"
 	"time"
 
 	"github.com/landmark-health/landmark/lmp"
 )
 
-// comeback is how long a server that is not there gets to come up before it is asked
-// again.
-const comeback = 50 * time.Millisecond
+const (
+	// defaultTimeout is how long Do waits if its context has no deadline.
+	defaultTimeout = time.Second
 
-// patience is how long Ask waits if its context sets no deadline.
-const patience = time.Second
+	// redialDelay is the delay before Do tries again a server that is not there.
+	redialDelay = 50 * time.Millisecond
+)
 
-// ErrRefused is matched by Ask's error if a server on TCP took the question and
-// closed the connection without a word: it is malformed to that server, or lacks
-// the signature that it wants. On UDP such a server is silent.
-var ErrRefused = errors.New("the server closed the connection without an answer")
+// ErrRejected is matched by Do's error if a server on TCP closed the connection
+// without an answer. It then regards the request as malformed, or wants a signature
+// with another key. On UDP such a server sends nothing.
+var ErrRejected = errors.New("the server closed the connection without an answer")
 
-// Question is what to ask, and whom.
-type Question struct {
+// errTimeout is the error if no answer came before the deadline.
+var errTimeout = errors.New("no answer in time")
+
+// Request says what to request, and from which server.
+type Request struct {
 	Network string        // "udp" or "tcp"
 	Address string        // HOST:PORT of the sidecar
-	Kind    lmp.Kind      // lmp.KindCheck or lmp.KindDescribe; Watch has its own
-	Service string        // at most 255 bytes; "" is the whole of all services
-	MaxAge  time.Duration // how old the facts may be; 0 leaves it to the service
-	Key     *lmp.Key      // signs the question and must have signed the answer; nil for neither
+	Kind    lmp.Kind      // lmp.KindCheck or lmp.KindDescribe; for lmp.KindWatch use Watch
+	Service string        // at most 255 bytes; "" is all services together
+	MaxAge  time.Duration // how old the facts may be; 0 = as the service is configured
+	Key     *lmp.Key      // signs the request and verifies the answer; nil for neither
 }
 
-// Ask puts q and returns its answer: the one with q's kind and the question's
-// random nonce, signed with q.Key if there is one. It returns as soon as the answer
-// is there and never later than ctx allows, or after 1 s if ctx has no deadline.
+// Do sends req and returns its answer: the one with req's kind and the random nonce
+// that Do sent, signed with req.Key if that is not nil. Do returns as soon as the
+// answer comes, and at ctx's deadline at the latest, or after 1 s if ctx has none.
 //
-// On UDP, datagrams that are not the answer are passed over, the question is sent
-// again at growing haste while time is left, and a refusal by ICMP does not end the
-// wait, for the server may be starting; if nothing else comes, the error tells it.
+// On UDP, Do ignores datagrams that are not the answer. It sends the request again at
+// shrinking intervals. An ICMP error does not end the wait, since the server may be
+// starting; if no answer comes, the returned error includes the ICMP error.
 //
-// On TCP, a server that refuses the connection is dialled again while time is left,
-// for the same reason, and so is, once, one that closes it without a word, as a
-// server does that is just ending. Any other failure is final.
+// On TCP, Do dials again if the server refuses the connection, for the same reason. It
+// also retries once if the server closes the connection without an answer, as a server
+// does that stops. It returns any other error at once.
 //
-// If the host is a name, its addresses, at most 8 of them, are asked one
-// after the other at short intervals, the next one at once when one refuses, and the
-// first answer of any is returned.
+// If the host is a name, Do tries at most 8 of its addresses, one after the other at
+// short intervals, and the next one at once when one refuses. It returns the first
+// answer from any of them.
 //
 // A nil error means that the server has answered, not that the service is serving.
-func Ask(ctx context.Context, q Question) (lmp.Answer, error) {
-	if q.Kind != lmp.KindCheck && q.Kind != lmp.KindDescribe {
-		return lmp.Answer{}, fmt.Errorf("one answer cannot be had to the kind %v", q.Kind)
+func Do(ctx context.Context, req Request) (lmp.Answer, error) {
+	if req.Kind != lmp.KindCheck && req.Kind != lmp.KindDescribe {
+		return lmp.Answer{}, fmt.Errorf("a request of the kind %v has no single answer: use check or describe", req.Kind)
 	}
-	ask := askByDatagrams
-	switch q.Network {
+	send := sendUDP
+	switch req.Network {
 	case "udp":
 	case "tcp":
-		ask = askByStreams
+		send = sendTCP
 	default:
-		return lmp.Answer{}, fmt.Errorf("the network %q is neither udp nor tcp", q.Network)
+		return lmp.Answer{}, fmt.Errorf("the network %q is neither udp nor tcp", req.Network)
 	}
-	e, err := newExchange(q)
+	e, err := newExchange(req)
 	if err != nil {
 		return lmp.Answer{}, err
 	}
 
 	if _, limited := ctx.Deadline(); !limited {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, patience)
+		ctx, cancel = context.WithTimeout(ctx, defaultTimeout)
 		defer cancel()
 	}
-	answer, err := e.ask(ctx, dialer{network: q.Network, address: q.Address}, ask)
+	answer, err := e.do(ctx, dialer{network: req.Network, address: req.Address}, send)
 	if err != nil {
-		return lmp.Answer{}, fmt.Errorf("asking %s by %s: %w", q.Address, q.Network, err)
+		return lmp.Answer{}, fmt.Errorf("checking %s over %s: %w", req.Address, req.Network, err)
 	}
 	return answer, nil
 }
 
-// ask puts the question to each address of the server by the function put, and
-// returns the first answer.
-func (e *exchange) ask(ctx context.Context, d dialer, put func(context.Context, string, *exchange, func()) (lmp.Answer, error)) (lmp.Answer, error) {
-	addresses, err := d.addresses(ctx)
-	if err != nil {
-		return lmp.Answer{}, err
+// ValidateAddress returns an error that shows the right form unless the address is
+// HOST:PORT, with a port from 1 to 65535.
+func ValidateAddress(address string) error {
+	host, port, err := net.SplitHostPort(address)
+	if err == nil && host != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err == nil && n > 0 {
+			return nil
+		}
 	}
-	deadline, _ := ctx.Deadline()
-	return race(ctx, addresses, time.Until(deadline), func(ctx context.Context, address string, setback func()) (lmp.Answer, error) {
-		return put(ctx, address, e, setback)
-	}, func(lmp.Answer) {})
+	return fmt.Errorf("%q is not HOST:PORT: write it as 10.0.0.7:%d or [2001:db8::7]:%d", address, lmp.Port, lmp.Port)
 }
 
-// exchange is one question as it goes out, and how its answer is known.
+// sendFunc sends a request to one address and returns the answer. It calls setback
+// when it has to try again, so that another address is tried meanwhile.
+type sendFunc func(ctx context.Context, address string, e *exchange, setback func()) (lmp.Answer, error)
+
+// exchange is one request as it is sent, and what identifies its answer.
 type exchange struct {
 	request []byte // the frame
 	kind    lmp.Kind
@@ -103,16 +112,16 @@ type exchange struct {
 	key     *lmp.Key
 }
 
-func newExchange(q Question) (*exchange, error) {
+func newExchange(req Request) (*exchange, error) {
 	var random [8]byte
 	rand.Read(random[:]) // never fails
-	e := &exchange{kind: q.Kind, nonce: binary.BigEndian.Uint64(random[:]), key: q.Key}
+	e := &exchange{kind: req.Kind, nonce: binary.BigEndian.Uint64(random[:]), key: req.Key}
 	request, err := lmp.AppendRequest(nil, lmp.Request{
-		Kind:    q.Kind,
+		Kind:    req.Kind,
 		Nonce:   e.nonce,
-		MaxAge:  q.MaxAge,
-		Service: []byte(q.Service),
-	}, q.Key)
+		MaxAge:  req.MaxAge,
+		Service: []byte(req.Service),
+	}, req.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -120,8 +129,20 @@ func newExchange(q Question) (*exchange, error) {
 	return e, nil
 }
 
-// answer reads the frame that b begins with, and tells why it is not the answer if
-// it is not.
+// do sends the request to the addresses of the server and returns the first answer.
+func (e *exchange) do(ctx context.Context, d dialer, send sendFunc) (lmp.Answer, error) {
+	addresses, err := d.addresses(ctx)
+	if err != nil {
+		return lmp.Answer{}, err
+	}
+	deadline, _ := ctx.Deadline()
+	return race(ctx, addresses, time.Until(deadline), func(ctx context.Context, address string, setback func()) (lmp.Answer, error) {
+		return send(ctx, address, e, setback)
+	}, func(lmp.Answer) {})
+}
+
+// answer parses the frame that b begins with. It returns an error if the frame is not
+// the answer to the request.
 func (e *exchange) answer(b []byte) (lmp.Answer, error) {
 	a, err := lmp.ParseAnswer(b)
 	if err != nil {
@@ -133,7 +154,29 @@ func (e *exchange) answer(b []byte) (lmp.Answer, error) {
 		}
 	}
 	if a.Nonce != e.nonce || a.Kind != e.kind {
-		return lmp.Answer{}, errors.New("what came answers another question")
+		return lmp.Answer{}, errors.New("the frame answers another request")
 	}
 	return a, nil
+}
+
+// pause waits for d, or until ctx is done.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// timeoutError returns the error for no answer by the end of ctx. last is the latest
+// error on the way.
+func timeoutError(ctx context.Context, last error) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return ctx.Err()
+	}
+	if last == errTimeout {
+		return last
+	}
+	return fmt.Errorf("%w: %w", errTimeout, last)
 }

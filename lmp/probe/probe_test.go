@@ -45,7 +45,7 @@ func testKey(t *testing.T, number uint32) *lmp.Key {
 	return key
 }
 
-func mustExchange(t *testing.T, q Question) *exchange {
+func mustExchange(t *testing.T, q Request) *exchange {
 	t.Helper()
 	e, err := newExchange(q)
 	if err != nil {
@@ -56,7 +56,7 @@ func mustExchange(t *testing.T, q Question) *exchange {
 
 func TestExchangeKnowsItsAnswer(t *testing.T) {
 	key, other := testKey(t, 1), testKey(t, 2)
-	e := mustExchange(t, Question{Kind: lmp.KindCheck, Service: "epg", Key: key})
+	e := mustExchange(t, Request{Kind: lmp.KindCheck, Service: "epg", Key: key})
 	q, err := lmp.ParseRequest(e.request)
 	if err != nil {
 		t.Fatal(err)
@@ -91,28 +91,28 @@ func TestExchangeKnowsItsAnswer(t *testing.T) {
 }
 
 func TestNoncesDiffer(t *testing.T) {
-	q := Question{Kind: lmp.KindCheck}
+	q := Request{Kind: lmp.KindCheck}
 	if a, b := mustExchange(t, q), mustExchange(t, q); a.nonce == b.nonce {
 		t.Errorf("two questions have the nonce %x", a.nonce)
 	}
 }
 
 func TestAskRefusesQuestions(t *testing.T) {
-	good := Question{Network: "udp", Address: "127.0.0.1:1", Kind: lmp.KindCheck}
-	for name, change := range map[string]func(*Question){
-		"network": func(q *Question) { q.Network = "unix" },
-		"kind":    func(q *Question) { q.Kind = lmp.KindWatch },
-		"no kind": func(q *Question) { q.Kind = 0 },
-		"service": func(q *Question) { q.Service = strings.Repeat("s", 256) },
-		"address": func(q *Question) { q.Address = "127.0.0.1" },
+	good := Request{Network: "udp", Address: "127.0.0.1:1", Kind: lmp.KindCheck}
+	for name, change := range map[string]func(*Request){
+		"network": func(q *Request) { q.Network = "unix" },
+		"kind":    func(q *Request) { q.Kind = lmp.KindWatch },
+		"no kind": func(q *Request) { q.Kind = 0 },
+		"service": func(q *Request) { q.Service = strings.Repeat("s", 256) },
+		"address": func(q *Request) { q.Address = "127.0.0.1" },
 	} {
 		q := good
 		change(&q)
 		begun := time.Now()
-		if _, err := Ask(t.Context(), q); err == nil {
+		if _, err := Do(t.Context(), q); err == nil {
 			t.Errorf("%s: %+v was asked", name, q)
 		}
-		if took := time.Since(begun); took > patience/2 {
+		if took := time.Since(begun); took > defaultTimeout/2 {
 			t.Errorf("%s: it took %v to see", name, took)
 		}
 	}
@@ -143,7 +143,7 @@ func TestAsk(t *testing.T) {
 					})
 					ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 					defer cancel()
-					a, err := Ask(ctx, Question{network, address, kind, "epg", 30 * time.Millisecond, key})
+					a, err := Do(ctx, Request{network, address, kind, "epg", 30 * time.Millisecond, key})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -211,12 +211,25 @@ func TestAskIsCancelled(t *testing.T) {
 			return nil
 		})
 		begun := time.Now()
-		_, err := Ask(ctx, Question{Network: network, Address: address, Kind: lmp.KindCheck})
+		_, err := Do(ctx, Request{Network: network, Address: address, Kind: lmp.KindCheck})
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v, want context.Canceled", network, err)
 		}
 		if took := time.Since(begun); took > 10*time.Second {
 			t.Errorf("%s: it took %v", network, took)
+		}
+	}
+}
+
+func TestValidateAddress(t *testing.T) {
+	for _, address := range []string{"10.0.0.7:19533", "[2001:db8::7]:19533", "[fe80::1%eth0]:1", "epg.example:65535"} {
+		if err := ValidateAddress(address); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, address := range []string{"", "10.0.0.7", ":19533", "10.0.0.7:", "10.0.0.7:0", "10.0.0.7:65536", "10.0.0.7:lmp", "2001:db8::7:19533"} {
+		if err := ValidateAddress(address); err == nil || !strings.Contains(err.Error(), "10.0.0.7:19533") {
+			t.Errorf("%q: %v", address, err)
 		}
 	}
 }

@@ -10,20 +10,20 @@ import (
 )
 
 const (
-	// maxAddresses is how many addresses of a name are tried at most, all at the
-	// same time if need be.
+	// maxAddresses is how many addresses of a name are tried at most, if necessary all
+	// at the same time.
 	maxAddresses = 8
 
-	// maxStagger is the longest time between the first tries of two addresses
+	// maxStagger is the longest delay between the first tries of two addresses
 	// (RFC 8305, section 5: Connection Attempt Delay).
 	maxStagger = 250 * time.Millisecond
 )
 
 // race calls attempt for each address, the first one at once, and returns the first
-// value without an error. The next address is tried when an attempt fails or calls
-// setback, and otherwise after a part of the time limit, so that the last one still
-// has half of it. The attempts before go on meanwhile. A value that comes too late
-// is given to discard. When race returns, no attempt is running.
+// value without an error. It tries the next address when an attempt fails or calls
+// setback, and otherwise after a part of limit, such that the last address still has
+// half of limit. The earlier attempts continue meanwhile. race passes a value that
+// comes too late to discard. When race returns, no attempt is running.
 func race[T any](ctx context.Context, addresses []string, limit time.Duration,
 	attempt func(ctx context.Context, address string, setback func()) (T, error), discard func(T),
 ) (T, error) {
@@ -42,13 +42,13 @@ func race[T any](ctx context.Context, addresses []string, limit time.Duration,
 	stagger := min(limit/time.Duration(2*(len(addresses)-1)), maxStagger)
 	timer := time.NewTimer(stagger)
 	defer timer.Stop()
-	running, begun := 0, 0
+	running, started := 0, 0
 	next := func() {
-		if begun == len(addresses) || ctx.Err() != nil {
+		if started == len(addresses) || ctx.Err() != nil {
 			return
 		}
-		i := begun
-		begun++
+		i := started
+		started++
 		running++
 		timer.Reset(stagger)
 		go func() {
@@ -58,7 +58,7 @@ func race[T any](ctx context.Context, addresses []string, limit time.Duration,
 		}()
 	}
 
-	wrong := make(failures, len(addresses))
+	failed := make(addressErrors, len(addresses))
 	var none T
 	for next(); running > 0; {
 		select {
@@ -69,7 +69,7 @@ func race[T any](ctx context.Context, addresses []string, limit time.Duration,
 		case r := <-results:
 			running--
 			if r.err != nil {
-				wrong[r.address] = fmt.Errorf("%s: %w", addresses[r.address], r.err)
+				failed[r.address] = fmt.Errorf("%s: %w", addresses[r.address], r.err)
 				next()
 				continue
 			}
@@ -85,18 +85,18 @@ func race[T any](ctx context.Context, addresses []string, limit time.Duration,
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return none, ctx.Err()
 	}
-	return none, wrong[:begun]
+	return none, failed[:started]
 }
 
-// failures is what went wrong with each address of a name.
-type failures []error
+// addressErrors has the error of each address of a name.
+type addressErrors []error
 
-func (f failures) Error() string {
-	texts := make([]string, len(f))
-	for i, err := range f {
+func (e addressErrors) Error() string {
+	texts := make([]string, len(e))
+	for i, err := range e {
 		texts[i] = err.Error()
 	}
 	return strings.Join(texts, "; ")
 }
 
-func (f failures) Unwrap() []error { return f }
+func (e addressErrors) Unwrap() []error { return e }

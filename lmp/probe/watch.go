@@ -2,7 +2,6 @@ package probe
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,177 +13,200 @@ import (
 )
 
 const (
-	// defaultKeepAlive is how often a server tells that nothing has changed to
-	// whom does not say, and
+	// defaultKeepAlive is the keep-alive interval when the request gives none.
 	defaultKeepAlive = time.Second
-	// leastKeepAlive the most often that it does.
-	leastKeepAlive = 100 * time.Millisecond
-	// maxDialling is how long a connection may take to come about. The kernel
-	// would try for two minutes, at ever longer intervals; a new try begins
-	// with a packet at once.
-	maxDialling = time.Second
+	// minKeepAlive is the shortest keep-alive interval; servers raise shorter ones to
+	// it.
+	minKeepAlive = 100 * time.Millisecond
+	// maxDialTime is the timeout of one connection attempt. The kernel would retry for
+	// two minutes at growing intervals, but a new attempt sends a packet at once.
+	maxDialTime = time.Second
 )
 
-// errStopped is what is wrong with an answer that was read well after the deadline,
-// which did not end the read: this program was stopped, and what waited for it may
-// be as old as that.
-var errStopped = errors.New("this program was itself stopped for too long, and what came meanwhile may be old")
+// errPaused means that an answer was read well after the deadline, which did not
+// interrupt the read: this program was stopped, and the answer may have waited in
+// the socket all that time.
+var errPaused = errors.New("this program was stopped for too long, so the answers in its socket may be old")
 
-// Update is what a Watch has come to know: an answer, or that nothing is known.
-type Update struct {
-	Answer lmp.Answer
-	Err    error // nil: Answer is the server's latest word; else why nothing is known
+// WatchRequest says what to watch.
+type WatchRequest struct {
+	Address string // HOST:PORT of the sidecar
+	Service string // at most 255 bytes; "" is all services together
+
+	// KeepAlive is the longest time between two answers of a healthy sidecar. 0 is
+	// 1 s; less than 100 ms counts as 100 ms.
+	KeepAlive time.Duration
+
+	// Silence is how long no answer may come before Watch reports an error. It must
+	// be longer than KeepAlive.
+	Silence time.Duration
+
+	Key *lmp.Key // signs the request and verifies the answers; nil for neither
 }
 
-// Watch holds a WATCH of q and tells each answer of it, be it a change or a
-// keep-alive, but none that says serving where a newer one was read with it, until ctx is done; then it returns ctx's error. q.Kind is ignored,
-// q.Network is "tcp" or empty, and q.MaxAge is the interval of the keep-alive, 1 s
-// if it is 0 and at least 100 ms. A question that cannot be put is an error at once, and so
-// is a silence that is not longer than that interval.
+// Update is what [Watch] reports: an answer, or an error after a period without any.
+type Update struct {
+	Answer lmp.Answer // the server's latest answer; only valid if Err is nil
+	Err    error      // why no answer came
+}
+
+// Watch sends a WATCH over TCP and calls report with each answer, a change or a
+// keep-alive, until ctx is done; then it returns ctx's error. It returns an error at
+// once if req is invalid. An answer may have any status: only lmp.StatusServing
+// means serving. A serving answer is not reported if a newer one was read with it.
 //
-// A connection that is lost is made again by itself, at once and then at a pace of
-// 50 to 250 ms, and that is no news: the last word stands, for the server may have
-// been started anew under a healthy program. But when nothing that belongs to q
-// has come for the time silence, be it that the server is gone, frozen, says
-// something else, or lacks the key, then one Update with an Err is told; the next
-// one is an answer again. If this program was itself stopped or starved meanwhile,
-// it tells of a silence up to 200 ms later, and takes no word that may be from
-// before: it asks anew.
+// Watch reconnects when a connection is lost, at once and then every 50 to 250 ms.
+// It does not report that, since the sidecar may restart under a healthy program;
+// the last answer stays valid. After req.Silence without a valid answer it reports
+// one Update with an Err, whatever the reason: the server is gone, frozen, sends
+// something else or lacks the key. The next Update is an answer again.
 //
-// If the host is a name, its addresses are tried as [Ask] does, each time that a
-// connection is made, and the first one that answers is kept. While no name server
-// answers, the addresses are those that were found before.
+// If this program was itself stopped or starved, Watch reports the silence up to
+// 200 ms later. It discards answers that may be from before, and sends a new request.
 //
-// Any answer is one, whatever its status: only lmp.StatusServing is serving. tell
-// is called by one goroutine at a time, and not after Watch has returned; while it
-// has not returned, nothing is read.
-func Watch(ctx context.Context, q Question, silence time.Duration, tell func(Update)) error {
-	w, err := newWatcher(q, silence, tell)
+// If the host is a name, Watch tries its addresses as [Do] does, each time that it
+// connects, and keeps the first that answers. While no name server answers, it uses
+// the addresses of the last successful lookup.
+//
+// Watch calls report from one goroutine at a time, and not after Watch has returned.
+// It reads nothing until report returns.
+func Watch(ctx context.Context, req WatchRequest, report func(Update)) error {
+	w, err := newWatcher(req, report)
 	if err != nil {
 		return err
 	}
 	return w.run(ctx)
 }
 
-// watcher is one Watch.
+// watcher runs one Watch.
 type watcher struct {
-	question Question
-	server   dialer
-	names    names
-	dial     func(ctx context.Context, address string) (net.Conn, error)
-	// overdue is how long after a frame, or the question, a connection is taken
-	// for dead: half of what is left of the silence by when the keep-alive was due,
-	// so that another may still bring a word in time.
-	overdue time.Duration
-	vigil   *vigil
+	request Request // of the kind WATCH; MaxAge is the keep-alive interval
+	server  dialer
+	lookup  lookup
+	dial    func(ctx context.Context, address string) (net.Conn, error)
+	silence *silenceTimer
+	// answerTimeout is how long a connection may stay without an answer. It is the
+	// keep-alive interval plus half of the time that is then left of the silence, so
+	// that another connection can still answer in time.
+	answerTimeout time.Duration
 }
 
-func newWatcher(q Question, silence time.Duration, tell func(Update)) (*watcher, error) {
-	q.Kind, q.Network = lmp.KindWatch, cmp.Or(q.Network, "tcp")
-	if err := checkWatch(q); err != nil {
+func newWatcher(req WatchRequest, report func(Update)) (*watcher, error) {
+	if err := validateWatch(req); err != nil {
 		return nil, err
 	}
-	keepAlive := defaultKeepAlive
-	if q.MaxAge > 0 {
-		keepAlive = max(q.MaxAge, leastKeepAlive)
-	}
-	if silence <= keepAlive {
-		return nil, fmt.Errorf("a silence of %v cannot be told from one between two keep-alives, which is %v: allow more", silence, keepAlive)
-	}
+	keepAlive := req.keepAlive()
 	w := &watcher{
-		question: q,
-		server:   dialer{network: q.Network, address: q.Address},
+		request: req.request(),
+		server:  dialer{network: "tcp", address: req.Address},
 		dial: func(ctx context.Context, address string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, q.Network, address)
+			return new(net.Dialer).DialContext(ctx, "tcp", address)
 		},
-		overdue: keepAlive + (silence-keepAlive)/2,
-		vigil:   newVigil(q.Address, silence, tell),
+		silence:       newSilenceTimer(req.Address, req.Silence, report),
+		answerTimeout: keepAlive + (req.Silence-keepAlive)/2,
 	}
-	w.names.find = func(ctx context.Context) ([]string, error) { return w.server.addresses(ctx) }
+	w.lookup.resolve = func(ctx context.Context) ([]string, error) { return w.server.addresses(ctx) }
 	return w, nil
 }
 
-// checkWatch returns why the question can be put to nobody, if so it is.
-func checkWatch(q Question) error {
-	if q.Network != "tcp" {
-		return fmt.Errorf("the network %q is not tcp, and a WATCH has no other", q.Network)
-	}
-	_, port, err := net.SplitHostPort(q.Address)
+// validateWatch returns why req cannot be sent, or nil.
+func validateWatch(req WatchRequest) error {
+	_, port, err := net.SplitHostPort(req.Address)
 	if err != nil {
 		return err
 	}
-	if _, err := net.LookupPort(q.Network, port); err != nil {
+	if _, err := net.LookupPort("tcp", port); err != nil {
 		return err
 	}
-	if q.MaxAge < 0 {
-		return fmt.Errorf("the keep-alive %v is less than 0", q.MaxAge)
+	if req.KeepAlive < 0 {
+		return fmt.Errorf("the keep-alive %v is less than 0", req.KeepAlive)
 	}
-	_, err = newExchange(q)
-	return err
+	if _, err := newExchange(req.request()); err != nil {
+		return err
+	}
+	if keepAlive := req.keepAlive(); req.Silence <= keepAlive {
+		return fmt.Errorf("the silence %v is not longer than the keep-alive %v: allow more", req.Silence, keepAlive)
+	}
+	return nil
+}
+
+// request returns the request that is sent. The wire has the keep-alive interval in
+// place of a CHECK's max_age.
+func (r WatchRequest) request() Request {
+	return Request{Network: "tcp", Address: r.Address, Kind: lmp.KindWatch, Service: r.Service, MaxAge: r.KeepAlive, Key: r.Key}
+}
+
+// keepAlive returns the interval that the server uses.
+func (r WatchRequest) keepAlive() time.Duration {
+	if r.KeepAlive == 0 {
+		return defaultKeepAlive
+	}
+	return max(r.KeepAlive, minKeepAlive)
 }
 
 // run watches until ctx is done.
 func (w *watcher) run(ctx context.Context) error {
-	w.vigil.begin()
-	defer w.vigil.end()
-	var redial pace
+	w.silence.start()
+	defer w.silence.stop()
+	var redial backoff
 	for ctx.Err() == nil {
-		stood, err := w.hold(ctx)
-		w.vigil.went(err)
-		pause(ctx, redial.after(stood))
+		uptime, err := w.runConn(ctx)
+		w.silence.recordError(err)
+		pause(ctx, redial.next(uptime))
 	}
 	return ctx.Err()
 }
 
-// hold makes a connection that answers, and reports the answers for as long as
-// there are any. It returns how long there were some, and why there are no more.
-func (w *watcher) hold(ctx context.Context) (stood time.Duration, err error) {
+// runConn connects and reports the answers until there are no more. It returns how
+// long the connection was up, 0 if it never answered, and why it ended.
+func (w *watcher) runConn(ctx context.Context) (uptime time.Duration, err error) {
 	conn, err := w.connect(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer conn.Close()
-	// Closing is what ends the reads when ctx is done.
+	// Closing interrupts the reads when ctx is done.
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	begun := time.Now()
-	for a, last := conn.first, conn.asked; ; {
-		if time.Since(last) > w.overdue+maxLate {
-			return time.Since(begun), errStopped
+	start := time.Now()
+	for a, last := conn.first, conn.sent; ; {
+		if time.Since(last) > w.answerTimeout+maxTimerDelay {
+			return time.Since(start), errPaused
 		}
-		if a.Status != lmp.StatusServing || !conn.hasMore() {
-			w.vigil.heard(a)
+		if a.Status != lmp.StatusServing || !conn.hasNewer() {
+			w.silence.recordAnswer(a)
 		}
 		last = time.Now()
-		conn.SetReadDeadline(last.Add(w.overdue))
+		conn.SetReadDeadline(last.Add(w.answerTimeout))
 		if a, err = conn.exchange.read(conn.in); err != nil {
-			return time.Since(begun), reasonOf(err, true)
+			return time.Since(start), connError(err, true)
 		}
 	}
 }
 
-// reasonOf returns what a person is told of the error that ended a connection.
-func reasonOf(err error, begun bool) error {
+// connError translates the error that ended a connection for a person. answered
+// reports whether the connection had an answer before.
+func connError(err error, answered bool) error {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return errNothing
-	case errors.Is(err, ErrRefused) && begun:
+		return errNoAnswer
+	case errors.Is(err, ErrRejected) && answered:
 		return errors.New("the server closed the connection")
 	}
 	return err
 }
 
-// connection is one that has answered.
+// connection is a connection whose server has answered.
 type connection struct {
 	net.Conn
 	in       *bufio.Reader
 	exchange *exchange
-	asked    time.Time
+	sent     time.Time // when the request was
 	first    lmp.Answer
 }
 
-// hasMore reports whether a newer frame was read already, as after a short stop of
-// this program: then serving is what was, and may not be any more.
-func (c *connection) hasMore() bool {
+// hasNewer reports whether another whole frame was read already, as after a short
+// stop of this program. The answer before it may then be out of date.
+func (c *connection) hasNewer() bool {
 	start, err := c.in.Peek(min(c.in.Buffered(), lmp.HeaderLength))
 	if err != nil {
 		return false
@@ -193,50 +215,50 @@ func (c *connection) hasMore() bool {
 	return err == nil && length > 0 && c.in.Buffered() >= length
 }
 
-// connect returns the first connection to an address of the server that answers.
+// connect returns a connection to the first address of the server that answers.
 func (w *watcher) connect(ctx context.Context) (*connection, error) {
-	addresses, err := w.names.addresses(ctx, w.dialling())
+	addresses, err := w.lookup.addresses(ctx, w.dialTimeout())
 	if err != nil {
 		return nil, err
 	}
-	return race(ctx, addresses, w.overdue, w.ask, func(late *connection) { late.Close() })
+	return race(ctx, addresses, w.answerTimeout, w.connectTo, func(late *connection) { late.Close() })
 }
 
-// ask makes a connection to the address, puts the question, and waits for the first
+// connectTo connects to the address, sends the request and waits for the first
 // answer.
-func (w *watcher) ask(ctx context.Context, address string, _ func()) (*connection, error) {
-	dialling, cancel := context.WithTimeout(ctx, w.dialling())
+func (w *watcher) connectTo(ctx context.Context, address string, _ func()) (*connection, error) {
+	dialCtx, cancel := context.WithTimeout(ctx, w.dialTimeout())
 	defer cancel()
-	conn, err := w.dial(dialling, address)
+	conn, err := w.dial(dialCtx, address)
 	if err != nil {
 		return nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	c, err := w.begin(conn)
+	c, err := w.sendRequest(conn)
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
 	if err != nil {
 		conn.Close()
-		return nil, reasonOf(err, false)
+		return nil, connError(err, false)
 	}
 	return c, nil
 }
 
-// begin puts the question on the connection, and reads the first answer.
-func (w *watcher) begin(conn net.Conn) (*connection, error) {
-	e, err := newExchange(w.question) // another nonce: no word from before is taken for one of now
+// sendRequest sends the request on conn and reads the first answer.
+func (w *watcher) sendRequest(conn net.Conn) (*connection, error) {
+	e, err := newExchange(w.request) // with a new nonce, so that no old answer is accepted
 	if err != nil {
 		return nil, err
 	}
-	c := &connection{Conn: conn, in: bufio.NewReader(conn), exchange: e, asked: time.Now()}
-	conn.SetDeadline(c.asked.Add(w.overdue))
-	// A server that has refused already may make the write fail, so what is read
-	// decides.
+	c := &connection{Conn: conn, in: bufio.NewReader(conn), exchange: e, sent: time.Now()}
+	conn.SetDeadline(c.sent.Add(w.answerTimeout))
+	// A server that has already rejected the connection may make the write fail, so
+	// the result of the read decides.
 	_, _ = conn.Write(e.request)
 	c.first, err = e.read(c.in)
 	return c, err
 }
 
-// dialling is how long a connection may take to come about.
-func (w *watcher) dialling() time.Duration { return min(maxDialling, w.overdue) }
+// dialTimeout is how long a connection may take to be established.
+func (w *watcher) dialTimeout() time.Duration { return min(maxDialTime, w.answerTimeout) }

@@ -14,42 +14,42 @@ import (
 	"github.com/landmark-health/landmark/lmp"
 )
 
-// scene is a Watch in a time of its own, and what it told.
-type scene struct {
-	t      *testing.T
-	begun  time.Time
-	accept func(n int, conn net.Conn) error        // the server: takes the nth connection, or refuses it
-	find   func(context.Context) ([]string, error) // the name servers, nil for the address itself
-	dials  []time.Duration                         // since begun
-	told   chan told
-	end    context.CancelFunc
-	ended  chan error
+// watchTest is a Watch with a fake clock and a fake server.
+type watchTest struct {
+	t       *testing.T
+	start   time.Time
+	accept  func(n int, conn net.Conn) error        // the server: accepts the nth connection, or refuses it
+	resolve func(context.Context) ([]string, error) // the name servers; nil = none needed
+	dials   []time.Duration                         // since start
+	updates chan timedUpdate
+	cancel  context.CancelFunc
+	done    chan error
 }
 
-type told struct {
+type timedUpdate struct {
 	Update
-	at time.Duration // since begun
+	at time.Duration // since start
 }
 
-// watchScene runs the test with a Watch of three seconds' silence.
-func watchScene(t *testing.T, q Question, accept func(int, net.Conn) error, test func(*scene)) {
+// testWatch runs test with a Watch whose silence is 3 s.
+func testWatch(t *testing.T, req WatchRequest, accept func(int, net.Conn) error, test func(*watchTest)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s := &scene{t: t, begun: time.Now(), accept: accept, told: make(chan told, 10_000), ended: make(chan error, 1)}
-		s.start(q)
+		s := &watchTest{t: t, start: time.Now(), accept: accept, updates: make(chan timedUpdate, 10_000), done: make(chan error, 1)}
+		s.run(req)
 		test(s)
 		s.stop()
 	})
 }
 
-func (s *scene) start(q Question) {
-	q.Network, q.Address = "tcp", "10.0.0.7:19533"
-	w, err := newWatcher(q, 3*time.Second, func(u Update) { s.told <- told{u, time.Since(s.begun)} })
+func (s *watchTest) run(req WatchRequest) {
+	req.Address, req.Silence = "10.0.0.7:19533", 3*time.Second
+	w, err := newWatcher(req, func(u Update) { s.updates <- timedUpdate{u, time.Since(s.start)} })
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	w.dial = func(ctx context.Context, _ string) (net.Conn, error) {
-		s.dials = append(s.dials, time.Since(s.begun))
+		s.dials = append(s.dials, time.Since(s.start))
 		client, server := net.Pipe()
 		if err := s.accept(len(s.dials), server); err != nil {
 			if err == errBlackHole {
@@ -60,76 +60,79 @@ func (s *scene) start(q Question) {
 		}
 		return client, nil
 	}
-	if s.find != nil {
-		w.names.find = s.find
+	if s.resolve != nil {
+		w.lookup.resolve = s.resolve
 	}
-	ctx, end := context.WithCancel(context.Background())
-	s.end = end
-	go func() { s.ended <- w.run(ctx) }()
+	ctx, cancel := context.WithCancel(context.Background())
+	s.cancel = cancel
+	go func() { s.done <- w.run(ctx) }()
 }
 
-func (s *scene) stop() {
-	s.end()
-	begun := time.Now()
-	if err := <-s.ended; err != context.Canceled || time.Since(begun) != 0 {
-		s.t.Errorf("cancelled, Watch ended with %v after %v", err, time.Since(begun))
+func (s *watchTest) stop() {
+	s.cancel()
+	start := time.Now()
+	if err := <-s.done; err != context.Canceled || time.Since(start) != 0 {
+		s.t.Errorf("Watch returned %v after %v, want context.Canceled at once", err, time.Since(start))
 	}
-	time.Sleep(time.Minute) // of the servers'
-	if n := len(s.told); n > 0 {
-		s.t.Errorf("%d updates more, the first %+v", n, <-s.told)
+	time.Sleep(time.Minute) // for the servers to end
+	if n := len(s.updates); n > 0 {
+		s.t.Errorf("%d unexpected updates, the first %+v", n, <-s.updates)
 	}
 }
 
-// at checks that the next update comes so long after the beginning.
-func (s *scene) at(want time.Duration) Update {
+// next returns the next update, which must come at the given time after the start.
+func (s *watchTest) next(want time.Duration) Update {
 	s.t.Helper()
-	u := <-s.told
+	u := <-s.updates
 	if u.at != want {
-		s.t.Errorf("after %v was told %+v; want it after %v", u.at, u.Update, want)
+		s.t.Errorf("after %v Watch reported %+v; want that after %v", u.at, u.Update, want)
 	}
 	return u.Update
 }
 
-// serving checks that a serving answer is told then, and silence that an Err is.
-func (s *scene) serving(at time.Duration) {
+// wantServing checks that the next update comes at that time and is serving.
+func (s *watchTest) wantServing(at time.Duration) {
 	s.t.Helper()
-	if u := s.at(at); u.Err != nil || u.Answer.Status != lmp.StatusServing {
-		s.t.Errorf("was told %+v, want serving", u)
+	if u := s.next(at); u.Err != nil || u.Answer.Status != lmp.StatusServing {
+		s.t.Errorf("Watch reported %+v, want serving", u)
 	}
 }
 
-func (s *scene) silence(at time.Duration, says string) {
+// wantSilence checks that the next update comes at that time and is an error with the
+// reason in it.
+func (s *watchTest) wantSilence(at time.Duration, reason string) {
 	s.t.Helper()
-	if u := s.at(at); u.Err == nil || !strings.Contains(u.Err.Error(), says) || !strings.Contains(u.Err.Error(), "10.0.0.7:19533") {
-		s.t.Errorf("was told %+v, want that there is silence, for %q", u, says)
+	if u := s.next(at); u.Err == nil || !strings.Contains(u.Err.Error(), reason) || !strings.Contains(u.Err.Error(), "10.0.0.7:19533") {
+		s.t.Errorf("Watch reported %+v, want an error with %q in it", u, reason)
 	}
 }
 
 var (
-	errBlackHole = errors.New("packets vanish")
-	refusedDial  = &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	errBlackHole   = errors.New("no packet arrives")
+	errConnRefused = &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 )
 
-// question reads the WATCH that came, and returns a frame that answers it.
-func question(t *testing.T, conn net.Conn, key *lmp.Key) []byte {
+// readWatch reads the WATCH from conn and returns the frame of a serving answer to it,
+// or nil if the client has closed conn.
+func readWatch(t *testing.T, conn net.Conn, key *lmp.Key) []byte {
 	frame, err := readFrame(conn)
 	if err != nil {
-		return nil // it was left before
+		return nil
 	}
-	q, err := lmp.ParseRequest(frame)
-	if err != nil || q.Kind != lmp.KindWatch {
-		t.Errorf("was asked %+v, %v", q, err)
+	req, err := lmp.ParseRequest(frame)
+	if err != nil || req.Kind != lmp.KindWatch {
+		t.Errorf("received %+v, %v; want a WATCH", req, err)
 	}
 	if key != nil && key.Verify(frame) != nil {
-		t.Errorf("the question is not signed: %v", key.Verify(frame))
+		t.Errorf("the request is not signed: %v", key.Verify(frame))
 	}
-	a := answerTo(q)
+	a := answerTo(req)
 	return lmp.AppendAnswer(nil, &a, lmp.MaxLength, key)
 }
 
-// keepsAlive answers as landmarkd does, for as long as told.
-func keepsAlive(t *testing.T, conn net.Conn, key *lmp.Key, frames int) {
-	a := question(t, conn, key)
+// serveWatch answers a WATCH as landmarkd does, with so many frames.
+func serveWatch(t *testing.T, conn net.Conn, key *lmp.Key, frames int) {
+	a := readWatch(t, conn, key)
 	for i := range frames {
 		if i > 0 {
 			time.Sleep(time.Second)
@@ -140,26 +143,26 @@ func keepsAlive(t *testing.T, conn net.Conn, key *lmp.Key, frames int) {
 	}
 }
 
-// Each frame is told, and a server that goes away under it is no event while it
-// comes back in time.
-func TestWatchTellsEachFrame(t *testing.T) {
-	watchScene(t, Question{Service: "epg"}, func(n int, conn net.Conn) error {
+// Watch reports each frame. It does not report a lost connection if the server comes
+// back in time.
+func TestWatchReportsEachFrame(t *testing.T) {
+	testWatch(t, WatchRequest{Service: "epg"}, func(n int, conn net.Conn) error {
 		switch {
 		case n == 1:
-			go func() { keepsAlive(t, conn, nil, 4); conn.Close() }()
+			go func() { serveWatch(t, conn, nil, 4); conn.Close() }()
 		case n < 6:
-			return refusedDial
+			return errConnRefused
 		default:
-			go keepsAlive(t, conn, nil, 3)
+			go serveWatch(t, conn, nil, 3)
 		}
 		return nil
-	}, func(s *scene) {
+	}, func(s *watchTest) {
 		for i := range 4 {
-			s.serving(time.Duration(i) * time.Second)
+			s.wantServing(time.Duration(i) * time.Second)
 		}
-		again := <-s.told
+		again := <-s.updates
 		if again.Err != nil {
-			t.Errorf("a lost connection is told as %v", again.Err)
+			t.Errorf("Watch reported a lost connection: %v", again.Err)
 		}
 		// At once, then after 50, 100, 200 and 250 ms, a fifth more or less.
 		for i, want := range []time.Duration{0, 0, 50, 100, 200, 250} {
@@ -175,17 +178,17 @@ func TestWatchTellsEachFrame(t *testing.T) {
 				t.Errorf("dial %d came %v after the one before, want %v", i+1, got, want)
 			}
 		}
-		s.serving(again.at + time.Second)
-		s.serving(again.at + 2*time.Second)
+		s.wantServing(again.at + time.Second)
+		s.wantServing(again.at + 2*time.Second)
 	})
 }
 
-// Where several frames are read at once, as after a stop of this program, serving is
-// told if the last of them says so.
-func TestWatchTellsNothingOutlived(t *testing.T) {
-	watchScene(t, Question{Service: "epg"}, func(n int, conn net.Conn) error {
+// If several frames are read at once, as after a stop of this program, Watch reports a
+// serving one only if it is the last.
+func TestWatchSkipsOutdatedServing(t *testing.T) {
+	testWatch(t, WatchRequest{Service: "epg"}, func(n int, conn net.Conn) error {
 		go func() {
-			serving := question(t, conn, nil)
+			serving := readWatch(t, conn, nil)
 			a, err := lmp.ParseAnswer(serving)
 			if err != nil {
 				t.Error(err)
@@ -199,30 +202,30 @@ func TestWatchTellsNothingOutlived(t *testing.T) {
 			conn.Write(slices.Concat(not, serving))
 		}()
 		return nil
-	}, func(s *scene) {
+	}, func(s *watchTest) {
 		for i, want := range []lmp.Status{lmp.StatusNotServing, lmp.StatusNotServing, lmp.StatusNotServing, lmp.StatusNotServing, lmp.StatusServing} {
-			if u := <-s.told; u.Err != nil || u.Answer.Status != want {
-				t.Errorf("%d: was told %v, %v at %v, want %v", i, u.Answer.Status, u.Err, u.at, want)
+			if u := <-s.updates; u.Err != nil || u.Answer.Status != want {
+				t.Errorf("update %d at %v is %v, %v; want %v", i, u.at, u.Answer.Status, u.Err, want)
 			}
 		}
 	})
 }
 
-// Whatever a server does that does not answer the question: after exactly the
-// silence it is told once, and the first good frame ends it.
-func TestWatchTellsSilence(t *testing.T) {
+// Watch reports a server that sends no valid answer once, after exactly the silence.
+// The first valid answer ends the silence.
+func TestWatchReportsSilence(t *testing.T) {
 	key := testKey(t, 1)
-	drip := func(conn net.Conn, b []byte, every time.Duration) {
+	writeSlowly := func(conn net.Conn, b []byte, interval time.Duration) {
 		for i := range b {
-			time.Sleep(every)
+			time.Sleep(interval)
 			if _, err := conn.Write(b[i : i+1]); err != nil {
 				return
 			}
 		}
 	}
-	garbled := func(change func(*lmp.Answer), signed *lmp.Key) func(*testing.T, net.Conn) {
+	answerWith := func(change func(*lmp.Answer), signWith *lmp.Key) func(*testing.T, net.Conn) {
 		return func(t *testing.T, conn net.Conn) {
-			b := question(t, conn, key)
+			b := readWatch(t, conn, key)
 			if b == nil {
 				return
 			}
@@ -231,181 +234,181 @@ func TestWatchTellsSilence(t *testing.T) {
 				t.Error(err)
 			}
 			change(&a)
-			conn.Write(lmp.AppendAnswer(nil, &a, lmp.MaxLength, signed))
+			conn.Write(lmp.AppendAnswer(nil, &a, lmp.MaxLength, signWith))
 		}
 	}
 	for name, bad := range map[string]struct {
-		serve func(*testing.T, net.Conn)
-		says  string
+		serve  func(*testing.T, net.Conn)
+		reason string
 	}{
-		"says nothing":   {func(t *testing.T, conn net.Conn) { question(t, conn, key) }, "says nothing"},
-		"takes nothing":  {func(t *testing.T, conn net.Conn) {}, "says nothing"},
-		"closes at once": {func(t *testing.T, conn net.Conn) { conn.Close() }, "without an answer"},
-		"refuses":        {func(t *testing.T, conn net.Conn) { question(t, conn, key); conn.Close() }, "without an answer"},
-		"speaks HTTP":    {func(t *testing.T, conn net.Conn) { question(t, conn, key); conn.Write(make([]byte, 64)) }, "malformed"},
-		"trickles":       {func(t *testing.T, conn net.Conn) { drip(conn, question(t, conn, key), 400*time.Millisecond) }, "says nothing"},
-		"another nonce":  {garbled(func(a *lmp.Answer) { a.Nonce++ }, key), "another question"},
-		"answers CHECK":  {garbled(func(a *lmp.Answer) { a.Kind = lmp.KindCheck }, key), "another question"},
-		"unsigned":       {garbled(func(a *lmp.Answer) {}, nil), "not signed"},
-		"another key":    {garbled(func(a *lmp.Answer) {}, testKey(t, 2)), "another number"},
-		"half a frame":   {func(t *testing.T, conn net.Conn) { conn.Write(question(t, conn, key)[:40]); conn.Close() }, "fields"},
+		"sends nothing":    {func(t *testing.T, conn net.Conn) { readWatch(t, conn, key) }, "sends no answer"},
+		"reads nothing":    {func(t *testing.T, conn net.Conn) {}, "sends no answer"},
+		"closes at once":   {func(t *testing.T, conn net.Conn) { conn.Close() }, "without an answer"},
+		"rejects":          {func(t *testing.T, conn net.Conn) { readWatch(t, conn, key); conn.Close() }, "without an answer"},
+		"another protocol": {func(t *testing.T, conn net.Conn) { readWatch(t, conn, key); conn.Write(make([]byte, 64)) }, "malformed"},
+		"too slow":         {func(t *testing.T, conn net.Conn) { writeSlowly(conn, readWatch(t, conn, key), 400*time.Millisecond) }, "sends no answer"},
+		"another nonce":    {answerWith(func(a *lmp.Answer) { a.Nonce++ }, key), "another request"},
+		"answers CHECK":    {answerWith(func(a *lmp.Answer) { a.Kind = lmp.KindCheck }, key), "another request"},
+		"unsigned":         {answerWith(func(a *lmp.Answer) {}, nil), "not signed"},
+		"another key":      {answerWith(func(a *lmp.Answer) {}, testKey(t, 2)), "another number"},
+		"half a frame":     {func(t *testing.T, conn net.Conn) { conn.Write(readWatch(t, conn, key)[:40]); conn.Close() }, "fields"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			const back = 7 * time.Second
-			var begun time.Time
-			watchScene(t, Question{Service: "epg", Key: key}, func(n int, conn net.Conn) error {
+			var start time.Time
+			testWatch(t, WatchRequest{Service: "epg", Key: key}, func(n int, conn net.Conn) error {
 				if n == 1 {
-					begun = time.Now()
+					start = time.Now()
 				}
 				go func() {
 					switch {
-					case n == 1: // well at first
-						keepsAlive(t, conn, key, 2)
+					case n == 1: // healthy at first
+						serveWatch(t, conn, key, 2)
 						time.Sleep(300 * time.Millisecond)
 						conn.Close()
-					case time.Since(begun) < back:
+					case time.Since(start) < back:
 						bad.serve(t, conn)
 					default:
-						keepsAlive(t, conn, key, 3)
+						serveWatch(t, conn, key, 3)
 					}
 				}()
 				return nil
-			}, func(s *scene) {
-				s.serving(0)
-				s.serving(time.Second)
-				s.silence(4*time.Second, bad.says)
-				again := <-s.told
+			}, func(s *watchTest) {
+				s.wantServing(0)
+				s.wantServing(time.Second)
+				s.wantSilence(4*time.Second, bad.reason)
+				again := <-s.updates
 				if again.Err != nil || again.at < back || again.at > back+2*time.Second+maxDelay*6/5 {
-					t.Errorf("was told %+v", again)
+					t.Errorf("Watch reported %+v, want an answer soon after %v", again, back)
 				}
-				s.serving(again.at + time.Second)
-				s.serving(again.at + 2*time.Second)
+				s.wantServing(again.at + time.Second)
+				s.wantServing(again.at + 2*time.Second)
 			})
 		})
 	}
 }
 
-// From its beginning on it tells the same, whoever does not answer the dialling.
-func TestWatchOfNobody(t *testing.T) {
-	for says, err := range map[string]error{"connection refused": refusedDial, "deadline exceeded": errBlackHole} {
-		watchScene(t, Question{}, func(int, net.Conn) error { return err }, func(s *scene) {
-			s.silence(3*time.Second, says)
-			time.Sleep(time.Hour) // and no more
+// A server that never accepts a connection is reported once, and dialled for ever.
+func TestWatchOfUnreachableServer(t *testing.T) {
+	for reason, err := range map[string]error{"connection refused": errConnRefused, "deadline exceeded": errBlackHole} {
+		testWatch(t, WatchRequest{}, func(int, net.Conn) error { return err }, func(s *watchTest) {
+			s.wantSilence(3*time.Second, reason)
+			time.Sleep(time.Hour) // without another update
 			synctest.Wait()
 			if n := len(s.dials); n < 2000 {
-				t.Errorf("%s: in an hour it dialled %d times", says, n)
+				t.Errorf("%s: Watch dialled %d times in an hour", reason, n)
 			}
 		})
 	}
 }
 
-// A connection whose other end has vanished is made again before the silence is one.
-func TestWatchLeavesAHalfOpenConnection(t *testing.T) {
-	watchScene(t, Question{}, func(n int, conn net.Conn) error {
-		go keepsAlive(t, conn, nil, 3) // then nothing comes, not even an end
+// Watch replaces a connection whose other end has vanished before the silence is over.
+func TestWatchReplacesHalfOpenConnection(t *testing.T) {
+	testWatch(t, WatchRequest{}, func(n int, conn net.Conn) error {
+		go serveWatch(t, conn, nil, 3) // then nothing comes, not even the end
 		return nil
-	}, func(s *scene) {
+	}, func(s *watchTest) {
 		for i := range time.Duration(20) {
-			// At 0, 1 and 2 s, and 4 s is halfway from when one is missed.
-			s.serving(i/3*4*time.Second + i%3*time.Second)
+			// Answers come at 0, 1 and 2 s. At 4 s, half of what the keep-alive
+			// leaves of the silence has passed.
+			s.wantServing(i/3*4*time.Second + i%3*time.Second)
 		}
 	})
 }
 
-// deaf is a connection whose reads no deadline ends: as the read of a program that
-// was stopped, which finds data before it knows what time it is.
-type deaf struct{ net.Conn }
+// connWithoutDeadline is a connection whose reads no deadline interrupts. The reads of
+// a program that was stopped are like that: they find data before the timer fires.
+type connWithoutDeadline struct{ net.Conn }
 
-func (deaf) SetDeadline(time.Time) error     { return nil }
-func (deaf) SetReadDeadline(time.Time) error { return nil }
+func (connWithoutDeadline) SetDeadline(time.Time) error     { return nil }
+func (connWithoutDeadline) SetReadDeadline(time.Time) error { return nil }
 
-// What this program reads after it was itself stopped may be as old as that: it is
-// no word of now, and another connection brings one.
-func TestWatchTakesNoOldWord(t *testing.T) {
+// After a stop of this program, Watch discards what it reads, since it may be old, and
+// reconnects.
+func TestWatchDiscardsAnswersFromBeforePause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		told := make(chan Update, 10)
-		w, err := newWatcher(Question{Address: "10.0.0.7:19533"}, 3*time.Second, func(u Update) { told <- u })
+		updates := make(chan Update, 10)
+		w, err := newWatcher(WatchRequest{Address: "10.0.0.7:19533", Silence: 3 * time.Second}, func(u Update) { updates <- u })
 		if err != nil {
 			t.Fatal(err)
 		}
 		dials := 0
 		w.dial = func(context.Context, string) (net.Conn, error) {
 			if dials++; dials > 1 {
-				return nil, refusedDial
+				return nil, errConnRefused
 			}
 			client, server := net.Pipe()
 			go func() {
-				a := question(t, server, nil)
+				a := readWatch(t, server, nil)
 				server.Write(a)
 				time.Sleep(time.Minute)
 				server.Write(a)
 			}()
-			return deaf{client}, nil
+			return connWithoutDeadline{client}, nil
 		}
-		ctx, end := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		go func() { ended <- w.run(ctx) }()
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- w.run(ctx) }()
 		time.Sleep(2 * time.Minute)
-		end()
-		<-ended
-		if first := <-told; first.Err != nil {
-			t.Errorf("was told %v at first", first.Err)
+		cancel()
+		<-done
+		if first := <-updates; first.Err != nil {
+			t.Errorf("the first update is %v, want an answer", first.Err)
 		}
-		if then := <-told; then.Err == nil || len(told) > 0 || dials < 2 {
-			t.Errorf("then was told %+v, and %d more; it dialled %d times", then, len(told), dials)
+		if second := <-updates; second.Err == nil || len(updates) > 0 || dials < 2 {
+			t.Errorf("the second update is %+v, with %d more and %d dials; want one error and several dials", second, len(updates), dials)
 		}
 	})
 }
 
-// A server that answers and hangs up is not dialled without end.
-func TestWatchKeepsItsPace(t *testing.T) {
-	watchScene(t, Question{}, func(n int, conn net.Conn) error {
-		go func() { keepsAlive(t, conn, nil, 1); conn.Close() }()
+// Watch waits before it redials a server that answers and hangs up.
+func TestWatchBacksOff(t *testing.T) {
+	testWatch(t, WatchRequest{}, func(n int, conn net.Conn) error {
+		go func() { serveWatch(t, conn, nil, 1); conn.Close() }()
 		return nil
-	}, func(s *scene) {
+	}, func(s *watchTest) {
 		time.Sleep(time.Minute)
-		if n := len(s.told); n < 200 || n > 300 {
-			t.Errorf("in a minute it was dialled %d times", n)
+		if n := len(s.updates); n < 200 || n > 300 {
+			t.Errorf("Watch dialled %d times in a minute, want 200 to 300", n)
 		}
-		for len(s.told) > 0 {
-			<-s.told
+		for len(s.updates) > 0 {
+			<-s.updates
 		}
 	})
 }
 
-func TestWatchRefusesQuestions(t *testing.T) {
-	good := Question{Network: "tcp", Address: "127.0.0.1:1"}
-	for name, change := range map[string]func(*Question){
-		"network":    func(q *Question) { q.Network = "udp" },
-		"service":    func(q *Question) { q.Service = strings.Repeat("s", 256) },
-		"address":    func(q *Question) { q.Address = "127.0.0.1" },
-		"port":       func(q *Question) { q.Address = "127.0.0.1:65536" },
-		"age":        func(q *Question) { q.MaxAge = -1 },
-		"keep-alive": func(q *Question) { q.MaxAge = 3 * time.Second },
+func TestWatchValidatesRequest(t *testing.T) {
+	good := WatchRequest{Address: "127.0.0.1:1", Silence: 3 * time.Second}
+	for name, change := range map[string]func(*WatchRequest){
+		"long service name":    func(req *WatchRequest) { req.Service = strings.Repeat("s", 256) },
+		"address without port": func(req *WatchRequest) { req.Address = "127.0.0.1" },
+		"port out of range":    func(req *WatchRequest) { req.Address = "127.0.0.1:65536" },
+		"negative keep-alive":  func(req *WatchRequest) { req.KeepAlive = -1 },
+		"long keep-alive":      func(req *WatchRequest) { req.KeepAlive = 3 * time.Second },
+		"no silence":           func(req *WatchRequest) { req.Silence = 0 },
 	} {
-		q := good
-		change(&q)
-		err := Watch(t.Context(), q, 3*time.Second, func(Update) { t.Errorf("%s: was told something", name) })
+		req := good
+		change(&req)
+		err := Watch(t.Context(), req, func(Update) { t.Errorf("%s: unexpected update", name) })
 		if err == nil {
-			t.Errorf("%s: %+v was watched", name, q)
+			t.Errorf("%s: Watch accepted %+v", name, req)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := Watch(ctx, good, 3*time.Second, func(Update) {}); err != context.Canceled {
-		t.Errorf("cancelled before: %v", err)
+	if err := Watch(ctx, good, func(Update) {}); err != context.Canceled {
+		t.Errorf("with a cancelled context, Watch returned %v", err)
 	}
 }
 
-// Over real sockets, of both families.
 func TestWatchOverSockets(t *testing.T) {
 	key := testKey(t, 1)
 	for _, host := range []string{"127.0.0.1", "[::1]"} {
-		address := listen(t, "tcp", host+":0", func(q lmp.Request, request []byte) []byte {
-			if q.Kind != lmp.KindWatch || string(q.Service) != "epg" || q.MaxAge != 500*time.Millisecond {
-				t.Errorf("asked %+v", q)
+		address := listen(t, "tcp", host+":0", func(req lmp.Request, frame []byte) []byte {
+			if req.Kind != lmp.KindWatch || string(req.Service) != "epg" || req.MaxAge != 500*time.Millisecond {
+				t.Errorf("received %+v", req)
 			}
-			serving := answerTo(q)
+			serving := answerTo(req)
 			not := serving
 			not.Status = lmp.StatusNotServing
 			b := lmp.AppendAnswer(nil, &not, lmp.MaxLength, key)
@@ -413,7 +416,7 @@ func TestWatchOverSockets(t *testing.T) {
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		var statuses []lmp.Status
-		err := Watch(ctx, Question{"tcp", address, 0, "epg", 500 * time.Millisecond, key}, time.Minute, func(u Update) {
+		err := Watch(ctx, WatchRequest{address, "epg", 500 * time.Millisecond, time.Minute, key}, func(u Update) {
 			if u.Err != nil {
 				t.Error(u.Err)
 			}
@@ -422,7 +425,7 @@ func TestWatchOverSockets(t *testing.T) {
 			}
 		})
 		if err != context.Canceled || len(statuses) != 2 || statuses[1] != lmp.StatusServing {
-			t.Errorf("%s: told %v, then %v", host, statuses, err)
+			t.Errorf("%s: Watch reported %v and returned %v", host, statuses, err)
 		}
 	}
 }

@@ -118,7 +118,7 @@ func (c *checkers) end() []sample {
 
 // askLMP puts one question by the monitoring protocol.
 func askLMP(ctx context.Context, network, address, service string) (answer, string) {
-	a, err := probe.Ask(ctx, probe.Question{Network: network, Address: address, Kind: lmp.KindCheck, Service: service})
+	a, err := probe.Do(ctx, probe.Request{Network: network, Address: address, Kind: lmp.KindCheck, Service: service})
 	switch {
 	case err != nil:
 		return none, err.Error()

@@ -31,7 +31,7 @@ func checkLMP(network string, maxAge time.Duration) checkFunc {
 	return func(e *env, service string) string {
 		ctx, cancel := context.WithTimeout(e.t.Context(), testTimeout)
 		defer cancel()
-		a, err := probe.Ask(ctx, probe.Question{
+		a, err := probe.Do(ctx, probe.Request{
 			Network: network, Address: e.monitor, Kind: lmp.KindCheck, Service: service, MaxAge: maxAge,
 		})
 		if err != nil {

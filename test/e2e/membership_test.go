@@ -73,7 +73,7 @@ func (e *env) falseServing() (stop func() (answers, serving int)) {
 		asking.Go(func() {
 			for ctx.Err() == nil {
 				asking, cancel := context.WithTimeout(ctx, 2*time.Second)
-				a, err := probe.Ask(asking, probe.Question{Network: network, Address: e.monitor, Kind: lmp.KindCheck, Service: "epg"})
+				a, err := probe.Do(asking, probe.Request{Network: network, Address: e.monitor, Kind: lmp.KindCheck, Service: "epg"})
 				cancel()
 				if err == nil {
 					note(a)

@@ -46,7 +46,7 @@ func describe(e *env, service string) string {
 func askUDP(e *env, kind lmp.Kind, service string) (lmp.Answer, error) {
 	ctx, cancel := context.WithTimeout(e.t.Context(), testTimeout)
 	defer cancel()
-	return probe.Ask(ctx, probe.Question{Network: "udp", Address: e.monitor, Kind: kind, Service: service})
+	return probe.Do(ctx, probe.Request{Network: "udp", Address: e.monitor, Kind: kind, Service: service})
 }
 
 // statusOf is the status of an answer that has more to it.

@@ -37,7 +37,7 @@ func listen(e *env) *listener {
 		for ctx.Err() == nil {
 			asking, cancel := context.WithTimeout(ctx, 5*time.Second)
 			outages := l.outages.Load()
-			a, err := probe.Ask(asking, probe.Question{Network: "udp", Address: e.monitor, Kind: lmp.KindCheck, Service: "epg"})
+			a, err := probe.Do(asking, probe.Request{Network: "udp", Address: e.monitor, Kind: lmp.KindCheck, Service: "epg"})
 			cancel()
 			switch {
 			case err != nil && (ctx.Err() != nil || outages%2 != 0 || outages != l.outages.Load()):

@@ -11,15 +11,15 @@ import (
 // numbers.
 func translate(q lmp.Request, a *registry.Answer) lmp.Answer {
 	answer := lmp.Answer{
-		Kind:    q.Kind,
-		Status:  lmp.Status(a.Status),
-		Cause:   lmp.Cause(a.Cause),
-		Nonce:   q.Nonce,
-		Weight:  a.Weight,
-		Failing: a.Failing,
-		Age:     a.Age,
-		Stood:   a.StatusAge,
-		Changes: a.Changes,
+		Kind:      q.Kind,
+		Status:    lmp.Status(a.Status),
+		Cause:     lmp.Cause(a.Cause),
+		Nonce:     q.Nonce,
+		Weight:    a.Weight,
+		Failing:   a.Failing,
+		Age:       a.Age,
+		StatusAge: a.StatusAge,
+		Changes:   a.Changes,
 	}
 	if a.Status == judge.Serving {
 		answer.Degraded = a.Weight < 100

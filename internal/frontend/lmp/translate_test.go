@@ -120,7 +120,7 @@ func TestVerdictsNumbers(t *testing.T) {
 	}
 	want := lmp.Answer{
 		Kind: lmp.KindCheck, Status: lmp.StatusServing, Nonce: 9, Weight: 40, Failing: 3, Degraded: true,
-		Age: 120 * time.Millisecond, Stood: 24 * time.Hour, Changes: 7,
+		Age: 120 * time.Millisecond, StatusAge: 24 * time.Hour, Changes: 7,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -27,7 +27,7 @@ func askPipe(t *testing.T, e *exchange, limit time.Duration, wrap func(net.Conn)
 		ctx, cancel := context.WithTimeout(t.Context(), limit)
 		defer cancel()
 		begun := time.Now()
-		a, err = askDatagrams(ctx, wrap(client), e, func() {})
+		a, err = exchangeUDP(ctx, wrap(client), e, func() {})
 		took = time.Since(begun)
 	})
 	return a, took, err
@@ -36,7 +36,7 @@ func askPipe(t *testing.T, e *exchange, limit time.Duration, wrap func(net.Conn)
 func unwrapped(conn net.Conn) net.Conn { return conn }
 
 func TestDatagramsAreSentAgain(t *testing.T) {
-	e := mustExchange(t, Question{Kind: lmp.KindCheck, Service: "epg"})
+	e := mustExchange(t, Request{Kind: lmp.KindCheck, Service: "epg"})
 	var times []time.Time
 	_, took, err := askPipe(t, e, time.Second, unwrapped, func(_ lmp.Request, b []byte) []byte {
 		times = append(times, time.Now())
@@ -45,7 +45,7 @@ func TestDatagramsAreSentAgain(t *testing.T) {
 		}
 		return nil
 	})
-	if !errors.Is(err, errSilence) || took != time.Second {
+	if !errors.Is(err, errTimeout) || took != time.Second {
 		t.Errorf("%v after %v, want silence after exactly 1 s", err, took)
 	}
 	if len(times) < 10 || len(times) > 20 {
@@ -53,7 +53,7 @@ func TestDatagramsAreSentAgain(t *testing.T) {
 	}
 	for i := 2; i < len(times); i++ {
 		before, wait := times[i-1].Sub(times[i-2]), times[i].Sub(times[i-1])
-		if wait > before || wait < leastWait {
+		if wait > before || wait < minRetryDelay {
 			t.Errorf("waited %v, then %v", before, wait)
 		}
 	}
@@ -63,7 +63,7 @@ func TestDatagramsAreSentAgain(t *testing.T) {
 }
 
 func TestDatagramsAnswerToALaterCopy(t *testing.T) {
-	e := mustExchange(t, Question{Kind: lmp.KindCheck})
+	e := mustExchange(t, Request{Kind: lmp.KindCheck})
 	sent := 0
 	a, took, err := askPipe(t, e, time.Second, unwrapped, func(q lmp.Request, _ []byte) []byte {
 		if sent++; sent < 3 {
@@ -82,7 +82,7 @@ func TestDatagramsAnswerToALaterCopy(t *testing.T) {
 
 func TestDatagramsOfOthersArePassedOver(t *testing.T) {
 	key := testKey(t, 1)
-	e := mustExchange(t, Question{Kind: lmp.KindCheck, Key: key})
+	e := mustExchange(t, Request{Kind: lmp.KindCheck, Key: key})
 	replies := []func(lmp.Answer, lmp.Request) []byte{
 		func(lmp.Answer, lmp.Request) []byte { return []byte("nonsense") },
 		func(a lmp.Answer, _ lmp.Request) []byte {
@@ -106,18 +106,18 @@ func TestDatagramsOfOthersArePassedOver(t *testing.T) {
 }
 
 func TestWrongDatagramsAreTold(t *testing.T) {
-	e := mustExchange(t, Question{Kind: lmp.KindCheck, Key: testKey(t, 1)})
+	e := mustExchange(t, Request{Kind: lmp.KindCheck, Key: testKey(t, 1)})
 	_, took, err := askPipe(t, e, time.Second, unwrapped, func(q lmp.Request, _ []byte) []byte {
 		a := answerTo(q)
 		return lmp.AppendAnswer(nil, &a, lmp.MaxDatagram, nil)
 	})
-	if !errors.Is(err, lmp.ErrUnauthenticated) || !errors.Is(err, errSilence) || took != time.Second {
+	if !errors.Is(err, lmp.ErrUnauthenticated) || !errors.Is(err, errTimeout) || took != time.Second {
 		t.Errorf("%v after %v, want that answers were not signed, after 1 s", err, took)
 	}
 }
 
 func TestDescribeMakesRoomForItsAnswer(t *testing.T) {
-	e := mustExchange(t, Question{Kind: lmp.KindDescribe, Service: "epg"})
+	e := mustExchange(t, Request{Kind: lmp.KindDescribe, Service: "epg"})
 	_, _, err := askPipe(t, e, time.Second, unwrapped, func(q lmp.Request, b []byte) []byte {
 		if len(b) != 1232 {
 			t.Errorf("the datagram has %d bytes, want 1232", len(b))
@@ -146,7 +146,7 @@ func (r *refused) Read(b []byte) (int, error) {
 }
 
 func TestRefusalIsNotFinal(t *testing.T) {
-	e := mustExchange(t, Question{Kind: lmp.KindCheck})
+	e := mustExchange(t, Request{Kind: lmp.KindCheck})
 	starting := func(after time.Duration) (lmp.Answer, time.Duration, *refused, error) {
 		var r *refused
 		a, took, err := askPipe(t, e, time.Second, func(conn net.Conn) net.Conn {
@@ -162,7 +162,7 @@ func TestRefusalIsNotFinal(t *testing.T) {
 		return a, took, r, err
 	}
 
-	if a, took, _, err := starting(300 * time.Millisecond); err != nil || a.Status != lmp.StatusServing || took > 300*time.Millisecond+comeback {
+	if a, took, _, err := starting(300 * time.Millisecond); err != nil || a.Status != lmp.StatusServing || took > 300*time.Millisecond+redialDelay {
 		t.Errorf("a server that starts after 300 ms: %+v, %v after %v", a, err, took)
 	}
 	_, took, r, err := starting(time.Minute)
@@ -188,7 +188,7 @@ func (r *reluctant) Write(b []byte) (int, error) {
 }
 
 func TestWriteThatTellsAnEarlierRefusal(t *testing.T) {
-	e := mustExchange(t, Question{Kind: lmp.KindCheck})
+	e := mustExchange(t, Request{Kind: lmp.KindCheck})
 	_, took, err := askPipe(t, e, time.Second, func(conn net.Conn) net.Conn { return &reluctant{Conn: conn} },
 		func(q lmp.Request, _ []byte) []byte {
 			a := answerTo(q)
@@ -210,7 +210,7 @@ func TestRefusalByTheKernel(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	begun := time.Now()
-	_, err = Ask(ctx, Question{Network: "udp", Address: address, Kind: lmp.KindCheck})
+	_, err = Do(ctx, Request{Network: "udp", Address: address, Kind: lmp.KindCheck})
 	if took := time.Since(begun); !errors.Is(err, syscall.ECONNREFUSED) || took < 99*time.Millisecond {
 		t.Errorf("%v after %v, want a refusal after 100 ms", err, took)
 	}

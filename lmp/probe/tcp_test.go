@@ -27,7 +27,7 @@ func askServer(t *testing.T, e *exchange, limit time.Duration, server func(net.C
 			server(end)
 		}()
 		begun := time.Now()
-		a, err = askStream(ctx, client, e)
+		a, err = exchangeTCP(ctx, client, e)
 		took = time.Since(begun)
 		client.Close()
 		<-done
@@ -63,7 +63,7 @@ func trickle(conn net.Conn, b []byte, gap time.Duration) {
 }
 
 func TestStreamInPieces(t *testing.T) {
-	e := mustExchange(t, Question{Kind: lmp.KindDescribe})
+	e := mustExchange(t, Request{Kind: lmp.KindDescribe})
 	a, took, err := askServer(t, e, time.Second, func(conn net.Conn) {
 		trickle(conn, read(t, conn), time.Millisecond)
 	})
@@ -73,11 +73,11 @@ func TestStreamInPieces(t *testing.T) {
 }
 
 func TestStreamThatTricklesPastTheDeadline(t *testing.T) {
-	e := mustExchange(t, Question{Kind: lmp.KindCheck})
+	e := mustExchange(t, Request{Kind: lmp.KindCheck})
 	_, took, err := askServer(t, e, time.Second, func(conn net.Conn) {
 		trickle(conn, read(t, conn), 100*time.Millisecond)
 	})
-	if !errors.Is(err, errSilence) || took != time.Second {
+	if !errors.Is(err, errTimeout) || took != time.Second {
 		t.Errorf("%v after %v, want silence after exactly 1 s", err, took)
 	}
 }
@@ -87,8 +87,8 @@ func TestStreamsThatFail(t *testing.T) {
 		server func(net.Conn)
 		want   error
 	}{
-		"closed without a word": {func(conn net.Conn) { read(t, conn) }, ErrRefused},
-		"closed unread":         {func(net.Conn) {}, ErrRefused},
+		"closed without a word": {func(conn net.Conn) { read(t, conn) }, ErrRejected},
+		"closed unread":         {func(net.Conn) {}, ErrRejected},
 		"closed in the header":  {func(conn net.Conn) { conn.Write(read(t, conn)[:31]) }, io.ErrUnexpectedEOF},
 		"closed in the fields":  {func(conn net.Conn) { conn.Write(read(t, conn)[:33]) }, io.ErrUnexpectedEOF},
 		"closed before them":    {func(conn net.Conn) { conn.Write(read(t, conn)[:32]) }, io.EOF},
@@ -98,12 +98,12 @@ func TestStreamsThatFail(t *testing.T) {
 		}, lmp.ErrMalformed},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := mustExchange(t, Question{Kind: lmp.KindDescribe})
+			e := mustExchange(t, Request{Kind: lmp.KindDescribe})
 			_, took, err := askServer(t, e, time.Second, tt.server)
 			if !errors.Is(err, tt.want) || took != 0 {
 				t.Errorf("%v after %v, want %v at once", err, took, tt.want)
 			}
-			if errors.Is(err, ErrRefused) != (tt.want == ErrRefused) {
+			if errors.Is(err, ErrRejected) != (tt.want == ErrRejected) {
 				t.Errorf("%v: matches ErrRefused wrongly", err)
 			}
 		})
@@ -127,8 +127,8 @@ func TestResetIsARefusal(t *testing.T) {
 			conn.Close()
 		}
 	}()
-	_, err = Ask(t.Context(), Question{Network: "tcp", Address: l.Addr().String(), Kind: lmp.KindCheck})
-	if !errors.Is(err, ErrRefused) {
+	_, err = Do(t.Context(), Request{Network: "tcp", Address: l.Addr().String(), Kind: lmp.KindCheck})
+	if !errors.Is(err, ErrRejected) {
 		t.Errorf("%v, want ErrRefused", err)
 	}
 }
@@ -137,8 +137,8 @@ func TestNobodyListeningIsNoRefusal(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	begun := time.Now()
-	_, err := Ask(ctx, Question{Network: "tcp", Address: freeTCP(t), Kind: lmp.KindCheck})
-	if !errors.Is(err, syscall.ECONNREFUSED) || !errors.Is(err, errSilence) || errors.Is(err, ErrRefused) {
+	_, err := Do(ctx, Request{Network: "tcp", Address: freeTCP(t), Kind: lmp.KindCheck})
+	if !errors.Is(err, syscall.ECONNREFUSED) || !errors.Is(err, errTimeout) || errors.Is(err, ErrRejected) {
 		t.Errorf("%v, want the kernel's refusal and not ErrRefused", err)
 	}
 	if took := time.Since(begun); took < 199*time.Millisecond {
@@ -178,7 +178,7 @@ func TestRestartIsNoEvent(t *testing.T) {
 	go func() {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
-		_, err := Ask(ctx, Question{Network: "tcp", Address: address, Kind: lmp.KindCheck})
+		_, err := Do(ctx, Request{Network: "tcp", Address: address, Kind: lmp.KindCheck})
 		answered <- err
 	}()
 	if err := <-dropped; err != nil {
@@ -214,9 +214,9 @@ func TestRefusalIsForgivenOnce(t *testing.T) {
 	}()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	_, err = Ask(ctx, Question{Network: "tcp", Address: l.Addr().String(), Kind: lmp.KindCheck})
+	_, err = Do(ctx, Request{Network: "tcp", Address: l.Addr().String(), Kind: lmp.KindCheck})
 	l.Close()
-	if n := <-accepted; !errors.Is(err, ErrRefused) || n != 2 || ctx.Err() != nil {
+	if n := <-accepted; !errors.Is(err, ErrRejected) || n != 2 || ctx.Err() != nil {
 		t.Errorf("%v after %d connections, want ErrRefused after 2", err, n)
 	}
 }
