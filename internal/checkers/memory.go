@@ -86,7 +86,7 @@ func (m *Tracker) Retain(names []string) {
 // Stats is what is told of a checker at an instant.
 type Stats struct {
 	Checker
-	Since     time.Duration // since the last question; 0 while it watches
+	SinceLast     time.Duration // since the last question; 0 while it watches
 	Rate      float64       // questions, over the last while: falls to 0 once it asks no more
 	UsualRate float64       // Rate as it was at the last question
 	Total     uint64        // questions since the checker came
@@ -134,11 +134,11 @@ func (m *Tracker) tell(l *list, call func(name []byte, t Stats)) {
 	for i := range l.entries {
 		e := &l.entries[i]
 		t := Stats{
-			Checker: e.checker, Since: max(0, now-e.last), Rate: e.rate(now), UsualRate: e.usual(),
+			Checker: e.checker, SinceLast: max(0, now-e.last), Rate: e.rate(now), UsualRate: e.usual(),
 			Total: e.total, Watching: e.watching, Silent: e.silent(now, awake),
 		}
 		if t.Watching > 0 {
-			t.Since = 0
+			t.SinceLast = 0
 		}
 		call(e.name, t)
 	}

@@ -24,9 +24,9 @@ func TestEachWayIsAnotherChecker(t *testing.T) {
 		note(m, "epg", local)
 		time.Sleep(time.Second)
 		want := []Stats{
-			{Checker: local, Since: time.Second, Total: 1},
-			{Checker: b, Since: time.Second, Total: 1},
-			{Checker: a, Since: 1500 * time.Millisecond, Rate: 0.88, UsualRate: 2, Total: 3},
+			{Checker: local, SinceLast: time.Second, Total: 1},
+			{Checker: b, SinceLast: time.Second, Total: 1},
+			{Checker: a, SinceLast: 1500 * time.Millisecond, Rate: 0.88, UsualRate: 2, Total: 3},
 		}
 		if diff := cmp.Diff(want, m.ByService("epg"), cmpopts.EquateComparable(netip.Addr{}), cmpopts.EquateApprox(0, 0.3)); diff != "" {
 			t.Errorf("of epg, -want +got:\n%s", diff)
@@ -121,15 +121,15 @@ func TestWhoIsSilent(t *testing.T) {
 				if one(t, m).Silent {
 					t.Fatal("a gap is taken for silence")
 				}
-				for one(t, m).Since < min(tt.after, time.Hour) {
+				for one(t, m).SinceLast < min(tt.after, time.Hour) {
 					if one(t, m).Silent {
-						t.Fatalf("it is silent after %v", one(t, m).Since)
+						t.Fatalf("it is silent after %v", one(t, m).SinceLast)
 					}
-					time.Sleep(min(time.Second, tt.after-one(t, m).Since))
+					time.Sleep(min(time.Second, tt.after-one(t, m).SinceLast))
 				}
 				time.Sleep(time.Nanosecond)
 				if one(t, m).Silent != (tt.after != never) {
-					t.Errorf("after %v: %+v", one(t, m).Since, one(t, m))
+					t.Errorf("after %v: %+v", one(t, m).SinceLast, one(t, m))
 				}
 				note(m, "epg", at("10.0.0.1"))
 				if one(t, m).Silent {
@@ -146,7 +146,7 @@ func TestRemembered(t *testing.T) {
 		m := quiet()
 		asks(m, at("10.0.0.1"), 70, 500*time.Millisecond)
 		time.Sleep(remembered - 500*time.Millisecond)
-		if told := one(t, m); !told.Silent || told.Since != remembered || told.Total != 70 {
+		if told := one(t, m); !told.Silent || told.SinceLast != remembered || told.Total != 70 {
 			t.Errorf("after a day: %+v", told)
 		}
 		time.Sleep(time.Nanosecond)
@@ -163,7 +163,7 @@ func TestWatches(t *testing.T) {
 		first := watch(m, "epg", a)
 		second := watch(m, "epg", a)
 		time.Sleep(48 * time.Hour)
-		if told := one(t, m); told.Watching != 2 || told.Total != 2 || told.Since != 0 || told.Silent {
+		if told := one(t, m); told.Watching != 2 || told.Total != 2 || told.SinceLast != 0 || told.Silent {
 			t.Errorf("watching: %+v", told)
 		}
 		first.End()
@@ -173,7 +173,7 @@ func TestWatches(t *testing.T) {
 		}
 		second.End()
 		time.Sleep(leastQuiet)
-		if told := one(t, m); told.Watching != 0 || told.Since != leastQuiet || told.Silent {
+		if told := one(t, m); told.Watching != 0 || told.SinceLast != leastQuiet || told.Silent {
 			t.Errorf("both ended: %+v", told)
 		}
 		time.Sleep(time.Nanosecond)

@@ -32,7 +32,7 @@ func TestWatchOfANameThatBecomesKnown(t *testing.T) {
 		w.End()
 		w.End()
 		time.Sleep(time.Second)
-		if told := one(t, m); told.Watching != 0 || told.Since != time.Second {
+		if told := one(t, m); told.Watching != 0 || told.SinceLast != time.Second {
 			t.Errorf("ended: %+v", told)
 		}
 	})

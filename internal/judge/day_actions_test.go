@@ -120,7 +120,7 @@ func (d *day) work(t *rapid.T) {
 				}
 			})
 		}
-		d.host.Read = d.now
+		d.host.ReadAt = d.now
 		d.change(t)
 	}
 }

@@ -94,8 +94,8 @@ func newDay(t *rapid.T) *day {
 
 // change has both judges told of the facts as they are now.
 func (d *day) change(t *rapid.T) {
-	host := Host{Read: d.host.Read, Landmarks: slices.Clone(d.host.Landmarks)}
-	m := moment{at: d.now, drained: d.drained, incomplete: d.unknown, seen: host.Landmarks, seenAt: host.Read}
+	host := Host{ReadAt: d.host.ReadAt, Landmarks: slices.Clone(d.host.Landmarks)}
+	m := moment{at: d.now, drained: d.drained, incomplete: d.unknown, seen: host.Landmarks, seenAt: host.ReadAt}
 	service := Service{Drained: d.drained, Host: host, Incomplete: d.unknown}
 	reported := map[int]*Instance{}
 	for _, p := range d.places {

@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// Record is a landmark as it stands at an instant, in the worst of the
+// LandmarkState is a landmark as it stands at an instant, in the worst of the
 // service's processes.
-type Record struct {
+type LandmarkState struct {
 	*Landmark
 	State State
 }
@@ -16,14 +16,14 @@ type Record struct {
 // Describe returns one record for each landmark of the processes that count,
 // and one for each of their host's, failing first, then in the order of
 // declaration. A name that both have stands for two landmarks.
-func Describe(p Policy, s Service, now Instant) []Record {
+func Describe(p Policy, s Service, now Instant) []LandmarkState {
 	counted, _ := s.counted(p, now)
-	var records []Record
+	var records []LandmarkState
 	place := make(map[string]int)
 	for _, in := range counted {
 		for i := range in.Landmarks {
 			l := &in.Landmarks[i]
-			r := Record{l, in.State(p, l, now)}
+			r := LandmarkState{l, in.State(p, l, now)}
 			at, known := place[l.Name]
 			switch {
 			case !known:
@@ -36,14 +36,14 @@ func Describe(p Policy, s Service, now Instant) []Record {
 	}
 	for i := range s.Host.Landmarks {
 		l := &s.Host.Landmarks[i]
-		records = append(records, Record{l, s.Host.State(p, l, now)})
+		records = append(records, LandmarkState{l, s.Host.State(p, l, now)})
 	}
-	slices.SortStableFunc(records, func(a, b Record) int { return cmp.Compare(b.urgency(), a.urgency()) })
+	slices.SortStableFunc(records, func(a, b LandmarkState) int { return cmp.Compare(b.urgency(), a.urgency()) })
 	return records
 }
 
 // worse reports whether r is more to be worried about than q.
-func (r Record) worse(q Record) bool {
+func (r LandmarkState) worse(q LandmarkState) bool {
 	if r.State != q.State {
 		return r.urgency() > q.urgency()
 	}
@@ -52,7 +52,7 @@ func (r Record) worse(q Record) bool {
 
 // urgency ranks the states: one that is not reached yet is more to be worried
 // about than one that is well.
-func (r Record) urgency() int {
+func (r LandmarkState) urgency() int {
 	switch r.State {
 	case Failing:
 		return 3

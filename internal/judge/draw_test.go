@@ -45,7 +45,7 @@ func drawLandmarks(t *rapid.T, now Instant) []Landmark {
 // drawHost draws what is looked at on the host, mostly nothing, some of it not
 // read yet.
 func drawHost(t *rapid.T, now Instant) Host {
-	h := Host{Read: now}
+	h := Host{ReadAt: now}
 	names := []string{"main", "port"} // the first is also a program's
 	for i := range drawAmong(t, "host's landmarks", 0, 1, 2) {
 		d := &Declared{
@@ -66,7 +66,7 @@ func drawHost(t *rapid.T, now Instant) Host {
 
 // draw draws what is read.
 func (h *Host) draw(t *rapid.T, now Instant) {
-	h.Read = now
+	h.ReadAt = now
 	for i := range h.Landmarks {
 		l := &h.Landmarks[i]
 		l.goWell(now)

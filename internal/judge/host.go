@@ -4,7 +4,7 @@ package judge
 // program has to say anything. Its zero value is that nothing is looked at.
 type Host struct {
 	Landmarks []Landmark
-	Read      Instant // when they were last read; of no meaning before the first time
+	ReadAt      Instant // when they were last read; of no meaning before the first time
 }
 
 // vouches reports whether there is a landmark that was read and bears on
@@ -36,7 +36,7 @@ func (h Host) judge(p Policy, a Aspect, now Instant) finding {
 		if h.stale(p, now) {
 			return finding{cause: Stale, next: Never}
 		}
-		f.next = h.Read.Add(p.StaleAfter) + 1
+		f.next = h.ReadAt.Add(p.StaleAfter) + 1
 	}
 	for i := range h.Landmarks {
 		l := &h.Landmarks[i]
@@ -70,7 +70,7 @@ func (h Host) judgeStartup(started bool, now Instant) finding {
 }
 
 // stale reports whether the sidecar has not read the host for too long.
-func (h Host) stale(p Policy, now Instant) bool { return now.Sub(h.Read) > p.StaleAfter }
+func (h Host) stale(p Policy, now Instant) bool { return now.Sub(h.ReadAt) > p.StaleAfter }
 
 // State returns the state of the host's landmark l at now. Nothing vouches for
 // what was not read for too long: it fails.
@@ -99,9 +99,9 @@ func (l *Landmark) readSeen(now Instant) reading {
 // told.
 func (t tally) and(h Host, f finding) tally {
 	v := &t.verdict
-	v.FactsAt = min(v.FactsAt, h.Read)
+	v.FactsAt = min(v.FactsAt, h.ReadAt)
 	v.Next = min(v.Next, f.next)
-	v.read = h.Read
+	v.read = h.ReadAt
 	t.share = min(t.share, f.share)
 	if f.cause == None {
 		return t

@@ -35,7 +35,7 @@ func TestStatesOfKinds(t *testing.T) {
 		{"half of its time", Landmark{Declared: loop, Reached: true, At: at, Lag: 500 * time.Millisecond}, 0, reading{OK, 1, Never}},
 		{"three quarters", Landmark{Declared: loop, Reached: true, At: at, Lag: 750 * time.Millisecond}, 0, reading{Degraded, 0.5, Never}},
 		{"more than all, which only a hang takes", Landmark{Declared: loop, Reached: true, At: at, Lag: time.Hour}, 0, reading{OK, 1, Never}},
-		{"the end of a hang", Landmark{Declared: loop, Reached: true, At: at, Lag: 750 * time.Millisecond, Late: true}, 0, reading{OK, 1, Never}},
+		{"the end of a hang", Landmark{Declared: loop, Reached: true, At: at, Lag: 750 * time.Millisecond, EndedHang: true}, 0, reading{OK, 1, Never}},
 
 		{"a level never set", Landmark{Declared: &Declared{Kind: KindLevel, Limits: high}, At: at}, time.Hour, reading{Unarmed, 1, Never}},
 		{"low enough", level(high, 100), 0, reading{OK, 1, Never}},

@@ -84,7 +84,7 @@ func (w *law) holdHost(t *rapid.T, p Policy, well Verdict, now Instant) {
 			barred = barred || !l.Reached || l.Unreadable || isFailing(l, now)
 		}
 	}
-	silent := len(w.facts.Host.Landmarks) > 0 && now.Sub(w.facts.Host.Read) > p.StaleAfter
+	silent := len(w.facts.Host.Landmarks) > 0 && now.Sub(w.facts.Host.ReadAt) > p.StaleAfter
 	since(&w.barred, barred || silent, now)
 	serving := well.Status == Serving
 	if serving && (barred || silent) {

@@ -12,7 +12,7 @@ func (l *Landmark) readLoop(now Instant) reading {
 		r = l.limited(now, l.Within)
 	}
 	half := l.Within / 2
-	if r.state == OK && l.Lag > half && l.Lag <= l.Within && !l.Late {
+	if r.state == OK && l.Lag > half && l.Lag <= l.Within && !l.EndedHang {
 		r.state, r.share = Degraded, float64(l.Within-l.Lag)/float64(l.Within-half)
 	}
 	return r
@@ -21,14 +21,14 @@ func (l *Landmark) readLoop(now Instant) reading {
 // follow notes whether the last answer of a Loop ended a hang, before being
 // what was reported of it before.
 func (l *Landmark) follow(before *Landmark) {
-	l.Late = false
+	l.EndedHang = false
 	if l.Kind != KindLoop || before.Kind != KindLoop || l.Name != before.Name {
 		return
 	}
 	switch l.Count {
 	case before.Count:
-		l.Late = before.Late
+		l.EndedHang = before.EndedHang
 	case before.Count + 1:
-		l.Late = before.read(l.At).state == Failing
+		l.EndedHang = before.read(l.At).state == Failing
 	}
 }

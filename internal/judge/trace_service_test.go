@@ -90,7 +90,7 @@ func (tr *trace) declare(a *arguments) { tr.declared = append(tr.declared, decla
 func (tr *trace) look(a *arguments) {
 	host := tr.service.Host
 	tr.service.Host.Landmarks = append(slices.Clone(host.Landmarks), Landmark{Declared: declaration(a), At: tr.now})
-	tr.service.Host.Read = tr.now
+	tr.service.Host.ReadAt = tr.now
 	tr.change()
 }
 
@@ -114,7 +114,7 @@ func declaration(a *arguments) *Declared {
 // see has the host read: the facts of the landmarks that are named are what the
 // command says, and those of the others what they were.
 func (tr *trace) see(a *arguments) {
-	host := Host{Landmarks: slices.Clone(tr.service.Host.Landmarks), Read: tr.now}
+	host := Host{Landmarks: slices.Clone(tr.service.Host.Landmarks), ReadAt: tr.now}
 	var named []*Landmark
 	for i := range host.Landmarks {
 		if l := &host.Landmarks[i]; a.has(l.Name) {

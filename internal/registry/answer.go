@@ -82,7 +82,7 @@ func (a *Answer) At() judge.Instant { return a.now }
 
 // Record is one landmark of an answer.
 type Record struct {
-	judge.Record
+	judge.LandmarkState
 	Age time.Duration // since the last pass or answer, since its making if never reached
 }
 

@@ -52,7 +52,7 @@ func (s *service) reportHost(seen HostReport) {
 // policy: without facts, by nothing. The caller holds mu.
 func (s *service) see(policy *Policy, seen HostReport) {
 	_, now := s.clock.Read()
-	s.host = judge.Host{Read: now.Add(-seen.Age)}
+	s.host = judge.Host{ReadAt: now.Add(-seen.Age)}
 	for i := range policy.Host {
 		l := judge.Landmark{Declared: &policy.Host[i].Declared, At: now}
 		if seen.Facts != nil {

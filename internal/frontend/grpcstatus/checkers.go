@@ -39,7 +39,7 @@ func tellChecker(a checkers.Stats) *statusv1.Checker {
 	return &statusv1.Checker{
 		Address:        a.Address(),
 		FrontEnd:       string(a.Via),
-		Asked:          durationpb.New(a.Since),
+		Asked:          durationpb.New(a.SinceLast),
 		PerSecond:      a.Rate,
 		UsualPerSecond: a.UsualRate,
 		Total:          a.Total,

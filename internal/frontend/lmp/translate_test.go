@@ -92,8 +92,8 @@ func TestLandmarks(t *testing.T) {
 		for impact, wantImpact := range impacts {
 			for state, wantState := range states {
 				declared := judge.Declared{Name: "main loop", Kind: kind, Impact: impact}
-				record := judge.Record{Landmark: &judge.Landmark{Declared: &declared, Lag: 4 * time.Millisecond}, State: state}
-				got := translateLandmarks([]registry.Record{{Record: record, Age: time.Second}})
+				record := judge.LandmarkState{Landmark: &judge.Landmark{Declared: &declared, Lag: 4 * time.Millisecond}, State: state}
+				got := translateLandmarks([]registry.Record{{LandmarkState: record, Age: time.Second}})
 				want := []lmp.Landmark{{Kind: wantKind, State: wantState, Impact: wantImpact, Age: time.Second, Name: "main loop"}}
 				if kind == judge.KindLoop {
 					want[0].Value = 0.004
