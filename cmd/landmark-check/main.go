@@ -69,7 +69,7 @@ func main() {
 type check struct {
 	mode     mode
 	question probe.Request // of the mode's kind
-	timeout  time.Duration  // from start to exit
+	timeout  time.Duration // from start to exit
 	version  bool
 }
 

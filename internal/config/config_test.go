@@ -78,8 +78,8 @@ services:
 					RecoverAfter: time.Hour,
 					SlowStart:    90 * time.Second,
 				},
-				MaxAge:     time.Millisecond,
-				AskTimeout: 800 * time.Millisecond,
+				MaxAge:      time.Millisecond,
+				PollTimeout: 800 * time.Millisecond,
 				Landmarks: map[string]registry.Override{"main loop": {
 					Impact:      new(judge.ImpactReadiness),
 					Within:      new(24 * time.Hour),
@@ -455,8 +455,8 @@ func checkPolicies(t *testing.T, services map[string]registry.Policy) {
 		check(name, "recover_after", within(p.RecoverAfter, 0, time.Hour), p.RecoverAfter)
 		check(name, "slow_start", within(p.SlowStart, 0, time.Hour), p.SlowStart)
 		check(name, "max_age", p.MaxAge == 0 || within(p.MaxAge, time.Millisecond, 24*time.Hour), p.MaxAge)
-		check(name, "ask_timeout", p.AskTimeout == 0 ||
-			within(p.AskTimeout, 10*time.Millisecond, 800*time.Millisecond), p.AskTimeout)
+		check(name, "ask_timeout", p.PollTimeout == 0 ||
+			within(p.PollTimeout, 10*time.Millisecond, 800*time.Millisecond), p.PollTimeout)
 		for landmark, o := range p.Landmarks {
 			check(name, "landmark's name", 1 <= len(landmark) && len(landmark) <= 128, landmark)
 			check(name, "impact", o.Impact == nil || 1 <= *o.Impact && *o.Impact <= 4, o.Impact)

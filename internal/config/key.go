@@ -50,7 +50,7 @@ var serviceKeys = []key[registry.Policy]{
 	// A checker has a deadline of its own, most often of a second, so the
 	// contract has it answered within 800 ms.
 	scalarKey("ask_timeout", durations(10*time.Millisecond, 800*time.Millisecond),
-		func(p *registry.Policy, d time.Duration) { p.AskTimeout = d }),
+		func(p *registry.Policy, d time.Duration) { p.PollTimeout = d }),
 	{"landmarks", "a mapping of names to landmarks", readLandmarks},
 	{"host", "a mapping of names to landmarks of the host", readHost},
 }

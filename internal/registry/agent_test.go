@@ -42,7 +42,7 @@ type agent struct {
 	mu       sync.Mutex
 	commands []uint64 // every get-state command that was put
 	ended    error
-	notice   func(what string) // told of each command and of the end; may be nil
+	notice   func(what string) // newAnswer of each command and of the end; may be nil
 
 	unread atomic.Bool // something that it has sent was not read yet
 }

@@ -20,14 +20,14 @@ type Answer struct {
 
 	verdict judge.Verdict
 	service *service  // the one that decided, nil if there is none
-	shot    *snapshot // of that service, nil if the name is of no one service
+	snap    *snapshot // of that service, nil if the name is of no one service
 	now     judge.Instant
-	pull    time.Duration // how long a get-state command was waited for in vain, 0 if none was
+	polled  time.Duration // how long a get-state command was waited for in vain, 0 if none was
 }
 
-// told makes the answer that the standing is at now. Facts are as old as they
+// newAnswer makes the answer that the standing is at now. Facts are as old as they
 // really are, whatever the sidecar has heard.
-func told(st standing, now, real judge.Instant) Answer {
+func newAnswer(st verdictRecord, now, real judge.Instant) Answer {
 	return Answer{
 		Status:    st.Status,
 		Cause:     st.Cause,
@@ -41,27 +41,27 @@ func told(st standing, now, real judge.Instant) Answer {
 	}
 }
 
-// unanswered is what a checker is told whose get-state command the main loop
+// stalled is what a checker is told whose get-state command the main loop
 // did not answer in time, a being what memory says by then. It is that checker's
 // answer alone: nothing of it is kept, so that no checker can change what the
 // others are told.
-func (a Answer) unanswered(waited time.Duration) Answer {
+func (a Answer) stalled(waited time.Duration) Answer {
 	if a.Status != judge.Serving {
 		return a
 	}
 	a.Status, a.Cause, a.Weight, a.StatusAge = judge.NotServing, judge.Stalled, 0, 0
-	a.pull = waited
+	a.polled = waited
 	return a
 }
 
 // Reason says, to a person who is to act on it, why the status is what it is;
 // empty while serving.
 func (a Answer) Reason() string {
-	if a.pull > 0 {
-		return fmt.Sprintf("the main loop did not answer the get-state command within %d ms", a.pull.Milliseconds())
+	if a.polled > 0 {
+		return fmt.Sprintf("the main loop did not answer the get-state command within %d ms", a.polled.Milliseconds())
 	}
 	reason := a.verdict.Reason(a.now)
-	if reason != "" && a.shot == nil && a.service != nil {
+	if reason != "" && a.snap == nil && a.service != nil {
 		// Over all services a reason is of use only with its service's name.
 		return a.service.name + ": " + reason
 	}
@@ -71,7 +71,7 @@ func (a Answer) Reason() string {
 // Service returns the name of the service that the answer is about, whichever
 // of its aspects was asked for, "" for all together, and whether it is known.
 func (a *Answer) Service() (name string, known bool) {
-	if a.shot == nil {
+	if a.snap == nil {
 		return "", a.Status != judge.ServiceUnknown
 	}
 	return a.service.name, true
@@ -90,8 +90,8 @@ type Record struct {
 // worst of the service's processes, failing first; none for a name that is of
 // no one service.
 func (a Answer) Landmarks() []Record {
-	if a.shot == nil {
+	if a.snap == nil {
 		return nil
 	}
-	return a.shot.records(a.now)
+	return a.snap.records(a.now)
 }

@@ -2,17 +2,17 @@ package registry
 
 import "sync"
 
-// arrivals are the agents of each user that have connected and not reported yet.
+// expected are the agents of each user that have connected and not reported yet.
 // On a machine without CPU time that may take longer than the start grace.
 type arrivals struct {
 	mu    sync.Mutex
 	users map[uint32]int // by uid; guarded by mu
 }
 
-// Arrive notes that an agent of the user has connected, until arrived is called:
+// ExpectReport notes that an agent of the user has connected, until arrived is called:
 // when it has reported, or is gone.
-func (r *Registry) Arrive(uid uint32) (arrived func()) {
-	a := &r.arrivals
+func (r *Registry) ExpectReport(uid uint32) (arrived func()) {
+	a := &r.expected
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.users == nil {
@@ -33,7 +33,7 @@ func (r *Registry) Arrive(uid uint32) (arrived func()) {
 func (a *arrivals) any(uid uint32) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if uid == nobody {
+	if uid == noOwner {
 		return len(a.users) > 0
 	}
 	return a.users[uid] > 0

@@ -24,7 +24,7 @@ func TestArrivalsExtendTheGrace(t *testing.T) {
 			r.BeginGrace()
 			defer run(c)()
 			began := time.Now()
-			arrived := r.Arrive(1000) // the connection of one that has not said hello
+			arrived := r.ExpectReport(1000) // the connection of one that has not said hello
 			a := open(t, r, "epg", "a")
 			a.pass()
 			if other := ask(t, r, "other", 0); other.Cause != judge.Lost || time.Since(began) != time.Second {
@@ -59,8 +59,8 @@ func TestArrivalsExtendTheGrace(t *testing.T) {
 				t.Error("the grace goes on")
 			}
 			arrived()
-			if len(r.arrivals.users) > 0 {
-				t.Errorf("%v are still arriving", r.arrivals.users)
+			if len(r.expected.users) > 0 {
+				t.Errorf("%v are still arriving", r.expected.users)
 			}
 		})
 	}

@@ -32,75 +32,75 @@ const AnyAge time.Duration = math.MaxInt64
 // keeps no reference to it, and allocates nothing while a verdict stands.
 func (r *Registry) Lookup(name []byte, maxAge time.Duration) (a Answer, settled bool) {
 	a, _, c := r.lookup(name, maxAge)
-	return a, c == certain
+	return a, c == final
 }
 
 // certainty is how far what memory says can be told.
 type certainty int
 
 const (
-	uncertain certainty = iota // it may be another once everything was heard
-	outdated                   // it is true, of facts that are older than they are to be
-	certain
+	provisional certainty = iota // it may be another once everything was heard
+	outdated                     // it is true, of facts that are older than they are to be
+	final
 )
 
 // lookup is Lookup, and returns the service's own maxAge where the checker has none.
 func (r *Registry) lookup(name []byte, maxAge time.Duration) (a Answer, wanted time.Duration, c certainty) {
-	a, settled := r.memory(name)
-	if a.shot != nil {
-		maxAge = cmp.Or(maxAge, a.shot.policy.MaxAge)
+	a, settled := r.fromMemory(name)
+	if a.snap != nil {
+		maxAge = cmp.Or(maxAge, a.snap.policy.MaxAge)
 	}
 	_, aspect := resolve(name)
 	switch {
-	case !settled || r.held(a):
-		return a, maxAge, uncertain
-	case pullable(a, aspect, maxAge):
+	case !settled || r.provisional(a):
+		return a, maxAge, provisional
+	case canPoll(a, aspect, maxAge):
 		return a, maxAge, outdated
 	}
-	return a, maxAge, certain
+	return a, maxAge, final
 }
 
-// memory returns what is known of the name, and whether everything was heard
+// fromMemory returns what is known of the name, and whether everything was heard
 // that counts for it.
-func (r *Registry) memory(name []byte) (a Answer, settled bool) {
+func (r *Registry) fromMemory(name []byte) (a Answer, settled bool) {
 	service, aspect := resolve(name)
 	if len(service) == 0 {
-		return r.overall.look(aspect)
+		return r.overall.lookup(aspect)
 	}
 	if s := (*r.services.Load())[string(service)]; s != nil {
-		heard, real := s.read()
-		return s.look(aspect, heard, real), heard == real
+		heard, real := s.readClock()
+		return s.lookup(aspect, heard, real), heard == real
 	}
 	heard, real := r.clock.Read()
-	return told(standing{Verdict: judge.UnknownService(heard), since: heard}, heard, real), heard == real
+	return newAnswer(verdictRecord{Verdict: judge.UnknownService(heard), since: heard}, heard, real), heard == real
 }
 
-// held reports whether the answer may be another once all agents have come
+// provisional reports whether the answer may be another once all agents have come
 // back to a sidecar that has only just started: it is about something that has
 // not reported yet, or serving over all of what has, or by its host alone, or
 // not serving for want of processes that nobody knows of.
-func (r *Registry) held(a Answer) bool {
+func (r *Registry) provisional(a Answer) bool {
 	incomplete := a.Cause == judge.UnknownName ||
 		a.Cause == judge.Unreported && !a.service.hasServed() ||
-		a.Status == judge.Serving && (a.shot == nil || len(a.shot.facts.Instances) == 0) ||
-		a.Status == judge.NotServing && a.service != nil && a.service.lacks(a.Cause)
+		a.Status == judge.Serving && (a.snap == nil || len(a.snap.facts.Instances) == 0) ||
+		a.Status == judge.NotServing && a.service != nil && a.service.mayBeIncomplete(a.Cause)
 	switch {
 	case !incomplete || r.grace.holding():
 		return incomplete
 	case !r.grace.extended():
 		return false
-	case a.shot == nil && a.Status == judge.Serving: // of all services together
+	case a.snap == nil && a.Status == judge.Serving: // of all services together
 		return true
 	}
-	return a.service != nil && a.service.unsettled()
+	return a.service != nil && a.service.awaitsInstances()
 }
 
-// lacks reports whether the service, which is not serving for the cause, would be
+// mayBeIncomplete reports whether the service, which is not serving for the cause, would be
 // if processes came back of which nothing says whether they were there: others
 // may be enough, or work where one drains.
-func (s *service) lacks(c judge.Cause) bool {
-	shot := s.present.Load()
-	if !shot.facts.Incomplete || shot.facts.Drained || shot.past.EverServed {
+func (s *service) mayBeIncomplete(c judge.Cause) bool {
+	shot := s.current.Load()
+	if !shot.facts.Incomplete || shot.facts.Drained || shot.history.EverServed {
 		return false
 	}
 	return shot.policy.Quorum.AtLeast > 0 || c == judge.Draining
@@ -109,12 +109,12 @@ func (s *service) lacks(c judge.Cause) bool {
 // hasServed reports whether the service has served since the sidecar started.
 // That it does so no more is not held: who watches it would go on taking it for
 // serving.
-func (s *service) hasServed() bool { return s != nil && s.present.Load().past.EverServed }
+func (s *service) hasServed() bool { return s != nil && s.current.Load().history.EverServed }
 
-// pullable reports whether newer facts could be pulled than the answer's. A
+// canPoll reports whether newer facts could be pulled than the answer's. A
 // status that is not serving needs none: what ends it is reported at once. Nor
 // does start-up, which once passed stays passed.
-func pullable(a Answer, aspect judge.Aspect, maxAge time.Duration) bool {
+func canPoll(a Answer, aspect judge.Aspect, maxAge time.Duration) bool {
 	return maxAge > 0 && a.Age > maxAge && a.Status == judge.Serving && aspect != judge.Startup
 }
 
@@ -130,7 +130,7 @@ func pullable(a Answer, aspect judge.Aspect, maxAge time.Duration) bool {
 // fact about the program.
 func (r *Registry) Await(ctx context.Context, name []byte, maxAge time.Duration) (Answer, error) {
 	a, wanted, c := r.lookup(name, maxAge)
-	if c == certain {
+	if c == final {
 		return a, nil
 	}
 	waiting := r.waitingFor(name)
@@ -138,40 +138,40 @@ func (r *Registry) Await(ctx context.Context, name []byte, maxAge time.Duration)
 	case waiting <- struct{}{}:
 		defer func() { <-waiting }()
 	default:
-		if c == uncertain {
+		if c == provisional {
 			return Answer{}, ErrOverloaded
 		}
 		return a, nil
 	}
-	for c == uncertain {
-		if err := r.hold(ctx, name); err != nil {
+	for c == provisional {
+		if err := r.awaitProvisional(ctx, name); err != nil {
 			return Answer{}, err
 		}
 		a, wanted, c = r.lookup(name, maxAge)
 	}
 	if c == outdated {
-		return r.askLoops(ctx, name, wanted)
+		return r.pollLoops(ctx, name, wanted)
 	}
 	return a, nil
 }
 
-// hold waits until what memory says is not uncertain any more, for all that is
+// awaitProvisional waits until what memory says is not uncertain any more, for all that is
 // known by then, or returns ctx's error.
-func (r *Registry) hold(ctx context.Context, name []byte) error {
+func (r *Registry) awaitProvisional(ctx context.Context, name []byte) error {
 	if err := r.awaitCatchUp(ctx, name); err != nil {
 		return err
 	}
 	return r.awaitReport(ctx, name)
 }
 
-// recall returns what memory says, however old the facts, once it is not
+// lookupFinal returns what memory says, however old the facts, once it is not
 // uncertain, or ctx's error.
-func (r *Registry) recall(ctx context.Context, name []byte) (Answer, error) {
+func (r *Registry) lookupFinal(ctx context.Context, name []byte) (Answer, error) {
 	for {
-		if a, _, c := r.lookup(name, 0); c != uncertain {
+		if a, _, c := r.lookup(name, 0); c != provisional {
 			return a, nil
 		}
-		if err := r.hold(ctx, name); err != nil {
+		if err := r.awaitProvisional(ctx, name); err != nil {
 			return Answer{}, err
 		}
 	}
@@ -183,7 +183,7 @@ func (r *Registry) awaitReport(ctx context.Context, name []byte) error {
 	sub := r.Subscribe(name)
 	defer sub.Close()
 	for {
-		if a, _ := r.Lookup(name, 0); !r.held(a) {
+		if a, _ := r.Lookup(name, 0); !r.provisional(a) {
 			return nil
 		}
 		select {
@@ -195,19 +195,19 @@ func (r *Registry) awaitReport(ctx context.Context, name []byte) error {
 	}
 }
 
-// askLoops puts the get-state command to the main loops behind the name until
+// pollLoops puts the get-state command to the main loops behind the name until
 // their last answers are no older than maxAge was when the question came.
-func (r *Registry) askLoops(ctx context.Context, name []byte, maxAge time.Duration) (Answer, error) {
-	asked, aspect := r.behind(name)
+func (r *Registry) pollLoops(ctx context.Context, name []byte, maxAge time.Duration) (Answer, error) {
+	asked, aspect := r.servicesFor(name)
 	since := r.clock.Judged().Add(-maxAge)
-	timeout, begun := askTimeout(asked), r.clock.Awake()
+	timeout, begun := pollTimeout(asked), r.clock.Awake()
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	for _, s := range asked {
-		s.pullFor(aspect, since, r.clock.Judged()) // sets out to all at once, to be waited for below
+		s.pollFor(aspect, since, r.clock.Judged()) // sets out to all at once, to be waited for below
 	}
 	for _, s := range asked {
-		for pulled := s.pullFor(aspect, since, r.clock.Judged()); pulled != nil; pulled = s.pullFor(aspect, since, r.clock.Judged()) {
+		for pulled := s.pollFor(aspect, since, r.clock.Judged()); pulled != nil; pulled = s.pollFor(aspect, since, r.clock.Judged()) {
 			select {
 			case <-pulled:
 			case <-timer.C:
@@ -215,18 +215,18 @@ func (r *Registry) askLoops(ctx context.Context, name []byte, maxAge time.Durati
 					timer.Reset(left) // the sidecar was paused, and heard nobody meanwhile
 					continue
 				}
-				a, err := r.recall(ctx, name)
-				return a.unanswered(timeout), err
+				a, err := r.lookupFinal(ctx, name)
+				return a.stalled(timeout), err
 			case <-ctx.Done():
 				return Answer{}, ctx.Err()
 			}
 		}
 	}
-	return r.recall(ctx, name)
+	return r.lookupFinal(ctx, name)
 }
 
-// behind returns the services that a name is about, and the aspect.
-func (r *Registry) behind(name []byte) ([]*service, judge.Aspect) {
+// servicesFor returns the services that a name is about, and the aspect.
+func (r *Registry) servicesFor(name []byte) ([]*service, judge.Aspect) {
 	services := *r.services.Load()
 	one, aspect := resolve(name)
 	if len(one) == 0 {
@@ -238,12 +238,12 @@ func (r *Registry) behind(name []byte) ([]*service, judge.Aspect) {
 	return nil, aspect
 }
 
-// askTimeout is how long a checker waits for the services' main loops: of
+// pollTimeout is how long a checker waits for the services' main loops: of
 // several services the longest.
-func askTimeout(services []*service) time.Duration {
+func pollTimeout(services []*service) time.Duration {
 	var timeout time.Duration
 	for _, s := range services {
-		timeout = max(timeout, s.present.Load().askTimeout())
+		timeout = max(timeout, s.current.Load().pollTimeout())
 	}
 	return timeout
 }

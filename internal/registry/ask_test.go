@@ -96,12 +96,12 @@ func TestUnansweredIsTheCheckersAlone(t *testing.T) {
 		time.Sleep(200 * time.Millisecond)
 		news := r.Subscribe([]byte("epg"))
 		defer news.Close()
-		shot := (*r.services.Load())["epg"].present.Load()
+		shot := (*r.services.Load())["epg"].current.Load()
 		asked := time.Now()
 
 		a := ask(t, r, "epg", 100*time.Millisecond)
-		if waited := time.Since(asked); waited != maxAskTimeout {
-			t.Errorf("the checker waited for %v, want %v", waited, maxAskTimeout)
+		if waited := time.Since(asked); waited != maxPollTimeout {
+			t.Errorf("the checker waited for %v, want %v", waited, maxPollTimeout)
 		}
 		if a.Status != judge.NotServing || a.Cause != judge.Stalled || a.Weight != 0 {
 			t.Errorf("the checker is told %v, %q, weight %d", a.Status, a.Cause, a.Weight)
@@ -109,7 +109,7 @@ func TestUnansweredIsTheCheckersAlone(t *testing.T) {
 		if a.Age != time.Second {
 			t.Errorf("the facts' age is %v, want 1 s", a.Age)
 		}
-		if look(r, "epg").Status != judge.Serving || (*r.services.Load())["epg"].present.Load() != shot {
+		if look(r, "epg").Status != judge.Serving || (*r.services.Load())["epg"].current.Load() != shot {
 			t.Error("memory was touched")
 		}
 		select {
@@ -202,8 +202,8 @@ func TestWaitersAreBounded(t *testing.T) {
 		if n := len(r.waiting.known) + len(r.waiting.unknown); n != 0 {
 			t.Errorf("%d are still counted as waiting", n)
 		}
-		if len(r.watches.byService) != 0 {
-			t.Errorf("they left subscriptions to %d names", len(r.watches.byService))
+		if len(r.subscriptions.byService) != 0 {
+			t.Errorf("they left subscriptions to %d names", len(r.subscriptions.byService))
 		}
 	})
 }

@@ -63,7 +63,7 @@ func (r *Registry) CatchUp(real judge.Instant) (behind bool) {
 func (r *Registry) awaitCatchUp(ctx context.Context, name []byte) error {
 	for {
 		beat := r.clock.NextBeat()
-		if _, settled := r.memory(name); settled {
+		if _, settled := r.fromMemory(name); settled {
 			return nil
 		}
 		select {
@@ -74,25 +74,25 @@ func (r *Registry) awaitCatchUp(ctx context.Context, name []byte) error {
 	}
 }
 
-// read returns the instant up to which everything was heard of the service, and
+// readClock returns the instant up to which everything was heard of the service, and
 // the real one. The clock is read first: it goes on after a pause only once the
 // services are behind.
-func (s *service) read() (heard, real judge.Instant) {
+func (s *service) readClock() (heard, real judge.Instant) {
 	heard, real = s.clock.Read()
-	return min(heard, s.heardBy()), real
+	return min(heard, s.heldInstant()), real
 }
 
-// now returns the instant by which the service is judged.
-func (s *service) now() judge.Instant {
-	heard, _ := s.read()
+// judgedNow returns the instant by which the service is judged.
+func (s *service) judgedNow() judge.Instant {
+	heard, _ := s.readClock()
 	return heard
 }
 
-// heardBy returns the instant at which the service stands, judge.Never if it
+// heldInstant returns the instant at which the service stands, judge.Never if it
 // does not.
-func (s *service) heardBy() judge.Instant { return judge.Instant(s.stands.Load()) }
+func (s *service) heldInstant() judge.Instant { return judge.Instant(s.heldAt.Load()) }
 
-func (s *service) behind() bool { return s.heardBy() != judge.Never }
+func (s *service) behind() bool { return s.heldInstant() != judge.Never }
 
 // pause puts the service behind, if it has processes. One that is behind
 // already stays where it is, so that pauses which follow each other do not hide
@@ -103,11 +103,11 @@ func (s *service) pause(began, ended judge.Instant) {
 	if s.behind() {
 		return
 	}
-	for _, p := range s.places {
+	for _, p := range s.slots {
 		if p.session != nil {
-			p.session.looks = 0
+			p.session.emptyChecks = 0
 			s.resumed = ended
-			s.stands.Store(int64(began))
+			s.heldAt.Store(int64(began))
 		}
 	}
 }
@@ -120,7 +120,7 @@ func (s *service) catchUp(real judge.Instant) bool {
 		s.mu.Unlock()
 		return false
 	}
-	s.stands.Store(int64(judge.Never))
+	s.heldAt.Store(int64(judge.Never))
 	news := s.publish()
 	s.mu.Unlock()
 	if news {
@@ -136,11 +136,11 @@ func (s *service) catchUp(real judge.Instant) bool {
 // mu.
 func (s *service) caughtUp(real judge.Instant) bool {
 	empty, silent := true, time.Duration(0)
-	for _, p := range s.places {
+	for _, p := range s.slots {
 		if p.session == nil {
 			continue
 		}
-		empty = p.session.readEmpty() && empty
+		empty = p.session.caughtUp() && empty
 		if in := p.session.interval + clock.MaxGap; p.session.latest < s.resumed.Add(-in) {
 			silent = max(silent, in)
 		}
@@ -148,28 +148,28 @@ func (s *service) caughtUp(real judge.Instant) bool {
 	if !empty || silent == 0 {
 		return empty
 	}
-	shot := s.present.Load()
+	shot := s.current.Load()
 	return shot.sameCauses(shot.at(real.Add(silent)))
 }
 
-// readEmpty reports whether everything was read that the process sent during the
+// caughtUp reports whether everything was read that the process sent during the
 // pause. The caller holds service.mu.
-func (s *Session) readEmpty() bool {
-	if s.looks < clock.EmptyChecks && s.link.CaughtUp() {
-		s.looks++
+func (s *Session) caughtUp() bool {
+	if s.emptyChecks < clock.EmptyChecks && s.link.CaughtUp() {
+		s.emptyChecks++
 	}
-	return s.looks >= clock.EmptyChecks
+	return s.emptyChecks >= clock.EmptyChecks
 }
 
-// date returns when a report was made that arrives now: at the instant that it
+// madeAt returns when a report was made that arrives now: at the instant that it
 // says itself, if it does, else now. But one without a date that was read
 // while the service is behind may have waited for all of the pause. The caller
 // holds service.mu.
-func (s *Session) date(at, heard, real judge.Instant) judge.Instant {
+func (s *Session) madeAt(at, heard, real judge.Instant) judge.Instant {
 	switch {
 	case at != Undated:
 		return min(at, real)
-	case heard == real || s.looks >= clock.EmptyChecks && s.service.behind():
+	case heard == real || s.emptyChecks >= clock.EmptyChecks && s.service.behind():
 		return real
 	}
 	return heard

@@ -14,7 +14,7 @@ func (r *Registry) Configure(policies map[string]Policy, seen map[string]HostRep
 	before := *r.services.Load()
 	services := maps.Clone(before)
 	for name, s := range services {
-		if _, named := policies[name]; !named && s.abandon() {
+		if _, named := policies[name]; !named && s.retireUnreported() {
 			delete(services, name)
 			continue
 		}
@@ -22,31 +22,31 @@ func (r *Registry) Configure(policies map[string]Policy, seen map[string]HostRep
 	}
 	for name := range policies {
 		if services[name] == nil {
-			services[name] = r.found(name, nobody)
+			services[name] = r.createService(name, noOwner)
 			services[name].reportHost(seen[name])
 		}
 	}
 	r.services.Store(&services)
-	r.overall.update()
+	r.overall.refresh()
 	for name := range services {
-		r.watches.wake(name)
+		r.subscriptions.wake(name)
 	}
 	for name := range before {
 		if services[name] == nil {
-			r.watches.wake(name) // it is unknown now
+			r.subscriptions.wake(name) // it is unknown now
 		}
 	}
 }
 
-// abandon has the service gone if it was never reported and is not drained, and
+// retireUnreported has the service gone if it was never reported and is not drained, and
 // reports whether it is. The caller holds the registry's mu.
-func (s *service) abandon() bool {
+func (s *service) retireUnreported() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.owner.Load() == nobody && !s.drain.wanted {
-		s.gone = true // an operator who has found it is told so
+	if s.owner.Load() == noOwner && !s.drain.active {
+		s.retired = true // an operator who has found it is told so
 	}
-	return s.gone
+	return s.retired
 }
 
 // policyOf returns the policy of the service. The caller holds mu.

@@ -19,7 +19,7 @@ var ErrNoInstances = errors.New("no process is there")
 
 // drain is an operator's wish that a service be out.
 type drain struct {
-	wanted    bool
+	active    bool
 	by        uint32 // uid, if it is wanted
 	untilGone bool   // it ends with the last process
 }
@@ -29,37 +29,37 @@ type drain struct {
 // go. It reports whether it was not drained before. The error wraps ErrUnknown
 // or ErrNotOwner.
 func (r *Registry) Drain(name string, operator uint32) (changed bool, err error) {
-	return r.operate(name, drain{wanted: true, by: operator}, operator)
+	return r.order(name, drain{active: true, by: operator}, operator)
 }
 
 // DrainUntilGone is Drain, until the last of the service's processes is gone at
 // the latest: it is they that are to be stopped. It leaves a Drain as it is. If
 // none is there, the error wraps ErrNoInstances.
 func (r *Registry) DrainUntilGone(name string, operator uint32) (changed bool, err error) {
-	return r.operate(name, drain{wanted: true, by: operator, untilGone: true}, operator)
+	return r.order(name, drain{active: true, by: operator, untilGone: true}, operator)
 }
 
 // Resume ends Drain, as Drain begins it.
 func (r *Registry) Resume(name string, operator uint32) (changed bool, err error) {
-	return r.operate(name, drain{}, operator)
+	return r.order(name, drain{}, operator)
 }
 
-func (r *Registry) operate(name string, wish drain, operator uint32) (changed bool, err error) {
-	s, err := r.operated(name, operator)
+func (r *Registry) order(name string, wish drain, operator uint32) (changed bool, err error) {
+	s, err := r.serviceFor(name, operator)
 	if err != nil {
 		return false, err
 	}
-	return s.operate(wish)
+	return s.order(wish)
 }
 
-// operated returns the service, or why the operator may not order anything of
+// serviceFor returns the service, or why the operator may not order anything of
 // it.
-func (r *Registry) operated(name string, operator uint32) (*service, error) {
+func (r *Registry) serviceFor(name string, operator uint32) (*service, error) {
 	s := (*r.services.Load())[name]
 	if s == nil {
 		return nil, fmt.Errorf("%w: no program has reported %.128q, and it is not configured", ErrUnknown, name)
 	}
-	if owner := s.owner.Load(); operator != owner && !ranking(operator) {
+	if owner := s.owner.Load(); operator != owner && !privileged(operator) {
 		return nil, fmt.Errorf("%w: only its owner, root and landmarkd's own user may drain, resume or forget %s, not uid %d", ErrNotOwner, name, operator)
 	}
 	return s, nil
@@ -83,27 +83,27 @@ func (r *Registry) DrainAll() {
 	}
 }
 
-// operate has the operator's wish judged from now on, and reports whether it is
+// order has the operator's wish judged from now on, and reports whether it is
 // another than before.
-func (s *service) operate(wish drain) (changed bool, err error) {
+func (s *service) order(wish drain) (changed bool, err error) {
 	s.mu.Lock()
-	if s.gone {
+	if s.retired {
 		s.mu.Unlock()
 		return false, fmt.Errorf("%w: %s was given back this moment", ErrUnknown, s.name)
 	}
 	if wish.untilGone {
 		switch {
-		case s.deserted():
+		case s.noInstances():
 			s.mu.Unlock()
 			return false, fmt.Errorf("%w: %s has none with which a drain could end: drain it until it is resumed", ErrNoInstances, s.name)
-		case s.drain.wanted || s.stopping:
+		case s.drain.active || s.stopping:
 			s.mu.Unlock()
 			return false, nil
 		}
 	}
-	changed = wish.wanted != (s.drain.wanted || s.stopping)
+	changed = wish.active != (s.drain.active || s.stopping)
 	s.drain = wish
-	s.stopping = s.stopping && wish.wanted
+	s.stopping = s.stopping && wish.active
 	if s.membersChanged != nil {
 		s.membersChanged()
 	}
@@ -115,22 +115,22 @@ func (s *service) operate(wish drain) (changed bool, err error) {
 	return changed, nil
 }
 
-// deserted reports whether no process of the service is there, or may come back
+// noInstances reports whether no process of the service is there, or may come back
 // to a sidecar that has restarted. The caller holds mu.
-func (s *service) deserted() bool {
-	return !slices.ContainsFunc(s.places, func(p *place) bool { return p.session != nil || p.there })
+func (s *service) noInstances() bool {
+	return !slices.ContainsFunc(s.slots, func(p *slot) bool { return p.session != nil || p.wasPresent })
 }
 
 // facts are those of the service's processes and of its host, and the
 // operator's wish. The caller holds mu.
 func (s *service) facts() judge.Service {
-	return judge.Service{Instances: s.instances(), Host: s.host, Drained: s.drain.wanted || s.stopping, Incomplete: s.incomplete}
+	return judge.Service{Instances: s.instances(), Host: s.host, Drained: s.drain.active || s.stopping, Incomplete: s.incomplete}
 }
 
 // instances are those in the service's places. The caller holds mu.
 func (s *service) instances() []*judge.Instance {
-	instances := make([]*judge.Instance, len(s.places))
-	for i, p := range s.places {
+	instances := make([]*judge.Instance, len(s.slots))
+	for i, p := range s.slots {
 		instances[i] = p.instance
 	}
 	return instances

@@ -24,7 +24,7 @@ var errGone = errors.New("the service is not this user's any more")
 func (r *Registry) Forget(name string, operator uint32) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s, err := r.operated(name, operator)
+	s, err := r.serviceFor(name, operator)
 	if err != nil {
 		return err
 	}
@@ -34,7 +34,7 @@ func (r *Registry) Forget(name string, operator uint32) error {
 		return fmt.Errorf("%w: %d of %s, which can be forgotten only once they have ended", ErrConnected, connected, name)
 	case configured:
 		s.changed(s)
-		r.noteMembers()
+		r.signalMembers()
 	default:
 		r.drop(s)
 	}
@@ -46,28 +46,28 @@ func (r *Registry) Forget(name string, operator uint32) error {
 func (s *service) forgetAll() (connected int, configured bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, p := range s.places {
+	for _, p := range s.slots {
 		if p.session != nil {
 			connected++
 		}
 	}
-	configured = s.present.Load().policy.Configured
+	configured = s.current.Load().policy.Configured
 	if connected > 0 {
 		return connected, configured
 	}
-	s.owner.Store(nobody)
-	s.places, s.drain = nil, drain{}
-	s.gone = !configured
+	s.owner.Store(noOwner)
+	s.slots, s.drain = nil, drain{}
+	s.retired = !configured
 	s.publish()
 	return 0, configured
 }
 
-// giveBack gives the service's name back if nothing is left of it but processes
+// retire gives the service's name back if nothing is left of it but processes
 // that have left. The caller holds mu.
-func (r *Registry) giveBack(s *service) bool {
+func (r *Registry) retire(s *service) bool {
 	s.mu.Lock()
 	gone := s.idle()
-	s.gone = s.gone || gone
+	s.retired = s.retired || gone
 	s.mu.Unlock()
 	if gone {
 		r.drop(s)
@@ -86,7 +86,7 @@ func (r *Registry) drop(s *service) {
 	delete(left, s.name)
 	r.services.Store(&left)
 	s.changed(s)
-	r.noteMembers()
+	r.signalMembers()
 	select {
 	case r.dropped <- struct{}{}:
 	default: // it is said already
@@ -102,7 +102,7 @@ func (r *Registry) expired(s *service) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if s.expires() <= s.clock.Judged() {
-		r.giveBack(s)
+		r.retire(s)
 	}
 }
 
@@ -110,8 +110,8 @@ func (r *Registry) expired(s *service) {
 // processes that have left: it is not configured, not drained, and nobody
 // is connected or awaited. The caller holds mu.
 func (s *service) idle() bool {
-	return s.present.Load().idle(s.drain.wanted) && s.deserted() &&
-		!slices.ContainsFunc(s.places, func(p *place) bool { return p.gone != nil })
+	return s.current.Load().idle(s.drain.active) && s.noInstances() &&
+		!slices.ContainsFunc(s.slots, func(p *slot) bool { return p.vacancy != nil })
 }
 
 // idle is the same of what was published, but for an operator's drain.
@@ -126,23 +126,23 @@ func (s *snapshot) idle(drained bool) bool {
 // time after its last process said goodbye. A lost one is missed for as long as
 // its name is kept.
 func (s *service) expires() judge.Instant {
-	shot := s.present.Load()
+	shot := s.current.Load()
 	if !shot.idle(shot.facts.Drained) {
 		return judge.Never
 	}
 	if len(shot.facts.Instances) == 0 {
 		return 0
 	}
-	since, stopped := shot.left()
+	since, stopped := shot.idleSince()
 	if !stopped {
 		return judge.Never
 	}
 	return since.Add(shot.policy.ForgetAfter) + 1
 }
 
-// left returns since when no process has been there, and whether the last one
+// idleSince returns since when no process has been there, and whether the last one
 // said goodbye.
-func (s *snapshot) left() (since judge.Instant, stopped bool) {
+func (s *snapshot) idleSince() (since judge.Instant, stopped bool) {
 	stopped = true
 	for i, in := range s.facts.Instances {
 		if in.Presence == judge.Vacant {

@@ -14,9 +14,9 @@ const longestGrace = 3
 // It counts the time that the sidecar has run: to one that was stopped
 // meanwhile nobody could come back.
 type grace struct {
-	clock *clock.Clock
-	lasts time.Duration
-	from  time.Duration // by clock.ran
+	clock  *clock.Clock
+	length time.Duration
+	begun  time.Duration // by clock.ran
 	// Both are nil before begin. over is closed once it is over and services are
 	// settled, but for those that are extended; late is closed once these are too.
 	over, late chan struct{}
@@ -26,22 +26,22 @@ type grace struct {
 // time, it may leave some for later, and reports whether there are none.
 type settler func(last bool) (all bool)
 
-// begin begins it anew. While it lasts somebody is to be heard, or else the
+// start begins it anew. While it lasts somebody is to be heard, or else the
 // clock would rest and know of no pause.
-func (g *grace) begin(settle settler) {
-	g.from = g.clock.Awake()
+func (g *grace) start(settle settler) {
+	g.begun = g.clock.Awake()
 	g.over, g.late = make(chan struct{}), make(chan struct{})
-	if g.lasts <= 0 {
+	if g.length <= 0 {
 		settle(true)
 		close(g.over)
 		close(g.late)
 		return
 	}
 	g.clock.AddSource()
-	time.AfterFunc(g.lasts, func() { g.end(settle) })
+	time.AfterFunc(g.length, func() { g.end(settle) })
 }
 
-// end settles once nothing is left.
+// endSession settles once nothing is left.
 func (g *grace) end(settle settler) {
 	if left := g.left(); left > 0 {
 		time.AfterFunc(left, func() { g.end(settle) })
@@ -60,12 +60,12 @@ func (g *grace) extend(all bool, settle settler) {
 		return
 	}
 	time.AfterFunc(clock.Beat, func() {
-		g.extend(settle(g.clock.Awake()-g.from >= longestGrace*g.lasts), settle)
+		g.extend(settle(g.clock.Awake()-g.begun >= longestGrace*g.length), settle)
 	})
 }
 
-// left returns how much of it is left.
-func (g *grace) left() time.Duration { return g.lasts - (g.clock.Awake() - g.from) }
+// idleSince returns how much of it is left.
+func (g *grace) left() time.Duration { return g.length - (g.clock.Awake() - g.begun) }
 
 // holding reports whether it is not over, or over and not settled yet.
 func (g *grace) holding() bool {

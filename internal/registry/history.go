@@ -54,23 +54,23 @@ func (r *Registry) History(name string) ([]Change, bool) {
 	if s == nil {
 		return nil, false
 	}
-	s.elapse() // what time alone has changed belongs to it, however late the timer is
+	s.tick() // what time alone has changed belongs to it, however late the timer is
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, real := s.clock.Read()
 	return s.history.all(real), true
 }
 
-// note keeps that before became after at the given instant: as a change, if
+// recordChange keeps that before became after at the given instant: as a change, if
 // anybody could have been told another status or cause, else as the weight of
 // the last one. The caller holds mu.
-func (s *service) note(before, after *snapshot, at judge.Instant) {
+func (s *service) recordChange(before, after *snapshot, at judge.Instant) {
 	if before.sameCauses(after) {
-		s.history.weigh(after)
+		s.history.updateWeights(after)
 		return
 	}
 	var c Change
-	for a, st := range after.standings {
+	for a, st := range after.verdicts {
 		reason := st.Reason(at)
 		if first := c.Verdicts[0].Reason; a > 0 && reason == first {
 			reason = first // keep one string, not three
@@ -84,7 +84,7 @@ func (s *service) note(before, after *snapshot, at judge.Instant) {
 		r.Landmark = new(*r.Landmark) // or else it would keep all the others of its report
 		c.Landmarks = append(c.Landmarks, r)
 	}
-	s.history.add(dated{c, at}, s.owner.Load(), s.entry)
+	s.history.add(dated{c, at}, s.owner.Load(), s.account)
 }
 
 // add adds a change of a service of the user, and drops the oldest until the
@@ -98,13 +98,13 @@ func (h *history) add(c dated, uid uint32, e *entry) {
 	}
 }
 
-// weigh gives the last change the weights of the snapshot.
-func (h *history) weigh(shot *snapshot) {
+// updateWeights gives the last change the weights of the snapshot.
+func (h *history) updateWeights(shot *snapshot) {
 	if len(h.changes) == 0 {
 		return
 	}
 	last := &h.changes[len(h.changes)-1]
-	for a, st := range shot.standings {
+	for a, st := range shot.verdicts {
 		last.Verdicts[a].Weight = st.Weight
 	}
 }

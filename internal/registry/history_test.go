@@ -150,9 +150,9 @@ func TestHistoryIsGivenBackWithItsService(t *testing.T) {
 	l := &ledger{}
 	func() {
 		s := &service{name: "epg"}
-		s.entry = l.enter(s)
-		s.entry.charge(1000, 100)
-		s.entry.charge(1001, 50)
+		s.account = l.enter(s)
+		s.account.charge(1000, 100)
+		s.account.charge(1001, 50)
 		if l.users[1001] != 150 || l.all != 150 || len(l.users) != 1 {
 			t.Errorf("of %v, %d are taken in all; want 150, all of uid 1001's", l.users, l.all)
 		}

@@ -40,7 +40,7 @@ func (r *Registry) ReportHost(name string, seen HostReport) {
 
 func (s *service) reportHost(seen HostReport) {
 	s.mu.Lock()
-	s.see(s.present.Load().policy, seen)
+	s.setHost(s.current.Load().policy, seen)
 	news := s.publish()
 	s.mu.Unlock()
 	if news {
@@ -48,9 +48,9 @@ func (s *service) reportHost(seen HostReport) {
 	}
 }
 
-// see replaces what is known of the host by what was seen of it under the
+// setHost replaces what is known of the host by what was seen of it under the
 // policy: without facts, by nothing. The caller holds mu.
-func (s *service) see(policy *Policy, seen HostReport) {
+func (s *service) setHost(policy *Policy, seen HostReport) {
 	_, now := s.clock.Read()
 	s.host = judge.Host{ReadAt: now.Add(-seen.Age)}
 	for i := range policy.Host {

@@ -152,7 +152,7 @@ func TestArrivalsExtendTheUnknown(t *testing.T) {
 		r := New(c, time.Second)
 		r.BeginGrace()
 		defer run(c)()
-		arrived := r.Arrive(1000)
+		arrived := r.ExpectReport(1000)
 		first, other := open(t, r, "epg", "first"), &agent{t: t}
 		if err := other.open(r, AgentID{Service: "other", Instance: "a", UID: 1001}, mainLoop); err != nil {
 			t.Fatal(err)
@@ -199,7 +199,7 @@ func TestArrivalsExtendTheUnknownBeforeAnyReport(t *testing.T) {
 			}
 			r.BeginGrace()
 			defer run(c)()
-			arrived := r.Arrive(1000)
+			arrived := r.ExpectReport(1000)
 			other := &agent{t: t}
 			if err := other.open(r, AgentID{Service: "other", Instance: "a", UID: 1001}, mainLoop); err != nil {
 				t.Fatal(err)

@@ -15,14 +15,14 @@ const (
 	MaxHistoryPerUser = 4 << 20
 )
 
-// ledger is how much memory the histories of each user's services take.
+// histories is how much memory the histories of each user's services take.
 type ledger struct {
 	mu    sync.Mutex // guards what follows
 	users map[uint32]int
 	all   int
 }
 
-// entry is one service's part of the ledger. It must not refer to the service,
+// account is one service's part of the ledger. It must not refer to the service,
 // whose end it outlives.
 type entry struct {
 	ledger *ledger

@@ -19,7 +19,7 @@ func fill(r *Registry, uid uint32, n int) {
 			continue
 		}
 		s := newService(name, uid, &DefaultPolicy, r.clock, r.serviceChanged)
-		s.present.Store(s.present.Load().follow(judge.Service{Instances: []*judge.Instance{{Name: "a"}}}, 0))
+		s.current.Store(s.current.Load().advance(judge.Service{Instances: []*judge.Instance{{Name: "a"}}}, 0))
 		services[name] = s
 	}
 	r.services.Store(&services)
@@ -56,7 +56,7 @@ func TestLimitOfServices(t *testing.T) {
 	// Five greedy users leave room for a sixth, and for root.
 	for uid := uint32(2); uid <= 5; uid++ {
 		for n := 50; ; n += 50 {
-			if _, err := findRoom(*r.services.Load(), uid); err != nil {
+			if _, err := findSlot(*r.services.Load(), uid); err != nil {
 				t.Logf("uid %d may have %d", uid, n-50)
 				break
 			}

@@ -45,7 +45,7 @@ func TestLookFromBeforeTheReport(t *testing.T) {
 		earlier := r.clock.Judged()
 		time.Sleep(100 * time.Millisecond)
 		epg.pass()
-		a := (*r.services.Load())["epg"].look(judge.Readiness, earlier, earlier)
+		a := (*r.services.Load())["epg"].lookup(judge.Readiness, earlier, earlier)
 		if a.Age != 0 || a.StatusAge < 0 || a.Landmarks()[0].Age != 0 {
 			t.Errorf("the facts' age is %v, the landmark's %v, and the status has stood %v", a.Age, a.Landmarks()[0].Age, a.StatusAge)
 		}
@@ -59,7 +59,7 @@ func TestLookIsAheadOfTheTimer(t *testing.T) {
 		epg := open(t, r, "epg", "a")
 		epg.pass()
 		s := (*r.services.Load())["epg"]
-		due := s.present.Load().next
+		due := s.current.Load().next
 		time.Sleep(due.Sub(r.clock.Judged()) - 1)
 		before := look(r, "epg")
 		if before.Status != judge.Serving {
@@ -71,9 +71,9 @@ func TestLookIsAheadOfTheTimer(t *testing.T) {
 		s.timer.Stop()
 		s.mu.Unlock()
 		time.Sleep(time.Millisecond + 1)
-		unpublished := s.present.Load()
+		unpublished := s.current.Load()
 		early, earlyOverall := look(r, "epg"), look(r, "")
-		if s.present.Load() != unpublished || unpublished.standings[judge.Readiness].Status != judge.Serving {
+		if s.current.Load() != unpublished || unpublished.verdicts[judge.Readiness].Status != judge.Serving {
 			t.Fatal("the change is published already")
 		}
 		if early.Status != judge.NotServing || early.Cause != judge.Stale || early.Changes != before.Changes+1 || early.StatusAge != time.Millisecond {
@@ -81,8 +81,8 @@ func TestLookIsAheadOfTheTimer(t *testing.T) {
 		}
 
 		time.Sleep(time.Millisecond)
-		s.elapse()
-		if s.present.Load().standings[judge.Readiness].Status != judge.NotServing {
+		s.tick()
+		if s.current.Load().verdicts[judge.Readiness].Status != judge.NotServing {
 			t.Fatal("the timer has published nothing")
 		}
 		late, lateOverall := look(r, "epg"), look(r, "")

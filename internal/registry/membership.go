@@ -67,7 +67,7 @@ func (r *Registry) Memberships() (all []Membership, complete bool) {
 // at the last receipt.
 func (r *Registry) MembersChanged() <-chan struct{} { return r.membersChanged }
 
-func (r *Registry) noteMembers() {
+func (r *Registry) signalMembers() {
 	select {
 	case r.membersChanged <- struct{}{}:
 	default: // it is noted already
@@ -88,20 +88,20 @@ func (r *Registry) Restore(all []Membership, complete bool) {
 		added[name] = s
 	}
 	for _, m := range all {
-		owner := uint32(nobody)
+		owner := uint32(noOwner)
 		if m.Owned {
 			owner = m.UID
 		}
 		s := added[m.Service]
 		if s == nil {
-			s = r.found(m.Service, owner)
+			s = r.createService(m.Service, owner)
 			added[m.Service] = s
 		}
 		s.owner.Store(owner)
 		s.restore(m)
 	}
 	r.services.Store(&added)
-	r.overall.update()
+	r.overall.refresh()
 }
 
 // membership returns what must survive a restart of the sidecar.
@@ -109,24 +109,24 @@ func (s *service) membership(now judge.Instant) Membership {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	owner := s.owner.Load()
-	m := Membership{Service: s.name, Owned: owner != nobody}
+	m := Membership{Service: s.name, Owned: owner != noOwner}
 	if m.Owned {
 		m.UID = owner
 	}
-	if s.drain.wanted {
+	if s.drain.active {
 		m.Drain = &OrderedDrain{By: s.drain.by, UntilGone: s.drain.untilGone}
 	}
-	for _, p := range s.places {
+	for _, p := range s.slots {
 		in := p.instance
-		if p.gone != nil {
-			in = p.gone
+		if p.vacancy != nil {
+			in = p.vacancy
 		}
 		member := Member{Instance: in.Name, Newcomer: in.Newcomer, Leaving: in.Draining, Seq: in.Seq}
 		if presence := p.instance.Presence; presence == judge.Connected || presence == judge.Awaited {
 			member.ReliefSeq = p.instance.ReliefSeq
 		}
 		switch {
-		case p.gone != nil && p.there:
+		case p.vacancy != nil && p.wasPresent:
 		case in.Presence == judge.Vacant:
 			member.State = MemberLost
 		case in.Presence == judge.SaidGoodbye:
@@ -146,7 +146,7 @@ func (s *service) restore(m Membership) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if m.Drain != nil {
-		s.drain = drain{wanted: true, by: m.Drain.By, untilGone: m.Drain.UntilGone}
+		s.drain = drain{active: true, by: m.Drain.By, untilGone: m.Drain.UntilGone}
 	}
 	_, now := s.clock.Read()
 	for _, member := range m.Members[:min(len(m.Members), MaxInstances)] {
@@ -164,39 +164,39 @@ func (s *service) restore(m Membership) {
 		}
 		in := *gone
 		in.Presence, in.ReliefSeq = judge.Awaited, member.ReliefSeq
-		s.places = append(s.places, &place{instance: &in, gone: gone, there: member.State == MemberPresent})
+		s.slots = append(s.slots, &slot{instance: &in, vacancy: gone, wasPresent: member.State == MemberPresent})
 	}
 	s.publish()
 }
 
-// begin begins the start grace, of which it is known or not who is to come back.
-func (s *service) begin(incomplete bool) {
+// start begins the start grace, of which it is known or not who is to come back.
+func (s *service) beginGrace(incomplete bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.incomplete = incomplete
 	s.publish()
 }
 
-// settle ends the start grace: what was awaited did not come back, and whoever
+// evaluate ends the start grace: what was awaited did not come back, and whoever
 // came is all there is.
-func (s *service) settle() {
+func (s *service) endGrace() {
 	s.mu.Lock()
-	if !s.incomplete && !slices.ContainsFunc(s.places, func(p *place) bool { return p.gone != nil }) {
+	if !s.incomplete && !slices.ContainsFunc(s.slots, func(p *slot) bool { return p.vacancy != nil }) {
 		s.mu.Unlock()
 		return
 	}
 	s.incomplete = false
-	var missed []*place
-	for _, p := range s.places {
-		if p.gone != nil {
+	var missed []*slot
+	for _, p := range s.slots {
+		if p.vacancy != nil {
 			missed = append(missed, p)
 		}
 	}
-	slices.SortStableFunc(missed, func(p, q *place) int { return cmp.Compare(p.gone.Since, q.gone.Since) })
+	slices.SortStableFunc(missed, func(p, q *slot) int { return cmp.Compare(p.vacancy.Since, q.vacancy.Since) })
 	for _, p := range missed {
-		s.giveUp(p)
+		s.giveUpWaiting(p)
 	}
-	if s.drain.untilGone && s.deserted() {
+	if s.drain.untilGone && s.noInstances() {
 		s.drain = drain{}
 	}
 	news := s.publish()
@@ -206,36 +206,36 @@ func (s *service) settle() {
 	}
 }
 
-// unsettled reports whether processes are awaited, or may be missing that nobody
+// awaitsInstances reports whether processes are awaited, or may be missing that nobody
 // knows of.
-func (s *service) unsettled() bool {
-	facts := s.present.Load().facts
+func (s *service) awaitsInstances() bool {
+	facts := s.current.Load().facts
 	return facts.Incomplete || slices.ContainsFunc(facts.Instances, func(in *judge.Instance) bool { return in.Presence == judge.Awaited })
 }
 
-// giveUp waits for the place's process no longer. One that was leaving is not
+// giveUpWaiting waits for the place's process no longer. One that was leaving is not
 // missed where others are, as one that is lost while it drains; another's place
 // goes to who joined beside it meanwhile. The caller holds mu.
-func (s *service) giveUp(p *place) {
-	i := slices.Index(s.places, p)
-	gone := *p.gone
-	if len(s.places) > 1 && (gone.Draining || gone.Presence == judge.SaidGoodbye) {
-		s.places = slices.Delete(s.places, i, i+1)
+func (s *service) giveUpWaiting(p *slot) {
+	i := slices.Index(s.slots, p)
+	gone := *p.vacancy
+	if len(s.slots) > 1 && (gone.Draining || gone.Presence == judge.SaidGoodbye) {
+		s.slots = slices.Delete(s.slots, i, i+1)
 		return
 	}
-	if p.there {
+	if p.wasPresent {
 		_, gone.Since = s.clock.Read()
 	}
 	gone.ReliefSeq = p.instance.ReliefSeq
-	s.places[i] = &place{instance: &gone}
-	s.succeed(i)
+	s.slots[i] = &slot{instance: &gone}
+	s.handOver(i)
 }
 
 // dropStopped drops the places of processes that had stopped before the sidecar
 // restarted: whoever joins replaces them. The caller holds mu.
 func (s *service) dropStopped(joining string) {
-	s.places = slices.DeleteFunc(s.places, func(p *place) bool {
-		return p.gone != nil && p.gone.Presence == judge.SaidGoodbye && p.instance.Name != joining
+	s.slots = slices.DeleteFunc(s.slots, func(p *slot) bool {
+		return p.vacancy != nil && p.vacancy.Presence == judge.SaidGoodbye && p.instance.Name != joining
 	})
 }
 

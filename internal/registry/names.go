@@ -16,27 +16,27 @@ const (
 	reservedServices = 2_000
 )
 
-// findRoom returns an error if the user may not have one more service, and else
+// findSlot returns an error if the user may not have one more service, and else
 // the service whose name must be given back for it, nil if there is room. That
 // is one of the same user's that no process reports: the longest stopped one
 // first, then the longest lost one.
 //
 // No user but root and the sidecar's own may have more than are left for the
 // others, so that a few users cannot take them all.
-func findRoom(services map[string]*service, uid uint32) (give *service, err error) {
+func findSlot(services map[string]*service, uid uint32) (give *service, err error) {
 	own, ordinary := 0, 0
 	for _, s := range services {
 		owner := s.owner.Load()
 		if owner == uid {
 			own++
 		}
-		if owner != nobody && !ranking(owner) {
+		if owner != noOwner && !privileged(owner) {
 			ordinary++
 		}
 	}
 	free := MaxServices - len(services)
 	most := MaxServices
-	if !ranking(uid) {
+	if !privileged(uid) {
 		free = min(free, MaxServices-reservedServices-ordinary)
 		most = min(MaxServicesPerUser, free)
 	}
@@ -58,11 +58,11 @@ func longestIdle(services map[string]*service, uid uint32) (longest *service) {
 	var since judge.Instant
 	stopped := false
 	for _, s := range services {
-		shot := s.present.Load()
+		shot := s.current.Load()
 		if s.owner.Load() != uid || !shot.idle(shot.facts.Drained) {
 			continue
 		}
-		left, goodbye := shot.left()
+		left, goodbye := shot.idleSince()
 		if longest == nil || goodbye && !stopped || goodbye == stopped && left < since {
 			longest, since, stopped = s, left, goodbye
 		}

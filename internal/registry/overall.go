@@ -16,22 +16,22 @@ import (
 type overall struct {
 	services *atomic.Pointer[map[string]*service]
 	clock    *clock.Clock
-	watches  *watches
+	watches  *subscriptions
 	state    atomic.Uint32 // clean, working or dirty: there is a worker but while clean
 
-	// standings are replaced when the services have come to something else,
+	// verdicts are replaced when the services have come to something else,
 	// by whoever finds it first, be it a reader: so nobody is ever told a
 	// count of changes that is taken back. They hold the past; the verdict
 	// itself is made anew for each question, since its age changes with every
 	// report of every service.
-	standings atomic.Pointer[[judge.Aspects]standing]
+	verdicts atomic.Pointer[[judge.Aspects]verdictRecord]
 }
 
 // What overall has made of the services' changes.
 const (
 	clean   = iota // all of them are seen
 	working        // a worker is about to see all that there were when it began
-	dirty          // there were others since
+	dirty          // wasPresent were others since
 )
 
 const (
@@ -43,19 +43,19 @@ const (
 	maxPause = 50 * time.Millisecond
 )
 
-func (o *overall) begin(services *atomic.Pointer[map[string]*service], clock *clock.Clock, watches *watches) {
+func (o *overall) start(services *atomic.Pointer[map[string]*service], clock *clock.Clock, watches *subscriptions) {
 	o.services, o.clock, o.watches = services, clock, watches
 	now := clock.Judged()
-	var standings [judge.Aspects]standing
+	var standings [judge.Aspects]verdictRecord
 	for a := range standings {
-		standings[a] = standing{Verdict: judge.NoService(now), since: now}
+		standings[a] = verdictRecord{Verdict: judge.NoService(now), since: now}
 	}
-	o.standings.Store(&standings)
+	o.verdicts.Store(&standings)
 }
 
-// update has it evaluated that services have changed, and then the watchers of
+// refresh has it evaluated that services have changed, and then the watchers of
 // all services woken. It waits for neither.
-func (o *overall) update() {
+func (o *overall) refresh() {
 	if o.state.Swap(dirty) == clean {
 		go o.work()
 	}
@@ -66,7 +66,7 @@ func (o *overall) work() {
 	for {
 		o.state.Store(working)
 		begun := time.Now()
-		o.settle()
+		o.evaluate()
 		o.watches.wake("")
 		if o.state.CompareAndSwap(working, clean) {
 			return
@@ -75,19 +75,19 @@ func (o *overall) work() {
 	}
 }
 
-// settle makes the standings follow what the services have come to by now.
-func (o *overall) settle() {
+// evaluate makes the standings follow what the services have come to by now.
+func (o *overall) evaluate() {
 	for {
 		// The facts are read after the standings that they are to follow, and
 		// count only if these are still the latest by then.
-		before := o.standings.Load()
+		before := o.verdicts.Load()
 		services, now := *o.services.Load(), o.clock.Judged()
 		after := *before
 		for a := range after {
 			v, _, _ := together(services, judge.Aspect(a), now)
-			after[a] = after[a].follow(v, now)
+			after[a] = after[a].advance(v, now)
 		}
-		if o.standings.CompareAndSwap(before, &after) {
+		if o.verdicts.CompareAndSwap(before, &after) {
 			return
 		}
 	}
@@ -96,18 +96,18 @@ func (o *overall) settle() {
 // lookup returns what is told over all services, and whether everything was heard
 // that counts for it: a service that is behind changes nothing where another
 // one has decided that all are not serving.
-func (o *overall) look(a judge.Aspect) (answer Answer, settled bool) {
+func (o *overall) lookup(a judge.Aspect) (answer Answer, settled bool) {
 	for {
-		before := o.standings.Load()[a]
+		before := o.verdicts.Load()[a]
 		now, real := o.clock.Read()
 		v, decides, behind := together(*o.services.Load(), a, now)
-		if after := before.follow(v, now); after.changes == before.changes {
-			answer = told(after, now, real)
+		if after := before.advance(v, now); after.changes == before.changes {
+			answer = newAnswer(after, now, real)
 			answer.service = decides
 			bad := v.Status == judge.NotServing && (decides == nil || !decides.behind())
 			return answer, now == real && (!behind || bad)
 		}
-		o.settle()
+		o.evaluate()
 	}
 }
 
@@ -117,13 +117,13 @@ func (o *overall) look(a judge.Aspect) (answer Answer, settled bool) {
 func together(services map[string]*service, a judge.Aspect, now judge.Instant) (v judge.Verdict, decides *service, behind bool) {
 	v = judge.NoService(now)
 	for _, s := range services {
-		heard := min(now, s.heardBy())
+		heard := min(now, s.heldInstant())
 		behind = behind || heard != now
-		shot := s.present.Load().at(heard)
+		shot := s.current.Load().at(heard)
 		if len(shot.facts.Instances) == 0 && !shot.policy.Configured {
 			continue // its first report is on its way
 		}
-		w := shot.standings[a].Verdict
+		w := shot.verdicts[a].Verdict
 		switch {
 		case decides == nil:
 			v, decides = w, s

@@ -100,11 +100,11 @@ func TestOverallEvaluatesChangesTogether(t *testing.T) {
 		defer news.Close()
 		o := &r.overall
 		o.state.Store(working)
-		before := o.standings.Load()
+		before := o.verdicts.Load()
 		for i := range 100 {
 			open(t, r, fmt.Sprintf("epg%d", i), "a").pass()
 		}
-		if o.standings.Load() != before {
+		if o.verdicts.Load() != before {
 			t.Error("they were evaluated one by one")
 		}
 		if pending(news) {

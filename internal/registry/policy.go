@@ -15,9 +15,9 @@ type Policy struct {
 	// MaxAge is how old facts may be for a checker who does not say; 0 = any
 	// age.
 	MaxAge time.Duration
-	// AskTimeout is how long a checker waits for the main loops; 0 = the
+	// PollTimeout is how long a checker waits for the main loops; 0 = the
 	// smallest Within of a Loop, at most maxAskTimeout.
-	AskTimeout time.Duration
+	PollTimeout time.Duration
 	// Landmarks overrides what the program declared, by landmark name.
 	Landmarks map[string]Override
 	// Host are the landmarks that the sidecar reads by itself.

@@ -16,8 +16,8 @@ func (r *Registry) Present(name string) (ServiceStatus, bool) {
 	if s == nil {
 		return ServiceStatus{}, false
 	}
-	now, real := s.read()
-	shot := s.present.Load().at(now)
+	now, real := s.readClock()
+	shot := s.current.Load().at(now)
 	p := ServiceStatus{Name: s.name, Drained: shot.facts.Drained}
 	for a := range p.Answers {
 		p.Answers[a] = s.answer(shot, judge.Aspect(a), now, real)

@@ -12,12 +12,12 @@ const (
 	pullsPerSecond = 100
 	// pullsAtOnce is how many of them may follow each other at once.
 	pullsAtOnce = 10
-	// maxAskTimeout is the longest a checker waits for a get-state command to
+	// maxPollTimeout is the longest a checker waits for a get-state command to
 	// be answered; the service's smallest Loop Within if that is less.
-	maxAskTimeout = 800 * time.Millisecond
+	maxPollTimeout = 800 * time.Millisecond
 )
 
-// pull is one get-state command on its way through a service's main loops. All
+// polled is one get-state command on its way through a service's main loops. All
 // who ask in the meantime wait for the same one.
 type pull struct {
 	waiting map[*Session]uint64 // the command's number in each session that has not answered
@@ -47,15 +47,15 @@ func (p *pull) without(gone *Session) *pull {
 	return nil
 }
 
-// pullFor returns what to wait for so that the last answer of every main loop
+// pollFor returns what to wait for so that the last answer of every main loop
 // that bears on the aspect is at since or later: the done channel of a command that is on its way, its own or
 // another checker's. It returns nil if the answers are young enough, if there is
 // no loop to ask, or if the service was asked often enough this second.
-func (s *service) pullFor(a judge.Aspect, since, now judge.Instant) <-chan struct{} {
+func (s *service) pollFor(a judge.Aspect, since, now judge.Instant) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var old []*Session
-	for _, p := range s.places {
+	for _, p := range s.slots {
 		if p.session != nil && p.instance.CanPoll(a) && p.instance.FactsAt(a) < since {
 			old = append(old, p.session)
 		}
@@ -63,28 +63,28 @@ func (s *service) pullFor(a judge.Aspect, since, now judge.Instant) <-chan struc
 	switch {
 	case len(old) == 0:
 		return nil
-	case s.pull != nil:
-		return s.pull.done
-	case !s.budget.take(now):
+	case s.poll != nil:
+		return s.poll.done
+	case !s.pollLimit.take(now):
 		return nil
 	}
-	s.pull = &pull{waiting: make(map[*Session]uint64, len(old)), done: make(chan struct{})}
+	s.poll = &pull{waiting: make(map[*Session]uint64, len(old)), done: make(chan struct{})}
 	for _, session := range old {
-		session.asked++
-		s.pull.waiting[session] = session.asked
-		session.link.GetState(session.asked)
+		session.lastCommand++
+		s.poll.waiting[session] = session.lastCommand
+		session.link.GetState(session.lastCommand)
 	}
-	return s.pull.done
+	return s.poll.done
 }
 
-// budget allows pullsPerSecond within any second, pullsAtOnce of them at once
+// pollLimit allows pullsPerSecond within any second, pullsAtOnce of them at once
 // and the others evenly. So nobody who asks for the newest facts all the time
 // can keep others from facts that are a few hundredths of a second old.
 type budget struct {
 	full judge.Instant // when the budget will be whole again
 }
 
-// take reports whether one more is allowed at now.
+// takeSlot reports whether one more is allowed at now.
 func (b *budget) take(now judge.Instant) bool {
 	const each = time.Second / (pullsPerSecond - pullsAtOnce)
 	full := max(b.full, now).Add(each)
@@ -95,13 +95,13 @@ func (b *budget) take(now judge.Instant) bool {
 	return true
 }
 
-// askTimeout is how long a checker waits for the service's main loops: what its
+// pollTimeout is how long a checker waits for the service's main loops: what its
 // policy says, else the smallest Within of a Loop, at most maxAskTimeout.
-func (s *snapshot) askTimeout() time.Duration {
-	if s.policy.AskTimeout > 0 {
-		return s.policy.AskTimeout
+func (s *snapshot) pollTimeout() time.Duration {
+	if s.policy.PollTimeout > 0 {
+		return s.policy.PollTimeout
 	}
-	timeout := maxAskTimeout
+	timeout := maxPollTimeout
 	for _, in := range s.facts.Instances {
 		timeout = min(timeout, in.LoopWithin())
 	}

@@ -20,14 +20,14 @@ const (
 
 // Registry keeps the services that agents report.
 type Registry struct {
-	clock    *clock.Clock
-	grace    grace
-	watches  watches
-	sessions atomic.Uint64 // opened so far
-	room     room
-	ledger   ledger
-	waiting  waiting
-	arrivals arrivals
+	clock         *clock.Clock
+	grace         grace
+	subscriptions subscriptions
+	sessions      atomic.Uint64 // opened so far
+	quota         room
+	histories     ledger
+	waiting       waiting
+	expected      arrivals
 
 	membersChanged chan struct{} // holds a token once memberships may have changed
 	dropped        chan struct{} // holds a token once a name was given back
@@ -48,14 +48,14 @@ type Registry struct {
 func New(clock *clock.Clock, startGrace time.Duration) *Registry {
 	r := &Registry{
 		clock:          clock,
-		grace:          grace{clock: clock, lasts: startGrace, from: clock.Awake()},
+		grace:          grace{clock: clock, length: startGrace, begun: clock.Awake()},
 		waiting:        newWaiting(),
 		membersChanged: make(chan struct{}, 1),
 		dropped:        make(chan struct{}, 1),
 	}
 	clock.SetFollower(r)
 	r.services.Store(&map[string]*service{})
-	r.overall.begin(&r.services, clock, &r.watches)
+	r.overall.start(&r.services, clock, &r.subscriptions)
 	return r
 }
 
@@ -71,31 +71,31 @@ func (r *Registry) BeginGrace() {
 	r.mu.Lock()
 	r.starting = true
 	for _, s := range *r.services.Load() {
-		s.begin(!r.restored)
+		s.beginGrace(!r.restored)
 	}
 	r.mu.Unlock()
-	r.grace.begin(r.settle)
+	r.grace.start(r.endGrace)
 }
 
-// settle ends the start grace for all services, but unless it is the last time for
+// evaluate ends the start grace for all services, but unless it is the last time for
 // those whose processes may be arriving, and reports whether there are none. Where
 // nothing says who was there, agents may be arriving of services that are not known
 // yet.
-func (r *Registry) settle(last bool) (all bool) {
+func (r *Registry) endGrace(last bool) (all bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	all = last || r.restored || !r.arrivals.any(nobody)
+	all = last || r.restored || !r.expected.any(noOwner)
 	for _, s := range *r.services.Load() {
 		switch {
-		case !last && s.unsettled() && r.arrivals.any(s.owner.Load()):
+		case !last && s.awaitsInstances() && r.expected.any(s.owner.Load()):
 			all = false
 		default:
-			s.settle()
+			s.endGrace()
 		}
 	}
 	if all && r.starting {
 		r.starting = false
-		r.noteMembers() // who is known by now is all there are
+		r.signalMembers() // who is known by now is all there are
 	}
 	return all
 }
@@ -112,39 +112,41 @@ func (r *Registry) Knows(name string) bool { return (*r.services.Load())[name] !
 // needs to have reported yet.
 func (r *Registry) Subscribe(name []byte) *Subscription {
 	service, _ := resolve(name)
-	return r.watches.add(string(service))
+	return r.subscriptions.add(string(service))
 }
 
-// admits returns an error if the peer may not report its service, or there is no
+// authorize returns an error if the peer may not report its service, or there is no
 // room for it.
-func (r *Registry) admits(p AgentID) error {
+func (r *Registry) authorize(p AgentID) error {
 	services := *r.services.Load()
 	s := services[p.Service]
 	if s == nil {
-		_, err := findRoom(services, p.UID)
+		_, err := findSlot(services, p.UID)
 		return err
 	}
-	return s.admits(p)
+	return s.authorize(p)
 }
 
-// admits returns an error if the service is another user's.
-func (s *service) admits(p AgentID) error {
-	if owner := s.owner.Load(); owner != p.UID && !outranks(p.UID, owner) {
+// authorize returns an error if the service is another user's.
+func (s *service) authorize(p AgentID) error {
+	if owner := s.owner.Load(); owner != p.UID && !mayTake(p.UID, owner) {
 		return fmt.Errorf("%w: %s is uid %d's, not uid %d's; if it has moved to another user, stop it and run landmark forget %s",
 			ErrNotOwner, p.Service, owner, p.UID, p.Service)
 	}
 	return nil
 }
 
-// outranks reports whether one user may take a service from another: root and
+// mayTake reports whether one user may take a service from another: root and
 // the sidecar's own user may from everybody else, so that nobody can keep a
 // name that is none of his, and everybody may from nobody.
-func outranks(uid, owner uint32) bool { return owner == nobody || ranking(uid) && !ranking(owner) }
+func mayTake(uid, owner uint32) bool {
+	return owner == noOwner || privileged(uid) && !privileged(owner)
+}
 
-// nobody is the owner of a service that is configured and was not reported.
-const nobody = math.MaxUint32
+// noOwner is the owner of a service that is configured and was not reported.
+const noOwner = math.MaxUint32
 
-func ranking(uid uint32) bool { return uid == 0 || uid == ownUser }
+func privileged(uid uint32) bool { return uid == 0 || uid == ownUser }
 
 // ownUser is the user that the sidecar runs as.
 var ownUser = uint32(os.Geteuid())
@@ -156,42 +158,42 @@ func (r *Registry) claim(p AgentID) (*service, error) {
 	defer r.mu.Unlock()
 	services := *r.services.Load()
 	if s := services[p.Service]; s != nil {
-		if err := s.admits(p); err != nil {
+		if err := s.authorize(p); err != nil {
 			return nil, err
 		}
-		r.noteMembers()
-		if owner := s.owner.Swap(p.UID); owner != p.UID && owner != nobody {
+		r.signalMembers()
+		if owner := s.owner.Swap(p.UID); owner != p.UID && owner != noOwner {
 			s.evict(fmt.Errorf("%w: uid %d took %s from uid %d", ErrNotOwner, p.UID, p.Service, owner))
 		}
 		return s, nil
 	}
-	room, err := findRoom(services, p.UID)
+	room, err := findSlot(services, p.UID)
 	if err != nil {
 		return nil, err
 	}
-	if room != nil && !r.giveBack(room) {
+	if room != nil && !r.retire(room) {
 		return nil, errGone // its process is back this very moment: look again
 	}
-	s := r.found(p.Service, p.UID)
+	s := r.createService(p.Service, p.UID)
 	services = maps.Clone(*r.services.Load())
 	services[p.Service] = s
 	r.services.Store(&services)
 	return s, nil
 }
 
-// found makes a service that was not known. The caller holds mu.
-func (r *Registry) found(name string, owner uint32) *service {
+// createService makes a service that was not known. The caller holds mu.
+func (r *Registry) createService(name string, owner uint32) *service {
 	s := newService(name, owner, r.policyOf(name), r.clock, r.serviceChanged)
-	s.membersChanged, s.expired = r.noteMembers, r.expired
+	s.membersChanged, s.expired = r.signalMembers, r.expired
 	s.stopping = r.stopping
-	s.entry = r.ledger.enter(s)
+	s.account = r.histories.enter(s)
 	if r.starting && !r.restored {
-		s.begin(true) // published, for settle must see it before the first report
+		s.beginGrace(true) // published, for settle must see it before the first report
 	}
 	return s
 }
 
 func (r *Registry) serviceChanged(s *service) {
-	r.watches.wake(s.name)
-	r.overall.update()
+	r.subscriptions.wake(s.name)
+	r.overall.refresh()
 }

@@ -5,23 +5,23 @@ import (
 	"sync"
 )
 
-// MaxRoomPerUser bounds what the processes of one user can make the sidecar
+// MaxReportedPerUser bounds what the processes of one user can make the sidecar
 // keep and judge: each session takes room for one, and each declared landmark
 // for one more.
-const MaxRoomPerUser = 65_536
+const MaxReportedPerUser = 65_536
 
-// room is how much of it each user has taken.
+// taken is how much of it each user has taken.
 type room struct {
 	mu    sync.Mutex
 	taken map[uint32]int // by uid
 }
 
-// take takes room for n more, or returns an error that wraps ErrLimit.
+// takeSlot takes room for n more, or returns an error that wraps ErrLimit.
 func (r *room) take(uid uint32, n int) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.taken[uid]+n > MaxRoomPerUser {
-		return fmt.Errorf("%w sessions and landmarks: uid %d may have %d in all", ErrLimit, uid, MaxRoomPerUser)
+	if r.taken[uid]+n > MaxReportedPerUser {
+		return fmt.Errorf("%w sessions and landmarks: uid %d may have %d in all", ErrLimit, uid, MaxReportedPerUser)
 	}
 	if r.taken == nil {
 		r.taken = make(map[uint32]int)

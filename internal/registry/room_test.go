@@ -28,7 +28,7 @@ func TestRoomOfAUser(t *testing.T) {
 		}
 		sessions = append(sessions, s)
 	}
-	if want := MaxRoomPerUser / (each + 1); len(sessions) != want {
+	if want := MaxReportedPerUser / (each + 1); len(sessions) != want {
 		t.Errorf("there was room for %d sessions, want %d", len(sessions), want)
 	}
 	other, err := r.Open(AgentID{Service: "other", Instance: "a", UID: 1001}, link)
@@ -41,10 +41,10 @@ func TestRoomOfAUser(t *testing.T) {
 		s.Disconnect()
 		s.Disconnect() // gives nothing back twice
 	}
-	if n := r.room.taken[1000]; n > 1 { // the session whose declaration was refused has its own still
+	if n := r.quota.taken[1000]; n > 1 { // the session whose declaration was refused has its own still
 		t.Errorf("after all have left, %d are taken", n)
 	}
-	if len(r.room.taken) > 1 {
-		t.Errorf("what is taken is %v", r.room.taken)
+	if len(r.quota.taken) > 1 {
+		t.Errorf("what is taken is %v", r.quota.taken)
 	}
 }

@@ -52,48 +52,48 @@ type Fact struct {
 
 // Session is one process that reports.
 type Session struct {
-	registry *Registry
-	peer     AgentID
-	link     Link
-	stated   []judge.Declared // by the program
-	draining bool             // the process wants no new work
-	number   uint64           // in the order of opening
-	room     int              // that it has taken
-	arrived  func()           // called once it has reported, or is gone
-	service  *service         // nil until the first report
+	registry    *Registry
+	id          AgentID
+	link        Link
+	declaration []judge.Declared // by the program
+	draining    bool             // the process wants no new work
+	number      uint64           // in the order of opening
+	taken       int              // that it has taken
+	arrived     func()           // called once it has reported, or is gone
+	service     *service         // nil until the first report
 
 	// Guarded by service.mu, but that Declare takes declared away: it is called
 	// by the goroutine that reports.
-	declared []*judge.Declared // what is stated as policy has it, nil if that is to be made
-	policy   *Policy
-	interval time.Duration // between reports of what is stated
-	latest   judge.Instant // when the latest report was made
-	looks    int           // that found nothing unread since a pause of the sidecar
-	asked    uint64        // number of the last get-state command
-	ended    error         // why the registry ended it, nil if it did not
+	applied     []*judge.Declared // what is stated as policy has it, nil if that is to be made
+	policy      *Policy
+	interval    time.Duration // between reports of what is stated
+	latest      judge.Instant // when the latest report was made
+	emptyChecks int           // that found nothing unread since a pause of the sidecar
+	lastCommand uint64        // number of the last get-state command
+	ended       error         // why the registry ended it, nil if it did not
 }
 
 // Open begins a session. The process appears in the service with its first
 // report. The error wraps ErrNotOwner or ErrLimit.
 func (r *Registry) Open(p AgentID, link Link) (*Session, error) {
-	if err := r.admits(p); err != nil {
+	if err := r.authorize(p); err != nil {
 		return nil, err
 	}
-	if err := r.room.take(p.UID, 1); err != nil {
+	if err := r.quota.take(p.UID, 1); err != nil {
 		return nil, err
 	}
-	return &Session{registry: r, peer: p, link: link, number: r.sessions.Add(1), room: 1, arrived: r.Arrive(p.UID)}, nil
+	return &Session{registry: r, id: p, link: link, number: r.sessions.Add(1), taken: 1, arrived: r.ExpectReport(p.UID)}, nil
 }
 
 // Declare states which landmarks the reports that follow are of. The error
 // wraps ErrLimit.
 func (s *Session) Declare(landmarks []judge.Declared) error {
-	more := len(landmarks) - len(s.stated)
-	if err := s.registry.room.take(s.peer.UID, more); err != nil {
+	more := len(landmarks) - len(s.declaration)
+	if err := s.registry.quota.take(s.id.UID, more); err != nil {
 		return err
 	}
-	s.room += more
-	s.stated, s.declared = landmarks, nil
+	s.taken += more
+	s.declaration, s.applied = landmarks, nil
 	return nil
 }
 
@@ -114,8 +114,8 @@ func (s *Session) Report(facts []Fact, answered uint64) error {
 // every loop of the process has answered. The error wraps ErrNotOwner,
 // ErrReplaced or ErrLimit.
 func (s *Session) ReportAt(facts []Fact, answered uint64, at judge.Instant) error {
-	if len(facts) != len(s.stated) {
-		panic(fmt.Sprintf("registry: %d facts for %d declared landmarks", len(facts), len(s.stated)))
+	if len(facts) != len(s.declaration) {
+		panic(fmt.Sprintf("registry: %d facts for %d declared landmarks", len(facts), len(s.declaration)))
 	}
 	for {
 		err := s.reportOnce(facts, answered, at)
@@ -128,7 +128,7 @@ func (s *Session) ReportAt(facts []Fact, answered uint64, at judge.Instant) erro
 
 func (s *Session) reportOnce(facts []Fact, answered uint64, at judge.Instant) error {
 	if s.service == nil {
-		service, err := s.registry.claim(s.peer)
+		service, err := s.registry.claim(s.id)
 		if err != nil {
 			return err
 		}
@@ -144,13 +144,13 @@ func (s *Session) reportOnce(facts []Fact, answered uint64, at judge.Instant) er
 // landmarks makes of the facts the landmarks as the policy has them. The
 // caller holds service.mu.
 func (s *Session) landmarks(policy *Policy, facts []Fact, now judge.Instant) []judge.Landmark {
-	if s.declared == nil || s.policy != policy {
-		s.policy, s.declared = policy, policy.applyAll(s.stated)
-		s.interval = reportInterval(s.stated)
+	if s.applied == nil || s.policy != policy {
+		s.policy, s.applied = policy, policy.applyAll(s.declaration)
+		s.interval = reportInterval(s.declaration)
 	}
 	landmarks := make([]judge.Landmark, len(facts))
 	for i, f := range facts {
-		landmarks[i] = f.landmark(s.declared[i], now)
+		landmarks[i] = f.landmark(s.applied[i], now)
 	}
 	return landmarks
 }
@@ -185,11 +185,11 @@ func (s *Session) Goodbye() { s.end(judge.SaidGoodbye) }
 // goodbye, or that the registry ended. After Goodbye it does nothing.
 func (s *Session) Disconnect() { s.end(judge.Vacant) }
 
-// end gives back what the session has taken, and leaves its place.
+// endSession gives back what the session has taken, and leaves its place.
 func (s *Session) end(how judge.Presence) {
 	s.arrived()
-	s.registry.room.give(s.peer.UID, s.room)
-	s.room = 0
+	s.registry.quota.give(s.id.UID, s.taken)
+	s.taken = 0
 	if s.service != nil {
 		s.service.leave(s, how)
 	}

@@ -7,23 +7,23 @@ import (
 // snapshot is a service's facts and what they come to. It is immutable, and
 // true until next.
 type snapshot struct {
-	policy    *Policy
-	facts     judge.Service
-	past      judge.History // after this evaluation
-	standings [judge.Aspects]standing
-	next      judge.Instant
+	policy   *Policy
+	facts    judge.Service
+	history  judge.History // after this evaluation
+	verdicts [judge.Aspects]verdictRecord
+	next     judge.Instant
 }
 
-// standing is a verdict and its past.
-type standing struct {
+// verdictRecord is a verdict and its past.
+type verdictRecord struct {
 	judge.Verdict
 	since   judge.Instant // since when the status stands
 	changes uint32        // of status or cause
 }
 
-// follow returns the standing that the verdict v makes of st at now.
-func (st standing) follow(v judge.Verdict, now judge.Instant) standing {
-	n := standing{Verdict: v, since: st.since, changes: st.changes}
+// advance returns the standing that the verdict v makes of st at now.
+func (st verdictRecord) advance(v judge.Verdict, now judge.Instant) verdictRecord {
+	n := verdictRecord{Verdict: v, since: st.since, changes: st.changes}
 	if v.Status != st.Status {
 		n.since = now
 	}
@@ -34,23 +34,23 @@ func (st standing) follow(v judge.Verdict, now judge.Instant) standing {
 }
 
 // differs reports whether a watcher is to be told that st became n.
-func (st standing) differs(n standing) bool {
+func (st verdictRecord) differs(n verdictRecord) bool {
 	return st.changes != n.changes || st.Weight != n.Weight || st.Failing != n.Failing
 }
 
-// follow returns the snapshot that the facts make of s at now.
-func (s *snapshot) follow(facts judge.Service, now judge.Instant) *snapshot {
-	facts.History = s.past
+// advance returns the snapshot that the facts make of s at now.
+func (s *snapshot) advance(facts judge.Service, now judge.Instant) *snapshot {
+	facts.History = s.history
 	j := judge.Evaluate(s.policy.Policy, facts, now)
-	n := &snapshot{policy: s.policy, facts: facts, past: j.History, next: j.Next}
+	n := &snapshot{policy: s.policy, facts: facts, history: j.History, next: j.Next}
 	for a, v := range j.Verdicts {
-		n.standings[a] = s.standings[a].follow(v, now)
+		n.verdicts[a] = s.verdicts[a].advance(v, now)
 	}
 	return n
 }
 
-// under returns the snapshot as what another policy's follows.
-func (s *snapshot) under(policy *Policy) *snapshot {
+// applyPolicy returns the snapshot as what another policy's follows.
+func (s *snapshot) withPolicy(policy *Policy) *snapshot {
 	if policy == s.policy {
 		return s
 	}
@@ -70,12 +70,12 @@ func (s *snapshot) at(now judge.Instant) *snapshot {
 }
 
 // step returns what time alone makes of s next.
-func (s *snapshot) step() *snapshot { return s.follow(s.facts, s.next) }
+func (s *snapshot) step() *snapshot { return s.advance(s.facts, s.next) }
 
 // differs reports whether watchers are to be told that s became n.
 func (s *snapshot) differs(n *snapshot) bool {
-	for a := range s.standings {
-		if s.standings[a].differs(n.standings[a]) {
+	for a := range s.verdicts {
+		if s.verdicts[a].differs(n.verdicts[a]) {
 			return true
 		}
 	}
@@ -84,8 +84,8 @@ func (s *snapshot) differs(n *snapshot) bool {
 
 // sameCauses reports whether s and n tell the same statuses and causes.
 func (s *snapshot) sameCauses(n *snapshot) bool {
-	for a := range s.standings {
-		if s.standings[a].changes != n.standings[a].changes {
+	for a := range s.verdicts {
+		if s.verdicts[a].changes != n.verdicts[a].changes {
 			return false
 		}
 	}

@@ -238,7 +238,7 @@ func (tr *trace) watch(what string) {
 	})
 }
 
-// note notes that something happened.
+// recordChange notes that something happened.
 func (tr *trace) note(what string) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()

@@ -6,26 +6,26 @@ import "sync"
 // It says that there is news, not what: the watcher looks, and so always finds
 // the latest, however slow it was.
 type Subscription struct {
-	news    chan struct{}
-	watches *watches
+	changed chan struct{}
+	all     *subscriptions
 	service string
 }
 
 // Changed receives once there was a change since the last receipt: for a watcher of
 // all services, a change of any.
-func (s *Subscription) Changed() <-chan struct{} { return s.news }
+func (s *Subscription) Changed() <-chan struct{} { return s.changed }
 
 // Close ends the subscription.
-func (s *Subscription) Close() { s.watches.remove(s) }
+func (s *Subscription) Close() { s.all.remove(s) }
 
-// watches are the subscriptions by service; "" is all services.
-type watches struct {
+// all are the subscriptions by service; "" is all services.
+type subscriptions struct {
 	mu        sync.Mutex
 	byService map[string]map[*Subscription]struct{} // guarded by mu
 }
 
-func (w *watches) add(service string) *Subscription {
-	s := &Subscription{news: make(chan struct{}, 1), watches: w, service: service}
+func (w *subscriptions) add(service string) *Subscription {
+	s := &Subscription{changed: make(chan struct{}, 1), all: w, service: service}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.byService == nil {
@@ -38,7 +38,7 @@ func (w *watches) add(service string) *Subscription {
 	return s
 }
 
-func (w *watches) remove(s *Subscription) {
+func (w *subscriptions) remove(s *Subscription) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.byService[s.service], s)
@@ -48,13 +48,13 @@ func (w *watches) remove(s *Subscription) {
 }
 
 // wake tells the watchers of the service, or those of all services.
-func (w *watches) wake(service string) {
+func (w *subscriptions) wake(service string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for s := range w.byService[service] {
 		select {
-		case s.news <- struct{}{}:
-		default: // there is news for it already
+		case s.changed <- struct{}{}:
+		default: // wasPresent is news for it already
 		}
 	}
 }

@@ -87,7 +87,7 @@ func TestCloseEndsASubscription(t *testing.T) {
 	}
 	other.Close()
 	other.Close() // as often as one likes
-	if n := len(r.watches.byService); n != 0 {
+	if n := len(r.subscriptions.byService); n != 0 {
 		t.Errorf("%d names are still watched", n)
 	}
 }

@@ -66,7 +66,7 @@ func (c *connections) add(conn net.Conn) (*connection, error) {
 		Conn: conn, raw: raw, all: c, uid: peer.UID,
 		bytes:   newBucket(bytesPerSecond, bytesAtOnce),
 		closed:  make(chan struct{}),
-		arrived: c.registry.Arrive(peer.UID),
+		arrived: c.registry.ExpectReport(peer.UID),
 	}
 	added.leave = sync.OnceFunc(added.remove)
 	c.mu.Lock()

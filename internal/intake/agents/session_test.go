@@ -151,7 +151,7 @@ func TestAgentsThatReadNoCommandsBlockNobody(t *testing.T) {
 	patient.StaleAfter = patience // neither reports for as long as a slow machine takes
 	s.registry.Configure(map[string]registry.Policy{
 		"deaf": {Policy: patient},
-		"well": {Policy: patient, AskTimeout: patience},
+		"well": {Policy: patient, PollTimeout: patience},
 	}, nil)
 	quick := loop("main") // or else each question takes the longest there is
 	quick.WithinUs = 100_000
