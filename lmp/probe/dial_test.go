@@ -13,8 +13,8 @@ import (
 	"github.com/landmark-health/landmark/lmp"
 )
 
-// nameServer returns a resolver that asks a DNS server of its own, for which every
-// name has the addresses.
+// nameServer starts a DNS server that returns the addresses for every name, and returns
+// a resolver that uses it.
 func nameServer(t *testing.T, addresses ...string) *net.Resolver {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -28,8 +28,8 @@ func nameServer(t *testing.T, addresses ...string) *net.Resolver {
 			if err != nil {
 				return
 			}
-			// RFC 1035, section 4.1: after a header of 12 bytes the name, which an
-			// empty label ends, and the type (2) and class (2) of the question.
+			// RFC 1035, section 4.1: a header of 12 bytes, then the name, which ends
+			// with an empty label, then the type (2 bytes) and the class (2).
 			end := 12
 			for q[end] != 0 {
 				end += 1 + int(q[end])
@@ -45,7 +45,7 @@ func nameServer(t *testing.T, addresses ...string) *net.Resolver {
 					continue
 				}
 				answer[7]++
-				answer = append(answer, 0xC0, 12, 0, byte(kind), 0, 1, 0, 0, 0, 60) // the question's name, class IN, for 60 s
+				answer = append(answer, 0xC0, 12, 0, byte(kind), 0, 1, 0, 0, 0, 60) // the same name, class IN, for 60 s
 				answer = binary.BigEndian.AppendUint16(answer, uint16(len(a.AsSlice())))
 				answer = append(answer, a.AsSlice()...)
 			}
@@ -57,9 +57,9 @@ func nameServer(t *testing.T, addresses ...string) *net.Resolver {
 	}}
 }
 
-// fill returns a listener whose queue is full, at an address: connections to it take
-// for ever.
-func fill(t *testing.T, address string) {
+// listenFull listens at the address with a full accept queue: connections to it are
+// never established.
+func listenFull(t *testing.T, address string) {
 	t.Helper()
 	at := netip.MustParseAddrPort(address)
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
@@ -80,16 +80,16 @@ func fill(t *testing.T, address string) {
 		}
 		t.Cleanup(func() { conn.Close() })
 	}
-	t.Fatal("the queue does not fill up")
+	t.Fatal("the accept queue does not fill up")
 }
 
-// silent takes what comes to the address, and answers nothing.
-func silent(t *testing.T, network, address string) {
+// listenSilently accepts requests at the address and does not answer.
+func listenSilently(t *testing.T, network, address string) {
 	listen(t, network, address, func(lmp.Request, []byte) []byte { return nil })
 }
 
-// freeEverywhere returns a port that is free at each of the addresses.
-func freeEverywhere(t *testing.T, addresses []string) string {
+// freePort returns a port that is free at each of the addresses.
+func freePort(t *testing.T, addresses []string) string {
 	t.Helper()
 search:
 	for range 100 {
@@ -117,29 +117,29 @@ search:
 	return ""
 }
 
-// Whatever the other addresses of a name do, the one that answers is found, in
-// much less than the time there is.
-func TestAnyAddressOfAName(t *testing.T) {
-	const enough = 30 * time.Second
+// Do and Watch find the one address of a name that answers, well before the timeout,
+// whatever the others do.
+func TestAnyAddressMayAnswer(t *testing.T) {
+	const timeout = 30 * time.Second
 	refuse := func(*testing.T, string, string) {}
 	full := func(t *testing.T, network, address string) {
 		if network == "tcp" {
-			fill(t, address)
+			listenFull(t, address)
 		} else {
-			silent(t, network, address)
+			listenSilently(t, network, address)
 		}
 	}
 	for name, tt := range map[string]struct {
 		addresses []string
 		bad       func(t *testing.T, network, address string)
 	}{
-		"IPv6 refuses":        {[]string{"::1", "127.0.0.1"}, refuse},
-		"IPv6 is silent":      {[]string{"::1", "127.0.0.1"}, silent},
-		"IPv4 refuses":        {[]string{"127.0.0.1", "::1"}, refuse},
-		"three refuse":        {[]string{"127.0.0.2", "127.0.0.3", "::1", "127.0.0.1"}, refuse},
-		"three are silent":    {[]string{"127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.1"}, silent},
-		"three queues full":   {[]string{"127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.1"}, full},
-		"all refuse but five": {[]string{"127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5", "127.0.0.1"}, refuse},
+		"IPv6 refuses":          {[]string{"::1", "127.0.0.1"}, refuse},
+		"IPv6 is silent":        {[]string{"::1", "127.0.0.1"}, listenSilently},
+		"IPv4 refuses":          {[]string{"127.0.0.1", "::1"}, refuse},
+		"three refuse":          {[]string{"127.0.0.2", "127.0.0.3", "::1", "127.0.0.1"}, refuse},
+		"three are silent":      {[]string{"127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.1"}, listenSilently},
+		"three queues are full": {[]string{"127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.1"}, full},
+		"four refuse":           {[]string{"127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5", "127.0.0.1"}, refuse},
 	} {
 		good := tt.addresses[len(tt.addresses)-1]
 		resolver := nameServer(t, tt.addresses...)
@@ -149,41 +149,41 @@ func TestAnyAddressOfAName(t *testing.T) {
 				if network == "watch" {
 					transport = "tcp"
 				}
-				port := freeEverywhere(t, tt.addresses)
+				port := freePort(t, tt.addresses)
 				for _, address := range tt.addresses[:len(tt.addresses)-1] {
 					tt.bad(t, transport, net.JoinHostPort(address, port))
 				}
-				listen(t, transport, net.JoinHostPort(good, port), func(q lmp.Request, _ []byte) []byte {
-					a := answerTo(q)
+				listen(t, transport, net.JoinHostPort(good, port), func(req lmp.Request, _ []byte) []byte {
+					a := answerTo(req)
 					return lmp.AppendAnswer(nil, &a, lmp.MaxLength, nil)
 				})
-				ctx, cancel := context.WithTimeout(t.Context(), enough)
+				ctx, cancel := context.WithTimeout(t.Context(), timeout)
 				defer cancel()
 				d := dialer{network: transport, address: "epg.test:" + port, resolver: resolver}
-				begun := time.Now()
+				start := time.Now()
 				var a lmp.Answer
 				var err error
 				if network == "watch" {
-					a, err = firstAnswer(ctx, t, d, enough)
+					a, err = firstAnswer(ctx, t, d, timeout)
 				} else {
-					put := sendUDP
+					send := sendUDP
 					if network == "tcp" {
-						put = sendTCP
+						send = sendTCP
 					}
-					a, err = mustExchange(t, Request{Kind: lmp.KindCheck, Service: "epg"}).do(ctx, d, put)
+					a, err = mustExchange(t, Request{Kind: lmp.KindCheck, Service: "epg"}).do(ctx, d, send)
 				}
 				if err != nil || a.Status != lmp.StatusServing {
 					t.Fatalf("%+v, %v", a, err)
 				}
-				if took := time.Since(begun); took > enough/2 {
-					t.Errorf("it took %v of %v", took, enough)
+				if took := time.Since(start); took > timeout/2 {
+					t.Errorf("the answer came after %v, want it well before %v", took, timeout)
 				}
 			})
 		}
 	}
 }
 
-// firstAnswer is what a Watch of the server reports at first.
+// firstAnswer returns the first update of a Watch of the server.
 func firstAnswer(ctx context.Context, t *testing.T, d dialer, silence time.Duration) (lmp.Answer, error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(ctx)
@@ -203,10 +203,11 @@ func firstAnswer(ctx context.Context, t *testing.T, d dialer, silence time.Durat
 	return first.Answer, first.Err
 }
 
-// A host that is an address is not looked up, and has one connection.
-func TestAddressesOfAnAddress(t *testing.T) {
+// A host that is an IP address is not looked up and has one connection. A name has at
+// most MaxConnections addresses.
+func TestAddresses(t *testing.T) {
 	broken := &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
-		t.Error("it was looked up")
+		t.Error("an IP address was looked up")
 		return nil, errBroken
 	}}
 	for _, address := range []string{"10.0.0.7:19533", "[::1]:19533", "[fe80::7%eth0]:19533", ":19533"} {
@@ -218,6 +219,6 @@ func TestAddressesOfAnAddress(t *testing.T) {
 	many := []string{"127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5", "127.0.0.6", "127.0.0.7", "127.0.0.8", "127.0.0.9"}
 	all, err := dialer{address: "epg.test:19533", resolver: nameServer(t, many...)}.addresses(t.Context())
 	if err != nil || len(all) != MaxConnections("epg.test:19533") || all[0] != "127.0.0.1:19533" {
-		t.Errorf("of 9 addresses are tried %v, %v", all, err)
+		t.Errorf("of 9 addresses, %v are tried, %v", all, err)
 	}
 }

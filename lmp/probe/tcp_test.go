@@ -13,8 +13,9 @@ import (
 	"github.com/landmark-health/landmark/lmp"
 )
 
-// askServer asks a server that does as it likes with its end of the connection.
-func askServer(t *testing.T, e *exchange, limit time.Duration, server func(net.Conn)) (a lmp.Answer, took time.Duration, err error) {
+// exchangeWith sends e's request over a pipe to server. It returns exchangeTCP's result
+// and how long that took on the fake clock.
+func exchangeWith(t *testing.T, e *exchange, limit time.Duration, server func(net.Conn)) (a lmp.Answer, took time.Duration, err error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		client, end := net.Pipe()
@@ -26,92 +27,92 @@ func askServer(t *testing.T, e *exchange, limit time.Duration, server func(net.C
 			defer end.Close()
 			server(end)
 		}()
-		begun := time.Now()
+		start := time.Now()
 		a, err = exchangeTCP(ctx, client, e)
-		took = time.Since(begun)
+		took = time.Since(start)
 		client.Close()
 		<-done
 	})
 	return a, took, err
 }
 
-// read reads one request and returns a serving answer to it.
-func read(t *testing.T, conn net.Conn) []byte {
+// readRequest reads one request from conn and returns the frame of a serving answer.
+func readRequest(t *testing.T, conn net.Conn) []byte {
 	t.Helper()
 	buf := make([]byte, lmp.MaxDatagram)
 	n, err := conn.Read(buf)
 	if err != nil {
 		t.Error(err)
 	}
-	q, err := lmp.ParseRequest(buf[:n])
+	req, err := lmp.ParseRequest(buf[:n])
 	if err != nil {
 		t.Error(err)
 	}
-	a := answerTo(q)
+	a := answerTo(req)
 	a.Reason = "a reason"
 	return lmp.AppendAnswer(nil, &a, lmp.MaxLength, nil)
 }
 
-// trickle writes a byte at a time until conn ends.
-func trickle(conn net.Conn, b []byte, gap time.Duration) {
+// writeSlowly writes b one byte in each interval, until conn ends.
+func writeSlowly(conn net.Conn, b []byte, interval time.Duration) {
 	for i := range b {
-		<-time.After(gap) // by the bubble's clock
+		time.Sleep(interval)
 		if _, err := conn.Write(b[i : i+1]); err != nil {
 			return
 		}
 	}
 }
 
-func TestStreamInPieces(t *testing.T) {
+func TestTCPAnswerInPieces(t *testing.T) {
 	e := mustExchange(t, Request{Kind: lmp.KindDescribe})
-	a, took, err := askServer(t, e, time.Second, func(conn net.Conn) {
-		trickle(conn, read(t, conn), time.Millisecond)
+	a, took, err := exchangeWith(t, e, time.Second, func(conn net.Conn) {
+		writeSlowly(conn, readRequest(t, conn), time.Millisecond)
 	})
 	if err != nil || a.Reason != "a reason" {
-		t.Errorf("%+v, %v after %v", a, err, took)
+		t.Errorf("%+v, %v after %v; want the answer", a, err, took)
 	}
 }
 
-func TestStreamThatTricklesPastTheDeadline(t *testing.T) {
+func TestTCPSlowAnswerTimesOut(t *testing.T) {
 	e := mustExchange(t, Request{Kind: lmp.KindCheck})
-	_, took, err := askServer(t, e, time.Second, func(conn net.Conn) {
-		trickle(conn, read(t, conn), 100*time.Millisecond)
+	_, took, err := exchangeWith(t, e, time.Second, func(conn net.Conn) {
+		writeSlowly(conn, readRequest(t, conn), 100*time.Millisecond)
 	})
 	if !errors.Is(err, errTimeout) || took != time.Second {
-		t.Errorf("%v after %v, want silence after exactly 1 s", err, took)
+		t.Errorf("%v after %v, want a timeout after exactly 1 s", err, took)
 	}
 }
 
-func TestStreamsThatFail(t *testing.T) {
+func TestTCPBrokenAnswerIsAnError(t *testing.T) {
 	for name, tt := range map[string]struct {
 		server func(net.Conn)
 		want   error
 	}{
-		"closed without a word": {func(conn net.Conn) { read(t, conn) }, ErrRejected},
-		"closed unread":         {func(net.Conn) {}, ErrRejected},
-		"closed in the header":  {func(conn net.Conn) { conn.Write(read(t, conn)[:31]) }, io.ErrUnexpectedEOF},
-		"closed in the fields":  {func(conn net.Conn) { conn.Write(read(t, conn)[:33]) }, io.ErrUnexpectedEOF},
-		"closed before them":    {func(conn net.Conn) { conn.Write(read(t, conn)[:32]) }, io.EOF},
+		"closed after the request": {func(conn net.Conn) { readRequest(t, conn) }, ErrRejected},
+		"closed at once":           {func(net.Conn) {}, ErrRejected},
+		"closed in the header":     {func(conn net.Conn) { conn.Write(readRequest(t, conn)[:31]) }, io.ErrUnexpectedEOF},
+		"closed in the fields":     {func(conn net.Conn) { conn.Write(readRequest(t, conn)[:33]) }, io.ErrUnexpectedEOF},
+		"closed after the header":  {func(conn net.Conn) { conn.Write(readRequest(t, conn)[:32]) }, io.EOF},
 		"another protocol": {func(conn net.Conn) {
-			read(t, conn)
+			readRequest(t, conn)
 			conn.Write([]byte("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"))
 		}, lmp.ErrMalformed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := mustExchange(t, Request{Kind: lmp.KindDescribe})
-			_, took, err := askServer(t, e, time.Second, tt.server)
+			_, took, err := exchangeWith(t, e, time.Second, tt.server)
 			if !errors.Is(err, tt.want) || took != 0 {
 				t.Errorf("%v after %v, want %v at once", err, took, tt.want)
 			}
 			if errors.Is(err, ErrRejected) != (tt.want == ErrRejected) {
-				t.Errorf("%v: matches ErrRefused wrongly", err)
+				t.Errorf("%v: whether it matches ErrRejected is wrong", err)
 			}
 		})
 	}
 }
 
-// A server that closes with the question unread resets a real connection.
-func TestResetIsARefusal(t *testing.T) {
+// The kernel resets a connection that is closed before all data in it was read.
+func TestTCPResetIsRejection(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -129,25 +130,25 @@ func TestResetIsARefusal(t *testing.T) {
 	}()
 	_, err = Do(t.Context(), Request{Network: "tcp", Address: l.Addr().String(), Kind: lmp.KindCheck})
 	if !errors.Is(err, ErrRejected) {
-		t.Errorf("%v, want ErrRefused", err)
+		t.Errorf("%v, want ErrRejected", err)
 	}
 }
 
-func TestNobodyListeningIsNoRefusal(t *testing.T) {
+func TestTCPConnectionRefusedIsNotRejection(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	begun := time.Now()
-	_, err := Do(ctx, Request{Network: "tcp", Address: freeTCP(t), Kind: lmp.KindCheck})
+	start := time.Now()
+	_, err := Do(ctx, Request{Network: "tcp", Address: freeTCPAddress(t), Kind: lmp.KindCheck})
 	if !errors.Is(err, syscall.ECONNREFUSED) || !errors.Is(err, errTimeout) || errors.Is(err, ErrRejected) {
-		t.Errorf("%v, want the kernel's refusal and not ErrRefused", err)
+		t.Errorf("%v, want ECONNREFUSED and not ErrRejected", err)
 	}
-	if took := time.Since(begun); took < 199*time.Millisecond {
-		t.Errorf("given up after %v of 200 ms", took)
+	if took := time.Since(start); took < 199*time.Millisecond {
+		t.Errorf("Do returned after %v, want 200 ms", took)
 	}
 }
 
-// freeTCP returns an address that nobody listens at.
-func freeTCP(t *testing.T) string {
+// freeTCPAddress returns an address without a listener.
+func freeTCPAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -157,10 +158,10 @@ func freeTCP(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// A server that is being restarted refuses connections, or closes one that it had
-// accepted, and then is there again.
-func TestRestartIsNoEvent(t *testing.T) {
-	address := freeTCP(t)
+// A server that restarts closes a connection that it had accepted, then refuses
+// connections, then answers.
+func TestTCPToleratesRestart(t *testing.T) {
+	address := freeTCPAddress(t)
 	first, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
@@ -184,17 +185,17 @@ func TestRestartIsNoEvent(t *testing.T) {
 	if err := <-dropped; err != nil {
 		t.Fatal(err)
 	}
-	listen(t, "tcp", address, func(q lmp.Request, _ []byte) []byte {
-		a := answerTo(q)
+	listen(t, "tcp", address, func(req lmp.Request, _ []byte) []byte {
+		a := answerTo(req)
 		return lmp.AppendAnswer(nil, &a, lmp.MaxLength, nil)
 	})
 	if err := <-answered; err != nil {
-		t.Errorf("a question through a restart: %v", err)
+		t.Errorf("a request during a restart: %v", err)
 	}
 }
 
-// A server that closes each connection without a word is asked twice.
-func TestRefusalIsForgivenOnce(t *testing.T) {
+// Do sends the request twice to a server that closes each connection.
+func TestTCPRetriesRejectionOnce(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -217,6 +218,6 @@ func TestRefusalIsForgivenOnce(t *testing.T) {
 	_, err = Do(ctx, Request{Network: "tcp", Address: l.Addr().String(), Kind: lmp.KindCheck})
 	l.Close()
 	if n := <-accepted; !errors.Is(err, ErrRejected) || n != 2 || ctx.Err() != nil {
-		t.Errorf("%v after %d connections, want ErrRefused after 2", err, n)
+		t.Errorf("%v after %d connections, want ErrRejected after 2", err, n)
 	}
 }
