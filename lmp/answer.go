@@ -13,51 +13,50 @@ const (
 	flagTruncated = 0x0002
 )
 
-// Answer is what a server says of a service.
+// Answer is a server's answer to a request about a service.
 type Answer struct {
-	Kind   Kind // the request's
+	Kind   Kind // that of the request
 	Status Status
 	Cause  Cause
-	Nonce  uint64 // the request's
+	Nonce  uint64 // that of the request
 
 	Weight    uint8         // percent of capacity, 0 to 100; 0 when not serving
-	Failing   uint8         // landmarks failing; 255 stands for that many or more
+	Failing   uint8         // how many landmarks fail; 255 means 255 or more
 	Degraded  bool          // serving at less than its full weight
-	Truncated bool          // a part did not fit and was left out
-	Age       time.Duration // of the facts, in whole milliseconds up to 49.7 days
-	StatusAge time.Duration // how long the status has stood, likewise
+	Truncated bool          // a part did not fit and is missing
+	Age       time.Duration // age of the facts, in whole milliseconds up to 49.7 days
+	StatusAge time.Duration // since the status last changed, likewise
 	Changes   uint32        // counts the changes of the verdict; wraps
 
-	// Reason and Landmarks are for DESCRIBE alone. They are text from the
-	// program that is asked about: fit for people, not to be trusted.
+	// Reason and Landmarks are only in an answer to DESCRIBE. Reason and the names
+	// come from the program that is checked: show them to people, but escape them.
 	Reason    string     // at most 255 bytes
 	Landmarks []Landmark // failing first
 }
 
-// Landmark is what a server says of one landmark of a service, from the instance
-// where it stands worst.
+// Landmark is the state of one landmark of a service, on the instance where it is
+// worst.
 type Landmark struct {
 	Kind   LandmarkKind
 	State  State
 	Impact Impact
 	Age    time.Duration // in whole milliseconds up to 49.7 days
 
-	// Value is a Level's number, a Loop's lag in seconds, a Deadline's count of
-	// open pieces of work, else 0.
+	// Value is a Level's number, a Loop's lag in seconds, or how many pieces of work
+	// a Deadline has open. It is 0 for the other kinds.
 	Value float64
 	Name  string // at most 239 bytes
 }
 
-// AppendAnswer appends a's frame to dst, signed with key unless that is nil. It
-// allocates nothing if dst has room.
+// AppendAnswer appends a's frame to dst and returns the result. It signs the frame
+// with key unless key is nil. It allocates nothing if dst has enough capacity.
 //
-// An answer to CHECK or WATCH has no fields: it takes 32 bytes, 54 signed,
-// whatever the limit. An answer to DESCRIBE takes at most limit bytes, which are
-// MaxLength on TCP, and on UDP the lesser of MaxDatagram and the length of the
-// request's datagram. The reason goes in first if it fits, then the landmarks in
-// their order up to the first that does not fit; if anything is left out, the
-// answer says that it is truncated. A reason or a name that is too long for its
-// field is cut at a rune.
+// An answer to CHECK or WATCH has no fields: 32 bytes, or 54 when signed, whatever
+// the limit. An answer to DESCRIBE has at most limit bytes. Pass MaxLength on TCP,
+// and on UDP the lesser of MaxDatagram and the length of the request's datagram.
+// The reason comes first, if it fits, then the landmarks up to the first that does
+// not fit. If anything is left out, the frame is marked as truncated. AppendAnswer
+// cuts a reason or a name that is too long for its field at a rune.
 func AppendAnswer(dst []byte, a *Answer, limit int, key *Key) []byte {
 	start := len(dst)
 	dst = append(dst, magic>>8, magic&0xFF, version, byte(a.Kind)|answerFlag, byte(a.Status), byte(a.Cause), 0, 0)
@@ -69,13 +68,13 @@ func AppendAnswer(dst []byte, a *Answer, limit int, key *Key) []byte {
 
 	truncated := a.Truncated
 	if a.Kind == KindDescribe {
-		room := min(limit, MaxLength) - HeaderLength
+		space := min(limit, MaxLength) - HeaderLength
 		if key != nil {
-			room -= authentication
+			space -= authentication
 		}
-		var whole bool
-		dst, whole = appendDescription(dst, a, room)
-		truncated = truncated || !whole
+		var complete bool
+		dst, complete = appendDescription(dst, a, space)
+		truncated = truncated || !complete
 	}
 
 	var flags uint16
@@ -89,40 +88,40 @@ func AppendAnswer(dst []byte, a *Answer, limit int, key *Key) []byte {
 	return finish(dst, start, key)
 }
 
-// appendDescription appends the reason and the landmarks, as much as room bytes
-// take, and tells whether that was all.
-func appendDescription(dst []byte, a *Answer, room int) (_ []byte, whole bool) {
-	whole = true
+// appendDescription appends the reason and the landmarks, at most space bytes, and
+// reports whether everything fit.
+func appendDescription(dst []byte, a *Answer, space int) (_ []byte, complete bool) {
+	complete = true
 	if reason := cutText(a.Reason, maxFieldValue); reason != "" {
-		if size := fieldHeader + len(reason); size <= room {
+		if size := fieldHeader + len(reason); size <= space {
 			dst = append(dst, fieldReason, byte(len(reason)))
 			dst = append(dst, reason...)
-			room -= size
+			space -= size
 		} else {
-			whole = false
+			complete = false
 		}
 	}
 	for i := range a.Landmarks {
 		l := &a.Landmarks[i]
 		name := cutText(l.Name, maxFieldValue-landmarkFixed)
 		size := fieldHeader + landmarkFixed + len(name)
-		if size > room {
-			// A shorter one after it might fit, but would hide that a worse one
-			// is missing.
+		if size > space {
+			// A later, shorter one might fit, but would hide that a worse one is
+			// missing.
 			return dst, false
 		}
 		dst = append(dst, fieldLandmark, byte(landmarkFixed+len(name)), byte(l.Kind), byte(l.State), byte(l.Impact), 0)
 		dst = binary.BigEndian.AppendUint32(dst, milliseconds(l.Age))
 		dst = binary.BigEndian.AppendUint64(dst, math.Float64bits(l.Value))
 		dst = append(dst, name...)
-		room -= size
+		space -= size
 	}
-	return dst, whole
+	return dst, complete
 }
 
-// ParseAnswer reads the answer that b begins with; what follows the frame is left
-// alone. Whether the answer belongs to a question is the checker's to judge, by
-// Kind, Nonce and [Key.Verify]. The error matches ErrMalformed.
+// ParseAnswer parses the answer that b begins with. It ignores what follows the frame.
+// The caller must check that the answer is the one to its request, by Kind, Nonce and
+// [Key.Verify]. The error matches ErrMalformed.
 func ParseAnswer(b []byte) (Answer, error) {
 	frame, err := cutFrame(b)
 	if err != nil {
@@ -154,25 +153,25 @@ func ParseAnswer(b []byte) (Answer, error) {
 	return a, nil
 }
 
-// parseFields reads what follows the header into a, whose Kind is set.
+// parseFields parses the fields into a, whose Kind must be set.
 func (a *Answer) parseFields(fields []byte) error {
-	reasoned := false
+	hasReason := false
 	for len(fields) > 0 {
 		kind, value, rest, err := cutField(fields)
 		if err != nil {
 			return err
 		}
 		switch {
-		case a.Kind != KindDescribe: // only DESCRIBE is described
+		case a.Kind != KindDescribe: // skip: reason and landmarks are for DESCRIBE
 		case kind == fieldReason:
-			if reasoned {
-				return malformed("field 04 is there twice")
+			if hasReason {
+				return malformed("field 04 occurs twice")
 			}
-			reasoned = true
+			hasReason = true
 			a.Reason = string(value)
 		case kind == fieldLandmark:
 			if len(value) < landmarkFixed {
-				return malformed("field 03 has less than 16 bytes")
+				return malformed("field 03 has fewer than 16 bytes")
 			}
 			a.Landmarks = append(a.Landmarks, Landmark{
 				Kind:   LandmarkKind(value[0]),
@@ -188,7 +187,8 @@ func (a *Answer) parseFields(fields []byte) error {
 	return nil
 }
 
-// cutText returns as much of s as limit bytes take without splitting a rune.
+// cutText returns the longest prefix of s that has at most limit bytes and does not
+// split a rune.
 func cutText(s string, limit int) string {
 	if len(s) <= limit {
 		return s

@@ -11,9 +11,9 @@ import (
 	"unicode/utf8"
 )
 
-// A checker that can only compare bytes relies on this: of all answers to CHECK,
-// exactly those that are serving begin with 4C 4D 01 81 01.
-func TestOnlyServingBeginsAsServing(t *testing.T) {
+// A checker that compares bytes relies on this: an answer to CHECK is serving if and
+// only if it begins with 4C 4D 01 81 01.
+func TestOnlyServingHasServingPrefix(t *testing.T) {
 	serving := []byte{0x4C, 0x4D, 0x01, 0x81, 0x01}
 	for kind := KindCheck; kind <= KindDescribe; kind++ {
 		for status := range 256 {
@@ -21,13 +21,13 @@ func TestOnlyServingBeginsAsServing(t *testing.T) {
 			b := AppendAnswer(nil, &a, MaxLength, nil)
 			want := kind == KindCheck && a.Status == StatusServing
 			if got := bytes.HasPrefix(b, serving); got != want {
-				t.Errorf("%v, %v: begins as serving: %v, want %v", kind, a.Status, got, want)
+				t.Errorf("%v, %v: has the serving prefix: %v, want %v", kind, a.Status, got, want)
 			}
 		}
 	}
 }
 
-func TestAnswersToCheckHaveOneLength(t *testing.T) {
+func TestCheckAnswersHaveFixedLength(t *testing.T) {
 	key := testKey(t)
 	for _, kind := range []Kind{KindCheck, KindWatch} {
 		a := goldenAnswers["describe, stalled"]
@@ -43,17 +43,17 @@ func TestAnswersToCheckHaveOneLength(t *testing.T) {
 	}
 }
 
-// At every limit an answer keeps to it, leaves out whole fields from the end, and
-// is truncated exactly when it left one out.
-func TestDescriptionKeepsToItsLimit(t *testing.T) {
+// At every limit, an answer has at most so many bytes, omits whole fields from the end,
+// and is marked as truncated if and only if it omits one.
+func TestDescribeKeepsToLimit(t *testing.T) {
 	full := goldenAnswers["describe, stalled"]
 	for _, key := range []*Key{nil, testKey(t)} {
-		least := HeaderLength
+		minimum := HeaderLength
 		if key != nil {
-			least += authentication
+			minimum += authentication
 		}
 		whole := len(AppendAnswer(nil, &full, MaxLength, key))
-		for limit := least; limit <= whole+1; limit++ {
+		for limit := minimum; limit <= whole+1; limit++ {
 			b := AppendAnswer(nil, &full, limit, key)
 			if len(b) > limit {
 				t.Fatalf("limit %d: %d bytes", limit, len(b))
@@ -66,10 +66,10 @@ func TestDescriptionKeepsToItsLimit(t *testing.T) {
 				t.Errorf("limit %d: truncated %v, want %v", limit, got.Truncated, want)
 			}
 			if n := len(got.Landmarks); n > 0 && !reflect.DeepEqual(got.Landmarks, full.Landmarks[:n]) {
-				t.Errorf("limit %d: the landmarks are not the first %d", limit, n)
+				t.Errorf("limit %d: the landmarks are %v, want the first %d", limit, got.Landmarks, n)
 			}
-			if hasRoom := limit >= least+2+len(full.Reason); hasRoom != (got.Reason == full.Reason) {
-				t.Errorf("limit %d: reason %q", limit, got.Reason)
+			if fits := limit >= minimum+2+len(full.Reason); fits != (got.Reason == full.Reason) {
+				t.Errorf("limit %d: the reason is %q", limit, got.Reason)
 			}
 			if key != nil && key.Verify(b) != nil {
 				t.Errorf("limit %d: %v", limit, key.Verify(b))
@@ -78,9 +78,8 @@ func TestDescriptionKeepsToItsLimit(t *testing.T) {
 	}
 }
 
-// With more landmarks than the protocol can carry, the answer still has a length
-// that its header can say.
-func TestDescriptionOfTooMuch(t *testing.T) {
+// With more landmarks than a frame can have, the answer still has a valid length.
+func TestDescribeOfTooManyLandmarks(t *testing.T) {
 	a := Answer{Kind: KindDescribe, Landmarks: make([]Landmark, 70000)}
 	for _, limit := range []int{MaxLength, math.MaxInt} {
 		b := AppendAnswer(nil, &a, limit, testKey(t))
@@ -94,7 +93,7 @@ func TestDescriptionOfTooMuch(t *testing.T) {
 	}
 }
 
-func TestTruncatedByTheCaller(t *testing.T) {
+func TestAppendAnswerKeepsTruncated(t *testing.T) {
 	a := Answer{Kind: KindDescribe, Truncated: true}
 	got, err := ParseAnswer(AppendAnswer(nil, &a, MaxLength, nil))
 	if err != nil || !got.Truncated {
@@ -102,7 +101,7 @@ func TestTruncatedByTheCaller(t *testing.T) {
 	}
 }
 
-func TestLongTextIsCutAtARune(t *testing.T) {
+func TestLongTextIsCutAtRune(t *testing.T) {
 	for offset := range 4 {
 		text := strings.Repeat("x", offset) + strings.Repeat("€", 100)
 		a := Answer{Kind: KindDescribe, Reason: text, Landmarks: []Landmark{{Kind: LandmarkAlive, Name: text}}}
@@ -115,12 +114,12 @@ func TestLongTextIsCutAtARune(t *testing.T) {
 			limit int
 		}{{got.Reason, 255}, {got.Landmarks[0].Name, 239}} {
 			if !utf8.ValidString(cut.got) || !strings.HasPrefix(text, cut.got) || len(cut.got) > cut.limit || len(cut.got) < cut.limit-2 {
-				t.Errorf("%d bytes before the runes: cut to %d bytes, %q", offset, len(cut.got), cut.got)
+				t.Errorf("with %d bytes before the runes, the text is cut to %d bytes, %q", offset, len(cut.got), cut.got)
 			}
 		}
 	}
 	if got := cutText(strings.Repeat("\x80", 300), 255); len(got) < 251 || len(got) > 255 {
-		t.Errorf("what is not UTF-8 is cut to %d bytes", len(got))
+		t.Errorf("text that is not UTF-8 is cut to %d bytes, want 251 to 255", len(got))
 	}
 }
 
@@ -151,9 +150,9 @@ func FuzzAnswer(f *testing.F) {
 		again := AppendAnswer(nil, &a, MaxLength, nil)
 		a2, err := ParseAnswer(again)
 		if err != nil {
-			t.Fatalf("what was written is %v", err)
+			t.Fatalf("the encoded answer does not parse: %v", err)
 		}
-		// Compared as bytes, for a value may be NaN.
+		// Compare bytes, since a value may be NaN.
 		if b2 := AppendAnswer(nil, &a2, MaxLength, nil); !bytes.Equal(b2, again) {
 			t.Fatalf("% X became\n% X", again, b2)
 		}
@@ -164,8 +163,8 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// isCanonicalAnswer tells whether a frame that could be read is one that a writer
-// without a key makes.
+// isCanonicalAnswer reports whether a valid frame is one that a writer without a key
+// sends.
 func isCanonicalAnswer(frame []byte) bool {
 	if frame[18] != 0 || frame[19]&^3 != 0 {
 		return false
@@ -199,7 +198,7 @@ func BenchmarkAppendAnswer(b *testing.B) {
 	}
 }
 
-// BenchmarkAnswerRequest is what a server does for one CHECK, without its look-up.
+// BenchmarkAnswerRequest is the work of a server for one CHECK, without the lookup.
 func BenchmarkAnswerRequest(b *testing.B) {
 	for _, bb := range []struct {
 		name string

@@ -2,22 +2,23 @@ package lmp
 
 import "strconv"
 
-// Kind says what is asked. In an answer the wire has 0x80 added to it.
+// Kind is the kind of a request and of its answer. On the wire an answer's kind has
+// 0x80 added.
 type Kind uint8
 
 const (
-	KindCheck    Kind = 1 // how a service is, now
-	KindWatch    Kind = 2 // the same, then every change of it; TCP only
-	KindDescribe Kind = 3 // the same, with the reason and the landmarks
+	KindCheck    Kind = 1 // the status now
+	KindWatch    Kind = 2 // the status now, then each change; TCP only
+	KindDescribe Kind = 3 // the status now, with the reason and the landmarks
 )
 
-// String returns the kind's word, as "check".
-func (k Kind) String() string { return word(kindWords[:], uint8(k), "kind") }
+// String returns the kind's name, such as "check".
+func (k Kind) String() string { return name(kindNames[:], uint8(k), "kind") }
 
-var kindWords = [...]string{KindCheck: "check", KindWatch: "watch", KindDescribe: "describe"}
+var kindNames = [...]string{KindCheck: "check", KindWatch: "watch", KindDescribe: "describe"}
 
-// Status is the verdict on a service, after grpc.health.v1. Whatever is not
-// StatusServing, a number of a later version included, is not serving.
+// Status is the status of a service, as in grpc.health.v1. Any status other than
+// StatusServing, including a number that this version does not know, means not serving.
 type Status uint8
 
 const (
@@ -27,17 +28,17 @@ const (
 	StatusUnknownService Status = 3 // the server knows no service of that name
 )
 
-// String returns the status's words, as "not serving".
-func (s Status) String() string { return word(statusWords[:], uint8(s), "status") }
+// String returns the status's name, such as "not serving".
+func (s Status) String() string { return name(statusNames[:], uint8(s), "status") }
 
-var statusWords = [...]string{
+var statusNames = [...]string{
 	StatusUnknown:        "unknown",
 	StatusServing:        "serving",
 	StatusNotServing:     "not serving",
 	StatusUnknownService: "unknown service",
 }
 
-// Cause says why a service has the status that it has.
+// Cause is why a service has its status.
 type Cause uint8
 
 const (
@@ -45,19 +46,19 @@ const (
 	CauseStarting       Cause = 1
 	CauseStalled        Cause = 2  // an alive, deadline or loop landmark fails
 	CauseFailed         Cause = 3  // a level or condition landmark fails
-	CauseLost           Cause = 4  // the program's connection ended with no goodbye
+	CauseLost           Cause = 4  // the program's connection ended without a goodbye
 	CauseStopped        Cause = 5  // the program said goodbye
-	CauseDraining       Cause = 6  // taken out on purpose, finishing its work
-	CauseStale          Cause = 7  // the program is connected but silent
-	CauseUnreported     Cause = 8  // configured, never seen
+	CauseDraining       Cause = 6  // taken out of service on purpose
+	CauseStale          Cause = 7  // the program is connected but does not report
+	CauseUnreported     Cause = 8  // configured, but no program has reported it
 	CauseRecovering     Cause = 9  // healthy, but not yet for long enough
-	CauseUnknownService Cause = 10 // nobody knows the service
+	CauseUnknownService Cause = 10 // the server knows no service of that name
 )
 
-// String returns the cause's word, as "stalled".
-func (c Cause) String() string { return word(causeWords[:], uint8(c), "cause") }
+// String returns the cause's name, such as "stalled".
+func (c Cause) String() string { return name(causeNames[:], uint8(c), "cause") }
 
-var causeWords = [...]string{
+var causeNames = [...]string{
 	CauseNone:           "none",
 	CauseStarting:       "starting",
 	CauseStalled:        "stalled",
@@ -71,21 +72,21 @@ var causeWords = [...]string{
 	CauseUnknownService: "unknown service",
 }
 
-// LandmarkKind says how a landmark shows whether the program does its work.
+// LandmarkKind is the kind of a landmark: what the program shows with it.
 type LandmarkKind uint8
 
 const (
-	LandmarkAlive     LandmarkKind = 1 // a loop that turns by itself passes
-	LandmarkDeadline  LandmarkKind = 2 // a piece of work begins and ends in time
+	LandmarkAlive     LandmarkKind = 1 // a loop keeps iterating
+	LandmarkDeadline  LandmarkKind = 2 // each piece of work ends in time
 	LandmarkLoop      LandmarkKind = 3 // the main loop answers the get-state command
-	LandmarkLevel     LandmarkKind = 4 // a number with limits
-	LandmarkCondition LandmarkKind = 5 // true or false
+	LandmarkLevel     LandmarkKind = 4 // a number stays within its limits
+	LandmarkCondition LandmarkKind = 5 // a condition is met
 )
 
-// String returns the kind's word, as "loop".
-func (k LandmarkKind) String() string { return word(landmarkKindWords[:], uint8(k), "kind") }
+// String returns the kind's name, such as "loop".
+func (k LandmarkKind) String() string { return name(landmarkKindNames[:], uint8(k), "kind") }
 
-var landmarkKindWords = [...]string{
+var landmarkKindNames = [...]string{
 	LandmarkAlive:     "alive",
 	LandmarkDeadline:  "deadline",
 	LandmarkLoop:      "loop",
@@ -93,51 +94,51 @@ var landmarkKindWords = [...]string{
 	LandmarkCondition: "condition",
 }
 
-// State says how a landmark stands.
+// State is the state of a landmark.
 type State uint8
 
 const (
-	StateUnarmed  State = 0 // not reached yet, and not yet late
+	StateUnarmed  State = 0 // not reached yet, and not late yet
 	StateOK       State = 1
 	StateDegraded State = 2
 	StateFailing  State = 3
 )
 
-// String returns the state's word, as "failing".
-func (s State) String() string { return word(stateWords[:], uint8(s), "state") }
+// String returns the state's name, such as "failing".
+func (s State) String() string { return name(stateNames[:], uint8(s), "state") }
 
-var stateWords = [...]string{
+var stateNames = [...]string{
 	StateUnarmed:  "unarmed",
 	StateOK:       "ok",
 	StateDegraded: "degraded",
 	StateFailing:  "failing",
 }
 
-// Impact says what a failing landmark does to its service.
+// Impact is what a failing landmark affects.
 type Impact uint8
 
 const (
 	ImpactCritical      Impact = 1 // liveness and readiness
-	ImpactReadiness     Impact = 2 // readiness alone
-	ImpactDegrading     Impact = 3 // the weight alone
-	ImpactInformational Impact = 4 // nothing; it is shown
+	ImpactReadiness     Impact = 2 // only readiness
+	ImpactDegrading     Impact = 3 // only the weight
+	ImpactInformational Impact = 4 // nothing, it is only shown
 )
 
-// String returns the impact's word, as "critical".
-func (i Impact) String() string { return word(impactWords[:], uint8(i), "impact") }
+// String returns the impact's name, such as "critical".
+func (i Impact) String() string { return name(impactNames[:], uint8(i), "impact") }
 
-var impactWords = [...]string{
+var impactNames = [...]string{
 	ImpactCritical:      "critical",
 	ImpactReadiness:     "readiness",
 	ImpactDegrading:     "degrading",
 	ImpactInformational: "informational",
 }
 
-// word looks a number up in its table of words; a number without a word is told
-// as what it is, as "cause 42".
-func word(words []string, n uint8, noun string) string {
-	if int(n) < len(words) && words[n] != "" {
-		return words[n]
+// name returns names[n], or if there is none the noun and the number, such as
+// "cause 42".
+func name(names []string, n uint8, noun string) string {
+	if int(n) < len(names) && names[n] != "" {
+		return names[n]
 	}
 	return noun + " " + strconv.Itoa(int(n))
 }

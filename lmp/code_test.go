@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestWords(t *testing.T) {
+func TestNames(t *testing.T) {
 	for want, code := range map[string]fmt.Stringer{
 		"check":           KindCheck,
 		"watch":           KindWatch,

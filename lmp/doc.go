@@ -1,11 +1,11 @@
 // Package lmp reads and writes the frames of the Landmark monitoring protocol,
-// LMP 1: one question about a service, one answer, over UDP or TCP port 19533.
+// LMP 1: one request about a service, one answer, over UDP or TCP port 19533.
 //
-// A checker builds its question with [AppendRequest] and reads the reply with
+// A checker writes its request with [AppendRequest] and reads the answer with
 // [ParseAnswer]; a server uses [ParseRequest] and [AppendAnswer]. Package
-// lmp/probe asks over the network. Nothing here does I/O but [ReadKeys].
-// Reading a request and writing an answer allocate nothing, and all functions
-// may be called from any goroutine.
+// lmp/probe is a client for the network. Only [ReadKeys] does I/O here. Reading a
+// request and writing an answer allocate nothing. All functions are safe for
+// concurrent use.
 //
 // # Wire format
 //
@@ -26,12 +26,12 @@
 //	                                               10 unknown service
 //	     6    2  length of the whole frame         same
 //	     8    8  nonce                             the request's nonce
-//	    16    4  max_age, ms (0: the service's     16: weight, 0 to 100 (1)
-//	             own)                              17: landmarks failing (1)
+//	    16    4  max_age, ms (0: as the service    16: weight, 0 to 100 (1)
+//	             is configured)                    17: landmarks failing (1)
 //	                                               18: flag bits (2): 0001 degraded,
 //	                                                   0002 truncated
 //	    20    4  0                                 age of the facts, ms
-//	    24    4  0                                 how long the status has stood, ms
+//	    24    4  0                                 age of the status, ms
 //	    28    4  0                                 change counter
 //	    32    …  fields                            fields
 //
@@ -40,32 +40,33 @@
 //
 // A field is its type (1), the length of its value (1), and the value:
 //
-//	01  request   service name; absent means "", the whole of all services
-//	02  either    padding, of any content, any number of times
+//	01  request   service name; absent means "", all services together
+//	02  either    padding with any content, any number of times
 //	03  answer    landmark: kind (1), state (1), impact (1), 0 (1), age in ms (4),
 //	              value (8, IEEE 754), name (the rest)
 //	04  answer    reason, UTF-8, at most 255 bytes, cut at a rune
-//	7F  either    authentication: key number (4), then HMAC-SHA-256 cut to 16
-//	              bytes, over every byte of the frame before those 16
+//	7F  either    authentication: key number (4), then the first 16 bytes of the
+//	              HMAC-SHA-256 over every byte of the frame before those 16
 //
-// Field 7F comes last. Fields 03 and 04 are for DESCRIBE: an answer to CHECK or
-// WATCH carries no field but 7F, so it has 32 bytes, or 54 when signed, and the
-// bytes 4C 4D 01 81 01 and nothing else begin a serving answer to CHECK.
+// Field 7F comes last. Fields 03 and 04 are for DESCRIBE. An answer to CHECK or
+// WATCH has no field but 7F, so it has 32 bytes, or 54 when signed. An answer to
+// CHECK is serving if and only if it begins with 4C 4D 01 81 01.
 //
 // A frame is malformed if its magic, version or kind is none of the above, if
-// its length is under 32 or more than there is, if a field overruns it, if 01
-// or 04 occurs twice, if 03 is under 16 bytes, or if 7F is not last or not of
-// 20 bytes. A datagram's bytes after the frame count as padding.
+// its length is less than 32 or more than the bytes received, if a field overruns
+// it, if field 01 or 04 occurs twice, if field 03 has fewer than 16 bytes, or if
+// field 7F is not the last or does not have 20 bytes. A datagram's bytes after the
+// frame are padding.
 //
 // # Versions
 //
 //	1  the first.
 //
-// What is added to version 1 in the future comes as new fields, as new numbers
-// in the tables above, or in the reserved bytes. So readers skip the fields that
-// they do not know, ignore reserved bytes and flag bits, and take a status that
-// they do not know for one that is not serving; writers send zero in all that
-// is reserved. Anything that such a reader would misunderstand needs version 2.
+// Additions to version 1 use new fields, new numbers in the tables above, or the
+// reserved bytes. So a reader skips unknown fields, ignores reserved bytes and flag
+// bits, and treats an unknown status as not serving. A writer sends zero in
+// everything that is reserved. A change that such a reader would misunderstand
+// needs version 2.
 //
-// The specification with its reasons and examples is docs/lmp.md.
+// docs/lmp.md is the specification, with reasons and examples.
 package lmp

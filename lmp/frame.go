@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// Port is where a server listens, TCP and UDP, unless told otherwise: the
-	// magic read as a number.
+	// Port is the default port of a server, on TCP and UDP: the magic read as a
+	// number.
 	Port = 0x4C4D // 19533
 
 	// HeaderLength is the size in bytes of a frame without fields.
@@ -18,8 +18,8 @@ const (
 	// MaxLength is the size in bytes of the longest frame.
 	MaxLength = math.MaxUint16
 
-	// MaxDatagram is the size in bytes of the longest answer over UDP: what an
-	// Ethernet frame takes over IPv4.
+	// MaxDatagram is the size in bytes of the longest answer over UDP: what fits
+	// into an Ethernet frame over IPv4.
 	MaxDatagram = 1472
 
 	// MaxService is the size in bytes of the longest service name.
@@ -42,31 +42,32 @@ const (
 
 const (
 	fieldHeader    = 2   // type and length
-	maxFieldValue  = 255 // what a length of one byte can say
-	landmarkFixed  = 16  // a landmark's value without its name
+	maxFieldValue  = 255 // the largest length of one byte
+	landmarkFixed  = 16  // value of field 03 without the name
 	macLength      = 16
 	keyNumber      = 4
-	authValue      = keyNumber + macLength
-	authentication = fieldHeader + authValue
+	authValue      = keyNumber + macLength   // value of field 7F
+	authentication = fieldHeader + authValue // the whole field 7F
 )
 
-// ErrMalformed is matched by the error for every frame that breaks the rules of
-// the package comment. The error's own text says which.
+// ErrMalformed is matched by the error for a frame that breaks a rule of the package
+// comment. The error's text says which rule.
 var ErrMalformed = errors.New("malformed frame")
 
-// malformed is one way of breaking the rules. A constant of it becomes an error
-// without allocating, so a flood of broken frames costs a server no memory.
+// malformed is an error that says what is wrong with a frame. A constant of this type
+// becomes an error without allocation, so a flood of bad frames costs a server no
+// memory.
 type malformed string
 
 func (m malformed) Error() string { return "malformed frame: " + string(m) }
 
-// Is makes every malformed match ErrMalformed.
+// Is reports whether target is ErrMalformed, for [errors.Is].
 func (m malformed) Is(target error) bool { return target == ErrMalformed }
 
-// FrameLength tells from the first bytes of a frame how long the whole of it is,
-// 32 to 65,535 bytes. It returns 0 while start is too short to tell (8 bytes are
-// enough), and an error matching ErrMalformed as soon as no frame of this version
-// can begin so, which lets a server on a stream refuse at the first wrong byte.
+// FrameLength returns the length of the frame that begins with start: 32 to 65,535
+// bytes, or 0 if start is too short to have the length (8 bytes are enough). It
+// returns an error that matches ErrMalformed if no frame of this version begins with
+// start, so that a server on a stream can reject a frame at its first wrong byte.
 func FrameLength(start []byte) (int, error) {
 	if len(start) > 0 && start[0] != magic>>8 || len(start) > 1 && start[1] != magic&0xFF {
 		return 0, malformed("it does not begin with 4C 4D")
@@ -79,19 +80,19 @@ func FrameLength(start []byte) (int, error) {
 	}
 	n := int(binary.BigEndian.Uint16(start[6:]))
 	if n < HeaderLength {
-		return 0, malformed("its length field says less than 32 bytes")
+		return 0, malformed("its length field is less than 32")
 	}
 	return n, nil
 }
 
-// cutFrame returns the frame that b begins with; what follows it is padding.
+// cutFrame returns the frame that b begins with. What follows the frame is padding.
 func cutFrame(b []byte) ([]byte, error) {
 	n, err := FrameLength(b)
 	if err != nil {
 		return nil, err
 	}
 	if len(b) < HeaderLength {
-		return nil, malformed("it has less than 32 bytes")
+		return nil, malformed("it has fewer than 32 bytes")
 	}
 	if len(b) < n {
 		return nil, malformed("it is shorter than its length field says")
@@ -99,16 +100,16 @@ func cutFrame(b []byte) ([]byte, error) {
 	return b[:n:n], nil
 }
 
-// checkKind tells whether there is a kind of that number.
+// checkKind returns an error unless k is a known kind.
 func checkKind(k Kind) error {
 	if k < KindCheck || k > KindDescribe {
-		return malformed("there is no such kind")
+		return malformed("its kind is unknown")
 	}
 	return nil
 }
 
-// cutField splits fields, which are not empty, into the first of them and the
-// rest. It holds the rules that every field obeys, and those of field 7F.
+// cutField splits fields, which must not be empty, into the first field and the rest.
+// It checks the rules that apply to every field, and those of field 7F.
 func cutField(fields []byte) (kind byte, value, rest []byte, err error) {
 	if len(fields) < fieldHeader {
 		return 0, nil, nil, malformed("a field has no length")
@@ -121,7 +122,7 @@ func cutField(fields []byte) (kind byte, value, rest []byte, err error) {
 	value, rest = fields[fieldHeader:end:end], fields[end:]
 	if kind == fieldAuthentication {
 		if len(value) != authValue {
-			return 0, nil, nil, malformed("field 7F is not of 20 bytes")
+			return 0, nil, nil, malformed("field 7F does not have 20 bytes")
 		}
 		if len(rest) != 0 {
 			return 0, nil, nil, malformed("field 7F is not the last")
@@ -130,8 +131,8 @@ func cutField(fields []byte) (kind byte, value, rest []byte, err error) {
 	return kind, value, rest, nil
 }
 
-// finish sets the length of the frame that begins at start and ends with b, and
-// signs it if there is a key.
+// finish completes the frame b[start:]: it sets the length, and signs the frame if key
+// is not nil.
 func finish(b []byte, start int, key *Key) []byte {
 	if key != nil {
 		return key.sign(b, start)
@@ -140,8 +141,8 @@ func finish(b []byte, start int, key *Key) []byte {
 	return b
 }
 
-// milliseconds returns d in whole milliseconds, rounded down and held to what 32
-// bits can say.
+// milliseconds returns d in whole milliseconds, rounded down and limited to the range
+// of 32 bits.
 func milliseconds(d time.Duration) uint32 {
 	return uint32(min(max(d.Milliseconds(), 0), math.MaxUint32))
 }

@@ -10,12 +10,12 @@ import (
 	"sync"
 )
 
-// minSecret is the least size in bytes of a secret: that of the code on the wire,
-// which is no harder to guess than the secret.
+// minSecret is the minimum size of a secret in bytes. A shorter secret would be easier
+// to guess than the 16 bytes of the code on the wire.
 const minSecret = 16
 
-// ErrUnauthenticated is matched by the error for a frame that is not signed, is
-// signed with another key, or was changed on its way.
+// ErrUnauthenticated is matched by the error for a frame that is not signed, is signed
+// with another key, or was changed after it was signed.
 var ErrUnauthenticated = errors.New("not authenticated")
 
 // Key is a numbered secret that checkers and servers share.
@@ -24,13 +24,13 @@ type Key struct {
 	macs   sync.Pool // of *mac
 }
 
-// mac is a reusable HMAC-SHA-256 and where it puts its sum.
+// mac is a reusable HMAC-SHA-256 with a buffer for its sum.
 type mac struct {
 	hash.Hash
 	sum [sha256.Size]byte
 }
 
-// NewKey makes a key of a secret of at least 16 bytes, which it copies.
+// NewKey returns a key with a copy of the secret, which must have at least 16 bytes.
 func NewKey(number uint32, secret []byte) (*Key, error) {
 	if len(secret) < minSecret {
 		return nil, fmt.Errorf("the secret of key %d has %d bytes and needs at least %d", number, len(secret), minSecret)
@@ -41,20 +41,19 @@ func NewKey(number uint32, secret []byte) (*Key, error) {
 	return k, nil
 }
 
-// sign appends field 7F to the frame that begins at start and ends with b, and
-// sets its length.
+// sign appends field 7F to the frame b[start:] and sets the frame's length.
 func (k *Key) sign(b []byte, start int) []byte {
 	binary.BigEndian.PutUint16(b[start+6:], uint16(len(b)-start+authentication))
 	b = append(b, fieldAuthentication, authValue)
 	b = binary.BigEndian.AppendUint32(b, k.Number)
 	m := k.macs.Get().(*mac)
-	b = append(b, m.over(b[start:])...)
+	b = append(b, m.code(b[start:])...)
 	k.macs.Put(m)
 	return b
 }
 
-// over returns the code of the bytes; it stands until m is used again.
-func (m *mac) over(b []byte) []byte {
+// code returns the code of b, which is valid until m is used again.
+func (m *mac) code(b []byte) []byte {
 	m.Reset()
 	m.Write(b)
 	return m.Sum(m.sum[:0])[:macLength]
@@ -98,21 +97,21 @@ func (ks Keys) Verify(b []byte) (*Key, error) {
 			continue
 		}
 		m := k.macs.Get().(*mac)
-		same := hmac.Equal(code, m.over(covered))
+		same := hmac.Equal(code, m.code(covered))
 		k.macs.Put(m)
 		if !same {
-			return nil, unauthenticated("the signature is not that of the key it names")
+			return nil, unauthenticated("the signature is wrong: it was made with another secret, or the frame was changed")
 		}
 		return k, nil
 	}
 	return nil, unauthenticated("the frame is signed with a key of another number")
 }
 
-// unauthenticated is one way of failing authentication; like malformed, it costs
-// no memory.
+// unauthenticated is an error that says why a frame is not authenticated. Like
+// malformed, it is created without allocation.
 type unauthenticated string
 
 func (u unauthenticated) Error() string { return "not authenticated: " + string(u) }
 
-// Is makes every unauthenticated match ErrUnauthenticated.
+// Is reports whether target is ErrUnauthenticated, for [errors.Is].
 func (u unauthenticated) Is(target error) bool { return target == ErrUnauthenticated }

@@ -17,7 +17,7 @@ func TestVerify(t *testing.T) {
 	signed := mustRequest(t, q, one)
 
 	if key, err := (Keys{two, one}).Verify(signed); key != one || err != nil {
-		t.Errorf("among two keys: %v, %v; want the one that signed", key, err)
+		t.Errorf("with two keys: %v, %v; want the one that signed", key, err)
 	}
 	if key, err := (Keys{one}).Verify(append(signed[:len(signed):len(signed)], 0, 0)); key != one || err != nil {
 		t.Errorf("a padded datagram: %v, %v; want the key that signed", key, err)
@@ -31,7 +31,7 @@ func TestVerify(t *testing.T) {
 		"no keys, unsigned":      {nil, mustRequest(t, q, nil), ErrUnauthenticated},
 		"unsigned":               {Keys{one}, mustRequest(t, q, nil), ErrUnauthenticated},
 		"no fields":              {Keys{one}, mustRequest(t, Request{Kind: KindCheck}, nil), ErrUnauthenticated},
-		"number nobody has":      {Keys{two}, signed, ErrUnauthenticated},
+		"unknown number":         {Keys{two}, signed, ErrUnauthenticated},
 		"another secret":         {Keys{impostor}, signed, ErrUnauthenticated},
 		"signature in a service": {Keys{one}, mustRequest(t, Request{Kind: KindCheck, Service: signed[len(signed)-authentication:]}, nil), ErrUnauthenticated},
 		"malformed":              {Keys{one}, signed[:40], ErrMalformed},
@@ -43,7 +43,7 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// Whatever bit of a signed frame is changed, it is no longer taken.
+// Verify rejects a signed frame after a change of any bit.
 func TestVerifyCoversEveryBit(t *testing.T) {
 	key := testKey(t)
 	for _, frame := range [][]byte{
@@ -53,7 +53,7 @@ func TestVerifyCoversEveryBit(t *testing.T) {
 		for bit := range len(frame) * 8 {
 			frame[bit/8] ^= 1 << (bit % 8)
 			if key.Verify(frame) == nil {
-				t.Errorf("with bit %d of byte %d changed, it is still taken", bit%8, bit/8)
+				t.Errorf("with bit %d of byte %d changed, Verify accepts the frame", bit%8, bit/8)
 			}
 			frame[bit/8] ^= 1 << (bit % 8)
 		}
@@ -94,8 +94,8 @@ func TestReadKeys(t *testing.T) {
 func TestReadKeysErrors(t *testing.T) {
 	good := strings.Repeat("5e", 16)
 	for _, tt := range []struct{ text, want string }{
-		{"", "holds no key"},
-		{"# nothing\n", "holds no key"},
+		{"", "the file has no key"},
+		{"# nothing\n", "the file has no key"},
 		{"7:" + good + "\n8" + good, "line 2: a key is NUMBER:HEX"},
 		{":" + good, "line 1: the number"},
 		{"-1:" + good, "line 1: the number"},
@@ -104,7 +104,7 @@ func TestReadKeysErrors(t *testing.T) {
 		{"1:" + good[2:] + "zz", "line 1: the secret after the colon is not hexadecimal"},
 		{"1:" + good[2:], "line 1: the secret of key 1 has 15 bytes and needs at least 16"},
 		{"1:", "line 1: the secret of key 1 has 0 bytes"},
-		{"1:" + good + "\n1:" + good, "line 2: key 1 is there already"},
+		{"1:" + good + "\n1:" + good, "line 2: key 1 occurs twice"},
 		{"1:" + good + "\n2:" + strings.Repeat("5e", 64<<10), "line 2: "},
 	} {
 		_, err := ReadKeys(writeKeys(t, 0o600, tt.text))
@@ -116,19 +116,19 @@ func TestReadKeysErrors(t *testing.T) {
 	}
 }
 
-func TestReadKeysRefusesFiles(t *testing.T) {
+func TestReadKeysRejectsUnsafeFiles(t *testing.T) {
 	text := "1:" + strings.Repeat("5e", 16)
 	for _, mode := range []os.FileMode{0o640, 0o604, 0o620, 0o601} {
 		path := writeKeys(t, mode, text)
 		if _, err := ReadKeys(path); err == nil || !strings.Contains(err.Error(), "chmod 600 "+path) {
-			t.Errorf("mode %04o: the error is %v, want the chmod that helps", mode, err)
+			t.Errorf("mode %04o: the error is %v, want the chmod command", mode, err)
 		}
 	}
 	if _, err := ReadKeys(t.TempDir()); err == nil {
-		t.Error("a directory was read")
+		t.Error("ReadKeys accepted a directory")
 	}
 	if _, err := ReadKeys(filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a file that is not there: %v", err)
+		t.Errorf("a missing file: %v, want os.ErrNotExist", err)
 	}
 }
 
@@ -149,14 +149,14 @@ func malformedField(t testing.TB) []byte {
 	return frame
 }
 
-// writeKeys writes a key file of that mode and returns its path.
+// writeKeys writes a key file with the mode and returns its path.
 func writeKeys(t testing.TB, mode os.FileMode, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "keys")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(path, mode); err != nil { // past the umask
+	if err := os.Chmod(path, mode); err != nil { // WriteFile applies the umask
 		t.Fatal(err)
 	}
 	return path

@@ -12,12 +12,13 @@ import (
 	"syscall"
 )
 
-// ReadKeys reads a key file. Each line is NUMBER:HEX, the key's number from 0 to
-// 4,294,967,295 and its secret of at least 16 bytes; blank lines, and lines that
-// begin with #, are skipped. There must be at least one key, and no number twice.
-// The file must belong to this process's user or to root, and give no rights to
-// anyone else. The keys come in the file's order: a client uses the first. Errors
-// name the line and the remedy, and never show a secret.
+// ReadKeys reads a key file. Each line is NUMBER:HEX: the key's number, from 0 to
+// 4,294,967,295, and its secret of at least 16 bytes. ReadKeys skips blank lines and
+// lines that begin with #. The file must have at least one key, and no number twice.
+// It must be a regular file that belongs to this process's user or to root, and
+// must give no rights to anyone else. ReadKeys returns the keys in the order of the
+// file; a client uses the first. Errors name the line and say what to do, and never
+// contain a secret.
 func ReadKeys(path string) (Keys, error) {
 	f, err := openKeys(path, os.Geteuid())
 	if err != nil {
@@ -31,11 +32,11 @@ func ReadKeys(path string) (Keys, error) {
 	return keys, nil
 }
 
-// openKeys opens a file that only the user euid, or root, can have written. It
-// checks the open file, not the path, so that nobody can exchange the file between
-// the check and the reading.
+// openKeys opens the file and checks that only the user euid or root can have written
+// it. It checks the open file, not the path, so that the file cannot be replaced
+// between the check and the read.
 func openKeys(path string, euid int) (*os.File, error) {
-	// Without O_NONBLOCK, opening a pipe would wait for its writer.
+	// Without O_NONBLOCK, opening a pipe would wait for a writer.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -51,14 +52,14 @@ func openKeys(path string, euid int) (*os.File, error) {
 	return f, nil
 }
 
-// checkKeyFile returns an error that says what to change if the keys in such a file
-// are not to be trusted.
+// checkKeyFile returns an error that says what to do if another user can read or write
+// the file.
 func checkKeyFile(path string, info os.FileInfo, euid int) error {
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("%s is not a regular file", path)
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return fmt.Errorf("%s is open to others than its owner (mode %04o); run: chmod 600 %s", path, mode, path)
+		return fmt.Errorf("%s gives rights to users other than its owner (mode %04o); run: chmod 600 %s", path, mode, path)
 	}
 	if file, ok := info.Sys().(*syscall.Stat_t); ok && file.Uid != 0 && int(file.Uid) != euid {
 		return fmt.Errorf("%s belongs to user %d, who can change the keys; run: chown %d %s", path, file.Uid, euid, path)
@@ -66,7 +67,7 @@ func checkKeyFile(path string, info os.FileInfo, euid int) error {
 	return nil
 }
 
-// parseKeys reads the lines of a key file.
+// parseKeys parses the lines of a key file.
 func parseKeys(r io.Reader) (Keys, error) {
 	var keys Keys
 	lines := bufio.NewScanner(r)
@@ -82,7 +83,7 @@ func parseKeys(r io.Reader) (Keys, error) {
 		}
 		for _, k := range keys {
 			if k.Number == key.Number {
-				return nil, fmt.Errorf("line %d: key %d is there already; give it another number", number, key.Number)
+				return nil, fmt.Errorf("line %d: key %d occurs twice; give one of them another number", number, key.Number)
 			}
 		}
 		keys = append(keys, key)
@@ -91,20 +92,20 @@ func parseKeys(r io.Reader) (Keys, error) {
 		return nil, fmt.Errorf("line %d: %w", number, err)
 	}
 	if len(keys) == 0 {
-		return nil, errors.New("it holds no key; a line is NUMBER:HEX, and openssl rand -hex 32 makes the HEX")
+		return nil, errors.New("the file has no key; write a line NUMBER:HEX, with HEX from openssl rand -hex 32")
 	}
 	return keys, nil
 }
 
-// parseKey reads one NUMBER:HEX.
+// parseKey parses NUMBER:HEX.
 func parseKey(line string) (*Key, error) {
 	number, secret, found := strings.Cut(line, ":")
 	if !found {
-		return nil, errors.New("a key is NUMBER:HEX, and this has no colon")
+		return nil, errors.New("a key is NUMBER:HEX, but the line has no colon")
 	}
 	n, err := strconv.ParseUint(strings.TrimSpace(number), 10, 32)
 	if err != nil {
-		return nil, errors.New("the number before the colon is not one from 0 to 4294967295")
+		return nil, errors.New("the number before the colon is not from 0 to 4294967295")
 	}
 	bytes, err := hex.DecodeString(strings.TrimSpace(secret))
 	if err != nil {

@@ -8,29 +8,29 @@ import (
 	"testing"
 )
 
-// A user whose file it is can change its mode and the keys in it.
-func TestReadKeysOfAnotherUser(t *testing.T) {
+// The owner of a file can change its mode and the keys in it.
+func TestReadKeysRejectsFileOfAnotherUser(t *testing.T) {
 	path := writeKeys(t, 0o600, "1:"+strings.Repeat("5e", 16))
 	read := ReadKeys
 	if os.Geteuid() == 0 {
 		if err := os.Chown(path, 1001, 1001); err != nil {
 			t.Fatal(err)
 		}
-	} else { // only root can give a file away, so the reader is another user instead
+	} else { // only root can change the owner, so read as another user instead
 		read = func(path string) (Keys, error) {
 			_, err := openKeys(path, os.Geteuid()+1)
 			return nil, err
 		}
 	}
 	if _, err := read(path); err == nil || !strings.Contains(err.Error(), "belongs to user") || !strings.Contains(err.Error(), "run: chown ") {
-		t.Errorf("the error is %v, want the owner and the chown that helps", err)
+		t.Errorf("the error is %v, want the owner and the chown command", err)
 	}
 }
 
-// The packaged unit's user reads a file that root has written.
-func TestKeyFileOfRoot(t *testing.T) {
+// landmarkd's user reads a file that root has written.
+func TestReadKeysAcceptsFileOfRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("only root can make a file of root's")
+		t.Skip("only root can create a file of root")
 	}
 	f, err := openKeys(writeKeys(t, 0o600, ""), 1001)
 	if err != nil {
@@ -39,13 +39,13 @@ func TestKeyFileOfRoot(t *testing.T) {
 	f.Close()
 }
 
-// A pipe without a writer must not hang its reader.
-func TestReadKeysRefusesAPipe(t *testing.T) {
+// ReadKeys must not wait for the writer of a pipe.
+func TestReadKeysRejectsPipe(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys")
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := ReadKeys(path); err == nil || !strings.Contains(err.Error(), "not a regular file") {
-		t.Errorf("the error is %v", err)
+		t.Errorf("the error is %v, want that it is not a regular file", err)
 	}
 }

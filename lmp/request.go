@@ -6,31 +6,31 @@ import (
 	"time"
 )
 
-// Request is a question about a service.
+// Request is a checker's request about a service.
 type Request struct {
 	Kind Kind
 
-	// Nonce is returned in the answer, and tells it from answers to others.
+	// Nonce is returned in the answer. It identifies the answer to this request.
 	Nonce uint64
 
-	// MaxAge is how old the facts behind the answer may be, up to 49.7 days in
-	// whole milliseconds. 0 leaves it to the service.
+	// MaxAge is how old the facts behind the answer may be, in whole milliseconds up
+	// to 49.7 days; 0 = as the service is configured. In a WATCH it is the keep-alive
+	// interval.
 	MaxAge time.Duration
 
-	// Service is the name asked for, at most 255 bytes. Empty is the whole of
-	// all services. After ParseRequest it is a view into the frame, good for as
-	// long as that is.
+	// Service is the service's name, at most 255 bytes; empty = all services
+	// together. ParseRequest returns a slice of the frame, which allocates nothing:
+	// clone it before the frame's buffer is used again.
 	Service []byte
 
-	// Length is the size in bytes of the frame that was read, so that on a
+	// Length is the size in bytes of the frame that ParseRequest has parsed: on a
 	// stream the next frame begins there. AppendRequest ignores it.
 	Length int
 }
 
-// ParseRequest reads the request that b begins with. What follows the frame is
-// left alone: on UDP it counts as padding, on TCP it is the next frame. It
-// allocates nothing, and checks no signature: that is [Keys.Verify]'s work.
-// The error matches ErrMalformed.
+// ParseRequest parses the request that b begins with. It ignores what follows the
+// frame: padding on UDP, the next frame on TCP. It does not verify a signature; use
+// [Keys.Verify] for that. It allocates nothing. The error matches ErrMalformed.
 func ParseRequest(b []byte) (Request, error) {
 	frame, err := cutFrame(b)
 	if err != nil {
@@ -52,7 +52,7 @@ func ParseRequest(b []byte) (Request, error) {
 		}
 		if kind == fieldService {
 			if q.Service != nil {
-				return Request{}, malformed("field 01 is there twice")
+				return Request{}, malformed("field 01 occurs twice")
 			}
 			q.Service = value
 		}
@@ -61,19 +61,20 @@ func ParseRequest(b []byte) (Request, error) {
 	return q, nil
 }
 
-// AppendRequest appends q's frame to dst, signed with key unless that is nil.
-// A MaxAge that is more than 0 is sent as at least 1 ms. The error matches
-// ErrMalformed: there is no such kind, or the service name is over 255 bytes.
+// AppendRequest appends q's frame to dst and returns the result. It signs the frame
+// with key unless key is nil. A MaxAge of more than 0 is sent as at least 1 ms. The
+// error matches ErrMalformed: the kind is unknown, or the service name has more than
+// 255 bytes.
 func AppendRequest(dst []byte, q Request, key *Key) ([]byte, error) {
 	if err := checkKind(q.Kind); err != nil {
 		return dst, err
 	}
 	if len(q.Service) > MaxService {
-		return dst, fmt.Errorf("%w: a service name has %d bytes and may have %d", ErrMalformed, len(q.Service), MaxService)
+		return dst, fmt.Errorf("%w: the service name has %d bytes, the limit is %d", ErrMalformed, len(q.Service), MaxService)
 	}
 	maxAge := milliseconds(q.MaxAge)
 	if q.MaxAge > 0 {
-		maxAge = max(maxAge, 1) // 0 would ask for the service's own
+		maxAge = max(maxAge, 1) // 0 on the wire means no limit from the checker
 	}
 
 	start := len(dst)

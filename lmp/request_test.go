@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func TestRequestServiceIsAView(t *testing.T) {
+func TestParseRequestDoesNotCopyService(t *testing.T) {
 	frame := mustRequest(t, Request{Kind: KindCheck, Service: []byte("epg")}, nil)
 	q, err := ParseRequest(frame)
 	if err != nil {
@@ -21,7 +21,7 @@ func TestRequestServiceIsAView(t *testing.T) {
 	}
 }
 
-func TestRequestsOnAStream(t *testing.T) {
+func TestParseRequestsOnStream(t *testing.T) {
 	stream := mustRequest(t, Request{Kind: KindCheck, Nonce: 1, Service: []byte("epg")}, nil)
 	stream = append(stream, mustRequest(t, Request{Kind: KindDescribe, Nonce: 2}, testKey(t))...)
 	var nonces []uint64
@@ -34,11 +34,11 @@ func TestRequestsOnAStream(t *testing.T) {
 		stream = stream[q.Length:]
 	}
 	if len(nonces) != 2 || nonces[0] != 1 || nonces[1] != 2 {
-		t.Errorf("read requests %v, want 1 and 2", nonces)
+		t.Errorf("parsed the requests %v, want 1 and 2", nonces)
 	}
 }
 
-func TestRequestMaxAgeIsNeverLostByRounding(t *testing.T) {
+func TestAppendRequestRoundsMaxAge(t *testing.T) {
 	for _, tt := range []struct{ age, want time.Duration }{
 		{-time.Second, 0},
 		{1, time.Millisecond},
@@ -49,12 +49,12 @@ func TestRequestMaxAgeIsNeverLostByRounding(t *testing.T) {
 			t.Fatal(err)
 		}
 		if q.MaxAge != tt.want {
-			t.Errorf("a max_age of %v arrives as %v, want %v", tt.age, q.MaxAge, tt.want)
+			t.Errorf("a max_age of %v is parsed as %v, want %v", tt.age, q.MaxAge, tt.want)
 		}
 	}
 }
 
-func TestRequestsThatCannotBeWritten(t *testing.T) {
+func TestAppendRequestRejectsInvalid(t *testing.T) {
 	for _, q := range []Request{
 		{Kind: 0},
 		{Kind: 4},
@@ -78,7 +78,7 @@ func TestParseRequestAllocatesNothing(t *testing.T) {
 	}
 }
 
-// Where results go that must not be optimised away.
+// The compiler must not remove the calls whose results are stored here.
 var (
 	sinkRequest Request
 	sinkErr     error
@@ -110,7 +110,7 @@ func FuzzRequest(f *testing.F) {
 		again := mustRequest(t, q, nil)
 		q2, err := ParseRequest(again)
 		if err != nil {
-			t.Fatalf("what was written is %v", err)
+			t.Fatalf("the encoded request does not parse: %v", err)
 		}
 		if q2.Kind != q.Kind || q2.Nonce != q.Nonce || q2.MaxAge != q.MaxAge || !bytes.Equal(q2.Service, q.Service) {
 			t.Fatalf("%+v became %+v", q, q2)
@@ -121,8 +121,8 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// isCanonicalRequest tells whether a frame that could be read is one that a writer
-// without a key makes.
+// isCanonicalRequest reports whether a valid frame is one that a writer without a key
+// sends.
 func isCanonicalRequest(frame []byte) bool {
 	fields := frame[HeaderLength:]
 	return frame[4]|frame[5] == 0 && bytes.Equal(frame[20:32], make([]byte, 12)) &&

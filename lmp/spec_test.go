@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// The examples of the specification are frames that this package reads, and that
-// it writes in the same bytes.
+// This package parses each example of the specification and encodes it as the same
+// bytes.
 func TestSpecificationExamples(t *testing.T) {
 	spec := readSpecification(t)
 	key := specificationKey(t, spec)
@@ -42,7 +42,7 @@ func TestSpecificationExamples(t *testing.T) {
 			kind, again = a.Kind, AppendAnswer(nil, &a, MaxLength, signWith)
 		}
 		if !bytes.Equal(again, frame) {
-			t.Errorf("is written as % X:\n%s", again, m[0])
+			t.Errorf("encoded as % X:\n%s", again, m[0])
 		}
 		seen[kind.String()+" "+direction+m[2]] = true
 	}
@@ -56,9 +56,9 @@ func TestSpecificationExamples(t *testing.T) {
 	}
 }
 
-// What the specification and the README give to checkers that compare bytes is right: what they
-// send is a CHECK of epg, and what they expect is how its serving answer begins.
-func TestSpecificationForCheckersThatCompareBytes(t *testing.T) {
+// The configurations of checkers that compare bytes, in the specification and the
+// README, send a CHECK of epg and expect the beginning of its serving answer.
+func TestSpecificationByteCheckers(t *testing.T) {
 	spec := readSpecification(t)
 	readme, err := os.ReadFile(filepath.Join("..", "README.md"))
 	if err != nil {
@@ -77,7 +77,7 @@ func TestSpecificationForCheckersThatCompareBytes(t *testing.T) {
 		}
 		answer := AppendAnswer(nil, &Answer{Kind: KindCheck, Status: StatusServing}, MaxLength, nil)
 		if want := unhex(t, replies[i][1]); len(want) != 5 || !bytes.HasPrefix(answer, want) {
-			t.Errorf("%s does not begin % X", replies[i][0], answer)
+			t.Errorf("%s is not the beginning of % X", replies[i][0], answer)
 		}
 	}
 }
@@ -91,13 +91,13 @@ func readSpecification(t *testing.T) string {
 	return string(b)
 }
 
-// specificationKey reads the key of the specification's examples, which stands
-// there as in a key file.
+// specificationKey reads the key of the specification's examples, which has the form
+// of a key file.
 func specificationKey(t *testing.T, spec string) *Key {
 	t.Helper()
 	m := regexp.MustCompile("(?ms)^```lmp-keys\n(.*?)^```$").FindStringSubmatch(spec)
 	if m == nil {
-		t.Fatal("there is no key")
+		t.Fatal("the specification has no key")
 	}
 	keys, err := ReadKeys(writeKeys(t, 0o600, m[1]))
 	if err != nil {

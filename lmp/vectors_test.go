@@ -15,12 +15,12 @@ import (
 // vector is one section of a file in testdata.
 type vector struct {
 	name    string // between brackets
-	comment string // of the first line
+	comment string // that of the first line
 	frame   []byte
 }
 
-// readVectors reads testdata/file: sections of a [name] and lines of hex, of
-// which # begins a comment.
+// readVectors reads testdata/file: sections with a [name] and lines of hex, in which #
+// begins a comment.
 func readVectors(t testing.TB, file string) []vector {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", file))
@@ -41,7 +41,7 @@ func readVectors(t testing.TB, file string) []vector {
 	return vectors
 }
 
-// unhex returns the bytes of lines of hex, of which # begins a comment.
+// unhex returns the bytes of lines of hex, in which # begins a comment.
 func unhex(t testing.TB, text string) []byte {
 	t.Helper()
 	var digits strings.Builder
@@ -56,7 +56,7 @@ func unhex(t testing.TB, text string) []byte {
 	return b
 }
 
-// testKey is key 7 of the files in testdata.
+// testKey returns key 7 of the files in testdata.
 func testKey(t testing.TB) *Key {
 	t.Helper()
 	secret := make([]byte, 32)
@@ -86,10 +86,10 @@ var goldenRequests = map[string]Request{
 	"describe epg, signed":           {Kind: KindDescribe, Nonce: testNonce, Service: []byte("epg"), MaxAge: 100 * time.Millisecond},
 }
 
-func TestGoldenRequests(t *testing.T) {
+func TestRequestVectors(t *testing.T) {
 	vectors := readVectors(t, "requests.hex")
 	if len(vectors) != len(goldenRequests) {
-		t.Errorf("requests.hex has %d sections, and this test knows %d", len(vectors), len(goldenRequests))
+		t.Errorf("requests.hex has %d sections, this test has %d", len(vectors), len(goldenRequests))
 	}
 	for _, v := range vectors {
 		t.Run(v.name, func(t *testing.T) {
@@ -103,7 +103,7 @@ func TestGoldenRequests(t *testing.T) {
 				t.Errorf("parsed %+v, want %+v", got, want)
 			}
 			key := signer(t, v)
-			// After other bytes, as in the buffer of a stream.
+			// Append to other bytes, as in the buffer of a stream.
 			b, err := AppendRequest([]byte("before"), got, key)
 			if err != nil {
 				t.Fatal(err)
@@ -115,7 +115,7 @@ func TestGoldenRequests(t *testing.T) {
 	}
 }
 
-// signer returns the key that v says it is signed with, having verified that.
+// signer verifies v's signature and returns its key, or nil if v is not signed.
 func signer(t *testing.T, v vector) *Key {
 	t.Helper()
 	if !strings.HasSuffix(v.name, "signed") {
@@ -175,10 +175,10 @@ var goldenAnswers = map[string]Answer{
 		Reason: strings.Repeat("r", 255)},
 }
 
-func TestGoldenAnswers(t *testing.T) {
+func TestAnswerVectors(t *testing.T) {
 	vectors := readVectors(t, "answers.hex")
 	if len(vectors) != len(goldenAnswers) {
-		t.Errorf("answers.hex has %d sections, and this test knows %d", len(vectors), len(goldenAnswers))
+		t.Errorf("answers.hex has %d sections, this test has %d", len(vectors), len(goldenAnswers))
 	}
 	for _, v := range vectors {
 		t.Run(v.name, func(t *testing.T) {
@@ -197,7 +197,7 @@ func TestGoldenAnswers(t *testing.T) {
 	}
 }
 
-func TestLenient(t *testing.T) {
+func TestParseLenient(t *testing.T) {
 	wantRequest := goldenRequests["check epg, max_age 250 ms"]
 	wantAnswer := goldenAnswers["describe, truncated"]
 	wantAnswer.Truncated = false
@@ -226,7 +226,7 @@ func TestLenient(t *testing.T) {
 	}
 }
 
-func TestMalformed(t *testing.T) {
+func TestParseMalformed(t *testing.T) {
 	for _, v := range readVectors(t, "malformed.hex") {
 		t.Run(v.name, func(t *testing.T) {
 			var err error
@@ -236,7 +236,7 @@ func TestMalformed(t *testing.T) {
 				_, err = ParseRequest(v.frame)
 			}
 			if !errors.Is(err, ErrMalformed) {
-				t.Fatalf("the error is %v, which does not match ErrMalformed", err)
+				t.Fatalf("the error is %v, want one that matches ErrMalformed", err)
 			}
 			if want := "malformed frame: " + v.comment; err.Error() != want {
 				t.Errorf("the error is %q, want %q", err, want)
