@@ -30,7 +30,7 @@ func (s *Sidecar) restoreMembers(c Config, services *registry.Registry) error {
 		s.logger.Warn("processes and drains are not remembered over a restart: give the agent socket a directory of its own", "why", err)
 		return nil
 	}
-	s.bound = append(s.bound, lock)
+	s.closers = append(s.closers, lock)
 	s.members = members.New(path, s.logger)
 	services.Restore(s.members.Read())
 	return nil

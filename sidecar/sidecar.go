@@ -34,7 +34,7 @@ type Sidecar struct {
 	logger    *slog.Logger
 	file      string // of policies, "" = none
 	clock     *clock.Clock
-	shares    shares
+	limits    connLimits
 	drainFor  time.Duration // before it stops
 	refusals  *socket.Refusals
 	services  *registry.Registry
@@ -43,8 +43,8 @@ type Sidecar struct {
 	members   *members.File // nil if none is kept
 	intake    []task
 	frontEnds []task
-	bound     []io.Closer
-	listens   []any // where, as attributes of a log line
+	closers   []io.Closer
+	addresses []any // where, as attributes of a log line
 }
 
 // task is one part of the sidecar at work: it returns nil when ctx is done.
@@ -56,7 +56,7 @@ func New(c Config) (*Sidecar, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	available, err := availableShares()
+	available, err := availableLimits()
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func New(c Config) (*Sidecar, error) {
 		logger:   c.Logger,
 		file:     c.File,
 		clock:    clock,
-		shares:   available,
+		limits:   available,
 		drainFor: c.DrainOnStop,
 		refusals: socket.NewRefusals(c.Logger),
 		services: services,
@@ -96,11 +96,11 @@ func (s *Sidecar) bindAgents(c Config, services *registry.Registry) error {
 	if err != nil {
 		return bindError("agent-socket", err)
 	}
-	s.bound = append(s.bound, l)
-	s.listens = append(s.listens, "agents", c.AgentSocket)
+	s.closers = append(s.closers, l)
+	s.addresses = append(s.addresses, "agents", c.AgentSocket)
 	server := agents.New(services, c.Logger)
-	quota := s.byUser(s.shares.agents, "agents")
-	quota.PerClient, quota.Keep = s.shares.user, keepAgents
+	quota := s.byUser(s.limits.agents, "agents")
+	quota.PerClient, quota.ActiveWithin = s.limits.agentsPerUser, activeAgent
 	agents := socket.LimitPer(l, quota)
 	s.intake = append(s.intake, func(ctx context.Context) error { return server.Run(ctx, agents) })
 	return nil
@@ -114,8 +114,8 @@ func (s *Sidecar) bindAdmin(c Config, services *registry.Registry) error {
 	if err != nil {
 		return bindError("admin-socket", err)
 	}
-	s.bound = append(s.bound, l)
-	s.listens = append(s.listens, "operators", c.AdminSocket)
+	s.closers = append(s.closers, l)
+	s.addresses = append(s.addresses, "operators", c.AdminSocket)
 	quota := s.byUser(operators, "operators")
 	quota.PerClient = operatorsPerUser
 	server, calls := admin.New(services, s.syncMembers, c.Logger), socket.LimitPer(l, quota)
@@ -130,7 +130,7 @@ func (s *Sidecar) bindMonitor(c Config, services *registry.Registry) error {
 	server, err := lmp.New(lmp.Config{
 		Address: c.Monitor,
 		Limit: func(l net.Listener, closed func()) net.Listener {
-			return socket.LimitPer(socket.Persist(l, "monitor", s.refusals), socket.QuotaByAddress(s.shares.monitor, func(netip.Prefix) { closed() }))
+			return socket.LimitPer(socket.RetryAccept(l, "monitor", s.refusals), socket.QuotaByAddress(s.limits.monitor, func(netip.Prefix) { closed() }))
 		},
 		Keys:     c.MonitorKeys,
 		Source:   services,
@@ -140,8 +140,8 @@ func (s *Sidecar) bindMonitor(c Config, services *registry.Registry) error {
 	if err != nil {
 		return bindError("monitor", err)
 	}
-	s.bound = append(s.bound, server)
-	s.listens = append(s.listens, "monitor", server.Addr().String())
+	s.closers = append(s.closers, server)
+	s.addresses = append(s.addresses, "monitor", server.Addr().String())
 	s.frontEnds = append(s.frontEnds, server.Run)
 	return nil
 }
@@ -154,9 +154,9 @@ func (s *Sidecar) bindLine(c Config, services *registry.Registry) error {
 	if err != nil {
 		return bindError("line", err)
 	}
-	s.bound = append(s.bound, l)
-	s.listens = append(s.listens, "line", l.Addr().String())
-	server, clients := line.New(services, s.checkers), socket.LimitPer(l, s.byAddress(s.shares.line, "line clients"))
+	s.closers = append(s.closers, l)
+	s.addresses = append(s.addresses, "line", l.Addr().String())
+	server, clients := line.New(services, s.checkers), socket.LimitPer(l, s.byAddress(s.limits.line, "line clients"))
 	s.frontEnds = append(s.frontEnds, func(ctx context.Context) error { return server.Run(ctx, clients) })
 	return nil
 }
@@ -169,21 +169,21 @@ func (s *Sidecar) bindGRPC(c Config, services *registry.Registry) error {
 	if err != nil {
 		return bindError("grpc", err)
 	}
-	s.bound = append(s.bound, l)
-	s.listens = append(s.listens, "grpc", l.Addr().String())
-	server, clients := grpcserver.New(), s.divideGRPC(l)
+	s.closers = append(s.closers, l)
+	s.addresses = append(s.addresses, "grpc", l.Addr().String())
+	server, clients := grpcserver.New(), s.limitGRPC(l)
 	grpchealth.Register(server, services, s.checkers)
 	grpcstatus.Register(server, services, s.checkers)
 	s.frontEnds = append(s.frontEnds, func(ctx context.Context) error { return server.Run(ctx, clients) })
 	return nil
 }
 
-func (s *Sidecar) divideGRPC(l net.Listener) net.Listener {
+func (s *Sidecar) limitGRPC(l net.Listener) net.Listener {
 	const clients = "gRPC clients"
 	if l.Addr().Network() == "unix" {
-		return socket.LimitPer(l, s.byUser(s.shares.grpc, clients))
+		return socket.LimitPer(l, s.byUser(s.limits.grpc, clients))
 	}
-	return socket.LimitPer(l, s.byAddress(s.shares.grpc, clients))
+	return socket.LimitPer(l, s.byAddress(s.limits.grpc, clients))
 }
 
 // byUser divides n connections among users, and logs when some are closed
@@ -207,14 +207,14 @@ func (s *Sidecar) listen(address, name string) (l net.Listener, err error) {
 		if l, err = net.Listen("tcp", address); err != nil {
 			return nil, err
 		}
-		return socket.Persist(l, name, s.refusals), nil
+		return socket.RetryAccept(l, name, s.refusals), nil
 	}
 	unix, err := socket.Listen(path)
 	if err != nil {
 		return nil, err
 	}
-	s.intake = append(s.intake, func(ctx context.Context) error { return unix.Keep(ctx, s.logger) })
-	return socket.Persist(unix, name, s.refusals), nil
+	s.intake = append(s.intake, func(ctx context.Context) error { return unix.KeepBound(ctx, s.logger) })
+	return socket.RetryAccept(unix, name, s.refusals), nil
 }
 
 // Run works until ctx is done, drains all services if that was asked for, then
@@ -244,7 +244,7 @@ func (s *Sidecar) Run(ctx context.Context) error {
 			return nil
 		}
 	})
-	s.logger.Info("landmarkd is ready", s.listens...)
+	s.logger.Info("landmarkd is ready", s.addresses...)
 	err := outer.Wait()
 	stopWorking()
 	err = errors.Join(err, inner.Wait())
@@ -287,7 +287,7 @@ func (s *Sidecar) Reload() error {
 // itself.
 func (s *Sidecar) Close() error {
 	var errs []error
-	for _, b := range s.bound {
+	for _, b := range s.closers {
 		if err := b.Close(); !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}

@@ -6,24 +6,24 @@ import (
 	"time"
 )
 
-// Budget is what the connections of one listener may hold together beyond what
-// each has of its own.
+// Budget is what all connections of a listener may use together, beyond what each
+// connection may use by itself. Its methods are safe for concurrent use.
 type Budget struct {
 	mu      sync.Mutex    // guards what follows
 	bytes   int           // of unread data that are left
 	streams int           // that are left
 	conns   map[*conn]int // streams taken, by connection
-	sources map[any]*source
-	swept   time.Time // when sources was last rid of those that are gone
+	clients map[any]*client
+	swept   time.Time // when clients was last cleared of those that are gone
 }
 
-// NewBudget returns a budget of so many bytes and streams.
+// NewBudget returns a budget of the given numbers of bytes and streams.
 func NewBudget(bytes, streams int) *Budget {
-	return &Budget{bytes: bytes, streams: streams, conns: make(map[*conn]int), sources: make(map[any]*source)}
+	return &Budget{bytes: bytes, streams: streams, conns: make(map[*conn]int), clients: make(map[any]*client)}
 }
 
-// takeBytes takes n bytes, which may be negative, and reports whether they were
-// left.
+// takeBytes takes n bytes, which may be negative. It reports whether that many
+// were left.
 func (b *Budget) takeBytes(n int) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -34,102 +34,102 @@ func (b *Budget) takeBytes(n int) bool {
 	return true
 }
 
-// takeStream takes a stream for c. When none is left, it takes those of the
-// greediest connection, which it returns and which must be closed: of the client
-// that has the most, the one that has the most. It is not ok if c itself is that
-// connection.
+// takeStream takes a stream for c. If none is left, it takes the streams of
+// another connection, which it returns and which the caller must close: the
+// largest connection of the client that has the most streams. It is not ok if c
+// itself is that connection.
 func (b *Budget) takeStream(c *conn) (displaced *conn, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.streams <= 0 {
-		if displaced = b.greediest(c); displaced == c {
+		if displaced = b.largest(c); displaced == c {
 			return nil, false
 		}
-		b.give(displaced, b.conns[displaced])
+		b.returnStreams(displaced, b.conns[displaced])
 	}
 	b.streams--
 	b.conns[c]++
-	c.source.open++
+	c.client.open++
 	return displaced, true
 }
 
-// greediest returns the connection that would have most if c had one more
-// stream.
-func (b *Budget) greediest(c *conn) *conn {
-	client := func(of *conn) int {
-		if of.source == c.source {
-			return of.source.open + 1
+// largest returns the connection that would have the most streams if c had one
+// more.
+func (b *Budget) largest(c *conn) *conn {
+	ofClient := func(other *conn) int {
+		if other.client == c.client {
+			return other.client.open + 1
 		}
-		return of.source.open
+		return other.client.open
 	}
-	own := func(of *conn) int {
-		if of == c {
-			return b.conns[of] + 1
+	ofConn := func(other *conn) int {
+		if other == c {
+			return b.conns[other] + 1
 		}
-		return b.conns[of]
+		return b.conns[other]
 	}
-	worst := c
+	largest := c
 	for other := range b.conns {
-		if client(other) > client(worst) || other.source == worst.source && own(other) > own(worst) {
-			worst = other
+		if ofClient(other) > ofClient(largest) || other.client == largest.client && ofConn(other) > ofConn(largest) {
+			largest = other
 		}
 	}
-	return worst
+	return largest
 }
 
-// give gives back n of c's streams.
-func (b *Budget) give(c *conn, n int) {
+// returnStreams returns n of c's streams. The caller holds b.mu.
+func (b *Budget) returnStreams(c *conn, n int) {
 	b.streams += n
-	c.source.open -= n
+	c.client.open -= n
 	if b.conns[c] -= n; b.conns[c] == 0 {
 		delete(b.conns, c)
 	}
 }
 
-// giveStream gives back one of c's streams, unless c was displaced.
-func (b *Budget) giveStream(c *conn) {
+// returnStream returns one of c's streams, unless c was displaced.
+func (b *Budget) returnStream(c *conn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.conns[c] > 0 {
-		b.give(c, 1)
+		b.returnStreams(c, 1)
 	}
 }
 
-// giveAll gives back all of c's streams.
-func (b *Budget) giveAll(c *conn) {
+// returnAll returns all of c's streams.
+func (b *Budget) returnAll(c *conn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.give(c, b.conns[c])
+	b.returnStreams(c, b.conns[c])
 }
 
-// remember is how long a client without a connection is remembered, in which its
-// rates have filled up again.
-const remember = idleBurst / idlePerSecond * time.Second
+// forgetAfter is how long a client without a connection is kept. By then its
+// rates allow their full burst again.
+const forgetAfter = clientOverheadBurst / clientOverheadPerSecond * time.Second
 
-// enter returns the source that a new connection of the client belongs to.
-func (b *Budget) enter(client any) *source {
+// add adds a connection of the client with the given key, and returns the client.
+func (b *Budget) add(key any) *client {
 	now := time.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if now.Sub(b.swept) >= remember {
-		maps.DeleteFunc(b.sources, func(_ any, s *source) bool { return s.conns == 0 && now.Sub(s.left) >= remember })
+	if now.Sub(b.swept) >= forgetAfter {
+		maps.DeleteFunc(b.clients, func(_ any, c *client) bool { return c.conns == 0 && now.Sub(c.left) >= forgetAfter })
 		b.swept = now
 	}
-	s := b.sources[client]
-	if s == nil {
-		s = newSource()
-		b.sources[client] = s
+	c := b.clients[key]
+	if c == nil {
+		c = newClient()
+		b.clients[key] = c
 	}
-	s.conns++
-	return s
+	c.conns++
+	return c
 }
 
-// leave gives back what c has of the budget.
-func (b *Budget) leave(c *conn) {
-	b.giveAll(c)
+// remove removes the connection, and returns what it took.
+func (b *Budget) remove(c *conn) {
+	b.returnAll(c)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if c.source.conns--; c.source.conns == 0 {
-		c.source.left = time.Now()
+	if c.client.conns--; c.client.conns == 0 {
+		c.client.left = time.Now()
 	}
 }

@@ -21,18 +21,18 @@ type call struct {
 
 type callKey struct{}
 
-// handler tells the guard of the messages that gRPC has taken.
+// handler informs the guard of the messages that gRPC has delivered.
 type handler struct{}
 
-// TagRPC gives a call the time in which its first message must come. One for
-// which it does not come ends with its connection: gRPC has no other way to end
-// it before its handler runs.
+// TagRPC starts the timeout of a call's first message. When it expires, the whole
+// connection is closed: gRPC has no other way to end a call before its handler
+// runs.
 func (handler) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context {
 	conn := connOf(ctx)
 	if conn == nil {
 		return ctx
 	}
-	timer := time.AfterFunc(requestWithin, func() {
+	timer := time.AfterFunc(requestTimeout, func() {
 		if ctx.Err() == nil {
 			conn.Close()
 		}
@@ -62,7 +62,7 @@ func (handler) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Contex
 // HandleConn implements stats.Handler.
 func (handler) HandleConn(context.Context, stats.ConnStats) {}
 
-// connOf returns the guarded connection of a call, nil if there is none.
+// connOf returns the guarded connection of a call, or nil.
 func connOf(ctx context.Context) *conn {
 	p, ok := peer.FromContext(ctx)
 	if !ok {
@@ -76,11 +76,12 @@ func connOf(ctx context.Context) *conn {
 	return c
 }
 
-// Credentials returns the credentials of a server that asks for none. Others
-// that are used with Options have an AuthInfo with a NetConn method, too.
-func Credentials() credentials.TransportCredentials { return open{} }
+// Credentials returns the credentials of a server that demands none of its
+// clients. Other credentials that are used with Options must also provide an
+// AuthInfo with a NetConn method.
+func Credentials() credentials.TransportCredentials { return noCredentials{} }
 
-type open struct{}
+type noCredentials struct{}
 
 type authInfo struct {
 	credentials.CommonAuthInfo
@@ -92,18 +93,18 @@ func (authInfo) AuthType() string { return "none" }
 // NetConn returns the connection of the call.
 func (i authInfo) NetConn() net.Conn { return i.conn }
 
-func (open) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
+func (noCredentials) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	return conn, authInfo{credentials.CommonAuthInfo{SecurityLevel: credentials.NoSecurity}, conn}, nil
 }
 
-func (open) ClientHandshake(context.Context, string, net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	return nil, nil, errors.New("these are a server's credentials")
+func (noCredentials) ClientHandshake(context.Context, string, net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	return nil, nil, errors.New("guard.Credentials are for servers only")
 }
 
-func (open) Info() credentials.ProtocolInfo {
+func (noCredentials) Info() credentials.ProtocolInfo {
 	return credentials.ProtocolInfo{SecurityProtocol: "none"}
 }
 
-func (o open) Clone() credentials.TransportCredentials { return o }
+func (o noCredentials) Clone() credentials.TransportCredentials { return o }
 
-func (open) OverrideServerName(string) error { return nil }
+func (noCredentials) OverrideServerName(string) error { return nil }

@@ -14,7 +14,7 @@ import (
 var (
 	errFlood   = errors.New("too many frames that carry no request")
 	errStreams = errors.New("too many open streams")
-	errHeld    = errors.New("too much data that is part of no whole message")
+	errUnread  = errors.New("too much data that is part of no whole message")
 )
 
 // Listen returns a listener whose connections are guarded.
@@ -30,10 +30,11 @@ func (l *listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newConn(accepted, l.limits, l.limits.Budget.enter(clientOf(accepted))), nil
+	return newConn(accepted, l.limits, l.limits.Budget.add(clientOf(accepted))), nil
 }
 
-// clientOf returns whose a connection is, nil for all of which that is unknown.
+// clientOf returns the key of a connection's client: its address or its user. All
+// connections whose client is unknown share the key nil.
 func clientOf(conn net.Conn) any {
 	if address, err := socket.ByAddress(conn); err == nil {
 		return address
@@ -48,48 +49,48 @@ func clientOf(conn net.Conn) any {
 type conn struct {
 	net.Conn
 	limits Limits
-	source *source
+	client *client
 	closed chan struct{}
 	close  func() error
 
-	in      scanner // what is read; for the reading goroutine alone, as are
-	frames  rate
-	idle    rate
-	streams rate
+	in       scanner // of what is read; used by the reading goroutine only, like the next three
+	frames   rate
+	overhead rate
+	streams  rate
 
-	mu    sync.Mutex // guards what follows
-	out   scanner    // what is written
-	open  map[uint32]struct{}
-	last  uint32 // the highest stream that was opened
-	held  held
-	pings int // that the client may send for messages that it was sent
+	mu     sync.Mutex // guards what follows
+	out    scanner    // of what is written
+	open   map[uint32]struct{}
+	last   uint32 // the highest stream that was opened
+	unread unread
+	pings  int // that the client may send for messages that it received
 }
 
-func newConn(accepted net.Conn, limits Limits, source *source) *conn {
+func newConn(accepted net.Conn, limits Limits, client *client) *conn {
 	c := &conn{
-		Conn:    accepted,
-		limits:  limits,
-		source:  source,
-		closed:  make(chan struct{}),
-		in:      scanner{skip: preface},
-		frames:  newRate(framesPerSecond, framesBurst),
-		idle:    newRate(ownIdlePerSecond, ownIdleBurst),
-		streams: newRate(ownStreamsPerSecond, ownStreamsBurst),
-		open:    make(map[uint32]struct{}),
+		Conn:     accepted,
+		limits:   limits,
+		client:   client,
+		closed:   make(chan struct{}),
+		in:       scanner{skip: preface},
+		frames:   newRate(framesPerSecond, framesBurst),
+		overhead: newRate(connOverheadPerSecond, connOverheadBurst),
+		streams:  newRate(connStreamsPerSecond, connStreamsBurst),
+		open:     make(map[uint32]struct{}),
 	}
 	c.close = sync.OnceValue(func() error {
 		close(c.closed)
 		err := accepted.Close()
-		limits.Budget.leave(c)
+		limits.Budget.remove(c)
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.held.end(limits.Budget)
+		c.unread.reset(limits.Budget)
 		return err
 	})
 	return c
 }
 
-// Close closes the connection, and gives back what it has taken.
+// Close closes the connection, and returns to the budget what it took.
 func (c *conn) Close() error { return c.close() }
 
 // NetConn returns the connection below.
@@ -104,8 +105,8 @@ func (c *conn) SyscallConn() (syscall.RawConn, error) {
 	return below.SyscallConn()
 }
 
-// Read reads, and returns an error instead of what it read if that goes beyond
-// the limits.
+// Read reads from the connection. If what it read exceeds the limits, it closes
+// the connection and returns an error instead.
 func (c *conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if n == 0 {
@@ -133,20 +134,20 @@ func (c *conn) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// received takes a frame of the client's into account, and returns for how long
-// it must wait.
+// received counts a frame of the client, and returns how long the client must
+// wait.
 func (c *conn) received(f frame) (wait time.Duration, err error) {
 	now := time.Now()
-	wait = c.frames.await(now)
+	wait = c.frames.reserve(now)
 	switch f.kind {
 	case frameHeaders:
-		if !c.streams.has(now) {
-			wait = max(wait, c.source.awaitStream(now))
+		if !c.streams.allow(now) {
+			wait = max(wait, c.client.reserveStream(now))
 		}
 		return wait, c.begin(f.stream)
 	case frameData:
 		if f.length > 0 {
-			return wait, c.hold(f.length)
+			return wait, c.addData(f.length)
 		}
 		if f.flags&flagEndStream != 0 {
 			return wait, nil // the end of a request that was sent before
@@ -155,7 +156,7 @@ func (c *conn) received(f frame) (wait time.Duration, err error) {
 		c.end(f.stream)
 	case frameSettings:
 		if f.flags&flagAck != 0 {
-			return wait, nil // for the server's own, of which there are few
+			return wait, nil // acknowledges the server's settings, which are few
 		}
 	case framePing:
 		if f.flags&flagAck != 0 || c.mayPing() {
@@ -165,13 +166,14 @@ func (c *conn) received(f frame) (wait time.Duration, err error) {
 	default:
 		return wait, nil
 	}
-	if !c.idle.has(now) && !c.source.hasIdle(now) {
+	if !c.overhead.allow(now) && !c.client.allowOverhead(now) {
 		return 0, errFlood
 	}
 	return wait, nil
 }
 
-// mayPing takes one of the pings that the client may send for messages.
+// mayPing takes one of the pings that the client may send for messages, and
+// reports whether there was one.
 func (c *conn) mayPing() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -182,16 +184,16 @@ func (c *conn) mayPing() bool {
 	return true
 }
 
-// begin takes a new stream into account.
+// begin counts a new stream.
 func (c *conn) begin(stream uint32) error {
 	c.mu.Lock()
-	if stream <= c.last { // trailers, or a mistake that gRPC finds
+	if stream <= c.last { // trailers, or a protocol error that gRPC detects
 		c.mu.Unlock()
 		return nil
 	}
 	c.last = stream
 	c.open[stream] = struct{}{}
-	beyond := len(c.open) > ownStreams
+	beyond := len(c.open) > connStreams
 	c.mu.Unlock()
 	if !beyond {
 		return nil
@@ -201,8 +203,8 @@ func (c *conn) begin(stream uint32) error {
 		return errStreams
 	}
 	select {
-	case <-c.closed: // perhaps before it took the stream, and after it gave all back
-		c.limits.Budget.giveAll(c)
+	case <-c.closed: // perhaps Close returned all streams before this one was taken
+		c.limits.Budget.returnAll(c)
 	default:
 	}
 	if displaced != nil {
@@ -211,23 +213,23 @@ func (c *conn) begin(stream uint32) error {
 	return nil
 }
 
-// end takes the end of a stream into account.
+// end counts the end of a stream.
 func (c *conn) end(stream uint32) {
 	c.mu.Lock()
 	_, open := c.open[stream]
 	delete(c.open, stream)
 	left := len(c.open)
 	if left == 0 {
-		c.held.end(c.limits.Budget)
+		c.unread.reset(c.limits.Budget)
 	}
 	c.mu.Unlock()
-	if open && left >= ownStreams {
-		c.limits.Budget.giveStream(c)
+	if open && left >= connStreams {
+		c.limits.Budget.returnStream(c)
 	}
 }
 
-// hold takes data into account that were received.
-func (c *conn) hold(length int) error {
+// addData counts received data.
+func (c *conn) addData(length int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	select {
@@ -235,23 +237,23 @@ func (c *conn) hold(length int) error {
 		return net.ErrClosed
 	default:
 	}
-	return c.held.add(length, c)
+	return c.unread.add(length, c)
 }
 
-// release takes into account that a message of the given length was taken.
+// release subtracts a message of the given length that gRPC has delivered.
 func (c *conn) release(length int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.held.release(length, c.limits.Budget)
+	c.unread.release(length, c.limits.Budget)
 }
 
-// Write writes, and notes which streams end by it.
+// Write writes to the connection, and counts the streams that end by it.
 func (c *conn) Write(b []byte) (int, error) {
 	c.mu.Lock()
 	var ended []uint32
 	c.out.scan(b, func(f frame) error {
 		if f.kind == frameData {
-			c.pings = min(c.pings+1, idleBurst)
+			c.pings = min(c.pings+1, clientOverheadBurst)
 		}
 		if f.kind == frameReset || (f.kind == frameHeaders || f.kind == frameData) && f.flags&flagEndStream != 0 {
 			ended = append(ended, f.stream)

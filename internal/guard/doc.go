@@ -1,10 +1,10 @@
-// Package guard makes gRPC servers that a client cannot make hold much memory or
-// do much work. Every gRPC listener of the sidecar is made by it.
+// Package guard makes gRPC servers in which one client can use only a bounded
+// amount of memory and work. Every gRPC listener of the sidecar uses it.
 //
 // gRPC bounds a message, a header list and the streams of a connection, but not
-// their product: it opens the window of a connection again as soon as bytes have
-// come, so that every stream may hold a window of unread data, and it answers
-// resets, pings and settings as fast as they come. The guard reads the frame
-// headers of HTTP/2 (RFC 9113) as they pass, in both directions, counts, and
-// closes the connection that goes beyond its limits.
+// their product. It reopens the window of a connection as soon as bytes arrive, so
+// every stream may hold a window of unread data. It also answers resets, pings and
+// settings as fast as they arrive. The guard reads the HTTP/2 frame headers
+// (RFC 9113) that pass in both directions, counts them, and closes a connection
+// that exceeds its limits.
 package guard

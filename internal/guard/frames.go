@@ -15,14 +15,14 @@ const (
 	flagAck       = 0x1
 )
 
-// headerLength is the length of a frame's header, and preface that of what a
-// client sends before its first frame (RFC 9113, section 3.4).
+// headerLength is the length of a frame header, and preface the length of the
+// client's connection preface (RFC 9113, section 3.4), both in bytes.
 const (
 	headerLength = 9
 	preface      = 24
 )
 
-// frame is what its header says of a frame.
+// frame is a frame header.
 type frame struct {
 	length int
 	kind   byte
@@ -30,14 +30,14 @@ type frame struct {
 	stream uint32
 }
 
-// scanner finds the frame headers in bytes that come in pieces.
+// scanner finds the frame headers in a stream of bytes that arrives in pieces.
 type scanner struct {
 	skip   int // bytes until the next header
 	header [headerLength]byte
-	have   int // of header
+	have   int // bytes of header that have arrived
 }
 
-// scan calls found for each header that ends in b, until it returns an error.
+// scan calls found for each header that ends in b, until found returns an error.
 func (s *scanner) scan(b []byte, found func(frame) error) error {
 	for len(b) > 0 {
 		if s.skip > 0 {

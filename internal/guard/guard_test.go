@@ -20,8 +20,8 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 )
 
-// wire is the connection below a guarded one: it is read from in, and what is
-// written to it is lost.
+// wire is the connection below a guarded one: reads come from in, writes are
+// discarded.
 type wire struct {
 	net.Conn
 	in     bytes.Buffer
@@ -32,23 +32,23 @@ func (w *wire) Read(b []byte) (int, error)  { return w.in.Read(b) }
 func (w *wire) Write(b []byte) (int, error) { return len(b), nil }
 func (w *wire) Close() error                { w.closed.Store(true); return nil }
 
-// guarded is a guarded connection and its client's framer.
+// guarded is a guarded connection with a framer of each side.
 type guarded struct {
 	*conn
 	t      *testing.T
 	wire   *wire
-	framer *http2.Framer // of the client
+	framer *http2.Framer // the client's
 	server *http2.Framer
 }
 
 func newGuarded(t *testing.T, limits Limits, client any) *guarded {
 	w := &wire{}
-	c := newConn(w, limits, limits.Budget.enter(client))
+	c := newConn(w, limits, limits.Budget.add(client))
 	w.in.WriteString(http2.ClientPreface)
 	return &guarded{c, t, w, http2.NewFramer(&w.in, nil), http2.NewFramer(c, nil)}
 }
 
-// pass has the server read all that the client wrote, in small pieces.
+// pass reads all that the client wrote, in small pieces, as the server does.
 func (g *guarded) pass() error {
 	b := make([]byte, 100)
 	for {
@@ -91,7 +91,7 @@ func (b *Budget) left() int {
 
 func newLimits() Limits { return Limits{Message: 4 << 10, Streams: 100, Budget: NewBudget(1<<20, 20)} }
 
-func TestFloodsCloseTheConnection(t *testing.T) {
+func TestFloodClosesTheConnection(t *testing.T) {
 	for name, flood := range map[string]func(g *guarded, n uint32){
 		"rapid reset":   func(g *guarded, n uint32) { g.headers(2*n + 1); g.framer.WriteRSTStream(2*n+1, http2.ErrCodeCancel) },
 		"pings":         func(g *guarded, n uint32) { g.framer.WritePing(false, [8]byte{}) },
@@ -103,29 +103,29 @@ func TestFloodsCloseTheConnection(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				limits := newLimits()
 				g, another, other := newGuarded(t, limits, 1), newGuarded(t, limits, 1), newGuarded(t, limits, 2)
-				for n := range uint32(2 * idleBurst) {
+				for n := range uint32(2 * clientOverheadBurst) {
 					flood(g, n)
 				}
 				g.want("the flood", errFlood)
-				for n := range uint32(ownIdleBurst / 2) {
+				for n := range uint32(connOverheadBurst / 2) {
 					flood(another, n)
 					flood(other, n)
 				}
 				another.want("another connection of the client", nil)
-				for n := range uint32(ownIdleBurst) {
-					flood(another, ownIdleBurst+n)
-					flood(other, ownIdleBurst+n)
+				for n := range uint32(connOverheadBurst) {
+					flood(another, connOverheadBurst+n)
+					flood(other, connOverheadBurst+n)
 				}
-				another.want("more than its own share, when the client's is used", errFlood)
+				another.want("more than the connection's own limit, when the client's is used", errFlood)
 				other.want("another client", nil)
 			})
 		})
 	}
 }
 
-// A proxy that checks a thousand names a second, pings for each answer and gives
-// a few calls up is neither closed nor held up.
-func TestBusyClientIsNotHeldUp(t *testing.T) {
+// A proxy checks a thousand names a second, pings for each answer and cancels a
+// few calls. It is neither closed nor delayed.
+func TestBusyClientIsNotDelayed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuarded(t, newLimits(), 1)
 		begun := time.Now()
@@ -146,24 +146,24 @@ func TestBusyClientIsNotHeldUp(t *testing.T) {
 		if took := time.Since(begun); took != 10*time.Second {
 			t.Errorf("10,000 requests took %v, want 10s", took)
 		}
-		if g.wire.closed.Load() || len(g.open) != 0 || g.held != (held{}) {
-			t.Errorf("%d streams are open, held is %+v", len(g.open), g.held)
+		if g.wire.closed.Load() || len(g.open) != 0 || g.unread != (unread{}) {
+			t.Errorf("%d streams are open, unread is %+v", len(g.open), g.unread)
 		}
 	})
 }
 
-// Who asks faster than allowed waits, and others do not.
+// A connection that sends requests too fast waits, and others do not.
 func TestTooManyRequestsWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limits := newLimits()
 		g := newGuarded(t, limits, 1)
 		begun := time.Now()
-		for n := range uint32(streamsBurst + ownStreamsBurst + 2*streamsPerSecond) {
+		for n := range uint32(clientStreamsBurst + connStreamsBurst + 2*clientStreamsPerSecond) {
 			g.headers(2*n + 1)
 			g.want("a request", nil)
 			g.answer(2*n + 1)
 		}
-		// The connection's own allowance, of less than 3 % of the client's, passes besides.
+		// The connection's own limit adds less than 3 % to the client's.
 		if took := time.Since(begun); took < 1900*time.Millisecond || took > 2*time.Second {
 			t.Errorf("it took %v, want nearly 2 s", took)
 		}
@@ -181,18 +181,18 @@ func TestUnreadDataIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limits := newLimits()
 		g := newGuarded(t, limits, 1)
-		// Frames of a byte each cost more than they hold.
-		for range ownBytes / costOf(1) {
+		// A frame of one byte costs more memory than one byte.
+		for range connBytes / costOf(1) {
 			g.framer.WriteData(1, false, []byte{0})
 		}
-		g.want("as much as a connection has of its own", nil)
+		g.want("as much as a connection may hold by itself", nil)
 		if left := limits.Budget.left(); left != 1<<20 {
 			t.Errorf("%d bytes of the budget are left", left)
 		}
 		for range 1000 {
 			g.framer.WriteData(1, false, make([]byte, 16<<10))
 		}
-		g.want("much more", errHeld)
+		g.want("much more", errUnread)
 		if left := limits.Budget.left(); left != 1<<20 {
 			t.Errorf("after the end %d bytes of the budget are left", left)
 		}
@@ -224,8 +224,8 @@ func TestUnreadDataIsBounded(t *testing.T) {
 	})
 }
 
-// A message that takes from the budget must come whole in time; small ones may
-// follow one another for as long as they want.
+// A message that uses the budget must arrive whole in time. Small messages may
+// follow one another without end.
 func TestUnfinishedMessageEndsTheConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limits := Limits{Message: 384 << 10, Streams: 8, Budget: NewBudget(1<<20, 8)}
@@ -236,20 +236,20 @@ func TestUnfinishedMessageEndsTheConnection(t *testing.T) {
 				g.framer.WriteData(1, false, make([]byte, 16<<10))
 			}
 			g.want("a large message", nil)
-			time.Sleep(requestWithin - time.Second)
+			time.Sleep(requestTimeout - time.Second)
 			g.release(10 * 16 << 10)
 		}
 		time.Sleep(time.Hour)
 		if g.wire.closed.Load() {
-			t.Error("the connection was closed although its messages came whole")
+			t.Error("the connection was closed although its messages arrived whole")
 		}
 		for range 10 {
 			g.framer.WriteData(1, false, make([]byte, 16<<10))
 		}
 		g.want("a large message", nil)
-		time.Sleep(requestWithin + time.Second)
+		time.Sleep(requestTimeout + time.Second)
 		if !g.wire.closed.Load() {
-			t.Error("the connection is open although its message did not come whole")
+			t.Error("the connection is open although its message did not arrive whole")
 		}
 		if left := limits.Budget.left(); left != 1<<20 {
 			t.Errorf("%d bytes of the budget are left", left)
@@ -257,25 +257,25 @@ func TestUnfinishedMessageEndsTheConnection(t *testing.T) {
 	})
 }
 
-// The connection with the most open streams makes way for those that have few.
+// The connection with the most open streams is closed for those that have few.
 func TestOpenStreamsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limits := newLimits()
-		honest, greedy, small := newGuarded(t, limits, 1), newGuarded(t, limits, 1), newGuarded(t, limits, 2)
-		for n := range uint32(ownStreams + 2) {
+		honest, largest, small := newGuarded(t, limits, 1), newGuarded(t, limits, 1), newGuarded(t, limits, 2)
+		for n := range uint32(connStreams + 2) {
 			honest.headers(2*n + 1)
 		}
 		honest.want("few streams", nil)
-		for n := range uint32(ownStreams + 18) {
-			greedy.headers(2*n + 1)
+		for n := range uint32(connStreams + 18) {
+			largest.headers(2*n + 1)
 		}
-		greedy.want("all the streams that are left", nil)
-		for n := range uint32(ownStreams + 1) {
+		largest.want("all the streams that are left", nil)
+		for n := range uint32(connStreams + 1) {
 			small.headers(2*n + 1)
 		}
 		small.want("a few more", nil)
-		if !greedy.wire.closed.Load() || honest.wire.closed.Load() {
-			t.Errorf("closed: the greedy one %v, the honest one %v", greedy.wire.closed.Load(), honest.wire.closed.Load())
+		if !largest.wire.closed.Load() || honest.wire.closed.Load() {
+			t.Errorf("closed: the largest %v, the honest one %v", largest.wire.closed.Load(), honest.wire.closed.Load())
 		}
 		small.answer(1)
 		honest.Close()
@@ -284,23 +284,23 @@ func TestOpenStreamsAreBounded(t *testing.T) {
 			t.Errorf("%d streams are left, want all", limits.Budget.streams)
 		}
 		last := newGuarded(t, limits, 1)
-		for n := range uint32(ownStreams + 21) {
+		for n := range uint32(connStreams + 21) {
 			last.headers(2*n + 1)
 		}
 		last.want("more streams than there are", errStreams)
 	})
 }
 
-func TestClientsAreForgotten(t *testing.T) {
+func TestIdleClientsAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limits := newLimits()
 		for client := range 1000 {
 			newGuarded(t, limits, client).Close()
 		}
-		time.Sleep(remember)
+		time.Sleep(forgetAfter)
 		newGuarded(t, limits, "last")
-		if n := len(limits.Budget.sources); n != 1 {
-			t.Errorf("%d clients are remembered, want the last", n)
+		if n := len(limits.Budget.clients); n != 1 {
+			t.Errorf("%d clients are kept, want the last only", n)
 		}
 	})
 }
@@ -356,7 +356,7 @@ func TestCallsAreAnswered(t *testing.T) {
 		if _, err := client.Check(t.Context(), long); status.Code(err) != codes.ResourceExhausted {
 			t.Errorf("a message that is too long: %v", err)
 		}
-		// What came of a request that was given up does not count for ever.
+		// The data of a failed request is not counted forever.
 		if _, err := client.Check(t.Context(), &healthpb.HealthCheckRequest{}); err != nil {
 			t.Error(err)
 		}
@@ -373,8 +373,8 @@ func TestStreamWithoutARequestEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 		err = stream.RecvMsg(&healthpb.HealthCheckResponse{})
-		if took := time.Since(begun); err == nil || took < requestWithin || took > requestWithin+time.Second {
-			t.Errorf("it ended after %v with %v, want %v", took, err, requestWithin)
+		if took := time.Since(begun); err == nil || took < requestTimeout || took > requestTimeout+time.Second {
+			t.Errorf("it ended after %v with %v, want %v", took, err, requestTimeout)
 		}
 	})
 }

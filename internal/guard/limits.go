@@ -7,55 +7,57 @@ import (
 )
 
 const (
-	// maxHeaders bounds a call's headers, in bytes as RFC 9113, section
-	// 10.5.1, counts them: room for what proxies and tracers add.
+	// maxHeaders bounds the headers of a call, in bytes as RFC 9113, section
+	// 10.5.1, counts them. It leaves space for what proxies and tracers add.
 	maxHeaders = 4 << 10
-	// window is how much a client may send on a stream before it is read, in
-	// bytes. gRPC takes none that is less. To set it keeps gRPC from measuring
-	// what would be best, and from ever giving more.
+	// window is how many bytes a client may send on a stream before they are read.
+	// gRPC accepts no smaller window. A fixed window also stops gRPC from measuring
+	// the connection and enlarging the window.
 	window = 64 << 10
-	// buffer is what is read and written at a time on a connection, in bytes.
+	// buffer is the size of the read and the write buffer of a connection, in bytes.
 	buffer = 4 << 10
-	// handshakeWithin is how long a new connection may take to speak HTTP/2.
-	// It bounds the end of a server as well: gRPC waits for handshakes.
-	handshakeWithin = 2 * time.Second
-	// requestWithin is how long a stream may take to send its first message,
-	// and a message that takes from the budget to come whole.
-	requestWithin = 5 * time.Second
+	// handshakeTimeout is how long a new connection may take to start HTTP/2. It
+	// also bounds how long a server takes to stop, because gRPC waits for handshakes.
+	handshakeTimeout = 2 * time.Second
+	// requestTimeout is how long a stream may take to send its first message. It is
+	// also how long a message that uses the budget may take to arrive whole.
+	requestTimeout = 5 * time.Second
 
-	// ownStreams is how many open streams, and ownBytes how many bytes of
-	// unread data, a connection has besides those of the budget.
-	ownStreams = 2
-	ownBytes   = 16 << 10
+	// connStreams is how many streams a connection may have open, and connBytes how
+	// many bytes of unread data it may hold, without using the budget.
+	connStreams = 2
+	connBytes   = 16 << 10
 
-	// A client that sends frames which carry no request faster than this has the
-	// connection closed: resets, continuations, empty data, settings, and pings
-	// beyond one for each message that it was sent, which some gRPC clients
-	// answer with a ping to measure the network.
-	idlePerSecond    = 100
-	idleBurst        = 1000
-	ownIdlePerSecond = 10 // of each connection besides
-	ownIdleBurst     = 100
-	// A client that opens streams faster than this waits: four proxies that
-	// check a thousand names a second each do not.
-	streamsPerSecond    = 4000
-	streamsBurst        = 1000
-	ownStreamsPerSecond = 50
-	ownStreamsBurst     = 50
+	// The overhead limits are for frames that carry no request: resets,
+	// continuations, empty data, settings, and pings. A client that sends them
+	// faster has its connection closed. One ping for each message that the server
+	// sent is not counted: some gRPC clients answer with a ping to measure the
+	// network. The conn limits are each connection's own, the client limits are
+	// shared by all connections of a client.
+	clientOverheadPerSecond = 100
+	clientOverheadBurst     = 1000
+	connOverheadPerSecond   = 10
+	connOverheadBurst       = 100
+	// A client that opens streams faster than this waits. Four proxies that check a
+	// thousand names a second each do not.
+	clientStreamsPerSecond = 4000
+	clientStreamsBurst     = 1000
+	connStreamsPerSecond   = 50
+	connStreamsBurst       = 50
 	// A connection that sends frames of any kind faster than this waits.
 	framesPerSecond = 10000
 	framesBurst     = 10000
 )
 
-// Limits are those in which servers differ.
+// Limits are the limits that differ between servers.
 type Limits struct {
-	Message int    // bytes of a message
-	Streams uint32 // open on one connection
+	Message int    // the largest message, in bytes
+	Streams uint32 // open at once on one connection
 	Budget  *Budget
 }
 
-// Options returns the options of a server whose listener is Listen's, and whose
-// credentials, unless it is given others, are Credentials.
+// Options returns the options of a server that serves a listener from Listen. The
+// credentials are Credentials unless a later option replaces them.
 func Options(l Limits) []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.Creds(Credentials()),
@@ -63,7 +65,7 @@ func Options(l Limits) []grpc.ServerOption {
 		grpc.MaxRecvMsgSize(l.Message),
 		grpc.MaxConcurrentStreams(l.Streams),
 		grpc.MaxHeaderListSize(maxHeaders),
-		grpc.ConnectionTimeout(handshakeWithin),
+		grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.StaticStreamWindowSize(window),
 		grpc.StaticConnWindowSize(window),
 		grpc.ReadBufferSize(buffer),

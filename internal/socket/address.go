@@ -6,9 +6,9 @@ import (
 	"net/netip"
 )
 
-// network6 is the length of the prefix that counts as one IPv6 client: a host
+// ipv6ClientBits is the length of the prefix that counts as one IPv6 client: a host
 // can take any number of addresses of its own network (RFC 7934).
-const network6 = 64
+const ipv6ClientBits = 64
 
 // ByAddress returns the client at the other end of a TCP connection: its IPv4
 // address, or the /64 network of its IPv6 address.
@@ -18,5 +18,5 @@ func ByAddress(conn net.Conn) (netip.Prefix, error) {
 		return netip.Prefix{}, fmt.Errorf("%v is not a TCP address", conn.RemoteAddr())
 	}
 	address := tcp.AddrPort().Addr().Unmap().WithZone("")
-	return address.Prefix(min(address.BitLen(), network6))
+	return address.Prefix(min(address.BitLen(), ipv6ClientBits))
 }

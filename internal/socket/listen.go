@@ -52,7 +52,7 @@ func listen(path string, before *bound) (*bound, error) {
 	if before != nil && isAt(path+".lock", before.lock) {
 		return bind(path, before.lock)
 	}
-	lock, err := acquire(path + ".lock")
+	lock, err := lockFile(path + ".lock")
 	if err != nil {
 		return nil, err
 	}
@@ -86,10 +86,10 @@ func makeDirectory(path string) error {
 	return os.MkdirAll(path, 0o755)
 }
 
-// acquire takes the lock file, or says that another process has it. The file
+// lockFile takes the lock file, or says that another process has it. The file
 // stays when the lock is freed: removing it would let two processes hold two
 // files of one name.
-func acquire(path string) (*os.File, error) {
+func lockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("opening the socket's lock: %w", err)
@@ -111,7 +111,7 @@ var umask sync.Mutex
 // may connect from the beginning: to change the mode afterwards would be to
 // change that of whatever is at the path by then.
 func bind(path string, lock *os.File) (*bound, error) {
-	if err := removeDead(path); err != nil {
+	if err := removeStale(path); err != nil {
 		return nil, err
 	}
 	umask.Lock()
@@ -131,15 +131,15 @@ func bind(path string, lock *os.File) (*bound, error) {
 	return &bound{UnixListener: l, file: file, lock: lock}, nil
 }
 
-// isThere reports whether the path is the socket's still. File systems give the
+// atPath reports whether the path is the socket's still. File systems give the
 // number of a removed file to the next one, but not its time.
-func (b *bound) isThere(path string) bool {
+func (b *bound) atPath(path string) bool {
 	file, err := os.Lstat(path)
 	return err == nil && os.SameFile(file, b.file) && file.ModTime().Equal(b.file.ModTime())
 }
 
-// removeDead removes a socket at path that nobody listens on.
-func removeDead(path string) error {
+// removeStale removes a socket at path that nobody listens on.
+func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -163,22 +163,22 @@ func removeDead(path string) error {
 // Accept accepts a connection from the socket that is at the path now.
 func (l *Listener) Accept() (net.Conn, error) {
 	for {
-		b := l.now()
+		b := l.currentBound()
 		conn, err := b.Accept()
-		if err == nil || l.now() == b {
+		if err == nil || l.currentBound() == b {
 			return conn, err
 		}
 	}
 }
 
-func (l *Listener) now() *bound {
+func (l *Listener) currentBound() *bound {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.current
 }
 
 // Addr returns the address that is listened on.
-func (l *Listener) Addr() net.Addr { return l.now().Addr() }
+func (l *Listener) Addr() net.Addr { return l.currentBound().Addr() }
 
 // Close stops listening, removes the socket if it is still there, and frees the
 // lock.
@@ -189,7 +189,7 @@ func (l *Listener) Close() error {
 		return err // it was closed before
 	}
 	var err error
-	if l.current.isThere(l.path) {
+	if l.current.atPath(l.path) {
 		err = os.Remove(l.path)
 	}
 	return errors.Join(err, l.current.lock.Close())

@@ -23,28 +23,30 @@ type LogLimit struct {
 	logger *slog.Logger
 
 	mu      sync.Mutex // guards what follows
-	windows map[subject]*logWindow
+	windows map[logKey]*logWindow
 	swept   time.Time // when windows that are over were last removed
 }
 
-// subject is what lines are counted for.
-type subject struct {
+// logKey is what lines are counted for.
+type logKey struct {
 	uid     uint32
 	service string // "" = all of the user's
 }
 
 // logWindow is the minute that began with a line.
 type logWindow struct {
-	began   time.Time
-	logged  int
-	leftOut int
+	began      time.Time
+	logged     int
+	suppressed int
 }
 
-func (w *logWindow) over(now time.Time) bool { return now.Sub(w.began) >= quiet && w.leftOut == 0 }
+func (w *logWindow) expired(now time.Time) bool {
+	return now.Sub(w.began) >= logInterval && w.suppressed == 0
+}
 
 // NewLogLimit returns a limit whose own lines go to the logger.
 func NewLogLimit(logger *slog.Logger) *LogLimit {
-	return &LogLimit{logger: logger, windows: make(map[subject]*logWindow)}
+	return &LogLimit{logger: logger, windows: make(map[logKey]*logWindow)}
 }
 
 // Logger returns the logger for lines about the user's service. It leaves out
@@ -82,19 +84,19 @@ func (h limitedHandler) WithGroup(name string) slog.Handler {
 func (l *LogLimit) allow(uid uint32, service string, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if now.Sub(l.swept) >= quiet {
-		maps.DeleteFunc(l.windows, func(_ subject, w *logWindow) bool { return w.over(now) })
+	if now.Sub(l.swept) >= logInterval {
+		maps.DeleteFunc(l.windows, func(_ logKey, w *logWindow) bool { return w.expired(now) })
 		l.swept = now
 	}
 	// A user beyond the limit gets no further windows, so names cost no memory.
-	user := l.window(subject{uid: uid}, now)
+	user := l.window(logKey{uid: uid}, now)
 	if user.logged >= linesPerUser {
-		l.leaveOut(subject{uid: uid}, user)
+		l.suppress(logKey{uid: uid}, user)
 		return false
 	}
-	of := l.window(subject{uid, service}, now)
+	of := l.window(logKey{uid, service}, now)
 	if of.logged >= linesPerService {
-		l.leaveOut(subject{uid, service}, of)
+		l.suppress(logKey{uid, service}, of)
 		return false
 	}
 	user.logged++
@@ -102,26 +104,26 @@ func (l *LogLimit) allow(uid uint32, service string, now time.Time) bool {
 	return true
 }
 
-func (l *LogLimit) window(s subject, now time.Time) *logWindow {
+func (l *LogLimit) window(s logKey, now time.Time) *logWindow {
 	w := l.windows[s]
-	if w == nil || w.over(now) {
+	if w == nil || w.expired(now) {
 		w = &logWindow{began: now}
 		l.windows[s] = w
 	}
 	return w
 }
 
-// leaveOut counts a line that is not logged. The first of a window has the count
+// suppress counts a line that is not logged. The first of a window has the count
 // logged at the window's end.
-func (l *LogLimit) leaveOut(s subject, w *logWindow) {
-	if w.leftOut++; w.leftOut == 1 {
-		time.AfterFunc(time.Until(w.began.Add(quiet)), func() { l.end(s) })
+func (l *LogLimit) suppress(s logKey, w *logWindow) {
+	if w.suppressed++; w.suppressed == 1 {
+		time.AfterFunc(time.Until(w.began.Add(logInterval)), func() { l.flush(s) })
 	}
 }
 
-func (l *LogLimit) end(s subject) {
+func (l *LogLimit) flush(s logKey) {
 	l.mu.Lock()
-	n := l.windows[s].leftOut
+	n := l.windows[s].suppressed
 	delete(l.windows, s)
 	l.mu.Unlock()
 	logger := l.logger.With("uid", s.uid)

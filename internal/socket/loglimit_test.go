@@ -59,7 +59,7 @@ func TestLogLimit(t *testing.T) {
 		said("lost of 1000", 1)
 		said("lost of 1001", 1)
 		said("left out", 0)
-		time.Sleep(quiet)
+		time.Sleep(logInterval)
 		said(fmt.Sprintf("left out, because there were too many in a minute\" uid=1000 service=loop lines=%d", 50_000-linesPerService), 1)
 		flood.Info("begun")
 		said("msg=begun", linesPerService+1)
@@ -72,9 +72,9 @@ func TestLogLimit(t *testing.T) {
 		if n := l.size(); n > linesPerUser+10 {
 			t.Errorf("%d windows are kept", n)
 		}
-		time.Sleep(quiet)
+		time.Sleep(logInterval)
 		said(fmt.Sprintf("uid=1002 lines=%d", 50_000-linesPerUser), 1)
-		time.Sleep(quiet)
+		time.Sleep(logInterval)
 		l.Logger(logger, 1, "a").Info("later")
 		if n := l.size(); n > 2 {
 			t.Errorf("%d windows are kept after their end", n)

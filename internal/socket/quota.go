@@ -21,10 +21,10 @@ type Quota[K comparable] struct {
 	// Privileged reports whether a client has no limit of its own and is never
 	// closed in favour of a client that is not privileged; nil means none is.
 	Privileged func(K) bool
-	// Keep protects a proven connection that was in use within this time from
+	// ActiveWithin protects a proven connection that was in use within this time from
 	// newcomers of the same client: the newcomer is closed instead. With 0 a
 	// newcomer always displaces the idlest.
-	Keep time.Duration
+	ActiveWithin time.Duration
 	// Closed is called, by the goroutine that accepts, for each connection that
 	// is closed because there are too many; with the client whose it was.
 	Closed func(K)
@@ -55,18 +55,18 @@ func LimitPer[K comparable](l net.Listener, q Quota[K]) net.Listener {
 	if q.PerClient == 0 {
 		q.PerClient = q.Limit
 	}
-	return &divided[K]{Listener: l, quota: q, slots: newSlots[K](), start: time.Now()}
+	return &limitedListener[K]{Listener: l, quota: q, slots: newSlots[K](), start: time.Now()}
 }
 
-// divided is a listener whose connections each have a slot.
-type divided[K comparable] struct {
+// limitedListener is a listener whose connections each have a slot.
+type limitedListener[K comparable] struct {
 	net.Listener
 	quota Quota[K]
 	slots *slots[K]
 	start time.Time // from which the times of use are counted
 }
 
-func (l *divided[K]) Accept() (net.Conn, error) {
+func (l *limitedListener[K]) Accept() (net.Conn, error) {
 	for {
 		accepted, err := l.Listener.Accept()
 		if err != nil {
@@ -80,16 +80,16 @@ func (l *divided[K]) Accept() (net.Conn, error) {
 
 // admit gives the connection a slot and returns it, or closes it and returns
 // nil.
-func (l *divided[K]) admit(accepted net.Conn) net.Conn {
+func (l *limitedListener[K]) admit(accepted net.Conn) net.Conn {
 	client, err := l.quota.Client(accepted)
 	if err != nil {
 		accepted.Close()
 		return nil
 	}
-	conn := &slotted{Conn: accepted, start: l.start}
+	conn := &slotConn{Conn: accepted, start: l.start}
 	conn.touch()
 	for {
-		displaced, from, ok := l.slots.enter(conn, client, &l.quota)
+		displaced, from, ok := l.slots.reserve(conn, client, &l.quota)
 		switch {
 		case !ok:
 			l.quota.Closed(client)
@@ -109,7 +109,7 @@ func (l *divided[K]) admit(accepted net.Conn) net.Conn {
 func MarkProven(conn net.Conn) {
 	for {
 		switch c := conn.(type) {
-		case *slotted:
+		case *slotConn:
 			if !c.proven.Load() {
 				c.proven.Store(true)
 			}

@@ -28,7 +28,7 @@ func (l *pipes) Accept() (net.Conn, error) { return <-l.coming, nil }
 // crowd connects clients to a divided listener.
 type crowd struct {
 	t      *testing.T
-	l      *divided[string]
+	l      *limitedListener[string]
 	coming chan pipe
 	closed []string
 }
@@ -42,7 +42,7 @@ func newCrowd(t *testing.T, q Quota[string]) *crowd {
 		return "", errors.New("no name")
 	}
 	q.Closed = func(client string) { c.closed = append(c.closed, client) }
-	c.l = LimitPer(&pipes{coming: c.coming}, q).(*divided[string])
+	c.l = LimitPer(&pipes{coming: c.coming}, q).(*limitedListener[string])
 	return c
 }
 
@@ -186,7 +186,7 @@ func TestPrivilegedClients(t *testing.T) {
 
 func TestKeepRefusesTheClientsOwnNewcomers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrowd(t, Quota[string]{Limit: 10, PerClient: 2, Keep: 10 * time.Second})
+		c := newCrowd(t, Quota[string]{Limit: 10, PerClient: 2, ActiveWithin: 10 * time.Second})
 		a, b := c.connect("user"), c.connect("user")
 		MarkProven(a.far)
 		MarkProven(b.far)
@@ -252,7 +252,7 @@ func TestSlotsStayInOrder(t *testing.T) {
 				if random.IntN(4) == 0 {
 					MarkProven(m.far)
 				}
-				m.use = m.far.(*slotted).use()
+				m.use = m.far.(*slotConn).use()
 			case len(all) > 0 && random.IntN(8) == 0:
 				i := random.IntN(len(all))
 				all[i].far.Close()
@@ -284,7 +284,7 @@ func TestSlotsStayInOrder(t *testing.T) {
 					}
 					all = slices.DeleteFunc(all, func(m *member) bool { return m == want })
 				}
-				all = append(all, &member{g, client, g.far.(*slotted).use()})
+				all = append(all, &member{g, client, g.far.(*slotConn).use()})
 			}
 		}
 	})

@@ -7,21 +7,21 @@ import (
 	"time"
 )
 
-// quiet is how long nothing more is said of a client that was refused.
-const quiet = time.Minute
+// logInterval is how long nothing more is said of a client that was refused.
+const logInterval = time.Minute
 
 // Refusals tells the log of refused connections, once a minute at most for
 // each client, however often one tries.
 type Refusals struct {
-	logger *slog.Logger
-	mu     sync.Mutex           // guards what follows
-	told   map[string]time.Time // when each client was last told of
-	swept  time.Time            // when told was last rid of what is too old to matter
+	logger     *slog.Logger
+	mu         sync.Mutex           // guards what follows
+	lastLogged map[string]time.Time // when each client was last told of
+	swept      time.Time            // when told was last rid of what is too old to matter
 }
 
 // NewRefusals returns Refusals that tell the logger.
 func NewRefusals(logger *slog.Logger) *Refusals {
-	return &Refusals{logger: logger, told: make(map[string]time.Time)}
+	return &Refusals{logger: logger, lastLogged: make(map[string]time.Time)}
 }
 
 // Log tells that a connection of the client was refused, because there are as
@@ -43,14 +43,14 @@ func (r *Refusals) logFailure(listener string, err error) {
 func (r *Refusals) due(client string, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	old := func(_ string, at time.Time) bool { return now.Sub(at) >= quiet }
+	old := func(_ string, at time.Time) bool { return now.Sub(at) >= logInterval }
 	if old("", r.swept) {
-		maps.DeleteFunc(r.told, old)
+		maps.DeleteFunc(r.lastLogged, old)
 		r.swept = now
 	}
-	if at, ok := r.told[client]; ok && !old(client, at) {
+	if at, ok := r.lastLogged[client]; ok && !old(client, at) {
 		return false
 	}
-	r.told[client] = now
+	r.lastLogged[client] = now
 	return true
 }

@@ -36,7 +36,7 @@ func TestRefusalsAreToldOnceAMinute(t *testing.T) {
 		told(1, "uid 2")
 		time.Sleep(time.Hour)
 		r.Log("uid 3", 7)
-		if n := len(r.told); n != 1 {
+		if n := len(r.lastLogged); n != 1 {
 			t.Errorf("%d clients are remembered, want the last alone", n)
 		}
 	})

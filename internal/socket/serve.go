@@ -8,7 +8,7 @@ import (
 
 // Serve hands each connection that comes to serve, on a goroutine of its own,
 // until l cannot accept any more, and returns once all of them have ended. An l
-// from socket.Persist accepts until it is closed. To close l, and each
+// from socket.RetryAccept accepts until it is closed. To close l, and each
 // connection, is left to others.
 func Serve(ctx context.Context, l net.Listener, serve func(context.Context, net.Conn)) {
 	var open sync.WaitGroup

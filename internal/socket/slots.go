@@ -33,10 +33,10 @@ func newSlots[K comparable]() *slots[K] {
 	return &slots[K]{clients: make(map[K]*client[K])}
 }
 
-// enter gives conn a slot. If there is none, it returns the connection that must
+// reserve gives conn a slot. If there is none, it returns the connection that must
 // be closed first, and its client. It is not ok if no connection must make way
 // for conn.
-func (s *slots[K]) enter(conn *slotted, key K, q *Quota[K]) (displaced *slotted, from K, ok bool) {
+func (s *slots[K]) reserve(conn *slotConn, key K, q *Quota[K]) (displaced *slotConn, from K, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	own := s.clients[key]
@@ -55,7 +55,7 @@ func (s *slots[K]) enter(conn *slotted, key K, q *Quota[K]) (displaced *slotted,
 		return nil, key, false
 	}
 	idlest := s.idlest(victim)
-	if victim == own && q.Keep > 0 && idlest.known.proven && conn.since()-idlest.known.used < q.Keep {
+	if victim == own && q.ActiveWithin > 0 && idlest.ranked.proven && conn.elapsed()-idlest.ranked.used < q.ActiveWithin {
 		return nil, key, false
 	}
 	return idlest, victim.key, true
@@ -83,7 +83,7 @@ func (s *slots[K]) greediest(own *client[K], privileged bool) *client[K] {
 	return own
 }
 
-func (s *slots[K]) add(conn *slotted, key K, own *client[K], privileged bool) {
+func (s *slots[K]) add(conn *slotConn, key K, own *client[K], privileged bool) {
 	if own == nil {
 		own = &client[K]{key: key, privileged: privileged}
 		s.clients[key] = own
@@ -92,19 +92,19 @@ func (s *slots[K]) add(conn *slotted, key K, own *client[K], privileged bool) {
 		}
 	}
 	s.taken++
-	conn.known = conn.use()
+	conn.ranked = conn.use()
 	heap.Push(&own.conns, conn)
-	s.order(own)
-	conn.leave = sync.OnceFunc(func() { s.remove(conn, own) })
+	s.reorder(own)
+	conn.freeSlot = sync.OnceFunc(func() { s.remove(conn, own) })
 }
 
-func (s *slots[K]) remove(conn *slotted, own *client[K]) {
+func (s *slots[K]) remove(conn *slotConn, own *client[K]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.taken--
 	heap.Remove(&own.conns, conn.index)
 	if len(own.conns) > 0 {
-		s.order(own)
+		s.reorder(own)
 		return
 	}
 	delete(s.clients, own.key)
@@ -114,36 +114,36 @@ func (s *slots[K]) remove(conn *slotted, own *client[K]) {
 }
 
 // idlest returns the client's idlest connection.
-func (s *slots[K]) idlest(c *client[K]) *slotted {
+func (s *slots[K]) idlest(c *client[K]) *slotConn {
 	for {
 		first := c.conns[0]
 		now := first.use()
-		if now == first.known {
-			s.order(c)
+		if now == first.ranked {
+			s.reorder(c)
 			return first
 		}
-		first.known = now
+		first.ranked = now
 		heap.Fix(&c.conns, 0)
 	}
 }
 
-// order puts the client in its place after its connections have changed.
-func (s *slots[K]) order(c *client[K]) {
+// reorder puts the client in its place after its connections have changed.
+func (s *slots[K]) reorder(c *client[K]) {
 	if !c.privileged {
 		heap.Fix(&s.byCount, c.index)
 	}
 }
 
-// slotted is a connection that has a slot.
-type slotted struct {
+// slotConn is a connection that has a slot.
+type slotConn struct {
 	net.Conn
 	start  time.Time
 	proven atomic.Bool
 	used   atomic.Int64 // when a byte last went either way, since start
 
-	known use // when the heap was last in order; guarded by the slots' mutex
-	index int // in its client's heap; likewise
-	leave func()
+	ranked   use // when the heap was last in order; guarded by the slots' mutex
+	index    int // in its client's heap; likewise
+	freeSlot func()
 }
 
 // use is what decides how idle a connection is.
@@ -152,7 +152,7 @@ type use struct {
 	used   time.Duration
 }
 
-func (c *slotted) use() use { return use{c.proven.Load(), time.Duration(c.used.Load())} }
+func (c *slotConn) use() use { return use{c.proven.Load(), time.Duration(c.used.Load())} }
 
 // less reports whether u is idler than v.
 func (u use) less(v use) bool {
@@ -162,12 +162,12 @@ func (u use) less(v use) bool {
 	return u.used < v.used
 }
 
-func (c *slotted) since() time.Duration { return time.Since(c.start) }
+func (c *slotConn) elapsed() time.Duration { return time.Since(c.start) }
 
-func (c *slotted) touch() { c.used.Store(int64(c.since())) }
+func (c *slotConn) touch() { c.used.Store(int64(c.elapsed())) }
 
 // Read reads, and takes the connection as used if there was something.
-func (c *slotted) Read(b []byte) (int, error) {
+func (c *slotConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if n > 0 {
 		c.touch()
@@ -176,7 +176,7 @@ func (c *slotted) Read(b []byte) (int, error) {
 }
 
 // Write writes, and takes the connection as used if its peer took something.
-func (c *slotted) Write(b []byte) (int, error) {
+func (c *slotConn) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
 	if n > 0 {
 		c.touch()
@@ -186,14 +186,14 @@ func (c *slotted) Write(b []byte) (int, error) {
 
 // Close closes the connection and frees its slot, in this order: its descriptor
 // is one of those that the slots are counted by.
-func (c *slotted) Close() error {
+func (c *slotConn) Close() error {
 	err := c.Conn.Close()
-	c.leave()
+	c.freeSlot()
 	return err
 }
 
 // SyscallConn implements syscall.Conn, if the connection below does.
-func (c *slotted) SyscallConn() (syscall.RawConn, error) {
+func (c *slotConn) SyscallConn() (syscall.RawConn, error) {
 	conn, ok := c.Conn.(syscall.Conn)
 	if !ok {
 		return nil, errors.ErrUnsupported
@@ -202,17 +202,17 @@ func (c *slotted) SyscallConn() (syscall.RawConn, error) {
 }
 
 // connHeap is connections, the idlest first.
-type connHeap []*slotted
+type connHeap []*slotConn
 
 func (h connHeap) Len() int           { return len(h) }
-func (h connHeap) Less(i, j int) bool { return h[i].known.less(h[j].known) }
+func (h connHeap) Less(i, j int) bool { return h[i].ranked.less(h[j].ranked) }
 func (h connHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
 	h[i].index, h[j].index = i, j
 }
 
 func (h *connHeap) Push(x any) {
-	c := x.(*slotted)
+	c := x.(*slotConn)
 	c.index = len(*h)
 	*h = append(*h, c)
 }
@@ -236,7 +236,7 @@ func (h clientHeap[K]) Less(i, j int) bool {
 	if len(a) != len(b) || len(a) == 0 {
 		return len(a) > len(b)
 	}
-	return a[0].known.less(b[0].known)
+	return a[0].ranked.less(b[0].ranked)
 }
 
 func (h clientHeap[K]) Swap(i, j int) {

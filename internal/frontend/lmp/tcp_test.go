@@ -245,7 +245,7 @@ func TestTooManyConnections(t *testing.T) {
 func TestOutOfDescriptors(t *testing.T) {
 	r, _ := newRegistry(t)
 	s := serve(t, Config{Address: "127.0.0.1:0", Source: r, Limit: func(l net.Listener, _ func()) net.Listener {
-		return socket.Persist(l, "monitor", socket.NewRefusals(slog.New(slog.DiscardHandler)))
+		return socket.RetryAccept(l, "monitor", socket.NewRefusals(slog.New(slog.DiscardHandler)))
 	}})
 	warm, q := s.connect(t), check(t, "epg")
 	write(t, warm, q)

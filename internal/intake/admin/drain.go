@@ -18,26 +18,26 @@ func (s *Server) Drain(ctx context.Context, q *adminv1.DrainRequest) (*adminv1.D
 	if q.GetUntilGone() {
 		drain = s.registry.DrainUntilGone
 	}
-	changed, err := s.operate(ctx, "drained", q.GetService(), drain)
+	changed, err := s.apply(ctx, "drained", q.GetService(), drain)
 	return &adminv1.DrainResponse{Already: !changed}, err
 }
 
 // Resume ends a drain.
 func (s *Server) Resume(ctx context.Context, q *adminv1.ResumeRequest) (*adminv1.ResumeResponse, error) {
-	changed, err := s.operate(ctx, "resumed", q.GetService(), s.registry.Resume)
+	changed, err := s.apply(ctx, "resumed", q.GetService(), s.registry.Resume)
 	return &adminv1.ResumeResponse{Already: !changed}, err
 }
 
 // Forget forgets a service that no process reports.
 func (s *Server) Forget(ctx context.Context, q *adminv1.ForgetRequest) (*adminv1.ForgetResponse, error) {
-	_, err := s.operate(ctx, "forgotten", q.GetService(), func(name string, operator uint32) (bool, error) {
+	_, err := s.apply(ctx, "forgotten", q.GetService(), func(name string, operator uint32) (bool, error) {
 		return true, s.registry.Forget(name, operator)
 	})
 	return &adminv1.ForgetResponse{}, err
 }
 
-// operate has done what the operator of the call wants, and logs who wanted it.
-func (s *Server) operate(ctx context.Context, what, service string, do func(string, uint32) (bool, error)) (changed bool, err error) {
+// apply has done what the operator of the call wants, and logs who wanted it.
+func (s *Server) apply(ctx context.Context, what, service string, do func(string, uint32) (bool, error)) (changed bool, err error) {
 	operator, known := peercred.Of(ctx)
 	if !known {
 		return false, status.Error(codes.Unauthenticated, "the kernel did not say who connected")
@@ -47,9 +47,9 @@ func (s *Server) operate(ctx context.Context, what, service string, do func(stri
 		return false, statusOf(err)
 	}
 	if changed {
-		s.lines.Logger(s.logger, operator.UID, service).Info("service "+what+" by an operator", "service", service, "uid", operator.UID, "pid", operator.PID)
+		s.logLimit.Logger(s.logger, operator.UID, service).Info("service "+what+" by an operator", "service", service, "uid", operator.UID, "pid", operator.PID)
 	}
-	if err := s.remember(ctx); err != nil {
+	if err := s.save(ctx); err != nil {
 		return changed, status.Errorf(codes.Internal, "%s is %s, but a restart of landmarkd will undo that: %v", service, what, err)
 	}
 	return changed, nil

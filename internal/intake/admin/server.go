@@ -34,15 +34,15 @@ const (
 type Server struct {
 	adminv1.UnimplementedAdminServiceServer
 	registry *registry.Registry
-	remember func(context.Context) error // returns once what was ordered outlives a restart
+	save     func(context.Context) error // returns once what was ordered outlives a restart
 	logger   *slog.Logger
-	lines    *socket.LogLimit
+	logLimit *socket.LogLimit
 }
 
 // New returns a server that tells the registry. remember returns once what was
 // ordered outlives a restart of the sidecar, or why it will not.
 func New(r *registry.Registry, remember func(context.Context) error, logger *slog.Logger) *Server {
-	return &Server{registry: r, remember: remember, logger: logger, lines: socket.NewLogLimit(logger)}
+	return &Server{registry: r, save: remember, logger: logger, logLimit: socket.NewLogLimit(logger)}
 }
 
 // Run takes calls from the Unix listener until ctx is done, then ends them and

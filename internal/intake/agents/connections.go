@@ -20,7 +20,7 @@ import (
 type connections struct {
 	registry *registry.Registry // whose clock is told of each
 	logger   *slog.Logger
-	ends     *ends // of their processes; nil before Run
+	exits    *exitWatcher // of their processes; nil before Run
 
 	mu    sync.Mutex
 	users map[uint32]*user // that have connections; guarded by mu
@@ -35,13 +35,13 @@ type connection struct {
 	user  *user
 	bytes *bucket
 
-	process int32 // its descriptor, if ends watches it
+	pidfd int32 // its descriptor, if ends watches it
 
-	next   time.Time     // before which nothing is read; for Read alone
-	closed chan struct{} // closed by the first Close
-	leave  func()
+	readAfter  time.Time     // before which nothing is read; for Read alone
+	closed     chan struct{} // closed by the first Close
+	removeOnce func()
 
-	arrived func() // called once a process has reported over it, or it is closed
+	markReported func() // called once a process has reported over it, or it is closed
 }
 
 func newConnections(r *registry.Registry, logger *slog.Logger) *connections {
@@ -64,11 +64,11 @@ func (c *connections) add(conn net.Conn) (*connection, error) {
 	}
 	added := &connection{
 		Conn: conn, raw: raw, all: c, uid: peer.UID,
-		bytes:   newBucket(bytesPerSecond, bytesAtOnce),
-		closed:  make(chan struct{}),
-		arrived: c.registry.ExpectReport(peer.UID),
+		bytes:        newBucket(bytesPerSecond, bytesBurst),
+		closed:       make(chan struct{}),
+		markReported: c.registry.ExpectReport(peer.UID),
 	}
-	added.leave = sync.OnceFunc(added.remove)
+	added.removeOnce = sync.OnceFunc(added.remove)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if added.user = c.users[peer.UID]; added.user == nil {
@@ -77,8 +77,8 @@ func (c *connections) add(conn net.Conn) (*connection, error) {
 	}
 	added.user.connections++
 	c.registry.Clock().AddSource()
-	if c.ends != nil {
-		c.ends.watch(added)
+	if c.exits != nil {
+		c.exits.watch(added)
 	}
 	return added, nil
 }
@@ -102,10 +102,10 @@ func connectionOf(ctx context.Context) *connection {
 // remove takes the connection from the open ones.
 func (conn *connection) remove() {
 	close(conn.closed)
-	conn.arrived()
+	conn.markReported()
 	c := conn.all
-	if c.ends != nil {
-		c.ends.forget(conn)
+	if c.exits != nil {
+		c.exits.unwatch(conn)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -118,7 +118,7 @@ func (conn *connection) remove() {
 // Read reads, once as much may be read. It waits before, so that what it does
 // not return is still in the socket.
 func (conn *connection) Read(b []byte) (int, error) {
-	if wait := time.Until(conn.next); wait > 0 {
+	if wait := time.Until(conn.readAfter); wait > 0 {
 		timer := time.NewTimer(wait)
 		defer timer.Stop()
 		select {
@@ -130,15 +130,15 @@ func (conn *connection) Read(b []byte) (int, error) {
 	now := time.Now()
 	own, shared := conn.bytes.take(n, now), conn.user.bytes.take(n, now)
 	if wait := max(own, shared); wait > 0 {
-		conn.next = now.Add(wait)
-		conn.user.slowed(own > 0, now)
+		conn.readAfter = now.Add(wait)
+		conn.user.logSlowed(own > 0, now)
 	}
 	return n, err
 }
 
-// readEmpty reports whether the connection has no bytes that were not read from
+// caughtUp reports whether the connection has no bytes that were not read from
 // the kernel yet. One that is closed meanwhile has none.
-func (conn *connection) readEmpty() bool {
+func (conn *connection) caughtUp() bool {
 	unread := false
 	err := conn.raw.Control(func(fd uintptr) {
 		n, err := unix.IoctlGetUint32(int(fd), unix.SIOCINQ)
@@ -147,8 +147,8 @@ func (conn *connection) readEmpty() bool {
 	return err != nil || !unread
 }
 
-// shut ends the connection once what lies in its socket was read.
-func (conn *connection) shut() {
+// shutRead ends the connection once what lies in its socket was read.
+func (conn *connection) shutRead() {
 	conn.raw.Control(func(fd uintptr) { unix.Shutdown(int(fd), unix.SHUT_RD) })
 }
 
@@ -161,6 +161,6 @@ func (conn *connection) SyscallConn() (syscall.RawConn, error) { return conn.raw
 // Close closes the connection, which is then none of the open ones.
 func (conn *connection) Close() error {
 	err := conn.Conn.Close()
-	conn.leave()
+	conn.removeOnce()
 	return err
 }

@@ -41,7 +41,7 @@ func TestReadEmpty(t *testing.T) {
 	second, other := pair(t, all)
 	empty := func(conn *connection, want bool, when string) {
 		t.Helper()
-		if got := conn.readEmpty(); got != want {
+		if got := conn.caughtUp(); got != want {
 			t.Errorf("%s: %v, want %v", when, got, want)
 		}
 	}
@@ -107,7 +107,7 @@ func TestReadEmptyAmongOthers(t *testing.T) {
 		working.Go(func() {
 			for range 50 {
 				conn, _ := pair(t, all)
-				conn.readEmpty()
+				conn.caughtUp()
 				conn.Close()
 			}
 		})

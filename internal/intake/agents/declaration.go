@@ -10,8 +10,8 @@ import (
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 )
 
-// readDeclaration reads what landmarks an agent declares.
-func readDeclaration(d *reportv1.Declaration) ([]judge.Declared, error) {
+// parseDeclaration reads what landmarks an agent declares.
+func parseDeclaration(d *reportv1.Declaration) ([]judge.Declared, error) {
 	if len(d.Landmarks) > contract.MaxLandmarks {
 		return nil, invalid("declaration.landmarks", "are %d: %d at most", len(d.Landmarks), contract.MaxLandmarks)
 	}
@@ -19,7 +19,7 @@ func readDeclaration(d *reportv1.Declaration) ([]judge.Declared, error) {
 	known := make(map[string]int, len(d.Landmarks))
 	for i, l := range d.Landmarks {
 		field := fmt.Sprintf("declaration.landmarks[%d]", i)
-		if err := readLandmark(field, l, &landmarks[i]); err != nil {
+		if err := parseLandmark(field, l, &landmarks[i]); err != nil {
 			return nil, err
 		}
 		if j, twice := known[l.Name]; twice {
@@ -30,50 +30,50 @@ func readDeclaration(d *reportv1.Declaration) ([]judge.Declared, error) {
 	return landmarks, nil
 }
 
-// kind is what the schema says of one kind of landmark.
-type kind struct {
-	impact judge.Impact // unless the program says another
-	timed  bool         // it has a Within
-	limits bool         // it has Limits
-	ttl    bool         // it may have a TTL
+// kindRules is what the schema says of one kind of landmark.
+type kindRules struct {
+	defaultImpact judge.Impact // unless the program says another
+	hasWithin     bool         // it has a Within
+	hasLimits     bool         // it has Limits
+	mayHaveTTL    bool         // it may have a TTL
 }
 
-var kinds = map[reportv1.Kind]kind{
-	reportv1.Kind_KIND_ALIVE:     {impact: judge.ImpactCritical, timed: true},
-	reportv1.Kind_KIND_DEADLINE:  {impact: judge.ImpactCritical, timed: true},
-	reportv1.Kind_KIND_LOOP:      {impact: judge.ImpactCritical, timed: true},
-	reportv1.Kind_KIND_LEVEL:     {impact: judge.ImpactDegrading, limits: true},
-	reportv1.Kind_KIND_CONDITION: {impact: judge.ImpactReadiness, ttl: true},
+var rulesByKind = map[reportv1.Kind]kindRules{
+	reportv1.Kind_KIND_ALIVE:     {defaultImpact: judge.ImpactCritical, hasWithin: true},
+	reportv1.Kind_KIND_DEADLINE:  {defaultImpact: judge.ImpactCritical, hasWithin: true},
+	reportv1.Kind_KIND_LOOP:      {defaultImpact: judge.ImpactCritical, hasWithin: true},
+	reportv1.Kind_KIND_LEVEL:     {defaultImpact: judge.ImpactDegrading, hasLimits: true},
+	reportv1.Kind_KIND_CONDITION: {defaultImpact: judge.ImpactReadiness, mayHaveTTL: true},
 }
 
-// readLandmark reads one declared landmark, whose place in the message field
+// parseLandmark reads one declared landmark, whose place in the message field
 // names.
-func readLandmark(field string, l *reportv1.Landmark, to *judge.Declared) (err error) {
+func parseLandmark(field string, l *reportv1.Landmark, to *judge.Declared) (err error) {
 	if err := contract.CheckLandmarkName(l.Name); err != nil {
 		return invalid(field+".name", "%v", err)
 	}
-	kind, known := kinds[l.Kind]
+	kind, known := rulesByKind[l.Kind]
 	if !known {
 		return invalid(field+".kind", "%v is not known to this landmarkd", l.Kind)
 	}
 	to.Name, to.Kind = l.Name, judge.Kind(l.Kind)
-	if to.Impact, err = readImpact(field, l.Impact, kind.impact); err != nil {
+	if to.Impact, err = parseImpact(field, l.Impact, kind.defaultImpact); err != nil {
 		return err
 	}
-	if to.Within, err = readWithin(field+".within_us", l.WithinUs, kind.timed); err != nil {
+	if to.Within, err = parseWithin(field+".within_us", l.WithinUs, kind.hasWithin); err != nil {
 		return err
 	}
-	if to.StartWithin, err = readDuration(field+".start_within_us", l.StartWithinUs, true); err != nil {
+	if to.StartWithin, err = parseDuration(field+".start_within_us", l.StartWithinUs, true); err != nil {
 		return err
 	}
-	if to.TTL, err = readDuration(field+".ttl_us", l.TtlUs, kind.ttl); err != nil {
+	if to.TTL, err = parseDuration(field+".ttl_us", l.TtlUs, kind.mayHaveTTL); err != nil {
 		return err
 	}
-	to.Limits, err = readLimits(field+".limits", l.Limits, kind.limits)
+	to.Limits, err = parseLimits(field+".limits", l.Limits, kind.hasLimits)
 	return err
 }
 
-func readImpact(field string, impact reportv1.Impact, otherwise judge.Impact) (judge.Impact, error) {
+func parseImpact(field string, impact reportv1.Impact, otherwise judge.Impact) (judge.Impact, error) {
 	switch {
 	case impact == reportv1.Impact_IMPACT_UNSPECIFIED:
 		return otherwise, nil
@@ -83,29 +83,29 @@ func readImpact(field string, impact reportv1.Impact, otherwise judge.Impact) (j
 	return judge.Impact(impact), nil
 }
 
-// readWithin reads a Within of 100 ms to 24 h, which a kind must have or must
+// parseWithin reads a Within of 100 ms to 24 h, which a kind must have or must
 // not.
-func readWithin(field string, us uint64, has bool) (time.Duration, error) {
+func parseWithin(field string, us uint64, has bool) (time.Duration, error) {
 	if !has {
-		return readDuration(field, us, false)
+		return parseDuration(field, us, false)
 	}
-	return readChecked(field, us, contract.CheckWithin)
+	return parseChecked(field, us, contract.CheckWithin)
 }
 
-// readDuration reads a duration of 1 ms to 24 h, 0 for none, that the kind may
+// parseDuration reads a duration of 1 ms to 24 h, 0 for none, that the kind may
 // have or must not.
-func readDuration(field string, us uint64, may bool) (time.Duration, error) {
+func parseDuration(field string, us uint64, may bool) (time.Duration, error) {
 	switch {
 	case us == 0:
 		return 0, nil
 	case !may:
 		return 0, invalid(field, "is %d, and a landmark of this kind has none", us)
 	}
-	return readChecked(field, us, contract.CheckDuration)
+	return parseChecked(field, us, contract.CheckDuration)
 }
 
-// readChecked reads a duration that check allows.
-func readChecked(field string, us uint64, check func(time.Duration) error) (time.Duration, error) {
+// parseChecked reads a duration that check allows.
+func parseChecked(field string, us uint64, check func(time.Duration) error) (time.Duration, error) {
 	d, ok := microseconds(us, contract.MaxDuration)
 	if !ok {
 		return 0, invalid(field, "%d us is over %v", us, contract.MaxDuration)
@@ -116,8 +116,8 @@ func readChecked(field string, us uint64, check func(time.Duration) error) (time
 	return d, nil
 }
 
-// readLimits reads the limits of a Level, which no other kind has.
-func readLimits(field string, m *reportv1.Limits, has bool) (judge.Limits, error) {
+// parseLimits reads the limits of a Level, which no other kind has.
+func parseLimits(field string, m *reportv1.Limits, has bool) (judge.Limits, error) {
 	none := judge.Limits{}
 	switch {
 	case m == nil && !has:

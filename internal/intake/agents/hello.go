@@ -8,35 +8,35 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// helloWithin is how long a new stream may take to say whose it is. Until then
+// helloTimeout is how long a new stream may take to say whose it is. Until then
 // it belongs to no session, whose number has bounds.
-const helloWithin = 5 * time.Second
+const helloTimeout = 5 * time.Second
 
-// demandHello is a gRPC stream interceptor that ends streams whose first
+// requireHello is a gRPC stream interceptor that ends streams whose first
 // message does not come in time.
-func demandHello(server any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
-	return handle(server, &punctualStream{ServerStream: stream})
+func requireHello(server any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+	return handle(server, &helloTimeoutStream{ServerStream: stream})
 }
 
-// punctualStream is a stream whose first message has to come in time.
-type punctualStream struct {
+// helloTimeoutStream is a stream whose first message has to come in time.
+type helloTimeoutStream struct {
 	grpc.ServerStream
-	begun bool
+	received bool
 }
 
-func (s *punctualStream) RecvMsg(m any) error {
-	if s.begun {
+func (s *helloTimeoutStream) RecvMsg(m any) error {
+	if s.received {
 		return s.ServerStream.RecvMsg(m)
 	}
-	s.begun = true
+	s.received = true
 	received := make(chan error, 1)
-	go func() { received <- s.ServerStream.RecvMsg(m) }() // ends with the stream, at the latest
-	timer := time.NewTimer(helloWithin)
+	go func() { received <- s.ServerStream.RecvMsg(m) }() // exits with the stream, at the latest
+	timer := time.NewTimer(helloTimeout)
 	defer timer.Stop()
 	select {
 	case err := <-received:
 		return err
 	case <-timer.C:
-		return status.Errorf(codes.DeadlineExceeded, "hello: did not come within %v", helloWithin)
+		return status.Errorf(codes.DeadlineExceeded, "hello: did not come within %v", helloTimeout)
 	}
 }

@@ -11,9 +11,9 @@ import (
 type link struct {
 	commands chan uint64 // holds the number of the latest get-state command
 	ended    chan error  // holds why the registry ended the session, if it did
-	// readEmpty reports whether nothing that the agent has sent is unread; nil if
+	// caughtUp reports whether nothing that the agent has sent is unread; nil if
 	// nothing ever is.
-	readEmpty func() bool
+	caughtUp func() bool
 }
 
 func newLink() *link {
@@ -21,7 +21,7 @@ func newLink() *link {
 }
 
 // CaughtUp implements registry.Link.
-func (l *link) CaughtUp() bool { return l.readEmpty == nil || l.readEmpty() }
+func (l *link) CaughtUp() bool { return l.caughtUp == nil || l.caughtUp() }
 
 // GetState implements registry.Link. The registry calls it with a lock held,
 // so by one goroutine at a time.
@@ -36,9 +36,9 @@ func (l *link) GetState(number uint64) {
 // End implements registry.Link. The registry calls it once.
 func (l *link) End(err error) { l.ended <- err }
 
-// carry sends the command of the given number to the agent, and those after it,
+// sendCommands sends the command of the given number to the agent, and those after it,
 // until ctx is done or sending fails, which the stream's reader finds too.
-func (l *link) carry(ctx context.Context, number uint64, send func(*reportv1.StreamResponse) error) {
+func (l *link) sendCommands(ctx context.Context, number uint64, send func(*reportv1.StreamResponse) error) {
 	for send(getState(number)) == nil {
 		select {
 		case <-ctx.Done():

@@ -19,49 +19,49 @@ const (
 	// that nothing is read goes on until 64 KiB are on their way and 64 KiB wait
 	// in gRPC: 3,700 small reports.
 	reportsPerSecond = 400
-	reportsAtOnce    = 4000
-	// calmAfter is the time without reports after which none of a flood is left.
-	calmAfter = time.Second
+	reportsBurst     = 4000
+	// idleAfter is the time without reports after which none of a flood is left.
+	idleAfter = time.Second
 	// workPerSecond and workAtOnce bound what one user can make landmarkd do
 	// with messages: 1 for each report, and more for what takes more. That is
 	// 1,000 programs whose smallest Within is 1 s, or 100 that report as fast as
 	// an agent may. With twice as much, a user who floods has one answer in 400
 	// wait for over 50 ms.
 	workPerSecond = 4_000
-	workAtOnce    = 20_000
+	workBurst     = 20_000
 	// bytesPerSecond and bytesAtOnce bound what is read from a connection,
 	// whatever it is: frames that carry no message take time too.
 	bytesPerSecond = 1 << 20
-	bytesAtOnce    = 2 << 20
+	bytesBurst     = 2 << 20
 	// userBytesPerSecond and userBytesAtOnce bound it for all connections of a
 	// user.
 	userBytesPerSecond = 4 << 20
-	userBytesAtOnce    = 16 << 20
+	userBytesBurst     = 16 << 20
 
 	// What a message costs of workPerSecond: a Hello, a Declaration, and as much
 	// again for each so many landmarks of a message.
-	helloWork       = 10
-	declarationWork = 10
-	landmarksOfWork = 32
+	helloWork        = 10
+	declarationWork  = 10
+	landmarksPerWork = 32
 )
 
 // bucket allows so much in a second, and so much at once. It does not refuse,
 // but says how long to wait, so all who share it get their turn in the order in
 // which they ask.
 type bucket struct {
-	each  time.Duration // that one takes
-	burst time.Duration // that all take that are allowed at once
+	perUnit time.Duration // that one takes
+	burst   time.Duration // that all take that are allowed at once
 
-	mu   sync.Mutex
-	full time.Time // when all will be allowed again; guarded by mu
+	mu     sync.Mutex
+	fullAt time.Time // when all will be allowed again; guarded by mu
 }
 
 func newBucket(perSecond, atOnce int) *bucket {
 	each := time.Second / time.Duration(perSecond)
-	return &bucket{each: each, burst: time.Duration(atOnce) * each}
+	return &bucket{perUnit: each, burst: time.Duration(atOnce) * each}
 }
 
-// take takes n, and returns for how long nothing more may be taken. A nil bucket
+// handle takes n, and returns for how long nothing more may be taken. A nil bucket
 // allows everything.
 func (b *bucket) take(n int, now time.Time) (wait time.Duration) {
 	if b == nil {
@@ -69,23 +69,23 @@ func (b *bucket) take(n int, now time.Time) (wait time.Duration) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.full.Before(now) {
-		b.full = now
+	if b.fullAt.Before(now) {
+		b.fullAt = now
 	}
-	b.full = b.full.Add(time.Duration(n) * b.each)
-	return max(0, b.full.Sub(now)-b.burst)
+	b.fullAt = b.fullAt.Add(time.Duration(n) * b.perUnit)
+	return max(0, b.fullAt.Sub(now)-b.burst)
 }
 
-// calm reports whether so much less than is allowed was taken lately that who
+// idle reports whether so much less than is allowed was taken lately that who
 // takes cannot have had anything left to take. To be late with the next is no
 // sign of that: what was due meanwhile is taken at once.
-func (b *bucket) calm(now time.Time) bool {
+func (b *bucket) idle(now time.Time) bool {
 	if b == nil {
 		return true
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.full.Sub(now) < b.burst-calmAfter
+	return b.fullAt.Sub(now) < b.burst-idleAfter
 }
 
 // user is what all connections of one user share. Root and landmarkd's own user
@@ -94,33 +94,33 @@ type user struct {
 	connections int // that it has open
 	work        *bucket
 	bytes       *bucket
-	turn        *turn // of sessions whose services are new
+	creation    *creationLock // of sessions whose services are new
 
-	logger *slog.Logger
-	warned atomic.Pointer[time.Time] // when it was last logged that programs of the user are slowed
+	logger     *slog.Logger
+	lastLogged atomic.Pointer[time.Time] // when it was last logged that programs of the user are slowed
 }
 
 func newUser(uid uint32, logger *slog.Logger) *user {
 	u := &user{logger: logger.With("uid", uid)}
 	if uid == 0 || uid == uint32(os.Geteuid()) {
-		u.turn = newTurn(false)
+		u.creation = newCreationLock(false)
 		return u
 	}
-	u.turn = newTurn(true)
-	u.work = newBucket(workPerSecond, workAtOnce)
-	u.bytes = newBucket(userBytesPerSecond, userBytesAtOnce)
+	u.creation = newCreationLock(true)
+	u.work = newBucket(workPerSecond, workBurst)
+	u.bytes = newBucket(userBytesPerSecond, userBytesBurst)
 	return u
 }
 
-// slowed logs, once a minute, that more comes of the user's programs than may be
+// logSlowed logs, once a minute, that more comes of the user's programs than may be
 // read: by one program's own limit, or by that of all of them. It does nothing
 // when u is nil.
-func (u *user) slowed(own bool, now time.Time) {
+func (u *user) logSlowed(own bool, now time.Time) {
 	if u == nil {
 		return
 	}
-	last := u.warned.Load()
-	if last != nil && now.Sub(*last) < time.Minute || !u.warned.CompareAndSwap(last, &now) {
+	last := u.lastLogged.Load()
+	if last != nil && now.Sub(*last) < time.Minute || !u.lastLogged.CompareAndSwap(last, &now) {
 		return
 	}
 	limit := "all programs of the user"

@@ -8,14 +8,14 @@ import (
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 )
 
-// readReport reads the facts of the declared landmarks, for each of which there
+// parseReport reads the facts of the declared landmarks, for each of which there
 // is room in facts.
-func readReport(r *reportv1.Report, facts []registry.Fact) error {
+func parseReport(r *reportv1.Report, facts []registry.Fact) error {
 	if len(r.Facts) != len(facts) {
 		return invalid("report.facts", "are %d, where %d landmarks are declared", len(r.Facts), len(facts))
 	}
 	for i, f := range r.Facts {
-		if err := readFact(f, &facts[i]); err != nil {
+		if err := parseFact(f, &facts[i]); err != nil {
 			return invalid(fmt.Sprintf("report.facts[%d].%s", i, err.field), "%s", err.problem)
 		}
 	}
@@ -25,7 +25,7 @@ func readReport(r *reportv1.Report, facts []registry.Fact) error {
 // factError is what is wrong with a field of a fact.
 type factError struct{ field, problem string }
 
-func readFact(f *reportv1.Fact, to *registry.Fact) *factError {
+func parseFact(f *reportv1.Fact, to *registry.Fact) *factError {
 	age, ok := microseconds(f.AgeUs, maxAge)
 	if !ok {
 		return &factError{"age_us", fmt.Sprintf("%d is over ten years", f.AgeUs)}

@@ -33,8 +33,8 @@ const (
 	// open on all together, beyond what each connection has of its own.
 	maxUnread = 8 << 20
 	maxOpen   = 1024
-	// idleWithin is how long a connection may have no stream.
-	idleWithin = 10 * time.Second
+	// idleTimeout is how long a connection may have no stream.
+	idleTimeout = 10 * time.Second
 )
 
 // Server takes agents' streams.
@@ -42,7 +42,7 @@ type Server struct {
 	intakev1.UnimplementedIntakeServiceServer
 	registry    *registry.Registry
 	logger      *slog.Logger
-	lines       *socket.LogLimit
+	logLimit    *socket.LogLimit
 	connections *connections
 	limits      guard.Limits
 	host        hostclock.Clock // by which agents date their reports
@@ -52,7 +52,7 @@ type Server struct {
 // New returns a server that feeds the registry.
 func New(r *registry.Registry, logger *slog.Logger) *Server {
 	return &Server{
-		registry: r, logger: logger, lines: socket.NewLogLimit(logger), connections: newConnections(r, logger), limits: limits(),
+		registry: r, logger: logger, logLimit: socket.NewLogLimit(logger), connections: newConnections(r, logger), limits: limits(),
 		host: hostclock.Own(),
 	}
 }
@@ -60,11 +60,11 @@ func New(r *registry.Registry, logger *slog.Logger) *Server {
 // Run takes streams from the listener until ctx is done, then ends them and
 // returns nil. What the registry last knew, it goes on knowing.
 func (s *Server) Run(ctx context.Context, l net.Listener) error {
-	ends, err := newEnds()
+	ends, err := newExitWatcher()
 	if err != nil {
 		return fmt.Errorf("taking agents' reports: %w", err)
 	}
-	s.connections.ends = ends
+	s.connections.exits = ends
 	working, ctx := errgroup.WithContext(ctx)
 	working.Go(func() error { return ends.run(ctx) })
 	working.Go(func() error { return s.serveAgents(ctx, l) })
@@ -93,7 +93,7 @@ func options(l guard.Limits) []grpc.ServerOption {
 	return append(guard.Options(l),
 		grpc.Creds(peercred.New()),
 		grpc.ForceServerCodecV2(newCodec()),
-		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleWithin}),
-		grpc.StreamInterceptor(demandHello),
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleTimeout}),
+		grpc.StreamInterceptor(requireHello),
 	)
 }

@@ -28,36 +28,36 @@ func (s *Server) Stream(stream agentStream) error {
 		return status.Error(codes.Unauthenticated, "the kernel did not say who connected")
 	}
 	conn := connectionOf(stream.Context())
-	in := &intake{stream: stream, pace: newPace(s.registry.Clock(), conn, s.host, hello.Clock)}
-	in.pace.take(stream.Context(), 0, helloWork)
-	in.arrived = func() {}
+	in := &receiver{stream: stream, throttle: newThrottle(s.registry.Clock(), conn, s.host, hello.Clock)}
+	in.throttle.wait(stream.Context(), 0, helloWork)
+	in.markReported = func() {}
 	if conn != nil {
-		in.arrived = conn.arrived
+		in.markReported = conn.markReported
 		if !s.registry.Knows(hello.Service) {
-			in.turn = conn.user.turn
+			in.creation = conn.user.creation
 		}
 	}
 	link := newLink()
-	link.readEmpty = func() bool { return !in.pace.held.Load() && (conn == nil || conn.readEmpty()) }
+	link.caughtUp = func() bool { return !in.throttle.throttled.Load() && (conn == nil || conn.caughtUp()) }
 	var session *registry.Session
-	if err := in.turn.take(stream.Context(), func() (err error) {
+	if err := in.creation.do(stream.Context(), func() (err error) {
 		session, err = s.registry.Open(registry.AgentID{Service: hello.Service, Instance: hello.Instance, UID: peer.UID}, link)
 		return err
 	}); err != nil {
 		return statusOf(err)
 	}
 	logger := s.logger.With("service", hello.Service, "instance", hello.Instance, "pid", peer.PID, "uid", peer.UID)
-	logger = s.lines.Logger(logger, peer.UID, hello.Service)
-	in.session, in.welcomed = session, func() { logger.Info("program reports") }
+	logger = s.logLimit.Logger(logger, peer.UID, hello.Service)
+	in.session, in.logStart = session, func() { logger.Info("program reports") }
 	return s.serve(in, link, logger)
 }
 
 // serve reads the agent's messages and carries commands to it until either
 // ends the session.
-func (s *Server) serve(in *intake, link *link, logger *slog.Logger) error {
+func (s *Server) serve(in *receiver, link *link, logger *slog.Logger) error {
 	stream, session := in.stream, in.session
 	received := make(chan error, 1)
-	go func() { received <- in.receive() }()
+	go func() { received <- in.run() }()
 	// Most sessions never get a command, which only comes after a report, and
 	// so after the Welcome.
 	commands := link.commands
@@ -67,7 +67,7 @@ func (s *Server) serve(in *intake, link *link, logger *slog.Logger) error {
 			commands = nil
 			// Not waited for: while the agent takes no command, Send blocks
 			// until the stream ends, which it does when this returns.
-			go link.carry(stream.Context(), number, stream.Send)
+			go link.sendCommands(stream.Context(), number, stream.Send)
 		case err := <-link.ended:
 			logger.Warn("session ended", "why", err)
 			go func() { // what it has taken is given back once nothing more of it is read
@@ -76,7 +76,7 @@ func (s *Server) serve(in *intake, link *link, logger *slog.Logger) error {
 			}()
 			return statusOf(err)
 		case err := <-received:
-			return s.ended(session, err, logger)
+			return s.endSession(session, err, logger)
 		}
 	}
 }
@@ -84,9 +84,9 @@ func (s *Server) serve(in *intake, link *link, logger *slog.Logger) error {
 // errGoodbye is that the program stopped of its own will.
 var errGoodbye = errors.New("goodbye")
 
-// ended closes the session of a stream that ended with err, and returns what
+// endSession closes the session of a stream that ended with err, and returns what
 // the agent is told.
-func (s *Server) ended(session *registry.Session, err error, logger *slog.Logger) error {
+func (s *Server) endSession(session *registry.Session, err error, logger *slog.Logger) error {
 	switch {
 	case errors.Is(err, errGoodbye):
 		session.Goodbye()
@@ -102,27 +102,27 @@ func (s *Server) ended(session *registry.Session, err error, logger *slog.Logger
 	}
 }
 
-// intake feeds one stream's messages to its session.
-type intake struct {
-	stream   agentStream
-	session  *registry.Session
-	pace     *pace
-	declared []judge.Declared // the latest declaration, nil before the first
-	facts    []registry.Fact  // of the latest report; kept for the room
-	welcomed func()
-	arrived  func() // called once it has reported
-	turn     *turn  // of the first report, nil if the service is known
+// receiver feeds one stream's messages to its session.
+type receiver struct {
+	stream       agentStream
+	session      *registry.Session
+	throttle     *throttle
+	declared     []judge.Declared // the latest declaration, nil before the first
+	facts        []registry.Fact  // of the latest report; kept for the room
+	logStart     func()
+	markReported func()        // called once it has reported
+	creation     *creationLock // of the first report, nil if the service is known
 }
 
-// receive takes messages until the stream ends, which it tells by an error.
-func (in *intake) receive() error {
+// run takes messages until the stream ends, which it tells by an error.
+func (in *receiver) run() error {
 	for {
 		m, err := in.stream.Recv()
 		if errors.Is(err, io.EOF) || status.Code(err) == codes.Canceled {
 			return errors.New("the connection ended without a goodbye")
 		}
 		if err == nil {
-			err = in.take(m)
+			err = in.handle(m)
 		}
 		if err != nil {
 			return err
@@ -130,13 +130,13 @@ func (in *intake) receive() error {
 	}
 }
 
-// take feeds one message.
-func (in *intake) take(m *reportv1.StreamRequest) error {
+// handle feeds one message.
+func (in *receiver) handle(m *reportv1.StreamRequest) error {
 	switch m := m.Message.(type) {
 	case *reportv1.StreamRequest_Declaration:
-		return in.declare(m.Declaration)
+		return in.handleDeclaration(m.Declaration)
 	case *reportv1.StreamRequest_Report:
-		return in.report(m.Report)
+		return in.handleReport(m.Report)
 	case *reportv1.StreamRequest_Goodbye:
 		return errGoodbye
 	case *reportv1.StreamRequest_Hello:
@@ -146,13 +146,13 @@ func (in *intake) take(m *reportv1.StreamRequest) error {
 	}
 }
 
-func (in *intake) declare(d *reportv1.Declaration) error {
-	landmarks, err := readDeclaration(d)
+func (in *receiver) handleDeclaration(d *reportv1.Declaration) error {
+	landmarks, err := parseDeclaration(d)
 	if err != nil {
 		return err
 	}
-	in.arrived()
-	in.pace.take(in.stream.Context(), 1, declarationWork*(1+len(landmarks)/landmarksOfWork))
+	in.markReported()
+	in.throttle.wait(in.stream.Context(), 1, declarationWork*(1+len(landmarks)/landmarksPerWork))
 	first := in.declared == nil
 	if err := in.session.Declare(landmarks); err != nil {
 		return err
@@ -164,27 +164,27 @@ func (in *intake) declare(d *reportv1.Declaration) error {
 	if err := in.stream.Send(welcome()); err != nil {
 		return err
 	}
-	in.welcomed()
+	in.logStart()
 	return nil
 }
 
-func (in *intake) report(r *reportv1.Report) error {
+func (in *receiver) handleReport(r *reportv1.Report) error {
 	if in.declared == nil {
 		return invalid("report", "came before a declaration")
 	}
-	if err := readReport(r, in.facts); err != nil {
+	if err := parseReport(r, in.facts); err != nil {
 		return err
 	}
 	draining, answered, readAt := r.Draining, r.Answered, r.ReadAtUs
 	recycle(r)
 	in.session.Drain(draining)
-	if err := in.turn.take(in.stream.Context(), func() error {
-		return in.session.ReportAt(in.facts, answered, in.pace.made(readAt))
+	if err := in.creation.do(in.stream.Context(), func() error {
+		return in.session.ReportAt(in.facts, answered, in.throttle.reportTime(readAt))
 	}); err != nil {
 		return err
 	}
-	in.turn = nil // the session has its service
-	in.arrived()
-	in.pace.take(in.stream.Context(), 1, 1+len(in.facts)/landmarksOfWork)
+	in.creation = nil // the session has its service
+	in.markReported()
+	in.throttle.wait(in.stream.Context(), 1, 1+len(in.facts)/landmarksPerWork)
 	return nil
 }

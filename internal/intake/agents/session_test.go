@@ -275,7 +275,7 @@ func TestNewerCommandSupersedesTheOlder(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		var sent []uint64
-		go l.carry(ctx, <-l.commands, func(m *reportv1.StreamResponse) error {
+		go l.sendCommands(ctx, <-l.commands, func(m *reportv1.StreamResponse) error {
 			sent = append(sent, m.GetGetState().Number)
 			return nil
 		})

@@ -17,7 +17,7 @@ func BenchmarkReading(b *testing.B) {
 	}{
 		{"addresses", func() error { _, err := addresses(route); return err }},
 		{"links", func() error { _, err := links(route); return err }},
-		{"arp", func() error { _, err := arpOfAll(); return err }},
+		{"arp", func() error { _, err := readARPAll(); return err }},
 		{"listeners", func() error { _, err := listeners(diag, 5400); return err }},
 		{"waiting", func() error { _, err := connections(diag, unix.AF_INET, 5400); return err }},
 	} {

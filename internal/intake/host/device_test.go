@@ -42,9 +42,9 @@ func viewOf(t *testing.T, at netip.AddrPort) *view {
 	return &view{
 		route: route, diag: diag(t),
 		now:       func() time.Duration { return time.Since(begun) },
-		listeners: make(map[uint16]*part[[]listener]),
+		listeners: make(map[uint16]*cached[[]listener]),
 		queues:    map[netip.AddrPort]*queue{at: {within: time.Second}},
-		counted:   make(map[netip.AddrPort]*part[[]listener]),
+		counted:   make(map[netip.AddrPort]*cached[[]listener]),
 	}
 }
 
@@ -85,7 +85,7 @@ func TestSocketsBoundToADevice(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, kind := range []judge.Kind{judge.KindCondition, judge.KindDeadline} {
-			fact, err := viewOf(t, at).see(&registry.HostLandmark{Declared: judge.Declared{Kind: kind}, Port: at})
+			fact, err := viewOf(t, at).check(&registry.HostLandmark{Declared: judge.Declared{Kind: kind}, Port: at})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -206,7 +206,7 @@ func TestInterfaces(t *testing.T) {
 			}
 		}
 	}
-	if ofAll, err := arpOfAll(); err != nil || ofAll != (arp{3, 1}) {
+	if ofAll, err := readARPAll(); err != nil || ofAll != (arp{3, 1}) {
 		t.Errorf("ARP of all is %v, %v", ofAll, err)
 	}
 }
@@ -235,7 +235,7 @@ func TestDuplicateAddress(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		told = absent(a, all, interfaces)
+		told = addressProblem(a, all, interfaces)
 		return strings.Contains(told, "duplicate address detection")
 	})
 }

@@ -17,13 +17,13 @@ import (
 const (
 	// How often the host is read: often enough for a balancer to be told in
 	// time, and for what time alone makes of a queue.
-	readAddresses = 200 * time.Millisecond
-	readListening = 100 * time.Millisecond
-	readQueue     = 250 * time.Millisecond // or four times in a Within, if that is oftener
-	leastRead     = 25 * time.Millisecond
-	// fresh is how long after it began a reading is of now. It is shorter than
+	addressInterval = 200 * time.Millisecond
+	listenInterval  = 100 * time.Millisecond
+	queueInterval   = 250 * time.Millisecond // or four times in a Within, if that is oftener
+	minInterval     = 25 * time.Millisecond
+	// freshFor is how long after it began a reading is of now. It is shorter than
 	// any pause of landmarkd's that counts as one.
-	fresh = 25 * time.Millisecond
+	freshFor = 25 * time.Millisecond
 )
 
 // Server reads the host.
@@ -31,9 +31,9 @@ type Server struct {
 	registry *registry.Registry
 	logger   *slog.Logger
 	origin   time.Time
-	wanted   chan struct{} // holds a token while a reading is wanted at once
-	begun    atomic.Int64  // when the last reading that was reported had begun, in ns since origin
-	every    atomic.Int64  // how often the host is read, in ns; 0 = never: there is nothing to read
+	wake     chan struct{} // holds a token while a reading is wanted at once
+	readAt   atomic.Int64  // when the last reading that was reported had begun, in ns since origin
+	interval atomic.Int64  // how often the host is read, in ns; 0 = never: there is nothing to read
 
 	mu          sync.Mutex // guards what follows, and makes of a reading and its report one
 	route, diag *netlink
@@ -44,7 +44,7 @@ type Server struct {
 // watched is a landmark of a service, and what is remembered of it.
 type watched struct {
 	registry.HostLandmark
-	unread string // why it could not be read, as was logged
+	problem string // why it could not be read, as was logged
 }
 
 // New returns a server that feeds the registry. It has nothing to read yet.
@@ -53,7 +53,7 @@ func New(r *registry.Registry, logger *slog.Logger) *Server {
 		registry: r,
 		logger:   logger,
 		origin:   time.Now(),
-		wanted:   make(chan struct{}, 1),
+		wake:     make(chan struct{}, 1),
 		route:    newNetlink(unix.NETLINK_ROUTE),
 		diag:     newNetlink(unix.NETLINK_SOCK_DIAG),
 	}
@@ -65,9 +65,9 @@ func New(r *registry.Registry, logger *slog.Logger) *Server {
 func (s *Server) Configure(policies map[string]registry.Policy) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	watched, every := s.watch(policies)
-	queues := s.watchQueues(watched)
-	if every > 0 && s.every.Load() == 0 {
+	watched, every := s.landmarksOf(policies)
+	queues := s.queuesOf(watched)
+	if every > 0 && s.interval.Load() == 0 {
 		s.registry.Clock().AddSource() // before anything is said that could grow old
 	}
 	s.watched, s.queues = watched, queues
@@ -77,16 +77,16 @@ func (s *Server) Configure(policies map[string]registry.Policy) {
 		seen[name] = registry.HostReport{Facts: facts, Age: s.now() - begun}
 	}
 	s.registry.Configure(policies, seen)
-	s.begun.Store(int64(begun))
-	if s.every.Swap(int64(every)) > 0 && every == 0 {
+	s.readAt.Store(int64(begun))
+	if s.interval.Swap(int64(every)) > 0 && every == 0 {
 		s.registry.Clock().RemoveSource()
 	}
-	s.want()
+	s.readNow()
 }
 
-// watch returns what the policies have read, and how often. Of a landmark that
+// landmarksOf returns what the policies have read, and how often. Of a landmark that
 // was read before it keeps what is known.
-func (s *Server) watch(policies map[string]registry.Policy) (all map[string][]*watched, every time.Duration) {
+func (s *Server) landmarksOf(policies map[string]registry.Policy) (all map[string][]*watched, every time.Duration) {
 	all = make(map[string][]*watched)
 	for name, p := range policies {
 		for _, l := range p.Host {
@@ -97,7 +97,7 @@ func (s *Server) watch(policies map[string]registry.Policy) (all map[string][]*w
 				}
 			}
 			all[name] = append(all[name], w)
-			if often := readEvery(l); every == 0 || often < every {
+			if often := intervalOf(l); every == 0 || often < every {
 				every = often
 			}
 		}
@@ -105,10 +105,10 @@ func (s *Server) watch(policies map[string]registry.Policy) (all map[string][]*w
 	return all, every
 }
 
-// watchQueues returns the queues of what is watched. Of a place that was watched
+// queuesOf returns the queues of what is watched. Of a place that was watched
 // before, by whichever landmark, it keeps what is known: that somebody has
 // written another within is no reason to take who waits there for a newcomer.
-func (s *Server) watchQueues(all map[string][]*watched) map[netip.AddrPort]*queue {
+func (s *Server) queuesOf(all map[string][]*watched) map[netip.AddrPort]*queue {
 	queues := make(map[netip.AddrPort]*queue)
 	for _, of := range all {
 		for _, w := range of {
@@ -128,29 +128,29 @@ func (s *Server) watchQueues(all map[string][]*watched) map[netip.AddrPort]*queu
 	return queues
 }
 
-// readEvery is how often the landmark is read.
-func readEvery(l registry.HostLandmark) time.Duration {
+// intervalOf is how often the landmark is read.
+func intervalOf(l registry.HostLandmark) time.Duration {
 	switch {
 	case l.Address.IsValid():
-		return readAddresses
+		return addressInterval
 	case l.Kind == judge.KindCondition:
-		return readListening
+		return listenInterval
 	default:
-		return max(leastRead, min(readQueue, l.Within/4))
+		return max(minInterval, min(queueInterval, l.Within/4))
 	}
 }
 
 // Run reads the host until ctx is done, for as long as there is anything to
 // read, and returns nil. What the registry last knew, it goes on knowing.
 func (s *Server) Run(ctx context.Context) error {
-	defer s.close()
+	defer s.Close()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-s.wanted:
+		case <-s.wake:
 		case <-timer.C:
 		}
 		if every := s.report(); every > 0 {
@@ -166,7 +166,7 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) report() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	every := time.Duration(s.every.Load())
+	every := time.Duration(s.interval.Load())
 	if every == 0 {
 		return 0
 	}
@@ -174,9 +174,9 @@ func (s *Server) report() time.Duration {
 	for name, facts := range facts {
 		s.registry.ReportHost(name, registry.HostReport{Facts: facts, Age: s.now() - begun})
 	}
-	s.begun.Store(int64(begun))
+	s.readAt.Store(int64(begun))
 	for _, q := range s.queues {
-		if due := q.due(s.now()); due > 0 {
+		if due := q.recheckIn(s.now()); due > 0 {
 			every = min(every, due)
 		}
 	}
@@ -189,12 +189,12 @@ func (s *Server) read() (begun time.Duration, facts map[string][]registry.Fact) 
 	begun = s.now()
 	v := &view{
 		route: s.route, diag: s.diag, now: s.now,
-		listeners: make(map[uint16]*part[[]listener]), queues: s.queues, counted: make(map[netip.AddrPort]*part[[]listener]),
+		listeners: make(map[uint16]*cached[[]listener]), queues: s.queues, counted: make(map[netip.AddrPort]*cached[[]listener]),
 	}
 	facts = make(map[string][]registry.Fact, len(s.watched))
 	for name, all := range s.watched {
 		for _, w := range all {
-			fact, err := v.see(&w.HostLandmark)
+			fact, err := v.check(&w.HostLandmark)
 			if err != nil {
 				fact = registry.Fact{Reached: true, Unreadable: true, Reason: err.Error()}
 			}
@@ -212,13 +212,13 @@ func (s *Server) log(service string, w *watched, err error) {
 		unread = err.Error()
 	}
 	switch {
-	case unread == w.unread:
+	case unread == w.problem:
 	case err != nil:
 		s.logger.Warn("a landmark of the host cannot be read", "service", service, "landmark", w.Name, "err", err)
 	default:
 		s.logger.Info("a landmark of the host can be read again", "service", service, "landmark", w.Name)
 	}
-	w.unread = unread
+	w.problem = unread
 }
 
 // CaughtUp reports whether what the registry knows of the host is of now, as
@@ -226,17 +226,17 @@ func (s *Server) log(service string, w *watched, err error) {
 // there is, it is read at once. It may be called by any number of goroutines,
 // and before Run.
 func (s *Server) CaughtUp() bool {
-	if s.every.Load() == 0 || s.now()-time.Duration(s.begun.Load()) < fresh {
+	if s.interval.Load() == 0 || s.now()-time.Duration(s.readAt.Load()) < freshFor {
 		return true
 	}
-	s.want()
+	s.readNow()
 	return false
 }
 
-// want has the host read at once.
-func (s *Server) want() {
+// readNow has the host read at once.
+func (s *Server) readNow() {
 	select {
-	case s.wanted <- struct{}{}:
+	case s.wake <- struct{}{}:
 	default: // it is wanted already
 	}
 }
@@ -244,7 +244,7 @@ func (s *Server) want() {
 // now is the time since the origin.
 func (s *Server) now() time.Duration { return time.Since(s.origin) }
 
-func (s *Server) close() {
+func (s *Server) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.route.close()

@@ -17,18 +17,18 @@ import (
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
-// house is a server at work, and a registry that it feeds.
-type house struct {
+// env is a server at work, and a registry that it feeds.
+type env struct {
 	t        *testing.T
 	registry *registry.Registry
 	server   *Server
 	news     *registry.Subscription
 }
 
-func newHouse(t *testing.T, log *bytes.Buffer) *house {
+func newEnv(t *testing.T, log *bytes.Buffer) *env {
 	t.Helper()
 	clock := clock.New()
-	h := &house{t: t, registry: registry.New(clock, 0)}
+	h := &env{t: t, registry: registry.New(clock, 0)}
 	h.server = New(h.registry, slog.New(slog.NewTextHandler(log, nil)))
 	h.news = h.registry.Subscribe([]byte("epg"))
 	ctx, stop := context.WithCancel(context.Background())
@@ -44,14 +44,14 @@ func newHouse(t *testing.T, log *bytes.Buffer) *house {
 }
 
 // configure has the landmarks looked at, for a service without a process.
-func (h *house) configure(landmarks ...registry.HostLandmark) {
+func (h *env) configure(landmarks ...registry.HostLandmark) {
 	p := registry.DefaultPolicy
 	p.Quorum, p.Host = judge.NoneNeeded, landmarks
 	h.server.Configure(map[string]registry.Policy{"epg": p})
 }
 
 // is reports whether the service is told to be so, and the reason.
-func (h *house) is(cause judge.Cause) (bool, string) {
+func (h *env) is(cause judge.Cause) (bool, string) {
 	a, err := h.registry.Await(h.t.Context(), []byte("epg"), 0)
 	if err != nil {
 		h.t.Fatal(err)
@@ -60,7 +60,7 @@ func (h *house) is(cause judge.Cause) (bool, string) {
 }
 
 // becomes waits until the service is so, for as reason says.
-func (h *house) becomes(cause judge.Cause, reason string) {
+func (h *env) becomes(cause judge.Cause, reason string) {
 	h.t.Helper()
 	late := time.After(10 * time.Second)
 	for {
@@ -70,7 +70,7 @@ func (h *house) becomes(cause judge.Cause, reason string) {
 		}
 		select {
 		case <-h.news.Changed():
-		case <-time.After(readAddresses): // another reason alone is no news
+		case <-time.After(addressInterval): // another reason alone is no news
 		case <-late:
 			h.t.Fatalf("after 10 s it is not %q for %q, but for %q", cause, reason, why)
 		}
@@ -104,7 +104,7 @@ func TestAddressComesAndGoes(t *testing.T) {
 	}
 	ip(t, "link add eth0 type veth peer name eth1")
 	ip(t, "link set eth0 up")
-	h := newHouse(t, new(bytes.Buffer))
+	h := newEnv(t, new(bytes.Buffer))
 	h.configure(atAddress("192.0.2.80", true))
 	h.becomes(judge.Failed, "192.0.2.80 is on no interface")
 	ip(t, "addr add 192.0.2.80/32 dev lo")
@@ -126,7 +126,7 @@ func TestPortComesAndGoes(t *testing.T) {
 	if !inNamespace(t) {
 		return
 	}
-	h := newHouse(t, new(bytes.Buffer))
+	h := newEnv(t, new(bytes.Buffer))
 	h.configure(atPort("10.0.0.7:5400"))
 	h.becomes(judge.Failed, "nothing listens on TCP 10.0.0.7:5400")
 	elsewhere := listenOn(t, "tcp4", "127.0.0.1:5400")
@@ -144,7 +144,7 @@ func TestStuckAcceptQueue(t *testing.T) {
 	if !inNamespace(t) {
 		return
 	}
-	h := newHouse(t, new(bytes.Buffer))
+	h := newEnv(t, new(bytes.Buffer))
 	h.configure(atQueue("[::]:5400", 100*time.Millisecond))
 	h.becomes(judge.Failed, "queue cannot be seen: nothing listens on TCP [::]:5400")
 	if alive, _ := h.registry.Lookup([]byte("epg-liveness"), 0); alive.Status != judge.Serving {
@@ -178,7 +178,7 @@ func TestOneOfSeveralSocketsIsStuck(t *testing.T) {
 		return
 	}
 	const reusePort = 15 // SO_REUSEPORT
-	h := newHouse(t, new(bytes.Buffer))
+	h := newEnv(t, new(bytes.Buffer))
 	accepting := listenOn(t, "tcp4", "127.0.0.1:5400", reusePort)
 	h.configure(atQueue("127.0.0.1:5400", 100*time.Millisecond))
 	h.becomes(judge.None, "")
@@ -204,7 +204,7 @@ func TestWhatIsLookedAtChanges(t *testing.T) {
 	if !inNamespace(t) {
 		return
 	}
-	h := newHouse(t, new(bytes.Buffer))
+	h := newEnv(t, new(bytes.Buffer))
 	listenOn(t, "tcp4", "127.0.0.1:5400")
 	for _, tt := range []struct {
 		look  registry.HostLandmark
@@ -239,7 +239,7 @@ func TestStuckQueueOutlivesAReload(t *testing.T) {
 	if !inNamespace(t) {
 		return
 	}
-	h := newHouse(t, new(bytes.Buffer))
+	h := newEnv(t, new(bytes.Buffer))
 	listenOn(t, "tcp4", "127.0.0.1:5400")
 	h.configure(atQueue("127.0.0.1:5400", 200*time.Millisecond))
 	c := dial(t, "127.0.0.1:5400")
@@ -280,7 +280,7 @@ func TestWhoIsStuckAlready(t *testing.T) {
 		}
 		return len(waiting) == 1 && waiting[0].age > 100*time.Millisecond
 	})
-	h := newHouse(t, new(bytes.Buffer))
+	h := newEnv(t, new(bytes.Buffer))
 	h.configure(atQueue("127.0.0.1:5400", 100*time.Millisecond))
 	if so, why := h.is(judge.Stalled); !so {
 		t.Errorf("at first it is another: %s", why)
@@ -294,7 +294,7 @@ func TestIsReadJustBeforeItIsTooLate(t *testing.T) {
 		return
 	}
 	s := New(registry.New(clock.New(), 0), slog.New(slog.DiscardHandler))
-	defer s.close()
+	defer s.Close()
 	listenOn(t, "tcp4", "127.0.0.1:5400")
 	dial(t, "127.0.0.1:5400")
 	look := atQueue("127.0.0.1:5400", time.Hour)
@@ -303,13 +303,13 @@ func TestIsReadJustBeforeItIsTooLate(t *testing.T) {
 	eventually(t, "it is to be read sooner than always", func() bool {
 		s.mu.Lock()
 		for _, q := range s.queues { // let it be that late
-			if since, waits := q.since(); waits {
-				late := since + q.within - justBefore - readEvery(look)/2
+			if since, waits := q.oldest(); waits {
+				late := since + q.within - recheckMargin - intervalOf(look)/2
 				s.origin = time.Now().Add(-late)
 			}
 		}
 		s.mu.Unlock()
-		return s.report() < readEvery(look)
+		return s.report() < intervalOf(look)
 	})
 }
 
@@ -321,7 +321,7 @@ func TestKernelThatDoesNotTell(t *testing.T) {
 	}
 	const none = 31 // no protocol of netlink's
 	log := new(bytes.Buffer)
-	h := newHouse(t, log)
+	h := newEnv(t, log)
 	listenOn(t, "tcp4", "127.0.0.1:5400")
 	h.configure(atPort("127.0.0.1:5400"), atQueue("127.0.0.1:5400", time.Second))
 	h.becomes(judge.None, "")
@@ -362,14 +362,14 @@ func TestNothingIsToldBeforeItIsReadAnew(t *testing.T) {
 	p := registry.DefaultPolicy
 	p.Quorum, p.Host = judge.NoneNeeded, []registry.HostLandmark{atPort("127.0.0.1:5400")}
 	s.Configure(map[string]registry.Policy{"epg": p})
-	s.every.Store(int64(time.Hour)) // lest it be read by chance
+	s.interval.Store(int64(time.Hour)) // lest it be read by chance
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer stop()
-	configured := s.begun.Load()
+	configured := s.readAt.Load()
 	running.Go(func() { s.Run(ctx) })
-	eventually(t, "the host is read once more", func() bool { return s.begun.Load() != configured && len(s.wanted) == 0 })
+	eventually(t, "the host is read once more", func() bool { return s.readAt.Load() != configured && len(s.wake) == 0 })
 	l.Close()
 	eventually(t, "the pause is one", func() bool {
 		heard, real := clock.Read()

@@ -20,39 +20,39 @@ type view struct {
 	route, diag *netlink
 	now         func() time.Duration
 
-	addresses part[[]address]
-	links     part[[]link]
-	arp       part[arp]
-	listeners map[uint16]*part[[]listener]
+	addresses cached[[]address]
+	links     cached[[]link]
+	arp       cached[arp]
+	listeners map[uint16]*cached[[]listener]
 
-	queues  map[netip.AddrPort]*queue            // what is known of them
-	counted map[netip.AddrPort]*part[[]listener] // the sockets of those that were read
+	queues  map[netip.AddrPort]*queue              // what is known of them
+	counted map[netip.AddrPort]*cached[[]listener] // the sockets of those that were read
 }
 
-// part is a part of a view.
-type part[T any] struct {
-	known bool
+// buf is a part of a view.
+type cached[T any] struct {
+	read  bool
 	value T
 	err   error
 }
 
-func (p *part[T]) get(read func() (T, error)) (T, error) {
-	if !p.known {
+func (p *cached[T]) get(read func() (T, error)) (T, error) {
+	if !p.read {
 		p.value, p.err = read()
-		p.known = true
+		p.read = true
 	}
 	return p.value, p.err
 }
 
-// see reads the fact of one landmark. The error says what the kernel did not
+// check reads the fact of one landmark. The error says what the kernel did not
 // tell, and what to do.
-func (v *view) see(l *registry.HostLandmark) (registry.Fact, error) {
+func (v *view) check(l *registry.HostLandmark) (registry.Fact, error) {
 	if l.Kind == judge.KindDeadline {
-		return v.seeQueue(l)
+		return v.checkQueue(l)
 	}
-	look := v.seeListening
+	look := v.checkListening
 	if l.Address.IsValid() {
-		look = v.seeAddress
+		look = v.checkAddress
 	}
 	why, err := look(l)
 	return registry.Fact{Reached: true, Met: why == "", Reason: why}, err
@@ -75,7 +75,7 @@ func remedy(what string, err error) error {
 	return fmt.Errorf("reading %s: %w: %s", what, err, do)
 }
 
-func (v *view) seeAddress(l *registry.HostLandmark) (why string, err error) {
+func (v *view) checkAddress(l *registry.HostLandmark) (why string, err error) {
 	all, err := v.addresses.get(func() ([]address, error) { return addresses(v.route) })
 	if err != nil {
 		return "", remedy("the addresses of this host", err)
@@ -84,28 +84,28 @@ func (v *view) seeAddress(l *registry.HostLandmark) (why string, err error) {
 	if err != nil {
 		return "", remedy("the interfaces of this host", err)
 	}
-	if why := absent(l.Address, all, interfaces); why != "" || !l.DirectRouting {
+	if why := addressProblem(l.Address, all, interfaces); why != "" || !l.DirectRouting {
 		return why, nil
 	}
-	ofAll, err := v.arp.get(arpOfAll)
+	ofAll, err := v.arp.get(readARPAll)
 	if err != nil && l.Address.Is4() {
 		return "", remedy("how this host speaks ARP", err)
 	}
-	return exposed(l.Address, all, interfaces, ofAll), nil
+	return arpLeak(l.Address, all, interfaces, ofAll), nil
 }
 
-func (v *view) seeListening(l *registry.HostLandmark) (why string, err error) {
+func (v *view) checkListening(l *registry.HostLandmark) (why string, err error) {
 	at := l.Port
-	all, err := v.on(at.Port())
-	if err != nil || len(heard(all, at.Addr())) > 0 {
+	all, err := v.listenersOn(at.Port())
+	if err != nil || len(matching(all, at.Addr())) > 0 {
 		return "", err
 	}
-	return v.silence(all, at), nil
+	return v.notListening(all, at), nil
 }
 
-// silence says that nothing listens at the place, and where something does instead.
-func (v *view) silence(all []listener, at netip.AddrPort) string {
-	why := "nothing listens on " + place(at)
+// notListening says that nothing listens at the place, and where something does instead.
+func (v *view) notListening(all []listener, at netip.AddrPort) string {
+	why := "nothing listens on " + endpoint(at)
 	for i := range all {
 		if l := &all[i]; l.device != 0 && (!at.Addr().IsValid() || l.takes(at.Addr())) {
 			return fmt.Sprintf("%s, only a socket bound to device %s (SO_BINDTODEVICE): bind it to none", why, v.device(l.device))
@@ -130,84 +130,84 @@ func (v *view) device(index int) string {
 	return fmt.Sprint("number ", index)
 }
 
-func (v *view) seeQueue(l *registry.HostLandmark) (registry.Fact, error) {
-	sockets, err := v.count(l.Port)
+func (v *view) checkQueue(l *registry.HostLandmark) (registry.Fact, error) {
+	sockets, err := v.countQueue(l.Port)
 	if err != nil {
 		return registry.Fact{}, err
 	}
 	if len(sockets) == 0 {
-		all, _ := v.on(l.Port.Port())
-		return registry.Fact{Reached: true, Unreadable: true, Reason: v.silence(all, l.Port)}, nil // no queue, and no hang
+		all, _ := v.listenersOn(l.Port.Port())
+		return registry.Fact{Reached: true, Unreadable: true, Reason: v.notListening(all, l.Port)}, nil // no queue, and no hang
 	}
 	fact, q := registry.Fact{Reached: true}, v.queues[l.Port]
-	if since, waits := q.since(); waits {
+	if since, waits := q.oldest(); waits {
 		fact.Open, fact.Pending, fact.Age = true, uint64(q.waiting()), v.now()-since
-		fact.Reason = "a connection to " + place(l.Port) + " has not been accepted"
+		fact.Reason = "a connection to " + endpoint(l.Port) + " has not been accepted"
 		if fact.Pending > 1 {
-			fact.Reason = fmt.Sprintf("one of %d connections to %s has not been accepted", fact.Pending, place(l.Port))
+			fact.Reason = fmt.Sprintf("one of %d connections to %s has not been accepted", fact.Pending, endpoint(l.Port))
 		}
 	}
 	return fact, nil
 }
 
-// count has the queue at the place know what waits in it now, and returns the
+// countQueue has the queue at the place know what waits in it now, and returns the
 // sockets there.
-func (v *view) count(at netip.AddrPort) ([]listener, error) {
+func (v *view) countQueue(at netip.AddrPort) ([]listener, error) {
 	p := v.counted[at]
 	if p == nil {
-		p = new(part[[]listener])
+		p = new(cached[[]listener])
 		v.counted[at] = p
 	}
 	return p.get(func() ([]listener, error) {
-		all, err := v.on(at.Port())
+		all, err := v.listenersOn(at.Port())
 		if err != nil {
 			return nil, err
 		}
-		sockets, q := queued(all, at.Addr()), v.queues[at]
-		q.turn()
+		sockets, q := queuesFor(all, at.Addr()), v.queues[at]
+		q.startReading()
 		q.count(sockets, v.now())
-		if q.doubtful(v.now()) {
-			err = v.lookInto(at, q)
+		if q.needsInspection(v.now()) {
+			err = v.inspect(at, q)
 		}
 		return sockets, err
 	})
 }
 
-// looks is how often it is tried to see all that is counted. What comes or goes
+// maxInspections is how often it is tried to see all that is counted. What comes or goes
 // while the kernel is asked is not; what was reset never is.
-const looks = 3
+const maxInspections = 3
 
-// lookInto looks at the connections themselves, and counts them again.
-func (v *view) lookInto(at netip.AddrPort, q *queue) error {
-	began, gap := v.now(), q.blind()
-	before, err := v.waiting(at)
+// inspect looks at the connections themselves, and counts them again.
+func (v *view) inspect(at netip.AddrPort, q *queue) error {
+	began, gap := v.now(), q.afterGap()
+	before, err := v.waitingAt(at)
 	if err != nil {
 		return err
 	}
-	for range looks {
+	for range maxInspections {
 		all, err := listeners(v.diag, at.Port())
 		if err != nil {
 			return remedy("the listening sockets of this host", err)
 		}
-		q.count(queued(all, at.Addr()), v.now())
-		after, err := v.waiting(at)
+		q.count(queuesFor(all, at.Addr()), v.now())
+		after, err := v.waitingAt(at)
 		if err != nil {
 			return err
 		}
-		if q.look(before, after, gap, v.now()) == 0 {
+		if q.inspect(before, after, gap, v.now()) == 0 {
 			break
 		}
 		before = after
 	}
-	q.ended, q.took = v.now(), v.now()-began
+	q.inspectedAt, q.inspectionTime = v.now(), v.now()-began
 	return nil
 }
 
-// on are the sockets that listen on the port.
-func (v *view) on(port uint16) ([]listener, error) {
+// listenersOn are the sockets that listen on the port.
+func (v *view) listenersOn(port uint16) ([]listener, error) {
 	p := v.listeners[port]
 	if p == nil {
-		p = new(part[[]listener])
+		p = new(cached[[]listener])
 		v.listeners[port] = p
 	}
 	return p.get(func() ([]listener, error) {
@@ -219,14 +219,14 @@ func (v *view) on(port uint16) ([]listener, error) {
 	})
 }
 
-// waiting are the connections that wait at the sockets that are heard at the
+// waitingAt are the connections that wait at the sockets that are heard at the
 // place.
-func (v *view) waiting(at netip.AddrPort) ([]connection, error) {
-	all, err := v.on(at.Port())
+func (v *view) waitingAt(at netip.AddrPort) ([]connection, error) {
+	all, err := v.listenersOn(at.Port())
 	if err != nil {
 		return nil, err
 	}
-	sockets := queued(all, at.Addr())
+	sockets := queuesFor(all, at.Addr())
 	var found []connection
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		if !slices.ContainsFunc(sockets, func(l listener) bool { return l.family == family && l.queue > 0 }) {
@@ -246,11 +246,11 @@ func (v *view) waiting(at netip.AddrPort) ([]connection, error) {
 	}), nil
 }
 
-// heard are those of the sockets that connections to the address come to: all
+// matching are those of the sockets that connections to the address come to: all
 // of them if it is not valid; the one of that very address goes before those of
 // every address. A socket that is bound to a device is not among them, for
 // connections through every other device pass it by.
-func heard(sockets []listener, a netip.Addr) []listener {
+func matching(sockets []listener, a netip.Addr) []listener {
 	var own, every []listener
 	for _, l := range sockets {
 		switch {
@@ -267,10 +267,10 @@ func heard(sockets []listener, a netip.Addr) []listener {
 	return every
 }
 
-// queued are the sockets in whose queues connections to the address wait: where
+// queuesFor are the sockets in whose queues connections to the address wait: where
 // any are heard, those, and those that take connections through one device.
-func queued(sockets []listener, a netip.Addr) []listener {
-	all := heard(sockets, a)
+func queuesFor(sockets []listener, a netip.Addr) []listener {
+	all := matching(sockets, a)
 	if len(all) == 0 {
 		return nil
 	}
@@ -294,11 +294,11 @@ func receivers(sockets []listener, c connection) []listener {
 	if len(bound) > 0 {
 		return bound
 	}
-	return heard(sockets, c.to)
+	return matching(sockets, c.to)
 }
 
-// place is a place where a program listens, as it is told.
-func place(at netip.AddrPort) string {
+// endpoint is a place where a program listens, as it is told.
+func endpoint(at netip.AddrPort) string {
 	if at.Addr().IsValid() {
 		return "TCP " + at.String()
 	}

@@ -75,7 +75,7 @@ type connection struct {
 	cookie uint64
 	to     netip.Addr
 	device int           // that of the socket that it came to
-	age    time.Duration // since it was made
+	age    time.Duration // oldest it was made
 }
 
 // listeners are the sockets that listen on the port.

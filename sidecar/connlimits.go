@@ -17,13 +17,13 @@ const (
 	// operatorsPerUser how many of one user but root and landmarkd's own.
 	operators        = 8
 	operatorsPerUser = 2
-	// keepAgents protects the connection of a program that has reported within
+	// activeAgent protects the connection of a program that has reported within
 	// this time, which is several reports of the slowest program, from newcomers
 	// of its own user.
-	keepAgents = 2 * time.Second
-	// leastShared is how many there must be to share: two of the smallest
+	activeAgent = 2 * time.Second
+	// minShared is how many there must be to share: two of the smallest
 	// share, so that one client cannot take it all.
-	leastShared = 16
+	minShared = 16
 	// descriptorsPerAgent is what an agent takes: its connection and its process.
 	descriptorsPerAgent = 2
 	// What is held at most, however many descriptors there are, for a
@@ -35,45 +35,45 @@ const (
 	maxGRPC    = 384
 )
 
-// shares are how many connections landmarkd holds at most of each kind, so
+// limits are how many connections landmarkd holds at most of each kind, so
 // that no kind of client can take the descriptors that another needs. At least
 // half of what there is goes to agents: a checker that is refused asks again,
 // but a program that cannot report is lost to all of them.
-type shares struct {
-	agents  int
-	user    int // of agents, for any one user but root and landmarkd's own
-	monitor int
-	line    int // 0 unless the line protocol is on
-	grpc    int
+type connLimits struct {
+	agents        int
+	agentsPerUser int // of agents, for any one user but root and landmarkd's own
+	monitor       int
+	line          int // 0 unless the line protocol is on
+	grpc          int
 }
 
-// availableShares divides the descriptors that this process may have: the soft
+// availableLimits divides the descriptors that this process may have: the soft
 // limit, which the Go runtime has raised to the hard one by now.
-func availableShares() (shares, error) {
+func availableLimits() (connLimits, error) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return shares{}, fmt.Errorf("asking how many files may be open: %w", err)
+		return connLimits{}, fmt.Errorf("asking how many files may be open: %w", err)
 	}
-	if limit.Cur < reserved+leastShared {
-		return shares{}, fmt.Errorf("only %d files may be open, and landmarkd needs %d: raise LimitNOFILE= in its unit, or ulimit -n",
-			limit.Cur, reserved+leastShared)
+	if limit.Cur < reserved+minShared {
+		return connLimits{}, fmt.Errorf("only %d files may be open, and landmarkd needs %d: raise LimitNOFILE= in its unit, or ulimit -n",
+			limit.Cur, reserved+minShared)
 	}
 	// More than these are not used, and unlimited is no number to add to.
-	return divide(int(min(limit.Cur, 1<<20))), nil
+	return divideDescriptors(int(min(limit.Cur, 1<<20))), nil
 }
 
-// divide returns the shares of so many descriptors.
-func divide(descriptors int) shares {
+// divideDescriptors returns the shares of so many descriptors.
+func divideDescriptors(descriptors int) connLimits {
 	shared := descriptors - reserved
-	s := shares{monitor: min(shared/4, maxMonitor), grpc: min(shared/4, maxGRPC)}
+	s := connLimits{monitor: min(shared/4, maxMonitor), grpc: min(shared/4, maxGRPC)}
 	s.agents = min((shared-s.monitor-s.grpc)/descriptorsPerAgent, maxAgents)
-	s.user = s.agents * 3 / 4
+	s.agentsPerUser = s.agents * 3 / 4
 	return s
 }
 
 // withLine gives the line protocol, which few have on, a part of the monitoring
 // protocol's share: its checkers would ask by that if they could.
-func (s shares) withLine() shares {
+func (s connLimits) withLine() connLimits {
 	s.line = max(1, s.monitor/4)
 	s.monitor -= s.line
 	return s

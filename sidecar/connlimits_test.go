@@ -10,21 +10,21 @@ import (
 )
 
 func TestDivide(t *testing.T) {
-	for descriptors, want := range map[int]shares{
-		48:    {agents: 4, user: 3, monitor: 4, grpc: 4},
-		72:    {agents: 10, user: 7, monitor: 10, grpc: 10},
-		1032:  {agents: 250, user: 187, monitor: 250, grpc: 250},
-		2080:  {agents: 576, user: 432, monitor: 512, grpc: 384},
-		65536: {agents: 1024, user: 768, monitor: 1536, grpc: 384},
+	for descriptors, want := range map[int]connLimits{
+		48:    {agents: 4, agentsPerUser: 3, monitor: 4, grpc: 4},
+		72:    {agents: 10, agentsPerUser: 7, monitor: 10, grpc: 10},
+		1032:  {agents: 250, agentsPerUser: 187, monitor: 250, grpc: 250},
+		2080:  {agents: 576, agentsPerUser: 432, monitor: 512, grpc: 384},
+		65536: {agents: 1024, agentsPerUser: 768, monitor: 1536, grpc: 384},
 	} {
-		if got := divide(descriptors); got != want {
+		if got := divideDescriptors(descriptors); got != want {
 			t.Errorf("of %d descriptors the shares are %+v, want %+v", descriptors, got, want)
 		}
 	}
-	for descriptors := reserved + leastShared; descriptors < 100_000; descriptors++ {
-		s := divide(descriptors)
+	for descriptors := reserved + minShared; descriptors < 100_000; descriptors++ {
+		s := divideDescriptors(descriptors)
 		agents := descriptorsPerAgent * s.agents
-		if agents+s.monitor+s.grpc > descriptors-reserved || agents+1 < min(s.monitor+s.grpc, maxAgents) || s.user >= s.agents || min(s.user, s.monitor, s.grpc) < 2 {
+		if agents+s.monitor+s.grpc > descriptors-reserved || agents+1 < min(s.monitor+s.grpc, maxAgents) || s.agentsPerUser >= s.agents || min(s.agentsPerUser, s.monitor, s.grpc) < 2 {
 			t.Fatalf("of %d descriptors the shares are %+v", descriptors, s)
 		}
 		with := s.withLine()
@@ -45,7 +45,7 @@ func TestSharesNeedDescriptors(t *testing.T) {
 		}
 	}()
 	few := limit
-	few.Cur = reserved + leastShared - 1
+	few.Cur = reserved + minShared - 1
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &few); err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestDescriptorsAreDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	words := strings.Join(strings.Fields(string(text)), " ")
-	want := fmt.Sprintf("landmarkd keeps %d for itself, and does not start with fewer than %d.", reserved, reserved+leastShared)
+	want := fmt.Sprintf("landmarkd keeps %d for itself, and does not start with fewer than %d.", reserved, reserved+minShared)
 	if !strings.Contains(words, want) {
 		t.Errorf("docs/operations.md does not say %q", want)
 	}

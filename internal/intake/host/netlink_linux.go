@@ -10,14 +10,14 @@ import (
 )
 
 const (
-	// answerWithin is how long the kernel may take for a part of an answer, in
+	// answerTimeout is how long the kernel may take for a part of an answer, in
 	// seconds. It makes one at once.
-	answerWithin = 1
-	// maxPart is how long a part of an answer is at most, in bytes
+	answerTimeout = 1
+	// maxAnswer is how long a part of an answer is at most, in bytes
 	// (net/netlink/af_netlink.c, netlink_dump: 32 KiB).
-	maxPart = 64 << 10
-	// maxInterrupted is how often a dump is begun anew that changes cut across.
-	maxInterrupted = 3
+	maxAnswer = 64 << 10
+	// maxDumps is how often a dump is begun anew that changes cut across.
+	maxDumps = 3
 )
 
 // native is the byte order of netlink's own fields.
@@ -30,8 +30,8 @@ var errInterrupted = errors.New("it changes too fast to be read")
 type netlink struct {
 	protocol int
 	fd       int // -1 while it is not open
-	number   uint32
-	part     []byte // of an answer
+	seq      uint32
+	buf      []byte // of an answer
 }
 
 func newNetlink(protocol int) *netlink { return &netlink{protocol: protocol, fd: -1} }
@@ -40,7 +40,7 @@ func newNetlink(protocol int) *netlink { return &netlink{protocol: protocol, fd:
 // calls each with each message, which is valid until each returns. If it is
 // called again after an error, or after begin was, what came before is void.
 func (n *netlink) dump(kind uint16, request []byte, begin func(), each func(message []byte)) error {
-	for range maxInterrupted {
+	for range maxDumps {
 		begin()
 		err := n.dumpOnce(kind, request, each)
 		if err == nil {
@@ -58,7 +58,7 @@ func (n *netlink) dumpOnce(kind uint16, request []byte, each func(message []byte
 	if err := n.open(); err != nil {
 		return err
 	}
-	n.number++
+	n.seq++
 	if err := n.send(kind, request); err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (n *netlink) dumpOnce(kind uint16, request []byte, each func(message []byte
 			message := part[unix.SizeofNlMsghdr:length]
 			interrupted = interrupted || native.Uint16(part[6:])&unix.NLM_F_DUMP_INTR != 0
 			switch kind, number := native.Uint16(part[4:]), native.Uint32(part[8:]); {
-			case number != n.number: // of a request that was given up
+			case number != n.seq: // of a request that was given up
 			case kind == unix.NLMSG_DONE || kind == unix.NLMSG_ERROR:
 				if len(message) >= 4 && native.Uint32(message) != 0 {
 					return unix.Errno(-int32(native.Uint32(message)))
@@ -101,12 +101,12 @@ func (n *netlink) open() error {
 	if err != nil {
 		return err
 	}
-	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: answerWithin}); err != nil {
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: answerTimeout}); err != nil {
 		unix.Close(fd)
 		return err
 	}
-	if n.part == nil {
-		n.part = make([]byte, maxPart)
+	if n.buf == nil {
+		n.buf = make([]byte, maxAnswer)
 	}
 	n.fd = fd
 	return nil
@@ -125,7 +125,7 @@ func (n *netlink) send(kind uint16, request []byte) error {
 	native.PutUint32(m, uint32(unix.SizeofNlMsghdr+len(request)))
 	native.PutUint16(m[4:], kind)
 	native.PutUint16(m[6:], unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
-	native.PutUint32(m[8:], n.number)
+	native.PutUint32(m[8:], n.seq)
 	m = append(m, request...)
 	for {
 		if _, err := unix.Write(n.fd, m); err != unix.EINTR {
@@ -136,9 +136,9 @@ func (n *netlink) send(kind uint16, request []byte) error {
 
 func (n *netlink) receive() ([]byte, error) {
 	for {
-		got, err := unix.Read(n.fd, n.part)
+		got, err := unix.Read(n.fd, n.buf)
 		if err != unix.EINTR {
-			return n.part[:max(0, got)], err
+			return n.buf[:max(0, got)], err
 		}
 	}
 }

@@ -176,7 +176,7 @@ func (a *agent) send(messages ...*reportv1.StreamRequest) {
 	}
 }
 
-// welcomed waits for the Welcome.
+// logStart waits for the Welcome.
 func (a *agent) welcomed() {
 	a.t.Helper()
 	m, err := a.Recv()
@@ -201,7 +201,7 @@ func (a *agent) commanded() uint64 {
 	return m.GetGetState().Number
 }
 
-// ended waits for the end of the stream and returns why, nil if that is OK.
+// endSession waits for the end of the stream and returns why, nil if that is OK.
 func (a *agent) ended() error {
 	for {
 		switch _, err := a.Recv(); {

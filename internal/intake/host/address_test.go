@@ -67,10 +67,10 @@ func TestAddressIsAbsent(t *testing.T) {
 		{machine{on: "eth0", flags: unix.IFA_F_TENTATIVE | unix.IFA_F_DADFAILED}, "192.0.2.80 is on eth0, and another host has it too: duplicate address detection failed"},
 	} {
 		all, links := tt.read()
-		if why := absent(vip, all, links); why != tt.why {
+		if why := addressProblem(vip, all, links); why != tt.why {
 			t.Errorf("%+v: %q, want %q", tt.machine, why, tt.why)
 		}
-		if why := absent(vip6, all, links); (why == "") != (tt.why == "") {
+		if why := addressProblem(vip6, all, links); (why == "") != (tt.why == "") {
 			t.Errorf("%+v by IPv6: %q", tt.machine, why)
 		}
 	}
@@ -80,7 +80,7 @@ func TestAddressIsAbsent(t *testing.T) {
 func TestAddressOnSeveralInterfaces(t *testing.T) {
 	all, links := machine{on: "eth1"}.read()
 	all = append(all, address{Addr: vip, link: 1}, address{Addr: vip, link: 9})
-	if why := absent(vip, all, links); why != "" {
+	if why := addressProblem(vip, all, links); why != "" {
 		t.Error(why)
 	}
 }
@@ -109,7 +109,7 @@ func TestAddressIsExposed(t *testing.T) {
 		{machine{on: "eth0", all: right}, "192.0.2.80 is on eth0, which answers neighbours who look for it: move it to lo (ip addr add 192.0.2.80/32 dev lo)"},
 	} {
 		all, links := tt.read()
-		if why := exposed(vip, all, links, tt.all); why != tt.why {
+		if why := arpLeak(vip, all, links, tt.all); why != tt.why {
 			t.Errorf("%+v: %q, want %q", tt.machine, why, tt.why)
 		}
 	}
@@ -118,7 +118,7 @@ func TestAddressIsExposed(t *testing.T) {
 func TestIPv6AddressIsExposed(t *testing.T) {
 	for on, right := range map[string]bool{"lo": true, "dummy0": true, "eth0": false} {
 		all, links := machine{on: on}.read()
-		if why := exposed(vip6, all, links, arp{}); (why == "") != right || !right && !strings.HasSuffix(why, "(ip addr add 2001:db8::80/128 dev lo)") {
+		if why := arpLeak(vip6, all, links, arp{}); (why == "") != right || !right && !strings.HasSuffix(why, "(ip addr add 2001:db8::80/128 dev lo)") {
 			t.Errorf("on %s: %q", on, why)
 		}
 	}
@@ -153,7 +153,7 @@ func TestHeard(t *testing.T) {
 			a = netip.MustParseAddr(tt.a)
 		}
 		var got []uint64
-		for _, l := range heard(tt.sockets, a) {
+		for _, l := range matching(tt.sockets, a) {
 			got = append(got, l.cookie)
 		}
 		if len(got) != len(tt.want) || len(got) > 0 && (got[0] != tt.want[0] || got[len(got)-1] != tt.want[len(got)-1]) {

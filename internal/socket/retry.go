@@ -10,12 +10,12 @@ import (
 // How long a listener that cannot accept waits before it tries again: doubling,
 // so that it neither spins nor stays away.
 const (
-	leastPause = 5 * time.Millisecond
-	mostPause  = 500 * time.Millisecond
+	minRetryDelay = 5 * time.Millisecond
+	maxRetryDelay = 500 * time.Millisecond
 )
 
-// persistent is a listener that no failure to accept ends.
-type persistent struct {
+// retryListener is a listener that no failure to accept ends.
+type retryListener struct {
 	net.Listener
 	name     string
 	refusals *Refusals
@@ -23,12 +23,12 @@ type persistent struct {
 	close    func() error
 }
 
-// Persist returns a listener whose Accept tries again after every error but
+// RetryAccept returns a listener whose Accept tries again after every error but
 // net.ErrClosed. Most errors of accept(2) pass, such as ENOBUFS, ENOMEM, EMFILE
 // or the EPERM of a firewall, but Go calls few of them temporary, and gRPC ends
 // its server for the others. The name is the listener's in the log.
-func Persist(l net.Listener, name string, refusals *Refusals) net.Listener {
-	p := &persistent{Listener: l, name: name, refusals: refusals, closed: make(chan struct{})}
+func RetryAccept(l net.Listener, name string, refusals *Refusals) net.Listener {
+	p := &retryListener{Listener: l, name: name, refusals: refusals, closed: make(chan struct{})}
 	p.close = sync.OnceValue(func() error {
 		close(p.closed)
 		return l.Close()
@@ -36,8 +36,8 @@ func Persist(l net.Listener, name string, refusals *Refusals) net.Listener {
 	return p
 }
 
-func (p *persistent) Accept() (net.Conn, error) {
-	pause := leastPause
+func (p *retryListener) Accept() (net.Conn, error) {
+	pause := minRetryDelay
 	for {
 		conn, err := p.Listener.Accept()
 		if err == nil || errors.Is(err, net.ErrClosed) {
@@ -51,9 +51,9 @@ func (p *persistent) Accept() (net.Conn, error) {
 			return nil, net.ErrClosed
 		case <-timer.C:
 		}
-		pause = min(2*pause, mostPause)
+		pause = min(2*pause, maxRetryDelay)
 	}
 }
 
 // Close closes the listener, and ends an Accept that waits.
-func (p *persistent) Close() error { return p.close() }
+func (p *retryListener) Close() error { return p.close() }

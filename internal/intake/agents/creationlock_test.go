@@ -21,24 +21,24 @@ func TestNewServicesOfOneUserTakeTurns(t *testing.T) {
 		var done atomic.Int32
 		for range sessions {
 			go func() {
-				if err := many.turn.take(t.Context(), work); err != nil {
+				if err := many.creation.do(t.Context(), work); err != nil {
 					t.Error(err)
 				}
 				done.Add(1)
 			}()
 		}
-		if err := other.turn.take(t.Context(), work); err != nil {
+		if err := other.creation.do(t.Context(), work); err != nil {
 			t.Error(err)
 		}
 		if took := time.Since(begun); took != each {
 			t.Errorf("the other user waited %v, want %v", took, each)
 		}
-		time.Sleep(sessions*each + (sessions-2)*turnRest*each - time.Since(begun))
+		time.Sleep(sessions*each + (sessions-2)*restFactor*each - time.Since(begun))
 		synctest.Wait()
 		if n := done.Load(); n != sessions-1 {
 			t.Errorf("%d sessions had their turn, want %d", n, sessions-1)
 		}
-		time.Sleep((turnRest + 1) * each)
+		time.Sleep((restFactor + 1) * each)
 		synctest.Wait()
 		if n := done.Load(); n != sessions {
 			t.Errorf("then %d sessions had their turn, want %d", n, sessions)
@@ -49,11 +49,11 @@ func TestNewServicesOfOneUserTakeTurns(t *testing.T) {
 // Root and landmarkd's own user do not rest, and nobody rests for long.
 func TestTurnRests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for uid, rest := range map[uint32]time.Duration{0: 0, 65000: maxTurnRest} {
+		for uid, rest := range map[uint32]time.Duration{0: 0, 65000: maxRest} {
 			u := newUser(uid, slog.New(slog.DiscardHandler))
-			u.turn.take(t.Context(), func() error { time.Sleep(time.Second); return nil })
+			u.creation.do(t.Context(), func() error { time.Sleep(time.Second); return nil })
 			begun := time.Now()
-			u.turn.take(t.Context(), func() error { return nil })
+			u.creation.do(t.Context(), func() error { return nil })
 			if took := time.Since(begun); took != rest {
 				t.Errorf("uid %d: the next waits %v, want %v", uid, took, rest)
 			}
@@ -66,11 +66,11 @@ func TestEndedSessionLeavesItsTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := newUser(65000, slog.New(slog.DiscardHandler))
 		free := make(chan struct{})
-		go u.turn.take(t.Context(), func() error { <-free; return nil })
+		go u.creation.do(t.Context(), func() error { <-free; return nil })
 		synctest.Wait()
 		ctx, end := context.WithCancel(t.Context())
 		result := make(chan error, 1)
-		go func() { result <- u.turn.take(ctx, func() error { return errors.New("called") }) }()
+		go func() { result <- u.creation.do(ctx, func() error { return errors.New("called") }) }()
 		synctest.Wait()
 		end()
 		if err := <-result; !errors.Is(err, context.Canceled) {

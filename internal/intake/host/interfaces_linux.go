@@ -30,8 +30,8 @@ type link struct {
 // interface, or of all, of which the larger value counts.
 type arp struct{ ignore, announce int }
 
-// and is what counts where an interface has the one and all have the other.
-func (a arp) and(b arp) arp {
+// combine is what counts where an interface has the one and all have the other.
+func (a arp) combine(b arp) arp {
 	return arp{max(a.ignore, b.ignore), max(a.announce, b.announce)}
 }
 
@@ -119,8 +119,8 @@ func (l *link) readARP(families []byte) {
 	}
 }
 
-// arpOfAll is how ARP is spoken on all interfaces.
-func arpOfAll() (a arp, err error) {
+// readARPAll is how ARP is spoken on all interfaces.
+func readARPAll() (a arp, err error) {
 	const dir = "/proc/sys/net/ipv4/conf/all/"
 	if a.ignore, err = readNumber(dir + "arp_ignore"); err == nil {
 		a.announce, err = readNumber(dir + "arp_announce")

@@ -53,28 +53,28 @@ func (p *play) read(meanwhile func()) {
 			}
 		}
 	}
-	p.queue.turn()
+	p.queue.startReading()
 	p.count()
-	if !p.queue.doubtful(p.now) {
+	if !p.queue.needsInspection(p.now) {
 		return
 	}
 	p.looks++
-	gap := p.queue.blind()
+	gap := p.queue.afterGap()
 	before := p.see()
-	for range looks {
+	for range maxInspections {
 		meanwhile()
 		p.count()
 		meanwhile()
 		after := p.see()
-		if p.queue.look(before, after, gap, p.now) == 0 {
+		if p.queue.inspect(before, after, gap, p.now) == 0 {
 			break
 		}
 		before = after
 	}
-	p.queue.ended = p.now
+	p.queue.inspectedAt = p.now
 }
 
-// see returns the connections that can be looked at.
+// check returns the connections that can be looked at.
 func (p *play) see() (seen []connection) {
 	for _, queue := range p.queues {
 		for _, c := range queue {
@@ -143,7 +143,7 @@ func TestNoWaitIsTooShort(t *testing.T) {
 				p.pass(testEvery)
 				p.read(meanwhile)
 				oldest, waits := p.oldest()
-				since, known := p.queue.since()
+				since, known := p.queue.oldest()
 				if waits && (!known || since > oldest) {
 					t.Fatalf("at %v one waits since %v, and is taken to since %v (%v)", p.now, oldest, since, known)
 				}
@@ -158,7 +158,7 @@ func TestBusyIsNotStuck(t *testing.T) {
 	for _, busy := range []struct {
 		name               string
 		sockets, long, per int           // so long is each queue, so many are accepted at once
-		every              time.Duration // accept
+		every              time.Duration // setAccepted
 		resets             int           // one in so many; 0 = none
 	}{
 		{"one at a time", 1, 3, 1, 200 * time.Millisecond, 0},
@@ -196,7 +196,7 @@ func TestBusyIsNotStuck(t *testing.T) {
 					continue
 				}
 				p.read(nothing)
-				if since, waits := p.queue.since(); waits && p.now-since > testWithin {
+				if since, waits := p.queue.oldest(); waits && p.now-since > testWithin {
 					t.Fatalf("at %v one is taken to wait for %v", p.now, p.now-since)
 				}
 			}
@@ -218,7 +218,7 @@ func TestFastIsNotStuck(t *testing.T) {
 				p.arrive(0)
 			}
 		})
-		if since, waits := p.queue.since(); waits && p.now-since > testWithin {
+		if since, waits := p.queue.oldest(); waits && p.now-since > testWithin {
 			t.Fatalf("at %v one is taken to wait for %v", p.now, p.now-since)
 		}
 		for len(p.queues[0]) > 0 {
@@ -244,14 +244,14 @@ func TestStuckIsFound(t *testing.T) {
 					p.queues[0][len(p.queues[0])-1].reset = clients == "reset"
 				}
 				p.read(nothing)
-				if since, waits := p.queue.since(); !waits || since != testEvery {
+				if since, waits := p.queue.oldest(); !waits || since != testEvery {
 					t.Fatalf("at %v it is taken to be stuck since %v (%v)", p.now, since, waits)
 				}
 			}
 			p.queues[0] = nil
 			p.pass(testEvery)
 			p.read(nothing)
-			if since, waits := p.queue.since(); waits {
+			if since, waits := p.queue.oldest(); waits {
 				t.Errorf("all are accepted, and one is taken to wait since %v", since)
 			}
 		})
@@ -279,7 +279,7 @@ func TestFullQueueRecovers(t *testing.T) {
 		p.pass(testEvery)
 		p.read(nothing)
 	}
-	if since, _ := p.queue.since(); since < recovered {
+	if since, _ := p.queue.oldest(); since < recovered {
 		t.Errorf("at %v it is taken to be stuck since %v", p.now, since)
 	}
 }
@@ -322,7 +322,7 @@ func TestPauseOfReadings(t *testing.T) {
 			p.arrive(0)
 		}
 		p.read(nothing)
-		since, waits := p.queue.since()
+		since, waits := p.queue.oldest()
 		if want := map[bool]time.Duration{true: 0, false: p.now}[stuck]; !waits || since != want {
 			t.Errorf("stuck %v: at %v one is taken to wait since %v, want %v", stuck, p.now, since, want)
 		}
@@ -353,14 +353,14 @@ func TestWhatCameUnread(t *testing.T) {
 			}
 			for range 3 {
 				p.read(nothing)
-				if since, waits := p.queue.since(); !waits || since != came {
+				if since, waits := p.queue.oldest(); !waits || since != came {
 					t.Errorf("stuck %v, paused %v: at %v one is taken to wait since %v, want %v", stuck, paused, p.now, since, came)
 				}
 				p.pass(testEvery)
 			}
 			p.queues[0] = nil
 			p.read(nothing)
-			if since, waits := p.queue.since(); waits {
+			if since, waits := p.queue.oldest(); waits {
 				t.Errorf("stuck %v, paused %v: all are accepted, and one is taken to wait since %v", stuck, paused, since)
 			}
 		}
@@ -375,7 +375,7 @@ func TestLateIsNotTooLate(t *testing.T) {
 		p.read(nothing)
 		p.pass(phase)
 		p.arrive(0)
-		accepted := p.now + testWithin - 2*justBefore
+		accepted := p.now + testWithin - 2*recheckMargin
 		next := testEvery
 		for p.now < 2*testWithin {
 			const tick = time.Millisecond
@@ -385,11 +385,11 @@ func TestLateIsNotTooLate(t *testing.T) {
 			if p.now == next {
 				p.read(nothing)
 				next += testEvery
-				if due := p.queue.due(p.now); due > 0 {
+				if due := p.queue.recheckIn(p.now); due > 0 {
 					next = min(next, p.now+due)
 				}
 			}
-			if since, waits := p.queue.since(); waits && p.now-since > testWithin {
+			if since, waits := p.queue.oldest(); waits && p.now-since > testWithin {
 				t.Fatalf("at %v one is taken to wait for %v", p.now, p.now-since)
 			}
 		}

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// absent says why the host does not have the address; empty if it has.
-func absent(a netip.Addr, all []address, links []link) (why string) {
+// addressProblem says why the host does not have the address; empty if it has.
+func addressProblem(a netip.Addr, all []address, links []link) (why string) {
 	why = fmt.Sprintf("%s is on no interface of this host: ip addr add %[1]s/%d dev lo, or where it belongs", a, a.BitLen())
 	for _, on := range all {
 		if on.Addr != a {
@@ -29,10 +29,10 @@ func absent(a netip.Addr, all []address, links []link) (why string) {
 	return why
 }
 
-// exposed says why an address that the host has is not as direct routing wants
+// arpLeak says why an address that the host has is not as direct routing wants
 // it: taken in by the host, and found by nobody on the network. It is empty if
 // it is so.
-func exposed(a netip.Addr, all []address, links []link, ofAll arp) (why string) {
+func arpLeak(a netip.Addr, all []address, links []link, ofAll arp) (why string) {
 	ofHost := true // scope: the kernel tells of it nowhere if it is asked not to
 	for _, on := range all {
 		if on.Addr != a {
@@ -40,7 +40,7 @@ func exposed(a netip.Addr, all []address, links []link, ofAll arp) (why string) 
 		}
 		ofHost = ofHost && on.scope == unix.RT_SCOPE_HOST
 		l := linkOf(on.link, links)
-		if l.resolves() && (a.Is6() || l.arp.and(ofAll).ignore != 8) {
+		if l.resolves() && (a.Is6() || l.arp.combine(ofAll).ignore != 8) {
 			return fmt.Sprintf("%s is on %s, which answers neighbours who look for it: move it to lo (ip addr add %[1]s/%[3]d dev lo)", a, l.name, a.BitLen())
 		}
 	}
@@ -52,7 +52,7 @@ func exposed(a netip.Addr, all []address, links []link, ofAll arp) (why string) 
 		if l.flags&unix.IFF_UP == 0 || l.port || !l.resolves() {
 			continue
 		}
-		set := l.arp.and(ofAll)
+		set := l.arp.combine(ofAll)
 		switch silent := set.ignore == 1 || set.ignore == 2 || set.ignore == 8 || set.ignore == 3 && ofHost; {
 		case !silent:
 			return fmt.Sprintf("%s answers ARP for %s, its arp_ignore being %d: sysctl -w net.ipv4.conf.all.arp_ignore=1", l.name, a, set.ignore)

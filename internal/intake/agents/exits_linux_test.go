@@ -111,8 +111,8 @@ func TestDialler(t *testing.T) {
 // On each kernel a process is known by what that kernel has.
 func TestProcessOfAConnection(t *testing.T) {
 	for name, open := range map[string]func(fd int) (int, error){
-		"its descriptor": openProcess,
-		"its number":     openProcessByNumber,
+		"its descriptor": openPidfd,
+		"its number":     openPidfdByPID,
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "socket")
@@ -141,15 +141,15 @@ func TestProcessOfAConnection(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer unix.Close(process)
-			if ended(int32(process)) {
+			if hasExited(int32(process)) {
 				t.Error("a living process has ended")
 			}
 			dialler.Process.Kill()
 			dialler.Wait()
-			if !ended(int32(process)) {
+			if !hasExited(int32(process)) {
 				t.Error("a killed process has not ended")
 			}
-			if again, err := open(int(file.Fd())); !errors.Is(err, unix.ESRCH) && !(err == nil && ended(int32(again))) {
+			if again, err := open(int(file.Fd())); !errors.Is(err, unix.ESRCH) && !(err == nil && hasExited(int32(again))) {
 				t.Errorf("once it was waited for the process is %d, %v", again, err)
 			}
 		})
@@ -163,7 +163,7 @@ func TestEndComesAfterWhatWasSaid(t *testing.T) {
 	if _, err := agent.Write([]byte("goodbye")); err != nil {
 		t.Fatal(err)
 	}
-	conn.shut()
+	conn.shutRead()
 	said, err := io.ReadAll(conn)
 	if err != nil || string(said) != "goodbye" {
 		t.Errorf("after the end %q was read, %v", said, err)
@@ -171,7 +171,7 @@ func TestEndComesAfterWhatWasSaid(t *testing.T) {
 }
 
 func TestEndsStop(t *testing.T) {
-	e, err := newEnds()
+	e, err := newExitWatcher()
 	if err != nil {
 		t.Fatal(err)
 	}

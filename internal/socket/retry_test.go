@@ -40,7 +40,7 @@ func TestPersistOutlastsEveryError(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var log bytes.Buffer
 			const times = 200
-			l := Persist(&failing{err: err, times: times}, "agents", NewRefusals(slog.New(slog.NewTextHandler(&log, nil))))
+			l := RetryAccept(&failing{err: err, times: times}, "agents", NewRefusals(slog.New(slog.NewTextHandler(&log, nil))))
 			begun := time.Now()
 			conn, got := l.Accept()
 			if got != nil {
@@ -48,10 +48,10 @@ func TestPersistOutlastsEveryError(t *testing.T) {
 			}
 			conn.Close()
 			took := time.Since(begun)
-			if took < times*mostPause/2 || took > times*mostPause {
+			if took < times*maxRetryDelay/2 || took > times*maxRetryDelay {
 				t.Errorf("it took %v for %d tries", took, times)
 			}
-			if lines := strings.Count(log.String(), "\n"); lines != int(took/quiet)+1 {
+			if lines := strings.Count(log.String(), "\n"); lines != int(took/logInterval)+1 {
 				t.Errorf("%d lines were logged in %v:\n%s", lines, took, &log)
 			}
 		})
@@ -61,7 +61,7 @@ func TestPersistOutlastsEveryError(t *testing.T) {
 // TestPersistCloses: the end of a listener is not held up by a pause.
 func TestPersistCloses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := Persist(&failing{err: syscall.ENOBUFS, times: 1 << 30}, "agents", NewRefusals(slog.New(slog.DiscardHandler)))
+		l := RetryAccept(&failing{err: syscall.ENOBUFS, times: 1 << 30}, "agents", NewRefusals(slog.New(slog.DiscardHandler)))
 		ended := make(chan error)
 		go func() {
 			_, err := l.Accept()

@@ -99,7 +99,7 @@ func TestStreamWithoutAHelloEnds(t *testing.T) {
 
 // Only the first message has to come soon.
 func TestStreamWithAHelloStays(t *testing.T) {
-	s := &punctualStream{ServerStream: slowStream{}}
+	s := &helloTimeoutStream{ServerStream: slowStream{}}
 	synctest.Test(t, func(t *testing.T) {
 		for _, silence := range []time.Duration{4 * time.Second, time.Hour} {
 			if err := s.RecvMsg(silence); err != nil {

@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// lookEvery is how often a kept socket is looked at.
-const lookEvery = time.Second
+// checkInterval is how often a kept socket is looked at.
+const checkInterval = time.Second
 
-// Keep looks whether the socket is still at its path until ctx is done, and
+// ActiveWithin looks whether the socket is still at its path until ctx is done, and
 // binds it again when it is not: whoever removes it would otherwise cut off every
 // program that starts from then on. Another file there, and the socket of another
 // process that listens, are left alone, and looked at again until they are gone.
 // It returns nil.
-func (l *Listener) Keep(ctx context.Context, logger *slog.Logger) error {
-	every := time.NewTicker(lookEvery)
+func (l *Listener) KeepBound(ctx context.Context, logger *slog.Logger) error {
+	every := time.NewTicker(checkInterval)
 	defer every.Stop()
 	problem := ""
 	for {
@@ -41,7 +41,7 @@ func (l *Listener) restore() (again bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	before := l.current
-	if before.isThere(l.path) || before.SetDeadline(time.Time{}) != nil { // or it was closed
+	if before.atPath(l.path) || before.SetDeadline(time.Time{}) != nil { // or it was closed
 		return false, nil
 	}
 	b, err := listen(l.path, before)

@@ -11,17 +11,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ends knows when the processes at the other ends of connections have ended. A
+// exits knows when the processes at the other ends of connections have ended. A
 // child may have inherited the connection and hold it open, so that its end says
 // nothing.
-type ends struct {
+type exitWatcher struct {
 	poller *os.File // an epoll descriptor, in Go's own poller
 
 	mu      sync.Mutex
 	watched map[int32]*connection // by the descriptor of its process; guarded by mu
 }
 
-func newEnds() (*ends, error) {
+func newExitWatcher() (*exitWatcher, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
@@ -30,21 +30,21 @@ func newEnds() (*ends, error) {
 		unix.Close(fd)
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	return &ends{poller: os.NewFile(uintptr(fd), "epoll"), watched: make(map[int32]*connection)}, nil
+	return &exitWatcher{poller: os.NewFile(uintptr(fd), "epoll"), watched: make(map[int32]*connection)}, nil
 }
 
 // watch has the connection ended when its process has.
-func (e *ends) watch(conn *connection) {
+func (e *exitWatcher) watch(conn *connection) {
 	process := -1
 	var failed error
 	err := conn.raw.Control(func(fd uintptr) {
-		process, failed = openProcess(int(fd))
+		process, failed = openPidfd(int(fd))
 	})
 	switch {
 	case err != nil:
 		return
 	case errors.Is(failed, unix.ESRCH):
-		conn.shut() // it has ended, and its parent has seen it
+		conn.shutRead() // it has ended, and its parent has seen it
 		return
 	case failed != nil:
 		return
@@ -55,24 +55,24 @@ func (e *ends) watch(conn *connection) {
 		unix.Close(process)
 		return
 	}
-	conn.process = int32(process)
-	e.watched[conn.process] = conn
+	conn.pidfd = int32(process)
+	e.watched[conn.pidfd] = conn
 }
 
-// openProcess returns a descriptor of the process that made the connection fd.
+// openPidfd returns a descriptor of the process that made the connection fd.
 // The error is ESRCH if that process has ended and its parent has seen it.
-func openProcess(fd int) (int, error) {
+func openPidfd(fd int) (int, error) {
 	process, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PEERPIDFD)
 	if errors.Is(err, unix.ENOPROTOOPT) { // Linux before 6.5
-		return openProcessByNumber(fd)
+		return openPidfdByPID(fd)
 	}
 	return process, err
 }
 
-// openProcessByNumber is openProcess by the number of the process, which another
+// openPidfdByPID is openProcess by the number of the process, which another
 // process may have by now. Then the one that made the connection has ended, and
 // the connection ends with the other one instead of not at all.
-func openProcessByNumber(fd int) (int, error) {
+func openPidfdByPID(fd int) (int, error) {
 	peer, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 	if err != nil {
 		return -1, err
@@ -84,7 +84,7 @@ func openProcessByNumber(fd int) (int, error) {
 }
 
 // add has the poller report the end of the process, once.
-func (e *ends) add(process int) error {
+func (e *exitWatcher) add(process int) error {
 	raw, err := e.poller.SyscallConn()
 	if err != nil {
 		return err
@@ -97,18 +97,18 @@ func (e *ends) add(process int) error {
 	return errors.Join(err, failed)
 }
 
-// forget closes the descriptor of the connection's process, if it has one.
-func (e *ends) forget(conn *connection) {
+// unwatch closes the descriptor of the connection's process, if it has one.
+func (e *exitWatcher) unwatch(conn *connection) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.watched[conn.process] == conn {
-		delete(e.watched, conn.process)
-		unix.Close(int(conn.process)) // and the poller forgets it
+	if e.watched[conn.pidfd] == conn {
+		delete(e.watched, conn.pidfd)
+		unix.Close(int(conn.pidfd)) // and the poller forgets it
 	}
 }
 
 // run ends connections whose processes have ended, until ctx is done.
-func (e *ends) run(ctx context.Context) error {
+func (e *exitWatcher) run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { e.poller.Close() })()
 	raw, err := e.poller.SyscallConn()
 	if err != nil {
@@ -131,23 +131,23 @@ func (e *ends) run(ctx context.Context) error {
 			return fmt.Errorf("waiting for the end of processes: %w", os.NewSyscallError("epoll_wait", failed))
 		}
 		for _, event := range events[:max(0, n)] {
-			e.end(event.Fd)
+			e.exited(event.Fd)
 		}
 	}
 }
 
-// end ends the connection of the process.
-func (e *ends) end(process int32) {
+// exited ends the connection of the process.
+func (e *exitWatcher) exited(process int32) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	// The descriptor may be another process's since the event.
-	if conn := e.watched[process]; conn != nil && ended(process) {
-		conn.shut()
+	if conn := e.watched[process]; conn != nil && hasExited(process) {
+		conn.shutRead()
 	}
 }
 
-// ended reports whether the process has ended (pidfd_open(2)).
-func ended(process int32) bool {
+// endSession reports whether the process has ended (pidfd_open(2)).
+func hasExited(process int32) bool {
 	fds := []unix.PollFd{{Fd: process, Events: unix.POLLIN}}
 	n, err := unix.Poll(fds, 0)
 	return err == nil && n > 0 && fds[0].Revents&unix.POLLIN != 0

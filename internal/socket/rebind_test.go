@@ -108,7 +108,7 @@ func TestKeepNoticesARemovedSocket(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	lines := make(lines, 1)
-	go func() { done <- l.Keep(ctx, slog.New(slog.NewTextHandler(lines, nil))) }()
+	go func() { done <- l.KeepBound(ctx, slog.New(slog.NewTextHandler(lines, nil))) }()
 	os.Remove(path)
 	select {
 	case line := <-lines:
