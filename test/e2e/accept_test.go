@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// noAccept has the program that a process of the test binary becomes, once the
-// kernel answers each of its accept4 calls with ENOBUFS.
+// noAccept is an environment variable. It makes the test binary execute the named
+// program, whose accept4 calls all fail with ENOBUFS.
 const noAccept = "LANDMARK_E2E_NO_ACCEPT"
 
 func init() {
@@ -39,15 +39,15 @@ func init() {
 	if err == nil {
 		err = syscall.Exec(path, append([]string{path}, os.Args[1:]...), nil)
 	}
-	fmt.Fprintln(os.Stderr, "no filter:", err)
+	fmt.Fprintln(os.Stderr, "setting the seccomp filter:", err)
 	os.Exit(1)
 }
 
-// TestAcceptErrorKeepsListeners: the kernel is out of memory for sockets,
-// which Go does not call temporary. landmarkd answers by UDP as before.
+// If the kernel has no memory for sockets, which Go does not call temporary, all
+// listeners go on, and landmarkd answers by UDP.
 func TestAcceptErrorKeepsListeners(t *testing.T) {
-	e := &env{t: t, socket: t.TempDir() + "/agent.sock", monitor: freeAddress(t), grpc: freeAddress(t), line: freeAddress(t)}
-	e.sidecar = prepare(t, "/proc/self/exe", "-agent-socket", e.socket, "-monitor", e.monitor, "-grpc", e.grpc, "-line", e.line)
+	e := prepareEnv(t)
+	e.sidecar = prepare(t, "/proc/self/exe", e.flags()...)
 	e.sidecar.cmd.Env = []string{noAccept + "=" + program("landmarkd")}
 	e.sidecar.start()
 	for _, listener := range []string{"agents", "operators", "monitor", `"line clients"`, `"gRPC clients"`} {
@@ -56,12 +56,12 @@ func TestAcceptErrorKeepsListeners(t *testing.T) {
 	for _, address := range []string{e.monitor, e.grpc, e.line} {
 		conn, err := net.DialTimeout("tcp", address, 10*time.Second)
 		if err != nil {
-			t.Fatalf("nothing listens on %s any more: %v", address, err)
+			t.Fatalf("connecting to %s: got %v, want a listener", address, err)
 		}
 		conn.Close()
 	}
 	e.await(checkLMP("udp", 0), "epg", "UNKNOWN_SERVICE unknown service")
 	if code := e.sidecar.terminate(); code != 0 {
-		t.Errorf("landmarkd exits with %d", code)
+		t.Errorf("exit code of landmarkd: got %d, want 0", code)
 	}
 }

@@ -19,11 +19,11 @@ import (
 	"github.com/landmark-health/landmark/lmp"
 )
 
-// mostMemory is what landmarkd may ever hold, in kB.
-const mostMemory = 128 << 10
+// memoryLimit is the most memory that landmarkd may ever use, in kB.
+const memoryLimit = 128 << 10
 
-// peak returns the most memory that the process has held so far, in kB.
-func (p *process) peak() int {
+// peakMemory returns the most memory that the process has used so far, in kB.
+func (p *process) peakMemory() int {
 	p.t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
@@ -37,7 +37,7 @@ func (p *process) peak() int {
 	return kB
 }
 
-// stranger is one end of a connection over which anything is sent.
+// rawConn is the client's end of a connection on which a test sends anything.
 type rawConn struct {
 	net.Conn
 	framer *http2.Framer
@@ -46,7 +46,7 @@ type rawConn struct {
 	stream uint32
 }
 
-// dialStranger connects, or returns nil.
+// dialRaw connects to the address. It returns nil if that fails.
 func dialRaw(t *testing.T, network, address string) *rawConn {
 	conn, err := net.Dial(network, address)
 	if err != nil {
@@ -60,8 +60,8 @@ func dialRaw(t *testing.T, network, address string) *rawConn {
 	return s
 }
 
-// begin begins a call with a header of so many bytes besides those that it needs.
-func (s *rawConn) begin(method string, more int) error {
+// begin begins a call with extra bytes of metadata.
+func (s *rawConn) begin(method string, extra int) error {
 	if s.stream == 0 {
 		io.WriteString(s, http2.ClientPreface)
 		s.framer.WriteSettings()
@@ -71,7 +71,7 @@ func (s *rawConn) begin(method string, more int) error {
 	}
 	s.block.Reset()
 	for _, field := range []string{":method POST", ":scheme http", ":path " + method, ":authority x",
-		"content-type application/grpc", "te trailers", "x-more " + strings.Repeat("x", more)} {
+		"content-type application/grpc", "te trailers", "x-more " + strings.Repeat("x", extra)} {
 		name, value, _ := strings.Cut(field, " ")
 		s.coder.WriteField(hpack.HeaderField{Name: name, Value: value})
 	}
@@ -86,10 +86,10 @@ func (s *rawConn) begin(method string, more int) error {
 	return err
 }
 
-// message sends the beginning of a message that is said to be so long.
-func (s *rawConn) message(length int, there []byte) error {
-	prefix := []byte{0, byte(length >> 24), byte(length >> 16), byte(length >> 8), byte(length)}
-	data := append(prefix, there...)
+// message sends the header of a message of the given length, and its first bytes.
+func (s *rawConn) message(length int, first []byte) error {
+	header := []byte{0, byte(length >> 24), byte(length >> 16), byte(length >> 8), byte(length)}
+	data := append(header, first...)
 	for len(data) > 0 {
 		part := data[:min(len(data), 16384)]
 		data = data[len(part):]
@@ -100,14 +100,15 @@ func (s *rawConn) message(length int, there []byte) error {
 	return nil
 }
 
-// Whatever is sent to its listeners, landmarkd holds less than 128 MB, and goes
-// on answering with the truth.
+// Whatever clients send to its listeners, landmarkd uses at most 128 MB and goes
+// on answering correctly.
 func TestMemoryIsBounded(t *testing.T) {
 	const (
 		watch  = "/grpc.health.v1.Health/Watch"
 		report = "/landmark.intake.v1.IntakeService/Stream"
 	)
-	// unfinished begins calls and messages that it does not end.
+	// unfinished returns an attack that begins calls and messages and does not end
+	// them.
 	unfinished := func(network string, address func(*env) string, method string, length int) func(*testing.T, *env) {
 		return func(t *testing.T, e *env) {
 			for range 20 {
@@ -180,35 +181,35 @@ func TestMemoryIsBounded(t *testing.T) {
 			}
 		},
 	}
-	play := func(t *testing.T, e *env, attack func(*testing.T, *env)) {
+	run := func(t *testing.T, e *env, attack func(*testing.T, *env)) {
 		t.Helper()
 		attack(t, e)
 		for _, network := range []string{"udp", "tcp"} {
 			e.await(checkLMP(network, 0), "epg", "SERVING none")
 		}
 	}
-	check := func(t *testing.T, e *env) {
+	assertMemory := func(t *testing.T, e *env) {
 		t.Helper()
-		if kB := e.sidecar.peak(); kB > mostMemory {
-			t.Errorf("landmarkd held %d kB, allowed %d", kB, mostMemory)
-		} else {
-			t.Logf("landmarkd held %d kB", kB)
+		kB := e.sidecar.peakMemory()
+		t.Logf("landmarkd used %d kB", kB)
+		if kB > memoryLimit {
+			t.Errorf("memory of landmarkd: got %d kB, want at most %d", kB, memoryLimit)
 		}
 	}
 	for name, attack := range attacks {
 		t.Run(name, func(t *testing.T) {
 			e := newEnv(t)
 			e.epg("2s")
-			play(t, e, attack)
-			check(t, e)
+			run(t, e, attack)
+			assertMemory(t, e)
 		})
 	}
 	t.Run("all at once", func(t *testing.T) {
 		e := newEnv(t)
 		e.epg("2s")
 		for _, attack := range attacks {
-			play(t, e, attack)
+			run(t, e, attack)
 		}
-		check(t, e)
+		assertMemory(t, e)
 	})
 }

@@ -5,60 +5,60 @@ package e2e_test
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 )
 
-// truth is what may be told of each name as it changes: one age allows the old
-// and the new, the next the new alone.
-type truth struct {
-	mu   sync.Mutex
-	ages []map[string][]string // the allowed answers by name; guarded by mu
+// expectations are the allowed answers by name, as they change over time. They
+// change in phases: during a change the old and the new answer are allowed, after
+// it only the new one.
+type expectations struct {
+	mu     sync.Mutex
+	phases []map[string][]string // the allowed answers by name; guarded by mu
 }
 
-// turn begins an age in which each of the tellings, by name, is allowed.
-func (tr *truth) turn(tellings ...map[string]string) {
-	age := make(map[string][]string)
-	for _, told := range tellings {
-		for name, answer := range told {
-			age[name] = append(age[name], answer)
+// next begins a phase in which the answers in each of the sets are allowed.
+func (x *expectations) next(sets ...map[string]string) {
+	phase := make(map[string][]string)
+	for _, set := range sets {
+		for name, answer := range set {
+			phase[name] = append(phase[name], answer)
 		}
 	}
-	tr.mu.Lock()
-	defer tr.mu.Unlock()
-	tr.ages = append(tr.ages, age)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.phases = append(x.phases, phase)
 }
 
-// age returns the number of the present age.
-func (tr *truth) age() int {
-	tr.mu.Lock()
-	defer tr.mu.Unlock()
-	return len(tr.ages) - 1
+// phase returns the number of the current phase.
+func (x *expectations) phase() int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return len(x.phases) - 1
 }
 
-// allows reports whether a question about the name that was put in the age may
-// have been answered so by now.
-func (tr *truth) allows(put int, name, told string) bool {
-	tr.mu.Lock()
-	defer tr.mu.Unlock()
-	return slices.ContainsFunc(tr.ages[put:], func(age map[string][]string) bool {
-		return slices.ContainsFunc(age[name], func(want string) bool { return says(told, want) })
+// allow reports whether a check that began in phase first and has ended now may
+// have got the answer.
+func (x *expectations) allow(first int, name, got string) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return slices.ContainsFunc(x.phases[first:], func(phase map[string][]string) bool {
+		return slices.ContainsFunc(phase[name], func(want string) bool { return says(got, want) })
 	})
 }
 
-// unknown is what is told by LMP of a name that nobody knows.
+// unknown is LMP's answer for a name of no service.
 const unknown = "UNKNOWN_SERVICE unknown service"
 
-// says reports whether a checker was told what is wanted, in LMP's words or in
-// gRPC's, which has no causes.
-func says(told, want string) bool {
-	return told == want || strings.HasPrefix(want, told+" ") || told == "SERVICE_UNKNOWN" && want == unknown
+// says reports whether got is the wanted answer, in the words of LMP or in those
+// of gRPC, which has no causes.
+func says(got, want string) bool {
+	return matches(got, want) || got == "SERVICE_UNKNOWN" && want == unknown
 }
 
-// doubter asks for one name after the other, without pause, and keeps what it
-// was told that the truth does not allow.
+// checker checks one name after the other without pause, and keeps the answers
+// that are not allowed.
 type checker struct {
 	protocol string
 	answers  int
@@ -66,8 +66,8 @@ type checker struct {
 	wrong    []string
 }
 
-// run asks until stop is closed.
-func (d *checker) run(e *env, ask checkFunc, names []string, tr *truth, stop <-chan struct{}) {
+// run checks until stop is closed.
+func (c *checker) run(e *env, check checkFunc, names []string, x *expectations, stop <-chan struct{}) {
 	for {
 		for _, name := range names {
 			select {
@@ -75,56 +75,57 @@ func (d *checker) run(e *env, ask checkFunc, names []string, tr *truth, stop <-c
 				return
 			default:
 			}
-			age, put := tr.age(), time.Now()
-			told := ask(e, name)
-			d.answers++
-			d.slowest = max(d.slowest, time.Since(put))
-			if !tr.allows(age, name, told) {
-				d.wrong = append(d.wrong, fmt.Sprintf("%q is %s", name, told))
+			phase, begun := x.phase(), time.Now()
+			got := check(e, name)
+			c.answers++
+			c.slowest = max(c.slowest, time.Since(begun))
+			if !x.allow(phase, name, got) {
+				c.wrong = append(c.wrong, fmt.Sprintf("%q is %s", name, got))
 			}
 		}
 	}
 }
 
-// doubters is several doubters of every protocol at work.
+// checkers are several running checkers of every protocol.
 type checkers struct {
-	t      *testing.T
-	each   []*checker
-	asking sync.WaitGroup
-	stop   chan struct{}
+	t       *testing.T
+	each    []*checker
+	running sync.WaitGroup
+	stop    chan struct{}
 }
 
-// doubt has three doubters by LMP over UDP, two over TCP and three by gRPC ask
-// for the names.
-func startCheckers(e *env, names []string, tr *truth) *checkers {
-	c := &checkers{t: e.t, stop: make(chan struct{})}
+// startCheckers starts three checkers by LMP over UDP, two by LMP over TCP and
+// three by gRPC.
+func startCheckers(e *env, names []string, x *expectations) *checkers {
+	cs := &checkers{t: e.t, stop: make(chan struct{})}
 	for i, protocol := range []string{"udp", "tcp", "grpc", "udp", "tcp", "grpc", "udp", "grpc"} {
-		ask := checkGRPC(e.t, e)
+		check := checkGRPC(e)
 		if protocol != "grpc" {
-			ask = checkLMP(protocol, 0)
+			check = checkLMP(protocol, 0)
 		}
-		d := &checker{protocol: protocol}
-		c.each = append(c.each, d)
-		first := i * len(names) / 8 // each begins elsewhere
-		c.asking.Go(func() { d.run(e, ask, slices.Concat(names[first:], names[:first]), tr, c.stop) })
+		c := &checker{protocol: protocol}
+		cs.each = append(cs.each, c)
+		first := i * len(names) / 8 // each begins at another name
+		cs.running.Go(func() { c.run(e, check, slices.Concat(names[first:], names[:first]), x, cs.stop) })
 	}
-	return c
+	return cs
 }
 
-// end stops the doubters, and holds that each had answers, all of them true, and
-// where times are held so many, and none later than the bound.
-func (c *checkers) end(least int, bound time.Duration) {
-	c.t.Helper()
-	close(c.stop)
-	c.asking.Wait()
-	for _, d := range c.each {
-		if n := len(d.wrong); n > 0 {
-			c.t.Errorf("by %s %d of %d answers were wrong; the first: %q", d.protocol, n, d.answers, d.wrong[:min(n, 5)])
+// end stops the checkers. It asserts that each got answers and that all of them
+// were allowed; with strictTimes also that there were at least so many, and none
+// took longer than the bound.
+func (cs *checkers) end(least int, bound time.Duration) {
+	cs.t.Helper()
+	close(cs.stop)
+	cs.running.Wait()
+	for _, c := range cs.each {
+		if n := len(c.wrong); n > 0 {
+			cs.t.Errorf("by %s: got %d wrong answers of %d, want 0; the first: %q", c.protocol, n, c.answers, c.wrong[:min(n, 5)])
 		}
-		assertWithin(c.t, d.slowest, bound, "by %s an answer", d.protocol)
-		if d.answers == 0 || strictTimes && d.answers < least {
-			c.t.Errorf("by %s there were only %d answers, want %d", d.protocol, d.answers, least)
+		assertWithin(cs.t, c.slowest, bound, "the slowest answer by %s", c.protocol)
+		if c.answers == 0 || strictTimes && c.answers < least {
+			cs.t.Errorf("by %s: got %d answers, want at least %d", c.protocol, c.answers, least)
 		}
-		c.t.Logf("by %-4s %d answers, the slowest after %v", d.protocol, d.answers, d.slowest.Round(time.Millisecond))
+		cs.t.Logf("by %-4s %d answers, the slowest after %v", c.protocol, c.answers, c.slowest.Round(time.Millisecond))
 	}
 }

@@ -4,14 +4,15 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
@@ -19,14 +20,14 @@ import (
 	"github.com/landmark-health/landmark/lmp/probe"
 )
 
-// checker asks the house for a service and returns what it was told: a status of
-// grpc.health.v1, and behind it the cause where the checker's protocol has one.
+// checkFunc checks a service once and returns the answer: a status of
+// grpc.health.v1 and, where the protocol has one, the cause behind it.
 type checkFunc func(e *env, service string) string
 
-// checkUDP asks by LMP over UDP.
+// checkUDP checks by LMP over UDP.
 func checkUDP(e *env, service string) string { return checkLMP("udp", 0)(e, service) }
 
-// lmpChecker asks by LMP.
+// checkLMP returns a check by LMP.
 func checkLMP(network string, maxAge time.Duration) checkFunc {
 	return func(e *env, service string) string {
 		ctx, cancel := context.WithTimeout(e.t.Context(), testTimeout)
@@ -41,29 +42,24 @@ func checkLMP(network string, maxAge time.Duration) checkFunc {
 	}
 }
 
-// landmarkCheck asks by running landmark-check.
+// runLandmarkCheck checks by running landmark-check.
 func runLandmarkCheck(e *env, service string) string {
 	code, out, errs := runProgram(e.t, program("landmark-check"), "-addr", e.monitor, "-service", service, "-timeout", "10s")
-	told := strings.TrimSpace(strings.TrimPrefix(out, service+":"))
-	told, _, _ = strings.Cut(told, ":") // the reason follows
+	answer := strings.TrimSpace(strings.TrimPrefix(out, service+":"))
+	answer, _, _ = strings.Cut(answer, ":") // without the reason
 	switch {
-	case code == 0 && told == "SERVING":
+	case code == 0 && answer == "SERVING":
 		return "SERVING none"
 	case code == 4:
-		return told
+		return answer
 	default:
 		return fmt.Sprintf("error: exit code %d: %s%s", code, out, errs)
 	}
 }
 
-// grpcClient asks by grpc.health.v1 over one connection.
-func checkGRPC(t *testing.T, e *env) checkFunc {
-	conn, err := grpc.NewClient("passthrough:///"+e.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	client := healthpb.NewHealthClient(conn)
+// checkGRPC returns a check by grpc.health.v1 over one connection.
+func checkGRPC(e *env) checkFunc {
+	client := healthpb.NewHealthClient(e.dialGRPC())
 	return func(e *env, service string) string {
 		ctx, cancel := context.WithTimeout(e.t.Context(), testTimeout)
 		defer cancel()
@@ -78,7 +74,7 @@ func checkGRPC(t *testing.T, e *env) checkFunc {
 	}
 }
 
-// healthProbeChecker asks by running grpc-health-probe.
+// checkHealthProbe returns a check by the grpc-health-probe at path.
 func checkHealthProbe(path string) checkFunc {
 	return func(e *env, service string) string {
 		code, _, errs := runProgram(e.t, path, "-addr", e.grpc, "-service", service, "-connect-timeout", "10s", "-rpc-timeout", "10s")
@@ -93,58 +89,82 @@ func checkHealthProbe(path string) checkFunc {
 	}
 }
 
-// everyChecker returns the checkers that a verdict has to reach.
+// allChecks returns a check by every way that a verdict must reach.
 func allChecks(t *testing.T, e *env) map[string]checkFunc {
 	return map[string]checkFunc{
 		"lmp over UDP":      checkLMP("udp", 0),
 		"lmp over TCP":      checkLMP("tcp", 0),
 		"line":              checkLine,
 		"landmark-check":    runLandmarkCheck,
-		"grpc Check":        checkGRPC(t, e),
+		"grpc Check":        checkGRPC(e),
 		"grpc-health-probe": checkHealthProbe(healthProbe(t)),
 	}
 }
 
-// await asks until the answer is the wanted one.
-func (e *env) await(ask checkFunc, service, want string) {
-	e.t.Helper()
-	e.awaitAny(ask, service, want)
+// matches reports whether an answer is the wanted one. A protocol without causes
+// gives the status alone.
+func matches(got, want string) bool {
+	return got == want || strings.HasPrefix(want, got+" ")
 }
 
-func (e *env) awaitAny(ask checkFunc, service string, wants ...string) {
+// await checks until the answer is the wanted one.
+func (e *env) await(check checkFunc, service, want string) {
+	e.t.Helper()
+	e.awaitAny(check, service, want)
+}
+
+// awaitAny checks until the answer is one of the wanted ones.
+func (e *env) awaitAny(check checkFunc, service string, wants ...string) {
 	e.t.Helper()
 	deadline := time.Now().Add(testTimeout)
 	for {
-		told := ask(e, service)
-		for _, want := range wants {
-			if told == want || strings.HasPrefix(want, told+" ") {
-				return
-			}
+		got := check(e, service)
+		if slices.ContainsFunc(wants, func(want string) bool { return matches(got, want) }) {
+			return
 		}
 		if time.Now().After(deadline) {
-			e.t.Fatalf("after %v %s is told %q, want %q", testTimeout, service, told, wants)
+			e.t.Fatalf("after %v: %s: got %q, want %q", testTimeout, service, got, wants)
 		}
 	}
 }
 
-// turn asks until the answer is the wanted one and returns how long after the
-// event the last question was put that was answered otherwise: every later one
-// was answered with the truth.
-func (e *env) awaitChange(ask checkFunc, service, want string, event time.Time) (time.Duration, error) {
+// awaitChange checks until the answer is the wanted one. It returns how long
+// after the event the last check began that got another answer: every later
+// check got the wanted one.
+func (e *env) awaitChange(check checkFunc, service, want string, event time.Time) (time.Duration, error) {
 	last := event
 	for {
-		put := time.Now()
-		told := ask(e, service)
-		// A checker whose protocol has no causes is told the status alone.
-		if told == want || strings.HasPrefix(want, told+" ") {
+		begun := time.Now()
+		got := check(e, service)
+		if matches(got, want) {
 			return last.Sub(event), nil
 		}
-		if strings.HasPrefix(told, "error") {
-			return 0, fmt.Errorf("%s", told)
+		if strings.HasPrefix(got, "error") {
+			return 0, errors.New(got)
 		}
-		last = put
-		if put.Sub(event) > testTimeout {
-			return 0, fmt.Errorf("still told %q", told)
+		last = begun
+		if begun.Sub(event) > testTimeout {
+			return 0, fmt.Errorf("after %v: got %q", testTimeout, got)
 		}
+	}
+}
+
+// awaitAll runs the checks at once until each gets the wanted answer, and
+// asserts that no check that began later than the bound after the event got
+// another.
+func (e *env) awaitAll(checks map[string]checkFunc, want string, event time.Time, bound time.Duration) {
+	e.t.Helper()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for name, check := range checks {
+		wg.Go(func() {
+			took, err := e.awaitChange(check, "epg", want, event)
+			if err != nil {
+				e.t.Errorf("%s: %v, want %q", name, err, want)
+				return
+			}
+			assertWithin(e.t, took, bound, "%s: the event to %q", name, want)
+			e.t.Logf("%-18s %-22s after %v", name, want, took.Round(time.Millisecond))
+		})
 	}
 }

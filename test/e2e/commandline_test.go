@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Bad input on the command line is answered by one line on standard error,
-// which says what to do, and the documented exit code.
+// A program with a bad command line prints one line to standard error, which
+// says what to do, and exits with the documented code.
 func TestBadCommandLineFails(t *testing.T) {
 	e := newEnv(t)
 	regular := filepath.Join(t.TempDir(), "file")
@@ -45,33 +45,33 @@ func TestBadCommandLineFails(t *testing.T) {
 		t.Run(test.program+" "+test.args, func(t *testing.T) {
 			code, stdout, stderr := runProgram(t, program(test.program), strings.Fields(test.args)...)
 			if code != test.code {
-				t.Errorf("exit code %d, want %d", code, test.code)
+				t.Errorf("exit code: got %d, want %d", code, test.code)
 			}
 			if strings.Count(stderr, "\n") != 1 || !strings.HasSuffix(stderr, "\n") {
-				t.Errorf("standard error is not one line: %q", stderr)
+				t.Errorf("standard error: got %q, want one line", stderr)
 			}
 			if !strings.Contains(stderr, test.says) {
-				t.Errorf("standard error says nothing of %q: %q", test.says, stderr)
+				t.Errorf("standard error: got %q, want text with %q", stderr, test.says)
 			}
 			if stdout != "" {
-				t.Errorf("standard output: %q", stdout)
+				t.Errorf("standard output: got %q, want nothing", stdout)
 			}
 		})
 	}
 	if content, err := os.ReadFile(regular); err != nil || string(content) != "precious" {
-		t.Errorf("the file that was in the way is now %q, %v", content, err)
+		t.Errorf("the existing file: got %q, %v, want it unchanged", content, err)
 	}
-	if told := checkUDP(e, ""); !strings.HasPrefix(told, "NOT_SERVING") {
-		t.Errorf("the running landmarkd was disturbed: %q", told)
+	if got := checkUDP(e, ""); !strings.HasPrefix(got, "NOT_SERVING") {
+		t.Errorf("the running landmarkd answers %q, want NOT_SERVING", got)
 	}
 }
 
-// Every program says its version.
+// Every program prints its version.
 func TestVersionFlag(t *testing.T) {
 	for _, name := range []string{"landmarkd", "landmark-check", "epgd"} {
 		code, stdout, stderr := runProgram(t, program(name), "-version")
 		if code != 0 || !strings.Contains(stdout, "e2e") || stderr != "" {
-			t.Errorf("%s -version: exit code %d, %q, %q", name, code, stdout, stderr)
+			t.Errorf("%s -version: got exit code %d, %q, %q, want 0 and the version", name, code, stdout, stderr)
 		}
 	}
 }

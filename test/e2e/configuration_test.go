@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// write writes a configuration.
+// write writes a file.
 func write(t *testing.T, path, content string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
@@ -18,8 +18,8 @@ func write(t *testing.T, path, content string) {
 	}
 }
 
-// A configuration counts from the start, and a new one from SIGHUP on; a bad
-// one keeps the old one, and loses nothing.
+// landmarkd reads its configuration at the start, and again on SIGHUP. An invalid
+// file leaves the old configuration and all state in place.
 func TestReloadAppliesOnlyValidConfiguration(t *testing.T) {
 	parallel(t)
 	file := filepath.Join(t.TempDir(), "landmarkd.yaml")
@@ -28,7 +28,7 @@ func TestReloadAppliesOnlyValidConfiguration(t *testing.T) {
 	e.sidecar.terminate()
 	e.start("-config", file)
 	e.await(checkUDP, "vod", "NOT_SERVING unreported")
-	server, _ := e.epg("500ms") // the first serving verdict is not put off
+	server, _ := e.epg("500ms") // recover_after does not delay the first serving verdict
 
 	server.signal(syscall.SIGUSR1)
 	e.await(checkUDP, "epg", "NOT_SERVING stalled")
@@ -38,17 +38,17 @@ func TestReloadAppliesOnlyValidConfiguration(t *testing.T) {
 	write(t, file, "services:\n  epg:\n    recover_afer: 1s\n")
 	e.sidecar.signal(syscall.SIGHUP)
 	e.sidecar.awaitLine("the old one stays")
-	if told := checkUDP(e, "epg"); told != "NOT_SERVING recovering" {
-		t.Errorf("after a bad configuration epg is %q", told)
+	if got, want := checkUDP(e, "epg"), "NOT_SERVING recovering"; got != want {
+		t.Errorf("after an invalid configuration: got %q, want %q", got, want)
 	}
 	code, _, stderr := runProgram(t, program("landmarkd"), "-check-config", "-config", file)
 	if code != 2 || !strings.Contains(stderr, file+":3:") || !strings.Contains(stderr, "recover_afer") {
-		t.Errorf("-check-config ended with exit code %d and said %q", code, stderr)
+		t.Errorf("-check-config of an invalid file: got exit code %d, %q, want 2 and the line", code, stderr)
 	}
 
 	write(t, file, "services:\n  epg:\n    recover_after: 1ms\n")
 	if code, stdout, stderr := runProgram(t, program("landmarkd"), "-check-config", "-config", file); code != 0 || stdout != file+" is valid\n" {
-		t.Errorf("-check-config ended with exit code %d for a good file and said %q, %q", code, stdout, stderr)
+		t.Errorf("-check-config of a valid file: got exit code %d, %q, %q, want 0 and a line that it is valid", code, stdout, stderr)
 	}
 	e.sidecar.signal(syscall.SIGHUP)
 	e.await(checkUDP, "epg", "SERVING none")

@@ -8,32 +8,32 @@ import (
 	"time"
 )
 
-// TestDrainOnStopDrainsBeforeExit stops a landmarkd that is to drain first: everybody is told
-// so, what comes in the meantime is drained too, and then it ends.
+// With -drain-on-stop, landmarkd drains all services on SIGTERM, also those of
+// programs that start meanwhile, and then exits.
 func TestDrainOnStopDrainsBeforeExit(t *testing.T) {
 	parallel(t)
 	const drain = time.Second
 	e := newEnv(t, "-drain-on-stop", drain.String())
 	e.epg("1s")
-	asked := e.sidecar.signal(syscall.SIGTERM)
+	begun := e.sidecar.signal(syscall.SIGTERM)
 	e.await(checkUDP, "epg", "NOT_SERVING draining")
 	e.await(checkLMP("tcp", 0), "epg", "NOT_SERVING draining")
-	if told := checkUDP(e, "epg-liveness"); told != "SERVING none" {
-		t.Errorf("the liveness of a drained program is %q", told)
+	if got, want := checkUDP(e, "epg-liveness"), "SERVING none"; got != want {
+		t.Errorf("liveness of a drained program: got %q, want %q", got, want)
 	}
 	start(t, program("epgd"), "-listen", freeAddress(t), "-agent-socket", e.socket, "-service", "late")
 	e.await(checkUDP, "late", "NOT_SERVING draining")
 	select {
 	case <-e.sidecar.exited:
 	case <-time.After(testTimeout):
-		t.Fatal("landmarkd does not end")
+		t.Fatalf("landmarkd did not exit within %v of SIGTERM", testTimeout)
 	}
-	if lasted := time.Since(asked); lasted < drain || e.sidecar.cmd.ProcessState.ExitCode() != 0 {
-		t.Errorf("it ended after %v with exit code %d", lasted, e.sidecar.cmd.ProcessState.ExitCode())
+	if took, code := time.Since(begun), e.sidecar.cmd.ProcessState.ExitCode(); took < drain || code != 0 {
+		t.Errorf("landmarkd exited after %v with code %d, want 0 after at least %v", took, code, drain)
 	}
 }
 
-// TestSecondSignalEndsDrain is for who cannot wait.
+// A second SIGTERM ends landmarkd before the drain is over.
 func TestSecondSignalEndsDrain(t *testing.T) {
 	e := newEnv(t, "-drain-on-stop", "1h")
 	e.epg("1s")
@@ -43,6 +43,6 @@ func TestSecondSignalEndsDrain(t *testing.T) {
 	select {
 	case <-e.sidecar.exited:
 	case <-time.After(testTimeout):
-		t.Fatal("landmarkd goes on draining")
+		t.Fatalf("landmarkd did not exit within %v of the second SIGTERM", testTimeout)
 	}
 }

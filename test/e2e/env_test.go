@@ -9,41 +9,55 @@ import (
 	"strconv"
 	"sync/atomic"
 	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 )
 
-// house is a sidecar and where it can be reached.
+// env is a sidecar and the addresses at which it can be reached.
 type env struct {
 	t       *testing.T
-	socket  string
-	monitor string
+	socket  string // of the agents
+	monitor string // "" = not served
 	grpc    string
-	line    string
+	line    string // "" = not served
 	sidecar *process
 }
 
-// newHouse starts landmarkd on addresses of its own, with further flags if any.
-func newEnv(t *testing.T, flags ...string) *env {
+// prepareEnv returns an env whose sidecar has not been started.
+func prepareEnv(t *testing.T) *env {
 	t.Helper()
-	e := &env{
+	return &env{
 		t:       t,
 		socket:  filepath.Join(t.TempDir(), "agent.sock"),
 		monitor: freeAddress(t),
 		grpc:    freeAddress(t),
 		line:    freeAddress(t),
 	}
+}
+
+// newEnv starts landmarkd on addresses of its own, with further flags if any.
+func newEnv(t *testing.T, flags ...string) *env {
+	t.Helper()
+	e := prepareEnv(t)
 	e.start(flags...)
 	return e
 }
 
-// start starts landmarkd, again if it ran before, with further flags if any.
+// flags are the flags of landmarkd that set the addresses of e.
+func (e *env) flags() []string {
+	return []string{"-agent-socket", e.socket, "-monitor", e.monitor, "-grpc", e.grpc, "-line", e.line}
+}
+
+// start starts or restarts landmarkd, with further flags if any, and waits until
+// it is ready.
 func (e *env) start(flags ...string) {
 	e.t.Helper()
-	e.sidecar = start(e.t, program("landmarkd"),
-		append(flags, "-agent-socket", e.socket, "-monitor", e.monitor, "-grpc", e.grpc, "-line", e.line)...)
+	e.sidecar = start(e.t, program("landmarkd"), append(flags, e.flags()...)...)
 	e.sidecar.awaitLine("landmarkd is ready")
 }
 
-// epg starts an EPG server that reports to the house, and waits until it
+// epg starts an EPG server that reports to the sidecar, and waits until it
 // serves.
 func (e *env) epg(within string) (server *process, address string) {
 	e.t.Helper()
@@ -53,17 +67,28 @@ func (e *env) epg(within string) (server *process, address string) {
 	return server, address
 }
 
-// port is the port that freeAddress returned last. The ports lie below those
-// that the kernel gives to outgoing connections, which could take one between
-// the test and its program; each test process begins elsewhere.
+// dialGRPC returns a connection of its own to the sidecar's gRPC address.
+func (e *env) dialGRPC() *grpc.ClientConn {
+	e.t.Helper()
+	conn, err := grpc.NewClient("passthrough:///"+e.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	e.t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// port counts the ports that freeAddress has tried. The ports lie below those
+// that the kernel gives to outgoing connections, which could otherwise take one
+// between the test and its program. Each test process begins at a random one.
 var port atomic.Int64
 
 const firstPort, ports = 10000, 20000
 
 func init() { port.Store(rand.Int64N(ports)) }
 
-// freeAddress returns a loopback address on which nobody listens, neither by
-// TCP nor by UDP.
+// freeAddress returns a loopback address on which no process listens, neither
+// by TCP nor by UDP.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	for range 100 {

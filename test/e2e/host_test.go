@@ -84,7 +84,7 @@ func TestHostDetectsHangWithoutAgent(t *testing.T) {
 			t.Fatal("it does not serve")
 		}
 		server.signal(syscall.SIGSTOP)
-		awaitAll(t, e, checkers, "NOT_SERVING stalled", knock(t, address, rude), 900*time.Millisecond)
+		e.awaitAll(checkers, "NOT_SERVING stalled", knock(t, address, rude), 900*time.Millisecond)
 		if told := checkUDP(e, "epg-liveness"); told != "NOT_SERVING stalled" {
 			t.Errorf("liveness of a hung server is %q", told)
 		}
@@ -92,10 +92,10 @@ func TestHostDetectsHangWithoutAgent(t *testing.T) {
 		wantLine(t, status, `epg +NOT_SERVING +stalled +0% +NOT_SERVING +\d.* accept queue: a connection to TCP `+regexp.QuoteMeta(address)+` has not been accepted for \d.*, allowed 500 ms`)
 		wantLine(t, status, `accept queue +deadline +failing +critical +1 open, the oldest begun .* ago: a connection .* +allowed 500 ms`)
 		wantLine(t, status, `port +condition +ok +readiness +holds, said \d+ ms ago *`)
-		awaitAll(t, e, checkers, "SERVING none", server.signal(syscall.SIGCONT), 500*time.Millisecond)
+		e.awaitAll(checkers, "SERVING none", server.signal(syscall.SIGCONT), 500*time.Millisecond)
 	}
 
-	awaitAll(t, e, checkers, "NOT_SERVING failed", server.kill(), 400*time.Millisecond)
+	e.awaitAll(checkers, "NOT_SERVING failed", server.kill(), 400*time.Millisecond)
 	if told := checkUDP(e, "epg-liveness"); told != "SERVING none" {
 		t.Errorf("liveness of what does not listen is %q: a restart may be under way", told)
 	}
@@ -154,7 +154,7 @@ func TestHostDoesNotReplaceAgent(t *testing.T) {
 	e.sidecar.kill()
 	e.start("-config", file)
 	e.await(checkUDP, "epg", "SERVING none")
-	awaitAll(t, e, map[string]checkFunc{"lmp over UDP": checkUDP}, "NOT_SERVING failed", server.kill(), 400*time.Millisecond)
+	e.awaitAll(map[string]checkFunc{"lmp over UDP": checkUDP}, "NOT_SERVING failed", server.kill(), 400*time.Millisecond)
 	if told := checkUDP(e, "epg-liveness"); told != "SERVING none" {
 		t.Errorf("its liveness is %q", told)
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/landmark-health/landmark/agent/landmark"
 )
 
-// A restart of landmarkd is no event to landmark-check, if it is given the time: by
-// either protocol it asks until it is answered.
+// landmark-check retries until its timeout, by UDP and by TCP. So a restart of
+// landmarkd does not fail a check that has enough time.
 func TestLandmarkCheckWaitsForRestart(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
@@ -37,15 +37,14 @@ func TestLandmarkCheckWaitsForRestart(t *testing.T) {
 			e.start()
 			r := <-done
 			if r.code != 0 {
-				t.Errorf("%s, %v without landmarkd: exit %d after %v, %q %q", network, down, r.code, r.took, r.stdout, r.stderr)
+				t.Errorf("%s, %v without landmarkd: got exit code %d after %v, want 0; %q %q", network, down, r.code, r.took, r.stdout, r.stderr)
 			}
 			t.Logf("%s, %v without landmarkd: answered after %v", network, down, r.took.Round(time.Millisecond))
 		}
 	}
 }
 
-// A landmarkd that is stopped keeps no check longer than its deadline, and is never
-// taken for one that says serving.
+// A check of a stopped landmarkd fails, and takes no longer than its timeout.
 func TestLandmarkCheckTimesOutOnStoppedSidecar(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
@@ -59,19 +58,19 @@ func TestLandmarkCheckTimesOutOnStoppedSidecar(t *testing.T) {
 			took := time.Since(begun)
 			assertWithin(t, took, 1300*time.Millisecond, "a check of 300 ms")
 			if code != want || stderr != "" {
-				t.Errorf("%s as %s: exit %d after %v, %q %q; want exit %d after 300 ms", network, mode, code, took, stdout, stderr, want)
+				t.Errorf("%s as %s: got exit code %d after %v, want %d after 300 ms; %q %q", network, mode, code, took, want, stdout, stderr)
 			}
 		}
 	}
 }
 
-// What landmark-check tells keepalived and Nagios of a queue that fills, and of a
-// drain.
+// landmark-check gives keepalived and Nagios the weight of a program whose queue
+// fills, and reports a drain.
 func TestLandmarkCheckReportsWeightAndDrain(t *testing.T) {
 	e := newEnv(t)
 	marks := landmark.NewSet()
 	queue := marks.Level("queue", landmark.Above(100, 200))
-	database := marks.Condition("database") // a queue's length vouches for nothing
+	database := marks.Condition("database") // a Level alone does not prove that the program works
 	queue.Set(0)
 	database.Set(true, "")
 	a, err := agent.Start(agent.Config{Service: "epg", Landmarks: marks, Socket: e.socket})
@@ -83,16 +82,16 @@ func TestLandmarkCheckReportsWeightAndDrain(t *testing.T) {
 
 	check := func(keepalived, nagios int, line string) {
 		t.Helper()
-		var told string
+		var got string
 		for deadline := time.Now().Add(testTimeout); time.Now().Before(deadline); {
 			k, _, _ := runProgram(t, program("landmark-check"), "-addr", e.monitor, "-service", "epg", "-as", "keepalived", "-weight", "40")
 			n, stdout, _ := runProgram(t, program("landmark-check"), "-addr", e.monitor, "-service", "epg", "-as", "nagios")
 			if k == keepalived && n == nagios && strings.HasPrefix(stdout, line) {
 				return
 			}
-			told = fmt.Sprintf("%d, %d and %q", k, n, stdout)
+			got = fmt.Sprintf("%d, %d and %q", k, n, stdout)
 		}
-		t.Errorf("told %s, want %d, %d and %q", told, keepalived, nagios, line)
+		t.Errorf("exit codes and output: got %s, want %d, %d and %q", got, keepalived, nagios, line)
 	}
 	check(0, 0, "LANDMARK OK - epg: SERVING|weight=100%;;;0;100 age=0.")
 	queue.Set(150)

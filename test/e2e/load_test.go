@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// An idle, healthy program is never called unhealthy, however busy the machine
-// is. LANDMARK_SOAK says for how long: 5m in make soak.
+// An idle, healthy program is never reported as unhealthy, however busy the
+// machine is. LANDMARK_SOAK sets how long the test runs: 5m in make soak.
 func TestIdleUnderLoad(t *testing.T) {
 	soak := 10 * time.Second
 	if s := os.Getenv("LANDMARK_SOAK"); s != "" {
@@ -32,8 +32,8 @@ func TestIdleUnderLoad(t *testing.T) {
 		}
 		defer func() { busy.Process.Kill(); busy.Wait() }()
 	}
-	asking := listen(e)
+	checks := startPoller(e)
 	time.Sleep(soak)
-	asking.end()
-	t.Logf("%d answers in %v, all SERVING", asking.good.Load(), soak)
+	checks.end()
+	t.Logf("%d answers in %v, all SERVING", checks.serving.Load(), soak)
 }

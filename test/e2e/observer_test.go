@@ -11,18 +11,16 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/landmark-health/landmark/lmp"
 	"github.com/landmark-health/landmark/lmp/probe"
 )
 
-// weighed asks by LMP over UDP, and returns the weight of a service that
+// checkWeight checks by LMP over UDP. It returns the weight of a service that
 // serves, "SERVING 75", or the cause of one that does not, "NOT_SERVING lost".
 func checkWeight(e *env, service string) string {
-	a, err := askUDP(e, lmp.KindCheck, service)
+	a, err := requestUDP(e, lmp.KindCheck, service)
 	switch {
 	case err != nil:
 		return "error: " + err.Error()
@@ -33,87 +31,97 @@ func checkWeight(e *env, service string) string {
 	}
 }
 
-// reason asks by LMP why a service is as it is.
+// describe returns the reason of a verdict, by LMP over UDP.
 func describe(e *env, service string) string {
-	a, err := askUDP(e, lmp.KindDescribe, service)
+	a, err := requestUDP(e, lmp.KindDescribe, service)
 	if err != nil {
 		return "error: " + err.Error()
 	}
 	return a.Reason
 }
 
-// askUDP asks by LMP over UDP.
-func askUDP(e *env, kind lmp.Kind, service string) (lmp.Answer, error) {
+// requestUDP sends one request by LMP over UDP.
+func requestUDP(e *env, kind lmp.Kind, service string) (lmp.Answer, error) {
 	ctx, cancel := context.WithTimeout(e.t.Context(), testTimeout)
 	defer cancel()
 	return probe.Do(ctx, probe.Request{Network: "udp", Address: e.monitor, Kind: kind, Service: service})
 }
 
-// statusOf is the status of an answer that has more to it.
-func statusOf(told string) string {
-	status, _, _ := strings.Cut(told, " ")
+// statusOf returns the status of an answer, without its cause or weight.
+func statusOf(answer string) string {
+	status, _, _ := strings.Cut(answer, " ")
 	return status
 }
 
 const (
-	// observed is how often an observer asks.
-	observed = 2 * time.Millisecond
-	// leastAnswers is how many answers an observer must have had in each
-	// second, on a machine that has other work.
+	// checkInterval is the pause between the checks of an observer, and between
+	// two looks of a test that waits.
+	checkInterval = 2 * time.Millisecond
+	// leastAnswers is how many answers an observer must get in each second, on a
+	// machine that has other work.
 	leastAnswers = 50
 )
 
-// story is what somebody was told, without repetitions.
+// transitions are the answers that somebody got, each once until it changed.
 type transitions struct {
-	mu   sync.Mutex
-	told []string // guarded by mu
+	mu      sync.Mutex
+	answers []string // guarded by mu
 }
 
-// add takes what was told now.
-func (s *transitions) add(told string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if n := len(s.told); n == 0 || s.told[n-1] != told {
-		s.told = append(s.told, told)
+// add adds an answer unless it equals the last one.
+func (tr *transitions) add(answer string) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	if n := len(tr.answers); n == 0 || tr.answers[n-1] != answer {
+		tr.answers = append(tr.answers, answer)
 	}
 }
 
-// last returns what was told last, "" if nothing was yet.
-func (s *transitions) last() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.told) == 0 {
+// last returns the last answer, or "" if there is none.
+func (tr *transitions) last() string {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	if len(tr.answers) == 0 {
 		return ""
 	}
-	return s.told[len(s.told)-1]
+	return tr.answers[len(tr.answers)-1]
 }
 
-// String returns all that was told, joined by commas.
-func (s *transitions) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return strings.Join(s.told, ", ")
+// String returns all answers, joined by commas.
+func (tr *transitions) String() string {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	return strings.Join(tr.answers, ", ")
 }
 
-// observer asks for a service every 2 ms, and holds a gRPC Watch on it.
+// await waits until the last answer is the wanted one.
+func (tr *transitions) await(t *testing.T, by, want string) {
+	t.Helper()
+	for deadline := time.Now().Add(testTimeout); tr.last() != want; time.Sleep(checkInterval) {
+		if time.Now().After(deadline) {
+			t.Fatalf("by %s after %v: got %v, want %q at the end", by, testTimeout, tr, want)
+		}
+	}
+}
+
+// observer checks a service every 2 ms, and holds a gRPC Watch on it.
 type observer struct {
 	t       *testing.T
 	begun   time.Time
 	stop    chan struct{}
-	asking  sync.WaitGroup
+	running sync.WaitGroup
 	answers int
-	told    transitions // as weighed has it
-	watched *healthWatch
+	checked transitions // by checkWeight
+	watch   *healthWatch
 }
 
 // observe begins to observe the service.
 func observe(e *env, service string) *observer {
 	e.t.Helper()
-	o := &observer{t: e.t, begun: time.Now(), stop: make(chan struct{}), watched: startHealthWatch(e, service)}
-	told := checkWeight(e, service)
-	o.told.add(told)
-	o.asking.Go(func() {
-		every := time.NewTicker(observed)
+	o := &observer{t: e.t, begun: time.Now(), stop: make(chan struct{}), watch: startHealthWatch(e, service)}
+	o.checked.add(checkWeight(e, service))
+	o.running.Go(func() {
+		every := time.NewTicker(checkInterval)
 		defer every.Stop()
 		for {
 			select {
@@ -121,64 +129,56 @@ func observe(e *env, service string) *observer {
 			case <-o.stop:
 				return
 			}
-			o.told.add(checkWeight(e, service))
+			o.checked.add(checkWeight(e, service))
 			o.answers++
 		}
 	})
 	return o
 }
 
-// await waits until the observer is told so, both ways.
-func (o *observer) await(told string) {
+// await waits until the observer gets the answer both ways.
+func (o *observer) await(answer string) {
 	o.t.Helper()
-	for deadline := time.Now().Add(testTimeout); o.told.last() != told; time.Sleep(observed) {
-		if time.Now().After(deadline) {
-			o.t.Fatalf("after %v the observer was told %v, want %q", testTimeout, &o.told, told)
-		}
-	}
-	o.watched.await(o.t, statusOf(told))
+	o.checked.await(o.t, "LMP", answer)
+	o.watch.await(o.t, statusOf(answer))
 }
 
-// end stops observing and holds what was told by LMP and by the Watch to the
-// patterns.
-func (o *observer) end(told, watched string) {
+// end stops observing, and asserts that all answers by LMP and all of the Watch
+// match the patterns.
+func (o *observer) end(checked, watched string) {
 	o.t.Helper()
 	close(o.stop)
-	o.asking.Wait()
-	o.watched.end()
+	o.running.Wait()
+	o.watch.end()
 	took := time.Since(o.begun)
 	for _, s := range []struct {
 		by, pattern string
-		told        *transitions
-	}{{"LMP", told, &o.told}, {"Watch", watched, &o.watched.told}} {
-		if !regexp.MustCompile("^(" + s.pattern + ")$").MatchString(s.told.String()) {
-			o.t.Errorf("by %s was told %q, want %q", s.by, s.told, s.pattern)
+		got         *transitions
+	}{{"LMP", checked, &o.checked}, {"Watch", watched, &o.watch.statuses}} {
+		if !regexp.MustCompile("^(" + s.pattern + ")$").MatchString(s.got.String()) {
+			o.t.Errorf("by %s: got %q, want %q", s.by, s.got, s.pattern)
 		}
 	}
-	// Where times are not held, at least the answers between the events count.
+	// Without strictTimes the number of answers is not asserted.
 	if least := int(took.Seconds() * leastAnswers); o.answers == 0 || strictTimes && o.answers < least {
-		o.t.Errorf("only %d questions were answered in %v, want %d", o.answers, took, least)
+		o.t.Errorf("got %d answers in %v, want at least %d", o.answers, took, least)
 	}
-	o.t.Logf("%d answers in %v: %v", o.answers, took.Round(time.Millisecond), &o.told)
+	o.t.Logf("%d answers in %v: %v", o.answers, took.Round(time.Millisecond), &o.checked)
 }
 
-// watching is a gRPC Watch.
+// healthWatch is a Watch of grpc.health.v1.
 type healthWatch struct {
-	told  transitions
-	stop  context.CancelFunc
-	ended chan struct{}
+	statuses transitions
+	stop     context.CancelFunc
+	ended    chan struct{}
 }
 
-// watch begins a Watch of the service, and returns once it was told something.
+// startHealthWatch begins a Watch of the service, and returns once the Watch has
+// received its first status.
 func startHealthWatch(e *env, service string) *healthWatch {
 	e.t.Helper()
-	conn, err := grpc.NewClient("passthrough:///"+e.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		e.t.Fatal(err)
-	}
-	e.t.Cleanup(func() { conn.Close() })
 	ctx, stop := context.WithCancel(e.t.Context())
-	stream, err := healthpb.NewHealthClient(conn).Watch(ctx, &healthpb.HealthCheckRequest{Service: service})
+	stream, err := healthpb.NewHealthClient(e.dialGRPC()).Watch(ctx, &healthpb.HealthCheckRequest{Service: service})
 	if err != nil {
 		e.t.Fatal(err)
 	}
@@ -190,9 +190,9 @@ func startHealthWatch(e *env, service string) *healthWatch {
 			m, err := stream.Recv()
 			switch {
 			case err == nil:
-				w.told.add(m.Status.String())
+				w.statuses.add(m.Status.String())
 			case ctx.Err() == nil:
-				w.told.add("error: " + err.Error())
+				w.statuses.add("error: " + err.Error())
 				return
 			default:
 				return
@@ -202,19 +202,15 @@ func startHealthWatch(e *env, service string) *healthWatch {
 	select {
 	case <-begun:
 	case <-w.ended:
-		e.t.Fatalf("the Watch of %q ended: %v", service, &w.told)
+		e.t.Fatalf("the Watch of %q ended: %v", service, &w.statuses)
 	}
 	return w
 }
 
-// await waits until the Watch told the status last.
+// await waits until the last status of the Watch is the wanted one.
 func (w *healthWatch) await(t *testing.T, status string) {
 	t.Helper()
-	for deadline := time.Now().Add(testTimeout); w.told.last() != status; time.Sleep(observed) {
-		if time.Now().After(deadline) {
-			t.Fatalf("after %v the Watch told %v, want %s", testTimeout, &w.told, status)
-		}
-	}
+	w.statuses.await(t, "Watch", status)
 }
 
 // end ends the Watch.

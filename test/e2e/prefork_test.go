@@ -224,7 +224,7 @@ type clients struct {
 func (p *prefork) clients() *clients {
 	c := &clients{t: p.t, stop: make(chan struct{}), served: make(map[string]int)}
 	c.coming.Go(func() {
-		every := time.NewTicker(observed)
+		every := time.NewTicker(checkInterval)
 		defer every.Stop()
 		for {
 			if by, err := visit(p.address); err != nil {

@@ -23,14 +23,19 @@ import (
 type process struct {
 	t      *testing.T
 	cmd    *exec.Cmd
-	exited chan struct{} // closed once it was waited for
+	exited chan struct{} // closed once the process was waited for
 
 	mu    sync.Mutex
-	lines []string // of its standard error; guarded by mu
-	more  chan struct{}
+	lines []string      // of its standard error; guarded by mu
+	more  chan struct{} // holds a token if there are new lines
 }
 
-// start starts a program, whose standard error goes to the test's log.
+// newProcess returns a process that has not been started.
+func newProcess(t *testing.T, cmd *exec.Cmd) *process {
+	return &process{t: t, cmd: cmd, exited: make(chan struct{}), more: make(chan struct{}, 1)}
+}
+
+// start starts a program. If the test fails, its standard error is logged.
 func start(t *testing.T, path string, args ...string) *process {
 	t.Helper()
 	p := prepare(t, path, args...)
@@ -38,19 +43,31 @@ func start(t *testing.T, path string, args ...string) *process {
 	return p
 }
 
-// prepare returns the process of a program, for a test that has more to say of
-// it before it starts.
+// prepare returns the process of a program, for a test that sets more of the
+// command before it starts.
 func prepare(t *testing.T, path string, args ...string) *process {
-	return &process{t: t, cmd: exec.Command(path, args...), exited: make(chan struct{}), more: make(chan struct{}, 1)}
+	return newProcess(t, exec.Command(path, args...))
 }
 
 func (p *process) start() {
-	t := p.t
-	t.Helper()
+	p.t.Helper()
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
-		t.Fatal(err)
+		p.t.Fatal(err)
 	}
+	p.run(stderr)
+}
+
+// startUnread starts the process with the streams that its command has, none of
+// which is read.
+func (p *process) startUnread() {
+	p.t.Helper()
+	p.run(strings.NewReader(""))
+}
+
+func (p *process) run(stderr io.Reader) {
+	t := p.t
+	t.Helper()
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -82,14 +99,14 @@ func (p *process) read(r io.Reader) {
 	}
 }
 
-// written returns the lines that the process has written.
+// written returns the lines that the process has written to standard error.
 func (p *process) written() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.lines)
 }
 
-// awaitLine waits until the process has written a line with the text.
+// awaitLine waits until the process has written a line that contains text.
 func (p *process) awaitLine(text string) {
 	p.t.Helper()
 	timeout := time.After(testTimeout)
@@ -103,15 +120,40 @@ func (p *process) awaitLine(text string) {
 		select {
 		case <-p.more:
 		case <-p.exited:
-			p.t.Fatalf("%s ended without writing %q", p.cmd.Path, text)
+			p.t.Fatalf("%s exited without writing %q", p.cmd.Path, text)
 		case <-timeout:
-			p.t.Fatalf("%s did not write %q in %v", p.cmd.Path, text, testTimeout)
+			p.t.Fatalf("%s did not write %q within %v", p.cmd.Path, text, testTimeout)
 		}
 	}
 }
 
-// signal sends the signal and returns the time by which it was sent. After
-// SIGSTOP the process has stopped: until then it may take one more connection.
+// count returns how many lines that contain text the process has written.
+func (p *process) count(text string) (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, line := range p.lines {
+		if strings.Contains(line, text) {
+			n++
+		}
+	}
+	return n
+}
+
+// awaitCount waits until the process has written n lines that contain text.
+func (p *process) awaitCount(text string, n int) {
+	p.t.Helper()
+	for timeout := time.After(testTimeout); p.count(text) < n; {
+		select {
+		case <-p.more:
+		case <-timeout:
+			p.t.Fatalf("%s wrote %q %d times within %v, want %d", p.cmd.Path, text, p.count(text), testTimeout, n)
+		}
+	}
+}
+
+// signal sends the signal and returns the time at which it was sent. After
+// SIGSTOP it waits until the process has stopped, because until then the process
+// may accept one more connection.
 func (p *process) signal(s syscall.Signal) time.Time {
 	err := p.cmd.Process.Signal(s)
 	at := time.Now()
@@ -122,7 +164,7 @@ func (p *process) signal(s syscall.Signal) time.Time {
 	case s == syscall.SIGSTOP:
 		for !p.stopped() {
 			if time.Since(at) > testTimeout {
-				p.t.Errorf("%s has not stopped within %v of SIGSTOP", p.cmd.Path, testTimeout)
+				p.t.Errorf("%s did not stop within %v of SIGSTOP", p.cmd.Path, testTimeout)
 				break
 			}
 			time.Sleep(time.Millisecond)
@@ -148,27 +190,28 @@ func (p *process) stopped() bool {
 	return true
 }
 
-// kill kills the process, waits for its end, and returns the time at which it
-// was killed.
+// kill kills the process, waits until it has exited, and returns the time at
+// which it was killed.
 func (p *process) kill() time.Time {
 	at := p.signal(syscall.SIGKILL)
 	<-p.exited
 	return at
 }
 
-// terminate asks the process to stop and returns its exit code.
+// terminate sends SIGTERM, waits until the process has exited, and returns its
+// exit code.
 func (p *process) terminate() int {
 	p.t.Helper()
 	p.signal(syscall.SIGTERM)
 	select {
 	case <-p.exited:
 	case <-time.After(testTimeout):
-		p.t.Fatalf("%s did not stop within %v of SIGTERM", p.cmd.Path, testTimeout)
+		p.t.Fatalf("%s did not exit within %v of SIGTERM", p.cmd.Path, testTimeout)
 	}
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// run runs a program to its end and returns its exit code and output.
+// runProgram runs a program to its end and returns its exit code and output.
 func runProgram(t *testing.T, path string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	cmd := exec.Command(path, args...)

@@ -19,23 +19,24 @@ import (
 )
 
 const (
-	// reloads is how often the configuration is read again; every fifth time
-	// the file is wrong.
+	// reloads is how often the configuration is read again. Every fifth file is
+	// invalid.
 	reloads = 60
-	// reloadEvery is how long there is between two of them, at least.
-	reloadEvery = 80 * time.Millisecond
-	// patient is how long an answer, or a new policy's effect, may take.
+	// reloadInterval is the least time between two reloads.
+	reloadInterval = 80 * time.Millisecond
+	// reloadBound is how long an answer, or a new policy until it is in effect,
+	// may take.
 	reloadBound = time.Second
 )
 
-// The services of the programs that the test has itself, beside epgd's, by
-// what is told of them.
+// The services of the programs that run in the test's own process, by their
+// verdict.
 var (
-	steady  = numbered("steady", 9)  // serve, whatever their policy
-	drained = numbered("drained", 2) // want no new work, whatever their policy
-	wedged  = numbered("wedged", 2)  // hang, whatever their policy
+	steady  = numbered("steady", 9)  // serve under every policy
+	drained = numbered("drained", 2) // drain under every policy
+	wedged  = numbered("wedged", 2)  // hang under every policy
 	limited = numbered("limited", 3) // fail while their policy has a lower limit
-	paired  = numbered("paired", 3)  // are too few while their policy wants two
+	paired  = numbered("paired", 3)  // have one instance, too few while their policy wants two
 )
 
 func numbered(name string, n int) (names []string) {
@@ -45,32 +46,32 @@ func numbered(name string, n int) (names []string) {
 	return names
 }
 
-// policies is a configuration: what its file says, and what is to be told under
-// it, by the name asked for.
+// policies is a configuration: the content of its file, and the answers under it
+// by name.
 type policies struct {
-	file string
-	told map[string]string
+	file    string
+	answers map[string]string
 }
 
-// numberedPolicies returns the configuration of that number, which is another
-// one than those before and after it.
+// numberedPolicies returns the nth configuration, which differs from the ones
+// before and after it.
 func numberedPolicies(n int) *policies {
 	p := &policies{"services:\n", make(map[string]string)}
 	p.add(steady, n, "SERVING none", "", "recover_after: 1h", "stale_after: 10s, max_age: 100ms", "fall_after: 1h, instances: any")
 	p.add([]string{"epg"}, n, "SERVING none", "", "max_age: 50ms", "landmarks: {main loop: {impact: readiness}}")
 	p.add(drained, n, "NOT_SERVING draining", "", "recover_after: 1h", "fall_after: 1h, instances: any")
 	p.add(wedged, n, "NOT_SERVING stalled", "", "fall_after: 1h", "landmarks: {main loop: {within: 300ms}}")
-	p.told["steady-1-liveness"], p.told["drained-1-liveness"] = "SERVING none", "SERVING none"
-	p.told["nobody"] = unknown
+	p.answers["steady-1-liveness"], p.answers["drained-1-liveness"] = "SERVING none", "SERVING none"
+	p.answers["nobody"] = unknown
 
 	switch n % 2 {
 	case 0:
 		p.add(limited, n, "SERVING none", "")
-		p.told["absent"], p.told[""] = unknown, "NOT_SERVING stalled"
+		p.answers["absent"], p.answers[""] = unknown, "NOT_SERVING stalled"
 	case 1:
 		p.add(limited, n, "NOT_SERVING failed", "landmarks: {queue: {fail_at: 12}}")
-		p.add([]string{"absent"}, n, "NOT_SERVING unreported", "recover_after: 1s") // expected, and does not come
-		p.told[""] = "NOT_SERVING unreported"
+		p.add([]string{"absent"}, n, "NOT_SERVING unreported", "recover_after: 1s") // configured, but no program reports it
+		p.answers[""] = "NOT_SERVING unreported"
 	}
 	switch n % 3 {
 	case 0, 1:
@@ -81,20 +82,20 @@ func numberedPolicies(n int) *policies {
 	return p
 }
 
-// add gives the services the nth of the policies, in turns, "" being none,
-// under which all of them are told so.
-func (p *policies) add(services []string, n int, told string, policies ...string) {
+// add gives the services one of the policies, by turns of n, and records their
+// answer under it. The policy "" is none.
+func (p *policies) add(services []string, n int, answer string, policies ...string) {
 	policy := policies[n%len(policies)]
 	for _, name := range services {
-		p.told[name] = told
+		p.answers[name] = answer
 		if policy != "" {
 			p.file += fmt.Sprintf("  %s: {%s}\n", name, policy)
 		}
 	}
 }
 
-// wrongFiles are files that change nothing; "" is for no file at all.
-var wrongFiles = []string{
+// invalidFiles are files that change nothing. "" stands for no file.
+var invalidFiles = []string{
 	"services:\n  steady-1: {instances: none}\n",
 	"services:\n  steady-1: {recover_afer: 1s}\n",
 	"services:\n  drained-1: {}\n  drained-1: {}\n",
@@ -102,21 +103,21 @@ var wrongFiles = []string{
 	"",
 }
 
-// tenant is a program in the test's own process: a main loop, a queue with 15
-// in it that may have 20, and an agent.
+// testProgram is a program in the test's own process: a main loop, a queue that
+// holds 15 of at most 20, and an agent.
 type testProgram struct {
 	agent *agent.Agent
-	hang  func() // has the main loop hang for good
+	hang  func() // makes the main loop hang for good
 }
 
-// tenant starts a program of the service.
+// testProgram starts a program of the service.
 func (e *env) testProgram(service string, within time.Duration) *testProgram {
 	e.t.Helper()
 	marks := landmark.NewSet()
 	loop := marks.Loop("main loop", within)
 	marks.Level("queue", landmark.Above(10, 20), landmark.WithImpact(landmark.Readiness)).Set(15)
-	// What a policy says of landmarks counts from the next report on: this one
-	// has them made every 25 ms, and bears on nothing.
+	// A policy's settings for landmarks count from the next report on. This
+	// landmark makes the agent report every 25 ms, and affects no verdict.
 	marks.Alive("haste", 100*time.Millisecond, landmark.WithImpact(landmark.Informational))
 	a, err := agent.Start(agent.Config{Service: service, Landmarks: marks, Socket: e.socket})
 	if err != nil {
@@ -138,8 +139,8 @@ func (e *env) testProgram(service string, within time.Duration) *testProgram {
 	return p
 }
 
-// settle starts the programs and waits until they are what they are to be.
-func (e *env) settle(p *policies) {
+// startPrograms starts the programs and waits until each name has its answer.
+func (e *env) startPrograms(p *policies) {
 	e.t.Helper()
 	e.epg("2s")
 	for _, service := range slices.Concat(steady, limited, paired) {
@@ -153,99 +154,76 @@ func (e *env) settle(p *policies) {
 		e.await(checkUDP, service, "SERVING none")
 		hanging.hang()
 	}
-	for name, told := range p.told {
-		e.await(checkUDP, name, told)
+	for name, answer := range p.answers {
+		e.await(checkUDP, name, answer)
 	}
 }
 
 // What landmarkd logs of a reload.
 const (
-	readAgain = "the configuration was read again"
-	isWrong   = "the old one stays"
+	reloadLogged  = "the configuration was read again"
+	invalidLogged = "the old one stays"
 )
 
-// reloader has a landmarkd read its configuration again.
+// reloader makes a landmarkd read its configuration again.
 type reloader struct {
 	e       *env
 	file    string
-	present *policies
-	truth   truth
-	right   int
-	wrong   int
+	current *policies
+	expectations
+	valid   int            // reloads of a valid file
+	invalid int            // reloads of an invalid one
 	slowest time.Duration  // until a policy was in effect
 	changes map[string]int // of status, by name
 }
 
-// reload has the next configuration read and waits until it is in effect.
+// reload makes landmarkd read the next configuration, and waits until it is in
+// effect.
 func (r *reloader) reload() {
-	old := r.present
-	r.right++
-	r.present = numberedPolicies(r.right)
-	r.truth.turn(old.told, r.present.told)
-	write(r.e.t, r.file, r.present.file)
-	put := r.e.sidecar.signal(syscall.SIGHUP)
-	r.e.sidecar.awaitCount(readAgain, r.right)
-	for name, told := range r.present.told {
-		r.e.await(checkUDP, name, told)
-		if statusOf(told) != statusOf(old.told[name]) {
+	old := r.current
+	r.valid++
+	r.current = numberedPolicies(r.valid)
+	r.next(old.answers, r.current.answers)
+	write(r.e.t, r.file, r.current.file)
+	begun := r.e.sidecar.signal(syscall.SIGHUP)
+	r.e.sidecar.awaitCount(reloadLogged, r.valid)
+	for name, answer := range r.current.answers {
+		r.e.await(checkUDP, name, answer)
+		if statusOf(answer) != statusOf(old.answers[name]) {
 			r.changes[name]++
 		}
 	}
-	r.slowest = max(r.slowest, time.Since(put))
-	r.truth.turn(r.present.told)
+	r.slowest = max(r.slowest, time.Since(begun))
+	r.next(r.current.answers)
 }
 
-// refuse has a file read that is wrong, or is not there.
-func (r *reloader) refuse() {
-	if content := wrongFiles[r.wrong%len(wrongFiles)]; content != "" {
+// reloadInvalid makes landmarkd read a file that is invalid or missing.
+func (r *reloader) reloadInvalid() {
+	if content := invalidFiles[r.invalid%len(invalidFiles)]; content != "" {
 		write(r.e.t, r.file, content)
 	} else if err := os.Remove(r.file); err != nil {
 		r.e.t.Fatal(err)
 	}
-	r.wrong++
+	r.invalid++
 	r.e.sidecar.signal(syscall.SIGHUP)
-	r.e.sidecar.awaitCount(isWrong, r.wrong)
+	r.e.sidecar.awaitCount(invalidLogged, r.invalid)
 }
 
-// count returns how many lines with the text the process has written.
-func (p *process) count(text string) (n int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, line := range p.lines {
-		if strings.Contains(line, text) {
-			n++
-		}
-	}
-	return n
-}
-
-// awaitCount waits until the process has written so many lines with the text.
-func (p *process) awaitCount(text string, n int) {
-	p.t.Helper()
-	for timeout := time.After(testTimeout); p.count(text) < n; {
-		select {
-		case <-p.more:
-		case <-timeout:
-			p.t.Fatalf("%s wrote %q %d times in %v, want %d", p.cmd.Path, text, p.count(text), testTimeout, n)
-		}
-	}
-}
-
-// While landmarkd reads its configuration again and again, no session is lost,
-// each question is answered with the truth, a policy is soon in effect, and a
-// file that is wrong changes nothing.
+// While landmarkd reads its configuration again and again, it loses no session
+// and every answer is correct. A policy is soon in effect, and an invalid file
+// changes nothing.
 func TestReloadUnderLoad(t *testing.T) {
 	r := &reloader{
 		file:    filepath.Join(t.TempDir(), "landmarkd.yaml"),
-		present: numberedPolicies(0),
+		current: numberedPolicies(0),
 		changes: make(map[string]int),
 	}
-	write(t, r.file, r.present.file)
+	write(t, r.file, r.current.file)
 	r.e = newEnv(t, "-config", r.file)
-	r.e.settle(r.present)
-	r.truth.turn(r.present.told)
-	names := slices.Collect(maps.Keys(r.present.told))
-	asking := startCheckers(r.e, names, &r.truth)
+	r.e.startPrograms(r.current)
+	r.next(r.current.answers)
+	names := slices.Collect(maps.Keys(r.current.answers))
+	checks := startCheckers(r.e, names, &r.expectations)
 	watches := make(map[string]*healthWatch)
 	for _, name := range []string{"", "epg", "steady-1", "drained-1", "wedged-1", "limited-1", "paired-1"} {
 		watches[name] = startHealthWatch(r.e, name)
@@ -253,9 +231,9 @@ func TestReloadUnderLoad(t *testing.T) {
 
 	begun := time.Now()
 	for i := 1; i <= reloads; i++ {
-		next := time.After(reloadEvery)
+		next := time.After(reloadInterval)
 		if i%5 == 0 {
-			r.refuse()
+			r.reloadInvalid()
 		} else {
 			r.reload()
 		}
@@ -263,26 +241,26 @@ func TestReloadUnderLoad(t *testing.T) {
 	}
 	took := time.Since(begun)
 
-	asking.end(reloads*len(names)/8, reloadBound)
+	checks.end(reloads*len(names)/8, reloadBound)
 	for name, w := range watches {
-		w.await(t, statusOf(r.present.told[name]))
+		w.await(t, statusOf(r.current.answers[name]))
 		w.end()
-		// Of changes in quick succession a Watch tells the last.
-		told, were := strings.Count(w.told.String(), ","), r.changes[name]
-		if told > were || strictTimes && told < were/2 {
-			t.Errorf("the Watch of %q told %d changes of %d: %v", name, told, were, &w.told)
+		// Of several changes in quick succession a Watch sends only the last.
+		got, most := strings.Count(w.statuses.String(), ","), r.changes[name]
+		if got > most || strictTimes && got < most/2 {
+			t.Errorf("the Watch of %q got %d changes, want %d to %d: %v", name, got, most/2, most, &w.statuses)
 		}
-		t.Logf("the Watch of %q told %d changes of %d", name, told, were)
+		t.Logf("the Watch of %q got %d changes of %d", name, got, most)
 	}
 	programs := len(slices.Concat(steady, drained, wedged, limited, paired)) + 1
 	for text, want := range map[string]int{
-		readAgain: r.right, isWrong: r.wrong,
+		reloadLogged: r.valid, invalidLogged: r.invalid,
 		"program reports": programs, "program lost": 0, "program said goodbye": 0, "session ended": 0,
 	} {
-		if n := r.e.sidecar.count(text); n != want {
-			t.Errorf("landmarkd wrote %q %d times, want %d", text, n, want)
+		if got := r.e.sidecar.count(text); got != want {
+			t.Errorf("landmarkd logged %q: got %d times, want %d", text, got, want)
 		}
 	}
-	assertWithin(t, r.slowest, reloadBound, "a policy until it was in effect")
+	assertWithin(t, r.slowest, reloadBound, "a reload until it was in effect")
 	t.Logf("%d reloads in %v, in effect after %v at most", reloads, took.Round(time.Millisecond), r.slowest.Round(time.Millisecond))
 }

@@ -10,141 +10,139 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/landmark-health/landmark/lmp"
 	"github.com/landmark-health/landmark/lmp/probe"
 )
 
-// listener asks without pause and keeps every answer that was not SERVING.
-type listener struct {
-	t    *testing.T
-	stop context.CancelFunc
-	done sync.WaitGroup
-	told []string     // what was not SERVING, and errors outside outages
-	good atomic.Int64 // how many answers were SERVING
+// poller checks a service without pause and keeps every answer that is not
+// SERVING.
+type poller struct {
+	t          *testing.T
+	stop       context.CancelFunc
+	running    sync.WaitGroup
+	unexpected []string     // answers that were not SERVING, and errors outside outages
+	serving    atomic.Int64 // how many answers were SERVING
 
 	outages atomic.Int64 // counts beginnings and ends of outages
 }
 
-// listen begins to ask by LMP over UDP.
-func listen(e *env) *listener {
+// startPoller starts to check by LMP over UDP.
+func startPoller(e *env) *poller {
 	ctx, stop := context.WithCancel(e.t.Context())
-	l := &listener{t: e.t, stop: stop}
-	l.done.Go(func() {
+	p := &poller{t: e.t, stop: stop}
+	p.running.Go(func() {
 		for ctx.Err() == nil {
-			asking, cancel := context.WithTimeout(ctx, 5*time.Second)
-			outages := l.outages.Load()
-			a, err := probe.Do(asking, probe.Request{Network: "udp", Address: e.monitor, Kind: lmp.KindCheck, Service: "epg"})
+			checking, cancel := context.WithTimeout(ctx, 5*time.Second)
+			outages := p.outages.Load()
+			a, err := probe.Do(checking, probe.Request{Network: "udp", Address: e.monitor, Kind: lmp.KindCheck, Service: "epg"})
 			cancel()
 			switch {
-			case err != nil && (ctx.Err() != nil || outages%2 != 0 || outages != l.outages.Load()):
+			case err != nil && (ctx.Err() != nil || outages%2 != 0 || outages != p.outages.Load()):
 			case err != nil:
-				l.told = append(l.told, "error: "+err.Error())
+				p.unexpected = append(p.unexpected, "error: "+err.Error())
 			case a.Status == lmp.StatusServing:
-				l.good.Add(1)
+				p.serving.Add(1)
 			default:
-				l.told = append(l.told, a.Status.String()+" "+a.Cause.String())
+				p.unexpected = append(p.unexpected, a.Status.String()+" "+a.Cause.String())
 			}
 		}
 	})
-	return l
+	return p
 }
 
-// outage does what the sidecar cannot answer during. A question that it meets may
-// have no answer.
-func (l *listener) outage(do func()) {
-	l.outages.Add(1)
+// outage calls a function during which the sidecar cannot answer. A check that
+// overlaps it may get no answer.
+func (p *poller) outage(do func()) {
+	p.outages.Add(1)
 	do()
-	l.outages.Add(1)
+	p.outages.Add(1)
 }
 
-// answered waits until the listener has had as many more good answers.
-func (l *listener) answered(more int64) {
-	l.t.Helper()
-	want := l.good.Load() + more
-	for deadline := time.Now().Add(testTimeout); l.good.Load() < want; time.Sleep(observed) {
+// awaitServing waits for n more answers that are SERVING.
+func (p *poller) awaitServing(n int64) {
+	p.t.Helper()
+	want := p.serving.Load() + n
+	for deadline := time.Now().Add(testTimeout); p.serving.Load() < want; time.Sleep(checkInterval) {
 		if time.Now().After(deadline) {
-			l.t.Fatalf("the listener had %d good answers in %v, want %d", l.good.Load(), testTimeout, want)
+			p.t.Fatalf("after %v: got %d answers SERVING, want %d", testTimeout, p.serving.Load(), want)
 		}
 	}
 }
 
-// end stops asking, and holds that something was answered, and nothing but SERVING.
-func (l *listener) end() {
-	l.t.Helper()
-	l.stop()
-	l.done.Wait()
-	if len(l.told) > 0 {
-		l.t.Errorf("of a healthy program it was told: %q", l.told)
+// end stops checking, and asserts that there were answers and all were SERVING.
+func (p *poller) end() {
+	p.t.Helper()
+	p.stop()
+	p.running.Wait()
+	if len(p.unexpected) > 0 {
+		p.t.Errorf("got %q for a healthy program, want only SERVING", p.unexpected)
 	}
-	if l.good.Load() == 0 {
-		l.t.Error("nothing was ever answered")
+	if p.serving.Load() == 0 {
+		p.t.Error("got no answer, want at least one")
 	}
 }
 
-// A sidecar that is killed and started again has the truth within a second,
-// and at no time tells anybody that a healthy program is not.
+// After a kill and a restart, the sidecar gives the correct verdict within a
+// second, and never reports a healthy program as not serving.
 func TestSidecarRestartRestoresVerdict(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
 	server, _ := e.epg(defaultWithin)
-	asking := listen(e)
+	checks := startPoller(e)
 	for range 3 {
 		var started time.Time
-		asking.outage(func() {
+		checks.outage(func() {
 			e.sidecar.kill()
 			started = time.Now()
 			e.start()
 		})
 		e.await(checkUDP, "epg", "SERVING none")
 		took := time.Since(started)
-		t.Logf("the truth came back %v after the start", took.Round(time.Millisecond))
-		assertWithin(t, took, time.Second, "the truth after the start")
-		asking.answered(1)
+		t.Logf("SERVING %v after the start", took.Round(time.Millisecond))
+		assertWithin(t, took, time.Second, "the start to SERVING")
+		checks.awaitServing(1)
 	}
-	asking.end()
+	checks.end()
 
-	// The truth is not always SERVING.
 	server.signal(syscall.SIGUSR1)
 	e.await(checkUDP, "epg", "NOT_SERVING stalled")
 	e.sidecar.kill()
 	started := time.Now()
 	e.start()
-	if told := checkUDP(e, "epg"); told != "NOT_SERVING stalled" {
-		t.Errorf("the first answer about a wedged program after a restart is %q", told)
+	if got, want := checkUDP(e, "epg"), "NOT_SERVING stalled"; got != want {
+		t.Errorf("first answer for a wedged program after a restart: got %q, want %q", got, want)
 	}
-	assertWithin(t, time.Since(started), time.Second, "the first answer")
+	assertWithin(t, time.Since(started), time.Second, "the start to the first answer")
 }
 
-// A sidecar that was itself stopped calls nobody stale.
+// A sidecar that was itself stopped reports no program as stale.
 func TestSidecarPauseKeepsServing(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
 	e.epg(defaultWithin)
-	asking := listen(e)
+	checks := startPoller(e)
 	for _, pause := range []time.Duration{300 * time.Millisecond, 2 * time.Second, 6 * time.Second} {
-		asking.outage(func() {
+		checks.outage(func() {
 			e.sidecar.signal(syscall.SIGSTOP)
 			time.Sleep(pause)
 			e.sidecar.signal(syscall.SIGCONT)
 		})
-		asking.answered(100)
+		checks.awaitServing(100)
 	}
-	asking.end()
+	checks.end()
 }
 
-// A sidecar that is stopped before the agents have come back to it does not take
-// that for their silence.
+// A sidecar that is stopped before the agents have reconnected does not count the
+// pause as their silence.
 func TestSidecarPauseAtStartKeepsServing(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
 	e.epg(defaultWithin)
-	asking := listen(e)
+	checks := startPoller(e)
 	for range 3 {
-		asking.outage(func() {
+		checks.outage(func() {
 			e.sidecar.kill()
 			e.start()
 			e.sidecar.signal(syscall.SIGSTOP)
@@ -152,50 +150,45 @@ func TestSidecarPauseAtStartKeepsServing(t *testing.T) {
 			e.sidecar.signal(syscall.SIGCONT)
 		})
 		e.await(checkUDP, "epg", "SERVING none")
-		asking.answered(1)
+		checks.awaitServing(1)
 	}
-	asking.end()
+	checks.end()
 }
 
-// A SIGTERM ends landmarkd cleanly while a Watch is open, which hears of no
-// change.
+// SIGTERM ends landmarkd with exit code 0 while a Watch is open. The Watch
+// receives no change.
 func TestSidecarStopsWithWatchOpen(t *testing.T) {
 	e := newEnv(t)
 	e.epg(defaultWithin)
-	conn, err := grpc.NewClient("passthrough:///"+e.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	defer cancel()
-	watch, err := healthpb.NewHealthClient(conn).Watch(ctx, &healthpb.HealthCheckRequest{Service: "epg"})
+	watch, err := healthpb.NewHealthClient(e.dialGRPC()).Watch(ctx, &healthpb.HealthCheckRequest{Service: "epg"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	first, err := watch.Recv()
 	if err != nil || first.Status != healthpb.HealthCheckResponse_SERVING {
-		t.Fatalf("the first message is %v, %v", first, err)
+		t.Fatalf("first message: got %v, %v, want SERVING", first, err)
 	}
-	asking := listen(e)
-	asking.answered(1)
-	asking.outages.Add(1) // which does not end
+	checks := startPoller(e)
+	checks.awaitServing(1)
+	checks.outages.Add(1) // this outage does not end
 	if code := e.sidecar.terminate(); code != 0 {
-		t.Errorf("landmarkd ended with exit code %d", code)
+		t.Errorf("exit code of landmarkd: got %d, want 0", code)
 	}
 	if next, err := watch.Recv(); err == nil {
-		t.Errorf("while landmarkd stopped, the watch was told %v", next.Status)
+		t.Errorf("the Watch got %v while landmarkd stopped, want an error", next.Status)
 	}
-	asking.end()
+	checks.end()
 }
 
-// What died or froze while the sidecar itself was stopped is told by its first
-// answer.
+// What happens to a program while the sidecar is stopped is in the sidecar's
+// first answer.
 func TestSidecarPauseFirstAnswerIsCurrent(t *testing.T) {
 	parallel(t)
-	for _, missed := range []struct {
-		what   syscall.Signal
-		answer string
+	for _, tt := range []struct {
+		signal syscall.Signal
+		want   string
 	}{
 		{syscall.SIGKILL, "NOT_SERVING lost"},
 		{syscall.SIGSTOP, "NOT_SERVING stale"},
@@ -204,11 +197,34 @@ func TestSidecarPauseFirstAnswerIsCurrent(t *testing.T) {
 		e := newEnv(t)
 		server, _ := e.epg(defaultWithin)
 		e.sidecar.signal(syscall.SIGSTOP)
-		server.signal(missed.what)
+		server.signal(tt.signal)
 		time.Sleep(3 * time.Second)
 		e.sidecar.signal(syscall.SIGCONT)
-		if told := checkUDP(e, "epg"); told != missed.answer {
-			t.Errorf("of a program that got %v meanwhile the first answer is %q, want %q", missed.what, told, missed.answer)
+		if got := checkUDP(e, "epg"); got != tt.want {
+			t.Errorf("first answer after %v of the program: got %q, want %q", tt.signal, got, tt.want)
 		}
+	}
+}
+
+// landmarkd is stopped, and then the program. When landmarkd continues, the
+// reports in its socket were made before the program stopped: its first answers
+// are that the program is stale.
+func TestSidecarAndProgramStoppedIsStale(t *testing.T) {
+	parallel(t)
+	for _, pause := range []time.Duration{3 * time.Second, 5 * time.Second} {
+		e := newEnv(t)
+		server, _ := e.epg(defaultWithin)
+		e.sidecar.signal(syscall.SIGSTOP)
+		time.Sleep(600 * time.Millisecond)
+		server.signal(syscall.SIGSTOP)
+		time.Sleep(pause)
+		e.sidecar.signal(syscall.SIGCONT)
+		for _, name := range []string{"epg", "epg-liveness", ""} {
+			if got, want := checkUDP(e, name), "NOT_SERVING stale"; got != want {
+				t.Errorf("first answer for %q after a pause of %v: got %q, want %q", name, pause, got, want)
+			}
+		}
+		server.signal(syscall.SIGCONT)
+		e.await(checkUDP, "epg", "SERVING none")
 	}
 }

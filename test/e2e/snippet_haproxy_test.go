@@ -106,7 +106,7 @@ func (x *balancer) await(s *realServer, column, want string) time.Duration {
 		if time.Since(begun) > testTimeout {
 			x.t.Fatalf("after %v %s of %s is %q, want %q", testTimeout, column, s.address, x.state(s, column), want)
 		}
-		time.Sleep(observed)
+		time.Sleep(checkInterval)
 	}
 	return time.Since(begun)
 }

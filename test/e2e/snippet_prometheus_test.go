@@ -68,7 +68,7 @@ func (p *prometheus) await(expression, want string) {
 		if time.Now().After(deadline) {
 			p.t.Fatalf("after %v %s is %q, want %q", testTimeout, expression, p.value(expression), want)
 		}
-		time.Sleep(observed)
+		time.Sleep(checkInterval)
 	}
 }
 

@@ -85,7 +85,7 @@ func newLimitedEnv(t *testing.T) *env {
 // answer a new client, and a program that starts again is found to serve.
 func TestIdleConnectionsLeaveDescriptors(t *testing.T) {
 	udp, tcp := checkLMP("udp", 0), checkLMP("tcp", 0)
-	newGRPC := func(e *env, service string) string { return checkGRPC(t, e)(e, service) } // by a connection of its own
+	newGRPC := func(e *env, service string) string { return checkGRPC(e)(e, service) } // by a connection of its own
 	all := map[string]checkFunc{"UDP": udp, "TCP": tcp, "gRPC": newGRPC, "line": checkLine}
 	for _, tt := range []struct {
 		crowded []string

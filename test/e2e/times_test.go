@@ -9,28 +9,32 @@ import (
 	"time"
 )
 
-// timesHeld says that the machine is quiet, so that bounds in real time are held: make times sets it. Elsewhere a test
-// asserts the order of events alone, for a busy machine can delay any of them.
+// strictTimes makes tests assert bounds in real time. It is set by make times and
+// needs a quiet machine. Otherwise the tests assert only the order of events,
+// because a busy machine can delay any of them.
 var strictTimes = os.Getenv("LANDMARK_TIMES") != ""
 
-// patience is how long a test waits for an event, or a client for an answer. Nothing takes so long unless something is wrong.
+// testTimeout is how long a test waits for an event, or a client for an answer.
+// It is far longer than any of them takes.
 const testTimeout = time.Minute
 
-// within holds that something took no longer than the bound, where times are held, and logs it elsewhere if it did.
+// assertWithin reports an error if took is longer than the bound. Without
+// strictTimes it only logs that.
 func assertWithin(t *testing.T, took, bound time.Duration, format string, args ...any) {
 	t.Helper()
 	if took <= bound {
 		return
 	}
-	complain := t.Logf
+	report := t.Logf
 	if strictTimes {
-		complain = t.Errorf
+		report = t.Errorf
 	}
-	complain("%s took %v, allowed %v", fmt.Sprintf(format, args...), took, bound)
+	report("%s: took %v, want at most %v", fmt.Sprintf(format, args...), took, bound)
 }
 
-// usual is within what time a main loop must answer where a test does not care: soon enough to be found out, and late
-// enough for a healthy one on a busy machine.
+// defaultWithin is the time within which a main loop must answer, for tests that
+// do not depend on it: short enough that a hang is detected soon, and long enough
+// for a healthy loop on a busy machine.
 var defaultWithin = "2s"
 
 func init() {
@@ -39,7 +43,8 @@ func init() {
 	}
 }
 
-// parallel lets a test that mostly waits run beside others, unless times are held.
+// parallel lets a test that mostly waits run beside others, unless strictTimes
+// is set.
 func parallel(t *testing.T) {
 	if !strictTimes {
 		t.Parallel()
