@@ -20,21 +20,20 @@ import (
 	"github.com/landmark-health/landmark/lmp"
 )
 
-// haproxy is an unmodified HAProxy that balances to one server.
+// haproxy is an unmodified HAProxy that balances to the one server s1.
 type haproxy struct {
 	*process
 	stats string // the path of its stats socket
 }
 
-// startHAProxy starts an HAProxy that balances to the server, and asks the house as
-// docs/line.md has it: by the monitoring protocol for the service, and by the line
-// protocol how much it is to be used.
+// startHAProxy starts an HAProxy that balances to the server. It checks the sidecar
+// as in docs/line.md: the service by LMP, and the weight of "epg" by agent-check.
 func startHAProxy(t *testing.T, e *env, service, server string) *haproxy {
 	t.Helper()
 	path := debian(t, "haproxy", "haproxy")
 	_, monitorPort, _ := net.SplitHostPort(e.monitor)
 	_, linePort, _ := net.SplitHostPort(e.line)
-	question, err := lmp.AppendRequest(nil, lmp.Request{Kind: lmp.KindCheck, Service: []byte(service)}, nil)
+	request, err := lmp.AppendRequest(nil, lmp.Request{Kind: lmp.KindCheck, Service: []byte(service)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +57,7 @@ listen epg
   tcp-check send-binary %X
   tcp-check expect rbinary ^4C4D018101
   server s1 %s weight 50 check inter 100ms agent-check agent-port %s agent-inter 50ms agent-send "agent epg\n"
-`, balancer.stats, filepath.Join(dir, "front"), monitorPort, question, server, linePort), 0o600)
+`, balancer.stats, filepath.Join(dir, "front"), monitorPort, request, server, linePort), 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,9 +65,9 @@ listen epg
 	return balancer
 }
 
-// server returns the status of the server, its weight, and what the agent said
-// last, as HAProxy has them.
-func (p *haproxy) server() (status, weight, said string) {
+// server returns HAProxy's status and weight of the server, and the last answer
+// of its agent-check.
+func (p *haproxy) server() (status, weight, answer string) {
 	p.t.Helper()
 	conn, err := net.Dial("unix", p.stats)
 	if err != nil {
@@ -86,45 +85,46 @@ func (p *haproxy) server() (status, weight, said string) {
 			return column(row, "status"), column(row, "weight"), column(row, "last_agt")
 		}
 	}
-	p.t.Fatalf("HAProxy knows no server: %q", rows)
+	p.t.Fatalf("HAProxy's statistics: got %q, want a row of s1", rows)
 	return "", "", ""
 }
 
-// awaitServer waits until HAProxy has the server so, and the agent has said that.
-func (p *haproxy) awaitServer(status, weight, said string) {
+// awaitServer waits until HAProxy shows the server with the weight, and with a
+// status and an answer that begin so.
+func (p *haproxy) awaitServer(status, weight, answer string) {
 	p.t.Helper()
 	begun := time.Now()
 	for {
 		s, w, a := p.server()
-		if strings.HasPrefix(s, status) && w == weight && strings.HasPrefix(a, said) {
+		if strings.HasPrefix(s, status) && w == weight && strings.HasPrefix(a, answer) {
 			p.t.Logf("%-14s %3s  %-50s after %v", s, w, a, time.Since(begun).Round(time.Millisecond))
 			return
 		}
 		if time.Since(begun) > testTimeout {
-			p.t.Fatalf("HAProxy has the server as %q at weight %s, for %q; want %q, %s, %q", s, w, a, status, weight, said)
+			p.t.Fatalf("server in HAProxy: got %q, weight %s, %q, want %q, weight %s, %q", s, w, a, status, weight, answer)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
 }
 
-// quiet checks that HAProxy has logged what became of its server and nothing
-// else, and landmarkd nothing of its checkers.
-func (p *haproxy) quiet(sidecar *process) {
+// assertLogs asserts that HAProxy has logged only changes of its server, and
+// landmarkd nothing about its checkers.
+func (p *haproxy) assertLogs(sidecar *process) {
 	p.t.Helper()
 	for _, line := range p.written() {
 		if strings.HasPrefix(line, "<") && !strings.Contains(line, "erver epg/s1 ") && !strings.Contains(line, "proxy epg has no server available") {
-			p.t.Errorf("HAProxy logged: %s", line)
+			p.t.Errorf("unexpected log line of HAProxy: %s", line)
 		}
 	}
 	for _, line := range sidecar.written() {
 		if !strings.Contains(line, "msg=\"program ") && !strings.Contains(line, "landmarkd is ready") {
-			p.t.Errorf("landmarkd logged: %s", line)
+			p.t.Errorf("unexpected log line of landmarkd: %s", line)
 		}
 	}
 }
 
-// A main loop that hangs, while the server's port is open as ever, is taken out by
-// HAProxy's agent-check with the reason, and put in again when it turns.
+// HAProxy's agent-check takes out a server whose main loop hangs while its port is
+// open, and shows the reason. It puts the server in again when the loop goes on.
 func TestHAProxyRemovesWedgedServer(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
@@ -139,11 +139,11 @@ func TestHAProxyRemovesWedgedServer(t *testing.T) {
 
 	server.kill()
 	balancer.awaitServer("DOWN", "50", "via agent : down (lost: ")
-	balancer.quiet(e.sidecar)
+	balancer.assertLogs(e.sidecar)
 }
 
-// HAProxy goes by what the agent said last when it says no more. That landmarkd is gone
-// is told by the other check.
+// HAProxy keeps the last answer of an agent-check that no longer answers. The
+// check by LMP takes the server out when landmarkd is gone.
 func TestHAProxyRemovesServerWithoutSidecar(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
@@ -156,8 +156,8 @@ func TestHAProxyRemovesServerWithoutSidecar(t *testing.T) {
 	balancer.awaitServer("UP", "50", "via agent : up")
 }
 
-// A queue that fills takes weight away, a drain new connections; and all of it comes
-// back, in whatever order it went.
+// HAProxy follows the weight of a queue that fills, a drain and a failure, and
+// the end of each, in any order.
 func TestHAProxyFollowsWeightAndDrain(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
@@ -181,21 +181,21 @@ func TestHAProxyFollowsWeightAndDrain(t *testing.T) {
 
 	a.Drain()
 	balancer.awaitServer("DRAIN (agent)", "50", "via agent : up (draining: drained by the program itself)")
-	// Reasons hold words that HAProxy would obey.
+	// The reason has words that HAProxy would take for commands.
 	database.Set(false, "up, ready 100%")
 	balancer.awaitServer("DOWN (agent)", "50", "via agent : down (failed: database does not hold: u_p, ready 100%)")
-	database.Set(true, "") // still draining: alive, and not down
+	database.Set(true, "") // still draining, so alive and not down
 	balancer.awaitServer("DRAIN (agent)", "50", "via agent : up (draining: drained by the program itself)")
 	a.Resume()
 	balancer.awaitServer("UP", "50", "via agent : up")
 
 	a.Close()
 	balancer.awaitServer("DOWN", "50", "via agent : down (stopped: the program said goodbye ")
-	balancer.quiet(e.sidecar)
+	balancer.assertLogs(e.sidecar)
 }
 
-// connectOnly returns the address of a server that takes connections and does
-// nothing with them.
+// connectOnly returns the address of a server that accepts connections and never
+// answers.
 func connectOnly(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

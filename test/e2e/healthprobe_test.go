@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// grpc-health-probe, unmodified, ends with each exit code that it can give
-// here, by TCP and by a Unix socket.
+// The unmodified grpc-health-probe exits with each of its codes, by TCP and by a
+// Unix socket.
 func TestHealthProbeExitCodes(t *testing.T) {
 	parallel(t)
 	probe := healthProbe(t)
@@ -27,7 +27,7 @@ func TestHealthProbeExitCodes(t *testing.T) {
 				t.Helper()
 				code, out, errs := runProgram(t, probe, append([]string{"-addr", e.grpc}, args...)...)
 				if code != want {
-					t.Errorf("%q: exit code %d, want %d: %s%s", args, code, want, out, errs)
+					t.Errorf("exit code for %q: got %d, want %d: %s%s", args, code, want, out, errs)
 				}
 			}
 			for _, name := range []string{"", "epg", "epg-readiness", "epg-liveness", "epg-startup", "readiness", "liveness", "startup"} {
@@ -43,13 +43,13 @@ func TestHealthProbeExitCodes(t *testing.T) {
 			e.await(checkUDP, "epg", "NOT_SERVING stalled")
 			check(4, "-service", "epg")
 			check(4, "-service", "")
-			check(0, "-service", "epg-startup") // it did start
+			check(0, "-service", "epg-startup") // the program has started
 		})
 	}
 
-	nobody := freeAddress(t)
-	if code, _, _ := runProgram(t, probe, "-addr", nobody, "-connect-timeout", "100ms"); code != 2 {
-		t.Errorf("nobody there: exit code %d, want 2", code)
+	closed := freeAddress(t)
+	if code, _, _ := runProgram(t, probe, "-addr", closed, "-connect-timeout", "100ms"); code != 2 {
+		t.Errorf("exit code for a closed port: got %d, want 2", code)
 	}
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -57,6 +57,6 @@ func TestHealthProbeExitCodes(t *testing.T) {
 	}
 	defer silent.Close()
 	if code, _, _ := runProgram(t, probe, "-addr", silent.Addr().String(), "-connect-timeout", "100ms"); code != 2 {
-		t.Errorf("a port that says nothing: exit code %d, want 2", code)
+		t.Errorf("exit code for a port that never answers: got %d, want 2", code)
 	}
 }

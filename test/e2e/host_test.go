@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// agentless is the configuration of a service whose program has no agent, and
+// agentless returns the configuration of a service whose program has no agent and
 // listens at the address.
 func agentless(address string) string {
 	_, port, _ := net.SplitHostPort(address)
@@ -23,7 +23,7 @@ func agentless(address string) string {
 		"      port: {listening: " + port + "}\n      accept queue: {accept_queue: \"" + address + "\", within: 500ms}\n"
 }
 
-// configuredHouse starts landmarkd with a configuration.
+// newConfiguredEnv starts landmarkd with a configuration.
 func newConfiguredEnv(t *testing.T, content string) *env {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "landmarkd.yaml")
@@ -31,7 +31,7 @@ func newConfiguredEnv(t *testing.T, content string) *env {
 	return newEnv(t, "-config", file)
 }
 
-// plain starts a server that knows nothing of Landmark.
+// plain starts a server without Landmark.
 func plain(t *testing.T, address string) *process {
 	t.Helper()
 	p := start(t, program("plain"), address)
@@ -39,7 +39,7 @@ func plain(t *testing.T, address string) *process {
 	return p
 }
 
-// greeted reports whether the server at the address says anything.
+// greeted reports whether the server at the address sends anything.
 func greeted(t *testing.T, address string) bool {
 	t.Helper()
 	c, err := net.Dial("tcp", address)
@@ -52,24 +52,23 @@ func greeted(t *testing.T, address string) bool {
 	return n > 0
 }
 
-// knock connects to the server and goes, politely or by a reset, and returns
-// when it had.
-func knock(t *testing.T, address string, rude bool) time.Time {
+// knock connects to the server, closes the connection or resets it, and returns
+// the time afterwards.
+func knock(t *testing.T, address string, reset bool) time.Time {
 	t.Helper()
 	c, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rude {
+	if reset {
 		c.(*net.TCPConn).SetLinger(0)
 	}
 	c.Close()
 	return time.Now()
 }
 
-// A program without an agent, and without a change: that it hangs, with its
-// port open, is told to every checker, and that it serves again, and that it is
-// gone.
+// For a program without an agent, every checker sees a hang while the port is
+// open, the end of the hang, and the end of the program.
 func TestHostDetectsHangWithoutAgent(t *testing.T) {
 	parallel(t)
 	address := freeAddress(t)
@@ -77,35 +76,36 @@ func TestHostDetectsHangWithoutAgent(t *testing.T) {
 	e.await(runLandmarkCheck, "epg", "NOT_SERVING failed")
 	server := plain(t, address)
 	e.await(runLandmarkCheck, "epg", "SERVING none")
-	checkers := allChecks(t, e)
+	checks := allChecks(t, e)
 
-	for _, rude := range []bool{false, true} { // as balancers' checks of the port are
+	for _, reset := range []bool{false, true} { // load balancers check a port either way
 		if !greeted(t, address) {
-			t.Fatal("it does not serve")
+			t.Fatal("the server does not serve")
 		}
 		server.signal(syscall.SIGSTOP)
-		e.awaitAll(checkers, "NOT_SERVING stalled", knock(t, address, rude), 900*time.Millisecond)
-		if told := checkUDP(e, "epg-liveness"); told != "NOT_SERVING stalled" {
-			t.Errorf("liveness of a hung server is %q", told)
+		e.awaitAll(checks, "NOT_SERVING stalled", knock(t, address, reset), 900*time.Millisecond)
+		if got, want := checkUDP(e, "epg-liveness"), "NOT_SERVING stalled"; got != want {
+			t.Errorf("liveness of a hung server: got %q, want %q", got, want)
 		}
 		status, _ := e.landmark(0, "status", "epg")
 		wantLine(t, status, `epg +NOT_SERVING +stalled +0% +NOT_SERVING +\d.* accept queue: a connection to TCP `+regexp.QuoteMeta(address)+` has not been accepted for \d.*, allowed 500 ms`)
 		wantLine(t, status, `accept queue +deadline +failing +critical +1 open, the oldest begun .* ago: a connection .* +allowed 500 ms`)
 		wantLine(t, status, `port +condition +ok +readiness +holds, said \d+ ms ago *`)
-		e.awaitAll(checkers, "SERVING none", server.signal(syscall.SIGCONT), 500*time.Millisecond)
+		e.awaitAll(checks, "SERVING none", server.signal(syscall.SIGCONT), 500*time.Millisecond)
 	}
 
-	e.awaitAll(checkers, "NOT_SERVING failed", server.kill(), 400*time.Millisecond)
-	if told := checkUDP(e, "epg-liveness"); told != "SERVING none" {
-		t.Errorf("liveness of what does not listen is %q: a restart may be under way", told)
+	e.awaitAll(checks, "NOT_SERVING failed", server.kill(), 400*time.Millisecond)
+	// It may be restarting, which is no failure of liveness.
+	if got, want := checkUDP(e, "epg-liveness"), "SERVING none"; got != want {
+		t.Errorf("liveness of a server that does not listen: got %q, want %q", got, want)
 	}
 }
 
-// A busy server, whose clients come faster than it accepts them at times, is
-// well all the while.
+// A busy server, whose clients at times connect faster than it accepts, serves
+// throughout.
 func TestHostBusyServerIsServing(t *testing.T) {
 	address := freeAddress(t)
-	// Half a second without CPU time is a hang of that long. Where times are held, the default must do.
+	// Half a second without CPU time is a hang of that length. With strictTimes the default must do.
 	limit := ", within: 10s"
 	if strictTimes {
 		limit = ""
@@ -125,24 +125,24 @@ func TestHostBusyServerIsServing(t *testing.T) {
 				}
 				if c, err := net.Dial("tcp", address); err == nil {
 					c.Read(make([]byte, 1))
-					c.(*net.TCPConn).SetLinger(0) // or else ports run out
+					c.(*net.TCPConn).SetLinger(0) // closed normally, ports run out
 					c.Close()
 				}
 			}
 		}()
 	}
 	for begun := time.Now(); time.Since(begun) < 4*time.Second; time.Sleep(20 * time.Millisecond) {
-		if told := checkUDP(e, "epg"); told != "SERVING none" {
-			t.Fatalf("%v under load it is told %q", time.Since(begun), told)
+		if got, want := checkUDP(e, "epg"), "SERVING none"; got != want {
+			t.Fatalf("after %v under load: got %q, want %q", time.Since(begun), got, want)
 		}
 	}
 	server.signal(syscall.SIGSTOP)
 	e.await(checkUDP, "epg", "NOT_SERVING stalled")
 }
 
-// Whatever its port, nobody speaks for a program that has an agent but itself:
-// not before it has reported, and not once landmarkd has been restarted. And
-// however well it says that it is, its port must listen.
+// Landmarks of the host do not replace the agent of a program that has one: not
+// before the first report, and not after a restart of landmarkd. Nor does a
+// healthy report replace the port.
 func TestHostDoesNotReplaceAgent(t *testing.T) {
 	address := freeAddress(t)
 	file := filepath.Join(t.TempDir(), "landmarkd.yaml")
@@ -155,15 +155,15 @@ func TestHostDoesNotReplaceAgent(t *testing.T) {
 	e.start("-config", file)
 	e.await(checkUDP, "epg", "SERVING none")
 	e.awaitAll(map[string]checkFunc{"lmp over UDP": checkUDP}, "NOT_SERVING failed", server.kill(), 400*time.Millisecond)
-	if told := checkUDP(e, "epg-liveness"); told != "SERVING none" {
-		t.Errorf("its liveness is %q", told)
+	if got, want := checkUDP(e, "epg-liveness"), "SERVING none"; got != want {
+		t.Errorf("liveness without the port: got %q, want %q", got, want)
 	}
 	write(t, file, "services: {epg: {}}")
 	e.sidecar.signal(syscall.SIGHUP)
 	e.await(checkUDP, "epg", "SERVING none")
 }
 
-// What came about while landmarkd was paused is in its first answer.
+// What happens on the host while landmarkd is paused is in its first answer.
 func TestHostIsReadAfterPause(t *testing.T) {
 	parallel(t)
 	address := freeAddress(t)
@@ -175,14 +175,14 @@ func TestHostIsReadAfterPause(t *testing.T) {
 		server.kill()
 		time.Sleep(200 * time.Millisecond)
 		e.sidecar.signal(syscall.SIGCONT)
-		if told := checkUDP(e, "epg"); told != "NOT_SERVING failed" {
-			t.Errorf("the first answer after a pause is %q", told)
+		if got, want := checkUDP(e, "epg"), "NOT_SERVING failed"; got != want {
+			t.Errorf("first answer after a pause: got %q, want %q", got, want)
 		}
 	}
 }
 
-// The virtual address of a real server by direct routing is taken from it, and
-// given back, and ARP is set wrong.
+// A real server by direct routing fails without its virtual address, and with
+// ARP settings under which it announces that address.
 func TestHostVirtualAddress(t *testing.T) {
 	parallel(t)
 	if os.Geteuid() != 0 {
@@ -192,7 +192,7 @@ func TestHostVirtualAddress(t *testing.T) {
 	file := filepath.Join(dir, "landmarkd.yaml")
 	write(t, file, "services:\n  epg:\n    instances: none\n    host:\n      virtual address: {address: 192.0.2.80, direct_routing: true}\n")
 	e := &env{t: t, socket: filepath.Join(dir, "agent.sock"), grpc: "unix:" + filepath.Join(dir, "grpc.sock")}
-	e.sidecar = prepare(t, program("landmarkd"), "-config", file, "-agent-socket", e.socket, "-monitor", "", "-grpc", e.grpc)
+	e.sidecar = prepare(t, program("landmarkd"), append(e.flags(), "-config", file)...)
 	e.sidecar.cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 	e.sidecar.start()
 	e.sidecar.awaitLine("landmarkd is ready")
@@ -204,16 +204,16 @@ func TestHostVirtualAddress(t *testing.T) {
 		}
 		return time.Now()
 	}
-	becomes := func(told, describe string, since time.Time) {
+	becomes := func(verdict, reason string, since time.Time) {
 		t.Helper()
-		line := regexp.MustCompile(`(?m)^epg +` + told + ` .*` + regexp.QuoteMeta(describe))
+		line := regexp.MustCompile(`(?m)^epg +` + verdict + ` .*` + regexp.QuoteMeta(reason))
 		for {
-			put := time.Now()
+			begun := time.Now()
 			if status, _ := e.landmark(0, "status", "epg"); line.MatchString(status) {
-				t.Logf("%-11s %q after %v", told, describe, put.Sub(since).Round(time.Millisecond))
+				t.Logf("%-11s %q after %v", verdict, reason, begun.Sub(since).Round(time.Millisecond))
 				return
-			} else if put.Sub(since) > testTimeout {
-				t.Fatalf("it is not %q for %q, but\n%s", told, describe, status)
+			} else if begun.Sub(since) > testTimeout {
+				t.Fatalf("got\n%s\nwant %q, %q", status, verdict, reason)
 			}
 		}
 	}
@@ -228,12 +228,12 @@ func TestHostVirtualAddress(t *testing.T) {
 	becomes("SERVING", "", inside(add))
 	becomes("NOT_SERVING +failed", "192.0.2.80 is on no interface of this host", inside(del))
 	becomes("SERVING", "", inside(add))
-	for _, wrong := range []struct{ set, right, describe string }{
+	for _, wrong := range []struct{ set, right, reason string }{
 		{"all.arp_ignore=0", "all.arp_ignore=1", "eth0 answers ARP for 192.0.2.80, its arp_ignore being 0: sysctl -w net.ipv4.conf.all.arp_ignore=1"},
 		{"eth0.arp_ignore=3", "eth0.arp_ignore=0", "eth0 answers ARP for 192.0.2.80, its arp_ignore being 3: sysctl -w net.ipv4.conf.all.arp_ignore=1"},
 		{"all.arp_announce=0", "all.arp_announce=2", "eth0 may tell of 192.0.2.80 in ARP, its arp_announce being 0: sysctl -w net.ipv4.conf.all.arp_announce=2"},
 	} {
-		becomes("NOT_SERVING +failed", wrong.describe, inside(setting+wrong.set))
+		becomes("NOT_SERVING +failed", wrong.reason, inside(setting+wrong.set))
 		becomes("SERVING", "", inside(setting+wrong.right))
 	}
 }

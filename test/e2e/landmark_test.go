@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// landmark runs the operator's tool on the house, and returns what it told; it
-// must exit with the given code.
+// landmark runs the operator's tool and returns its output. It reports an error
+// unless the exit code is the wanted one.
 func (e *env) landmark(want int, args ...string) (stdout, stderr string) {
 	e.t.Helper()
 	switch args[0] {
@@ -27,22 +27,22 @@ func (e *env) landmark(want int, args ...string) (stdout, stderr string) {
 	}
 	code, stdout, stderr := runProgram(e.t, program("landmark"), args...)
 	if code != want {
-		e.t.Errorf("landmark %q exits with %d, want %d:\n%s%s", args, code, want, stdout, stderr)
+		e.t.Errorf("exit code of landmark %q: got %d, want %d:\n%s%s", args, code, want, stdout, stderr)
 	}
 	return stdout, stderr
 }
 
 func (e *env) adminSocket() string { return filepath.Join(filepath.Dir(e.socket), "admin.sock") }
 
-// wantLine fails the test unless a line of the text matches.
+// wantLine reports an error unless a line of the text matches the pattern.
 func wantLine(t *testing.T, text, pattern string) {
 	t.Helper()
 	if !regexp.MustCompile(`(?m)^` + pattern + `$`).MatchString(text) {
-		t.Errorf("no line is like\n%s\nin\n%s", pattern, text)
+		t.Errorf("got\n%s\nwant a line that matches\n%s", text, pattern)
 	}
 }
 
-// Why was it taken out in the night? The history says so once it is over.
+// The history shows a wedge after it is over.
 func TestHistoryShowsWedge(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
@@ -63,7 +63,7 @@ func TestHistoryShowsWedge(t *testing.T) {
 	wantLine(t, history, ` +failing main loop \(loop, critical\): asked, last answered .* ago, allowed 500 ms`)
 	wantLine(t, history, at+` +SERVING +- +\d+% +SERVING +\S+ ms so far`)
 	if rows := strings.Split(history, "\n"); !strings.Contains(rows[0], "SINCE") || !strings.Contains(rows[len(rows)-2], "so far") {
-		t.Errorf("the history does not end with the present:\n%s", history)
+		t.Errorf("got history\n%s\nwant a header and the current row at the end", history)
 	}
 
 	var document struct {
@@ -78,18 +78,18 @@ func TestHistoryShowsWedge(t *testing.T) {
 	}
 	last := document.Changes[len(document.Changes)-2]
 	if last.Readiness.Cause != "CAUSE_STALLED" || last.Readiness.Status != "STATUS_NOT_SERVING" || time.Since(last.Time) > time.Minute {
-		t.Errorf("in JSON the last but one change is %+v", last)
+		t.Errorf("last but one change in JSON: got %+v, want STATUS_NOT_SERVING, CAUSE_STALLED within the last minute", last)
 	}
 }
 
-// watched is a landmark watch that runs.
-type watched struct {
+// watchCommand is a running landmark watch.
+type watchCommand struct {
 	*process
 	pipe *os.File
 	out  *bufio.Scanner
 }
 
-func (e *env) watch(args ...string) watched {
+func (e *env) watch(args ...string) watchCommand {
 	e.t.Helper()
 	p := prepare(e.t, program("landmark"), append([]string{"watch", "-addr", e.grpc}, args...)...)
 	read, write, err := os.Pipe()
@@ -100,20 +100,20 @@ func (e *env) watch(args ...string) watched {
 	p.start()
 	write.Close()
 	e.t.Cleanup(func() { read.Close() })
-	return watched{p, read, bufio.NewScanner(read)}
+	return watchCommand{p, read, bufio.NewScanner(read)}
 }
 
-// want reads the next line, which must match.
-func (w watched) want(pattern string) {
+// want reads the next line, and reports an error unless it matches the pattern.
+func (w watchCommand) want(pattern string) {
 	w.t.Helper()
 	w.pipe.SetReadDeadline(time.Now().Add(testTimeout))
 	if !w.out.Scan() {
-		w.t.Fatalf("landmark watch tells no more: %v; want %q", w.out.Err(), pattern)
+		w.t.Fatalf("output of landmark watch ended: %v, want %q", w.out.Err(), pattern)
 	}
 	wantLine(w.t, w.out.Text(), pattern)
 }
 
-// A watch tells each change, and goes on when landmarkd was restarted.
+// landmark watch prints each change, and goes on after a restart of landmarkd.
 func TestWatchResumesAfterRestart(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
@@ -131,20 +131,20 @@ func TestWatchResumesAfterRestart(t *testing.T) {
 	all.awaitLine("watching again")
 	one.awaitLine("watching again")
 	server.signal(syscall.SIGUSR2)
-	all.want(`.* epg  SERVING +- +\d+%`) // its first answer was late, so not yet the whole weight
+	all.want(`.* epg  SERVING +- +\d+%`) // less than 100 %, because the loop's first answer was late
 	one.want(`\{.*"STATUS_SERVING".*`)
 
-	for _, w := range []watched{all, one} {
+	for _, w := range []watchCommand{all, one} {
 		w.signal(syscall.SIGINT)
 		<-w.exited
 		if code := w.cmd.ProcessState.ExitCode(); code != 0 {
-			t.Errorf("interrupted, landmark watch exits with %d", code)
+			t.Errorf("exit code of landmark watch on SIGINT: got %d, want 0", code)
 		}
 	}
 }
 
-// An operator drains and resumes; the program lives on, and a restart of it
-// changes nothing.
+// An operator drains and resumes a service. The program runs on, and the drain
+// outlives its process.
 func TestOperatorDrainOutlivesProgram(t *testing.T) {
 	parallel(t)
 	e := newLimitedEnv(t)
@@ -154,79 +154,81 @@ func TestOperatorDrainOutlivesProgram(t *testing.T) {
 
 	begun := time.Now()
 	if out, _ := e.landmark(0, "drain", "-wait", "300ms", "epg"); out != "epg is drained; waiting 300 ms for its connections to finish\n" {
-		t.Errorf("drain says %q", out)
+		t.Errorf("output of drain -wait: got %q", out)
 	}
 	if took := time.Since(begun); took < 300*time.Millisecond {
-		t.Errorf("drain waited for %v, want 300 ms", took)
+		t.Errorf("drain -wait: took %v, want at least 300 ms", took)
 	}
-	if told := checkUDP(e, "epg"); told != "NOT_SERVING draining" {
-		t.Errorf("drained, epg is %s", told)
+	if got, want := checkUDP(e, "epg"), "NOT_SERVING draining"; got != want {
+		t.Errorf("drained: got %q, want %q", got, want)
 	}
-	if told := checkUDP(e, "epg-liveness"); told != "SERVING none" {
-		t.Errorf("drained, its liveness is %s", told)
+	if got, want := checkUDP(e, "epg-liveness"), "SERVING none"; got != want {
+		t.Errorf("liveness when drained: got %q, want %q", got, want)
 	}
 	all.want(`.* epg  NOT_SERVING +draining +0%  drained by an operator`)
 	if out, _ := e.landmark(0, "drain", "epg"); out != "epg was drained already\n" {
-		t.Errorf("drain says %q", out)
+		t.Errorf("output of a second drain: got %q", out)
 	}
 	server.kill()
 	all.want(`.* epg  NOT_SERVING +lost .*; drained by an operator, too`)
 	start(t, program("epgd"), "-listen", freeAddress(t), "-agent-socket", e.socket, "-within", "500ms")
 	e.await(checkUDP, "epg", "NOT_SERVING draining")
 
-	e.strangerMayNot("resume")
+	e.assertDenied("resume")
 	if out, _ := e.landmark(0, "resume", "epg"); out != "epg is resumed\n" {
-		t.Errorf("resume says %q", out)
+		t.Errorf("output of resume: got %q", out)
 	}
 	e.await(checkUDP, "epg", "SERVING none")
-	e.strangerMayNot("drain")
+	e.assertDenied("drain")
 	if out, _ := e.landmark(0, "resume", "epg"); out != "epg was not drained by an operator\n" {
-		t.Errorf("resume says %q", out)
+		t.Errorf("output of a second resume: got %q", out)
 	}
 }
 
-// strangerMayNot has another user try, where there can be one.
-func (e *env) strangerMayNot(what string) {
+// assertDenied asserts that another user may not run the command. Without root it
+// does nothing.
+func (e *env) assertDenied(command string) {
 	e.t.Helper()
 	if os.Geteuid() != 0 {
 		return
 	}
-	rawConn := exec.Command(program("landmark"), what, "-admin-socket", e.adminSocket(), "epg")
-	rawConn.Dir = "/"
-	rawConn.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-	if out, _ := rawConn.CombinedOutput(); rawConn.ProcessState.ExitCode() != 3 || !strings.Contains(string(out), "not uid 65534") {
-		e.t.Errorf("%s by a stranger: exit code %d, %s", what, rawConn.ProcessState.ExitCode(), out)
+	cmd := exec.Command(program("landmark"), command, "-admin-socket", e.adminSocket(), "epg")
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	if out, _ := cmd.CombinedOutput(); cmd.ProcessState.ExitCode() != 3 || !strings.Contains(string(out), "not uid 65534") {
+		e.t.Errorf("%s by another user: got exit code %d, %s, want 3 and \"not uid 65534\"", command, cmd.ProcessState.ExitCode(), out)
 	}
 }
 
-// Who cannot wait ends the wait, and not the drain.
+// A drain whose wait is interrupted stays.
 func TestInterruptedDrainWaitKeepsDrain(t *testing.T) {
 	e := newEnv(t)
 	e.epg("500ms")
 	waiting := prepare(t, program("landmark"), "drain", "-wait", "1h", "-admin-socket", e.adminSocket(), "epg")
-	told, err := waiting.cmd.StdoutPipe()
+	stdout, err := waiting.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	waiting.start()
-	if line, err := bufio.NewReader(told).ReadString('\n'); err != nil || !strings.Contains(line, "waiting") {
-		t.Fatalf("it says %q: %v", line, err)
+	if line, err := bufio.NewReader(stdout).ReadString('\n'); err != nil || !strings.Contains(line, "waiting") {
+		t.Fatalf("output of drain -wait: got %q, %v", line, err)
 	}
 	if code := waiting.terminate(); code != 5 {
-		t.Errorf("landmark drain, interrupted, exits with %d, want 5", code)
+		t.Errorf("exit code of an interrupted drain -wait: got %d, want 5", code)
 	}
 	waiting.awaitLine("epg stays drained until landmark resume epg")
-	if told := checkUDP(e, "epg"); told != "NOT_SERVING draining" {
-		t.Errorf("then epg is %s", told)
+	if got, want := checkUDP(e, "epg"), "NOT_SERVING draining"; got != want {
+		t.Errorf("after the interrupt: got %q, want %q", got, want)
 	}
 }
 
-// Each exit code that the tool documents, and one line that says what to do.
+// landmark exits with each code that it documents, and prints one line that says
+// what to do.
 func TestLandmarkExitCodes(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
 	if out, _ := e.landmark(0, "status"); !strings.HasPrefix(out, "There is no service") {
-		t.Errorf("without a service: %q", out)
+		t.Errorf("status without a service: got %q", out)
 	}
 	e.epg("500ms")
 	for _, tt := range []struct {
@@ -244,27 +246,27 @@ func TestLandmarkExitCodes(t *testing.T) {
 	} {
 		out, errs := e.landmark(tt.code, strings.Fields(tt.args)...)
 		if out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, tt.says) {
-			t.Errorf("%s: %q, %q, want one line that says %q", tt.args, out, errs, tt.says)
+			t.Errorf("%s: got %q, %q, want one line of error with %q", tt.args, out, errs, tt.says)
 		}
 	}
 	if code, out, errs := runProgram(t, program("landmark"), "-version"); code != 0 || out != "landmark e2e\n" || errs != "" {
-		t.Errorf("-version: exit code %d, %q, %q", code, out, errs)
+		t.Errorf("-version: got exit code %d, %q, %q", code, out, errs)
 	}
 	if code, _, errs := runProgram(t, program("landmark"), "status", "-addr", e.monitor); code != 2 || !strings.Contains(errs, "give -addr") {
-		t.Errorf("at the wrong port: exit code %d, %q", code, errs)
+		t.Errorf("status at the wrong port: got exit code %d, %q, want 2 and \"give -addr\"", code, errs)
 	}
 
 	e.sidecar.signal(syscall.SIGSTOP)
 	begun := time.Now()
 	if _, errs := e.landmark(2, "status", "epg"); !strings.Contains(errs, "no answer") && !strings.Contains(errs, "did not answer") {
-		t.Errorf("of a frozen landmarkd: %q", errs)
+		t.Errorf("status of a stopped landmarkd: got %q", errs)
 	}
-	assertWithin(t, time.Since(begun), 7*time.Second, "the wait for a frozen landmarkd")
+	assertWithin(t, time.Since(begun), 7*time.Second, "status of a stopped landmarkd")
 	e.sidecar.signal(syscall.SIGCONT)
 	e.sidecar.terminate()
 	for _, what := range []string{"status", "watch", "history", "drain", "resume"} {
 		if _, errs := e.landmark(2, what, "epg"); !strings.Contains(errs, "see that it runs") {
-			t.Errorf("%s without a landmarkd: %q", what, errs)
+			t.Errorf("%s without a landmarkd: got %q, want \"see that it runs\"", what, errs)
 		}
 	}
 }

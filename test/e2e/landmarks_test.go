@@ -10,8 +10,8 @@ import (
 	"github.com/landmark-health/landmark/agent/landmark"
 )
 
-// Every kind of landmark is reported to a real landmarkd and judged there, and
-// so is a drain by the program.
+// landmarkd receives and judges every kind of landmark, and a drain by the
+// program.
 func TestEveryKindOfLandmark(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
@@ -42,8 +42,8 @@ func TestEveryKindOfLandmark(t *testing.T) {
 
 	database.Set(false, "connection refused")
 	e.await(checkUDP, "epg", "NOT_SERVING failed")
-	if told := checkUDP(e, "epg-liveness"); told != "SERVING none" {
-		t.Errorf("without its database the program's liveness is %q", told)
+	if got, want := checkUDP(e, "epg-liveness"), "SERVING none"; got != want {
+		t.Errorf("liveness without the database: got %q, want %q", got, want)
 	}
 	database.Set(true, "")
 	e.await(checkUDP, "epg", "SERVING none")
@@ -52,8 +52,8 @@ func TestEveryKindOfLandmark(t *testing.T) {
 	e.await(checkUDP, "epg", "NOT_SERVING draining")
 	e.sidecar.kill()
 	e.start()
-	if told := checkUDP(e, "epg"); told != "NOT_SERVING draining" {
-		t.Errorf("after a restart of landmarkd a draining program is first told to be %q", told)
+	if got, want := checkUDP(e, "epg"), "NOT_SERVING draining"; got != want {
+		t.Errorf("first answer for a draining program after a restart of landmarkd: got %q, want %q", got, want)
 	}
 	a.Resume()
 	e.await(checkUDP, "epg", "SERVING none")

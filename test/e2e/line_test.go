@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// sendLine sends text to the address, as a checker that then half-closes, and
-// returns all that comes back.
+// sendLine sends text to the address, closes its side of the connection, and
+// returns all that the server sends.
 func sendLine(address, text string) (string, error) {
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
@@ -21,15 +21,15 @@ func sendLine(address, text string) (string, error) {
 	conn.SetDeadline(time.Now().Add(testTimeout))
 	io.WriteString(conn, text)
 	conn.(*net.TCPConn).CloseWrite()
-	told, err := io.ReadAll(conn)
-	return string(told), err
+	answer, err := io.ReadAll(conn)
+	return string(answer), err
 }
 
-// checkLine asks by the line protocol.
+// checkLine checks by the line protocol.
 func checkLine(e *env, service string) string {
-	told, err := sendLine(e.line, "check "+service+"\n")
-	word, why, _ := strings.Cut(strings.TrimSpace(told), " # ")
-	cause, _, _ := strings.Cut(why, ":")
+	answer, err := sendLine(e.line, "check "+service+"\n")
+	word, reason, _ := strings.Cut(strings.TrimSpace(answer), " # ")
+	cause, _, _ := strings.Cut(reason, ":")
 	switch {
 	case err != nil:
 		return "error: " + err.Error()
@@ -38,10 +38,10 @@ func checkLine(e *env, service string) string {
 	case word == "DOWN" || word == "DRAIN":
 		return "NOT_SERVING " + cause
 	}
-	return "error: " + told
+	return "error: " + answer
 }
 
-// What a line is answered, however it is sent.
+// Each request of the line protocol gets its answer, with any line ending.
 func TestLineProtocolAnswers(t *testing.T) {
 	e := newEnv(t)
 	e.epg("5s")
@@ -54,8 +54,8 @@ func TestLineProtocolAnswers(t *testing.T) {
 		strings.Repeat("x", 300) + "\n":       "FAIL # not understood; write: check NAME, or for HAProxy's agent-check: agent NAME\n",
 		strings.Repeat("check epg\n", 10_000): strings.Repeat("UP 100%\n", 10_000),
 	} {
-		if told, err := sendLine(e.line, text); err != nil || told != want {
-			t.Errorf("to %.40q told %.80q, %v; want %.80q", text, told, err, want)
+		if got, err := sendLine(e.line, text); err != nil || got != want {
+			t.Errorf("answer to %.40q: got %.80q, %v, want %.80q", text, got, err, want)
 		}
 	}
 }

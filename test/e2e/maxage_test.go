@@ -9,37 +9,37 @@ import (
 	"time"
 )
 
-// A loop that is allowed 3 s has wedged just now: who wants facts of this
-// millisecond is told so, after ask_timeout; everybody else is not, yet.
+// A loop whose Within is 3 s has just wedged. A check with a maxAge of 1 ms gets
+// that after ask_timeout. Other checks do not, until the Within is over.
 func TestMaxAgeDetectsWedgeEarly(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
 	server, _ := e.epg("3s")
 	fresh := checkLMP("udp", time.Millisecond)
-	if told := fresh(e, "epg"); told != "SERVING none" {
-		t.Fatalf("a healthy loop answers %q", told)
+	if got, want := fresh(e, "epg"), "SERVING none"; got != want {
+		t.Fatalf("healthy loop: got %q, want %q", got, want)
 	}
 
 	wedged := server.signal(syscall.SIGUSR1)
 	server.awaitLine("the main loop hangs")
-	time.Sleep(10 * time.Millisecond) // now its last answer is older than the checkers want it
-	var checkers sync.WaitGroup
+	time.Sleep(10 * time.Millisecond) // now the loop's last answer is older than maxAge
+	var checks sync.WaitGroup
 	for range 1000 {
-		checkers.Go(func() {
-			put := time.Now()
-			told := fresh(e, "epg")
-			if took := time.Since(put); told != "NOT_SERVING stalled" || took < 700*time.Millisecond {
-				t.Errorf("a checker with max_age 1 ms was told %q after %v", told, took)
+		checks.Go(func() {
+			begun := time.Now()
+			got, want := fresh(e, "epg"), "NOT_SERVING stalled"
+			if took := time.Since(begun); got != want || took < 700*time.Millisecond {
+				t.Errorf("check with maxAge 1 ms: got %q after %v, want %q after at least 700 ms", got, took, want)
 			}
 		})
 	}
 	for time.Since(wedged) < 1500*time.Millisecond {
-		told := checkUDP(e, "epg")
-		if time.Since(wedged) < 2500*time.Millisecond && told != "SERVING none" {
-			t.Fatalf("%v after the wedge a plain CHECK is told %q", time.Since(wedged), told)
+		got, want := checkUDP(e, "epg"), "SERVING none"
+		if time.Since(wedged) < 2500*time.Millisecond && got != want {
+			t.Fatalf("check without maxAge %v after the wedge: got %q, want %q", time.Since(wedged), got, want)
 		}
 	}
-	checkers.Wait()
+	checks.Wait()
 
 	server.signal(syscall.SIGUSR2)
 	e.await(fresh, "epg", "SERVING none")

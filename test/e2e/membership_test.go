@@ -16,10 +16,10 @@ import (
 	"github.com/landmark-health/landmark/lmp/probe"
 )
 
-// membersFile is where landmarkd keeps who was there.
+// membersFile is the path of landmarkd's members file.
 func (e *env) membersFile() string { return filepath.Join(filepath.Dir(e.socket), "members.json") }
 
-// awaitMembers waits until the members file has all the words.
+// awaitMembers waits until the members file contains all the words.
 func (e *env) awaitMembers(words ...string) {
 	e.t.Helper()
 	for deadline := time.Now().Add(testTimeout); ; time.Sleep(time.Millisecond) {
@@ -34,13 +34,13 @@ func (e *env) awaitMembers(words ...string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			e.t.Fatalf("%s has no %s: %s, %v", e.membersFile(), missing, b, err)
+			e.t.Fatalf("after %v: got members file %s, %v, want %s in it", testTimeout, b, err, missing)
 		}
 	}
 }
 
-// instances starts an EPG server for each instance name, all of one service,
-// and waits until they serve and are remembered.
+// instances starts an EPG server of each instance name, all of one service, and
+// waits until they serve and the members file has them.
 func (e *env) instances(names ...string) map[string]*process {
 	e.t.Helper()
 	servers := map[string]*process{}
@@ -54,13 +54,13 @@ func (e *env) instances(names ...string) map[string]*process {
 	return servers
 }
 
-// falseServing asks without pause until it is stopped, by UDP and by WATCH, and
-// returns how many answers there were and how many of them were SERVING.
-func (e *env) falseServing() (stop func() (answers, serving int)) {
+// countServing checks by LMP over UDP and TCP without pause until it is stopped.
+// stop returns how many answers there were, and how many of them were SERVING.
+func (e *env) countServing() (stop func() (answers, serving int)) {
 	ctx, cancel := context.WithCancel(e.t.Context())
 	var mu sync.Mutex
 	var answers, serving int
-	note := func(a lmp.Answer) {
+	count := func(a lmp.Answer) {
 		mu.Lock()
 		defer mu.Unlock()
 		answers++
@@ -68,15 +68,15 @@ func (e *env) falseServing() (stop func() (answers, serving int)) {
 			serving++
 		}
 	}
-	var asking sync.WaitGroup
+	var running sync.WaitGroup
 	for _, network := range []string{"udp", "tcp"} {
-		asking.Go(func() {
+		running.Go(func() {
 			for ctx.Err() == nil {
-				asking, cancel := context.WithTimeout(ctx, 2*time.Second)
-				a, err := probe.Do(asking, probe.Request{Network: network, Address: e.monitor, Kind: lmp.KindCheck, Service: "epg"})
+				checking, cancel := context.WithTimeout(ctx, 2*time.Second)
+				a, err := probe.Do(checking, probe.Request{Network: network, Address: e.monitor, Kind: lmp.KindCheck, Service: "epg"})
 				cancel()
 				if err == nil {
-					note(a)
+					count(a)
 				}
 				time.Sleep(time.Millisecond)
 			}
@@ -84,13 +84,13 @@ func (e *env) falseServing() (stop func() (answers, serving int)) {
 	}
 	return func() (int, int) {
 		cancel()
-		asking.Wait()
+		running.Wait()
 		return answers, serving
 	}
 }
 
-// A process that failed before a restart of the sidecar, or ended while it was
-// away, is missed: none of the answers is SERVING.
+// A process that failed before a restart of the sidecar, or ended meanwhile, is
+// not forgotten: no answer is SERVING.
 func TestRestartReportsMissingProcess(t *testing.T) {
 	parallel(t)
 	for _, tt := range []struct {
@@ -112,7 +112,7 @@ func TestRestartReportsMissingProcess(t *testing.T) {
 				servers["b"].signal(tt.before)
 				e.awaitAny(checkUDP, "epg", "NOT_SERVING stalled", "NOT_SERVING stale", "NOT_SERVING lost")
 			}
-			stop := e.falseServing()
+			stop := e.countServing()
 			for range 3 {
 				e.sidecar.kill()
 				if tt.after != 0 {
@@ -125,12 +125,12 @@ func TestRestartReportsMissingProcess(t *testing.T) {
 				e.await(checkUDP, "epg", tt.want)
 			}
 			if answers, serving := stop(); answers == 0 || tt.before != 0 && serving > 0 {
-				t.Errorf("%d of %d answers were SERVING", serving, answers)
+				t.Errorf("got %d answers SERVING of %d, want 0 of at least 1", serving, answers)
 			}
-			if told := checkUDP(e, "epg"); told != tt.want {
-				t.Errorf("then it is %q, want %q", told, tt.want)
+			if got := checkUDP(e, "epg"); got != tt.want {
+				t.Errorf("after the restarts: got %q, want %q", got, tt.want)
 			}
-			// The process comes back, or another of its name.
+			// The process goes on, or a new one takes its name.
 			switch {
 			case tt.want == "NOT_SERVING stalled":
 				servers["b"].signal(syscall.SIGUSR2)
@@ -144,8 +144,9 @@ func TestRestartReportsMissingProcess(t *testing.T) {
 	}
 }
 
-// Without the file nobody knows whom to wait for: the wedged one of two is not
-// overlooked, though the other comes back first.
+// Without a usable members file landmarkd waits for every process that may
+// reconnect. So it does not miss the wedged one of two, although the other
+// reconnects first.
 func TestRestartWithoutMembersFileReportsWedge(t *testing.T) {
 	parallel(t)
 	for name, spoil := range map[string]func(path string) error{
@@ -163,24 +164,24 @@ func TestRestartWithoutMembersFileReportsWedge(t *testing.T) {
 			servers := e.instances("a", "b")
 			servers["b"].signal(syscall.SIGUSR1)
 			e.await(checkUDP, "epg", "NOT_SERVING stalled")
-			stop := e.falseServing()
+			stop := e.countServing()
 			e.sidecar.kill()
 			if err := spoil(e.membersFile()); err != nil {
 				t.Fatal(err)
 			}
 			e.start()
 			if ignored := e.sidecar.count("the members file is ignored"); ignored != 1 && name != "removed" {
-				t.Errorf("%d lines say that the file is ignored, want 1", ignored)
+				t.Errorf("log lines about an ignored file: got %d, want 1", ignored)
 			}
 			e.await(checkUDP, "epg", "NOT_SERVING stalled")
 			if answers, serving := stop(); serving > 0 {
-				t.Errorf("%d of %d answers were SERVING", serving, answers)
+				t.Errorf("got %d answers SERVING of %d, want 0", serving, answers)
 			}
-			// A new file replaces the spoilt one, which may name the same processes.
+			// A new file replaces the unusable one.
 			info, err := os.Lstat(e.membersFile())
 			for over := time.Now().Add(testTimeout); err != nil || info.Mode() != 0o600; info, err = os.Lstat(e.membersFile()) {
 				if time.Now().After(over) {
-					t.Fatalf("after %v the file is %v, %v", testTimeout, info, err)
+					t.Fatalf("members file after %v: got %v, %v, want a regular file of mode 0600", testTimeout, info, err)
 				}
 				time.Sleep(time.Millisecond)
 			}
@@ -189,8 +190,8 @@ func TestRestartWithoutMembersFileReportsWedge(t *testing.T) {
 	}
 }
 
-// An operator's drain outlives landmarkd, however soon after it that is killed;
-// its own drain before it stops does not.
+// An operator's drain outlives a landmarkd that is killed right after it. The
+// drain of -drain-on-stop does not.
 func TestRestartKeepsOperatorDrain(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
@@ -199,8 +200,8 @@ func TestRestartKeepsOperatorDrain(t *testing.T) {
 	for range 3 {
 		e.sidecar.kill()
 		e.start()
-		if told := checkUDP(e, "epg"); told != "NOT_SERVING draining" {
-			t.Errorf("behind a restart a drained service is %q", told)
+		if got, want := checkUDP(e, "epg"), "NOT_SERVING draining"; got != want {
+			t.Errorf("drained service after a restart: got %q, want %q", got, want)
 		}
 	}
 	e.landmark(0, "resume", "epg")
@@ -211,42 +212,42 @@ func TestRestartKeepsOperatorDrain(t *testing.T) {
 	e.await(checkUDP, "epg", "NOT_SERVING draining")
 	e.sidecar.kill()
 	e.start()
-	if told := checkUDP(e, "epg"); told != "SERVING none" {
-		t.Errorf("behind a landmarkd that drained before it stopped the service is %q", told)
+	if got, want := checkUDP(e, "epg"), "SERVING none"; got != want {
+		t.Errorf("after a landmarkd that drained on stop: got %q, want %q", got, want)
 	}
 }
 
-// An operator is told when a drain cannot be written.
+// landmark drain fails if the drain cannot be written to the members file.
 func TestDrainReportsUnwritableMembersFile(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
 	e.instances("a")
-	// A directory that is not empty cannot be replaced by a file, not even by root.
+	// Not even root can replace a directory that is not empty by a file.
 	if err := os.MkdirAll(filepath.Join(e.membersFile()+".new", "in", "the way"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if _, said := e.landmark(3, "drain", "epg"); !strings.Contains(said, "epg is drained, but a restart of landmarkd will undo that") {
-		t.Errorf("the operator is told %q", said)
+		t.Errorf("error of drain: got %q", said)
 	}
 	e.await(checkUDP, "epg", "NOT_SERVING draining")
 	e.sidecar.awaitLine("the members file cannot be written")
 }
 
-// A service that no process reports can be forgotten, and no other.
+// An operator can forget a service only if no process reports it.
 func TestForgetRequiresNoProcess(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
 	server := e.instances("a")["a"]
 	if _, said := e.landmark(3, "forget", "epg"); !strings.Contains(said, "a process is connected") {
-		t.Errorf("while a process is connected the operator is told %q", said)
+		t.Errorf("error of forget while a process is connected: got %q", said)
 	}
 	server.kill()
 	e.await(checkUDP, "epg", "NOT_SERVING lost")
 	if said, _ := e.landmark(0, "forget", "epg"); said != "epg is forgotten\n" {
-		t.Errorf("the operator is told %q", said)
+		t.Errorf("output of forget: got %q", said)
 	}
-	if told := checkUDP(e, "epg"); !strings.Contains(strings.ToLower(told), "unknown") {
-		t.Errorf("a forgotten service is %q", told)
+	if got := checkUDP(e, "epg"); !strings.Contains(strings.ToLower(got), "unknown") {
+		t.Errorf("forgotten service: got %q, want UNKNOWN_SERVICE", got)
 	}
 	e.sidecar.kill()
 	e.start()

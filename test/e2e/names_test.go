@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A name of many addresses: nothing listens at one, others take everything and
-// answer nothing, and landmarkd is at the last. Every client finds it.
+// A name has many addresses: one that is closed, some that never answer, and the
+// last is landmarkd's. Every client finds landmarkd.
 func TestClientsTryEveryAddress(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
@@ -35,45 +35,45 @@ func TestClientsTryEveryAddress(t *testing.T) {
 	}
 	write(t, hosts, text.String())
 	named := func(address string) string { return net.JoinHostPort(name, portOf(t, address)) }
-	// A file system of its own, in which the name is known.
-	knowing := []string{"-m", "sh", "-c", `mount --bind "$1" /etc/hosts && shift && exec "$@"`, "sh", hosts}
+	// In a mount namespace of its own, /etc/hosts has the name.
+	inNamespace := []string{"-m", "sh", "-c", `mount --bind "$1" /etc/hosts && shift && exec "$@"`, "sh", hosts}
 	if os.Geteuid() != 0 {
-		knowing = append([]string{"-r"}, knowing...)
+		inNamespace = append([]string{"-r"}, inNamespace...)
 	}
-	if out, err := exec.Command("unshare", append(knowing, "true")...).CombinedOutput(); err != nil {
+	if out, err := exec.Command("unshare", append(inNamespace, "true")...).CombinedOutput(); err != nil {
 		if os.Getenv("CI") != "" {
-			t.Fatalf("no mount namespace can be made: %v %s", err, out)
+			t.Fatalf("creating a mount namespace: %v %s", err, out)
 		}
-		t.Skipf("no mount namespace can be made: %v %s", err, out)
+		t.Skipf("creating a mount namespace: %v %s", err, out)
 	}
 
 	dir := t.TempDir()
-	start(t, "unshare", append(knowing, program("landmark-watch"), "-dir", dir, "-target", "rs1="+named(e.monitor)+"/epg")...)
+	start(t, "unshare", append(inNamespace, program("landmark-watch"), "-dir", dir, "-target", "rs1="+named(e.monitor)+"/epg")...)
 	for what, args := range map[string][]string{
 		"landmark-check by UDP": {program("landmark-check"), "-addr", named(e.monitor), "-service", "epg", "-timeout", "20s"},
 		"landmark-check by TCP": {program("landmark-check"), "-addr", named(e.monitor), "-service", "epg", "-timeout", "20s", "-tcp"},
 		"landmark status":       {program("landmark"), "status", "-addr", named(e.grpc), "epg"},
 	} {
 		begun := time.Now()
-		code, out, errs := runProgram(t, "unshare", append(knowing, args...)...)
+		code, out, errs := runProgram(t, "unshare", append(inNamespace, args...)...)
 		t.Logf("%-21s took %v", what, time.Since(begun).Round(time.Millisecond))
 		if code != 0 || !strings.Contains(out, "SERVING") {
-			t.Errorf("%s: exit code %d, %q, %q", what, code, out, errs)
+			t.Errorf("%s: got exit code %d, %q, %q, want 0 and SERVING", what, code, out, errs)
 		}
 	}
 	for begun := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		says, _ := os.ReadFile(filepath.Join(dir, "rs1"))
-		if strings.TrimSpace(string(says)) == "0" {
+		content, _ := os.ReadFile(filepath.Join(dir, "rs1"))
+		if strings.TrimSpace(string(content)) == "0" {
 			break
 		}
 		if time.Since(begun) > testTimeout {
-			t.Fatalf("landmark-watch: after %v the file says %q", testTimeout, says)
+			t.Fatalf("track file after %v: got %q, want 0", testTimeout, content)
 		}
 	}
 }
 
-// blackHole takes what comes to the address: datagrams that it never reads, and
-// connections that are never made, for its queue is full.
+// blackHole never answers at the address: it does not read datagrams, and its
+// queue of connections is full.
 func blackHole(t *testing.T, at netip.AddrPort) {
 	t.Helper()
 	to := &unix.SockaddrInet4{Addr: at.Addr().As4(), Port: int(at.Port())}
@@ -100,5 +100,5 @@ func blackHole(t *testing.T, at netip.AddrPort) {
 		}
 		t.Cleanup(func() { conn.Close() })
 	}
-	t.Fatal("the queue does not fill up")
+	t.Fatal("the accept queue did not fill up after 100 connections")
 }
