@@ -16,9 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// build builds landmarkd as it is released, and returns its path and what
-// removes it.
-func build(ctx context.Context) (path string, remove func(), err error) {
+// buildLandmarkd builds landmarkd as it is released. It returns the path of the binary
+// and a function that removes it.
+func buildLandmarkd(ctx context.Context) (path string, remove func(), err error) {
 	dir, err := os.MkdirTemp("", "landmark-bench")
 	if err != nil {
 		return "", nil, err
@@ -34,25 +34,25 @@ func build(ctx context.Context) (path string, remove func(), err error) {
 	return path, remove, nil
 }
 
-// landmarkd is one that runs, with listeners of its own.
+// landmarkd is a running landmarkd.
 type landmarkd struct {
-	agents string // the path of its agent socket
-	grpc   string // HOST:PORT
-	cmd    *exec.Cmd
-	dir    string
+	agentSocket string // path
+	grpcAddress string // HOST:PORT
+	cmd         *exec.Cmd
+	dir         string
 }
 
-// start starts the program at path, and returns when it is ready.
-func start(path string) (*landmarkd, error) {
+// startLandmarkd starts the landmarkd at path, and returns when it is ready.
+func startLandmarkd(path string) (*landmarkd, error) {
 	dir, err := os.MkdirTemp("", "landmark-bench")
 	if err != nil {
 		return nil, err
 	}
-	d := &landmarkd{dir: dir, agents: filepath.Join(dir, "agent.sock")}
-	if d.grpc, err = freeAddress(); err != nil {
+	d := &landmarkd{dir: dir, agentSocket: filepath.Join(dir, "agent.sock")}
+	if d.grpcAddress, err = freeAddress(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	d.cmd = exec.Command(path, "-agent-socket", d.agents, "-monitor", "127.0.0.1:0", "-grpc", d.grpc)
+	d.cmd = exec.Command(path, "-agent-socket", d.agentSocket, "-monitor", "127.0.0.1:0", "-grpc", d.grpcAddress)
 	log, err := d.cmd.StderrPipe()
 	if err == nil {
 		err = d.cmd.Start()
@@ -63,7 +63,7 @@ func start(path string) (*landmarkd, error) {
 	lines := bufio.NewScanner(log)
 	for lines.Scan() {
 		if strings.Contains(lines.Text(), "landmarkd is ready") {
-			go func() { // lest it stop at a full pipe
+			go func() { // read on, so that landmarkd does not block on a full pipe
 				for lines.Scan() {
 				}
 			}()
@@ -74,14 +74,14 @@ func start(path string) (*landmarkd, error) {
 	return nil, errors.New("landmarkd ended before it was ready")
 }
 
-// stop ends the process and removes what it left.
+// stop ends the process and removes its directory.
 func (d *landmarkd) stop() {
 	d.cmd.Process.Signal(unix.SIGTERM)
-	d.cmd.Wait() // how it ends is not what is measured
+	d.cmd.Wait() // the exit code does not matter
 	os.RemoveAll(d.dir)
 }
 
-// freeAddress returns a loopback address on which nobody listens.
+// freeAddress returns a loopback address without a listener.
 func freeAddress() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -91,11 +91,11 @@ func freeAddress() (string, error) {
 	return l.Addr().String(), nil
 }
 
-// cpu returns the processor time that the process has used so far, all its
-// threads together, those that have ended too. It reads the process's CPU
-// clock, whose number clock_getcpuclockid(3) makes of the pid.
-func (d *landmarkd) cpu() (time.Duration, error) {
-	const scheduler = 2 // CPUCLOCK_SCHED: what the scheduler counts, in nanoseconds
+// cpuTime returns the CPU time that the process has used so far, of all its threads,
+// including those that have ended. It reads the CPU clock of the process, whose number
+// is computed from the pid as in clock_getcpuclockid(3).
+func (d *landmarkd) cpuTime() (time.Duration, error) {
+	const scheduler = 2 // CPUCLOCK_SCHED: the scheduler's count in nanoseconds
 	var t unix.Timespec
 	if err := unix.ClockGettime(int32(^d.cmd.Process.Pid<<3|scheduler), &t); err != nil {
 		return 0, fmt.Errorf("reading landmarkd's CPU clock: %w", err)
@@ -103,7 +103,22 @@ func (d *landmarkd) cpu() (time.Duration, error) {
 	return time.Duration(t.Nano()), nil
 }
 
-// rss returns how much of the process lies in memory, in bytes (proc(5), statm).
+// cpuPercent returns the CPU time of landmarkd over the given duration, in percent of
+// one core.
+func (d *landmarkd) cpuPercent(ctx context.Context, duration time.Duration) (float64, error) {
+	before, err := d.cpuTime()
+	if err != nil {
+		return 0, err
+	}
+	start := time.Now()
+	if err := sleep(ctx, duration); err != nil {
+		return 0, err
+	}
+	after, err := d.cpuTime()
+	return 100 * float64(after-before) / float64(time.Since(start)), err
+}
+
+// rss returns the resident memory of the process in bytes (proc(5), statm).
 func (d *landmarkd) rss() (int, error) {
 	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", d.cmd.Process.Pid))
 	if err != nil {

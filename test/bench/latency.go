@@ -12,19 +12,20 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 )
 
-// latencies are how long changes took to be told.
+// latencies are how long it takes until a Watch receives a change.
 type latencies struct{ median, p99 time.Duration }
 
-// gap is the mean time between two changes, which chance makes half as long or
-// half as long again, lest they keep step with the reports.
-const gap = 40 * time.Millisecond
+const (
+	// meanGap is the mean time between two changes. The real time is random, from half
+	// of it to one and a half, so that the changes do not synchronize with the reports.
+	meanGap = 40 * time.Millisecond
+	// changeTimeout is how long it may take until a Watch receives a change.
+	changeTimeout = 5 * time.Second
+)
 
-// changeWithin is how long one change may take to be told.
-const changeWithin = 5 * time.Second
-
-// measureLatencies has one more program change its Condition, and returns how
-// long each of so many took to the Watch of its service and to that of all
-// services together, of which no other is ever down.
+// measureLatencies runs another program that changes its Condition so many times. It
+// returns the latencies of the Watch of its service, and of the Watch of all services
+// together. All other services must be serving.
 func measureLatencies(ctx context.Context, socket string, conn *grpc.ClientConn, changes int) (one, all latencies, err error) {
 	const service = "changing"
 	ctx, cancel := context.WithCancel(ctx)
@@ -33,88 +34,88 @@ func measureLatencies(ctx context.Context, socket string, conn *grpc.ClientConn,
 		cancel()
 		return one, all, err
 	}
-	worked := make(chan error)
-	go func() { worked <- p.work(ctx) }()
+	ended := make(chan error)
+	go func() { ended <- p.run(ctx) }()
 	defer func() {
 		cancel()
-		err = errors.Join(err, <-worked)
+		err = errors.Join(err, <-ended)
 	}()
 	client := healthpb.NewHealthClient(conn)
 	if err := awaitServing(ctx, client, service); err != nil {
 		return one, all, err
 	}
-	toOne, err := watch(ctx, client, service)
+	oneUpdates, err := watch(ctx, client, service)
 	if err != nil {
 		return one, all, err
 	}
-	toAll, err := watch(ctx, client, "")
+	allUpdates, err := watch(ctx, client, "")
 	if err != nil {
 		return one, all, err
 	}
-	var ones, alls []time.Duration
+	var oneTook, allTook []time.Duration
 	for i := range changes {
-		if err := sleep(ctx, gap/2+rand.N(gap)); err != nil {
+		if err := sleep(ctx, meanGap/2+rand.N(meanGap)); err != nil {
 			return one, all, err
 		}
-		up := i%2 == 1
+		healthy := i%2 == 1
 		changed := time.Now()
-		p.up.Set(up, "as the measurement has it")
+		p.condition.Set(healthy, "set by the measurement")
 		for _, w := range []struct {
-			told chan telling
-			took *[]time.Duration
-		}{{toOne, &ones}, {toAll, &alls}} {
-			at, err := await(ctx, w.told, up)
+			updates chan update
+			took    *[]time.Duration
+		}{{oneUpdates, &oneTook}, {allUpdates, &allTook}} {
+			at, err := awaitUpdate(ctx, w.updates, healthy)
 			if err != nil {
 				return one, all, err
 			}
 			*w.took = append(*w.took, at.Sub(changed))
 		}
 	}
-	return summarize(ones), summarize(alls), nil
+	return summarize(oneTook), summarize(allTook), nil
 }
 
-// telling is a message of a Watch, and when it came.
-type telling struct {
+// update is a message of a Watch.
+type update struct {
 	status healthpb.HealthCheckResponse_ServingStatus
-	at     time.Time
+	at     time.Time // when it was received
 }
 
-// watch returns what is told of the service, from SERVING on.
-func watch(ctx context.Context, client healthpb.HealthClient, service string) (chan telling, error) {
+// watch returns the updates of a Watch of the service, after the first SERVING.
+func watch(ctx context.Context, client healthpb.HealthClient, service string) (chan update, error) {
 	stream, err := client.Watch(ctx, &healthpb.HealthCheckRequest{Service: service})
 	if err != nil {
 		return nil, err
 	}
-	told := make(chan telling)
+	updates := make(chan update)
 	go func() {
 		for {
 			r, err := stream.Recv()
 			if err != nil {
-				return // with ctx
+				return // ctx is done
 			}
 			select {
-			case told <- telling{r.Status, time.Now()}:
+			case updates <- update{r.Status, time.Now()}:
 			case <-ctx.Done():
 				return
 			}
 		}
 	}()
-	_, err = await(ctx, told, true)
-	return told, err
+	_, err = awaitUpdate(ctx, updates, true)
+	return updates, err
 }
 
-// await returns when it was told that the service is serving, or is not.
-func await(ctx context.Context, told <-chan telling, serving bool) (time.Time, error) {
-	late := time.NewTimer(changeWithin)
-	defer late.Stop()
+// awaitUpdate returns the time of the next update that is serving, or that is not.
+func awaitUpdate(ctx context.Context, updates <-chan update, serving bool) (time.Time, error) {
+	timeout := time.NewTimer(changeTimeout)
+	defer timeout.Stop()
 	for {
 		select {
-		case t := <-told:
-			if (t.status == healthpb.HealthCheckResponse_SERVING) == serving {
-				return t.at, nil
+		case u := <-updates:
+			if (u.status == healthpb.HealthCheckResponse_SERVING) == serving {
+				return u.at, nil
 			}
-		case <-late.C:
-			return time.Time{}, fmt.Errorf("a change was not told within %v", changeWithin)
+		case <-timeout.C:
+			return time.Time{}, fmt.Errorf("the Watch received no change within %v", changeTimeout)
 		case <-ctx.Done():
 			return time.Time{}, ctx.Err()
 		}

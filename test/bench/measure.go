@@ -12,86 +12,74 @@ import (
 )
 
 const (
-	// settle is what passes between the last start and the measurement.
-	settle = 3 * time.Second
-	// maxChanges is how many changes' latencies are taken at most, and fewer if
-	// they would take longer than the measurement of the processor time.
+	// settleTime is the time between the last start and the measurement.
+	settleTime = 3 * time.Second
+	// maxChanges limits how many changes are made to measure their latency. There are
+	// fewer if they would take longer than the measurement of the CPU time.
 	maxChanges = 200
-	// servingWithin is how long a crowd may take to be told to be serving.
-	servingWithin = time.Minute
+	// servingTimeout is how long it may take until all services of a workload are
+	// serving.
+	servingTimeout = time.Minute
 )
 
-// measure starts a landmarkd and the crowd, and returns what it spent in the
-// given time.
-func measure(ctx context.Context, path string, c crowd, length time.Duration) (s spent, err error) {
-	d, err := start(path)
+// measure starts the landmarkd at path and the workload, and returns what landmarkd
+// costs over the given duration.
+func measure(ctx context.Context, path string, w workload, duration time.Duration) (c cost, err error) {
+	d, err := startLandmarkd(path)
 	if err != nil {
-		return s, err
+		return c, err
 	}
 	defer d.stop()
-	conn, err := grpc.NewClient(d.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(d.grpcAddress, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
-		return s, err
+		return c, err
 	}
 	defer conn.Close()
-	if c.services > 0 {
-		begun := time.Now()
-		stop, err := c.start(d.agents)
+	if w.services > 0 {
+		start := time.Now()
+		stop, err := w.start(d.agentSocket)
 		if err != nil {
-			return s, err
+			return c, err
 		}
 		defer stop()
-		if err := c.awaitServing(ctx, healthpb.NewHealthClient(conn)); err != nil {
-			return s, err
+		if err := w.awaitServing(ctx, healthpb.NewHealthClient(conn)); err != nil {
+			return c, err
 		}
-		used, err := d.cpu()
+		used, err := d.cpuTime()
 		if err != nil {
-			return s, err
+			return c, err
 		}
-		s.serving, s.servingIn = time.Since(begun), used.Seconds()
+		c.serving, c.servingCPU = time.Since(start), used.Seconds()
 	}
-	if err := sleep(ctx, settle); err != nil {
-		return s, err
+	if err := sleep(ctx, settleTime); err != nil {
+		return c, err
 	}
-	if s.cpu, err = d.load(ctx, length); err != nil {
-		return s, err
+	if c.cpu, err = d.cpuPercent(ctx, duration); err != nil {
+		return c, err
 	}
-	if c.services > 0 {
-		if s.one, s.all, err = measureLatencies(ctx, d.agents, conn, min(maxChanges, int(length/gap))); err != nil {
-			return s, err
+	if w.services > 0 {
+		if c.one, c.all, err = measureLatencies(ctx, d.agentSocket, conn, min(maxChanges, int(duration/meanGap))); err != nil {
+			return c, err
 		}
 	}
 	rss, err := d.rss()
-	s.rss = float64(rss) / 1e6
-	return s, err
+	c.rss = float64(rss) / 1e6
+	return c, err
 }
 
-// load returns what landmarkd uses of one core in the given time, in percent.
-func (d *landmarkd) load(ctx context.Context, length time.Duration) (float64, error) {
-	before, err := d.cpu()
-	if err != nil {
-		return 0, err
-	}
-	begun := time.Now()
-	if err := sleep(ctx, length); err != nil {
-		return 0, err
-	}
-	after, err := d.cpu()
-	return 100 * float64(after-before) / float64(time.Since(begun)), err
-}
-
-// awaitServing returns when every service of the crowd is told to be serving.
-func (c crowd) awaitServing(ctx context.Context, client healthpb.HealthClient) error {
-	ctx, cancel := context.WithTimeout(ctx, servingWithin)
+// awaitServing waits until every service of the workload is serving.
+func (w workload) awaitServing(ctx context.Context, client healthpb.HealthClient) error {
+	ctx, cancel := context.WithTimeout(ctx, servingTimeout)
 	defer cancel()
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(50)
-	for i := range c.services {
+	for i := range w.services {
 		group.Go(func() error { return awaitServing(ctx, client, serviceName(i)) })
 	}
 	return group.Wait()
 }
 
+// awaitServing waits until the service is serving.
 func awaitServing(ctx context.Context, client healthpb.HealthClient, service string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -102,7 +90,7 @@ func awaitServing(ctx context.Context, client healthpb.HealthClient, service str
 	for {
 		r, err := watch.Recv()
 		if err != nil {
-			return fmt.Errorf("%s was not told to be serving: %w", service, err)
+			return fmt.Errorf("waiting until %s is serving: %w", service, err)
 		}
 		if r.Status == healthpb.HealthCheckResponse_SERVING {
 			return nil

@@ -13,52 +13,52 @@ import (
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 )
 
-// stream reports for the crowd's services over its connections, as agents do
-// that have no news, until ctx is done.
-func (c crowd) stream(ctx context.Context, socket string) error {
+// runStreams reports for the services over the workload's connections, as agents do
+// when nothing changes, until ctx is done.
+func (w workload) runStreams(ctx context.Context, socket string) error {
 	group, ctx := errgroup.WithContext(ctx)
-	for n := range c.connections {
-		group.Go(func() error { return c.connect(ctx, socket, n) })
+	for n := range w.connections {
+		group.Go(func() error { return w.runConn(ctx, socket, n) })
 	}
 	return group.Wait()
 }
 
-// connect reports for the services of connection n.
-func (c crowd) connect(ctx context.Context, socket string, n int) error {
+// runConn reports for the services of connection n.
+func (w workload) runConn(ctx context.Context, socket string, n int) error {
 	conn, err := grpc.NewClient("unix:"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
 	var sessions []*session
-	for i := n; i < c.services; i += c.connections {
-		s, err := c.open(ctx, conn, serviceName(i))
+	for i := n; i < w.services; i += w.connections {
+		s, err := w.open(ctx, conn, serviceName(i))
 		if err != nil {
 			return fmt.Errorf("%s: %w", serviceName(i), err)
 		}
 		sessions = append(sessions, s)
 	}
-	phase := every * time.Duration(n) / time.Duration(c.connections)
-	return c.report(ctx, sessions, time.Now().Add(phase))
+	phase := reportInterval * time.Duration(n) / time.Duration(w.connections)
+	return w.report(ctx, sessions, time.Now().Add(phase))
 }
 
-// session is one service's stream.
+// session is the stream of one service.
 type session struct {
 	stream intakev1.IntakeService_StreamClient
-	begun  time.Time
+	start  time.Time
 	kinds  []reportv1.Kind
-	sent   uint64 // reports
+	sent   uint64 // how many reports
 }
 
-// open opens a stream for the service and declares its landmarks.
-func (c crowd) open(ctx context.Context, conn *grpc.ClientConn, service string) (*session, error) {
+// open opens a stream for the service and sends its declaration and first report.
+func (w workload) open(ctx context.Context, conn *grpc.ClientConn, service string) (*session, error) {
 	stream, err := intakev1.NewIntakeServiceClient(conn).Stream(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := &session{stream: stream, begun: time.Now()}
+	s := &session{stream: stream, start: time.Now()}
 	declaration := &reportv1.Declaration{}
-	for i := range c.landmarks {
+	for i := range w.landmarks {
 		kind := []reportv1.Kind{
 			reportv1.Kind_KIND_LOOP, reportv1.Kind_KIND_CONDITION, reportv1.Kind_KIND_ALIVE,
 			reportv1.Kind_KIND_DEADLINE, reportv1.Kind_KIND_LEVEL,
@@ -87,14 +87,14 @@ func (c crowd) open(ctx context.Context, conn *grpc.ClientConn, service string) 
 	return s, err
 }
 
-// report has every session report once in each interval, all together, or by
-// turns, from begun on.
-func (c crowd) report(ctx context.Context, sessions []*session, begun time.Time) error {
+// report sends a report of every session in each interval from start on, staggered or
+// all at once.
+func (w workload) report(ctx context.Context, sessions []*session, start time.Time) error {
 	for round := 0; ; round++ {
 		for i, s := range sessions {
-			due := begun.Add(time.Duration(round) * every)
-			if c.byTurns {
-				due = due.Add(every * time.Duration(i) / time.Duration(len(sessions)))
+			due := start.Add(time.Duration(round) * reportInterval)
+			if w.staggered {
+				due = due.Add(reportInterval * time.Duration(i) / time.Duration(len(sessions)))
 			}
 			if wait := time.Until(due); wait > 0 {
 				if err := sleep(ctx, wait); err != nil {
@@ -108,16 +108,15 @@ func (c crowd) report(ctx context.Context, sessions []*session, begun time.Time)
 	}
 }
 
-// next is the session's next report: that of a program whose landmarks are all
-// well.
+// next returns the next report, of a program whose landmarks are all healthy.
 func (s *session) next() *reportv1.StreamRequest {
 	s.sent++
 	facts := make([]*reportv1.Fact, len(s.kinds))
 	for i, kind := range s.kinds {
-		age := time.Since(s.begun) // of what was set once
+		age := time.Since(s.start) // of landmarks that are set once
 		switch kind {
 		case reportv1.Kind_KIND_ALIVE, reportv1.Kind_KIND_LOOP, reportv1.Kind_KIND_DEADLINE:
-			age = every / 2
+			age = reportInterval / 2
 		}
 		f := &reportv1.Fact{Reached: true, AgeUs: uint64(age.Microseconds()), Count: s.sent}
 		switch kind {

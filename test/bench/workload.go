@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"github.com/landmark-health/landmark/agent"
+	"github.com/landmark-health/landmark/agent/landmark"
+)
+
+// workloadCommand is the argument that makes this program run a workload. A workload
+// runs in a process of its own, so that landmarkd treats it like any other program.
+const workloadCommand = "workload"
+
+// workload is a set of services that report to landmarkd.
+type workload struct {
+	services  int
+	landmarks int // of each service
+	// connections is how many connections the services share, with one stream for
+	// each service. 0 = each service has an agent, and so a connection, of its own.
+	connections int
+	// staggered makes the services of a connection report one after the other,
+	// evenly spread over the report interval, and not all at once.
+	staggered bool
+}
+
+const (
+	// within is the limit of all landmarks. It makes agents report at their slowest
+	// rate.
+	within = 2 * time.Second
+	// reportInterval is how often agents of such landmarks report if nothing changes.
+	reportInterval = 500 * time.Millisecond
+)
+
+func serviceName(i int) string { return fmt.Sprintf("epg%d", i) }
+
+// start starts the workload in a process that reports to the socket until stop is
+// called.
+func (w workload) start(socket string) (stop func(), err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(self, workloadCommand,
+		fmt.Sprintf("-services=%d", w.services), fmt.Sprintf("-landmarks=%d", w.landmarks),
+		fmt.Sprintf("-connections=%d", w.connections), fmt.Sprintf("-staggered=%v", w.staggered), socket)
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	return func() {
+		cmd.Process.Kill()
+		cmd.Wait() // its error only says that it was killed
+	}, nil
+}
+
+// runWorkload runs the workload that start has started.
+func runWorkload(ctx context.Context, args []string) error {
+	var w workload
+	flags := w.flags()
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() != 1 {
+		return errors.New("usage: bench workload [flags] SOCKET")
+	}
+	if w.connections > 0 {
+		return w.runStreams(ctx, flags.Arg(0))
+	}
+	return w.runAgents(ctx, flags.Arg(0))
+}
+
+func (w *workload) flags() *flag.FlagSet {
+	flags := flag.NewFlagSet(workloadCommand, flag.ContinueOnError)
+	flags.IntVar(&w.services, "services", 0, "")
+	flags.IntVar(&w.landmarks, "landmarks", 0, "")
+	flags.IntVar(&w.connections, "connections", 0, "")
+	flags.BoolVar(&w.staggered, "staggered", false, "")
+	return flags
+}
+
+// runAgents runs one agent for each service until ctx is done.
+func (w workload) runAgents(ctx context.Context, socket string) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for i := range w.services {
+		p, err := newProgram(socket, serviceName(i), w.landmarks)
+		if err != nil {
+			return err
+		}
+		group.Go(func() error { return p.run(ctx) })
+	}
+	return group.Wait()
+}
+
+// program is a program with an agent. It is healthy unless its condition is set to
+// false.
+type program struct {
+	agent     *agent.Agent
+	alives    []*landmark.Alive
+	deadlines []*landmark.Deadline
+	condition *landmark.Condition // the last one, nil with fewer than two landmarks
+}
+
+// newProgram starts an agent with so many landmarks, of each kind in turn.
+func newProgram(socket, service string, landmarks int) (*program, error) {
+	p := &program{}
+	marks := landmark.NewSet()
+	for i := range landmarks {
+		name := fmt.Sprintf("landmark %d", i)
+		switch i % 5 {
+		case 0:
+			marks.Loop(name, within, landmark.Post(func(command func()) { command() }))
+		case 1:
+			p.condition = marks.Condition(name)
+			p.condition.Set(true, "")
+		case 2:
+			p.alives = append(p.alives, marks.Alive(name, within))
+		case 3:
+			p.deadlines = append(p.deadlines, marks.Deadline(name, within))
+		case 4:
+			marks.Level(name, landmark.Above(100, 200)).Set(float64(i))
+		}
+	}
+	var err error
+	p.agent, err = agent.Start(agent.Config{Service: service, Landmarks: marks, Socket: socket})
+	return p, err
+}
+
+// run reaches the program's landmarks until ctx is done, then closes the agent.
+func (p *program) run(ctx context.Context) error {
+	ticker := time.NewTicker(reportInterval)
+	defer ticker.Stop()
+	for {
+		for _, a := range p.alives {
+			a.Reach()
+		}
+		for _, d := range p.deadlines {
+			d.Begin().End()
+		}
+		select {
+		case <-ctx.Done():
+			return p.agent.Close()
+		case <-ticker.C:
+		}
+	}
+}
