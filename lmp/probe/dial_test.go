@@ -166,11 +166,12 @@ func TestAnyAddressMayAnswer(t *testing.T) {
 				if network == "watch" {
 					a, err = firstAnswer(ctx, t, d, timeout)
 				} else {
-					send := sendUDP
+					e := mustExchange(t, Request{Kind: lmp.KindCheck, Service: "epg"})
+					send := e.sendUDP
 					if network == "tcp" {
-						send = sendTCP
+						send = e.sendTCP
 					}
-					a, err = mustExchange(t, Request{Kind: lmp.KindCheck, Service: "epg"}).do(ctx, d, send)
+					a, err = sendToAny(ctx, d, send)
 				}
 				if err != nil || a.Status != lmp.StatusServing {
 					t.Fatalf("%+v, %v", a, err)

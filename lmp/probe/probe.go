@@ -20,13 +20,13 @@ const (
 	// defaultTimeout is how long Do waits if its context has no deadline.
 	defaultTimeout = time.Second
 
-	// redialDelay is the delay before Do tries again a server that is not there.
+	// redialDelay is the delay before Do retries after an error of the network.
 	redialDelay = 50 * time.Millisecond
 )
 
 // ErrRejected is matched by Do's error if a server on TCP closed the connection
-// without an answer. It then regards the request as malformed, or wants a signature
-// with another key. On UDP such a server sends nothing.
+// without an answer. A server does that if it regards the request as malformed, or if
+// the request is not signed with one of its keys. On UDP it sends nothing instead.
 var ErrRejected = errors.New("the server closed the connection without an answer")
 
 // errTimeout is the error if no answer came before the deadline.
@@ -63,17 +63,18 @@ func Do(ctx context.Context, req Request) (lmp.Answer, error) {
 	if req.Kind != lmp.KindCheck && req.Kind != lmp.KindDescribe {
 		return lmp.Answer{}, fmt.Errorf("a request of the kind %v has no single answer: use check or describe", req.Kind)
 	}
-	send := sendUDP
-	switch req.Network {
-	case "udp":
-	case "tcp":
-		send = sendTCP
-	default:
-		return lmp.Answer{}, fmt.Errorf("the network %q is neither udp nor tcp", req.Network)
-	}
 	e, err := newExchange(req)
 	if err != nil {
 		return lmp.Answer{}, err
+	}
+	var send sendFunc
+	switch req.Network {
+	case "udp":
+		send = e.sendUDP
+	case "tcp":
+		send = e.sendTCP
+	default:
+		return lmp.Answer{}, fmt.Errorf("the network %q is neither udp nor tcp", req.Network)
 	}
 
 	if _, limited := ctx.Deadline(); !limited {
@@ -81,11 +82,25 @@ func Do(ctx context.Context, req Request) (lmp.Answer, error) {
 		ctx, cancel = context.WithTimeout(ctx, defaultTimeout)
 		defer cancel()
 	}
-	answer, err := e.do(ctx, dialer{network: req.Network, address: req.Address}, send)
+	answer, err := sendToAny(ctx, dialer{network: req.Network, address: req.Address}, send)
 	if err != nil {
 		return lmp.Answer{}, fmt.Errorf("checking %s over %s: %w", req.Address, req.Network, err)
 	}
 	return answer, nil
+}
+
+// sendFunc sends a request to one address and returns the answer. It calls onError
+// after an error that it survives by a retry, so that another address is tried meanwhile.
+type sendFunc func(ctx context.Context, address string, onError func()) (lmp.Answer, error)
+
+// sendToAny sends a request to the addresses of the server and returns the first answer.
+func sendToAny(ctx context.Context, d dialer, send sendFunc) (lmp.Answer, error) {
+	addresses, err := d.addresses(ctx)
+	if err != nil {
+		return lmp.Answer{}, err
+	}
+	deadline, _ := ctx.Deadline()
+	return race(ctx, addresses, time.Until(deadline), send, func(lmp.Answer) {})
 }
 
 // ValidateAddress returns an error that shows the right form unless the address is
@@ -99,10 +114,6 @@ func ValidateAddress(address string) error {
 	}
 	return fmt.Errorf("%q is not HOST:PORT: write it as 10.0.0.7:%d or [2001:db8::7]:%d", address, lmp.Port, lmp.Port)
 }
-
-// sendFunc sends a request to one address and returns the answer. It calls setback
-// when it has to try again, so that another address is tried meanwhile.
-type sendFunc func(ctx context.Context, address string, e *exchange, setback func()) (lmp.Answer, error)
 
 // exchange is one request as it is sent, and what identifies its answer.
 type exchange struct {
@@ -127,18 +138,6 @@ func newExchange(req Request) (*exchange, error) {
 	}
 	e.request = request
 	return e, nil
-}
-
-// do sends the request to the addresses of the server and returns the first answer.
-func (e *exchange) do(ctx context.Context, d dialer, send sendFunc) (lmp.Answer, error) {
-	addresses, err := d.addresses(ctx)
-	if err != nil {
-		return lmp.Answer{}, err
-	}
-	deadline, _ := ctx.Deadline()
-	return race(ctx, addresses, time.Until(deadline), func(ctx context.Context, address string, setback func()) (lmp.Answer, error) {
-		return send(ctx, address, e, setback)
-	}, func(lmp.Answer) {})
 }
 
 // answer parses the frame that b begins with. It returns an error if the frame is not

@@ -21,11 +21,11 @@ const (
 
 // race calls attempt for each address, the first one at once, and returns the first
 // value without an error. It tries the next address when an attempt fails or calls
-// setback, and otherwise after a part of limit, such that the last address still has
+// onError, and otherwise after a part of limit, such that the last address still has
 // half of limit. The earlier attempts continue meanwhile. race passes a value that
 // comes too late to discard. When race returns, no attempt is running.
 func race[T any](ctx context.Context, addresses []string, limit time.Duration,
-	attempt func(ctx context.Context, address string, setback func()) (T, error), discard func(T),
+	attempt func(ctx context.Context, address string, onError func()) (T, error), discard func(T),
 ) (T, error) {
 	if len(addresses) == 1 {
 		return attempt(ctx, addresses[0], func() {})
@@ -38,7 +38,7 @@ func race[T any](ctx context.Context, addresses []string, limit time.Duration,
 		err     error
 	}
 	results := make(chan result)
-	setbacks := make(chan struct{}, len(addresses))
+	errorSignals := make(chan struct{}, len(addresses))
 	stagger := min(limit/time.Duration(2*(len(addresses)-1)), maxStagger)
 	timer := time.NewTimer(stagger)
 	defer timer.Stop()
@@ -52,8 +52,8 @@ func race[T any](ctx context.Context, addresses []string, limit time.Duration,
 		running++
 		timer.Reset(stagger)
 		go func() {
-			setback := sync.OnceFunc(func() { setbacks <- struct{}{} })
-			value, err := attempt(ctx, addresses[i], setback)
+			onError := sync.OnceFunc(func() { errorSignals <- struct{}{} })
+			value, err := attempt(ctx, addresses[i], onError)
 			results <- result{i, value, err}
 		}()
 	}
@@ -64,7 +64,7 @@ func race[T any](ctx context.Context, addresses []string, limit time.Duration,
 		select {
 		case <-timer.C:
 			next()
-		case <-setbacks:
+		case <-errorSignals:
 			next()
 		case r := <-results:
 			running--

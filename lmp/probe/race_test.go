@@ -17,7 +17,7 @@ var errBroken = errors.New("broken")
 func TestRaceTriesEachAddressInTime(t *testing.T) {
 	const limit, late = time.Second, 400 * time.Millisecond
 	hang := func(ctx context.Context, _ func()) error { <-ctx.Done(); return ctx.Err() }
-	refuse := func(ctx context.Context, setback func()) error { setback(); return hang(ctx, setback) }
+	refuse := func(ctx context.Context, onError func()) error { onError(); return hang(ctx, onError) }
 	fail := func(context.Context, func()) error { return errBroken }
 	answer := func(after time.Duration) func(context.Context, func()) error {
 		return func(ctx context.Context, _ func()) error {
@@ -60,10 +60,10 @@ func TestRaceTriesEachAddressInTime(t *testing.T) {
 				}
 				starts := slices.Repeat([]time.Duration{-1}, len(tt.attempts))
 				start := time.Now()
-				got, err := race(ctx, addresses, limit, func(ctx context.Context, address string, setback func()) (string, error) {
+				got, err := race(ctx, addresses, limit, func(ctx context.Context, address string, onError func()) (string, error) {
 					i := slices.Index(addresses, address)
 					starts[i] = time.Since(start) / time.Millisecond
-					return address, tt.attempts[i](ctx, setback)
+					return address, tt.attempts[i](ctx, onError)
 				}, func(string) { t.Error("a value was discarded") })
 				if took := time.Since(start); took != tt.after {
 					t.Errorf("race returned after %v, want %v", took, tt.after)
@@ -92,8 +92,8 @@ func TestRaceTriesEachAddressInTime(t *testing.T) {
 func TestRaceDiscardsLateValue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var discarded []string
-		got, err := race(t.Context(), []string{"a", "b"}, time.Second, func(_ context.Context, address string, setback func()) (string, error) {
-			setback()
+		got, err := race(t.Context(), []string{"a", "b"}, time.Second, func(_ context.Context, address string, onError func()) (string, error) {
+			onError()
 			time.Sleep(time.Millisecond)
 			return address, nil
 		}, func(late string) { discarded = append(discarded, late) })

@@ -15,10 +15,10 @@ import (
 // sendTCP is the [sendFunc] for TCP. It tolerates a server that restarts: one that
 // refuses connections, or closes one that it has just accepted. Since a server also
 // closes the connection to reject a request, sendTCP tolerates that only once.
-func sendTCP(ctx context.Context, address string, e *exchange, setback func()) (lmp.Answer, error) {
+func (e *exchange) sendTCP(ctx context.Context, address string, onError func()) (lmp.Answer, error) {
 	var last error // the latest error that was tolerated
 	for retried := false; ; {
-		answer, err := sendTCPOnce(ctx, address, e)
+		answer, err := e.sendTCPOnce(ctx, address)
 		switch {
 		case err == nil:
 			return answer, nil
@@ -30,7 +30,7 @@ func sendTCP(ctx context.Context, address string, e *exchange, setback func()) (
 			return lmp.Answer{}, err
 		}
 		last = err
-		setback()
+		onError()
 		pause(ctx, redialDelay)
 		if ctx.Err() != nil {
 			return lmp.Answer{}, timeoutError(ctx, last)
@@ -44,17 +44,17 @@ func isTimeout(ctx context.Context, err error) bool {
 }
 
 // sendTCPOnce sends the request on a new connection and returns the answer.
-func sendTCPOnce(ctx context.Context, address string, e *exchange) (lmp.Answer, error) {
+func (e *exchange) sendTCPOnce(ctx context.Context, address string) (lmp.Answer, error) {
 	conn, close, err := dial(ctx, "tcp", address)
 	if err != nil {
 		return lmp.Answer{}, err
 	}
 	defer close()
-	return exchangeTCP(ctx, conn, e)
+	return e.runTCP(ctx, conn)
 }
 
-// exchangeTCP sends the request on conn and returns the answer.
-func exchangeTCP(ctx context.Context, conn net.Conn, e *exchange) (lmp.Answer, error) {
+// runTCP sends the request on conn and returns the answer.
+func (e *exchange) runTCP(ctx context.Context, conn net.Conn) (lmp.Answer, error) {
 	deadline, _ := ctx.Deadline()
 	conn.SetDeadline(deadline) // fails if conn is closed, as the read then does
 	// A server that has already rejected the connection may make the write fail, so

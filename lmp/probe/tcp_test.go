@@ -13,7 +13,7 @@ import (
 	"github.com/landmark-health/landmark/lmp"
 )
 
-// exchangeWith sends e's request over a pipe to server. It returns exchangeTCP's result
+// exchangeWith sends e's request over a pipe to server. It returns runTCP's result
 // and how long that took on the fake clock.
 func exchangeWith(t *testing.T, e *exchange, limit time.Duration, server func(net.Conn)) (a lmp.Answer, took time.Duration, err error) {
 	t.Helper()
@@ -28,7 +28,7 @@ func exchangeWith(t *testing.T, e *exchange, limit time.Duration, server func(ne
 			server(end)
 		}()
 		start := time.Now()
-		a, err = exchangeTCP(ctx, client, e)
+		a, err = e.runTCP(ctx, client)
 		took = time.Since(start)
 		client.Close()
 		<-done

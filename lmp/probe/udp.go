@@ -31,19 +31,19 @@ const (
 var describeLengths = [...]int{1232, 508, 0}
 
 // sendUDP is the [sendFunc] for UDP.
-func sendUDP(ctx context.Context, address string, e *exchange, setback func()) (lmp.Answer, error) {
+func (e *exchange) sendUDP(ctx context.Context, address string, onError func()) (lmp.Answer, error) {
 	conn, close, err := dial(ctx, "udp", address)
 	if err != nil {
 		return lmp.Answer{}, err
 	}
 	defer close()
-	return exchangeUDP(ctx, conn, e, setback)
+	return e.runUDP(ctx, conn, onError)
 }
 
-// exchangeUDP sends the request on a connected socket, again and again until the
-// answer comes or the deadline of ctx passes. It calls setback when the network
+// runUDP sends the request on a connected socket, again and again until the
+// answer comes or the deadline of ctx passes. It calls onError when the network
 // reports an error.
-func exchangeUDP(ctx context.Context, conn net.Conn, e *exchange, setback func()) (lmp.Answer, error) {
+func (e *exchange) runUDP(ctx context.Context, conn net.Conn, onError func()) (lmp.Answer, error) {
 	deadline, _ := ctx.Deadline()
 	buf := make([]byte, lmp.MaxDatagram)
 	last := errTimeout
@@ -57,7 +57,7 @@ func exchangeUDP(ctx context.Context, conn net.Conn, e *exchange, setback func()
 		conn.SetDeadline(retryAt) // fails if conn is closed, as the read then does
 		if err := writeDatagram(conn, e.datagram(sent)); err != nil {
 			last = err
-			setback()
+			onError()
 		}
 		for {
 			n, err := conn.Read(buf)
@@ -66,7 +66,7 @@ func exchangeUDP(ctx context.Context, conn net.Conn, e *exchange, setback func()
 			}
 			if err != nil {
 				last = err
-				setback()
+				onError()
 				pause(ctx, min(time.Until(retryAt), redialDelay)) // a persistent error must not make this loop spin
 				break
 			}

@@ -16,7 +16,7 @@ import (
 )
 
 // exchangeOverPipe sends e's request to a server that answers with reply, over a pipe
-// that wrap changes. It returns exchangeUDP's result and how long that took on the fake
+// that wrap changes. It returns runUDP's result and how long that took on the fake
 // clock.
 func exchangeOverPipe(t *testing.T, e *exchange, limit time.Duration, wrap func(net.Conn) net.Conn, reply func(lmp.Request, []byte) []byte) (a lmp.Answer, took time.Duration, err error) {
 	t.Helper()
@@ -28,7 +28,7 @@ func exchangeOverPipe(t *testing.T, e *exchange, limit time.Duration, wrap func(
 		ctx, cancel := context.WithTimeout(t.Context(), limit)
 		defer cancel()
 		start := time.Now()
-		a, err = exchangeUDP(ctx, wrap(client), e, func() {})
+		a, err = e.runUDP(ctx, wrap(client), func() {})
 		took = time.Since(start)
 	})
 	return a, took, err
