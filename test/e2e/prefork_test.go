@@ -16,13 +16,13 @@ import (
 	"time"
 )
 
-// late matches the weight that a loop has just after it was freed: the lag of
-// its late answer lowers it, until it has answered in time.
-const late = `(SERVING \d\d, )?`
+// afterHang matches the weight just after a hang: the lag of the loop's late
+// answer lowers it, until the loop has answered in time.
+const afterHang = `(SERVING \d\d, )?`
 
-// settled is how long after it serves a worker counts for certain: it has
-// reported, and its main loop has answered.
-const settled = 500 * time.Millisecond
+// workerPause is the time after its start in which a worker has certainly
+// reported, and its main loop answered.
+const workerPause = 500 * time.Millisecond
 
 // prefork is the program of that name, with four workers.
 type prefork struct {
@@ -31,8 +31,8 @@ type prefork struct {
 	address string
 }
 
-// newPrefork starts a landmarkd that counts processes so, and a server of four
-// that report to it.
+// newPrefork starts a landmarkd with the policy for instances, and a server with
+// four workers that report to it.
 func newPrefork(t *testing.T, instances string, flags ...string) *prefork {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "landmarkd.yaml")
@@ -40,190 +40,194 @@ func newPrefork(t *testing.T, instances string, flags ...string) *prefork {
 	e := newEnv(t, "-config", file)
 	p := &prefork{e: e, address: freeAddress(t)}
 	p.process = start(t, program("prefork"), append(flags, "-listen", p.address, "-agent-socket", e.socket)...)
-	for place := 1; place <= 4; place++ {
-		p.awaitWorker(place, 0)
+	for slot := 1; slot <= 4; slot++ {
+		p.awaitWorker(slot, 0)
 	}
-	time.Sleep(settled)
+	time.Sleep(workerPause)
 	e.await(checkWeight, "prefork", "SERVING 100")
 	return p
 }
 
 var servingWorker = regexp.MustCompile(`worker serves" place=(\d+) pid=(\d+)`)
 
-// worker returns the process number of the worker in the place, 0 if there was
-// none yet.
-func (p *prefork) worker(place int) (pid int) {
+// worker returns the PID of the latest worker in the slot, or 0 if there was none.
+func (p *prefork) worker(slot int) (pid int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, line := range p.lines {
-		if found := servingWorker.FindStringSubmatch(line); found != nil && found[1] == strconv.Itoa(place) {
+		if found := servingWorker.FindStringSubmatch(line); found != nil && found[1] == strconv.Itoa(slot) {
 			pid, _ = strconv.Atoi(found[2])
 		}
 	}
 	return pid
 }
 
-// awaitWorker waits until another worker than the old one is in the place.
-func (p *prefork) awaitWorker(place, old int) {
+// awaitWorker waits until another worker than the old one is in the slot.
+func (p *prefork) awaitWorker(slot, old int) {
 	p.t.Helper()
-	for timeout := time.After(testTimeout); p.worker(place) == old; {
+	for timeout := time.After(testTimeout); p.worker(slot) == old; {
 		select {
 		case <-p.more:
 		case <-timeout:
-			p.t.Fatalf("no new worker came to place %d in %v", place, testTimeout)
+			p.t.Fatalf("after %v: got no new worker in slot %d", testTimeout, slot)
 		}
 	}
 }
 
-// tell sends the signal to the worker in the place.
-func (p *prefork) tell(place int, s syscall.Signal) {
+// signalWorker sends the signal to the worker in the slot.
+func (p *prefork) signalWorker(slot int, s syscall.Signal) {
 	p.t.Helper()
-	if err := syscall.Kill(p.worker(place), s); err != nil {
-		p.t.Fatalf("%v to worker %d: %v", s, place, err)
+	if err := syscall.Kill(p.worker(slot), s); err != nil {
+		p.t.Fatalf("%v to worker %d: %v", s, slot, err)
 	}
 }
 
-// recycle ends the worker in the place gracefully, and waits for the next.
-func (p *prefork) recycle(place int) {
+// recycle ends the worker in the slot gracefully, and waits for the next one.
+func (p *prefork) recycle(slot int) {
 	p.t.Helper()
-	old := p.worker(place)
-	p.tell(place, syscall.SIGTERM)
-	p.awaitWorker(place, old)
-	time.Sleep(settled)
+	old := p.worker(slot)
+	p.signalWorker(slot, syscall.SIGTERM)
+	p.awaitWorker(slot, old)
+	time.Sleep(workerPause)
 }
 
-// kill kills the workers in the places. Until replaced is called nobody takes
-// their places, for the parent is stopped.
-func (p *prefork) kill(places ...int) (replaced func()) {
+// kill stops the parent and kills the workers in the slots. replace lets the
+// parent start new ones.
+func (p *prefork) kill(slots ...int) (replace func()) {
 	p.t.Helper()
 	p.signal(syscall.SIGSTOP)
 	old := make(map[int]int)
-	for _, place := range places {
-		old[place] = p.worker(place)
-		p.tell(place, syscall.SIGKILL)
+	for _, slot := range slots {
+		old[slot] = p.worker(slot)
+		p.signalWorker(slot, syscall.SIGKILL)
 	}
 	return func() {
 		p.signal(syscall.SIGCONT)
-		for place, pid := range old {
-			p.awaitWorker(place, pid)
+		for slot, pid := range old {
+			p.awaitWorker(slot, pid)
 		}
-		time.Sleep(settled)
+		time.Sleep(workerPause)
 	}
 }
 
-// Under all, nothing is told while workers come and go on purpose. One that is
-// killed is lost until another has taken its place, one that hangs is stalled
-// until it is freed, and the reason tells which one it is.
+// With instances: all, workers that are recycled change nothing. A killed worker
+// is lost until another has taken its slot, one that hangs is stalled until it
+// goes on, and the reason names it.
 func TestPreforkAll(t *testing.T) {
 	parallel(t)
 	for _, named := range []struct {
 		by    string
 		flags []string
-		name  func(p *prefork, place int) string // a regular expression
+		name  func(p *prefork, slot int) string // a regular expression
 	}{
-		{"place", nil, func(p *prefork, place int) string { return fmt.Sprint("worker-", place) }},
-		{"number", []string{"-by-number"}, func(p *prefork, place int) string { return fmt.Sprintf("%d-[A-Z2-7]+", p.worker(place)) }},
+		{"slot", nil, func(p *prefork, slot int) string { return fmt.Sprint("worker-", slot) }},
+		{"number", []string{"-by-number"}, func(p *prefork, slot int) string { return fmt.Sprintf("%d-[A-Z2-7]+", p.worker(slot)) }},
 	} {
 		t.Run("named by "+named.by, func(t *testing.T) {
 			p := newPrefork(t, "all", named.flags...)
-			asking, clients := observe(p.e, "prefork"), p.clients()
-			for place := 1; place <= 4; place++ {
-				p.recycle(place)
+			seen, clients := observe(p.e, "prefork"), p.clients()
+			for slot := 1; slot <= 4; slot++ {
+				p.recycle(slot)
 			}
 			clients.end()
-			asking.end("SERVING 100", "SERVING")
+			seen.end("SERVING 100", "SERVING")
 
-			asking = observe(p.e, "prefork")
+			seen = observe(p.e, "prefork")
 			name := named.name(p, 2)
-			replaced := p.kill(2)
-			asking.await("NOT_SERVING lost")
-			if why := describe(p.e, "prefork"); !regexp.MustCompile("^instance " + name + ": the program's connection ended").MatchString(why) {
-				t.Errorf("the reason for a worker that was killed is %q", why)
-			}
-			time.Sleep(settled) // nobody takes its place
-			replaced()
-			asking.end("SERVING 100, NOT_SERVING lost, NOT_SERVING starting, SERVING 100", "SERVING, NOT_SERVING, SERVING")
+			replace := p.kill(2)
+			seen.await("NOT_SERVING lost")
+			wantReason(t, p.e, "^instance "+name+": the program's connection ended")
+			time.Sleep(workerPause) // the slot stays empty
+			replace()
+			seen.end("SERVING 100, NOT_SERVING lost, NOT_SERVING starting, SERVING 100", "SERVING, NOT_SERVING, SERVING")
 
-			asking = observe(p.e, "prefork")
-			p.tell(3, syscall.SIGUSR1)
-			asking.await("NOT_SERVING stalled")
-			if why := describe(p.e, "prefork"); !regexp.MustCompile("^instance " + named.name(p, 3) + ": main loop last answered").MatchString(why) {
-				t.Errorf("the reason for a worker that hangs is %q", why)
-			}
-			p.tell(3, syscall.SIGUSR2)
-			asking.await("SERVING 100")
-			asking.end("SERVING 100, NOT_SERVING stalled, "+late+"SERVING 100", "SERVING, NOT_SERVING, SERVING")
+			seen = observe(p.e, "prefork")
+			p.signalWorker(3, syscall.SIGUSR1)
+			seen.await("NOT_SERVING stalled")
+			wantReason(t, p.e, "^instance "+named.name(p, 3)+": main loop last answered")
+			p.signalWorker(3, syscall.SIGUSR2)
+			seen.await("SERVING 100")
+			seen.end("SERVING 100, NOT_SERVING stalled, "+afterHang+"SERVING 100", "SERVING, NOT_SERVING, SERVING")
 		})
 	}
 }
 
-// Under at_least 3 of four, whatever becomes of one worker is the weight's
-// alone.
+// wantReason reports an error unless the reason of the service prefork matches
+// the pattern.
+func wantReason(t *testing.T, e *env, pattern string) {
+	t.Helper()
+	if got := describe(e, "prefork"); !regexp.MustCompile(pattern).MatchString(got) {
+		t.Errorf("reason: got %q, want %q", got, pattern)
+	}
+}
+
+// With instances: at_least 3 of four, a failure of one worker changes only the
+// weight.
 func TestPreforkAtLeast(t *testing.T) {
 	parallel(t)
 	p := newPrefork(t, "at_least 3")
-	asking, clients := observe(p.e, "prefork"), p.clients()
+	seen, clients := observe(p.e, "prefork"), p.clients()
 	p.recycle(1)
 	p.recycle(4)
 	clients.end()
-	asking.end("SERVING 100", "SERVING")
+	seen.end("SERVING 100", "SERVING")
 
-	asking = observe(p.e, "prefork")
-	replaced := p.kill(2)
-	asking.await("SERVING 75")
-	time.Sleep(settled) // nobody takes its place
-	replaced()
-	asking.await("SERVING 100")
-	p.tell(3, syscall.SIGUSR1)
-	asking.await("SERVING 75")
-	p.tell(3, syscall.SIGUSR2)
-	asking.await("SERVING 100")
-	asking.end("SERVING 100, SERVING 75, SERVING 100, SERVING 75, "+late+"SERVING 100", "SERVING")
+	seen = observe(p.e, "prefork")
+	replace := p.kill(2)
+	seen.await("SERVING 75")
+	time.Sleep(workerPause) // the slot stays empty
+	replace()
+	seen.await("SERVING 100")
+	p.signalWorker(3, syscall.SIGUSR1)
+	seen.await("SERVING 75")
+	p.signalWorker(3, syscall.SIGUSR2)
+	seen.await("SERVING 100")
+	seen.end("SERVING 100, SERVING 75, SERVING 100, SERVING 75, "+afterHang+"SERVING 100", "SERVING")
 
-	asking = observe(p.e, "prefork")
-	replaced = p.kill(1, 2)
-	asking.await("NOT_SERVING lost")
-	replaced()
-	asking.end("SERVING 100, (SERVING 75, )?NOT_SERVING lost, (NOT_SERVING starting, )?(SERVING 75, )?SERVING 100", "SERVING, NOT_SERVING, SERVING")
+	seen = observe(p.e, "prefork")
+	replace = p.kill(1, 2)
+	seen.await("NOT_SERVING lost")
+	replace()
+	seen.end("SERVING 100, (SERVING 75, )?NOT_SERVING lost, (NOT_SERVING starting, )?(SERVING 75, )?SERVING 100", "SERVING, NOT_SERVING, SERVING")
 }
 
-// Under any, the last worker that is left serves for all.
+// With instances: any, the service serves while one worker does.
 func TestPreforkAny(t *testing.T) {
 	parallel(t)
 	p := newPrefork(t, "any")
-	asking, clients := observe(p.e, "prefork"), p.clients()
+	seen, clients := observe(p.e, "prefork"), p.clients()
 	p.recycle(1)
-	p.tell(2, syscall.SIGUSR1)
-	asking.await("SERVING 75")
-	p.tell(2, syscall.SIGUSR2)
-	asking.await("SERVING 100")
+	p.signalWorker(2, syscall.SIGUSR1)
+	seen.await("SERVING 75")
+	p.signalWorker(2, syscall.SIGUSR2)
+	seen.await("SERVING 100")
 	clients.end()
-	asking.end("SERVING 100, SERVING 75, "+late+"SERVING 100", "SERVING")
+	seen.end("SERVING 100, SERVING 75, "+afterHang+"SERVING 100", "SERVING")
 
-	asking = observe(p.e, "prefork")
-	replaced := p.kill(1, 2, 3)
-	asking.await("SERVING 25")
-	replaced()
-	asking.end("SERVING 100, (SERVING 75, )?(SERVING 50, )?SERVING 25, (SERVING 50, )?(SERVING 75, )?SERVING 100", "SERVING")
+	seen = observe(p.e, "prefork")
+	replace := p.kill(1, 2, 3)
+	seen.await("SERVING 25")
+	replace()
+	seen.end("SERVING 100, (SERVING 75, )?(SERVING 50, )?SERVING 25, (SERVING 50, )?(SERVING 75, )?SERVING 100", "SERVING")
 
-	asking = observe(p.e, "prefork")
+	seen = observe(p.e, "prefork")
 	p.kill(1, 2, 3, 4)
-	asking.await("NOT_SERVING lost")
-	asking.end("SERVING 100, (SERVING [257][05], )*NOT_SERVING lost", "SERVING, NOT_SERVING")
+	seen.await("NOT_SERVING lost")
+	seen.end("SERVING 100, (SERVING [257][05], )*NOT_SERVING lost", "SERVING, NOT_SERVING")
 }
 
-// customers connect every 2 ms, to be served by some worker each time.
+// clients connect to the server one after the other, every 2 ms.
 type clients struct {
-	t      *testing.T
-	stop   chan struct{}
-	coming sync.WaitGroup
-	served map[string]int // by who served them
-	failed []error
+	t       *testing.T
+	stop    chan struct{}
+	running sync.WaitGroup
+	served  map[string]int // by worker
+	failed  []error
 }
 
 func (p *prefork) clients() *clients {
 	c := &clients{t: p.t, stop: make(chan struct{}), served: make(map[string]int)}
-	c.coming.Go(func() {
+	c.running.Go(func() {
 		every := time.NewTicker(checkInterval)
 		defer every.Stop()
 		for {
@@ -242,18 +246,18 @@ func (p *prefork) clients() *clients {
 	return c
 }
 
-// end sends no more customers and holds that all were served.
+// end stops the clients, and asserts that all were served.
 func (c *clients) end() {
 	c.t.Helper()
 	close(c.stop)
-	c.coming.Wait()
+	c.running.Wait()
 	if len(c.failed) > 0 || len(c.served) == 0 {
-		c.t.Errorf("customers were served %v, and %d were not: %v", c.served, len(c.failed), c.failed)
+		c.t.Errorf("got clients served %v and %d errors, want all served: %v", c.served, len(c.failed), c.failed)
 	}
-	c.t.Logf("customers served by each worker: %v", c.served)
+	c.t.Logf("clients served by each worker: %v", c.served)
 }
 
-// visit connects to the server as a customer and returns who served it.
+// visit connects to the server as a client and returns the worker's answer.
 func visit(address string) (string, error) {
 	conn, err := net.DialTimeout("tcp", address, testTimeout)
 	if err != nil {

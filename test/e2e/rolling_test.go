@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// startEPG starts an EPG server as the instance, and waits until customers get
-// programmes from it, as who restarts servers does.
+// startEPG starts an EPG server as the instance, and waits until a client gets
+// programmes from it, as an operator of a rolling restart does.
 func startEPG(e *env, instance string) *process {
 	e.t.Helper()
 	address := freeAddress(e.t)
@@ -17,21 +17,21 @@ func startEPG(e *env, instance string) *process {
 	p.awaitLine("serving programmes")
 	p.awaitLine("reporting to the sidecar")
 	if code, _, stderr := runProgram(e.t, program("epgd"), "-ask", address); code != 0 {
-		e.t.Fatalf("%s serves nobody: %s", instance, stderr)
+		e.t.Fatalf("client of %s: got exit code %d, want 0: %s", instance, code, stderr)
 	}
 	return p
 }
 
-// stopEPG stops an EPG server, which says goodbye.
+// stopEPG stops an EPG server gracefully.
 func stopEPG(t *testing.T, p *process) {
 	t.Helper()
 	if code := p.terminate(); code != 0 {
-		t.Errorf("epgd ended with exit code %d", code)
+		t.Errorf("exit code of epgd: got %d, want 0", code)
 	}
 }
 
-// While the processes of a service are replaced one after the other, nobody is
-// ever told anything but that it serves with its whole weight.
+// While the processes of a service are replaced one after the other, every answer
+// is SERVING with the whole weight.
 func TestRollingRestartKeepsServing(t *testing.T) {
 	parallel(t)
 	const processes = 3
@@ -39,20 +39,20 @@ func TestRollingRestartKeepsServing(t *testing.T) {
 		name    string
 		replace func(e *env, old *process, i int) (successor *process)
 	}{
-		{"the new one comes first", func(e *env, old *process, i int) *process {
+		{"new before old ends", func(e *env, old *process, i int) *process {
 			successor := startEPG(e, fmt.Sprint("new-", i))
 			stopEPG(e.t, old)
 			return successor
 		}},
-		{"the old one goes first", func(e *env, old *process, i int) *process {
+		{"new after old ends", func(e *env, old *process, i int) *process {
 			stopEPG(e.t, old)
 			return startEPG(e, fmt.Sprint("new-", i))
 		}},
-		{"the old one goes first and leaves its name", func(e *env, old *process, i int) *process {
+		{"new after old ends, of the same name", func(e *env, old *process, i int) *process {
 			stopEPG(e.t, old)
 			return startEPG(e, fmt.Sprint("old-", i))
 		}},
-		{"the new one takes the old one's name", func(e *env, old *process, i int) *process {
+		{"new before old ends, of the same name", func(e *env, old *process, i int) *process {
 			successor := startEPG(e, fmt.Sprint("old-", i))
 			old.awaitLine("another process took this instance's place")
 			stopEPG(e.t, old)
@@ -66,14 +66,14 @@ func TestRollingRestartKeepsServing(t *testing.T) {
 				running = append(running, startEPG(e, fmt.Sprint("old-", i)))
 			}
 			e.await(checkWeight, "epg", "SERVING 100")
-			asking := observe(e, "epg")
+			seen := observe(e, "epg")
 			for i, old := range running {
 				running[i] = way.replace(e, old, i)
-				time.Sleep(200 * time.Millisecond) // as a careful person waits
+				time.Sleep(200 * time.Millisecond) // as a careful operator does
 			}
-			asking.end("SERVING 100", "SERVING")
+			seen.end("SERVING 100", "SERVING")
 
-			// The new ones are what is told of: once all have gone, so has the service.
+			// The service consists of the new processes: it stops when they do.
 			for _, p := range running {
 				stopEPG(t, p)
 			}

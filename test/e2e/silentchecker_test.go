@@ -11,22 +11,18 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
-	healthpb "google.golang.org/grpc/health/grpc_health_v1"
-
 	"github.com/landmark-health/landmark/lmp"
 )
 
-// asksSteadily has a director at that address ask for the service four times a
-// second, from a new port each time as keepalived does, until it is stopped.
-func (e *env) asksSteadily(address, service string) (stop func()) {
+// checkSteadily checks the service from the address four times a second, from a
+// new port each time as keepalived does, until it is stopped.
+func (e *env) checkSteadily(address, service string) (stop func()) {
 	e.t.Helper()
 	ctx, cancel := context.WithCancel(e.t.Context())
-	var asking sync.WaitGroup
+	var running sync.WaitGroup
 	stop = func() {
 		cancel()
-		asking.Wait()
+		running.Wait()
 	}
 	e.t.Cleanup(stop)
 	request, err := lmp.AppendRequest(nil, lmp.Request{Kind: lmp.KindCheck, Service: []byte(service)}, nil)
@@ -34,17 +30,17 @@ func (e *env) asksSteadily(address, service string) (stop func()) {
 		e.t.Fatal(err)
 	}
 	from := net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP(address)}}
-	asking.Go(func() {
+	running.Go(func() {
 		every := time.NewTicker(250 * time.Millisecond)
 		defer every.Stop()
 		for {
 			conn, err := from.DialContext(ctx, "udp", e.monitor)
 			if err == nil {
 				_, err = conn.Write(request)
-				conn.Close() // it has asked; what it would be told is no matter here
+				conn.Close() // the answer does not matter
 			}
 			if err != nil && ctx.Err() == nil {
-				e.t.Errorf("asking from %s: %v", address, err)
+				e.t.Errorf("checking from %s: %v", address, err)
 				return
 			}
 			select {
@@ -57,7 +53,8 @@ func (e *env) asksSteadily(address, service string) (stop func()) {
 	return stop
 }
 
-// awaitStatus waits until a line of the status of a service, or of all if it is empty, matches.
+// awaitStatus waits until a line of landmark status matches the pattern. The
+// service "" stands for all services.
 func (e *env) awaitStatus(service, pattern string) {
 	e.t.Helper()
 	line := regexp.MustCompile(`(?m)^` + pattern + `$`)
@@ -68,38 +65,28 @@ func (e *env) awaitStatus(service, pattern string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			e.t.Fatalf("no line came to be like\n%s\nin\n%s", pattern, status)
+			e.t.Fatalf("after %v: got\n%s\nwant a line that matches\n%s", 2*testTimeout, status, pattern)
 		}
 	}
 }
 
-// Of two directors one dies, in the night: landmarkd says so, and whoever looks
-// in the morning sees it.
+// When one of two directors dies, landmarkd logs that, and landmark status shows
+// it. landmarkd takes 30 s to learn the rate of a checker, and 10 s to find it
+// silent.
 func TestSilentCheckerIsReported(t *testing.T) {
 	parallel(t)
 	probe := healthProbe(t)
 	e := newEnv(t)
 	e.epg(defaultWithin)
-	dies := e.asksSteadily("127.0.0.2", "epg")
-	e.asksSteadily("127.0.0.3", "epg-readiness")
-	e.asksSteadily("127.0.0.3", "")
-	e.asksSteadily("127.0.0.4", "epgg")
-	conn, err := grpc.NewClient("passthrough:///"+e.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
+	stop := e.checkSteadily("127.0.0.2", "epg")
+	e.checkSteadily("127.0.0.3", "epg-readiness")
+	e.checkSteadily("127.0.0.3", "")
+	e.checkSteadily("127.0.0.4", "epgg")
+	startHealthWatch(e, "epg-liveness")
+	for _, check := range []checkFunc{runLandmarkCheck, checkLMP("tcp", 0), checkHealthProbe(probe)} {
+		e.await(check, "epg", "SERVING none")
 	}
-	defer conn.Close()
-	stream, err := healthpb.NewHealthClient(conn).Watch(t.Context(), &healthpb.HealthCheckRequest{Service: "epg-liveness"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := stream.Recv(); err != nil {
-		t.Fatal(err)
-	}
-	for _, ask := range []checkFunc{runLandmarkCheck, checkLMP("tcp", 0), checkHealthProbe(probe)} {
-		e.await(ask, "epg", "SERVING none")
-	}
-	// At four questions a second at most, those who have put 130 are steady, which takes 30 s.
+	// At four checks a second, a checker that has made 130 has been steady for 30 s.
 	rate := `[1-4](\.\d)?/s`
 	if strictTimes {
 		rate = `(3\.9|4|4\.1)/s`
@@ -118,11 +105,11 @@ func TestSilentCheckerIsReported(t *testing.T) {
 	wantLine(t, status, `127\.0\.0\.1 +grpc-check +0/s +1 +\d+(\.\d)? s ago`)
 	wantLine(t, status, `127\.0\.0\.1 +grpc-watch +0/s +1 +watching`)
 	status, _ = e.landmark(0, "status")
-	wantLine(t, status, `epg +SERVING .* by 6, 0 ms ago`) // who watches asks now
+	wantLine(t, status, `epg +SERVING .* by 6, 0 ms ago`) // a Watch counts as a check now
 	wantLine(t, status, `all services +127\.0\.0\.3 +lmp-udp`+steadily)
 	wantLine(t, status, `unknown: epgg +127\.0\.0\.4 +lmp-udp`+steadily)
 
-	dies()
+	stop()
 	e.sidecar.awaitLine(`msg="a checker has fallen silent" service=epg checker=127.0.0.2 by=lmp-udp silent_for=`)
 	status, _ = e.landmark(0, "status")
 	wantLine(t, status, `epg +SERVING .* by 6, 1 silent`)
@@ -142,9 +129,9 @@ func TestSilentCheckerIsReported(t *testing.T) {
 		t.Fatal(err)
 	}
 	if checkers := document.Services[0].Checkers; len(checkers) != 6 || checkers[0].Address != "127.0.0.2" || !checkers[0].Silent || checkers[1].Silent {
-		t.Errorf("in JSON the checkers are %+v", checkers)
+		t.Errorf("checkers in JSON: got %+v, want 6, of which only the first, 127.0.0.2, is silent", checkers)
 	}
 
-	e.asksSteadily("127.0.0.2", "epg")
+	e.checkSteadily("127.0.0.2", "epg")
 	e.sidecar.awaitLine(`msg="a checker is back" service=epg checker=127.0.0.2`)
 }

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// realServer is a program and its sidecar on an address of their own, as on a
-// machine of their own.
+// realServer is a program and its sidecar on an IP address of their own, as on a
+// separate machine.
 type realServer struct {
 	*env
 	epgd    *process
@@ -49,11 +49,11 @@ func newRealServers(t *testing.T, n int) []*realServer {
 type balancer struct {
 	t       *testing.T
 	virtual string
-	stats   string // its socket
+	stats   string // the path of its statistics socket
 }
 
-// startBalancer runs HAProxy with what is printed for the servers, and nothing
-// else but a socket to look into it.
+// startBalancer runs HAProxy with the snippet for the servers, and a socket for
+// its statistics.
 func startBalancer(t *testing.T, servers []*realServer, flags string) *balancer {
 	t.Helper()
 	path := debian(t, "haproxy", "haproxy")
@@ -69,8 +69,8 @@ func startBalancer(t *testing.T, servers []*realServer, flags string) *balancer 
 	return x
 }
 
-// state tells a column of HAProxy's statistics of a server, "" while there are
-// none.
+// state returns a column of HAProxy's statistics of a server, or "" if there are
+// none yet.
 func (x *balancer) state(s *realServer, column string) string {
 	conn, err := net.Dial("unix", x.stats)
 	if err != nil {
@@ -98,37 +98,38 @@ func (x *balancer) state(s *realServer, column string) string {
 	return ""
 }
 
-// await waits until a server is in the wanted state, and returns for how long.
+// await waits until a server has the wanted state, and returns how long that took.
 func (x *balancer) await(s *realServer, column, want string) time.Duration {
 	x.t.Helper()
 	begun := time.Now()
 	for x.state(s, column) != want {
 		if time.Since(begun) > testTimeout {
-			x.t.Fatalf("after %v %s of %s is %q, want %q", testTimeout, column, s.address, x.state(s, column), want)
+			x.t.Fatalf("after %v: %s of %s: got %q, want %q", testTimeout, column, s.address, x.state(s, column), want)
 		}
 		time.Sleep(checkInterval)
 	}
 	return time.Since(begun)
 }
 
-// wantProgrammes asks through HAProxy, twice as often as there are servers.
+// wantProgrammes requests programmes through HAProxy, two for each server.
 func (x *balancer) wantProgrammes(servers []*realServer) {
 	x.t.Helper()
 	for range 2 * len(servers) {
 		if code, _, errs := runProgram(x.t, program("epgd"), "-ask", x.virtual); code != 0 {
-			x.t.Errorf("a client got no programme: %s", errs)
+			x.t.Errorf("client of HAProxy: got exit code %d, want 0: %s", code, errs)
 		}
 	}
 }
 
-// HAProxy as it is printed takes a wedged server out and in again, bears a
-// restart of landmarkd, and takes out a server of which nobody tells anything.
+// HAProxy with the snippet for tcp-check takes a wedged server out and puts it in
+// again. A restart of landmarkd changes nothing, and a server without landmarkd is
+// taken out.
 func TestSnippetHAProxyTCPCheck(t *testing.T) {
 	parallel(t)
 	servers := newRealServers(t, 2)
 	x := startBalancer(t, servers, "-check tcp -interval 100ms -patience 1s")
 	wedged, other := servers[0], servers[1]
-	// A server is UP from the start: that it was asked is in the check's status.
+	// A server is UP from the start. The status of the check shows that it ran.
 	for _, s := range servers {
 		x.await(s, "check_status", "L7OK")
 	}
@@ -136,7 +137,7 @@ func TestSnippetHAProxyTCPCheck(t *testing.T) {
 
 	wedged.epgd.signal(syscall.SIGUSR1)
 	wedged.await(checkUDP, "epg", "NOT_SERVING stalled")
-	assertWithin(t, x.await(wedged, "status", "DOWN"), 2*time.Second, "the wedged server until it was out, for which 1.1 s are written,")
+	assertWithin(t, x.await(wedged, "status", "DOWN"), 2*time.Second, "taking out the wedged server, documented as 1.1 s")
 	x.wantProgrammes(servers)
 	wedged.epgd.signal(syscall.SIGUSR2)
 	x.await(wedged, "status", "UP")
@@ -146,15 +147,15 @@ func TestSnippetHAProxyTCPCheck(t *testing.T) {
 	other.await(checkUDP, "epg", "SERVING none")
 	x.await(other, "check_status", "L7OK")
 	if downs := x.state(other, "chkdown"); downs != "0" {
-		t.Errorf("a restart of landmarkd took its server out: chkdown is %s", downs)
+		t.Errorf("chkdown after a restart of landmarkd: got %s, want 0", downs)
 	}
 	other.sidecar.kill()
 	x.await(other, "status", "DOWN")
 	x.wantProgrammes(servers)
 }
 
-// HAProxy that is told by lines takes a wedged server out by them, and one of
-// which nobody tells anything by its other check.
+// HAProxy with the snippet for agent-check takes a wedged server out by that. A
+// server without landmarkd is taken out by the other check.
 func TestSnippetHAProxyAgentCheck(t *testing.T) {
 	parallel(t)
 	for _, check := range []string{"both", "agent"} {
@@ -170,7 +171,7 @@ func TestSnippetHAProxyAgentCheck(t *testing.T) {
 
 			wedged.epgd.signal(syscall.SIGUSR1)
 			wedged.await(checkUDP, "epg", "NOT_SERVING stalled")
-			assertWithin(t, x.await(wedged, "status", "DOWN (agent)"), time.Second, "the wedged server until it was out")
+			assertWithin(t, x.await(wedged, "status", "DOWN (agent)"), time.Second, "taking out the wedged server")
 			x.wantProgrammes(servers)
 			wedged.epgd.signal(syscall.SIGUSR2)
 			x.await(wedged, "status", "UP")

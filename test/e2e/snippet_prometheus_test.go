@@ -14,16 +14,15 @@ import (
 	"time"
 )
 
-// prometheus is one that runs what is printed for it.
+// prometheus is a Prometheus that runs the printed snippets.
 type prometheus struct {
 	t        *testing.T
 	address  string
 	exporter *process
 }
 
-// startPrometheus runs Prometheus and its blackbox exporter with what is
-// printed for the service "epg" of a house, and evaluates the alerts more often
-// than once a minute.
+// startPrometheus runs Prometheus and its blackbox exporter with the snippets for
+// the service "epg" of e. It evaluates the alerts more often than once a minute.
 func startPrometheus(t *testing.T, e *env) *prometheus {
 	t.Helper()
 	p := &prometheus{t: t, address: freeAddress(t)}
@@ -42,7 +41,7 @@ func startPrometheus(t *testing.T, e *env) *prometheus {
 	return p
 }
 
-// value returns what an expression yields, "" if that is nothing.
+// value returns the value of an expression, or "" if there is none.
 func (p *prometheus) value(expression string) string {
 	r, err := http.Get("http://" + p.address + "/api/v1/query?query=" + url.QueryEscape(expression))
 	if err != nil {
@@ -66,14 +65,14 @@ func (p *prometheus) await(expression, want string) {
 	deadline := time.Now().Add(testTimeout)
 	for p.value(expression) != want {
 		if time.Now().After(deadline) {
-			p.t.Fatalf("after %v %s is %q, want %q", testTimeout, expression, p.value(expression), want)
+			p.t.Fatalf("after %v: %s: got %q, want %q", testTimeout, expression, p.value(expression), want)
 		}
 		time.Sleep(checkInterval)
 	}
 }
 
-// Prometheus as it is printed alerts for a wedged program, for a service of
-// which nobody tells anything, and where nobody asks any more.
+// Prometheus with the printed snippets alerts for a wedged program, for a service
+// whose landmarkd is gone, and when no probe runs.
 func TestSnippetPrometheusAlerts(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
@@ -85,9 +84,9 @@ func TestSnippetPrometheusAlerts(t *testing.T) {
 		notAsked = `ALERTS{alertname="LandmarkNotAsked",alertstate="firing"}`
 	)
 	p.await(serving, "1")
-	p.await(notAsked, "") // before the first question nobody had asked
+	p.await(notAsked, "") // it fires until the first probe
 	if got := p.value(alert); got != "" {
-		t.Errorf("an alert for a service that is well: %s", got)
+		t.Errorf("alert for a healthy service: got %q, want none", got)
 	}
 	server.signal(syscall.SIGUSR1)
 	p.await(serving, "0")

@@ -14,24 +14,24 @@ import (
 	"testing"
 )
 
-// snippet writes what landmark snippet prints for a command line to a file, and
-// returns its path.
+// snippet writes the output of landmark snippet for a command line to a file, and
+// returns the path.
 func snippet(t *testing.T, line string) string {
 	t.Helper()
 	code, out, errs := runProgram(t, program("landmark"), append([]string{"snippet"}, strings.Fields(line)...)...)
 	if code != 0 || errs != "" {
-		t.Fatalf("landmark snippet %s: exit code %d, %s", line, code, errs)
+		t.Fatalf("landmark snippet %s: got exit code %d, %s, want 0", line, code, errs)
 	}
 	path := filepath.Join(t.TempDir(), "snippet")
 	write(t, path, out)
 	return path
 }
 
-// debian returns the path of a program from a Debian package, and where it is
-// missing skips the test, or under CI fails it.
+// debian returns the path of a program from a Debian package. If it is missing,
+// the test is skipped, or fails under CI.
 func debian(t *testing.T, name, pkg string) string {
 	t.Helper()
-	// Not every user has the system's programs in the PATH.
+	// Not every user has /usr/sbin in the PATH.
 	path, err := exec.LookPath(name)
 	if err != nil {
 		path, err = exec.LookPath("/usr/sbin/" + name)
@@ -62,7 +62,7 @@ const (
 	overIPv6   = " -virtual [2001:db8::80]:5400 -real [2001:db8:1::11]:5400 -real [2001:db8:1::12]:5400"
 )
 
-// manyServers are n more.
+// manyServers returns the flags of n more real servers.
 func manyServers(n int) string {
 	var flags strings.Builder
 	for i := range n {
@@ -71,7 +71,7 @@ func manyServers(n int) string {
 	return flags.String()
 }
 
-// snippets are what each program's own check is to pass.
+// snippets are the command lines whose snippets must be valid, by program.
 var snippets = map[string][]string{
 	"keepalived": {
 		twoServers, overIPv6,
@@ -100,14 +100,14 @@ var snippets = map[string][]string{
 	},
 }
 
-// checks have a program check a file, and say whether it found it good.
+// checks run each program's own check of a file. They return whether it accepts
+// the file, and its output.
 var checks = map[string]func(t *testing.T, line, path string) (ok bool, said string){
 	"keepalived": func(t *testing.T, _, path string) (bool, string) {
 		code, out, errs := runProgram(t, debian(t, "keepalived", "keepalived"), "--config-test", "--use-file", path)
 		return code == 0 && out+errs == "", out + errs
 	},
-	// The status of one that does not run is 3; before it looks for that, it
-	// reads the file.
+	// The status of an ldirectord that does not run is 3. It reads the file first.
 	"ldirectord": func(t *testing.T, _, path string) (bool, string) {
 		code, out, errs := runProgram(t, debian(t, "ldirectord", "ldirectord"), path, "status")
 		return code == 3 && errs == "", out + errs
@@ -130,11 +130,11 @@ var checks = map[string]func(t *testing.T, line, path string) (ok bool, said str
 	},
 }
 
-// TestSnippetsAreValidConfiguration holds that what is printed is good
-// configuration, for the longest name as well; and that the check would tell.
+// Every program accepts the snippets for it, also with the longest service name,
+// and rejects them with an invalid line.
 func TestSnippetsAreValidConfiguration(t *testing.T) {
 	parallel(t)
-	longest := "1.5_eu-" + strings.Repeat("x", 83)
+	longest := "1.5_eu-" + strings.Repeat("x", 83) // a service name
 	for name, lines := range snippets {
 		t.Run(name, func(t *testing.T) {
 			for _, line := range append(lines, lines[0]+" -service "+longest) {
@@ -143,19 +143,19 @@ func TestSnippetsAreValidConfiguration(t *testing.T) {
 				}
 				path := snippet(t, name+line)
 				if ok, said := checks[name](t, line, path); !ok {
-					t.Errorf("%s is refused: %s", line, said)
+					t.Errorf("%s: got an error of %s, want it accepted: %s", line, name, said)
 				}
 			}
 			path := snippet(t, name+lines[0]+" -service epg")
 			spoil(t, path)
 			if ok, _ := checks[name](t, lines[0], path); ok {
-				t.Errorf("%s is taken even with a line too much: the check checks nothing", lines[0])
+				t.Errorf("%s with an invalid line: %s accepted it, want an error", lines[0], name)
 			}
 		})
 	}
 }
 
-// spoil puts a line into a file that no program knows.
+// spoil appends an invalid line to a file.
 func spoil(t *testing.T, path string) {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -168,8 +168,7 @@ func spoil(t *testing.T, path string) {
 	write(t, path, string(text)+indent+"spoilt: [\n")
 }
 
-// The checker that keepalived is to run by the printed line tells it of a wedge
-// and of a drain.
+// The MISC_CHECK that the snippet for keepalived runs reports a wedge and a drain.
 func TestSnippetMiscCheckRuns(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
@@ -188,7 +187,7 @@ func TestSnippetMiscCheckRuns(t *testing.T) {
 	want := func(exit int) {
 		t.Helper()
 		if code, out, errs := runProgram(t, command[0], command[1:]...); code != exit {
-			t.Errorf("%q exits with %d, want %d: %s%s", command, code, exit, out, errs)
+			t.Errorf("exit code of %q: got %d, want %d: %s%s", command, code, exit, out, errs)
 		}
 	}
 	want(0)

@@ -14,15 +14,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A stream is what a test gives a program as standard output and error.
+// stream is what a program gets as standard output and standard error.
 type stream struct {
 	name   string
-	shell  string                      // redirections, as sh has them
-	open   func(t *testing.T) *os.File // nil = what the shell says
-	stdout bool                        // a program that writes to it goes on
+	shell  string                      // redirections for sh
+	open   func(t *testing.T) *os.File // nil = only the redirections
+	stdout bool                        // a write to it does not block
 }
 
-// badStreams are the streams that a program must get along with.
+// badStreams are streams with which every program must work.
 var badStreams = []stream{
 	{name: "pipe that nothing reads", open: stuckPipe},
 	{name: "pipe without a reader", open: closedPipe, stdout: true},
@@ -30,7 +30,8 @@ var badStreams = []stream{
 	{name: "no streams", shell: "<&- >&- 2>&-", stdout: true},
 }
 
-// stuckPipe returns the end of a pipe that is full and that nothing reads.
+// stuckPipe returns the write end of a pipe that is full and has a reader that
+// does not read.
 func stuckPipe(t *testing.T) *os.File {
 	t.Helper()
 	r, w := pipe(t)
@@ -50,7 +51,7 @@ func stuckPipe(t *testing.T) *os.File {
 	return w
 }
 
-// closedPipe returns the end of a pipe whose reader is gone.
+// closedPipe returns the write end of a pipe whose read end is closed.
 func closedPipe(t *testing.T) *os.File {
 	t.Helper()
 	r, w := pipe(t)
@@ -68,7 +69,7 @@ func pipe(t *testing.T) (r, w *os.File) {
 	return r, w
 }
 
-// command returns a program that has the stream.
+// command returns the command of a program that has the stream.
 func (s stream) command(t *testing.T, path string, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command("/bin/sh", append([]string{"-c", `exec "$0" "$@" ` + s.shell, path}, args...)...)
@@ -82,37 +83,31 @@ func (s stream) command(t *testing.T, path string, args ...string) *exec.Cmd {
 // start starts a program that has the stream.
 func (s stream) start(t *testing.T, path string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, cmd: s.command(t, path, args...), exited: make(chan struct{}), more: make(chan struct{}, 1)}
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() { p.cmd.Wait(); close(p.exited) }()
-	t.Cleanup(func() { p.kill() })
+	p := newProcess(t, s.command(t, path, args...))
+	p.startUnread()
 	return p
 }
 
-// hasRuntimeStreams fails the test unless the descriptors 0 to 2 of a program
-// that got none are /dev/null: a socket in their place would get the log.
-func hasRuntimeStreams(t *testing.T, p *process) {
+// assertNullStreams asserts that the descriptors 0 to 2 of a program that got none
+// are /dev/null. A socket in their place would receive the log.
+func assertNullStreams(t *testing.T, p *process) {
 	t.Helper()
 	for _, fd := range []string{"0", "1", "2"} {
 		if file, err := os.Readlink("/proc/" + strconv.Itoa(p.cmd.Process.Pid) + "/fd/" + fd); file != "/dev/null" {
-			t.Errorf("descriptor %s of %s is %q, %v", fd, p.cmd.Path, file, err)
+			t.Errorf("descriptor %s of %s: got %q, %v, want /dev/null", fd, p.cmd.Path, file, err)
 		}
 	}
 }
 
-// TestBrokenStreamsKeepVerdictsCorrect: whatever the standard streams are, each event gets to the
-// track file, nothing dies of a log line, and all end with their exit codes.
+// Whatever the standard streams are, each event reaches the track file, no program
+// dies of a log line, and each exits with its code.
 func TestBrokenStreamsKeepVerdictsCorrect(t *testing.T) {
 	udp := checkLMP("udp", 0)
 	for _, s := range badStreams {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel() // most of it is waiting
-			e := &env{t: t, socket: t.TempDir() + "/agent.sock", monitor: freeAddress(t), grpc: freeAddress(t), line: freeAddress(t)}
-			landmarkd := func() {
-				e.sidecar = s.start(t, program("landmarkd"), "-agent-socket", e.socket, "-monitor", e.monitor, "-grpc", e.grpc)
-			}
+			e := prepareEnv(t)
+			landmarkd := func() { e.sidecar = s.start(t, program("landmarkd"), e.flags()...) }
 			address := freeAddress(t)
 			var server *process
 			epgd := func() {
@@ -126,25 +121,25 @@ func TestBrokenStreamsKeepVerdictsCorrect(t *testing.T) {
 			d := &director{t: t, dir: dir}
 			becomes := func(want, after string) {
 				t.Helper()
-				for deadline := time.Now().Add(30 * time.Second); d.says("rs1") != want; time.Sleep(5 * time.Millisecond) {
+				for deadline := time.Now().Add(30 * time.Second); d.content("rs1") != want; time.Sleep(5 * time.Millisecond) {
 					select {
 					case <-watch.exited:
-						t.Fatalf("after %s landmark-watch ended: %v", after, watch.cmd.ProcessState)
+						t.Fatalf("after %s: landmark-watch exited: %v", after, watch.cmd.ProcessState)
 					case <-e.sidecar.exited:
 						if after != "landmarkd's death" {
-							t.Fatalf("after %s landmarkd ended: %v", after, e.sidecar.cmd.ProcessState)
+							t.Fatalf("after %s: landmarkd exited: %v", after, e.sidecar.cmd.ProcessState)
 						}
 					default:
 					}
 					if time.Now().After(deadline) {
-						t.Fatalf("after %s the track file says %q, want %q", after, d.says("rs1"), want)
+						t.Fatalf("track file after %s: got %q, want %q", after, d.content("rs1"), want)
 					}
 				}
 			}
 			becomes("0", "the start")
 			if strings.Contains(s.shell, "<&-") {
 				for _, p := range []*process{e.sidecar, watch, server} {
-					hasRuntimeStreams(t, p)
+					assertNullStreams(t, p)
 				}
 			}
 			server.signal(syscall.SIGUSR1)
@@ -156,11 +151,11 @@ func TestBrokenStreamsKeepVerdictsCorrect(t *testing.T) {
 			epgd()
 			becomes("0", "its start")
 			if code, _, errs := runProgram(t, program("landmark"), "drain", "-admin-socket", e.adminSocket(), "epg"); code != 0 {
-				t.Errorf("landmark drain exits with %d: %s", code, errs)
+				t.Errorf("exit code of landmark drain: got %d, want 0: %s", code, errs)
 			}
 			becomes(out, "a drain")
 			if code, _, errs := runProgram(t, program("landmark"), "resume", "-admin-socket", e.adminSocket(), "epg"); code != 0 {
-				t.Errorf("landmark resume exits with %d: %s", code, errs)
+				t.Errorf("exit code of landmark resume: got %d, want 0: %s", code, errs)
 			}
 			becomes("0", "a resume")
 			watch.signal(syscall.SIGHUP)
@@ -172,15 +167,14 @@ func TestBrokenStreamsKeepVerdictsCorrect(t *testing.T) {
 			becomes("0", "landmarkd's start")
 			for _, p := range []*process{server, watch, e.sidecar} {
 				if code := p.terminate(); code != 0 {
-					t.Errorf("%s ended with %v", p.cmd.Args[3], p.cmd.ProcessState)
+					t.Errorf("%s: got %v, want exit code 0", p.cmd.Args[3], p.cmd.ProcessState)
 				}
 			}
 		})
 	}
 }
 
-// TestLandmarkWatchIgnoresSIGHUP: landmark-watch outlives SIGHUP, and says once that it changes
-// nothing.
+// landmark-watch ignores SIGHUP, and logs once that it changes nothing.
 func TestLandmarkWatchIgnoresSIGHUP(t *testing.T) {
 	e := newEnv(t)
 	e.epg("1s")
@@ -192,15 +186,15 @@ func TestLandmarkWatchIgnoresSIGHUP(t *testing.T) {
 	e.landmark(0, "drain", "epg")
 	d.awaitLine("the target is not serving, draining")
 	if code := d.terminate(); code != 0 {
-		t.Errorf("landmark-watch exits with %d", code)
+		t.Errorf("exit code of landmark-watch: got %d, want 0", code)
 	}
-	if n := strings.Count(strings.Join(d.written(), "\n"), "SIGHUP"); n != 1 {
-		t.Errorf("the log has SIGHUP %d times, want once", n)
+	if n := d.count("SIGHUP"); n != 1 {
+		t.Errorf("log lines about SIGHUP: got %d, want 1", n)
 	}
 }
 
-// TestStartErrorReachesSlowReader: the last line is written before a program ends.
-func TestStartErrorReachesSlowReader(t *testing.T) {
+// A program writes its last line before it exits.
+func TestStartErrorIsWritten(t *testing.T) {
 	for _, tt := range []struct {
 		args []string
 		code int
@@ -215,12 +209,13 @@ func TestStartErrorReachesSlowReader(t *testing.T) {
 	} {
 		code, _, errs := runProgram(t, program(tt.args[0]), tt.args[1:]...)
 		if code != tt.code || !strings.Contains(errs, tt.says) {
-			t.Errorf("%q exits with %d and says %q, want %d and %q", tt.args, code, errs, tt.code, tt.says)
+			t.Errorf("%q: got exit code %d, %q, want %d, %q", tt.args, code, errs, tt.code, tt.says)
 		}
 	}
 }
 
-// TestClosedOutputEndsWithoutError: landmark watch | head ends without a complaint.
+// landmark watch and landmark status exit without an error when the reader of their
+// output is gone, as in landmark watch | head.
 func TestClosedOutputEndsWithoutError(t *testing.T) {
 	e := newEnv(t)
 	server, _ := e.epg("1s")
@@ -233,17 +228,17 @@ func TestClosedOutputEndsWithoutError(t *testing.T) {
 		select {
 		case err := <-ended:
 			if err != nil || errs.Len() > 0 {
-				t.Errorf("landmark %s: %v, %q", command, err, errs.String())
+				t.Errorf("landmark %s: got %v, %q, want exit code 0 and no output", command, err, errs.String())
 			}
 		case <-time.After(30 * time.Second):
 			server.signal(syscall.SIGUSR1)
-			t.Fatalf("landmark %s did not end", command)
+			t.Fatalf("landmark %s did not exit", command)
 		}
 	}
 }
 
-// TestDrainWaitsWithoutOutput: a preStop hook waits for as long as it was told,
-// even if what it prints goes nowhere.
+// landmark drain -wait, for instance in a preStop hook, waits as long as its flag
+// says, even if its output is lost.
 func TestDrainWaitsWithoutOutput(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
@@ -256,12 +251,12 @@ func TestDrainWaitsWithoutOutput(t *testing.T) {
 		cmd := s.command(t, program("landmark"), "drain", "-admin-socket", e.adminSocket(), "-wait", "1s", "epg")
 		cmd.Run()
 		if took := time.Since(begun); took < time.Second || cmd.ProcessState.ExitCode() < 0 {
-			t.Errorf("%s: it ended after %v with %v", s.name, took, cmd.ProcessState)
+			t.Errorf("%s: got %v after %v, want an exit after at least 1 s", s.name, cmd.ProcessState, took)
 		}
 	}
 }
 
-// TestBrokenStreamsKeepExitCode: the exit code is the answer, whatever the streams are.
+// The exit code of landmark-check does not depend on the standard streams.
 func TestBrokenStreamsKeepExitCode(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
@@ -271,29 +266,25 @@ func TestBrokenStreamsKeepExitCode(t *testing.T) {
 			cmd := s.command(t, program("landmark-check"), "-addr", e.monitor, "-service", service, "-timeout", "2s")
 			cmd.Run()
 			if code := cmd.ProcessState.ExitCode(); code != want {
-				t.Errorf("%s: landmark-check of %s ends with %v, want %d", s.name, service, cmd.ProcessState, want)
+				t.Errorf("%s: landmark-check of %s: got %v, want exit code %d", s.name, service, cmd.ProcessState, want)
 			}
 		}
 	}
 }
 
-// TestStandardErrorStaysBlocking: standard error stays blocking, for other
-// processes write to it as well.
+// landmarkd leaves standard error blocking, because other processes write to the
+// same descriptor.
 func TestStandardErrorStaysBlocking(t *testing.T) {
 	r, w := pipe(t)
 	defer r.Close()
-	p := &process{t: t, cmd: exec.Command(program("landmarkd"), "-agent-socket", t.TempDir()+"/a.sock", "-monitor", freeAddress(t), "-grpc", ""), exited: make(chan struct{}), more: make(chan struct{}, 1)}
+	p := prepare(t, program("landmarkd"), "-agent-socket", t.TempDir()+"/a.sock", "-monitor", freeAddress(t), "-grpc", "")
 	p.cmd.Stderr = w
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() { p.cmd.Wait(); close(p.exited) }()
-	t.Cleanup(func() { p.kill() })
+	p.startUnread()
 	if n, err := r.Read(make([]byte, 1)); n != 1 {
 		t.Fatal(err)
 	}
 	flags, err := unix.FcntlInt(w.Fd(), unix.F_GETFL, 0)
 	if err != nil || flags&unix.O_NONBLOCK != 0 {
-		t.Errorf("the flags of standard error are %#o, %v", flags, err)
+		t.Errorf("flags of standard error: got %#o, %v, want no O_NONBLOCK", flags, err)
 	}
 }

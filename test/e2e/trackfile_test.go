@@ -16,35 +16,34 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// out is what a track file says of a server that keepalived is to take out.
+// out is the content of a track file whose server keepalived takes out.
 const out = "-2147483648"
 
-// in is for wants: that a server is in at some weight, and comes to its whole one.
+// in is for wants: the server is in at some weight, and then at its whole weight.
 const in = "in"
 
 var weight = regexp.MustCompile("^(0|-[0-9]{1,2})$")
 
-// written is one time that a track file was written, and what it said then.
-type written struct {
-	says string
-	at   time.Time
+// fileWrite is one write of a track file.
+type fileWrite struct {
+	content string
+	at      time.Time
 }
 
-// director is a landmark-watch, and all that keepalived would notice of its
-// directory.
+// director is a landmark-watch, and all that keepalived sees of its directory.
 type director struct {
 	*process
 	t      *testing.T
 	dir    string
 	args   []string // besides -dir
-	events chan written
+	writes chan fileWrite
 }
 
 // newDirector starts a landmark-watch with the arguments in an empty directory.
 func newDirector(t *testing.T, args ...string) *director {
 	t.Helper()
-	d := &director{t: t, dir: t.TempDir(), args: args, events: make(chan written, 1000)}
-	// As keepalived 2.2.7 does, which also counts what is closed after writing.
+	d := &director{t: t, dir: t.TempDir(), args: args, writes: make(chan fileWrite, 1000)}
+	// The events of keepalived 2.2.7.
 	fd, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
 	if err != nil {
 		t.Fatal(err)
@@ -55,16 +54,16 @@ func newDirector(t *testing.T, args ...string) *director {
 	events := os.NewFile(uintptr(fd), "inotify")
 	t.Cleanup(func() { events.Close() })
 	go d.read(events)
-	d.startAgain()
+	d.restart()
 	return d
 }
 
-// startAgain starts the landmark-watch.
-func (d *director) startAgain() {
+// restart starts the landmark-watch, again if it ran before.
+func (d *director) restart() {
 	d.process = start(d.t, program("landmark-watch"), append([]string{"-dir", d.dir}, d.args...)...)
 }
 
-// read notes what happens to each file that keepalived would read.
+// read records the writes of each file that keepalived reads.
 func (d *director) read(events *os.File) {
 	for b := make([]byte, 1<<16); ; {
 		n, err := events.Read(b)
@@ -77,14 +76,14 @@ func (d *director) read(events *os.File) {
 			name := string(bytes.TrimRight(rest[unix.SizeofInotifyEvent:unix.SizeofInotifyEvent+length], "\x00"))
 			rest = rest[unix.SizeofInotifyEvent+length:]
 			if !strings.HasPrefix(name, ".") {
-				d.events <- written{d.says(name), now}
+				d.writes <- fileWrite{d.content(name), now}
 			}
 		}
 	}
 }
 
-// says returns what a track file says now.
-func (d *director) says(name string) string {
+// content returns the current content of a track file.
+func (d *director) content(name string) string {
 	b, err := os.ReadFile(filepath.Join(d.dir, name))
 	if err != nil {
 		return err.Error()
@@ -92,52 +91,52 @@ func (d *director) says(name string) string {
 	return strings.TrimSuffix(string(b), "\n")
 }
 
-// next waits for the next time that a file is written.
-func (d *director) next(after string) written {
+// next waits for the next write of a file.
+func (d *director) next(after string) fileWrite {
 	d.t.Helper()
 	select {
-	case w := <-d.events:
+	case w := <-d.writes:
 		return w
 	case <-time.After(testTimeout):
-		d.t.Fatalf("after %s the file was not written in %v, and says %q", after, testTimeout, d.says("rs1"))
+		d.t.Fatalf("after %s: got no write of the file within %v; its content is %q", after, testTimeout, d.content("rs1"))
 		panic("not reached")
 	}
 }
 
-// wants waits for the next time that a file is written, which must say so,
-// and where times are held be no later than the bound after the event.
-func (d *director) wants(says, after string, event time.Time, bound time.Duration) {
+// wants waits for the next write of a file, and asserts its content. With
+// strictTimes it also asserts that the write was within the bound after the event.
+func (d *director) wants(content, after string, event time.Time, bound time.Duration) {
 	d.t.Helper()
 	w := d.next(after)
 	took := w.at.Sub(event)
-	d.t.Logf("%-28s %12s after %v", after, w.says, took.Round(10*time.Microsecond))
-	if w.says != says && !(says == in && weight.MatchString(w.says)) {
-		d.t.Errorf("after %s the file said %q, want %q", after, w.says, says)
+	d.t.Logf("%-28s %12s after %v", after, w.content, took.Round(10*time.Microsecond))
+	if w.content != content && !(content == in && weight.MatchString(w.content)) {
+		d.t.Errorf("track file after %s: got %q, want %q", after, w.content, content)
 	}
-	assertWithin(d.t, took, bound, "%s to %q", after, w.says)
-	for says == in && w.says != "0" {
-		w = d.next(after) // a program that was late has its whole weight only after a while
+	assertWithin(d.t, took, bound, "%s to %q", after, w.content)
+	for content == in && w.content != "0" {
+		w = d.next(after) // a program that was late gets its whole weight a little later
 	}
 }
 
-// quiet checks that no file was touched.
-func (d *director) quiet(after string) {
+// assertUnchanged asserts that no file was written.
+func (d *director) assertUnchanged(after string) {
 	d.t.Helper()
 	select {
-	case w := <-d.events:
-		d.t.Errorf("after %s a file was written, and says %q", after, w.says)
+	case w := <-d.writes:
+		d.t.Errorf("track file after %s: got a write of %q, want none", after, w.content)
 	default:
 	}
 }
 
-// A track file follows what happens to a program and its sidecar, in time for
+// A track file follows the state of a program and of its sidecar, in time for
 // keepalived.
 func TestTrackFileFollowsVerdict(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
 	started := time.Now()
 	d := newDirector(t, "-target", "rs1="+e.monitor+"/epg,weight=100")
-	// No word is held back for longer than the sidecar's own start grace.
+	// The first write may wait for the sidecar's start grace.
 	d.wants(out, "start, with no service", started, 2*time.Second)
 	d.awaitLine("landmark-watch is ready")
 	server, _ := e.epg(defaultWithin)
@@ -159,7 +158,7 @@ func TestTrackFileFollowsVerdict(t *testing.T) {
 	d.wants(out, "SIGSTOP of the program", server.signal(syscall.SIGSTOP), 2*time.Second)
 	d.wants(in, "SIGCONT of the program", server.signal(syscall.SIGCONT), time.Second)
 
-	// A sidecar that is frozen or gone says nothing, and that is out too.
+	// A server whose sidecar is stopped or gone is out, too.
 	d.wants(out, "SIGSTOP of the sidecar", e.sidecar.signal(syscall.SIGSTOP), 3500*time.Millisecond)
 	d.wants(in, "SIGCONT of the sidecar", e.sidecar.signal(syscall.SIGCONT), 3*time.Second)
 	d.wants(out, "SIGKILL of the sidecar", e.sidecar.kill(), 3500*time.Millisecond)
@@ -167,14 +166,14 @@ func TestTrackFileFollowsVerdict(t *testing.T) {
 	begun = time.Now()
 	e.start()
 	d.wants(in, "start of the sidecar", begun, 3*time.Second)
-	d.quiet("all that")
+	d.assertUnchanged("the last event")
 	if code := d.terminate(); code != 0 {
-		t.Errorf("landmark-watch exits with %d", code)
+		t.Errorf("exit code of landmark-watch: got %d, want 0", code)
 	}
 }
 
-// A restart of the sidecar or of landmark-watch under a healthy program touches no
-// file, nor does one under a program that is out bring it in.
+// A restart of the sidecar or of landmark-watch writes no file, whether the server
+// is in or out.
 func TestTrackFileUnchangedByRestart(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
@@ -185,44 +184,44 @@ func TestTrackFileUnchangedByRestart(t *testing.T) {
 		for _, end := range []func(){func() { e.sidecar.kill() }, func() { e.sidecar.terminate() }, func() { e.sidecar.kill() }} {
 			end()
 			e.start()
-			time.Sleep(1500 * time.Millisecond) // a keep-alive comes each second
-			d.quiet("a restart of the sidecar")
+			time.Sleep(1500 * time.Millisecond) // the keep-alive interval is 1 s
+			d.assertUnchanged("a restart of the sidecar")
 		}
 		for _, end := range []func(){func() { d.kill() }, func() { d.terminate() }} {
 			end()
-			d.startAgain()
+			d.restart()
 			d.awaitLine("landmark-watch is ready")
-			d.quiet("a restart of landmark-watch")
+			d.assertUnchanged("a restart of landmark-watch")
 		}
 		d.signal(syscall.SIGSTOP)
 		time.Sleep(5 * time.Second)
 		d.signal(syscall.SIGCONT)
 		time.Sleep(1500 * time.Millisecond)
-		d.quiet("a pause of landmark-watch itself")
+		d.assertUnchanged("a pause of landmark-watch")
 	}
 	restarts()
 	server.signal(syscall.SIGUSR1)
 	d.wants(out, "wedge", time.Now(), time.Second)
 	restarts()
 
-	// While landmark-watch is away the file stays, and is true when it is back.
+	// Without landmark-watch the file stays. It is written when landmark-watch is back.
 	d.terminate()
 	server.signal(syscall.SIGUSR2)
 	e.await(checkUDP, "epg", "SERVING none")
-	d.quiet("a change that nobody watched")
+	d.assertUnchanged("a change without landmark-watch")
 	begun := time.Now()
-	d.startAgain()
+	d.restart()
 	d.wants(in, "start of landmark-watch", begun, time.Second)
 
-	// A sidecar that stays away is silence, also for who starts only then.
+	// A landmark-watch that starts without a sidecar takes the server out.
 	e.sidecar.terminate()
 	d.terminate()
 	begun = time.Now()
-	d.startAgain()
+	d.restart()
 	d.wants(out, "start without a sidecar", begun, 3500*time.Millisecond)
 }
 
-// Where landmarkd has keys, landmark-watch needs one of them.
+// If landmarkd has keys, landmark-watch needs one of them.
 func TestTrackFileNeedsKey(t *testing.T) {
 	parallel(t)
 	keys := map[string]string{}
@@ -240,18 +239,19 @@ func TestTrackFileNeedsKey(t *testing.T) {
 	begun := time.Now()
 	wrong, none := newDirector(t, "-key-file", keys["wrong"], "-target", target), newDirector(t, "-target", target)
 	start(t, program("epgd"), "-listen", freeAddress(t), "-agent-socket", e.socket, "-within", defaultWithin)
-	if w := right.next("start"); w.says == out {
-		right.next("report of the program") // which came after the start grace
+	if w := right.next("start"); w.content == out {
+		right.next("report of the program") // after the start grace
 	}
-	if says := right.says("rs1"); says != "0" {
-		t.Errorf("with the key the file says %q", says)
+	if got := right.content("rs1"); got != "0" {
+		t.Errorf("track file with the key: got %q, want 0", got)
 	}
 	wrong.wants(out, "start with a wrong key", begun, 3500*time.Millisecond)
 	none.wants(out, "start without a key", begun, 3500*time.Millisecond)
 	wrong.awaitLine("closed the connection without an answer")
 }
 
-// One landmark-watch writes to a directory, and says which arguments are wrong.
+// landmark-watch does not start with invalid arguments, or with a directory that
+// another one uses, and says why in one line.
 func TestLandmarkWatchStartErrors(t *testing.T) {
 	parallel(t)
 	d := newDirector(t, "-target", "rs1=127.0.0.1:1/epg")
@@ -267,10 +267,10 @@ func TestLandmarkWatchStartErrors(t *testing.T) {
 	} {
 		code, stdout, stderr := runProgram(t, program("landmark-watch"), strings.Fields(tt.args)...)
 		if code != tt.code || stdout != "" || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, tt.says) {
-			t.Errorf("%s: exit code %d, %q, %q", tt.args, code, stdout, stderr)
+			t.Errorf("%s: got exit code %d, %q, %q, want %d and one line with %q", tt.args, code, stdout, stderr, tt.code, tt.says)
 		}
 	}
 	if code, stdout, _ := runProgram(t, program("landmark-watch"), "-version"); code != 0 || stdout != "landmark-watch e2e\n" {
-		t.Errorf("-version: exit code %d, %q", code, stdout)
+		t.Errorf("-version: got exit code %d, %q", code, stdout)
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// TestUnitsRestartForever: systemd restarts the programs without end, and keeps their
-// directories over a stop.
+// systemd restarts the programs without a limit, and keeps their directories over a
+// stop.
 func TestUnitsRestartForever(t *testing.T) {
 	units, err := filepath.Glob("../../deploy/systemd/*.service")
 	if err != nil || len(units) != 2 {
@@ -33,13 +33,13 @@ func TestUnitsRestartForever(t *testing.T) {
 			{service, "RuntimeDirectoryPreserve=yes"},
 		} {
 			if !strings.Contains(want.section, "\n"+want.line+"\n") {
-				t.Errorf("%s lacks %s in its section", filepath.Base(path), want.line)
+				t.Errorf("%s: got no %s in its section, want it", filepath.Base(path), want.line)
 			}
 		}
 	}
 }
 
-// TestUnitsAreValid: systemd takes the units as they are.
+// systemd accepts the units.
 func TestUnitsAreValid(t *testing.T) {
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
 		t.Skip("there is no systemd-analyze")

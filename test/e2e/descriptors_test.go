@@ -15,15 +15,15 @@ import (
 	"time"
 )
 
-// crowdAt has the listener, as NETWORK ADDRESS, that a process which a test
-// started is to crowd.
+// crowdAt is an environment variable. It makes the test binary crowd the named
+// listener, in the form NETWORK ADDRESS.
 const crowdAt = "LANDMARK_E2E_CROWD"
 
-// nobody is a user who owns nothing.
+// nobody is the user of that name.
 const nobody = 65534
 
-// crowd holds 150 idle connections to the listener until the process is
-// killed, and opens each one that is closed on it again.
+// crowd holds 150 idle connections to the listener until the process is killed,
+// and opens each one again that the listener closes.
 func crowd(listener string) {
 	network, address, _ := strings.Cut(listener, " ")
 	var tried sync.WaitGroup
@@ -33,7 +33,7 @@ func crowd(listener string) {
 			once := sync.OnceFunc(tried.Done)
 			for {
 				if conn, err := net.Dial(network, address); err == nil {
-					time.AfterFunc(200*time.Millisecond, once) // time to be refused
+					time.AfterFunc(200*time.Millisecond, once) // so long the listener may take to close it
 					io.Copy(io.Discard, conn)
 					conn.Close()
 				}
@@ -47,10 +47,10 @@ func crowd(listener string) {
 	select {}
 }
 
-// crowd crowds the listener, as the user nobody where there can be one.
+// crowd starts a process that crowds the listener, under root as the user nobody.
 func (e *env) crowd(listener string) {
 	e.t.Helper()
-	// The user may not search the directory that the binary lies in.
+	// The user nobody may not search the directory of the test binary.
 	p := prepare(e.t, "/proc/self/exe")
 	p.cmd.Env = []string{crowdAt + "=" + listener}
 	p.cmd.Dir = "/"
@@ -62,11 +62,11 @@ func (e *env) crowd(listener string) {
 	p.awaitLine("crowded")
 }
 
-// newPoorHouse starts landmarkd with 64 descriptors, where every user can
-// reach it.
+// newLimitedEnv starts landmarkd with 64 descriptors and with sockets that every
+// user can reach.
 func newLimitedEnv(t *testing.T) *env {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "landmark") // t.TempDir is closed to other users
+	dir, err := os.MkdirTemp("", "landmark") // other users cannot read t.TempDir
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,33 +74,24 @@ func newLimitedEnv(t *testing.T) *env {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	e := &env{t: t, socket: filepath.Join(dir, "agent.sock"), monitor: freeAddress(t), grpc: freeAddress(t), line: freeAddress(t)}
-	e.sidecar = start(t, "/bin/sh", "-c", `ulimit -n 64; exec "$0" "$@"`,
-		program("landmarkd"), "-agent-socket", e.socket, "-monitor", e.monitor, "-grpc", e.grpc, "-line", e.line)
+	e := prepareEnv(t)
+	e.socket = filepath.Join(dir, "agent.sock")
+	e.sidecar = start(t, "/bin/sh", append([]string{"-c", `ulimit -n 64; exec "$0" "$@"`, program("landmarkd")}, e.flags()...)...)
 	e.sidecar.awaitLine("landmarkd is ready")
 	return e
 }
 
-// However many silent connections strangers open to a listener, all listeners
-// answer a new client, and a program that starts again is found to serve.
+// However many idle connections clients open to a listener, every listener answers
+// a new client, and a program that restarts is reported as serving.
 func TestIdleConnectionsLeaveDescriptors(t *testing.T) {
 	udp, tcp := checkLMP("udp", 0), checkLMP("tcp", 0)
-	newGRPC := func(e *env, service string) string { return checkGRPC(e)(e, service) } // by a connection of its own
+	newGRPC := func(e *env, service string) string { return checkGRPC(e)(e, service) } // over a new connection
 	all := map[string]checkFunc{"UDP": udp, "TCP": tcp, "gRPC": newGRPC, "line": checkLine}
-	for _, tt := range []struct {
-		crowded []string
-		left    map[string]checkFunc // who is answered still
-	}{
-		{[]string{"agents"}, all},
-		{[]string{"monitor"}, all},
-		{[]string{"gRPC"}, all},
-		{[]string{"line"}, all},
-		{[]string{"agents", "monitor", "gRPC", "line"}, all},
-	} {
-		t.Run(strings.Join(tt.crowded, ","), func(t *testing.T) {
+	for _, crowded := range [][]string{{"agents"}, {"monitor"}, {"gRPC"}, {"line"}, {"agents", "monitor", "gRPC", "line"}} {
+		t.Run(strings.Join(crowded, ","), func(t *testing.T) {
 			e := newLimitedEnv(t)
 			server, _ := e.epg(defaultWithin)
-			for _, listener := range tt.crowded {
+			for _, listener := range crowded {
 				switch listener {
 				case "agents":
 					if os.Geteuid() != 0 {
@@ -125,23 +116,23 @@ func TestIdleConnectionsLeaveDescriptors(t *testing.T) {
 				server, _ = e.epg(defaultWithin)
 				assertWithin(t, time.Since(begun), 2*time.Second, "the start of a program until it serves")
 			}
-			for name, ask := range tt.left {
-				// The crowd has the client's own address, and may displace it now and then.
-				told := ask(e, "epg")
-				for over := time.Now().Add(testTimeout); strings.HasPrefix(told, "error") && time.Now().Before(over); {
-					told = ask(e, "epg")
+			for name, check := range all {
+				// The crowd has the client's IP address, and may displace its connection.
+				got := check(e, "epg")
+				for deadline := time.Now().Add(testTimeout); strings.HasPrefix(got, "error") && time.Now().Before(deadline); {
+					got = check(e, "epg")
 				}
-				if !strings.HasPrefix(told, "SERVING") {
-					t.Errorf("by %s is told %q", name, told)
+				if !strings.HasPrefix(got, "SERVING") {
+					t.Errorf("by %s: got %q, want SERVING", name, got)
 				}
 			}
-			if open := e.sidecar.descriptors(); open > 64 {
-				t.Errorf("landmarkd has %d descriptors", open)
-			} else {
-				t.Logf("landmarkd has %d descriptors", open)
+			open := e.sidecar.descriptors()
+			t.Logf("landmarkd has %d descriptors", open)
+			if open > 64 {
+				t.Errorf("descriptors of landmarkd: got %d, want at most 64", open)
 			}
 			if code := e.sidecar.terminate(); code != 0 {
-				t.Errorf("landmarkd ended with exit code %d", code)
+				t.Errorf("exit code of landmarkd: got %d, want 0", code)
 			}
 		})
 	}
@@ -157,10 +148,10 @@ func (p *process) descriptors() int {
 	return len(open)
 }
 
-// With too few descriptors to share, landmarkd says so and does not start.
+// With too few descriptors, landmarkd does not start, and says why.
 func TestTooFewDescriptorsFailsStart(t *testing.T) {
 	code, _, stderr := runProgram(t, "/bin/sh", "-c", `ulimit -n 39; exec "$0" -agent-socket "" -monitor "" -grpc ""`, program("landmarkd"))
 	if code != 1 || !strings.Contains(stderr, "only 39 files may be open") || strings.Count(stderr, "\n") != 1 {
-		t.Errorf("exit code %d: %s", code, stderr)
+		t.Errorf("got exit code %d, %s, want 1 and one line with the limit", code, stderr)
 	}
 }
