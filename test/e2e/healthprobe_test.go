@@ -36,7 +36,7 @@ func TestHealthProbeExitCodes(t *testing.T) {
 			check(0, "-service", "epg", "-gzip")
 			check(0, "-service", "epg", "-rpc-header", "landmark-max-age-ms: 1")
 			check(1, "-service", "epg", "-no-such-flag")
-			check(3, "-service", "nobody") // NOT_FOUND
+			check(3, "-service", "missing") // NOT_FOUND
 			check(3, "-service", "epg", "-rpc-header", "landmark-max-age-ms: soon")
 
 			server.signal(syscall.SIGUSR1)

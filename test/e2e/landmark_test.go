@@ -237,12 +237,12 @@ func TestLandmarkExitCodes(t *testing.T) {
 		says string
 	}{
 		{1, "status -no-such-flag", "landmark help status"},
-		{3, "status nobody", `"nobody"`},
+		{3, "status missing", `"missing"`},
 		{3, "status epg-liveness", "means the liveness"},
-		{3, "watch nobody", `"nobody"`},
-		{3, "history nobody", `"nobody"`},
-		{3, "drain nobody", `"nobody"`},
-		{3, "resume nobody", `"nobody"`},
+		{3, "watch missing", `"missing"`},
+		{3, "history missing", `"missing"`},
+		{3, "drain missing", `"missing"`},
+		{3, "resume missing", `"missing"`},
 	} {
 		out, errs := e.landmark(tt.code, strings.Fields(tt.args)...)
 		if out != "" || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, tt.says) {

@@ -62,7 +62,7 @@ func numberedPolicies(n int) *policies {
 	p.add(drained, n, "NOT_SERVING draining", "", "recover_after: 1h", "fall_after: 1h, instances: any")
 	p.add(wedged, n, "NOT_SERVING stalled", "", "fall_after: 1h", "landmarks: {main loop: {within: 300ms}}")
 	p.answers["steady-1-liveness"], p.answers["drained-1-liveness"] = "SERVING none", "SERVING none"
-	p.answers["nobody"] = unknown
+	p.answers["missing"] = unknown
 
 	switch n % 2 {
 	case 0:

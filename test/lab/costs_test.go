@@ -19,23 +19,23 @@ const (
 	colAll     = "for 200 servers ten times a second"
 )
 
-// costs is the table of what the director's checks cost.
-var costs = sheet{columns: []string{colProgram, colChecks, colCPU, colEach, colAll}}
+// costTable is the table of what the director's checks cost.
+var costTable = table{columns: []string{colProgram, colChecks, colCPU, colEach, colAll}}
 
-// rate is how many checks 200 servers take that are checked ten times a second.
-const rate = 2000
+// checkRate is how many checks a second 200 servers need that are checked ten times a second.
+const checkRate = 2000
 
-// dear is how much more than what is asked or told without a process a process must cost.
-const dear = 20
+// processFactor is how many times as much as a check without a process a check by a process must cost.
+const processFactor = 20
 
-// TestCosts measures what the checks of 200 real servers cost the director, ten times a second each, if it can: whatever
-// starts a process for every check takes all the time that there is, and achieves less.
+// TestCosts measures what it costs the director to check 200 real servers ten times a second each. A program that starts a
+// process for every check uses all processor time and makes fewer checks.
 func TestCosts(t *testing.T) {
-	tell(t, "costs", judgeCosts)
+	playAndCheck(t, "costs", checkCosts)
 }
 
-// judgeCosts judges what was measured.
-func judgeCosts(s *story) {
+// checkCosts checks the costs that were measured.
+func checkCosts(s *findings) {
 	titles := map[string]string{
 		journal.UDP:         "keepalived UDP_CHECK",
 		journal.File:        "landmark-watch, told at once",
@@ -48,21 +48,21 @@ func judgeCosts(s *story) {
 		row := map[string]string{colProgram: titles[c.Way], colCPU: percent(cores)}
 		if c.Checks > 0 {
 			each := c.CPU / time.Duration(c.Checks)
-			cores = each.Seconds() * rate
+			cores = each.Seconds() * checkRate
 			row[colChecks] = fmt.Sprintf("%.0f", float64(c.Checks)/c.Elapsed.Seconds())
 			row[colEach] = each.Round(time.Microsecond).String()
 		} else if c.Way != journal.File {
-			s.wrong("%s: no check was made in %v", c.Way, c.Elapsed)
+			s.errorf("%s: checks in %v: got 0, want some", c.Way, c.Elapsed)
 		}
 		row[colAll] = percent(cores)
 		wanted[c.Way] = cores
-		costs.add(row)
+		costTable.add(row)
 	}
 	for _, cheap := range []string{journal.UDP, journal.File} {
 		for _, process := range []string{journal.Misc, journal.MiscNothing} {
-			if wanted[cheap]*dear > wanted[process] {
-				s.wrong("%s takes %s of a core and %s %s, want less than a %dth",
-					titles[cheap], percent(wanted[cheap]), titles[process], percent(wanted[process]), dear)
+			if wanted[cheap]*processFactor > wanted[process] {
+				s.errorf("%s: got %s of a core, want less than a %dth of the %s of %s",
+					titles[cheap], percent(wanted[cheap]), processFactor, percent(wanted[process]), titles[process])
 			}
 		}
 	}

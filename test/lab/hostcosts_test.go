@@ -15,23 +15,23 @@ import (
 const (
 	// hostTargets is how many servers landmark-watch watches on the host.
 	hostTargets = 200
-	// hostRuns is how often each program is run that a checker would start for every check.
+	// hostRuns is how often each program is run that a checker starts for every check.
 	hostRuns = 100
 )
 
-// TestCostsOnHost measures the same on the host itself, where to start a process costs a hundredth of what it does in the
-// machine. keepalived does not run there, for want of IPVS in the kernel; its MISC_CHECK costs no less than the processes
-// that it starts.
+// TestCostsOnHost measures the same on the host, where starting a process costs far less than in the machine. keepalived
+// does not run there, because the kernel has no IPVS. Its MISC_CHECK costs at least as much as the processes that it
+// starts.
 func TestCostsOnHost(t *testing.T) {
 	programs := build(t)
 	address, watch := startWatched(t, programs)
 
 	time.Sleep(3 * time.Second)
-	before := used(t, watch)
+	before := cpuTime(t, watch)
 	began := time.Now()
 	time.Sleep(10 * time.Second)
-	cores := (used(t, watch) - before).Seconds() / time.Since(began).Seconds()
-	costs.add(map[string]string{colProgram: "on the host: landmark-watch, told at once", colCPU: percent(cores), colAll: percent(cores)})
+	cores := (cpuTime(t, watch) - before).Seconds() / time.Since(began).Seconds()
+	costTable.add(map[string]string{colProgram: "on the host: landmark-watch, told at once", colCPU: percent(cores), colAll: percent(cores)})
 
 	script := filepath.Join(t.TempDir(), "nothing")
 	if err := os.WriteFile(script, []byte("#!/bin/sh\nexit 0\n"), 0o755); err != nil {
@@ -44,16 +44,17 @@ func TestCostsOnHost(t *testing.T) {
 		{"on the host: landmark-check, started for each check", []string{filepath.Join(programs, "landmark-check"), "-addr", address, "-service", "epg"}},
 		{"on the host: a script that does nothing, likewise", []string{script}},
 	} {
-		each := startingCosts(t, p.command)
-		whole := each.Seconds() * rate
-		costs.add(map[string]string{colProgram: p.title, colEach: each.Round(time.Microsecond).String(), colAll: percent(whole)})
-		if cores*dear > whole {
-			t.Errorf("%s: %s of a core, and landmark-watch %s, want less than a %dth", p.title, percent(whole), percent(cores), dear)
+		each := cpuPerRun(t, p.command)
+		whole := each.Seconds() * checkRate
+		costTable.add(map[string]string{colProgram: p.title, colEach: each.Round(time.Microsecond).String(), colAll: percent(whole)})
+		if cores*processFactor > whole {
+			t.Errorf("landmark-watch: got %s of a core, want less than a %dth of the %s of %s", percent(cores), processFactor, percent(whole), p.title)
 		}
 	}
 }
 
-// startWatched starts a sidecar, a program and a landmark-watch that watches them as if they were many, until the test ends.
+// startWatched starts a sidecar, a program and a landmark-watch that watches them as hostTargets targets. They run until
+// the test ends.
 func startWatched(t *testing.T, programs string) (address string, watch *exec.Cmd) {
 	t.Helper()
 	directory := t.TempDir()
@@ -82,8 +83,8 @@ func startWatched(t *testing.T, programs string) (address string, watch *exec.Cm
 	return address, start("landmark-watch", arguments...)
 }
 
-// used is the processor time that a running process has used.
-func used(t *testing.T, cmd *exec.Cmd) time.Duration {
+// cpuTime returns the processor time that a running process has used.
+func cpuTime(t *testing.T, cmd *exec.Cmd) time.Duration {
 	t.Helper()
 	var all time.Duration
 	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", cmd.Process.Pid))
@@ -102,8 +103,8 @@ func used(t *testing.T, cmd *exec.Cmd) time.Duration {
 	return all
 }
 
-// startingCosts is the processor time that one run of a program costs, from fork to exit, in the mean.
-func startingCosts(t *testing.T, command []string) time.Duration {
+// cpuPerRun returns the mean processor time of one run of a program, from fork to exit.
+func cpuPerRun(t *testing.T, command []string) time.Duration {
 	t.Helper()
 	var all time.Duration
 	for range hostRuns {

@@ -21,13 +21,13 @@ import (
 	"github.com/landmark-health/landmark/test/lab/journal"
 )
 
-// machineLimit is when a machine that has not halted by itself is killed.
+// machineLimit is the time after which a machine that has not halted is killed.
 const machineLimit = 21 * time.Minute
 
-// memory is what the machine may use. The host gives it page by page.
+// memory is how much memory the machine may use. The host provides it page by page.
 const memory = 512 << 20
 
-// packages are the Debian packages that the laboratory is made of, each with a file that shows that it is there.
+// packages are the Debian packages that the laboratory needs, each with a file that shows that it is installed.
 var packages = []struct{ name, file string }{
 	{"user-mode-linux", "/usr/bin/linux.uml"},
 	{"kmod", "/sbin/modprobe"},
@@ -50,16 +50,16 @@ func requirePackages(t *testing.T) {
 	if len(missing) == 0 {
 		return
 	}
-	remedy := "the laboratory needs: sudo apt-get install -y --no-install-recommends " + strings.Join(missing, " ")
+	remedy := "packages are missing: sudo apt-get install -y --no-install-recommends " + strings.Join(missing, " ")
 	if os.Getenv("CI") != "" {
 		t.Fatal(remedy)
 	}
 	t.Skip(remedy)
 }
 
-// play builds the programs, boots a machine that plays the scenario, and returns its journal, or why it was not played to
-// its end. The console is logged if the test fails for whatever reason. factor lengthens the patience that the machine
-// derives from its pace.
+// play builds the programs, boots a machine that plays the scenario, and returns its journal, or an error if the scenario
+// did not end. The console is logged if the test fails. factor multiplies the timeouts that the machine derives from its
+// speed.
 func play(t *testing.T, scenario string, factor int) (journal.Run, error) {
 	t.Helper()
 	requirePackages(t)
@@ -75,17 +75,17 @@ func play(t *testing.T, scenario string, factor int) (journal.Run, error) {
 	case err != nil:
 		return run, fmt.Errorf("%w; the machine ended with: %v", err, exit)
 	case exit != nil:
-		// User-mode Linux now and then aborts while it halts. What it had to say was said by then.
+		// User-mode Linux sometimes aborts while it halts. The journal is complete by then.
 		t.Logf("the machine ended with: %v", exit)
 	}
 	if run.Failure != "" {
-		return run, fmt.Errorf("the scenario was not played to its end: %s\nsteps reached: %v", run.Failure, run.Steps)
+		return run, fmt.Errorf("the scenario failed: %s\nsteps reached: %v", run.Failure, run.Steps)
 	}
 	return run, nil
 }
 
-// build builds what runs in the machine and returns the directory that holds it. Without cgo the programs are static,
-// which spares the machine the dynamic linker's page faults, its dearest operation.
+// build builds the programs that run in the machine and returns their directory. Without cgo the programs are static,
+// which saves the page faults of the dynamic linker: they are the most expensive operation in the machine.
 func build(t *testing.T) string {
 	t.Helper()
 	directory := t.TempDir()
@@ -98,8 +98,9 @@ func build(t *testing.T) string {
 	return directory
 }
 
-// boot runs a machine until it halts and returns what its console said, and how it ended unless well. The host's files are
-// its root, read-only. It and all its processes are gone when boot returns.
+// boot runs a machine until it halts. It returns the text of its console, and an error if the machine did not end well.
+// The machine's root is the host's file system, read-only. When boot returns, the machine and all its processes have
+// ended.
 func boot(t *testing.T, scenario string, factor int, programs string) ([]byte, error) {
 	t.Helper()
 	init, err := filepath.Abs("init.sh")
@@ -118,10 +119,10 @@ func boot(t *testing.T, scenario string, factor int, programs string) ([]byte, e
 		"LAB_SCENARIO="+scenario, fmt.Sprint("LAB_FACTOR=", factor), "LAB_PROGRAMS="+programs, "LAB_REPEATS="+os.Getenv("LANDMARK_LAB_REPEATS"), "LAB_CROWD="+os.Getenv("LANDMARK_LAB_CROWD"))
 	cmd.Env = append(os.Environ(), "TMPDIR="+memoryDirectory(directory))
 	var console bytes.Buffer
-	cmd.Stdout = io.MultiWriter(&console, keep(t, scenario))
+	cmd.Stdout = io.MultiWriter(&console, consoleFile(t, scenario))
 	cmd.Stderr = cmd.Stdout
-	// The machine's processes are processes of the host, in its group. Should the test binary die, the machine is told to
-	// end too, which the kernel ties to the thread that started it.
+	// The machine's processes are processes of the host, in the machine's process group. If the test binary dies, the
+	// kernel signals the machine; Pdeathsig is bound to the thread that started it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
@@ -130,16 +131,16 @@ func boot(t *testing.T, scenario string, factor int, programs string) ([]byte, e
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("booting the machine: %v", err)
 	}
-	// Before its neighbours on the host, if that is allowed: the machine is to be slow only where it must.
+	// Raise its priority on the host, if that is allowed.
 	_ = syscall.Setpriority(syscall.PRIO_PGRP, cmd.Process.Pid, -10)
 	err = cmd.Wait()
-	syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // fails if nothing is left of it, as it should be
+	syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // normally fails, because no process is left
 	return console.Bytes(), errors.Join(err, ctx.Err())
 }
 
-// keep returns where else a machine's console goes, for who wants to look at a run that passed, or at one as it goes: a file
-// of the scenario's name in the directory LANDMARK_LAB_CONSOLES, if that is set.
-func keep(t *testing.T, scenario string) io.Writer {
+// consoleFile returns a file for the machine's console: of the scenario's name, in the directory LANDMARK_LAB_CONSOLES. If
+// that is not set, the output is discarded. With it, a run can be followed, and its console read after it passed.
+func consoleFile(t *testing.T, scenario string) io.Writer {
 	t.Helper()
 	directory := os.Getenv("LANDMARK_LAB_CONSOLES")
 	if directory == "" {
@@ -153,8 +154,8 @@ func keep(t *testing.T, scenario string) io.Writer {
 	return file
 }
 
-// memoryDirectory is where the machine's memory goes, as a file: /dev/shm if that is large enough and programs may be
-// mapped from it, for a disk would be written to all the time; else the given directory.
+// memoryDirectory returns the directory of the file that is the machine's memory: /dev/shm if that is large enough and
+// allows programs to be mapped, because a disk would be written to all the time; otherwise the given directory.
 func memoryDirectory(otherwise string) string {
 	const shm = "/dev/shm"
 	var fs syscall.Statfs_t
@@ -168,11 +169,11 @@ func memoryDirectory(otherwise string) string {
 	return shm
 }
 
-// withoutJournal leaves the lines of a console that are for people.
+// withoutJournal returns the lines of a console that are not the journal's.
 func withoutJournal(console []byte) string {
 	var text strings.Builder
 	for line := range strings.Lines(string(console)) {
-		if !journal.Written(line) {
+		if !journal.IsLine(line) {
 			text.WriteString(line)
 		}
 	}

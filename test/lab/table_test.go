@@ -13,10 +13,11 @@ import (
 	"unicode/utf8"
 )
 
-// inconclusive is what could not be shown, with its reason. The run then fails, and test/gotest knows why by the lines.
+// inconclusive is what could not be shown, with the reason. The run then fails, and prints lines by which test/gotest
+// recognizes that.
 var inconclusive list
 
-// list is lines that several tests add to.
+// list is a list of lines to which several tests add.
 type list struct {
 	mu    sync.Mutex
 	lines []string
@@ -28,11 +29,11 @@ func (l *list) add(line string) {
 	l.lines = append(l.lines, line)
 }
 
-// TestMain prints what the tests found out as tables of Markdown, which docs/lvs.md carries.
+// TestMain prints what the tests found as tables in Markdown, for docs/lvs.md.
 func TestMain(m *testing.M) {
 	code := m.Run()
-	found.print(os.Stdout)
-	costs.print(os.Stdout)
+	wayTable.print(os.Stdout)
+	costTable.print(os.Stdout)
 	for _, line := range inconclusive.lines {
 		fmt.Println("inconclusive:", line)
 	}
@@ -42,23 +43,23 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// sheet is a table that several tests fill in.
-type sheet struct {
+// table is a table to which several tests add rows.
+type table struct {
 	columns []string
 
 	mu   sync.Mutex
 	rows []map[string]string
 }
 
-// add adds a row: what stands in each column.
-func (s *sheet) add(row map[string]string) {
+// add adds a row: a text for each column.
+func (s *table) add(row map[string]string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rows = append(s.rows, row)
 }
 
-// print writes the table, its columns aligned. It writes nothing if there is no row.
-func (s *sheet) print(w io.Writer) {
+// print writes the table with aligned columns. It writes nothing if there is no row.
+func (s *table) print(w io.Writer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.rows) == 0 {
@@ -86,7 +87,7 @@ func (s *sheet) print(w io.Writer) {
 	fmt.Fprintln(w)
 }
 
-// took says how long something took, to two digits.
+// took formats a duration with two digits.
 func took(d time.Duration) string {
 	if d < time.Second {
 		return fmt.Sprintf("%d ms", d.Milliseconds())

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// cgroup is a group of processes with all their children, by its directory.
+// cgroup is the directory of a group of processes and all their children.
 type cgroup string
 
 const cgroups = "/run/cgroup"
@@ -28,7 +28,7 @@ func newCgroup(name string) (cgroup, error) {
 	return g, os.Mkdir(string(g), 0o755)
 }
 
-// kill ends all processes that are in the group.
+// kill kills all processes in the group.
 func (g cgroup) kill() error {
 	if err := os.WriteFile(filepath.Join(string(g), "cgroup.kill"), []byte("1"), 0o644); err != nil {
 		return fmt.Errorf("killing all processes of a cgroup: %w", err)
@@ -36,7 +36,7 @@ func (g cgroup) kill() error {
 	return nil
 }
 
-// usage is the processor time of all processes that are or were in the group.
+// usage returns the processor time of all processes that are or were in the group.
 func (g cgroup) usage() (time.Duration, error) {
 	text, err := os.ReadFile(filepath.Join(string(g), "cpu.stat"))
 	if err != nil {

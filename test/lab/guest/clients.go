@@ -8,29 +8,29 @@ import (
 	"github.com/landmark-health/landmark/test/lab/journal"
 )
 
-// askPause lies between the beginnings of a client's requests. A connection costs this
-// machine some 15 ms, all in all, and every way has a client.
-const askPause = 500 * time.Millisecond
+// requestInterval is the interval of a client's requests. A connection costs this machine some 15 ms, and every way has a
+// client.
+const requestInterval = 500 * time.Millisecond
 
-// client asks one virtual service for a programme, again and again, and journals what it gets. It speaks the EPG server's
-// protocol itself: to start a program for each request would keep the machine's one processor from all else.
+// client requests programmes through one virtual service, and journals the results. It speaks the EPG server's protocol
+// itself, because starting a program for each request would use all of the machine's one processor.
 type client struct {
 	service virtualService
 	journal *journal.Writer
-	limit   time.Duration // for how long it waits for its programme, from before it connects
-	ended   atomic.Int64  // when the latest request began that has ended
-	failed  atomic.Int64  // when the latest request began that failed
+	timeout time.Duration // of a request, from before it connects
+	ended   atomic.Int64  // the beginning of the latest request that has ended
+	failed  atomic.Int64  // the beginning of the latest request that failed
 }
 
-// run begins a request at every tick until the context ends, and returns nil then. None waits for the one before it: a
-// server that hangs keeps no client from asking.
+// run begins a request at every tick, until the context ends. It then returns nil. A request does not wait for the one
+// before it, which may hang.
 func (c *client) run(ctx context.Context) error {
 	return namespace(clientName).enter(func() error {
-		tick := time.NewTicker(askPause)
+		tick := time.NewTicker(requestInterval)
 		defer tick.Stop()
 		for {
 			start := c.journal.Now()
-			conn, err := dialEPG(c.service, time.Now().Add(c.limit))
+			conn, err := dialEPG(c.service, time.Now().Add(c.timeout))
 			if err != nil {
 				return err
 			}
@@ -44,7 +44,7 @@ func (c *client) run(ctx context.Context) error {
 	})
 }
 
-// ask asks once. That no programme came is no error but an outcome, unless the context's end came before it.
+// ask sends one request, and journals whether a programme came. It journals nothing if the context ended before.
 func (c *client) ask(ctx context.Context, conn epgConn, start time.Duration) {
 	defer conn.Close()
 	err := conn.ask()

@@ -12,27 +12,27 @@ import (
 )
 
 const (
-	// compareInterval lies between a comparer's questions.
+	// compareInterval is the interval of a comparer's checks.
 	compareInterval = 250 * time.Millisecond
 
-	// compareTimeout is how long it waits for an answer: a sidecar that has just been started holds its answers for a second.
+	// compareTimeout is how long a comparer waits for an answer. A sidecar that has just started may hold it for a second.
 	compareTimeout = 3 * time.Second
 )
 
-// comparer checks one real server as Seesaw's engine does: it sends bytes, reads exactly as many as it expects, and compares
-// them. Of a datagram, the rest is cut off. It stands for every checker that knows no more than that.
+// comparer checks one real server as Seesaw's engine does: it sends bytes, reads as many as it expects, and compares them.
+// The rest of a datagram is lost. It stands for every checker that can only compare bytes.
 type comparer struct {
 	network string // "udp4" or "tcp4"
 	service virtualService
 	server  string // the real server's address
 
 	in     bool
-	failed time.Time // when the first of the checks was begun that have failed since one passed; zero if the last one passed
+	failed time.Time // when the first check in a row of failures began; zero if the last check passed
 }
 
-// compares has comparers check the real servers and move the director's table by ipvsadm(8).
+// compares starts comparers, which check the real servers and change the director's table with ipvsadm(8).
 func compares(network string) starter {
-	return func(l *laboratory, v virtualService) error {
+	return func(l *lab, v virtualService) error {
 		if _, err := ipvsadm("-A", "-t", v.addrPort().String(), "-s", "rr"); err != nil {
 			return err
 		}
@@ -49,7 +49,7 @@ func compares(network string) starter {
 	}
 }
 
-// run checks until the context ends, and returns nil then.
+// run checks until the context ends. It then returns nil.
 func (c *comparer) run(ctx context.Context) error {
 	for {
 		if err := c.check(); err != nil {
@@ -63,8 +63,8 @@ func (c *comparer) run(ctx context.Context) error {
 	}
 }
 
-// check checks once. The first check that passes puts the server in. It is taken out by a check that fails though it was begun
-// as long after the first that failed as a restart of the sidecar may take.
+// check checks once. The first check that passes puts the server in. A check that fails takes it out if it began
+// journal.Timeout after the first failure: a restart of the sidecar may take that long.
 func (c *comparer) check() error {
 	now := time.Now()
 	switch passed := c.compare() == nil; {
@@ -77,14 +77,14 @@ func (c *comparer) check() error {
 	case c.failed.IsZero():
 		c.failed = now
 		return nil
-	case c.in && now.Sub(c.failed) >= journal.Patience:
+	case c.in && now.Sub(c.failed) >= journal.Timeout:
 		c.in = false
 		return c.edit("-e", 0)
 	}
 	return nil
 }
 
-// compare asks once.
+// compare sends one request and compares the answer.
 func (c *comparer) compare() error {
 	conn, err := net.DialTimeout(c.network, net.JoinHostPort(c.server, lmpPort), compareTimeout)
 	if err != nil {

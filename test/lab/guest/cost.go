@@ -12,31 +12,30 @@ import (
 )
 
 const (
-	// costTargets is how many real servers are checked, costWindow for how long what that costs is measured, once it has gone
-	// on for costWarmUp.
+	// costTargets is how many real servers are checked. The cost is measured for costWindow, after costWarmUp.
 	costTargets = 200
 	costWindow  = 10 * time.Second
 	costWarmUp  = 5 * time.Second
 
-	// costInterval is how often each is checked, if there is the time for it.
+	// costInterval is the interval of the checks of each server, if there is time for them.
 	costInterval = "100ms"
 
-	// nothing is a script that finds every server well.
+	// nothing is the path of a script that finds every server healthy.
 	nothing = "/run/checks/nothing"
 )
 
-// costs measures what directors' programs cost. There is no network: the real servers are addresses of the director's own,
-// and one sidecar answers at all of them.
+// costs measures the cost of directors' programs. There is no network: the real servers are addresses of the director
+// itself, and one sidecar answers at all of them.
 type costs struct{}
 
 func (costs) play(ctx context.Context, j *journal.Writer, programs string) error {
-	pace := journal.Pace{Patience: journal.Patience, Within: journal.Within}
-	l := &laboratory{ctx: ctx, journal: j, pace: pace, programs: programs, director: directorName}
+	speed := journal.Speed{Timeout: journal.Timeout, Within: journal.Within}
+	l := &lab{ctx: ctx, journal: j, speed: speed, programs: programs, director: directorName}
 	var addresses []string
 	for i := range costTargets {
 		addresses = append(addresses, fmt.Sprintf("127.0.1.%d", i+1))
 	}
-	server := &realServer{namespace: l.director, address: addresses[0], programs: programs, within: pace.Within}
+	server := &realServer{namespace: l.director, address: addresses[0], programs: programs, within: speed.Within}
 	l.rs1 = server
 	err := l.play(
 		func() error { return buildNetwork([]host{{name: l.director, addresses: []string{directorFront}}}) },
@@ -50,11 +49,11 @@ func (costs) play(ctx context.Context, j *journal.Writer, programs string) error
 	if err != nil {
 		return err
 	}
-	for _, c := range []checking{
+	for _, c := range []measuredCheck{
 		{journal.File, l.costOfWatch, nil},
-		{journal.UDP, l.costOfKeepalived("udp", unaltered), udpQuestions},
-		{journal.Misc, l.costOfKeepalived("misc", unguarded), udpQuestions},
-		{journal.MiscNothing, l.costOfKeepalived("misc", running(nothing)), forks},
+		{journal.UDP, l.costOfKeepalived("udp", unchanged), udpRequests},
+		{journal.Misc, l.costOfKeepalived("misc", withoutUDPChecks), udpRequests},
+		{journal.MiscNothing, l.costOfKeepalived("misc", runningScript(nothing)), forks},
 	} {
 		if err := l.measure(c, addresses); err != nil {
 			return fmt.Errorf("measuring %s: %w", c.way, err)
@@ -63,24 +62,24 @@ func (costs) play(ctx context.Context, j *journal.Writer, programs string) error
 	return nil
 }
 
-// checking is a program that checks, and how its checks are counted on a director where nothing else goes on; nil if they are not.
-type checking struct {
+// measuredCheck is a program that checks, and a function that counts its checks on a director where nothing else runs.
+type measuredCheck struct {
 	way     string
 	command func(addresses []string) (program string, arguments []string, err error)
-	count   func(namespace) (int, error)
+	count   func(namespace) (int, error) // nil = checks are not counted
 }
 
-// What a snippet is altered to for its cost.
+// The changes of a snippet whose cost is measured.
 
-func unaltered(snippet string) string { return snippet }
+func unchanged(snippet string) string { return snippet }
 
-// unguarded leaves the MISC_CHECKs alone.
-func unguarded(snippet string) string { return udpChecks.ReplaceAllString(snippet, "") }
+// withoutUDPChecks leaves only the MISC_CHECKs.
+func withoutUDPChecks(snippet string) string { return udpChecks.ReplaceAllString(snippet, "") }
 
-// running has the MISC_CHECKs run a script instead.
-func running(script string) func(string) string {
+// runningScript replaces the program of the MISC_CHECKs by a script.
+func runningScript(script string) func(string) string {
 	return func(snippet string) string {
-		return miscPaths.ReplaceAllString(unguarded(snippet), fmt.Sprintf("misc_path %q", script))
+		return miscPaths.ReplaceAllString(withoutUDPChecks(snippet), fmt.Sprintf("misc_path %q", script))
 	}
 }
 
@@ -89,8 +88,8 @@ var (
 	miscPaths = regexp.MustCompile(`misc_path ".*?"`)
 )
 
-// costOfKeepalived runs keepalived as its snippet says, altered.
-func (l *laboratory) costOfKeepalived(check string, alter func(string) string) func([]string) (string, []string, error) {
+// costOfKeepalived returns the command of a keepalived with its snippet, after a change.
+func (l *lab) costOfKeepalived(check string, change func(string) string) func([]string) (string, []string, error) {
 	return func(addresses []string) (string, []string, error) {
 		configuration, err := l.costSnippet(check, addresses)
 		if err != nil {
@@ -98,12 +97,12 @@ func (l *laboratory) costOfKeepalived(check string, alter func(string) string) f
 		}
 		const path = "/run/keepalived-cost.conf"
 		return "keepalived", []string{"--check", "--dont-fork", "--log-console", "--use-file", path},
-			os.WriteFile(path, []byte(alter(configuration)), 0o644)
+			os.WriteFile(path, []byte(change(configuration)), 0o644)
 	}
 }
 
-// costOfWatch runs landmark-watch as the snippet says.
-func (l *laboratory) costOfWatch(addresses []string) (string, []string, error) {
+// costOfWatch returns the command of landmark-watch from the snippet.
+func (l *lab) costOfWatch(addresses []string) (string, []string, error) {
 	snippet, err := l.costSnippet("file", addresses)
 	if err != nil {
 		return "", nil, err
@@ -115,13 +114,13 @@ func (l *laboratory) costOfWatch(addresses []string) (string, []string, error) {
 	return l.program("landmark-watch"), arguments, os.MkdirAll(watchDirectory, 0o755)
 }
 
-func (l *laboratory) costSnippet(check string, addresses []string) (string, error) {
-	return printSnippet(l.program("landmark"), l.pace.Patience, "keepalived", "192.0.2.80:5400", addresses,
+func (l *lab) costSnippet(check string, addresses []string) (string, error) {
+	return printSnippet(l.program("landmark"), l.speed.Timeout, "keepalived", "192.0.2.80:5400", addresses,
 		"-check", check, "-interval", costInterval, "-dir", watchDirectory, "-check-path", checkPath)
 }
 
-// measure runs a director's program and measures what it and all its children cost.
-func (l *laboratory) measure(c checking, addresses []string) error {
+// measure runs a director's program and measures the cost of it and all its children.
+func (l *lab) measure(c measuredCheck, addresses []string) error {
 	program, arguments, err := c.command(addresses)
 	if err != nil {
 		return err
@@ -135,7 +134,7 @@ func (l *laboratory) measure(c checking, addresses []string) error {
 		return err
 	}
 	var before, after journal.Cost
-	read := func(into *journal.Cost) act {
+	read := func(into *journal.Cost) action {
 		return func() (err error) {
 			into.Elapsed = l.journal.Now()
 			if into.CPU, err = g.usage(); err == nil && c.count != nil {
@@ -148,7 +147,7 @@ func (l *laboratory) measure(c checking, addresses []string) error {
 	if err != nil {
 		return err
 	}
-	<-p.gone
+	<-p.exited
 	l.journal.Cost(journal.Cost{Way: c.way, Targets: costTargets,
 		Elapsed: after.Elapsed - before.Elapsed, CPU: after.CPU - before.CPU, Checks: after.Checks - before.Checks})
 	return nil
@@ -162,8 +161,8 @@ func installNothing() error {
 	return nil
 }
 
-// udpQuestions is how many questions have been asked by UDP in a namespace whose every question is answered from within.
-func udpQuestions(n namespace) (received int, err error) {
+// udpRequests returns how many requests were sent by UDP in a namespace. It assumes that each was answered within it.
+func udpRequests(n namespace) (received int, err error) {
 	err = n.enter(func() error {
 		text, err := os.ReadFile("/proc/thread-self/net/snmp")
 		if err != nil {
@@ -179,7 +178,7 @@ func udpQuestions(n namespace) (received int, err error) {
 	return received / 2, err
 }
 
-// forks is how many processes have been started on the machine.
+// forks returns how many processes were started on the machine.
 func forks(namespace) (n int, err error) {
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil {

@@ -6,43 +6,43 @@ import (
 )
 
 const (
-	// crowdPause lies between two of them who come; half of it, between two who ask, or leave. A connection costs this machine's
-	// one processor some 15 ms, all in all, and if it had no time left, main loops would be late, and the servers be found stalled.
+	// crowdPause is the time between two connects, and twice the time between two requests or closes. A connection costs the
+	// machine's one processor some 15 ms. Without time to spare, main loops would be late, and the servers stalled.
 	crowdPause = 20 * time.Millisecond
 
-	// crowdAtOnce is how many of them are on their way to a programme at most.
+	// crowdAtOnce is how many requests may be open at once.
 	crowdAtOnce = 4
 
-	// crowdPatience is how long one of them keeps others from asking.
-	crowdPatience = 200 * time.Millisecond
+	// crowdSlotTime is the time after which a request without an answer no longer counts as open.
+	crowdSlotTime = 200 * time.Millisecond
 
-	// answerPatience is how long a server may take for an answer.
-	answerPatience = 10 * time.Second
+	// answerTimeout is how long a server may take for an answer.
+	answerTimeout = 10 * time.Second
 )
 
-// crowd is a crowd of clients, each with its connection, that stay connected.
+// crowd is many clients, each with a connection that stays open.
 type crowd []epgConn
 
-// come connects everybody through the service, and has each ask once, some of them at a time. It returns how many got no
-// programme.
-func (c *crowd) come(v virtualService) (failed int, err error) {
+// connect connects all clients through the service, and sends one request on each connection, at most crowdAtOnce at a time.
+// It returns how many got no programme.
+func (c *crowd) connect(v virtualService) (failed int, err error) {
 	size := v.crowd()
-	places := make(chan struct{}, crowdAtOnce)
+	slots := make(chan struct{}, crowdAtOnce)
 	failures := make(chan bool, size)
 	pause := time.NewTicker(crowdPause)
 	defer pause.Stop()
 	err = namespace(clientName).enter(func() error {
 		for range size {
 			<-pause.C
-			places <- struct{}{}
-			conn, err := dialEPG(v, time.Now().Add(answerPatience))
+			slots <- struct{}{}
+			conn, err := dialEPG(v, time.Now().Add(answerTimeout))
 			if err != nil {
 				return err
 			}
 			*c = append(*c, conn)
 			go func() {
 				failures <- conn.ask() != nil
-				<-places
+				<-slots
 			}()
 		}
 		return nil
@@ -55,21 +55,21 @@ func (c *crowd) come(v virtualService) (failed int, err error) {
 	return failed, err
 }
 
-// ask asks on every connection, some of them at a time, and returns how many got no answer, and why one of them did not. It
-// does not wait long for one answer before it asks on: many may never come.
+// ask sends a request on every connection. It returns how many got no answer, and one of the errors. A request without an
+// answer does not delay the others by more than crowdSlotTime, because many may get none.
 func (c crowd) ask() (broken int, why error) {
-	places := make(chan struct{}, crowdAtOnce)
+	slots := make(chan struct{}, crowdAtOnce)
 	failures := make(chan error, len(c))
 	pause := time.NewTicker(crowdPause / 2)
 	defer pause.Stop()
 	for _, conn := range c {
 		<-pause.C
-		places <- struct{}{}
-		leave := sync.OnceFunc(func() { <-places })
-		time.AfterFunc(crowdPatience, leave)
-		conn.SetDeadline(time.Now().Add(answerPatience))
+		slots <- struct{}{}
+		release := sync.OnceFunc(func() { <-slots })
+		time.AfterFunc(crowdSlotTime, release)
+		conn.SetDeadline(time.Now().Add(answerTimeout))
 		go func() {
-			defer leave()
+			defer release()
 			failures <- conn.ask()
 		}()
 	}
@@ -81,8 +81,8 @@ func (c crowd) ask() (broken int, why error) {
 	return broken, why
 }
 
-// leave closes every connection, one after the other: all at once they would keep the servers from everything else.
-func (c crowd) leave() {
+// close closes the connections one after the other. All at once, they would keep the servers from all other work.
+func (c crowd) close() {
 	pause := time.NewTicker(crowdPause / 2)
 	defer pause.Stop()
 	for _, conn := range c {

@@ -2,7 +2,7 @@ package main
 
 import "syscall"
 
-// daemon is a program on the director that scenarios start again.
+// daemon is a program on the director that can be restarted.
 type daemon struct {
 	name      string
 	program   string
@@ -15,11 +15,11 @@ func (d *daemon) start(n namespace) (err error) {
 	return err
 }
 
-// stop ends the daemon as its service manager would, and returns when it is gone.
+// stop ends the daemon as a service manager does, and waits until it has exited.
 func (d *daemon) stop() error {
 	if err := d.running.signal(syscall.SIGTERM); err != nil {
 		return err
 	}
-	<-d.running.gone
+	<-d.running.exited
 	return nil
 }

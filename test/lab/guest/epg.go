@@ -14,14 +14,15 @@ import (
 // epgConn is a connection to an EPG server.
 type epgConn struct{ *os.File }
 
-// dialEPG begins to connect to an EPG server through the service, from the namespace that the calling thread is in, which
-// must be the clients', and does not wait for it: what is then done on the connection, by whomever, does. All of it ends at the deadline.
+// dialEPG begins to connect to an EPG server through the service, and returns at once. The calling thread must be in the
+// clients' namespace; any other may use the connection. The first read or write waits until it is established. The deadline
+// is for the connection and all that is done on it.
 func dialEPG(v virtualService, deadline time.Time) (epgConn, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return epgConn{}, fmt.Errorf("opening a socket: %w", err)
 	}
-	// The port is chosen when the other end is known, so that there are enough.
+	// Choose the port at the connect: then a port is free if no connection to the same server uses it.
 	err = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
 	if err == nil {
 		err = unix.Bind(fd, &unix.SockaddrInet4{Addr: netip.MustParseAddr(v.client).As4()})
@@ -40,7 +41,7 @@ func dialEPG(v virtualService, deadline time.Time) (epgConn, error) {
 	return conn, conn.SetDeadline(deadline)
 }
 
-// The EPG protocol of examples/epgd, from the outside, as any client in the field would speak it:
+// The EPG protocol of examples/epgd, as a client speaks it:
 //
 //	request   magic 45 50 47 31, channel (2), seconds since 1970 (8)
 //	answer    magic, 0 = found (1), start (8), duration (4), length of the title (1), title
@@ -50,7 +51,7 @@ const (
 	epgFound   = 0
 )
 
-// ask asks what is on channel 1 now.
+// ask requests the programme that is on channel 1 now.
 func (c epgConn) ask() error {
 	if err := c.send(); err != nil {
 		return err
@@ -58,7 +59,7 @@ func (c epgConn) ask() error {
 	return c.receive()
 }
 
-// send sends the question.
+// send sends the request.
 func (c epgConn) send() error {
 	request := binary.BigEndian.AppendUint32(nil, epgMagic)
 	request = binary.BigEndian.AppendUint16(request, epgChannel)
@@ -76,7 +77,7 @@ func (c epgConn) receive() error {
 		return fmt.Errorf("reading the answer: %w", err)
 	}
 	if binary.BigEndian.Uint32(head[:]) != epgMagic || head[4] != epgFound {
-		return fmt.Errorf("no programme but % x", head)
+		return fmt.Errorf("got % x, want a programme", head)
 	}
 	if _, err := io.CopyN(io.Discard, c, int64(head[17])); err != nil {
 		return fmt.Errorf("reading the title: %w", err)

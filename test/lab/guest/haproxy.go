@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// haproxyChecks has a HAProxy of its own check the real servers as its snippet says. It carries the connections itself.
+// haproxyChecks starts an HAProxy with its snippet. It checks the real servers and carries the connections itself.
 func haproxyChecks(check string) starter {
-	return func(l *laboratory, v virtualService) error {
+	return func(l *lab, v virtualService) error {
 		configuration, err := l.snippet("haproxy", v, "-check", check)
 		if err != nil {
 			return err
@@ -33,13 +33,13 @@ func haproxyChecks(check string) starter {
 	}
 }
 
-// haproxySocket is where the service's HAProxy tells how it sees its servers.
+// haproxySocket returns the path of the statistics socket of the service's HAProxy.
 func haproxySocket(v virtualService) string { return filepath.Join("/run", "haproxy-"+v.name+".sock") }
 
-// watchHAProxy enters what HAProxy says into the table until the context ends, and returns nil then.
-func (l *laboratory) watchHAProxy(ctx context.Context, v virtualService) error {
+// watchHAProxy enters HAProxy's weights into the table until the context ends. It then returns nil.
+func (l *lab) watchHAProxy(ctx context.Context, v virtualService) error {
 	for {
-		// There is no answer until it has started.
+		// There is no answer until HAProxy has started.
 		if servers, err := haproxyServers(v); err == nil {
 			weights := map[string]int{}
 			for _, s := range l.servers() {
@@ -55,13 +55,13 @@ func (l *laboratory) watchHAProxy(ctx context.Context, v virtualService) error {
 	}
 }
 
-// haproxyServer is a line of HAProxy's statistics, by the names of their columns.
+// haproxyServer is a line of HAProxy's statistics, by column.
 type haproxyServer map[string]string
 
-// haproxyName is the name that the snippet gives a server.
+// haproxyName returns the name of a server in the snippet.
 func haproxyName(s *realServer) string { return fmt.Sprintf("%s:%d", s.address, epgPort) }
 
-// weight is the weight that new connections are shared out by, 0 if the server gets none.
+// weight returns the server's weight, or 0 if it gets no new connections.
 func (h haproxyServer) weight() int {
 	if !strings.HasPrefix(h["status"], "UP") {
 		return 0
@@ -73,7 +73,7 @@ func (h haproxyServer) weight() int {
 	return weight
 }
 
-// haproxyServers returns what the service's HAProxy says of its servers, by their names.
+// haproxyServers returns the statistics of the service's HAProxy, by server.
 func haproxyServers(v virtualService) (map[string]haproxyServer, error) {
 	conn, err := net.DialTimeout("unix", haproxySocket(v), time.Second)
 	if err != nil {

@@ -17,15 +17,15 @@ import (
 )
 
 const (
-	// pollInterval is how often the IPVS table is read: much oftener than most checkers here can take a server out and put
-	// it back in, so that no change goes unseen, yet no oftener than the machine's one processor bears beside its work.
+	// pollInterval is the interval at which the IPVS table is read. It is much shorter than most checkers take to take a
+	// server out and put it in again, so no change is missed, and long enough for the machine's one processor.
 	pollInterval = 50 * time.Millisecond
 
-	// finePollInterval is how often it is read where milliseconds count.
+	// finePollInterval is the interval where milliseconds count.
 	finePollInterval = 3 * time.Millisecond
 )
 
-// ipvs reads the director's IPVS table, as its kernel has it, again and again.
+// ipvs polls the director's IPVS table.
 type ipvs struct {
 	file     *os.File
 	services map[netip.AddrPort]string // names by virtual address
@@ -35,7 +35,7 @@ type ipvs struct {
 	interval atomic.Int64 // between two readings
 }
 
-// openIPVS opens the director's table. Only the services and servers that are given names are read.
+// openIPVS opens the director's table. It reads only the given services and servers.
 func openIPVS(services map[netip.AddrPort]string, servers map[netip.Addr]string, j *journal.Writer, t *table) (*ipvs, error) {
 	v := &ipvs{services: services, servers: servers, journal: j, table: t}
 	v.interval.Store(int64(pollInterval))
@@ -50,7 +50,7 @@ func openIPVS(services map[netip.AddrPort]string, servers map[netip.Addr]string,
 	return v, nil
 }
 
-// watch reads the table until the context ends, and returns nil then.
+// watch reads the table until the context ends. It then returns nil.
 func (v *ipvs) watch(ctx context.Context) error {
 	for {
 		if err := v.read(); err != nil {
@@ -86,7 +86,7 @@ func (v *ipvs) read() error {
 }
 
 // ipvsConnections returns how many connections the director's kernel has sent to the real server at the address through the
-// service, since the server was put into the table. It is 0 if the server is not in.
+// service, since the server was added to the table. It returns 0 if the server is not in the table.
 func ipvsConnections(service netip.AddrPort, server string) (int, error) {
 	listing, err := ipvsadm("-L", "-n", "-t", service.String(), "--stats", "--exact")
 	if err != nil {
@@ -119,8 +119,8 @@ type tableEntry struct {
 	weight          int
 }
 
-// parseTable reads the text of /proc/net/ip_vs: three lines of headings, then a line for each virtual service, each
-// followed by its real servers, with IPv4 addresses and ports in hexadecimal. Only TCP services are returned.
+// parseTable parses /proc/net/ip_vs: three lines of headings, then a line for each virtual service, followed by its real
+// servers, with IPv4 addresses and ports in hexadecimal. It returns only TCP services.
 //
 //	TCP  C0000250:1518 rr
 //	  -> C633640B:1518      Masq    1      0          12
@@ -153,7 +153,7 @@ func parseTable(r io.Reader) ([]tableEntry, error) {
 	return entries, lines.Err()
 }
 
-// parseHexAddrPort reads an IPv4 address and port as "C0000250:1518".
+// parseHexAddrPort parses an IPv4 address and port, as in "C0000250:1518".
 func parseHexAddrPort(text string) (netip.AddrPort, error) {
 	var address [4]byte
 	var port uint16

@@ -32,7 +32,7 @@ UDP  C0000252:1518 rr
 	}
 }
 
-func TestParseTableRefusesWhatItDoesNotKnow(t *testing.T) {
+func TestParseTableRejectsUnknownFormat(t *testing.T) {
 	for _, text := range []string{
 		"TCP  [2001:0db8::0050]:1518 rr ",
 		"TCP  C0000250:1518 rr \n  -> C633640B      Masq    1      2          12",

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// keepalivedChecks has a keepalived of its own check the real servers as its snippet says.
+// keepalivedChecks starts a keepalived that checks the real servers, with its snippet.
 func keepalivedChecks(arguments ...string) starter {
-	return func(l *laboratory, v virtualService) error {
+	return func(l *lab, v virtualService) error {
 		forward := "NAT"
 		if v.direct {
 			forward = "DR"
@@ -22,7 +22,7 @@ func keepalivedChecks(arguments ...string) starter {
 		if err != nil {
 			return err
 		}
-		if v.prompt {
+		if v.pushed {
 			if err := l.startWatcher(v, configuration); err != nil {
 				return err
 			}
@@ -31,10 +31,9 @@ func keepalivedChecks(arguments ...string) starter {
 	}
 }
 
-// keepalivedConnects has a keepalived of its own do what most balancers do: it opens a connection to the service's own
-// port, and asks nothing.
+// keepalivedConnects starts a keepalived that does what most balancers do: it only opens a connection to the service's port.
 func keepalivedConnects(loop, checker string) starter {
-	return func(l *laboratory, v virtualService) error {
+	return func(l *lab, v virtualService) error {
 		var c strings.Builder
 		fmt.Fprintf(&c, "virtual_server %s %d {\n%s  alpha\n  lb_algo rr\n  lb_kind NAT\n  protocol TCP\n", v.address, epgPort, loop)
 		for _, s := range l.servers() {
@@ -45,8 +44,8 @@ func keepalivedConnects(loop, checker string) starter {
 	}
 }
 
-// startKeepalived runs Debian's keepalived, its checkers alone, on the director.
-func (l *laboratory) startKeepalived(v virtualService, configuration string) error {
+// startKeepalived runs only the checkers of Debian's keepalived, on the director.
+func (l *lab) startKeepalived(v virtualService, configuration string) error {
 	path := filepath.Join("/run", "keepalived-"+v.name)
 	if err := os.WriteFile(path+".conf", []byte(configuration), 0o644); err != nil {
 		return fmt.Errorf("writing keepalived's configuration: %w", err)

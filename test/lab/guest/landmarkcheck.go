@@ -6,12 +6,12 @@ import (
 	"path/filepath"
 )
 
-// checkPath is landmark-check's, where directors run it: on a path that only root may write to, as keepalived's script
-// security wants it, with the link beside it that tells ldirectord's landmark-check which service is asked about.
+// checkPath is the path of landmark-check on the director. Only root may write to it, as keepalived's script security
+// requires. The link beside it gives ldirectord's landmark-check the name of the service.
 const checkPath = "/run/checks/landmark-check"
 
-// installCheck puts landmark-check there.
-func (l *laboratory) installCheck() error {
+// installCheck installs landmark-check at checkPath.
+func (l *lab) installCheck() error {
 	program, err := os.ReadFile(l.program("landmark-check"))
 	if err != nil {
 		return fmt.Errorf("reading landmark-check: %w", err)
@@ -24,7 +24,7 @@ func (l *laboratory) installCheck() error {
 		return fmt.Errorf("installing landmark-check: %w", err)
 	}
 	if err := os.Symlink(checkPath, filepath.Join(directory, "ldirectord-epg")); err != nil {
-		return fmt.Errorf("naming landmark-check for ldirectord: %w", err)
+		return fmt.Errorf("linking landmark-check for ldirectord: %w", err)
 	}
 	return nil
 }

@@ -7,9 +7,9 @@ import (
 	"strconv"
 )
 
-// ldirectordChecks has an ldirectord of its own check the real servers as its snippet says.
+// ldirectordChecks starts an ldirectord that checks the real servers, with its snippet.
 func ldirectordChecks(check string, quiescent bool) starter {
-	return func(l *laboratory, v virtualService) error {
+	return func(l *lab, v virtualService) error {
 		forward := "masq"
 		if v.direct {
 			forward = "gate"
@@ -23,9 +23,9 @@ func ldirectordChecks(check string, quiescent bool) starter {
 	}
 }
 
-// startLdirectord runs Debian's ldirectord on the director, as the package's own start script does. It goes into the
-// background by itself. PERLIO is what it would set and then start once more, with all of its Perl.
-func (l *laboratory) startLdirectord(v virtualService, configuration string) error {
+// startLdirectord runs Debian's ldirectord on the director, as the package's start script does. It goes into the background
+// by itself. Without PERLIO it would set that and execute itself again, which is slow.
+func (l *lab) startLdirectord(v virtualService, configuration string) error {
 	configuration = fmt.Sprintf("logfile=%q\n", filepath.Join(logs, "ldirectord-"+v.name)) + configuration
 	path := filepath.Join("/run", "ldirectord-"+v.name+".cf")
 	if err := os.WriteFile(path, []byte(configuration), 0o644); err != nil {

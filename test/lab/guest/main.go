@@ -1,6 +1,6 @@
-// Command inside plays one scenario in a machine that boots for nothing else: it builds the network, starts the director,
-// the real servers and the clients, does to them what the scenario says, and journals to its standard output what
-// happened and when. It judges nothing; the test on the host does. At its end it halts the machine.
+// Command guest plays one scenario in a machine that boots only for it. It builds the network, starts the director, the
+// real servers and the clients, plays the events of the scenario, and writes a journal of what happened to standard
+// output. The test on the host checks the journal. At the end it halts the machine.
 package main
 
 import (
@@ -16,11 +16,12 @@ import (
 	"github.com/landmark-health/landmark/test/lab/journal"
 )
 
-// runLimit ends a scenario that got stuck, early enough for the journal to be read before the host's patience ends.
+// runLimit ends a scenario that hangs, early enough that the host still reads the journal.
 const runLimit = 20 * time.Minute
 
-// main takes its orders from the environment, which is the kernel's command line: LAB_SCENARIO is a scenario's name,
-// LAB_PROGRAMS the directory of the programs under test, and LAB_REPEATS how often the promptest ways are measured.
+// main reads its settings from the environment, which is the kernel's command line: LAB_SCENARIO is a scenario's name,
+// LAB_PROGRAMS the directory of the programs under test, LAB_REPEATS how often the pushed ways are measured, LAB_CROWD how
+// many connections are open at a drain, and LAB_FACTOR a factor of the timeouts.
 func main() {
 	j := journal.NewWriter(os.Stdout)
 	if err := play(j, os.Getenv("LAB_SCENARIO"), os.Getenv("LAB_PROGRAMS")); err != nil {
@@ -36,7 +37,7 @@ func main() {
 	}
 }
 
-// play runs the scenario. A panic becomes an error, so that the machine is halted all the same.
+// play runs the scenario. A panic becomes an error, so that the machine is halted in any case.
 func play(j *journal.Writer, name, programs string) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -48,7 +49,7 @@ func play(j *journal.Writer, name, programs string) (err error) {
 		return fmt.Errorf("no scenario is named %q", name)
 	}
 	ctx, cancel := context.WithTimeoutCause(context.Background(), runLimit,
-		fmt.Errorf("the scenario's %v are over: this host is too busy for the laboratory, or something is stuck", runLimit))
+		fmt.Errorf("the scenario took longer than %v: this host is too busy for the laboratory, or something hangs", runLimit))
 	defer cancel()
 	err = scenario.play(ctx, j, programs)
 	if err != nil {
@@ -59,7 +60,7 @@ func play(j *journal.Writer, name, programs string) (err error) {
 	return err
 }
 
-// halt switches the machine off, once the console has taken what was written.
+// halt switches the machine off after the console has written everything.
 func halt() error {
 	const drain = 1 // TCSBRK with a non-zero argument waits for the output, as tcdrain(3) does
 	if err := unix.IoctlSetInt(int(os.Stdout.Fd()), unix.TCSBRK, drain); err != nil {

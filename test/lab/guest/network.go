@@ -11,14 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The laboratory's addresses: clients and virtual addresses on one network, real servers on another (both reserved for
-// documentation by RFC 5737), the director on both. All are on one switch, so that a scenario can also forward directly.
+// The addresses: clients and virtual addresses are on one network, real servers on another (both reserved for documentation
+// by RFC 5737), the director on both. All share one switch, so that the director can also forward by direct routing.
 const (
 	directorFront  = "192.0.2.1"
 	directorBack   = "198.51.100.1"
 	prefixLength   = "/24"
 	frontNetwork   = "192.0.2.0" + prefixLength
-	directTable    = "100" // the routes of who answers directly
+	directTable    = "100" // the routing table of answers that bypass the director
 	clientName     = "client"
 	directorName   = "director"
 	switchName     = "switch"
@@ -26,19 +26,19 @@ const (
 	namespacesPath = "/run/netns"
 )
 
-// namespace is a network namespace by its name: one host of the laboratory.
+// namespace is the name of a network namespace, which is one host of the laboratory.
 type namespace string
 
-// host is what the network gives a namespace.
+// host is the network configuration of a namespace.
 type host struct {
 	name      namespace
 	addresses []string // without prefix length
-	gateway   string   // empty for none
-	virtual   []string // virtual addresses that it bears without telling anybody, for direct forwarding
+	gateway   string   // "" = none
+	virtual   []string // virtual addresses that it has but does not announce, for direct routing
 }
 
-// buildNetwork makes a namespace for every host and wires each by a veth pair to a bridge in the machine's own
-// namespace. Replies of the real servers go through the director, as NAT forwarding needs.
+// buildNetwork makes a namespace for every host, and connects it by a veth pair to a bridge in the machine's own namespace.
+// Replies of the real servers go through the director, as NAT needs.
 func buildNetwork(hosts []host) error {
 	var wiring strings.Builder
 	fmt.Fprintf(&wiring, "link add %s type bridge\nlink set %s up\n", switchName, switchName)
@@ -68,7 +68,7 @@ func (h host) configure() error {
 	if h.gateway != "" {
 		fmt.Fprintf(&batch, "route add default via %s\n", h.gateway)
 	}
-	// Who was sent a packet directly answers directly: the director would not take its own address for a sender's.
+	// Answers to packets that came by direct routing bypass the director: it drops packets from an address of its own.
 	for _, a := range h.virtual {
 		fmt.Fprintf(&batch, "address add %s/32 dev lo\nrule add from %s lookup %s\n", a, a, directTable)
 	}
@@ -78,25 +78,25 @@ func (h host) configure() error {
 	if err := ipBatch(batch.String(), "-n", string(h.name)); err != nil || len(h.virtual) == 0 {
 		return err
 	}
-	// Only the director answers who asks on the network for a virtual address.
+	// Only the director answers ARP requests for a virtual address.
 	return h.name.set(
 		setting{"conf/all/arp_ignore", "1"},
 		setting{"conf/all/arp_announce", "2"})
 }
 
-// forwardPackets makes the namespace a router. It sends no redirects: both networks share its interface, and a client
-// that took a shortcut would lose the director's address translation.
+// forwardPackets makes the namespace a router. It sends no redirects: both networks share its interface, and packets that
+// bypass the director would miss its NAT.
 func (n namespace) forwardPackets() error {
 	return n.set(
 		setting{"ip_forward", "1"},
 		setting{"conf/all/send_redirects", "0"},
 		setting{"conf/" + interfaceName + "/send_redirects", "0"},
-		// A client may use a port again whose connection was closed. Under direct forwarding the director does not see all
-		// of that, and by default would go on sending the port's packets to the old server.
+		// A client may reuse the port of a closed connection. With direct routing the director does not see the whole close,
+		// and by default would send the new connection to the old server.
 		setting{"vs/conn_reuse_mode", "3"})
 }
 
-// setting is a file below /proc/sys/net/ipv4 and what it is to say.
+// setting is a file below /proc/sys/net/ipv4 and its content.
 type setting struct{ path, value string }
 
 // set changes settings of the namespace.
@@ -111,18 +111,18 @@ func (n namespace) set(settings ...setting) error {
 	})
 }
 
-// cut takes the host off the switch.
+// cut disconnects the host from the switch.
 func (n namespace) cut() error { return ipBatch(fmt.Sprintf("link set %s down\n", n)) }
 
-// restore puts the host back on the switch.
+// restore connects the host to the switch again.
 func (n namespace) restore() error { return ipBatch(fmt.Sprintf("link set %s up\n", n)) }
 
 // enter calls f on a thread that is in the namespace. Files of /proc/thread-self/net that f opens, and processes that it
-// starts, belong to the namespace ever after.
+// starts, stay in the namespace.
 func (n namespace) enter(f func() error) error {
 	done := make(chan error)
 	go func() {
-		runtime.LockOSThread() // and never unlock: the thread ends with the goroutine, so that no other work meets the namespace
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine, so no other goroutine runs in the namespace
 		done <- func() error {
 			file, err := os.Open(filepath.Join(namespacesPath, string(n)))
 			if err != nil {
@@ -138,7 +138,7 @@ func (n namespace) enter(f func() error) error {
 	return <-done
 }
 
-// ipBatch runs the lines through one ip(8): in this machine starting a process is the dear part.
+// ipBatch runs the lines with one ip(8), because starting a process is expensive in this machine.
 func ipBatch(lines string, options ...string) error {
 	cmd := exec.Command("ip", append(options, "-batch", "-")...)
 	cmd.Stdin = strings.NewReader(lines)

@@ -9,23 +9,23 @@ import (
 	"syscall"
 )
 
-// logs is where every process's output is kept, in a file of its name.
+// logs is the directory of the processes' output, a file each.
 const logs = "/run/logs"
 
-// process is a program that runs in a namespace of the laboratory until it ends, is killed, or the machine halts.
+// process is a program that runs in a namespace.
 type process struct {
-	name string
-	cmd  *exec.Cmd
-	gone chan struct{} // closed when the process has been reaped
+	name   string
+	cmd    *exec.Cmd
+	exited chan struct{} // closed when the process has been reaped
 }
 
-// start starts a program in the namespace. Its output is added to the log of the given name. A nil environment is the
-// laboratory's own.
+// start starts a program in the namespace. Its output is appended to the log of the given name. A nil environment is that of
+// this process.
 func (n namespace) start(name string, environment []string, program string, arguments ...string) (*process, error) {
 	return n.startIn("", name, environment, program, arguments...)
 }
 
-// startIn does the same and has the program in a cgroup from its beginning; "" is the laboratory's own.
+// startIn does the same in a cgroup; "" is that of this process.
 func (n namespace) startIn(g cgroup, name string, environment []string, program string, arguments ...string) (*process, error) {
 	if err := os.MkdirAll(logs, 0o755); err != nil {
 		return nil, fmt.Errorf("making the log directory: %w", err)
@@ -35,7 +35,7 @@ func (n namespace) startIn(g cgroup, name string, environment []string, program 
 		return nil, fmt.Errorf("opening a log: %w", err)
 	}
 	defer log.Close() // the child has its own descriptor by then
-	p := &process{name: name, cmd: exec.Command(program, arguments...), gone: make(chan struct{})}
+	p := &process{name: name, cmd: exec.Command(program, arguments...), exited: make(chan struct{})}
 	p.cmd.Env = environment
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	if g != "" {
@@ -50,8 +50,8 @@ func (n namespace) startIn(g cgroup, name string, environment []string, program 
 		return nil, fmt.Errorf("starting %s: %w", name, err)
 	}
 	go func() {
-		p.cmd.Wait() // how a process of ours ended is in its log
-		close(p.gone)
+		p.cmd.Wait() // the error is in the process's log
+		close(p.exited)
 	}()
 	return p, nil
 }
@@ -64,16 +64,16 @@ func (p *process) signal(s syscall.Signal) error {
 	return nil
 }
 
-// kill ends the process at once, as a crash would, and returns when it is gone.
+// kill kills the process, like a crash, and waits until it has exited.
 func (p *process) kill() error {
 	if err := p.signal(syscall.SIGKILL); err != nil {
 		return err
 	}
-	<-p.gone
+	<-p.exited
 	return nil
 }
 
-// logTails returns the last lines of every process's log, for a reader who wants to know why a run failed.
+// logTails returns the last lines of every process's log.
 func logTails() string {
 	const lines = 40
 	paths, _ := filepath.Glob(filepath.Join(logs, "*")) // the pattern is well-formed

@@ -13,7 +13,7 @@ import (
 // sidecarConfiguration is landmarkd's configuration file, the same on every real server.
 const sidecarConfiguration = "/run/landmarkd.yaml"
 
-// configureSidecars writes it: nothing but the slow start is not as it comes.
+// configureSidecars writes the file. It sets only the slow start.
 func configureSidecars() error {
 	text := fmt.Sprintf("services:\n  epg:\n    slow_start: %s\n", journal.SlowStart)
 	if err := os.WriteFile(sidecarConfiguration, []byte(text), 0o644); err != nil {
@@ -32,27 +32,26 @@ type realServer struct {
 	sidecar  *process
 }
 
-// directory is where the server's sockets live.
-func (s *realServer) directory() string { return filepath.Join("/run/landmark", string(s.namespace)) }
+// dir returns the directory of the server's sockets.
+func (s *realServer) dir() string { return filepath.Join("/run/landmark", string(s.namespace)) }
 
-func (s *realServer) agentSocket() string { return filepath.Join(s.directory(), "agent.sock") }
+func (s *realServer) agentSocket() string { return filepath.Join(s.dir(), "agent.sock") }
 
-// program is the path of a program under test.
+// program returns the path of a program under test.
 func (s *realServer) program(name string) string { return filepath.Join(s.programs, name) }
 
 // startSidecar starts landmarkd. It does not wait until it listens.
 func (s *realServer) startSidecar() (err error) {
-	if err := os.MkdirAll(s.directory(), 0o700); err != nil {
+	if err := os.MkdirAll(s.dir(), 0o700); err != nil {
 		return fmt.Errorf("making the sidecar's directory: %w", err)
 	}
-	s.sidecar, err = s.start(string(s.namespace)+"-landmarkd", []string{"RUNTIME_DIRECTORY=" + s.directory()},
+	s.sidecar, err = s.start(string(s.namespace)+"-landmarkd", []string{"RUNTIME_DIRECTORY=" + s.dir()},
 		s.program("landmarkd"), "-config", sidecarConfiguration, "-agent-socket", s.agentSocket(),
 		"-monitor", ":"+lmpPort, "-line", ":"+linePort, "-grpc", "")
 	return err
 }
 
-// startProgram starts the EPG server. It does not wait until it listens.
-// It serves at the virtual addresses as well.
+// startProgram starts the EPG server, which also serves at the virtual addresses. It does not wait until the server listens.
 func (s *realServer) startProgram() (err error) {
 	s.epgd, err = s.start(string(s.namespace)+"-epgd", nil,
 		s.program("epgd"), "-listen", fmt.Sprintf("0.0.0.0:%d", epgPort),
@@ -60,40 +59,40 @@ func (s *realServer) startProgram() (err error) {
 	return err
 }
 
-// killProgram ends the EPG server as a crash would.
+// killProgram kills the EPG server, like a crash.
 func (s *realServer) killProgram() error { return s.epgd.kill() }
 
-// killSidecar ends landmarkd as a crash would.
+// killSidecar kills landmarkd, like a crash.
 func (s *realServer) killSidecar() error { return s.sidecar.kill() }
 
-// freeze stops the EPG server's process, all of it.
+// freeze stops the EPG server's whole process.
 func (s *realServer) freeze() error { return s.epgd.signal(syscall.SIGSTOP) }
 
-// thaw lets a frozen process go on.
+// thaw continues a frozen process.
 func (s *realServer) thaw() error { return s.epgd.signal(syscall.SIGCONT) }
 
-// drain has an operator take the service out.
+// drain drains the service, as an operator does.
 func (s *realServer) drain() error { return s.operate("drain") }
 
-// resume has an operator put the service back in.
+// resume resumes the service, as an operator does.
 func (s *realServer) resume() error { return s.operate("resume") }
 
-// operate runs an operator's command about the service to its end.
+// operate runs an operator's command for the service and waits until it ends.
 func (s *realServer) operate(command string) error {
 	p, err := s.start(string(s.namespace)+"-operator", nil, s.program("landmark"),
-		command, "-admin-socket", filepath.Join(s.directory(), "admin.sock"), "epg")
+		command, "-admin-socket", filepath.Join(s.dir(), "admin.sock"), "epg")
 	if err != nil {
 		return err
 	}
-	<-p.gone
+	<-p.exited
 	if !p.cmd.ProcessState.Success() {
 		return fmt.Errorf("landmark %s: %v", command, p.cmd.ProcessState)
 	}
 	return nil
 }
 
-// wedge makes the EPG server's main loop hang while its process, its port and its agent live on.
+// wedge makes the EPG server's main loop hang. Its process, its port and its agent go on.
 func (s *realServer) wedge() error { return s.epgd.signal(syscall.SIGUSR1) }
 
-// free lets a wedged main loop go on.
+// free continues a wedged main loop.
 func (s *realServer) free() error { return s.epgd.signal(syscall.SIGUSR2) }

@@ -9,46 +9,46 @@ import (
 	"github.com/landmark-health/landmark/test/lab/journal"
 )
 
-// scenario is what is played in one machine.
+// scenario is what one machine plays.
 type scenario interface {
-	// play plays it. programs is the directory of the programs under test.
+	// play plays the scenario. programs is the directory of the programs under test.
 	play(ctx context.Context, j *journal.Writer, programs string) error
 }
 
-// sideBySide is a number of ways that stand side by side in one machine, so that all see the same, and what happens there.
-type sideBySide struct {
+// parallelWays is a scenario of several ways in one machine, which all see the same events.
+type parallelWays struct {
 	ways   []way
-	events func(*laboratory) []act
+	events func(*lab) []action
 }
 
-// scenarios are what can be played, by the name that LAB_SCENARIO gives. What costs much of the machine's one processor has
-// a machine of its own.
+// scenarios are the scenarios by the name in LAB_SCENARIO. Ways that need much of the machine's one processor have a machine
+// of their own.
 var scenarios = map[string]scenario{
 	"costs": costs{},
-	"keepalived": sideBySide{
+	"keepalived": parallelWays{
 		ways: []way{
 			{name: journal.UDP, start: keepalivedChecks("-check", "udp", "-interval", "250ms")},
 			{name: journal.UDPDirect, start: keepalivedChecks("-check", "udp", "-interval", "250ms"), direct: true},
-			{name: journal.TCP, start: keepalivedConnects("  delay_loop 1\n", "      connect_timeout 1\n      retry 1\n      delay_before_retry 0.1\n"), blind: true},
+			{name: journal.TCP, start: keepalivedConnects("  delay_loop 1\n", "      connect_timeout 1\n      retry 1\n      delay_before_retry 0.1\n"), control: true},
 		},
-		events: func(l *laboratory) []act { return append(life(l), l.restartKeepalived) },
+		events: func(l *lab) []action { return append(life(l), l.restartKeepalived) },
 	},
-	"pushed": sideBySide{
+	"pushed": parallelWays{
 		ways: []way{
-			{name: journal.File, start: keepalivedChecks("-check", "file"), prompt: true},
-			{name: journal.FileWeight, start: keepalivedChecks("-check", "file"), prompt: true, weight: journal.Weight, direct: true, crowded: true},
+			{name: journal.File, start: keepalivedChecks("-check", "file"), pushed: true},
+			{name: journal.FileWeight, start: keepalivedChecks("-check", "file"), pushed: true, weight: journal.Weight, direct: true, crowded: true},
 		},
-		events: func(l *laboratory) []act {
-			return append(life(l), l.restartWatch, l.restartKeepalived, l.inQuickSuccession(repeats()))
+		events: func(l *lab) []action {
+			return append(life(l), l.restartWatch, l.restartKeepalived, l.repeatBriefly(repeats()))
 		},
 	},
-	"misc": sideBySide{
+	"misc": parallelWays{
 		ways: []way{
 			{name: journal.Misc, start: keepalivedChecks("-check", "misc"), weight: journal.Weight, crowded: true},
 		},
 		events: life,
 	},
-	"ldirectord": sideBySide{
+	"ldirectord": parallelWays{
 		ways: []way{
 			{name: journal.External, start: ldirectordChecks("external", true)},
 			{name: journal.SimpleTCP, start: ldirectordChecks("simpletcp", false)},
@@ -56,50 +56,50 @@ var scenarios = map[string]scenario{
 		},
 		events: life,
 	},
-	"others": sideBySide{
+	"others": parallelWays{
 		ways: []way{
-			{name: journal.HAProxyTCP, start: haproxyChecks("tcp"), outside: true},
-			{name: journal.HAProxyAgent, start: haproxyChecks("both"), outside: true, weight: 100},
+			{name: journal.HAProxyTCP, start: haproxyChecks("tcp"), proxied: true},
+			{name: journal.HAProxyAgent, start: haproxyChecks("both"), proxied: true, weight: 100},
 			{name: journal.CompareUDP, start: compares("udp4")},
 			{name: journal.CompareTCP, start: compares("tcp4")},
 		},
 		events: life,
 	},
-	"short": sideBySide{
+	"short": parallelWays{
 		ways: []way{
 			{name: journal.UDP, start: keepalivedChecks("-check", "udp", "-interval", "250ms")},
-			{name: journal.File, start: keepalivedChecks("-check", "file"), prompt: true},
-			{name: journal.TCP, start: keepalivedConnects("  delay_loop 1\n", "      connect_timeout 1\n      retry 1\n      delay_before_retry 0.1\n"), blind: true},
+			{name: journal.File, start: keepalivedChecks("-check", "file"), pushed: true},
+			{name: journal.TCP, start: keepalivedConnects("  delay_loop 1\n", "      connect_timeout 1\n      retry 1\n      delay_before_retry 0.1\n"), control: true},
 		},
-		events: func(l *laboratory) []act {
+		events: func(l *lab) []action {
 			l.watchSidecar(l.rs1)
 			l.watchSidecar(l.rs2)
-			return []act{l.wedgeUnderControl, l.killAndStart, l.drainAndResume, l.restartPatiently}
+			return []action{l.wedgeUntilControlFails, l.killAndStart, l.drainAndResume, l.restartForCheckers}
 		},
 	},
-	"defaults": sideBySide{
+	"defaults": parallelWays{
 		ways: []way{
-			{name: journal.TCPDefaults, start: keepalivedConnects("", ""), blind: true},
+			{name: journal.TCPDefaults, start: keepalivedConnects("", ""), control: true},
 		},
-		events: func(l *laboratory) []act { return []act{l.hangUnnoticed, l.killAndStart} },
+		events: func(l *lab) []action { return []action{l.wedgeControl, l.killAndStart} },
 	},
 }
 
-// repeats is how often the promptest ways are measured.
-func repeats() int { return fromEnvironment("LAB_REPEATS", 11) }
+// repeats returns how often the pushed ways are measured.
+func repeats() int { return envInt("LAB_REPEATS", 11) }
 
-// fromEnvironment is the number that the environment gives the name, usual if it gives none.
-func fromEnvironment(name string, usual int) int {
+// envInt returns the value of an environment variable, or the default if it is not set to a positive number.
+func envInt(name string, def int) int {
 	n, err := strconv.Atoi(os.Getenv(name))
 	if err != nil || n < 1 {
-		return usual
+		return def
 	}
 	return n
 }
 
-// life is what may happen to a real server.
-func life(l *laboratory) []act {
-	return []act{
+// life returns the events that may happen to a real server.
+func life(l *lab) []action {
+	return []action{
 		l.wedgeAndFree,
 		l.killAndStart,
 		l.freezeAndThaw,
@@ -109,9 +109,9 @@ func life(l *laboratory) []act {
 	}
 }
 
-// play starts what checks in the ways, and has it all happen.
-func (s sideBySide) play(ctx context.Context, j *journal.Writer, programs string) error {
-	l, err := openLaboratory(ctx, j, programs, number(s.ways))
+// play starts the director's programs, and plays the events.
+func (s parallelWays) play(ctx context.Context, j *journal.Writer, programs string) error {
+	l, err := openLab(ctx, j, programs, newServices(s.ways))
 	if err != nil {
 		return err
 	}

@@ -11,53 +11,53 @@ import (
 	"github.com/landmark-health/landmark/test/lab/journal"
 )
 
-// verdictInterval lies between two questions to a sidecar whose answers are journaled.
+// verdictInterval is the interval of the checks of a sidecar whose answers are journaled.
 const verdictInterval = 100 * time.Millisecond
 
-// The monitoring protocol as a director has it: hexadecimal digits that somebody pasted.
+// LMP as a director's configuration has it: hexadecimal digits.
 const (
-	// lmpCheck is a CHECK about the service "epg", with a nonce of zeros.
+	// lmpCheck is a CHECK of the service "epg", with a nonce of zeros.
 	lmpCheck = "4C4D010100000025000000000000000000000000000000000000000000000000" + "0103657067"
 
-	// lmpServing is how a serving answer to a CHECK begins, and no other.
+	// lmpServing is the beginning of a serving answer to a CHECK, and of no other.
 	lmpServing = "4C4D018101"
 
-	// lmpAnswer is how an answer to a CHECK begins. A status follows, and a cause.
+	// lmpAnswer is the beginning of an answer to a CHECK. Status and cause follow.
 	lmpAnswer = "4C4D0181"
 
 	lmpPort  = "19533"
 	linePort = "19536"
 )
 
-// askSidecar asks the server's sidecar once and returns what it says: Serving or the cause of what is not. It is an error
-// if no answer comes within the limit. It asks from the server itself: a host answers a client of a closed port only six
-// times in a row and then once a second (icmp_ratelimit), so questions from the director would leave keepalived without.
-func (s *realServer) askSidecar(limit time.Duration) (says string, err error) {
+// checkSidecar checks the server's sidecar once and returns its answer: journal.Serving, or the cause. No answer within the
+// timeout is an error. It checks from the server itself: a host answers a client of a closed port only six times in a row
+// and then once a second (icmp_ratelimit), so checks from the director would leave none for keepalived.
+func (s *realServer) checkSidecar(timeout time.Duration) (answer string, err error) {
 	err = s.enter(func() error {
 		conn, err := net.Dial("udp4", net.JoinHostPort(s.address, lmpPort))
 		if err != nil {
 			return err
 		}
 		defer conn.Close()
-		conn.SetDeadline(time.Now().Add(limit))
+		conn.SetDeadline(time.Now().Add(timeout))
 		if _, err := conn.Write(unhex(lmpCheck)); err != nil {
 			return err
 		}
-		answer := make([]byte, 64)
-		n, err := conn.Read(answer)
+		got := make([]byte, 64)
+		n, err := conn.Read(got)
 		if err != nil {
 			return err
 		}
-		if n < 32 || !bytes.HasPrefix(answer[:n], unhex(lmpAnswer)) {
-			return fmt.Errorf("no answer but % x", answer[:n])
+		if n < 32 || !bytes.HasPrefix(got[:n], unhex(lmpAnswer)) {
+			return fmt.Errorf("got % x, want an answer to a CHECK", got[:n])
 		}
-		says = verdict(answer[4], answer[5])
+		answer = verdict(got[4], got[5])
 		return nil
 	})
-	return says, err
+	return answer, err
 }
 
-// verdict names a status and cause of the protocol as the journal does.
+// verdict returns the journal's name of a status and cause of LMP.
 func verdict(status, cause byte) string {
 	causes := map[byte]string{2: journal.Stalled, 4: journal.Lost, 6: journal.Draining}
 	switch {
@@ -69,19 +69,19 @@ func verdict(status, cause byte) string {
 	return fmt.Sprintf("status %d, cause %d", status, cause)
 }
 
-// watchSidecar asks the server's sidecar all the time, and journals every change of what it says, until the context ends.
-func (l *laboratory) watchSidecar(s *realServer) {
+// watchSidecar checks the server's sidecar at an interval and journals every change of its answer, until the scenario ends.
+func (l *lab) watchSidecar(s *realServer) {
 	l.background(func(ctx context.Context) error {
 		tick := time.NewTicker(verdictInterval)
 		defer tick.Stop()
-		said, before := "", l.journal.Now()
+		last, lastBegan := "", l.journal.Now()
 		for {
-			asked := l.journal.Now()
-			says, _ := s.askSidecar(l.pace.Patience) // no answer is a change too
-			if says != said {
-				l.journal.Verdict(journal.Verdict{Server: string(s.namespace), Says: says, Before: before, Asked: asked, At: l.journal.Now()})
+			began := l.journal.Now()
+			answer, _ := s.checkSidecar(l.speed.Timeout) // "" = no answer
+			if answer != last {
+				l.journal.Verdict(journal.Verdict{Server: string(s.namespace), Answer: answer, LastBegan: lastBegan, Began: began, At: l.journal.Now()})
 			}
-			said, before = says, asked
+			last, lastBegan = answer, began
 			select {
 			case <-tick.C:
 			case <-ctx.Done():

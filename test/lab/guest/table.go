@@ -8,8 +8,8 @@ import (
 	"github.com/landmark-health/landmark/test/lab/journal"
 )
 
-// table is what the director has of every virtual service, as those who read it from its kernel or its programs say. Every
-// change goes to the journal.
+// table is the director's table of every virtual service, as read from its kernel or its programs. Every change is
+// journaled.
 type table struct {
 	journal *journal.Writer
 
@@ -17,7 +17,7 @@ type table struct {
 	weights map[string]map[string]int // of each service's real servers, by name
 }
 
-// set says what the weights of a service's real servers are, at a time of the journal.
+// set sets the weights of a service's real servers, at a time of the journal.
 func (t *table) set(service string, weights map[string]int, at time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -28,7 +28,7 @@ func (t *table) set(service string, weights map[string]int, at time.Duration) {
 	t.journal.Table(journal.Table{Service: service, Weights: weights, At: at})
 }
 
-// weight returns the server's weight in the service, 0 if it is not in.
+// weight returns the server's weight in the service, or 0 if it is not in.
 func (t *table) weight(service, server string) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// watchDirectory is where the landmark-watch of each way has a directory for its track files.
+// watchDirectory has a directory for the track files of each way.
 const watchDirectory = "/run/landmark-watch"
 
-// startWatcher runs landmark-watch as the snippet for the way says.
-func (l *laboratory) startWatcher(v virtualService, snippet string) error {
+// startWatcher starts the landmark-watch of the snippet for the way.
+func (l *lab) startWatcher(v virtualService, snippet string) error {
 	arguments, err := watchArguments(snippet)
 	if err != nil {
 		return err
@@ -24,13 +24,13 @@ func (l *laboratory) startWatcher(v virtualService, snippet string) error {
 	return w.start(l.director)
 }
 
-// watchArguments are the arguments of the landmark-watch that a snippet says is to run: in a comment of a line for the
-// directory, and one for each target.
+// watchArguments returns the arguments of landmark-watch in a snippet: a comment of a line with the directory, and one for
+// each target.
 func watchArguments(snippet string) ([]string, error) {
 	const command, more = "#   landmark-watch ", "#     "
 	_, rest, found := strings.Cut(snippet, command)
 	if !found {
-		return nil, fmt.Errorf("the snippet does not say how to run landmark-watch:\n%s", snippet)
+		return nil, fmt.Errorf("the snippet has no command of landmark-watch:\n%s", snippet)
 	}
 	first, rest, _ := strings.Cut(rest, "\n")
 	arguments := strings.Fields(first)
@@ -44,8 +44,8 @@ func watchArguments(snippet string) ([]string, error) {
 	return arguments, nil
 }
 
-// killWatchers ends every landmark-watch as a crash would.
-func (l *laboratory) killWatchers() error {
+// killWatchers kills every landmark-watch, like a crash.
+func (l *lab) killWatchers() error {
 	for _, w := range l.watchers {
 		if err := w.running.kill(); err != nil {
 			return err
@@ -55,7 +55,7 @@ func (l *laboratory) killWatchers() error {
 }
 
 // startWatchers starts every landmark-watch again.
-func (l *laboratory) startWatchers() error {
+func (l *lab) startWatchers() error {
 	for _, w := range l.watchers {
 		if err := w.start(l.director); err != nil {
 			return err

@@ -1,6 +1,6 @@
-// Package journal is what a laboratory run says of itself: one JSON object a line on the console of the machine that it
-// runs in, told from the kernel's own lines by a prefix. The program inside writes it, the test on the host reads and
-// judges it. All times are monotonic durations since the journal was begun.
+// Package journal is the record of a laboratory run: one JSON object a line on the console of the machine, each with a
+// prefix, because the kernel writes to the console too. The program in the machine writes it, the test on the host reads
+// and checks it. All times are monotonic durations since the journal was begun.
 package journal
 
 import (
@@ -14,44 +14,44 @@ import (
 	"time"
 )
 
-// prefix begins every journal line. The console also carries kernel messages and logs.
+// prefix begins every line of the journal.
 const prefix = "lab-journal "
 
-// A Step is something that the scenario did or waited for, at the moment it was done or seen.
+// A Step is something that the scenario did or waited for, and when.
 type Step struct {
 	Name string
 	At   time.Duration
 }
 
-// A Table is what the director has of one virtual service, from At until the next Table of the same service: the weight
-// of each real server that it knows. A server that is not there, or has the weight 0, gets no new connections.
+// A Table is the director's table of one virtual service, from At until the next Table of that service: the weight of each
+// real server. A server that is missing, or has the weight 0, gets no new connections.
 type Table struct {
 	Service string
 	Weights map[string]int // by the server's name
 	At      time.Duration
 }
 
-// A Request is one question of a client through a virtual service.
+// A Request is one request of a client through a virtual service.
 type Request struct {
 	Service    string
 	Start, End time.Duration
 	OK         bool
 }
 
-// A Drain is what a drain of rs1 meant to those who were connected through one virtual service, and to newcomers.
+// A Drain is the effect of a drain of rs1 on the connections through one virtual service.
 type Drain struct {
-	Crowd       int // how many connections there were to be, before it and after it
+	Crowd       int // how many connections the scenario opens before the drain, and again after it
 	Service     string
 	Established int    // connections that were open when the drain began
-	OnDrained   int    // those of them that the balancer had sent to rs1
-	Broken      int    // those of Established that got no answer once rs1 was out
-	Why         string // why one of them did not; empty if all did
-	New         int    // connections opened once rs1 was out
+	OnDrained   int    // those of them that the director had sent to rs1
+	Broken      int    // those of Established that got no answer after rs1 was out
+	Why         string // the error of one of them; empty if all got an answer
+	New         int    // connections opened after rs1 was out
 	Failed      int    // those of New that got no answer
-	Strayed     int    // those of New that the balancer sent to rs1
+	Misrouted   int    // those of New that the director sent to rs1
 }
 
-// A Cost is the processor time, in user and system mode, that a director's programs and all their children took.
+// A Cost is the processor time, in user and system mode, of a director's programs and all their children.
 type Cost struct {
 	Way     string
 	Targets int
@@ -60,30 +60,29 @@ type Cost struct {
 	Checks  int // how many checks were made, or answers pushed, in Elapsed
 }
 
-// A Pace is how fast the machine proved to be when it had booted, and the times that were derived from it.
-type Pace struct {
-	Start    time.Duration // the longest start of a process
-	Delay    time.Duration // the longest scheduling delay meanwhile
-	Patience time.Duration // for how long checkers retry
-	Within   time.Duration // for how long a main loop may leave its command unanswered
+// A Speed is how fast the machine was when it had booted, and the timeouts derived from that.
+type Speed struct {
+	Start   time.Duration // the longest start of a process
+	Delay   time.Duration // the longest scheduling delay meanwhile
+	Timeout time.Duration // for how long checkers retry
+	Within  time.Duration // for how long a main loop may leave its command unanswered
 }
 
-// A Gap is a time in which the machine ran nothing, not even its most urgent thread: the host gave it no processor.
+// A Gap is a time in which the machine did not run, not even its thread of the highest priority: the host stopped it.
 type Gap struct{ At, For time.Duration }
 
-// A Verdict is a change in what the sidecar of a real server answers. Questions are put all the time, so each change lies
-// between two of them.
+// A Verdict is a change of the answer of a real server's sidecar. It lies between two checks.
 type Verdict struct {
-	Server string
-	Says   string        // a cause of the protocol, Serving, or empty if there was no answer
-	Before time.Duration // when the last question was put that had the answer before
-	Asked  time.Duration // when the first question was put that had this answer
-	At     time.Duration // when it was answered
+	Server    string
+	Answer    string        // a cause of the protocol, Serving, or empty if there was no answer
+	LastBegan time.Duration // when the last question was put that had the answer before
+	Began     time.Duration // when the first question was put that had this answer
+	At        time.Duration // when it was answered
 }
 
 // line is one line of the journal; exactly one field is set.
 type line struct {
-	Pace    *Pace    `json:",omitempty"`
+	Speed   *Speed   `json:",omitempty"`
 	Gap     *Gap     `json:",omitempty"`
 	Verdict *Verdict `json:",omitempty"`
 	Step    *Step    `json:",omitempty"`
@@ -104,7 +103,7 @@ type Writer struct {
 	err error // the first failed write
 }
 
-// NewWriter begins a journal on w: its time zero is now.
+// NewWriter begins a journal on w. Its time starts at 0 now.
 func NewWriter(w io.Writer) *Writer {
 	return &Writer{began: time.Now(), w: w}
 }
@@ -112,16 +111,16 @@ func NewWriter(w io.Writer) *Writer {
 // Now returns the journal's time.
 func (j *Writer) Now() time.Duration { return time.Since(j.began) }
 
-// Step writes that the named step was taken.
+// Step writes that a step was taken.
 func (j *Writer) Step(s Step) { j.write(line{Step: &s}) }
 
 // Pace writes how fast the machine is.
-func (j *Writer) Pace(p Pace) { j.write(line{Pace: &p}) }
+func (j *Writer) Speed(p Speed) { j.write(line{Speed: &p}) }
 
-// Gap writes that the machine stood still.
+// Gap writes that the machine did not run.
 func (j *Writer) Gap(g Gap) { j.write(line{Gap: &g}) }
 
-// Verdict writes a change of what a sidecar answers.
+// Verdict writes a change of a sidecar's answer.
 func (j *Writer) Verdict(v Verdict) { j.write(line{Verdict: &v}) }
 
 // Table writes a change of a director's table.
@@ -130,16 +129,16 @@ func (j *Writer) Table(t Table) { j.write(line{Table: &t}) }
 // Request writes a client's request that has ended.
 func (j *Writer) Request(r Request) { j.write(line{Request: &r}) }
 
-// Drain writes what a drain did.
+// Drain writes the effect of a drain.
 func (j *Writer) Drain(d Drain) { j.write(line{Drain: &d}) }
 
-// Cost writes what checks cost.
+// Cost writes the cost of checks.
 func (j *Writer) Cost(c Cost) { j.write(line{Cost: &c}) }
 
-// Failure writes that the scenario could not be played to its end.
+// Failure writes why the scenario failed.
 func (j *Writer) Failure(err error) { j.write(line{Failure: err.Error()}) }
 
-// End closes the journal: nothing may be written afterwards. It returns the first error that any write met.
+// End ends the journal. Nothing may be written after it. It returns the first error of any write.
 func (j *Writer) End() error {
 	j.write(line{End: true})
 	j.mu.Lock()
@@ -159,9 +158,9 @@ func (j *Writer) write(l line) {
 	}
 }
 
-// Run is a journal that has been read back, each kind of line in the order it was written.
+// Run is a journal that was read, each kind of line in the order in which it was written.
 type Run struct {
-	Pace     Pace
+	Speed    Speed
 	Gaps     []Gap
 	Verdicts []Verdict
 	Steps    []Step
@@ -172,11 +171,11 @@ type Run struct {
 	Failure  string // why the scenario stopped early; empty if it did not
 }
 
-// Written tells whether a line of a console is the journal's.
-func Written(line string) bool { return strings.Contains(line, prefix) }
+// IsLine reports whether a line of a console belongs to the journal.
+func IsLine(line string) bool { return strings.Contains(line, prefix) }
 
-// Read reads a journal out of a console's text and passes over every line that is not the journal's. It is an error if
-// the journal does not come to its end: the machine then died while it ran.
+// Read reads the journal in a console's text. It ignores lines that do not belong to the journal. A journal without its end
+// is an error: the machine died.
 func Read(r io.Reader) (Run, error) {
 	var run Run
 	lines := bufio.NewScanner(r)
@@ -193,8 +192,8 @@ func Read(r io.Reader) (Run, error) {
 		switch {
 		case l.Step != nil:
 			run.Steps = append(run.Steps, *l.Step)
-		case l.Pace != nil:
-			run.Pace = *l.Pace
+		case l.Speed != nil:
+			run.Speed = *l.Speed
 		case l.Gap != nil:
 			run.Gaps = append(run.Gaps, *l.Gap)
 		case l.Verdict != nil:
@@ -216,6 +215,6 @@ func Read(r io.Reader) (Run, error) {
 	if err := lines.Err(); err != nil {
 		return run, fmt.Errorf("reading the console: %w", err)
 	}
-	return run, fmt.Errorf("the journal breaks off after %d lines: %w",
+	return run, fmt.Errorf("the journal has no end, only %d lines: %w",
 		len(run.Steps)+len(run.Tables)+len(run.Requests)+len(run.Drains)+len(run.Costs), io.ErrUnexpectedEOF)
 }

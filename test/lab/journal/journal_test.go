@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// What is written is read back, in order, from a console that other things are printed on and that ends lines its own way.
-func TestReadBack(t *testing.T) {
+// Read returns what was written, in order, from a console with other lines and other line ends.
+func TestReadReturnsWhatWasWritten(t *testing.T) {
 	var console bytes.Buffer
 	fmt.Fprintln(&console, "Linux version")
 	j := NewWriter(&console)
@@ -23,9 +23,9 @@ func TestReadBack(t *testing.T) {
 	j.Request(Request{Service: TCP, Start: time.Second, End: 2 * time.Second, OK: true})
 	j.Drain(Drain{Service: UDP, Established: 3, OnDrained: 2, Broken: 1})
 	j.Cost(Cost{Way: UDP, Targets: 200, CPU: time.Second, Checks: 5})
-	j.Pace(Pace{Start: time.Second, Patience: 12 * time.Second})
+	j.Speed(Speed{Start: time.Second, Timeout: 12 * time.Second})
 	j.Gap(Gap{At: time.Second, For: 2 * time.Second})
-	j.Verdict(Verdict{Server: "rs1", Says: Stalled, Before: time.Second, Asked: 2 * time.Second, At: 3 * time.Second})
+	j.Verdict(Verdict{Server: "rs1", Answer: Stalled, LastBegan: time.Second, Began: 2 * time.Second, At: 3 * time.Second})
 	j.Failure(errors.New("it rained\nall day"))
 	if err := j.End(); err != nil {
 		t.Fatal(err)
@@ -40,9 +40,9 @@ func TestReadBack(t *testing.T) {
 		Requests: []Request{{Service: TCP, Start: time.Second, End: 2 * time.Second, OK: true}},
 		Drains:   []Drain{{Service: UDP, Established: 3, OnDrained: 2, Broken: 1}},
 		Costs:    []Cost{{Way: UDP, Targets: 200, CPU: time.Second, Checks: 5}},
-		Pace:     Pace{Start: time.Second, Patience: 12 * time.Second},
+		Speed:    Speed{Start: time.Second, Timeout: 12 * time.Second},
 		Gaps:     []Gap{{At: time.Second, For: 2 * time.Second}},
-		Verdicts: []Verdict{{Server: "rs1", Says: Stalled, Before: time.Second, Asked: 2 * time.Second, At: 3 * time.Second}},
+		Verdicts: []Verdict{{Server: "rs1", Answer: Stalled, LastBegan: time.Second, Began: 2 * time.Second, At: 3 * time.Second}},
 		Failure:  "it rained\nall day",
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -50,25 +50,25 @@ func TestReadBack(t *testing.T) {
 	}
 }
 
-func TestReadTellsBrokenJournals(t *testing.T) {
+func TestReadReportsBrokenJournal(t *testing.T) {
 	for name, c := range map[string]struct {
 		console string
 		want    error
 	}{
-		"empty":      {"reboot: System halted\n", io.ErrUnexpectedEOF},
-		"breaks off": {prefix + `{"Step":{"Name":"x","At":1}}` + "\n", io.ErrUnexpectedEOF},
-		"cut line":   {prefix + `{"Step":{"Na` + "\n" + prefix + `{"End":true}` + "\n", nil},
+		"empty":    {"reboot: System halted\n", io.ErrUnexpectedEOF},
+		"no end":   {prefix + `{"Step":{"Name":"x","At":1}}` + "\n", io.ErrUnexpectedEOF},
+		"cut line": {prefix + `{"Step":{"Na` + "\n" + prefix + `{"End":true}` + "\n", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Read(strings.NewReader(c.console))
 			if err == nil || c.want != nil && !errors.Is(err, c.want) {
-				t.Errorf("Read error = %v, want %v", err, c.want)
+				t.Errorf("Read: got error %v, want %v", err, c.want)
 			}
 		})
 	}
 }
 
-func TestWritersKeepLinesWhole(t *testing.T) {
+func TestConcurrentWritesKeepLinesWhole(t *testing.T) {
 	var console bytes.Buffer
 	j := NewWriter(&console)
 	const writers, lines = 4, 100
@@ -89,16 +89,16 @@ func TestWritersKeepLinesWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(run.Requests) != writers*lines {
-		t.Errorf("read %d requests, want %d", len(run.Requests), writers*lines)
+		t.Errorf("requests: got %d, want %d", len(run.Requests), writers*lines)
 	}
 }
 
-func TestEndTellsOfFailedWrites(t *testing.T) {
+func TestEndReportsFailedWrite(t *testing.T) {
 	reader, writer := io.Pipe()
 	reader.Close()
 	j := NewWriter(writer)
 	j.Step(Step{Name: Wedged})
 	if err := j.End(); !errors.Is(err, io.ErrClosedPipe) {
-		t.Errorf("End = %v, want %v", err, io.ErrClosedPipe)
+		t.Errorf("End: got %v, want %v", err, io.ErrClosedPipe)
 	}
 }

@@ -2,11 +2,11 @@ package journal
 
 import "time"
 
-// The ways in which a director checks real servers. A virtual service bears the name of its way.
+// The ways in which a director checks real servers. A virtual service has the name of its way.
 const (
 	UDP        = "udp"         // keepalived's UDP_CHECK
 	UDPDirect  = "udp-dr"      // the same, forwarded directly
-	File       = "file"        // keepalived's FILE_CHECK of what landmark-watch writes, in or out, and a UDP_CHECK beside it
+	File       = "file"        // keepalived's FILE_CHECK of the files of landmark-watch, in or out, and a UDP_CHECK beside it
 	FileWeight = "file-weight" // the same with weights, forwarded directly
 	Misc       = "misc"        // keepalived's MISC_CHECK with misc_dynamic, which runs landmark-check, with weights
 
@@ -19,16 +19,15 @@ const (
 	CompareUDP   = "compare-udp"   // compares as many bytes of a datagram as it expects, as Seesaw does
 	CompareTCP   = "compare-tcp"   // the same over TCP
 
-	// The controls open a connection, and ask nothing.
+	// The controls only open a connection.
 	TCP         = "tcp"          // keepalived's TCP_CHECK
-	TCPDefaults = "tcp-defaults" // the same at keepalived's own times
+	TCPDefaults = "tcp-defaults" // the same with keepalived's default times
 
-	// This is only measured for what it costs.
+	// Only the cost of this one is measured.
 	MiscNothing = "misc-nothing" // keepalived's MISC_CHECK of a script that does nothing
 )
 
-// The steps of the scenarios. All happen to the real server rs1, or to its path. Each stands from its time until the
-// next step's.
+// The steps of the scenarios. All concern the real server rs1, or its network. Each lasts until the next step.
 const (
 	BothIn = "both servers in"
 
@@ -43,7 +42,7 @@ const (
 	Drained  = "service drained"
 	Resumed  = "service resumed"
 
-	// A restart of the sidecar is repeated until one was short enough for the checkers' patience.
+	// A restart of the sidecar is repeated until one was shorter than the checkers' timeout.
 	SidecarKilled  = "landmarkd killed"
 	SidecarStarted = "landmarkd started again"
 	SidecarServes  = "landmarkd says serving"
@@ -51,21 +50,21 @@ const (
 	WatchKilled  = "landmark-watch killed"
 	WatchStarted = "landmark-watch started again"
 
-	// Each keepalived is restarted by itself.
+	// The keepalived processes are restarted one after the other.
 	KeepalivedStopped = "keepalived stopped"
 	KeepalivedStarted = "keepalived started again"
 
-	// These follow one another quickly, many times, and only the fastest ways are waited for.
+	// These are repeated many times in quick succession. The scenario waits only for the pushed ways.
 	KilledBriefly  = "program killed, briefly"
 	StartedBriefly = "program started again at once"
 	WedgedBriefly  = "main loop wedged, briefly"
 	FreedBriefly   = "main loop freed at once"
 
-	// Rest is a step in which nothing is done to anything.
+	// Rest is a step in which nothing is done.
 	Rest = "nothing more is done"
 )
 
-// What the sidecar of a real server says.
+// The answers of a real server's sidecar.
 const (
 	Serving  = "serving"
 	Stalled  = "stalled"
@@ -73,30 +72,30 @@ const (
 	Draining = "draining"
 )
 
-// Patience is for how long ways that ask retry before they take a server out, counted from the first check that failed,
-// on a machine that is fast enough for it. It is a second more than the snippets' own, for a program takes some two seconds
-// to start here.
-const Patience = 4 * time.Second
+// Timeout is how long checkers retry before they take a server out, counted from the first check that failed, on a machine
+// that is fast enough. It is a second longer than the default of landmark snippet, because a program takes some two seconds
+// to start in the machine.
+const Timeout = 4 * time.Second
 
-// Silence is for how long landmark-watch waits for an answer. It cannot be set.
-const Silence = 3 * time.Second
+// WatchTimeout is how long landmark-watch waits for an answer. It cannot be configured.
+const WatchTimeout = 3 * time.Second
 
-// Bearable is for how long a sidecar may be away without the loss of its server's place in the table: as long as the way
-// waits, less the time after which a client that lost it asks again.
-func (p Pace) Bearable(prompt bool) time.Duration {
-	const again = 500 * time.Millisecond
-	if prompt {
-		return Silence - again
+// MaxAbsence returns for how long a sidecar may be away without its server being taken out: the timeout of the way, less
+// the time after which a checker tries again. pushed is for the ways of landmark-watch.
+func (s Speed) MaxAbsence(pushed bool) time.Duration {
+	const retry = 500 * time.Millisecond
+	if pushed {
+		return WatchTimeout - retry
 	}
-	return p.Patience - again
+	return s.Timeout - retry
 }
 
 // Within is for how long the EPG server's main loop may leave the get-state command unanswered, on a machine that is fast
 // enough for it.
 const Within = time.Second
 
-// SlowStart is how long the weight of a server grows after it came back.
+// SlowStart is the slow_start of the service.
 const SlowStart = 2 * time.Second
 
-// Weight is the configured weight of a real server where weights are carried.
+// Weight is the configured weight of a real server, for ways that carry weights.
 const Weight = 10

@@ -10,24 +10,24 @@ import (
 	"github.com/landmark-health/landmark/test/lab/journal"
 )
 
-// telling is the judgement of one way, as far as it has come.
-type telling struct {
-	*story
+// wayCheck checks one way, and fills its row of the table.
+type wayCheck struct {
+	*findings
 	way
 	row     map[string]string
-	in      map[string]string // how long it took to be back in, by the column
-	outages []phase           // while requests may fail
-	away    []phase           // while the director's own program was not there
+	in      map[string]string // how long it took until rs1 was in again, by column
+	outages []phase           // in which requests may fail
+	away    []phase           // in which the director's own program did not run
 }
 
-// pair judges something that was done to rs1 and undone: the server must be out, if the way is to hear of it, and in again.
-func (t *telling) pair(there, back, column string, hears bool) {
+// pair checks a harm to rs1 and its repair. If the way detects the harm, the server must be out, and in again.
+func (t *wayCheck) pair(harmStep, repairStep, column string, detects bool) {
 	t.t.Helper()
-	if len(t.phases(there)) == 0 {
+	if len(t.phases(harmStep)) == 0 {
 		return
 	}
-	harm, repair := t.only(there), t.only(back)
-	if !hears {
+	harm, repair := t.only(harmStep), t.only(repairStep)
+	if !detects {
 		t.steady(t.name, "rs1", phase{harm.from, repair.until})
 		t.row[column] = "never"
 		t.outages = append(t.outages, phase{harm.from, repair.until})
@@ -39,37 +39,37 @@ func (t *telling) pair(there, back, column string, hears bool) {
 	t.row[column] = took(out-harm.from) + ", " + t.in[column]
 	t.outages = append(t.outages, phase{harm.from, out})
 	if len(t.requests(t.name, phase{out, repair.from})) == 0 {
-		t.wrong("%s: no client asked after rs1 was taken out at %v", t.name, out)
+		t.errorf("%s: requests after rs1 was taken out at %v: got none, want some", t.name, out)
 	}
 }
 
-// median is the middle one of the durations.
+// median returns the median of the durations.
 func median(all []time.Duration) time.Duration {
 	all = slices.Sorted(slices.Values(all))
 	return all[len(all)/2]
 }
 
-// quick judges hangs and deaths in quick succession: the prompt ways must have been prompt in the median.
-func (t *telling) quick() {
+// quick checks hangs and deaths in quick succession. The pushed ways must detect them within a bound, in the median.
+func (t *wayCheck) quick() {
 	t.t.Helper()
 	t.quickly(journal.KilledBriefly, journal.StartedBriefly, colDeath, 100*time.Millisecond)
 	t.quickly(journal.WedgedBriefly, journal.FreedBriefly, colHang, journal.Within+100*time.Millisecond)
 }
 
-func (t *telling) quickly(there, back, column string, most time.Duration) {
+func (t *wayCheck) quickly(harmStep, repairStep, column string, most time.Duration) {
 	t.t.Helper()
-	harms, repairs := t.phases(there), t.phases(back)
+	harms, repairs := t.phases(harmStep), t.phases(repairStep)
 	var times []time.Duration
 	for i, harm := range harms {
 		outage := phase{harm.from, repairs[i].until}
-		if t.prompt {
+		if t.pushed {
 			out := t.change(t.name, harm)
 			times = append(times, out-harm.from)
 			outage.until = out
 		}
 		t.outages = append(t.outages, outage)
 	}
-	if !t.prompt || len(times) == 0 {
+	if !t.pushed || len(times) == 0 {
 		return
 	}
 	slices.Sort(times)
@@ -78,18 +78,18 @@ func (t *telling) quickly(there, back, column string, most time.Duration) {
 	switch slow := t.slow(); {
 	case middle <= most:
 	case slow != "":
-		t.notShown("%s: after %q the server was out after %v in the median, want at most %v: %s", t.name, there, middle, most, slow)
+		t.inconclusivef("%s: median time from %q until rs1 was out: got %v, want at most %v: %s", t.name, harmStep, middle, most, slow)
 	default:
-		t.wrong("%s: after %q the server was out after %v in the median, want at most %v", t.name, there, times, most)
+		t.errorf("%s: median time from %q until rs1 was out: got %v of %v, want at most %v", t.name, harmStep, middle, times, most)
 	}
 }
 
-// drain judges what a drain did: nobody who was connected may be cut off, unless the way removes servers, and nobody new may come to
-// the drained server.
-func (t *telling) drain() {
+// drain checks a drain: it breaks no connection, unless the way removes servers, and no new connection reaches the drained
+// server.
+func (t *wayCheck) drain() {
 	t.t.Helper()
 	for i, harm := range t.phases(journal.Drained) {
-		if t.blind {
+		if t.control {
 			t.row[colDrain] = "never"
 			continue
 		}
@@ -104,29 +104,29 @@ func (t *telling) drain() {
 		if d.Service != t.name {
 			continue
 		}
-		t.row[colBroken], t.row[colStrayed] = fmt.Sprintf("%d of %d", d.Broken, d.Established), fmt.Sprintf("%d of %d", d.Strayed, d.New)
+		t.row[colBroken], t.row[colStrayed] = fmt.Sprintf("%d of %d", d.Broken, d.Established), fmt.Sprintf("%d of %d", d.Misrouted, d.New)
 		if d.Established < d.Crowd || d.OnDrained < d.Established/3 {
-			t.wrong("%s: %d of %d connections were to rs1 when it was drained, want about half of %d, and the clients that asked meanwhile", t.name, d.OnDrained, d.Established, d.Crowd)
+			t.errorf("%s: connections to rs1 when it was drained: got %d of %d, want about half of at least %d", t.name, d.OnDrained, d.Established, d.Crowd)
 		}
 		if d.Broken > 0 && !t.removes {
-			t.wrong("%s: the drain broke %d of %d connections, want none; one of them: %s", t.name, d.Broken, d.Established, d.Why)
+			t.errorf("%s: connections that the drain broke: got %d of %d, want 0; one of them: %s", t.name, d.Broken, d.Established, d.Why)
 		}
-		if d.New < d.Crowd || d.Strayed > 0 || d.Failed > 0 {
-			t.wrong("%s: of %d connections opened after the drain, %d came to the drained server and %d failed, want %d, 0 and 0", t.name, d.New, d.Strayed, d.Failed, d.Crowd)
+		if d.New < d.Crowd || d.Misrouted > 0 || d.Failed > 0 {
+			t.errorf("%s: connections opened after the drain: got %d, %d to the drained server and %d failed, want %d, 0 and 0", t.name, d.New, d.Misrouted, d.Failed, d.Crowd)
 		}
 	}
 }
 
-// sidecar judges restarts of landmarkd: one that was over within the patience must have moved nothing.
-func (t *telling) sidecar() {
+// sidecar checks restarts of landmarkd: one that is shorter than the checkers' timeout must change nothing.
+func (t *wayCheck) sidecar() {
 	t.t.Helper()
 	killed, serves := t.phases(journal.SidecarKilled), t.phases(journal.SidecarServes)
 	within := 0
-	bearable := t.Pace.Bearable(t.prompt)
+	maxAbsence := t.Speed.MaxAbsence(t.pushed)
 	for i, k := range killed {
 		away := phase{k.from, serves[i].until}
 		changes := t.changes(t.name, "rs1", away)
-		if serves[i].from-k.from < bearable {
+		if serves[i].from-k.from < maxAbsence {
 			within++
 			t.steady(t.name, "rs1", away)
 			t.row[colSidecar] = staysIn(changes)
@@ -135,24 +135,24 @@ func (t *telling) sidecar() {
 		}
 	}
 	if len(killed) > 0 && within == 0 {
-		t.notShown("%s: none of %d restarts of the sidecar was over within the %v that the way bears", t.name, len(killed), bearable)
+		t.inconclusivef("%s: none of %d restarts of landmarkd was shorter than the %v that the way tolerates", t.name, len(killed), maxAbsence)
 		t.row[colSidecar] = "not shown"
 	}
 }
 
-// watch judges a restart of landmark-watch, which must move nothing.
-func (t *telling) watch() {
+// watch checks a restart of landmark-watch, which must change nothing.
+func (t *wayCheck) watch() {
 	t.t.Helper()
 	for i, k := range t.phases(journal.WatchKilled) {
 		away := phase{k.from, t.phases(journal.WatchStarted)[i].until}
 		t.steady(t.name, "rs1", away)
-		if t.prompt {
+		if t.pushed {
 			t.row[colWatch] = staysIn(t.changes(t.name, "rs1", away))
 		}
 	}
 }
 
-// staysIn says whether a server that was to stay in did.
+// staysIn describes whether a server that must stay in did.
 func staysIn(changes []time.Duration) string {
 	if len(changes) > 0 {
 		return fmt.Sprintf("moved %d times", len(changes))
@@ -160,14 +160,14 @@ func staysIn(changes []time.Duration) string {
 	return "stays in"
 }
 
-// director tells what a restart of the director's own program did: it takes the whole service away with it.
-func (t *telling) director() {
+// director reports what a restart of the director's own program did: without it, the whole service is away.
+func (t *wayCheck) director() {
 	t.t.Helper()
 	started := t.phases(journal.KeepalivedStarted)
 	for i, stopped := range t.phases(journal.KeepalivedStopped) {
 		changes := t.changes(t.name, "rs1", phase{stopped.from, started[i].until})
 		if len(changes) == 0 {
-			continue // another way's
+			continue // a restart of another way's program
 		}
 		away := phase{stopped.from, changes[len(changes)-1]}
 		lost := failed(t.requests(t.name, away))
@@ -176,44 +176,44 @@ func (t *telling) director() {
 	}
 }
 
-// ramp judges how the weight came back after a death: in steps, upwards.
-func (t *telling) ramp() {
+// ramp checks that after a death the weight grows to its full value in steps.
+func (t *wayCheck) ramp() {
 	t.t.Helper()
 	if t.weight == 0 {
 		return
 	}
 	started := t.only(journal.Started)
-	var steps []weighing
+	var steps []weightChange
 	for _, w := range t.weights(t.name, "rs1") {
 		if w.at > started.from && w.at <= started.until {
 			steps = append(steps, w)
 		}
 	}
-	rising := slices.IsSortedFunc(steps, func(a, b weighing) int { return a.weight - b.weight })
+	rising := slices.IsSortedFunc(steps, func(a, b weightChange) int { return a.weight - b.weight })
 	if len(steps) < 2 || !rising || steps[len(steps)-1].weight != t.weight {
-		t.wrong("%s: after the start of rs1 its weights were %v, want them to grow to %d in steps", t.name, steps, t.weight)
+		t.errorf("%s: weights of rs1 after its start: got %v, want growth to %d in steps", t.name, steps, t.weight)
 		return
 	}
 	t.row[colRamp] = fmt.Sprintf("%d weights in %s", len(steps), took(steps[len(steps)-1].at-steps[0].at))
 }
 
-// other judges rs2, to which nothing is done.
-func (t *telling) other() {
+// other checks that rs2, to which nothing is done, stays in.
+func (t *wayCheck) other() {
 	t.t.Helper()
 	changes := slices.DeleteFunc(t.changes(t.name, "rs2", phase{t.only(journal.BothIn).from, end}), func(at time.Duration) bool {
 		return slices.ContainsFunc(t.away, func(p phase) bool { return at >= p.from && at <= p.until+time.Second })
 	})
 	if len(changes) > 0 {
-		t.wrong("%s: the presence of rs2 changed at %v, though nothing was done to it", t.name, changes)
+		t.errorf("%s: changes of rs2: got %v, want none, because nothing was done to it", t.name, changes)
 	}
 }
 
-// clients judges what the clients had of it all: whatever did not meet rs1 between its failure and its removal got a programme.
-func (t *telling) clients() {
+// clients checks that every request got a programme, except those that reached rs1 between its failure and its removal.
+func (t *wayCheck) clients() {
 	t.t.Helper()
 	unexcused := t.unexcused(t.name, t.outages)
 	for _, r := range unexcused {
-		t.wrong("%s: a client that asked at %v had no programme by %v, though rs1 was well or out then", t.name, r.Start, r.End)
+		t.errorf("%s: request at %v: got no programme by %v, want one, because rs1 was healthy or out then", t.name, r.Start, r.End)
 	}
 	everything := t.requests(t.name, phase{0, end})
 	t.row[colFailed] = fmt.Sprintf("%d of %d, %d unexcused", len(failed(everything)), len(everything), len(unexcused))
