@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// attack is one attempt to have landmarkd answer wrongly, or not at all.
+// attack is one attempt to make landmarkd answer wrongly, or not at all.
 type attack struct {
 	name string
-	what string // is done
-	who  string // could do it
-	// measured attacks must not keep honest checkers waiting: the others stop
-	// or restart landmarkd themselves, or do nothing that costs it time.
+	what string // what it does
+	who  string // who could do it
+	// measured attacks must not delay answers to honest checkers. The others
+	// stop or restart landmarkd, or cost it no time.
 	measured bool
-	restarts bool // landmarkd
-	onlyLong bool // is not in the short form: it takes too long
+	restarts bool // restarts landmarkd
+	onlyLong bool // takes too long for the short form
 	play     func(s *scene)
 }
 
-// attacks are all of them.
+// attacks returns all attacks.
 func attacks() []attack {
 	return slices.Concat(logAttacks(), restartAttacks(), processAttacks(), agentAttacks(), grpcAttacks(), networkAttacks(), mutationAttacks())
 }
@@ -37,59 +37,58 @@ const (
 
 func (o outcome) String() string { return [...]string{"held", "inconclusive", "BROKE"}[o] }
 
-// result is what one attack came to.
+// result is the result of one attack.
 type result struct {
 	attack
-	account
+	summary
 	outcome
-	peak   int // landmarkd's memory, in bytes
-	logged int // lines of its log
-	users  int // that attacked
+	peak   int // landmarkd's most memory, in bytes
+	logged int // lines of landmarkd's log
+	users  int // number of attacking users
 	took   time.Duration
-	why    []string // it broke or is inconclusive
+	why    []string // why it broke or is inconclusive
 }
 
 const (
-	// logOwn is how many lines landmarkd may log a minute of itself and of honest
-	// programs, and logUser how many of each user that attacks.
+	// logOwn is how many lines a minute landmarkd may log for itself and for
+	// honest programs, and logUser how many for each user that attacks.
 	logOwn  = 300
 	logUser = 1000
 )
 
-// tries is how often an attack is played in which answers are late, before that
-// is taken for landmarkd's fault.
-const tries = 3
+// attempts is how often an attack is run if answers are late.
+const attempts = 3
 
-// playAttack plays one attack. Where answers were late it is played again, for
-// the machine may have been busy: only if they are late each time, and not in a
-// scene without an attack just before and after, it is the attack that does it.
+// playAttack runs one attack. If answers are late it runs the attack again,
+// because the machine may have been busy. Late answers are due to the attack only
+// if they come each time, and not in a scene without an attack before and after it.
 func playAttack(a attack, programs string, long bool) (r result) {
 	quiet := func() float64 {
-		return play(attack{name: "control", play: func(s *scene) { s.usual(); s.last(0, 3*time.Second) }}, programs, long).late()
+		return play(attack{name: "control", play: func(s *scene) { s.startPair(); s.runFor(0, 3*time.Second) }}, programs, long).lateShare()
 	}
 	noise := 0.0
-	for range tries {
+	for range attempts {
 		var before float64
 		if long && a.measured {
 			before = quiet()
 		}
 		r = play(a, programs, long)
-		if r.judge(); r.outcome != held || !long || !a.measured || r.late() <= slowAllowed {
+		if r.checkBounds(); r.outcome != held || !long || !a.measured || r.lateShare() <= slowAllowed {
 			return r
 		}
 		noise = max(noise, before, quiet())
 	}
 	if noise > slowAllowed {
 		r.outcome = inconclusive
-		r.why = append(r.why, fmt.Sprintf("%.2f %% of the answers were late, and %.2f %% without an attack", 100*r.late(), 100*noise))
+		r.why = append(r.why, fmt.Sprintf("%.2f %% of the answers were late, and %.2f %% without an attack", 100*r.lateShare(), 100*noise))
 		return r
 	}
 	r.outcome = broke
-	r.why = append(r.why, fmt.Sprintf("%.2f %% of the answers were late or withheld", 100*r.late()))
+	r.why = append(r.why, fmt.Sprintf("%.2f %% of the answers were late or withheld", 100*r.lateShare()))
 	return r
 }
 
-// play plays the attack and returns what was seen.
+// play runs the attack once.
 func play(a attack, programs string, long bool) (r result) {
 	r.attack = a
 	begun := time.Now()
@@ -100,11 +99,11 @@ func play(a attack, programs string, long bool) (r result) {
 	}
 	done := make(chan struct{})
 	go func() {
-		defer close(done) // also at fail, which ends the goroutine
+		defer close(done) // also after fail, which ends the goroutine
 		a.play(s)
 	}()
 	<-done
-	r.account = s.oracle.judge(s.end())
+	r.summary = s.oracle.evaluate(s.end())
 	r.why = append(r.why, s.broke...)
 	if s.skipped != "" {
 		r.outcome, r.why = inconclusive, []string{s.skipped}
@@ -117,37 +116,37 @@ func play(a attack, programs string, long bool) (r result) {
 	return r
 }
 
-// judge holds the result to the bounds, but for how long answers took.
-func (r *result) judge() {
+// checkBounds checks all bounds but the time of the answers.
+func (r *result) checkBounds() {
 	if r.outcome == inconclusive {
 		return
 	}
-	if r.wrongIn+r.wrongOut > 0 {
+	if r.falseServing+r.falseNotServing > 0 {
 		r.why = append(r.why, r.first)
 	}
 	if r.peak > memoryBound {
-		r.why = append(r.why, fmt.Sprintf("landmarkd held %d MB", r.peak>>20))
+		r.why = append(r.why, fmt.Sprintf("landmarkd used %d MB, want at most %d", r.peak>>20, memoryBound>>20))
 	}
 	if most := (logOwn + logUser*r.users) * (1 + int(r.took.Minutes())); r.logged > most {
-		r.why = append(r.why, fmt.Sprintf("landmarkd logged %d lines", r.logged))
+		r.why = append(r.why, fmt.Sprintf("landmarkd logged %d lines, want at most %d", r.logged, most))
 	}
 	if len(r.why) > 0 {
 		r.outcome = broke
 	}
 }
 
-// skip ends the attack: this machine cannot play it.
+// skip ends the attack, because this machine cannot run it.
 func (s *scene) skip(why string) {
 	s.skipped = why
 	runtime.Goexit()
 }
 
-// row is the result as a line of a Markdown table.
+// row returns the result as a line of a Markdown table.
 func (r result) row() string {
-	cells := []string{r.name, r.who, r.worst.Round(time.Millisecond).String(), fmt.Sprintf("%d of %d", r.withheld, r.answers),
-		fmt.Sprintf("%d in, %d out", r.wrongIn, r.wrongOut), fmt.Sprintf("%d MB", r.peak>>20), r.outcome.String()}
+	cells := []string{r.name, r.who, r.worst.Round(time.Millisecond).String(), fmt.Sprintf("%d of %d", r.missing, r.answers),
+		fmt.Sprintf("%d in, %d out", r.falseServing, r.falseNotServing), fmt.Sprintf("%d MB", r.peak>>20), r.outcome.String()}
 	return "| " + strings.Join(cells, " | ") + " |"
 }
 
-// header begins the table.
+// header is the head of the table.
 const header = "| attack | who can | worst answer | withheld | false verdicts | peak memory | |\n|---|---|---|---|---|---|---|"

@@ -11,19 +11,19 @@ import (
 	"time"
 )
 
-// attackerRole is the argument with which this program is an attacker: a process
-// of its own, of another user where that can be.
+// attackerRole is the argument that makes this program an attacker. Under root, an
+// attacker runs as another user.
 const attackerRole = "attacker"
 
 const (
-	// stranger is the first of the users that attack: they own nothing.
-	stranger = 65000
-	// foreign is the loopback address from which attackers connect, so that to
+	// attackerUID is the first of the users that attack. They own nothing.
+	attackerUID = 65000
+	// attackerIP is the loopback address from which attackers connect. To
 	// landmarkd they are another host than the honest checkers.
-	foreign = "127.0.0.66"
+	attackerIP = "127.0.0.66"
 )
 
-// attackers are what an attacker can do, by name. Each goes on until it is killed.
+// attackers are the functions of attackers, by name. Each goes on until it is killed.
 var attackers = map[string]func(ctx context.Context, target string) error{
 	"report flood":        floodReports,
 	"connect loop":        connectInALoop,
@@ -32,7 +32,7 @@ var attackers = map[string]func(ctx context.Context, target string) error{
 	"unfinished messages": sendUnfinishedMessages,
 	"agent connections":   holdAgentConnections,
 	"silent":              holdSilentConnections,
-	"unknown names":       askForUnknownNames,
+	"unknown names":       checkUnknownNames,
 	"long names":          watchLongNames,
 	"unfinished requests": sendUnfinishedRequests,
 	"rapid reset":         resetRapidly,
@@ -40,7 +40,7 @@ var attackers = map[string]func(ctx context.Context, target string) error{
 	"pings":               floodPings,
 	"settings":            floodSettings,
 	"half-open":           holdHalfOpen,
-	"deaf watch":          watchDeaf,
+	"deaf watch":          watchWithoutReading,
 	"mutated frames":      sendMutatedFrames,
 }
 
@@ -49,15 +49,15 @@ func runAttacker(args []string) error {
 	if len(args) != 2 || attackers[args[0]] == nil {
 		return fmt.Errorf("usage: attack %s NAME TARGET", attackerRole)
 	}
-	// One processor at most, so that what is measured is landmarkd, and not how
-	// the kernel shares two processors among four busy threads.
+	// Use at most one processor. Otherwise the answers are late because the kernel
+	// shares two processors among four busy threads.
 	runtime.GOMAXPROCS(1)
 	return attackers[args[0]](context.Background(), args[1])
 }
 
-// attack starts an attacker as the user, if this is root, else as its own.
+// attack starts an attacker: under root as the given user, otherwise as this one.
 func (s *scene) attack(name, target string, uid uint32) *process {
-	// The user may not search the directory that the program lies in.
+	// The user may not search the directory of the program.
 	cmd := exec.Command("/proc/self/exe", attackerRole, name, target)
 	cmd.Dir = "/"
 	s.users[uid] = true
@@ -71,16 +71,16 @@ func (s *scene) attack(name, target string, uid uint32) *process {
 	return p
 }
 
-// dialForeign connects from the attackers' own address, or to a Unix socket.
-func dialForeign(ctx context.Context, target string) (net.Conn, error) {
+// dialFromAttacker connects from attackerIP, or to a Unix socket.
+func dialFromAttacker(ctx context.Context, target string) (net.Conn, error) {
 	if target[0] == '/' {
 		return new(net.Dialer).DialContext(ctx, "unix", target)
 	}
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(foreign)}, Timeout: 5 * time.Second}
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(attackerIP)}, Timeout: 5 * time.Second}
 	return d.DialContext(ctx, "tcp", target)
 }
 
-// each runs f n times at once, and again whenever it returns.
+// each runs f in n goroutines, and calls it again whenever it returns.
 func each(ctx context.Context, n int, f func(ctx context.Context, i int)) error {
 	for i := range n {
 		go func() {

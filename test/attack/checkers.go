@@ -25,11 +25,11 @@ const (
 	trackFile = "track file"
 )
 
-// asks reports whether the checker puts a question and waits for its answer;
-// the others hold what they heard last.
-func asks(by string) bool { return by != grpcWatch && by != trackFile }
+// sendsRequests reports whether the checker sends requests. The other ones keep the
+// last answer that they got.
+func sendsRequests(by string) bool { return by != grpcWatch && by != trackFile }
 
-// checkers ask about some services until they are stopped.
+// checkers check services until they are stopped.
 type checkers struct {
 	ctx     context.Context
 	stop    context.CancelFunc
@@ -40,7 +40,7 @@ type checkers struct {
 	last    map[checker]sample // of each checker; guarded by mu
 }
 
-// checker is one that asks about one service.
+// checker is one checker of one service.
 type checker struct{ by, service string }
 
 func newCheckers() *checkers {
@@ -49,38 +49,38 @@ func newCheckers() *checkers {
 	return c
 }
 
-// ask begins to ask about the service by every protocol. TCP and gRPC Check make
-// a connection for each question, as keepalived and kubelet do.
-func (c *checkers) ask(d *sidecar, service string) {
+// start starts a checker of the service by every protocol. TCP and gRPC Check open
+// a connection for each request, as keepalived and kubelet do.
+func (c *checkers) start(d *sidecar, service string) {
 	c.every(lmpUDP, service, 10*time.Millisecond, func(ctx context.Context) (answer, string) {
-		return askLMP(ctx, "udp", d.monitor, service)
+		return checkLMP(ctx, "udp", d.monitor, service)
 	})
 	c.every(lmpTCP, service, 25*time.Millisecond, func(ctx context.Context) (answer, string) {
-		return askLMP(ctx, "tcp", d.monitor, service)
+		return checkLMP(ctx, "tcp", d.monitor, service)
 	})
 	c.every(grpcCheck, service, 50*time.Millisecond, func(ctx context.Context) (answer, string) {
-		return askGRPC(ctx, d.grpc, service)
+		return checkGRPC(ctx, d.grpc, service)
 	})
 	c.watch(d.grpc, service)
 }
 
-// every asks again and again, each time with a second's patience.
-func (c *checkers) every(by, service string, pause time.Duration, ask func(ctx context.Context) (answer, string)) {
+// every checks at an interval, each time with a timeout of a second.
+func (c *checkers) every(by, service string, interval time.Duration, check func(ctx context.Context) (answer, string)) {
 	c.mu.Lock()
 	c.last[checker{by, service}] = sample{}
 	c.mu.Unlock()
 	c.running.Go(func() {
-		ticker := time.NewTicker(pause)
+		ticker := time.NewTicker(interval)
 		defer ticker.Stop()
 		for c.ctx.Err() == nil {
 			ctx, cancel := context.WithTimeout(c.ctx, time.Second)
-			put := time.Now()
-			got, why := ask(ctx)
+			begun := time.Now()
+			got, why := check(ctx)
 			cancel()
 			if c.ctx.Err() != nil {
 				return
 			}
-			c.add(sample{by, service, put, time.Now(), got, why})
+			c.add(sample{by, service, begun, time.Now(), got, why})
 			select {
 			case <-ticker.C:
 			case <-c.ctx.Done():
@@ -96,28 +96,28 @@ func (c *checkers) add(s sample) {
 	c.last[checker{s.by, s.service}] = s
 }
 
-// agree reports whether every checker of the service was given the answer by a
-// question that it put after the time.
+// agree reports whether every checker of the service has got the answer to a check
+// that began after the time.
 func (c *checkers) agree(service string, want answer, after time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for who, s := range c.last {
-		if who.service == service && (s.answer != want || !s.put.After(after)) {
+		if who.service == service && (s.answer != want || !s.begun.After(after)) {
 			return false
 		}
 	}
 	return true
 }
 
-// end stops the checkers and returns what they were answered.
+// end stops the checkers and returns the answers that they got.
 func (c *checkers) end() []sample {
 	c.stop()
 	c.running.Wait()
 	return c.samples
 }
 
-// askLMP puts one question by the monitoring protocol.
-func askLMP(ctx context.Context, network, address, service string) (answer, string) {
+// checkLMP checks once by LMP.
+func checkLMP(ctx context.Context, network, address, service string) (answer, string) {
 	a, err := probe.Do(ctx, probe.Request{Network: network, Address: address, Kind: lmp.KindCheck, Service: service})
 	switch {
 	case err != nil:
@@ -129,8 +129,8 @@ func askLMP(ctx context.Context, network, address, service string) (answer, stri
 	}
 }
 
-// askGRPC puts one question by grpc.health.v1.
-func askGRPC(ctx context.Context, address, service string) (answer, string) {
+// checkGRPC checks once by grpc.health.v1.
+func checkGRPC(ctx context.Context, address, service string) (answer, string) {
 	conn, err := dialGRPC("passthrough:///" + address)
 	if err != nil {
 		return none, err.Error()
@@ -146,13 +146,13 @@ func askGRPC(ctx context.Context, address, service string) (answer, string) {
 	return fromGRPC(r), r.Status.String()
 }
 
-// watch holds a gRPC Watch, again when it ends, and takes its last message for
-// its answer at any time.
+// watch holds a gRPC Watch and reopens it when it ends. The last message is its
+// answer at any time.
 func (c *checkers) watch(address, service string) {
 	var mu sync.Mutex
 	var last answer
 	var why string
-	hear := func(a answer, s string) { mu.Lock(); last, why = a, s; mu.Unlock() }
+	set := func(a answer, s string) { mu.Lock(); last, why = a, s; mu.Unlock() }
 	c.running.Go(func() {
 		conn, err := dialGRPC("passthrough:///" + address)
 		if err != nil {
@@ -164,10 +164,10 @@ func (c *checkers) watch(address, service string) {
 			for err == nil {
 				var r *healthpb.HealthCheckResponse
 				if r, err = stream.Recv(); err == nil {
-					hear(fromGRPC(r), r.Status.String())
+					set(fromGRPC(r), r.Status.String())
 				}
 			}
-			hear(none, err.Error())
+			set(none, err.Error())
 			time.Sleep(20 * time.Millisecond)
 		}
 	})
@@ -178,17 +178,17 @@ func (c *checkers) watch(address, service string) {
 	})
 }
 
-// read takes what the track file says for its answer at any time.
-func (c *checkers) read(dir, service string) {
+// readTrackFile adds a checker whose answer is the content of the track file.
+func (c *checkers) readTrackFile(dir, service string) {
 	c.every(trackFile, service, 20*time.Millisecond, func(context.Context) (answer, string) {
 		b, err := os.ReadFile(filepath.Join(dir, service))
-		switch says := strings.TrimSpace(string(b)); {
-		case err != nil || says == "":
+		switch content := strings.TrimSpace(string(b)); {
+		case err != nil || content == "":
 			return none, "no file"
-		case says == "0":
+		case content == "0":
 			return serving, "0 in the file"
 		default:
-			return notServing, says + " in the file"
+			return notServing, content + " in the file"
 		}
 	})
 }

@@ -16,18 +16,18 @@ import (
 // networkAttacks are what any host can send to the monitoring ports.
 func networkAttacks() []attack {
 	return []attack{
-		{name: "silent connections, LMP", what: "more silent TCP connections than there may be, and landmark-watch restarts", who: "network",
+		{name: "silent connections, LMP", what: "more silent TCP connections than the limit, and landmark-watch restarts", who: "network",
 			measured: true, play: func(s *scene) { s.silent(func(d *sidecar) string { return d.monitor }) }},
 		{name: "silent connections, gRPC", what: "the same to the gRPC port", who: "network",
 			measured: true, play: func(s *scene) { s.silent(func(d *sidecar) string { return d.grpc }) }},
 		{name: "silent connections, line", what: "the same to the line protocol's port", who: "network",
 			measured: true, play: func(s *scene) { s.silent(func(d *sidecar) string { return d.line }) }},
-		{name: "unknown names", what: "a flood of questions about names that nobody knows, while landmarkd restarts", who: "network", play: unknownNames},
+		{name: "unknown names", what: "a flood of checks of unknown names, while landmarkd restarts", who: "network", play: unknownNames},
 	}
 }
 
-// silent fills a listener with connections that say nothing. landmarkd may have
-// few descriptors in the short form, so that few connections fill it.
+// silent fills a listener with connections that send nothing. In the short form
+// landmarkd has few descriptors, so that few connections fill it.
 func (s *scene) silent(target func(d *sidecar) string) {
 	s.prepare()
 	if !s.long {
@@ -36,36 +36,36 @@ func (s *scene) silent(target func(d *sidecar) string) {
 	s.boot()
 	s.pair()
 	s.director(nil, "well", "wedged")
-	s.settle("well", healthy)
-	s.attack("silent", target(s.sidecar), stranger)
-	s.last(time.Second, 5*time.Second)
+	s.awaitCheckers("well", healthy)
+	s.attack("silent", target(s.sidecar), attackerUID)
+	s.runFor(time.Second, 5*time.Second)
 
-	// Who comes now must be let in.
+	// A new client must still be accepted.
 	late, err := os.MkdirTemp(s.dir, "late")
 	s.must(err)
 	s.must(os.WriteFile(filepath.Join(late, "well"), []byte("0\n"), 0o644))
 	s.landmarkWatch(late, nil, "well")
-	s.checkers.read(late, "well")
-	s.last(4*time.Second, 10*time.Second) // silence is out after 3 s
+	s.checkers.readTrackFile(late, "well")
+	s.runFor(4*time.Second, 10*time.Second) // landmark-watch reports silence after 3 s
 }
 
-// unknownNames restarts landmarkd under a flood of questions that it must hold.
+// unknownNames restarts landmarkd under a flood of checks that it must hold.
 func unknownNames(s *scene) {
-	s.usual()
-	s.attack("unknown names", s.sidecar.monitor, stranger)
+	s.startPair()
+	s.attack("unknown names", s.sidecar.monitor, attackerUID)
 	rounds := 3
 	if s.long {
 		rounds = 8
 	}
 	for range rounds {
-		s.last(300*time.Millisecond, 300*time.Millisecond)
-		// While it is away programs come to dial it seldom.
-		s.away(func() {
+		s.runFor(300*time.Millisecond, 300*time.Millisecond)
+		// While landmarkd is away, programs redial it at growing intervals.
+		s.outage(func() {
 			s.sidecar.end()
 			time.Sleep(1500 * time.Millisecond)
 			s.must(s.sidecar.start())
 		})
-		s.last(1500*time.Millisecond, 1500*time.Millisecond)
+		s.runFor(1500*time.Millisecond, 1500*time.Millisecond)
 	}
 }
 
@@ -74,27 +74,27 @@ func holdSilentConnections(ctx context.Context, target string) error {
 	return each(ctx, 4500, func(ctx context.Context, _ int) { hold(ctx, target, "") })
 }
 
-// hold connects, says so much, and reads until the other end closes.
-func hold(ctx context.Context, target, says string) {
-	conn, err := dialForeign(ctx, target)
+// hold connects, sends the text, and reads until the other end closes.
+func hold(ctx context.Context, target, text string) {
+	conn, err := dialFromAttacker(ctx, target)
 	if err != nil {
 		time.Sleep(500 * time.Millisecond)
 		return
 	}
 	defer conn.Close()
-	io.WriteString(conn, says)
+	io.WriteString(conn, text)
 	io.Copy(io.Discard, conn)
 }
 
-// askForUnknownNames asks by UDP, for another name each time, and reads nothing.
-func askForUnknownNames(ctx context.Context, target string) error {
+// checkUnknownNames checks by UDP, another name each time, and reads no answer.
+func checkUnknownNames(ctx context.Context, target string) error {
 	conn, err := net.Dial("udp", target)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
 	for n := 0; ctx.Err() == nil; n++ {
-		b, err := lmp.AppendRequest(nil, lmp.Request{Kind: lmp.KindCheck, Service: fmt.Appendf(nil, "nobody%d%s", n, strings.Repeat("x", n%50))}, nil)
+		b, err := lmp.AppendRequest(nil, lmp.Request{Kind: lmp.KindCheck, Service: fmt.Appendf(nil, "unknown%d%s", n, strings.Repeat("x", n%50))}, nil)
 		if err != nil {
 			return err
 		}

@@ -8,11 +8,11 @@ import (
 	"strconv"
 )
 
-// group is a control group with a share of one processor.
+// group is the directory of a control group with a quota of processor time.
 type group string
 
-// newGroup makes one, in either version of the kernel's file system, that has so
-// many percent.
+// newGroup creates a group with the given percentage of one processor, in cgroups
+// of version 1 or 2.
 func newGroup(percent int) (group, error) {
 	const period = 100_000 // µs
 	quota := strconv.Itoa(period * percent / 100)

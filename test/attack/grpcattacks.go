@@ -21,9 +21,9 @@ const (
 func grpcAttacks() []attack {
 	network := func(name, what string, seconds time.Duration) attack {
 		return attack{name: "gRPC: " + name, what: what, who: "network", measured: true, play: func(s *scene) {
-			s.usual()
-			s.attack(name, s.sidecar.grpc, stranger)
-			s.last(seconds*time.Second/2, 4*seconds*time.Second)
+			s.startPair()
+			s.attack(name, s.sidecar.grpc, attackerUID)
+			s.runFor(seconds*time.Second/2, 4*seconds*time.Second)
 		}}
 	}
 	return []attack{
@@ -33,16 +33,16 @@ func grpcAttacks() []attack {
 		network("metadata", "20 connections begin 500 requests with 60 kB of metadata each", 5),
 		network("pings", "20 connections send pings and read nothing", 3),
 		network("settings", "20 connections send settings and read nothing", 3),
-		network("half-open", "500 connections say half of the preface", 3),
+		network("half-open", "500 connections send half of the preface", 3),
 		network("deaf watch", "20 connections Watch 100 names each and read nothing", 3),
 	}
 }
 
-// watchLongNames holds Watches of names that are as long as may be.
+// watchLongNames holds Watches of names of the greatest length.
 func watchLongNames(ctx context.Context, target string) error {
 	return each(ctx, 10, func(ctx context.Context, i int) {
 		conn, err := grpc.NewClient("passthrough:///"+target, grpc.WithTransportCredentials(insecure.NewCredentials()),
-			grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) { return dialForeign(ctx, address) }))
+			grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) { return dialFromAttacker(ctx, address) }))
 		if err != nil {
 			return
 		}
@@ -65,13 +65,13 @@ func watchLongNames(ctx context.Context, target string) error {
 	})
 }
 
-// sendUnfinishedRequests begins requests that are as long as was ever taken, and
-// sends all but their end.
+// sendUnfinishedRequests sends large requests without their last byte.
 func sendUnfinishedRequests(ctx context.Context, target string) error {
 	return unfinished(ctx, target, watchMethod, 20, 500, message(60_000, 59_999))
 }
 
-// unfinished begins so many requests with the data on each of so many connections.
+// unfinished begins a number of requests with the data on each of several
+// connections.
 func unfinished(ctx context.Context, target, method string, connections, streams int, part []byte) error {
 	return each(ctx, connections, func(ctx context.Context, _ int) {
 		c, err := newClient(ctx, target, false)
@@ -84,7 +84,7 @@ func unfinished(ctx context.Context, target, method string, connections, streams
 			if err != nil {
 				return
 			}
-			// What has no room is left out: each stream holds what it may.
+			// Send what the stream's window allows.
 			c.data(stream, part, 100*time.Millisecond)
 		}
 		c.wait()
@@ -108,7 +108,7 @@ func resetRapidly(ctx context.Context, target string) error {
 	})
 }
 
-// sendMetadata begins requests with as much metadata as servers usually take.
+// sendMetadata begins requests with as much metadata as servers usually accept.
 func sendMetadata(ctx context.Context, target string) error {
 	return each(ctx, 20, func(ctx context.Context, _ int) {
 		c, err := newClient(ctx, target, false)
@@ -132,17 +132,17 @@ func sendMetadata(ctx context.Context, target string) error {
 
 // floodPings sends pings and reads no answer.
 func floodPings(ctx context.Context, target string) error {
-	return deafFlood(ctx, target, func(c *client) error { return c.framer.WritePing(false, [8]byte{}) })
+	return floodWithoutReading(ctx, target, func(c *client) error { return c.framer.WritePing(false, [8]byte{}) })
 }
 
 // floodSettings sends settings and reads no acknowledgement.
 func floodSettings(ctx context.Context, target string) error {
-	return deafFlood(ctx, target, func(c *client) error {
+	return floodWithoutReading(ctx, target, func(c *client) error {
 		return c.framer.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 20})
 	})
 }
 
-func deafFlood(ctx context.Context, target string, send func(c *client) error) error {
+func floodWithoutReading(ctx context.Context, target string, send func(c *client) error) error {
 	return each(ctx, 20, func(ctx context.Context, _ int) {
 		c, err := newClient(ctx, target, true)
 		if err != nil {
@@ -155,15 +155,15 @@ func deafFlood(ctx context.Context, target string, send func(c *client) error) e
 	})
 }
 
-// holdHalfOpen holds connections that begin to speak HTTP/2.
+// holdHalfOpen holds connections that send half of the HTTP/2 preface.
 func holdHalfOpen(ctx context.Context, target string) error {
 	return each(ctx, 500, func(ctx context.Context, _ int) {
 		hold(ctx, target, http2.ClientPreface[:12])
 	})
 }
 
-// watchDeaf begins Watches and reads nothing.
-func watchDeaf(ctx context.Context, target string) error {
+// watchWithoutReading begins Watches and reads nothing.
+func watchWithoutReading(ctx context.Context, target string) error {
 	return each(ctx, 20, func(ctx context.Context, _ int) {
 		c, err := newClient(ctx, target, true)
 		if err != nil {

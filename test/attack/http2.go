@@ -12,8 +12,9 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// client is the client's end of an HTTP/2 connection that keeps no rule but
-// those it must to be read at all. Its methods are for one goroutine.
+// client is the client's end of an HTTP/2 connection. It keeps only the rules
+// without which the server would not read from it. Its methods are for one
+// goroutine.
 type client struct {
 	net.Conn
 	framer *http2.Framer
@@ -22,16 +23,16 @@ type client struct {
 	coder  *hpack.Encoder
 
 	mu      sync.Mutex
-	more    *sync.Cond       // a window was raised, or the connection has ended
+	more    *sync.Cond       // signals that a window grew or the connection ended
 	ended   bool             // guarded by mu
-	window  int64            // what may be sent on the connection; guarded by mu
-	initial int64            // of each new stream; guarded by mu
-	streams map[uint32]int64 // what may be sent on each; guarded by mu
+	window  int64            // of the connection; guarded by mu
+	initial int64            // the window of a new stream; guarded by mu
+	streams map[uint32]int64 // the window of each stream; guarded by mu
 }
 
-// newClient connects, says the preface, and reads what comes unless it is deaf.
-func newClient(ctx context.Context, target string, deaf bool) (*client, error) {
-	conn, err := dialForeign(ctx, target)
+// newClient connects and sends the preface. Unless unread is set, it reads frames.
+func newClient(ctx context.Context, target string, unread bool) (*client, error) {
+	conn, err := dialFromAttacker(ctx, target)
 	if err != nil {
 		return nil, err
 	}
@@ -44,13 +45,13 @@ func newClient(ctx context.Context, target string, deaf bool) (*client, error) {
 	if err := c.framer.WriteSettings(); err != nil {
 		return nil, err
 	}
-	if !deaf {
+	if !unread {
 		go c.read()
 	}
 	return c, nil
 }
 
-// read acknowledges settings and keeps the windows, until the connection ends.
+// read tracks the windows until the connection ends.
 func (c *client) read() {
 	for {
 		f, err := c.framer.ReadFrame()
@@ -76,8 +77,8 @@ func (c *client) read() {
 	}
 }
 
-// headers begins a request for the method and returns its stream. Further fields
-// follow in pairs.
+// headers begins a request for the method and returns its stream. fields are names
+// and values of further header fields.
 func (c *client) headers(method string, fields ...string) (stream uint32, err error) {
 	c.block.Reset()
 	all := append([]string{":method", "POST", ":scheme", "http", ":path", method, ":authority", "x",
@@ -102,8 +103,7 @@ func (c *client) headers(method string, fields ...string) (stream uint32, err er
 	return stream, err
 }
 
-// data sends as much of b on the stream as the windows give room for, and waits
-// for more room until the time is over.
+// data sends b on the stream as the windows allow. It gives up after the wait.
 func (c *client) data(stream uint32, b []byte, wait time.Duration) error {
 	deadline := time.Now().Add(wait)
 	defer time.AfterFunc(wait, c.more.Broadcast).Stop()
@@ -130,7 +130,7 @@ func (c *client) data(stream uint32, b []byte, wait time.Duration) error {
 	return nil
 }
 
-// wait returns when the connection has ended.
+// wait waits until the connection has ended.
 func (c *client) wait() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -139,10 +139,10 @@ func (c *client) wait() {
 	}
 }
 
-// message is the beginning of a gRPC message of the given length, of which so
-// much is there.
-func message(length, there int) []byte {
-	b := make([]byte, 5+there)
+// message returns the header of a gRPC message of the given length, and its first
+// bytes.
+func message(length, first int) []byte {
+	b := make([]byte, 5+first)
 	b[1], b[2], b[3], b[4] = byte(length>>24), byte(length>>16), byte(length>>8), byte(length)
 	return b
 }

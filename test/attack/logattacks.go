@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// logAttacks are what a reader of logs can do that is stuck or dies.
+// logAttacks are attacks by a reader of logs that does not read, or exits.
 func logAttacks() []attack {
 	return []attack{
 		{name: "blocked log, landmarkd", what: "nothing reads landmarkd's log; programs come and go, an operator drains", who: "log reader",
@@ -22,13 +22,13 @@ func logAttacks() []attack {
 	}
 }
 
-// log returns a pipe for a log, full if nothing is to read it.
+// log returns a pipe for a log. If full is set, every write to it blocks.
 func (s *scene) log(full bool) (reader, writer *os.File) {
 	r, w, err := os.Pipe()
 	s.must(err)
 	if full {
-		// The smallest pipe has one page. The end that the program inherits
-		// blocks, for it shares the description with this one only until then.
+		// The smallest pipe has one page. The end that the program inherits is
+		// in blocking mode.
 		size, err := unix.FcntlInt(w.Fd(), unix.F_SETPIPE_SZ, 4096)
 		s.must(err)
 		_, err = w.Write(make([]byte, size))
@@ -37,8 +37,8 @@ func (s *scene) log(full bool) (reader, writer *os.File) {
 	return r, w
 }
 
-// landmarkdLog plays what landmarkd logs a line for. reader is closed before,
-// where there is one.
+// landmarkdLog runs the events for which landmarkd logs a line. It closes reader
+// first, if that is not nil.
 func landmarkdLog(s *scene, writer, reader *os.File) {
 	s.prepare()
 	s.sidecar.stderr = writer
@@ -47,12 +47,12 @@ func landmarkdLog(s *scene, writer, reader *os.File) {
 		reader.Close()
 	}
 	well, wedged := s.pair()
-	s.turn("well", unhealthy, well.kill)
-	s.turn("well", healthy, func() { s.run("well", "2") })
-	s.turn("wedged", healthy, func() { wedged.signal(syscall.SIGUSR2) })
-	s.turn("wedged", unhealthy, func() {
+	s.change("well", unhealthy, well.kill)
+	s.change("well", healthy, func() { s.run("well", "2") })
+	s.change("wedged", healthy, func() { wedged.signal(syscall.SIGUSR2) })
+	s.change("wedged", unhealthy, func() {
 		if !s.operator("drain", "-admin-socket", s.sidecar.admin(), "wedged") {
-			s.fail("landmark drain did not end well")
+			s.fail("landmark drain did not succeed")
 		}
 	})
 	if !s.sidecar.alive() {
@@ -60,21 +60,21 @@ func landmarkdLog(s *scene, writer, reader *os.File) {
 	}
 }
 
-// watchLog plays what landmark-watch logs a line for.
+// watchLog runs the events for which landmark-watch logs a line.
 func watchLog(s *scene, writer, reader *os.File) {
-	well, wedged := s.usual()
+	well, wedged := s.startPair()
 	director := s.director(writer, "well", "wedged")
 	if reader != nil {
 		reader.Close()
 	}
-	s.settle("well", healthy)
-	s.settle("wedged", unhealthy)
-	s.turn("wedged", healthy, func() { wedged.signal(syscall.SIGUSR2) })
-	s.turn("wedged", unhealthy, func() { wedged.signal(syscall.SIGUSR1) })
-	s.turn("well", unhealthy, well.kill)
-	s.turn("well", healthy, func() { s.run("well", "2") })
+	s.awaitCheckers("well", healthy)
+	s.awaitCheckers("wedged", unhealthy)
+	s.change("wedged", healthy, func() { wedged.signal(syscall.SIGUSR2) })
+	s.change("wedged", unhealthy, func() { wedged.signal(syscall.SIGUSR1) })
+	s.change("well", unhealthy, well.kill)
+	s.change("well", healthy, func() { s.run("well", "2") })
 	if !director.alive() {
 		s.fail("landmark-watch died: %v", director.cmd.ProcessState)
 	}
-	s.last(0, 2*time.Second)
+	s.runFor(0, 2*time.Second)
 }

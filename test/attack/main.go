@@ -1,27 +1,27 @@
-// Command attack tries to make landmarkd answer wrongly, or not at all, or hold
-// too much memory. It builds Landmark's programs and plays one attack after the
-// other on a landmarkd of its own, with honest programs and honest checkers
-// beside the attackers. The honest programs are commanded by an oracle, which
-// therefore knows what each answer must be.
+// Command attack tries to make landmarkd answer wrongly, answer not at all, or use
+// too much memory. It builds Landmark's programs and runs one attack after the
+// other, each on a landmarkd of its own, with honest programs and honest checkers
+// beside the attackers. An oracle controls the honest programs, and so knows what
+// each answer must be.
 //
 //	go run ./test/attack [-short] [-only PATTERN] [-programs DIR] [-list]
 //
-// It prints a line of a Markdown table for each attack, and why it broke on
-// standard error. The bounds, for every attack:
+// It prints a line of a Markdown table for each attack. If a bound is broken, it
+// prints why to standard error. The bounds of every attack:
 //
-//   - no checker is ever answered SERVING for a program that is not;
-//   - nor NOT_SERVING or unknown for one that is healthy;
-//   - 99.9 % of the answers come within 50 ms, unless it is landmarkd itself that
-//     is stopped; not in the short form, and only where the same checkers have
-//     that without an attack;
-//   - landmarkd never holds more than 128 MB, lives on, and logs no more than it
-//     says it does.
+//   - no checker ever gets SERVING for a program that does not serve;
+//   - none gets NOT_SERVING or unknown for a healthy one;
+//   - 99.9 % of the answers come within 50 ms, unless the attack stops landmarkd
+//     itself. The short form does not check that, and it counts only if the same
+//     checkers get it without an attack;
+//   - landmarkd never uses more than 128 MB, does not die, and logs no more than
+//     documented.
 //
-// All is sent to loopback addresses and to sockets in a temporary directory. The
-// attacks by other local users need root.
+// All traffic goes to loopback addresses and to sockets in a temporary directory.
+// The attacks by other local users need root.
 //
-// Exit codes: 0 all held, 1 something broke, 2 bad arguments, 75 (EX_TEMPFAIL)
-// nothing broke but something could not be shown on this machine.
+// Exit codes: 0 all bounds held, 1 a bound is broken, 2 bad arguments, 75
+// (EX_TEMPFAIL) no bound is broken but this machine could not show all of them.
 package main
 
 import (
@@ -35,7 +35,7 @@ import (
 	"strings"
 )
 
-// exitInconclusive is EX_TEMPFAIL of sysexits.h, as the laboratory has it.
+// exitInconclusive is EX_TEMPFAIL of sysexits.h.
 const exitInconclusive = 75
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -44,21 +44,21 @@ func run(args []string) int {
 	roles := map[string]func([]string) error{programRole: runProgram, attackerRole: runAttacker}
 	if len(args) > 0 && roles[args[0]] != nil {
 		if err := roles[args[0]](args[1:]); err != nil {
-			return complain(1, err)
+			return printError(1, err)
 		}
 		return 0
 	}
 	flags := flag.NewFlagSet("attack", flag.ContinueOnError)
-	short := flags.Bool("short", false, "play each attack for a few seconds, and hold no times")
-	only := flags.String("only", "", "play only the attacks whose names match this regular `expression`")
-	programs := flags.String("programs", "", "attack the programs in `DIR`, for instance older ones, rather than those built now")
-	list := flags.Bool("list", false, "say what each attack does, and exit")
+	short := flags.Bool("short", false, "run each attack for a few seconds, and check no times")
+	only := flags.String("only", "", "run only the attacks whose names match this regular `expression`")
+	programs := flags.String("programs", "", "attack the programs in `DIR`, for instance older ones, instead of building them")
+	list := flags.Bool("list", false, "list what each attack does, and exit")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
 	wanted, err := regexp.Compile(*only)
 	if err != nil {
-		return complain(2, err)
+		return printError(2, err)
 	}
 	if *list {
 		for _, a := range attacks() {
@@ -69,7 +69,7 @@ func run(args []string) int {
 	if *programs == "" {
 		dir, err := build()
 		if err != nil {
-			return complain(1, err)
+			return printError(1, err)
 		}
 		defer os.RemoveAll(dir)
 		*programs = dir
@@ -77,7 +77,7 @@ func run(args []string) int {
 	return playAll(wanted, *programs, !*short)
 }
 
-// playAll plays the attacks and returns the exit code.
+// playAll runs the attacks and returns the exit code.
 func playAll(wanted *regexp.Regexp, programs string, long bool) int {
 	if os.Geteuid() != 0 {
 		fmt.Fprintln(os.Stderr, "attack: not root, so the attacks by other local users are left out")
@@ -86,7 +86,7 @@ func playAll(wanted *regexp.Regexp, programs string, long bool) int {
 	worst := held
 	var chosen []attack
 	for _, a := range attacks() {
-		other := a.who == "local user" && os.Geteuid() != 0 // landmarkd's own user has no limits
+		other := a.who == "local user" && os.Geteuid() != 0 // landmarkd does not limit its own user
 		if wanted.MatchString(a.name) && (long || !a.onlyLong) && !other {
 			chosen = append(chosen, a)
 		}
@@ -101,24 +101,24 @@ func playAll(wanted *regexp.Regexp, programs string, long bool) int {
 	return map[outcome]int{held: 0, inconclusive: exitInconclusive, broke: 1}[worst]
 }
 
-// atOnce is how many attacks are played at a time where no times are held.
+// atOnce is how many attacks run at a time in the short form.
 const atOnce = 3
 
-// results plays the attacks and sends what each came to, in their order.
+// results runs the attacks and sends their results, in order.
 func results(chosen []attack, programs string, long bool) <-chan result {
-	places, ordered, out := make(chan struct{}, atOnce), make(chan chan result, len(chosen)), make(chan result)
+	slots, ordered, out := make(chan struct{}, atOnce), make(chan chan result, len(chosen)), make(chan result)
 	if long {
-		places = make(chan struct{}, 1)
+		slots = make(chan struct{}, 1)
 	}
 	go func() {
 		defer close(ordered)
 		for _, a := range chosen {
-			places <- struct{}{}
+			slots <- struct{}{}
 			one := make(chan result, 1)
 			ordered <- one
 			go func() {
 				one <- playAttack(a, programs, long)
-				<-places
+				<-slots
 			}()
 		}
 	}()
@@ -131,8 +131,7 @@ func results(chosen []attack, programs string, long bool) <-chan result {
 	return out
 }
 
-// build builds Landmark's programs as they are released, and returns their
-// directory.
+// build builds Landmark's programs and returns their directory.
 func build() (string, error) {
 	dir, err := os.MkdirTemp("", "landmark-attack")
 	if err != nil {
@@ -146,8 +145,8 @@ func build() (string, error) {
 	return dir, nil
 }
 
-// complain says in one line what is wrong.
-func complain(code int, err error) int {
+// printError prints the error in one line, and returns the exit code.
+func printError(code int, err error) int {
 	fmt.Fprintln(os.Stderr, "attack:", err)
 	return code
 }

@@ -13,20 +13,20 @@ import (
 	"github.com/landmark-health/landmark/lmp"
 )
 
-// mutationAttacks are bytes that no client would send.
+// mutationAttacks send invalid bytes.
 func mutationAttacks() []attack {
 	return []attack{{name: "mutated frames", what: "valid frames with changed bytes, to every listener", who: "network", measured: true, play: func(s *scene) {
-		s.usual()
+		s.startPair()
 		for _, target := range []string{"udp " + s.sidecar.monitor, "tcp " + s.sidecar.monitor, "tcp " + s.sidecar.grpc,
 			"tcp " + s.sidecar.line, "unix " + s.sidecar.agents()} {
-			s.attack("mutated frames", target, stranger)
+			s.attack("mutated frames", target, attackerUID)
 		}
-		s.last(2500*time.Millisecond, 20*time.Second)
+		s.runFor(2500*time.Millisecond, 20*time.Second)
 	}}}
 }
 
-// sendMutatedFrames sends what the listener takes, with some bytes changed, cut or
-// repeated. The target is NETWORK ADDRESS.
+// sendMutatedFrames sends valid frames with some bytes changed, cut or repeated.
+// The target has the form NETWORK ADDRESS.
 func sendMutatedFrames(ctx context.Context, target string) error {
 	network, address, _ := strings.Cut(target, " ")
 	corpus := validInputs()
@@ -50,7 +50,7 @@ func sendMutatedFrames(ctx context.Context, target string) error {
 	})
 }
 
-// validInputs are the beginnings of what every listener takes.
+// validInputs returns valid first bytes for every listener.
 func validInputs() [][]byte {
 	var all [][]byte
 	for _, kind := range []lmp.Kind{lmp.KindCheck, lmp.KindWatch, lmp.KindDescribe} {
@@ -74,7 +74,7 @@ func validInputs() [][]byte {
 	return append(all, []byte(frames.String()))
 }
 
-// mutate returns a copy of b that is not what it was.
+// mutate returns a changed copy of b.
 func mutate(random *rand.Rand, b []byte) []byte {
 	b = append([]byte(nil), b...)
 	for range 1 + random.IntN(4) {

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// truth is what an honest service really is.
-type truth int
+// state is the real state of an honest service.
+type state int
 
 const (
-	unsure    truth = iota // it is changing, or the machine was too slow to say
-	healthy                // it must be answered as SERVING
-	unhealthy              // it must never be
+	unknownState state = iota // it is changing, or the machine was too slow
+	healthy                   // SERVING is the right answer
+	unhealthy                 // SERVING is a wrong answer
 )
 
 // span is a time with a beginning and an end.
@@ -19,17 +19,17 @@ type span struct{ from, to time.Time }
 
 func (s span) overlaps(from, to time.Time) bool { return !to.Before(s.from) && !from.After(s.to) }
 
-// event is that a service became something.
+// event is a change of the state of a service.
 type event struct {
 	at time.Time
-	truth
-	// strict is that the first answer to a question that was put later must
-	// be right: landmarkd has had its time to notice, or must ask the kernel.
+	state
+	// strict means that every check that begins later must get the right answer.
+	// landmarkd has had the time to detect the change, or must query the kernel.
 	strict bool
 }
 
-// oracle knows what the honest programs are at each instant, for it is the one
-// that commands them.
+// oracle knows the state of the honest programs at each instant, because the attack
+// controls them.
 type oracle struct {
 	mu     sync.Mutex
 	events map[string][]event // of each service, in their order; guarded by mu
@@ -41,29 +41,29 @@ func newOracle() *oracle {
 	return &oracle{events: make(map[string][]event), late: make(map[string][]span)}
 }
 
-// becomes notes that the service is so from now on.
-func (o *oracle) becomes(service string, t truth, strict bool) {
+// set records the state of the service from now on.
+func (o *oracle) set(service string, t state, strict bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.events[service] = append(o.events[service], event{time.Now(), t, strict})
 }
 
-// wasLate notes when the service's own loop was late.
-func (o *oracle) wasLate(service string, s span) {
+// recordLate records a time in which the service's own loop was late.
+func (o *oracle) recordLate(service string, s span) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	// The next report brings the end of it, and the watchers hear that later.
+	// Checkers get the end of it after the next report.
 	o.late[service] = append(o.late[service], span{s.from, s.to.Add(time.Second)})
 }
 
-// away notes when landmarkd was away.
-func (o *oracle) away(s span) {
+// recordOutage records a time in which landmarkd was away.
+func (o *oracle) recordOutage(s span) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.down = append(o.down, s)
 }
 
-// wasDown reports whether landmarkd was away at some instant of the time.
+// wasDown reports whether landmarkd was away between from and to.
 func (o *oracle) wasDown(from, to time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -75,15 +75,14 @@ func (o *oracle) wasDown(from, to time.Time) bool {
 	return false
 }
 
-// at returns the last event of the service before the question was put. The
-// truth is unsure if the service changed while the question was open, or its
-// own loop was late.
-func (o *oracle) at(service string, put, answered time.Time) event {
+// at returns the last event of the service before a check began. The state is
+// unknown if the service changed during the check, or its own loop was late.
+func (o *oracle) at(service string, begun, answered time.Time) event {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	var last event
 	for _, e := range o.events[service] {
-		if e.at.After(put) {
+		if e.at.After(begun) {
 			if !e.at.After(answered) {
 				return event{at: e.at}
 			}
@@ -92,7 +91,7 @@ func (o *oracle) at(service string, put, answered time.Time) event {
 		last = e
 	}
 	for _, s := range o.late[service] {
-		if last.truth == healthy && s.overlaps(put, answered) { // it never excuses SERVING
+		if last.state == healthy && s.overlaps(begun, answered) { // a late loop never excuses SERVING
 			return event{at: last.at}
 		}
 	}

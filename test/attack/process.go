@@ -11,22 +11,21 @@ import (
 	"time"
 )
 
-// keptLines is how many lines of a process are kept. The rest is counted.
+// keptLines is how many lines of a process are kept. Further lines are only counted.
 const keptLines = 1000
 
-// process is a program that an attack started. It is only ever ended by its
-// own process number.
+// process is a program that an attack started.
 type process struct {
 	cmd    *exec.Cmd
-	exited chan struct{} // closed once it was waited for
+	exited chan struct{} // closed once the process was waited for
 
 	mu    sync.Mutex
-	lines []string // of its output, the first ones; guarded by mu
-	count int      // of all its lines; guarded by mu
+	lines []string // the first lines of its output; guarded by mu
+	count int      // of all lines; guarded by mu
 }
 
-// start starts the command. With output, standard error is read into lines;
-// without, it stays what the command has.
+// start starts the command. If output is set, standard error is read into lines;
+// otherwise it is the command's.
 func start(cmd *exec.Cmd, output bool) (*process, error) {
 	p := &process{cmd: cmd, exited: make(chan struct{})}
 	if cmd.SysProcAttr == nil {
@@ -68,7 +67,7 @@ func (p *process) read(r io.Reader) {
 	}
 }
 
-// written returns the lines that are kept, and the number of all.
+// written returns the kept lines, and the number of all lines.
 func (p *process) written() ([]string, int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -100,16 +99,15 @@ func (p *process) alive() bool {
 
 func (p *process) signal(s os.Signal) { p.cmd.Process.Signal(s) }
 
-// kill kills the process and waits for its end, stopped or not.
+// kill kills the process, stopped or not, and waits until it has exited.
 func (p *process) kill() {
 	p.signal(syscall.SIGKILL)
 	<-p.exited
 }
 
-// await polls until the condition holds, and reports whether it came to that in
-// time.
-func await(patience time.Duration, condition func() bool) bool {
-	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+// await polls until the condition holds, and returns false after the timeout.
+func await(timeout time.Duration, condition func() bool) bool {
+	for deadline := time.Now().Add(timeout); ; time.Sleep(10 * time.Millisecond) {
 		if condition() {
 			return true
 		}

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// processAttacks are what happens to programs and landmarkd in an order that is
-// meant to hide a failure.
+// processAttacks are events of programs and landmarkd in an order that could hide a
+// failure.
 func processAttacks() []attack {
 	return []attack{
 		{name: "replaced name", what: "x is wedged and alive, y well; a second x starts and is never ready", who: "operator", play: replacedName},
@@ -19,51 +19,51 @@ func processAttacks() []attack {
 func replacedName(s *scene) {
 	s.start()
 	x, y := s.run("epg", "x"), s.run("epg", "y")
-	s.joined(x, y)
+	s.awaitReported(x, y)
 	s.check("epg")
-	s.turn("epg", healthy, nil)
-	s.turn("epg", unhealthy, func() { x.signal(syscall.SIGUSR1) })
+	s.change("epg", healthy, nil)
+	s.change("epg", unhealthy, func() { x.signal(syscall.SIGUSR1) })
 	s.run("epg", "x", "-never")
-	s.last(1500*time.Millisecond, 5*time.Second)
+	s.runFor(1500*time.Millisecond, 5*time.Second)
 }
 
 func bothStopped(s *scene) {
 	s.start()
 	epg := s.run("epg", "1")
 	s.check("epg")
-	s.turn("epg", healthy, nil)
-	s.oracle.becomes("epg", unsure, false)
-	s.away(func() {
+	s.change("epg", healthy, nil)
+	s.oracle.set("epg", unknownState, false)
+	s.outage(func() {
 		s.sidecar.signal(syscall.SIGSTOP)
 		time.Sleep(600 * time.Millisecond)
 		epg.signal(syscall.SIGSTOP)
 		time.Sleep(3 * time.Second)
-		s.strictly("epg", unhealthy)
+		s.setStrict("epg", unhealthy)
 		s.sidecar.signal(syscall.SIGCONT)
 	})
-	s.settle("epg", unhealthy)
-	s.turn("epg", healthy, func() { epg.signal(syscall.SIGCONT) })
+	s.awaitCheckers("epg", unhealthy)
+	s.change("epg", healthy, func() { epg.signal(syscall.SIGCONT) })
 }
 
 func blueGreen(s *scene) {
 	s.start()
 	a := s.run("epg", "a")
 	s.check("epg")
-	s.turn("epg", healthy, nil)
-	s.turn("epg", unhealthy, func() { a.signal(syscall.SIGUSR1) })
-	s.joined(s.run("epg", "b"))
-	s.turn("epg", healthy, a.kill)
+	s.change("epg", healthy, nil)
+	s.change("epg", unhealthy, func() { a.signal(syscall.SIGUSR1) })
+	s.awaitReported(s.run("epg", "b"))
+	s.change("epg", healthy, a.kill)
 }
 
 func inheritedSocket(s *scene) {
 	s.start()
-	a := s.run("epg", "a", "-heir")
+	a := s.run("epg", "a", "-leak")
 	s.check("epg")
-	s.turn("epg", healthy, nil)
-	if !await(patience, func() bool { return a.wrote("bequeathed") }) {
-		s.fail("the program left no heir")
+	s.change("epg", healthy, nil)
+	if !await(timeout, func() bool { return a.wrote(leaked) }) {
+		s.fail("the program started no child that holds its socket")
 	}
-	s.turn("epg", unhealthy, a.kill)
-	s.turn("epg", healthy, func() { s.run("epg", "b") })
-	s.last(2*time.Second, 5*time.Second)
+	s.change("epg", unhealthy, a.kill)
+	s.change("epg", healthy, func() { s.run("epg", "b") })
+	s.runFor(2*time.Second, 5*time.Second)
 }

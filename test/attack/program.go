@@ -20,23 +20,27 @@ import (
 )
 
 const (
-	// within is what an honest program's main loop is allowed.
+	// within is the time within which an honest program's main loop must answer.
 	within = time.Second
-	// turn is how often the main loop of an honest program turns at least.
-	turn = 20 * time.Millisecond
-	// late is a gap between two turns that landmarkd may rightly notice: what
-	// remains of within after the longest interval between two commands.
-	late = 400 * time.Millisecond
+	// loopInterval is the longest time between two iterations of that loop.
+	loopInterval = 20 * time.Millisecond
+	// lateAfter is a gap between two iterations that landmarkd may report: within,
+	// less the longest interval between two get-state commands.
+	lateAfter = 400 * time.Millisecond
 )
 
-// reported is what an honest program writes once landmarkd knows that it is ready.
-const reported = "reported"
+const (
+	// reported is what an honest program writes once landmarkd has its reports.
+	reported = "reported"
+	// leaked is what it writes once a child holds its sockets.
+	leaked = "leaked"
+)
 
-// programRole is the argument with which this program is an honest program: a
-// server with one main loop and an agent. SIGUSR1 wedges its loop until SIGUSR2;
-// SIGTERM ends it with a goodbye. It writes "late FROM TO", in nanoseconds of the
-// Unix time, when its loop did not turn in time without having been told to:
-// then the machine was too slow, and what landmarkd says about it is no error.
+// programRole is the argument that makes this program an honest program: a server
+// with one main loop and an agent. SIGUSR1 wedges its loop until SIGUSR2; SIGTERM
+// ends it with a goodbye. If an iteration of its loop is late although it is not
+// wedged, it writes "late FROM TO", in nanoseconds of Unix time: then the machine
+// was too slow, and landmarkd may report it.
 const programRole = "program"
 
 // runProgram is the honest program's process.
@@ -46,8 +50,8 @@ func runProgram(args []string) error {
 	flags.StringVar(&c.Service, "service", "", "")
 	flags.StringVar(&c.Instance, "instance", "", "")
 	flags.StringVar(&c.Socket, "socket", "", "")
-	never := flags.Bool("never", false, "the main loop never turns")
-	heir := flags.Bool("heir", false, "leave a child that holds the agent's socket")
+	never := flags.Bool("never", false, "the main loop never runs")
+	leak := flags.Bool("leak", false, "start a child that holds the agent's socket")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -67,10 +71,10 @@ func runProgram(args []string) error {
 		<-ctx.Done()
 		return nil
 	}
-	if *heir {
-		time.AfterFunc(300*time.Millisecond, bequeath)
+	if *leak {
+		time.AfterFunc(300*time.Millisecond, leakSockets)
 	}
-	ticker := time.NewTicker(turn)
+	ticker := time.NewTicker(loopInterval)
 	defer ticker.Stop()
 	last := time.Now()
 	for answers := 0; ; {
@@ -79,7 +83,7 @@ func runProgram(args []string) error {
 			return nil
 		case answer := <-loop.C():
 			answer()
-			// A command comes after a report, so that an answer was reported.
+			// A command comes after a report, so earlier answers were reported.
 			if answers++; answers == 3 {
 				fmt.Fprintln(os.Stderr, reported)
 			}
@@ -91,16 +95,16 @@ func runProgram(args []string) error {
 				last = time.Now()
 			}
 		}
-		if now := time.Now(); now.Sub(last) > late {
+		if now := time.Now(); now.Sub(last) > lateAfter {
 			fmt.Fprintln(os.Stderr, "late", last.UnixNano(), now.UnixNano())
 		}
 		last = time.Now()
 	}
 }
 
-// bequeath starts a child that holds every socket of this process, as a program
+// leakSockets starts a child that holds every socket of this process, as a program
 // does that forks without closing them.
-func bequeath() {
+func leakSockets() {
 	open, _ := os.ReadDir("/proc/self/fd")
 	for _, f := range open {
 		fd, _ := strconv.Atoi(f.Name())
@@ -110,11 +114,11 @@ func bequeath() {
 	}
 	// It ends by itself, a while after the attack.
 	if err := exec.Command("sleep", "30").Start(); err == nil {
-		fmt.Fprintln(os.Stderr, "bequeathed")
+		fmt.Fprintln(os.Stderr, leaked)
 	}
 }
 
-// program is an honest program as an attack sees it.
+// program is the process of an honest program.
 type program struct {
 	*process
 	service  string
@@ -128,19 +132,19 @@ func newProgram(socket, service, instance string, flags ...string) (*program, er
 	return &program{p, service, instance}, err
 }
 
-// lateness returns when the program's loop did not turn in time.
-func (p *program) lateness() (found []span) {
+// lateness returns the times in which the program's loop was late.
+func (p *program) lateness() (gaps []span) {
 	lines, _ := p.written()
 	for _, line := range lines {
 		var from, to int64
 		if n, _ := fmt.Sscanf(line, "late %d %d", &from, &to); n == 2 {
-			found = append(found, span{time.Unix(0, from), time.Unix(0, to)})
+			gaps = append(gaps, span{time.Unix(0, from), time.Unix(0, to)})
 		}
 	}
-	return found
+	return gaps
 }
 
-// self is the path of this program.
+// self returns the path of this program.
 func self() string {
 	path, err := os.Executable()
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// restartAttacks are kill -9 and a new start of landmarkd, with a member that is
-// not well.
+// restartAttacks kill and restart landmarkd while one process of a service is
+// unhealthy.
 func restartAttacks() []attack {
 	harms := []struct {
 		name string
@@ -29,25 +29,25 @@ func restartAttacks() []attack {
 	)
 }
 
-// restartWith restarts landmarkd while one of three processes is harmed.
+// restartWith restarts landmarkd after harm to one of three processes.
 func restartWith(s *scene, harm func(p *program)) {
 	s.start(s.config("services:\n  epg:\n    instances: all\n")...)
 	s.run("well", "1")
 	first, second, third := s.run("epg", "1"), s.run("epg", "2"), s.run("epg", "3")
-	s.joined(first, second, third)
+	s.awaitReported(first, second, third)
 	s.check("well", "epg")
-	s.turn("well", healthy, nil)
-	s.turn("epg", healthy, nil)
+	s.change("well", healthy, nil)
+	s.change("epg", healthy, nil)
 	s.director(nil, "well", "epg")
-	s.settle("epg", healthy)
-	s.turn("epg", unhealthy, func() { harm(third) })
+	s.awaitCheckers("epg", healthy)
+	s.change("epg", unhealthy, func() { harm(third) })
 	rounds := 3
 	if s.long {
 		rounds = 14
 	}
 	for range rounds {
 		s.restart()
-		s.last(1300*time.Millisecond, 2*time.Second)
+		s.runFor(1300*time.Millisecond, 2*time.Second)
 	}
 }
 
@@ -57,30 +57,29 @@ func restartDrained(s *scene) {
 	s.run("well", "1")
 	s.run("epg", "1")
 	s.check("well", "epg")
-	s.turn("well", healthy, nil)
-	s.turn("epg", healthy, nil)
-	s.turn("epg", unhealthy, func() { s.operator("drain", "-admin-socket", s.sidecar.admin(), "epg") })
+	s.change("well", healthy, nil)
+	s.change("epg", healthy, nil)
+	s.change("epg", unhealthy, func() { s.operator("drain", "-admin-socket", s.sidecar.admin(), "epg") })
 	for range 2 {
 		s.restart()
-		s.last(1300*time.Millisecond, 2*time.Second)
+		s.runFor(1300*time.Millisecond, 2*time.Second)
 	}
-	s.turn("epg", healthy, func() { s.operator("resume", "-admin-socket", s.sidecar.admin(), "epg") })
+	s.change("epg", healthy, func() { s.operator("resume", "-admin-socket", s.sidecar.admin(), "epg") })
 }
 
-// crowdedRestart restarts landmarkd under programs that have little of a
-// processor.
+// crowdedRestart restarts landmarkd under programs with little processor time.
 func crowdedRestart(s *scene) {
-	s.usual()
+	s.startPair()
 	group, err := newGroup(5)
 	if err != nil {
-		s.skip("no control group can be made: " + err.Error())
+		s.skip("creating a control group: " + err.Error())
 	}
 	s.after = group.remove // once the programs in it have ended
 	var crowd []string
 	for i := range 20 {
 		service := fmt.Sprint("crowd", i)
 		p := s.run(service, "1")
-		s.joined(p)
+		s.awaitReported(p)
 		s.must(group.add(p.pid()))
 		crowd = append(crowd, service)
 	}
@@ -88,10 +87,10 @@ func crowdedRestart(s *scene) {
 		s.check(service)
 	}
 	for _, service := range crowd[:2] {
-		s.turn(service, healthy, nil)
+		s.change(service, healthy, nil)
 	}
 	for range 5 {
 		s.restart()
-		s.last(2*time.Second, 3*time.Second)
+		s.runFor(2*time.Second, 3*time.Second)
 	}
 }

@@ -10,97 +10,97 @@ import (
 type sample struct {
 	by       string // the checker
 	service  string
-	put      time.Time
+	begun    time.Time
 	answered time.Time
 	answer   answer
 	why      string // in the checker's words
 }
 
-// answer is what a checker takes an answer for.
+// answer is how a checker understands an answer.
 type answer int
 
 const (
-	none       answer = iota // none came, or the server would not say
-	serving                  // send it work
-	notServing               // do not
+	none       answer = iota // no answer, or an error
+	serving                  // the service gets requests
+	notServing               // the service gets none
 )
 
 const (
-	// swift is the time in which an honest checker is answered.
-	swift = 50 * time.Millisecond
-	// slowAllowed is the share of answers that may take longer.
+	// fastAnswer is the time within which an honest checker must get its answer.
+	fastAnswer = 50 * time.Millisecond
+	// slowAllowed is the fraction of answers that may take longer.
 	slowAllowed = 0.001
-	// watchSilence is after how long landmark-watch takes silence for out, and
-	// a margin.
+	// watchSilence is the time after which landmark-watch reports silence, plus a
+	// margin.
 	watchSilence = 2500 * time.Millisecond
 )
 
-// account is what became of the honest checkers in one attack.
-type account struct {
-	answers  int           // to those that ask, while landmarkd was there
-	withheld int           // of them, that did not come
-	slow     int           // of them, later than swift
-	worst    time.Duration // of them
-	wrongIn  int           // SERVING for what was not
-	wrongOut int           // NOT_SERVING or unknown for what was healthy
-	first    string        // the first false verdict, for people
+// summary counts the answers to the honest checkers during one attack.
+type summary struct {
+	answers         int           // to requests while landmarkd was there
+	missing         int           // of them, those that did not come
+	slow            int           // of them, those later than fastAnswer
+	worst           time.Duration // the longest time of them
+	falseServing    int           // SERVING for an unhealthy service
+	falseNotServing int           // NOT_SERVING or unknown for a healthy one
+	first           string        // the first false verdict, as text
 }
 
-// judge holds the samples to the truth. After a change a checker has patience
-// to come to the truth, unless the change was strict; once it has, nothing else
-// may come.
-func (o *oracle) judge(samples []sample) (a account) {
+// evaluate compares the samples with the real states. After a change a checker may
+// get the old answer for changeTimeout, unless the change is strict. Once it got the
+// new one, the old one is wrong.
+func (o *oracle) evaluate(samples []sample) (a summary) {
 	slices.SortStableFunc(samples, func(x, y sample) int { return x.answered.Compare(y.answered) })
-	settled := make(map[checker]time.Time) // the event that the checker has come to know
+	seen := make(map[checker]time.Time) // the last event that the checker has detected
 	for _, s := range samples {
-		down := o.wasDown(s.put, s.answered)
-		if asks(s.by) && !down {
+		down := o.wasDown(s.begun, s.answered)
+		if sendsRequests(s.by) && !down {
 			a.count(s)
 		}
-		e := o.at(s.service, s.put, s.answered)
-		if e.truth == unsure || s.answer == none {
+		e := o.at(s.service, s.begun, s.answered)
+		if e.state == unknownState || s.answer == none {
 			continue
 		}
 		who := checker{s.by, s.service}
-		if right := (s.answer == serving) == (e.truth == healthy); right {
-			settled[who] = e.at
+		if right := (s.answer == serving) == (e.state == healthy); right {
+			seen[who] = e.at
 			continue
 		}
-		knows := settled[who].Equal(e.at) || (e.strict && asks(s.by))
-		if !knows && s.put.Sub(e.at) < settling {
+		detected := seen[who].Equal(e.at) || (e.strict && sendsRequests(s.by))
+		if !detected && s.begun.Sub(e.at) < changeTimeout {
 			continue
 		}
-		if s.by == trackFile && e.truth == healthy && o.wasDown(s.put.Add(-watchSilence), s.answered) {
-			continue // it was out by right, and is back a moment later
+		if s.by == trackFile && e.state == healthy && o.wasDown(s.begun.Add(-watchSilence), s.answered) {
+			continue // it is rightly out after an outage, and soon in again
 		}
-		if e.truth == healthy {
-			a.wrongOut++
+		if e.state == healthy {
+			a.falseNotServing++
 		} else {
-			a.wrongIn++
+			a.falseServing++
 		}
 		if a.first == "" {
-			a.first = fmt.Sprintf("%s: %s for %s, %v after that changed", s.by, s.why, s.service, s.put.Sub(e.at).Round(time.Millisecond))
+			a.first = fmt.Sprintf("%s: %s for %s, %v after that changed", s.by, s.why, s.service, s.begun.Sub(e.at).Round(time.Millisecond))
 		}
 	}
 	return a
 }
 
-// count notes how long a checker waited.
-func (a *account) count(s sample) {
+// count counts the answer and how long it took.
+func (a *summary) count(s sample) {
 	a.answers++
-	took := s.answered.Sub(s.put)
+	took := s.answered.Sub(s.begun)
 	a.worst = max(a.worst, took)
 	if s.answer == none {
-		a.withheld++
-	} else if took > swift {
+		a.missing++
+	} else if took > fastAnswer {
 		a.slow++
 	}
 }
 
-// late is the share of questions that were not answered swiftly.
-func (a account) late() float64 {
+// lateShare returns the fraction of answers that were slow or missing.
+func (a summary) lateShare() float64 {
 	if a.answers == 0 {
 		return 0
 	}
-	return float64(a.slow+a.withheld) / float64(a.answers)
+	return float64(a.slow+a.missing) / float64(a.answers)
 }

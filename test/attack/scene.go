@@ -12,19 +12,19 @@ import (
 )
 
 const (
-	// patience is how long anything may take that is not what an attack holds
-	// to a bound, on the slowest machine.
-	patience = 20 * time.Second
-	// settling is how long a checker may take to be told of a change.
-	settling = 5 * time.Second
-	// memoryBound is what landmarkd may hold, whatever is sent to it.
+	// timeout is how long anything may take that has no bound, on the slowest
+	// machine.
+	timeout = 20 * time.Second
+	// changeTimeout is how long a checker may get the old answer after a change.
+	changeTimeout = 5 * time.Second
+	// memoryBound is how much memory landmarkd may use, in bytes.
 	memoryBound = 128 << 20
 )
 
-// scene is where one attack is played: a landmarkd with honest programs and
-// checkers, and attackers.
+// scene is what one attack runs on: a landmarkd with honest programs and checkers,
+// and attackers.
 type scene struct {
-	programs string // where landmarkd and landmark-watch are
+	programs string // the directory of landmarkd and landmark-watch
 	dir      string // landmarkd's runtime directory
 	long     bool
 	sidecar  *sidecar
@@ -32,11 +32,11 @@ type scene struct {
 	checkers *checkers
 	honest   []*program
 	others   []*process      // attackers and directors
-	watched  []string        // the services that checkers ask about
-	after    func()          // called once all that was started has ended, if not nil
-	broke    []string        // the bounds that did not hold, beside the verdicts
-	users    map[uint32]bool // that attack
-	skipped  string          // why this machine cannot play the attack
+	checked  []string        // the services that checkers check
+	after    func()          // called after all processes have ended, if not nil
+	broke    []string        // the bounds that are broken, except for the verdicts
+	users    map[uint32]bool // the users that attack
+	skipped  string          // why this machine cannot run the attack
 }
 
 func newScene(programs string, long bool) (*scene, error) {
@@ -51,36 +51,36 @@ func newScene(programs string, long bool) (*scene, error) {
 	return &scene{programs: programs, dir: dir, long: long, oracle: newOracle(), checkers: newCheckers(), users: make(map[uint32]bool)}, nil
 }
 
-// fail ends the attack: what it needs did not happen.
+// fail ends the attack, because something that it needs did not happen.
 func (s *scene) fail(format string, args ...any) {
 	s.broke = append(s.broke, fmt.Sprintf(format, args...))
 	runtime.Goexit()
 }
 
-// must ends the attack at an error.
+// must ends the attack if err is not nil.
 func (s *scene) must(err error) {
 	if err != nil {
 		s.fail("%v", err)
 	}
 }
 
-// start makes a landmarkd with further flags, and starts it.
+// start creates a landmarkd with further flags, and starts it.
 func (s *scene) start(flags ...string) {
 	s.prepare(flags...)
 	s.boot()
 }
 
-// boot starts landmarkd, which waits a second for agents.
-func (s *scene) boot() { s.away(func() { s.must(s.sidecar.start()) }) }
+// boot starts landmarkd, which then waits a second for agents.
+func (s *scene) boot() { s.outage(func() { s.must(s.sidecar.start()) }) }
 
-// prepare makes a landmarkd that is not started.
+// prepare creates a landmarkd and does not start it.
 func (s *scene) prepare(flags ...string) {
 	var err error
 	s.sidecar, err = newSidecar(s.programs, s.dir, flags...)
 	s.must(err)
 }
 
-// config writes a configuration, and returns the flags for it.
+// config writes a configuration, and returns the flag for it.
 func (s *scene) config(yaml string) []string {
 	path := filepath.Join(s.dir, "landmarkd.yaml")
 	s.must(os.WriteFile(path, []byte(yaml), 0o644))
@@ -95,89 +95,90 @@ func (s *scene) run(service, instance string, flags ...string) *program {
 	return p
 }
 
-// joined waits until landmarkd knows each of the programs to be ready.
-func (s *scene) joined(programs ...*program) {
+// awaitReported waits until each of the programs has reported to landmarkd.
+func (s *scene) awaitReported(programs ...*program) {
 	for _, p := range programs {
-		if !await(patience, func() bool { return p.wrote(reported) }) {
-			s.fail("a program of %s did not come to report", p.service)
+		if !await(timeout, func() bool { return p.wrote(reported) }) {
+			s.fail("a program of %s did not report within %v", p.service, timeout)
 		}
 	}
 }
 
-// usual starts landmarkd, a healthy program and a wedged one, and the checkers.
-func (s *scene) usual(flags ...string) (well, wedged *program) {
+// startPair starts landmarkd, a healthy program and a wedged one, and the checkers.
+func (s *scene) startPair(flags ...string) (well, wedged *program) {
 	s.start(flags...)
 	return s.pair()
 }
 
-// pair starts the two programs and the checkers of both.
+// pair starts the two programs and their checkers.
 func (s *scene) pair() (well, wedged *program) {
 	well, wedged = s.run("well", "1"), s.run("wedged", "1")
 	s.check("well", "wedged")
-	s.turn("well", healthy, nil)
-	s.turn("wedged", healthy, nil)
-	s.turn("wedged", unhealthy, func() { wedged.signal(syscall.SIGUSR1) })
+	s.change("well", healthy, nil)
+	s.change("wedged", healthy, nil)
+	s.change("wedged", unhealthy, func() { wedged.signal(syscall.SIGUSR1) })
 	return well, wedged
 }
 
-// check has the checkers ask about the services.
+// check starts the checkers of the services.
 func (s *scene) check(services ...string) {
 	for _, service := range services {
-		s.watched = append(s.watched, service)
-		s.checkers.ask(s.sidecar, service)
+		s.checked = append(s.checked, service)
+		s.checkers.start(s.sidecar, service)
 	}
 }
 
-// turn acts, by which the service becomes so, and waits until every checker
-// knows. A checker that does not come to know in time is told a falsehood, which
-// the judge counts.
-func (s *scene) turn(service string, t truth, act func()) {
-	s.oracle.becomes(service, unsure, false)
+// change calls act, which changes the state of the service, and waits until every
+// checker gets the new answer. evaluate counts the old answer as false after
+// changeTimeout.
+func (s *scene) change(service string, t state, act func()) {
+	s.oracle.set(service, unknownState, false)
 	if act != nil {
 		act()
 	}
-	s.oracle.becomes(service, t, false)
-	s.settle(service, t)
+	s.oracle.set(service, t, false)
+	s.awaitCheckers(service, t)
 }
 
-// settle waits until every checker knows what the service is.
-func (s *scene) settle(service string, t truth) {
+// awaitCheckers waits until every checker gets the answer for the state.
+func (s *scene) awaitCheckers(service string, t state) {
 	want := notServing
 	if t == healthy {
 		want = serving
 	}
 	now := time.Now()
-	await(settling+time.Second, func() bool { return s.checkers.agree(service, want, now) })
+	await(changeTimeout+time.Second, func() bool { return s.checkers.agree(service, want, now) })
 }
 
-// strictly notes that the service is so, and that every answer must say so at
-// once.
-func (s *scene) strictly(service string, t truth) { s.oracle.becomes(service, t, true) }
+// setStrict records the state of the service. Every answer must be right at once.
+func (s *scene) setStrict(service string, t state) { s.oracle.set(service, t, true) }
 
-// away notes what is done to landmarkd itself, during which it need not answer,
-// and for the second after, in which it waits for agents.
-func (s *scene) away(act func()) {
+// outage calls act, which stops landmarkd, and records the time in which landmarkd
+// need not answer. That includes the second after it, in which landmarkd waits for
+// agents.
+func (s *scene) outage(act func()) {
 	from := time.Now()
 	act()
-	s.oracle.away(span{from, time.Now().Add(1200 * time.Millisecond)})
+	s.oracle.recordOutage(span{from, time.Now().Add(1200 * time.Millisecond)})
 }
 
 // restart kills landmarkd and starts it again.
-func (s *scene) restart() { s.away(func() { s.must(s.sidecar.restart()) }) }
+func (s *scene) restart() { s.outage(func() { s.must(s.sidecar.restart()) }) }
 
-// director starts a landmark-watch on the services, whose standard error is the
-// file, or is read if that is nil; its track files are checkers from then on.
+// director starts a landmark-watch on the services, and adds its track files to
+// the checkers. If stderr is nil, its standard error is read.
 func (s *scene) director(stderr *os.File, services ...string) *process {
 	dir, err := os.MkdirTemp(s.dir, "tracks")
 	s.must(err)
 	p := s.landmarkWatch(dir, stderr, services...)
 	for _, service := range services {
-		s.checkers.read(dir, service)
+		s.checkers.readTrackFile(dir, service)
 	}
 	return p
 }
 
-// landmarkWatch starts a landmark-watch that keeps the files of the services in dir.
+// landmarkWatch starts a landmark-watch that writes the files of the services in
+// dir.
 func (s *scene) landmarkWatch(dir string, stderr *os.File, services ...string) *process {
 	args := []string{"-dir", dir}
 	for _, service := range services {
@@ -193,7 +194,7 @@ func (s *scene) landmarkWatch(dir string, stderr *os.File, services ...string) *
 	return p
 }
 
-// operator runs landmark, and reports whether it ended in time and well.
+// operator runs landmark, and reports whether it succeeded in time.
 func (s *scene) operator(args ...string) bool {
 	cmd := exec.Command(filepath.Join(s.programs, "landmark"), args...)
 	p, err := start(cmd, true)
@@ -202,14 +203,14 @@ func (s *scene) operator(args ...string) bool {
 	select {
 	case <-p.exited:
 		return p.cmd.ProcessState.Success()
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		p.kill()
 		return false
 	}
 }
 
-// last waits for the time that an attack lasts: the short form's, or the long's.
-func (s *scene) last(short, long time.Duration) {
+// runFor lets the attack go on for a time, which depends on the form.
+func (s *scene) runFor(short, long time.Duration) {
 	if s.long {
 		short = long
 	}
@@ -217,14 +218,14 @@ func (s *scene) last(short, long time.Duration) {
 		if !s.sidecar.alive() {
 			s.fail("landmarkd died: %v", s.sidecar.cmd.ProcessState)
 		}
-		// Beyond this there is nothing more to learn, and the machine to spare.
+		// Stop before landmarkd uses up the machine's memory.
 		if s.sidecar.measure(); s.sidecar.peak > 4*memoryBound {
-			s.fail("landmarkd held %d MB and grew", s.sidecar.peak>>20)
+			s.fail("landmarkd used %d MB, want at most %d", s.sidecar.peak>>20, memoryBound>>20)
 		}
 	}
 }
 
-// end stops all that was started, and returns what the checkers were answered.
+// end stops all processes, and returns the answers to the checkers.
 func (s *scene) end() []sample {
 	samples := s.checkers.end()
 	for _, p := range s.others {
@@ -234,7 +235,7 @@ func (s *scene) end() []sample {
 		p.signal(syscall.SIGCONT)
 		p.kill()
 		for _, gap := range p.lateness() {
-			s.oracle.wasLate(p.service, gap)
+			s.oracle.recordLate(p.service, gap)
 		}
 	}
 	if s.sidecar != nil {

@@ -23,13 +23,13 @@ type sidecar struct {
 	monitor string
 	grpc    string
 	line    string
-	stderr  *os.File // nil = it is read
-	files   int      // how many files it may have open; 0 = as this process
+	stderr  *os.File // nil = its standard error is read
+	files   int      // how many files it may open; 0 = as many as this process
 	peak    int      // the largest resident size so far, in bytes
-	logged  int      // log lines of those that have ended
+	logged  int      // log lines of the processes that have ended
 }
 
-// newSidecar returns a landmarkd that is not started.
+// newSidecar returns a landmarkd that has not been started.
 func newSidecar(programs, dir string, flags ...string) (*sidecar, error) {
 	d := &sidecar{path: filepath.Join(programs, "landmarkd"), dir: dir}
 	for _, address := range []*string{&d.monitor, &d.grpc, &d.line} {
@@ -46,8 +46,8 @@ func newSidecar(programs, dir string, flags ...string) (*sidecar, error) {
 func (d *sidecar) agents() string { return filepath.Join(d.dir, "agent.sock") }
 func (d *sidecar) admin() string  { return filepath.Join(d.dir, "admin.sock") }
 
-// start starts landmarkd, and returns once its ports are open. Its log may have
-// no reader, so the log does not tell.
+// start starts landmarkd, and returns once its ports are open. It does not wait for
+// a log line, because the log may have no reader.
 func (d *sidecar) start() error {
 	cmd := exec.Command(d.path, d.flags...)
 	if d.files > 0 {
@@ -63,7 +63,7 @@ func (d *sidecar) start() error {
 	if d.process, err = start(cmd, output); err != nil {
 		return err
 	}
-	if !await(patience, func() bool { return d.accepts() || !d.alive() }) || !d.alive() {
+	if !await(timeout, func() bool { return d.accepts() || !d.alive() }) || !d.alive() {
 		lines, _ := d.written()
 		return fmt.Errorf("landmarkd did not start: %s", strings.Join(lines, "; "))
 	}
@@ -81,7 +81,7 @@ func (d *sidecar) accepts() bool {
 	return true
 }
 
-// end kills landmarkd, and notes first how much memory it had and what it logged.
+// end kills landmarkd, and records its memory and its log lines.
 func (d *sidecar) end() {
 	if d.process == nil {
 		return
