@@ -156,8 +156,12 @@ func (s *Sidecar) bindLine(c Config, services *registry.Registry) error {
 	}
 	s.closers = append(s.closers, l)
 	s.addresses = append(s.addresses, "line", l.Addr().String())
-	server, clients := line.New(services, s.checkers), socket.LimitPer(l, s.byAddress(s.limits.line, "line clients"))
-	s.frontEnds = append(s.frontEnds, func(ctx context.Context) error { return server.Run(ctx, clients) })
+	server := line.New(line.Config{
+		Listener: socket.LimitPer(l, s.byAddress(s.limits.line, "line clients")),
+		Source:   services,
+		Checkers: s.checkers,
+	})
+	s.frontEnds = append(s.frontEnds, server.Run)
 	return nil
 }
 
@@ -171,10 +175,10 @@ func (s *Sidecar) bindGRPC(c Config, services *registry.Registry) error {
 	}
 	s.closers = append(s.closers, l)
 	s.addresses = append(s.addresses, "grpc", l.Addr().String())
-	server, clients := grpcserver.New(), s.limitGRPC(l)
-	grpchealth.Register(server, services, s.checkers)
-	grpcstatus.Register(server, services, s.checkers)
-	s.frontEnds = append(s.frontEnds, func(ctx context.Context) error { return server.Run(ctx, clients) })
+	server := grpcserver.New(grpcserver.Config{Listeners: []net.Listener{s.limitGRPC(l)}})
+	grpchealth.Register(server, grpchealth.Config{Source: services, Checkers: s.checkers})
+	grpcstatus.Register(server, grpcstatus.Config{Source: services, Checkers: s.checkers})
+	s.frontEnds = append(s.frontEnds, server.Run)
 	return nil
 }
 

@@ -62,6 +62,8 @@ var rooms = []room{
 		"internal/registry", "internal/judge", "internal/socket", "internal/guard", "internal/peercred",
 		"internal/contract", "internal/hostclock", report, intake, admin}},
 	{path: "internal/frontend", imports: []string{"internal/registry", "internal/checkers"}, noGRPC: true},
+	{path: "internal/frontend/frontendtest", imports: []string{
+		"internal/registry", "internal/judge", "internal/checkers", "internal/clock"}},
 	{path: "internal/frontend/grpcserver", imports: []string{"internal/registry", "internal/guard"}},
 	{path: "internal/frontend/grpcstatus", imports: []string{
 		"internal/frontend", "internal/frontend/grpcserver", "internal/registry", "internal/judge", "internal/checkers", "internal/contract", status, report}},

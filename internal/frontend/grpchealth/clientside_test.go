@@ -13,51 +13,49 @@ import (
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/resolver/manual"
 
+	"github.com/landmark-health/landmark/internal/frontend/frontendtest"
 	"github.com/landmark-health/landmark/internal/frontend/grpcserver"
-	"github.com/landmark-health/landmark/internal/registry"
 )
 
-// backend is a server on loopback and the program beside it.
+// backend is a server on loopback, and the process beside it.
 type backend struct {
 	address string
-	program *program
+	process *frontendtest.Process
 }
 
-// newBackend returns a backend whose clock nobody runs: nothing goes stale in
-// it, however slow the machine.
 func newBackend(t *testing.T) backend {
-	r := registry.New(runningClock(t), 0)
+	r := frontendtest.NewRegistry(t, 0)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	stopped := make(chan error)
-	server := grpcserver.New()
-	Register(server, r, newMemory())
-	go func() { stopped <- server.Run(ctx, l) }()
+	server := grpcserver.New(grpcserver.Config{Listeners: []net.Listener{l}})
+	Register(server, Config{Source: r, Checkers: frontendtest.NewTracker()})
+	go func() { stopped <- server.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-stopped; err != nil {
 			t.Errorf("Run: %v", err)
 		}
 	})
-	return backend{l.Addr().String(), newProgram(t, r, "epg")}
+	return backend{l.Addr().String(), frontendtest.NewProcess(t, r, "epg")}
 }
 
-// TestClientSideHealthChecking has grpc-go's own client balance between two
-// servers by what their Watches tell. The calls that it balances are Checks.
+// grpc-go's own client balances Check calls between two servers, by the statuses
+// that their Watches send.
 func TestClientSideHealthChecking(t *testing.T) {
 	a, b := newBackend(t), newBackend(t)
-	a.program.work()
-	b.program.stall()
+	a.process.Work()
+	b.process.Stall()
 
 	servers := manual.NewBuilderWithScheme("backends")
 	servers.InitialState(resolver.State{Endpoints: []resolver.Endpoint{
 		{Addresses: []resolver.Address{{Addr: a.address}}},
 		{Addresses: []resolver.Address{{Addr: b.address}}},
 	}})
-	conn := dial(t, "backends:///", grpc.WithResolvers(servers), grpc.WithDefaultServiceConfig(
+	conn := frontendtest.Dial(t, "backends:///", grpc.WithResolvers(servers), grpc.WithDefaultServiceConfig(
 		`{"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": "epg"}}`))
 	defer conn.Close()
 	client := healthpb.NewHealthClient(conn)
@@ -65,7 +63,7 @@ func TestClientSideHealthChecking(t *testing.T) {
 	defer cancel()
 	answeredBy := func() string {
 		var p peer.Peer
-		// A call waits while no server is healthy.
+		// The call waits while no server is healthy.
 		_, err := client.Check(ctx, &healthpb.HealthCheckRequest{}, grpc.WaitForReady(true), grpc.Peer(&p))
 		if err != nil {
 			t.Fatal(err)
@@ -82,11 +80,11 @@ func TestClientSideHealthChecking(t *testing.T) {
 	}
 
 	onlyBy("a serving", a.address)
-	// First b comes in, then a goes out: each shows in who answers.
-	b.program.work()
+	// Each change shows in which server answers: first b joins, then a leaves.
+	b.process.Work()
 	for answeredBy() != b.address {
 	}
-	a.program.stall()
+	a.process.Stall()
 	for inARow := 0; inARow < 10; inARow++ {
 		if answeredBy() != b.address {
 			inARow = 0

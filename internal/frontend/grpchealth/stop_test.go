@@ -6,25 +6,27 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/landmark-health/landmark/internal/frontend/frontendtest"
 )
 
-func TestStopEndsWatchesAndChangesNoVerdict(t *testing.T) {
+func TestStopEndsWatchesWithoutStatusChange(t *testing.T) {
 	inBubble(t, time.Second, func(t *testing.T, f *fixture) {
-		newProgram(t, f.registry, "epg").work()
-		newProgram(t, f.registry, "vod").stall()
-		up, upEnded := f.watch("epg")
-		down, downEnded := f.watch("vod")
-		held, heldEnded := f.watch("nobody")
-		wantTold(t, "epg", up, serving)
-		wantTold(t, "vod", down, notServing)
-		f.stop()
-		if took := f.awaitStop(); took != 0 {
+		f.newProcess("epg").Work()
+		f.newProcess("vod").Stall()
+		epg, epgEnded := f.watch("epg")
+		vod, vodEnded := f.watch("vod")
+		waiting, waitingEnded := f.watch("absent")
+		frontendtest.WantMessages(t, "epg", epg, serving)
+		frontendtest.WantMessages(t, "vod", vod, notServing)
+		f.Stop()
+		if took := f.AwaitStop(); took != 0 {
 			t.Errorf("stopping took %v, want no time", took)
 		}
-		wantTold(t, "epg, after the stop", up)
-		wantTold(t, "vod, after the stop", down)
-		wantTold(t, "nobody, held till the stop", held)
-		for _, ended := range []<-chan error{upEnded, downEnded, heldEnded} {
+		frontendtest.WantMessages(t, "epg, after the stop", epg)
+		frontendtest.WantMessages(t, "vod, after the stop", vod)
+		frontendtest.WantMessages(t, "absent, waiting until the stop", waiting)
+		for _, ended := range []<-chan error{epgEnded, vodEnded, waitingEnded} {
 			if err := <-ended; status.Code(err) != codes.Unavailable {
 				t.Errorf("Watch ended with %v, want Unavailable", err)
 			}
@@ -32,15 +34,15 @@ func TestStopEndsWatchesAndChangesNoVerdict(t *testing.T) {
 	})
 }
 
-func TestStopLetsChecksFinish(t *testing.T) {
+func TestStopWaitsForChecks(t *testing.T) {
 	inBubble(t, time.Second, func(t *testing.T, f *fixture) {
-		time.AfterFunc(300*time.Millisecond, newProgram(t, f.registry, "epg").work)
-		time.AfterFunc(100*time.Millisecond, f.stop)
+		time.AfterFunc(300*time.Millisecond, f.newProcess("epg").Work)
+		time.AfterFunc(100*time.Millisecond, f.Stop)
 		if got, err := f.check("epg"); err != nil || got != serving {
 			t.Errorf("%v, %v, want %v", got, err, serving)
 		}
-		if took := f.awaitStop(); took != 0 {
-			t.Errorf("stopping took %v beyond the answer, want no time", took)
+		if took := f.AwaitStop(); took != 0 {
+			t.Errorf("stopping took %v after the answer, want no time", took)
 		}
 	})
 }

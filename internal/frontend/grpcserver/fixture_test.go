@@ -8,19 +8,20 @@ import (
 
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/landmark-health/landmark/internal/frontend/frontendtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// service is one whose calls end when the test or their contexts have them.
+// service is a service whose calls end when the test or their context ends them.
 type service struct {
 	healthpb.UnimplementedHealthServer
-	answer chan struct{} // Check waits for it
-	end    chan error    // Watch's, where the server does not stop before
-	deaf   bool          // Watch does not hear of that
+	answer      chan struct{} // ends Check
+	end         chan error    // ends Watch
+	ignoresStop bool          // Watch ignores its context
 }
 
 func (s *service) Check(ctx context.Context, _ *healthpb.HealthCheckRequest) (*healthpb.HealthCheckResponse, error) {
@@ -34,7 +35,7 @@ func (s *service) Check(ctx context.Context, _ *healthpb.HealthCheckRequest) (*h
 
 func (s *service) Watch(_ *healthpb.HealthCheckRequest, stream grpc.ServerStreamingServer[healthpb.HealthCheckResponse]) error {
 	stopping := stream.Context().Done()
-	if s.deaf {
+	if s.ignoresStop {
 		stopping = nil
 	}
 	select {
@@ -45,61 +46,30 @@ func (s *service) Watch(_ *healthpb.HealthCheckRequest, stream grpc.ServerStream
 	}
 }
 
-// fixture is a server of a service, and a client of it.
+// fixture is a server with a service, and a client of it.
 type fixture struct {
+	*frontendtest.Server
 	service
 	t        *testing.T
-	server   *Server
 	listener *bufconn.Listener
-	conn     *grpc.ClientConn
 	client   healthpb.HealthClient
-	stop     context.CancelFunc // as SIGTERM does
-	stopped  chan error         // receives what Run returned
 }
 
-// inBubble runs a test of a fixture in fake time.
+// inBubble runs a test with a fixture in fake time.
 func inBubble(t *testing.T, test func(*testing.T, *fixture)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) { test(t, newFixture(t)) })
-}
-
-func newFixture(t *testing.T) *fixture {
-	f := &fixture{
-		service:  service{answer: make(chan struct{}), end: make(chan error)},
-		t:        t,
-		server:   New(),
-		listener: bufconn.Listen(64 << 10),
-		stopped:  make(chan error, 1),
-	}
-	healthpb.RegisterHealthServer(f.server, &f.service)
-	var ctx context.Context
-	ctx, f.stop = context.WithCancel(t.Context())
-	go func() { f.stopped <- f.server.Run(ctx, f.listener) }()
-	f.conn = dial(t, "passthrough:///", grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
-		return f.listener.DialContext(ctx)
-	}))
-	f.client = healthpb.NewHealthClient(f.conn)
-	t.Cleanup(f.close)
-	return f
-}
-
-// close stops the server, unless the test did.
-func (f *fixture) close() {
-	f.conn.Close()
-	f.stop()
-	if err, open := <-f.stopped; open && err != nil {
-		f.t.Errorf("Run: %v", err)
-	}
-}
-
-func dial(t *testing.T, target string, options ...grpc.DialOption) *grpc.ClientConn {
-	t.Helper()
-	options = append(options, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	conn, err := grpc.NewClient(target, options...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return conn
+	synctest.Test(t, func(t *testing.T) {
+		f := &fixture{
+			service:  service{answer: make(chan struct{}), end: make(chan error)},
+			t:        t,
+			listener: bufconn.Listen(64 << 10),
+		}
+		server := New(Config{Listeners: []net.Listener{f.listener}})
+		healthpb.RegisterHealthServer(server, &f.service)
+		f.Server = frontendtest.Serve(t, f.listener, server.Run)
+		f.client = healthpb.NewHealthClient(f.Conn)
+		test(t, f)
+	})
 }
 
 func listen(t *testing.T, network, address string) net.Listener {
@@ -111,7 +81,7 @@ func listen(t *testing.T, network, address string) net.Listener {
 	return l
 }
 
-// check makes a call, whose error arrives.
+// check makes a call, and returns a channel that receives its error.
 func (f *fixture) check() <-chan error {
 	ended := make(chan error, 1)
 	go func() {
@@ -121,7 +91,8 @@ func (f *fixture) check() <-chan error {
 	return ended
 }
 
-// watch begins a stream. The error with which it ends arrives.
+// watch opens a stream, and returns a channel that receives the error with which
+// it ends.
 func (f *fixture) watch() <-chan error {
 	f.t.Helper()
 	stream, err := f.client.Watch(f.t.Context(), &healthpb.HealthCheckRequest{})

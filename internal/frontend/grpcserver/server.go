@@ -1,3 +1,6 @@
+// Package grpcserver is the gRPC server that the front ends for gRPC share: its
+// limits, its keep-alive, and how it stops. It answers nothing itself and knows
+// no front end; each front end registers its service on it.
 package grpcserver
 
 import (
@@ -9,89 +12,108 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	_ "google.golang.org/grpc/encoding/gzip" // for clients that compress, as grpc-health-probe -gzip does
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
+	"google.golang.org/grpc/status"
 
 	"github.com/landmark-health/landmark/internal/guard"
+	"github.com/landmark-health/landmark/internal/registry"
 )
 
 const (
-	// maxStreams is how many questions one connection may have open at once;
-	// further ones wait in the client. A checker needs one for each name that
-	// it watches, and List tells a hundred names of four aspects at most.
+	// maxStreams is how many calls one connection may have open at once; more
+	// wait in the client. A checker needs one for each name that it watches, and
+	// List returns at most a hundred services of four aspects each.
 	maxStreams = 500
-	// maxMessage bounds a request, in bytes after decompression: the longest
-	// is a name to Check or a symbol asked of reflection.
+	// maxMessage is the longest request, in bytes after decompression. It fits
+	// the longest name for Check and the longest symbol for reflection.
 	maxMessage = 4 << 10
-	// maxUnread is how many bytes that are part of no whole request all
-	// connections may have sent together, and maxOpen how many streams may be
-	// open on all together, beyond what each connection has of its own.
+	// maxUnread is how many bytes of unfinished requests all connections together
+	// may have sent, beyond the allowance of each connection.
 	maxUnread = 4 << 20
-	maxOpen   = 1024
-	// finishWithin is how long the questions under way when Run is to end may
-	// take to be answered: the default start grace and the longest ask time-out
-	// fit in, one after the other.
-	finishWithin = 2 * time.Second
+	// maxOpen is how many streams all connections together may have open, beyond
+	// the allowance of each connection.
+	maxOpen = 1024
+	// stopTimeout is how long Run waits for open calls before it returns. The
+	// default start grace and then the longest ask timeout fit in.
+	stopTimeout = 2 * time.Second
 )
 
-// pings allows clients' keep-alive pings without a stream, as Envoy sends
-// them, and down to one a second, with room for a late one followed by one in
-// time. gRPC's own default would end the connection of a client that pings
-// more often than every five minutes.
-var pings = keepalive.EnforcementPolicy{
+// clientPings allows keep-alive pings from clients that have no stream open, as
+// Envoy sends them, and up to one a second. The minimum is shorter, because a
+// late ping may be followed by one in time. By default gRPC closes the connection
+// of a client that pings more often than every five minutes.
+var clientPings = keepalive.EnforcementPolicy{
 	MinTime:             500 * time.Millisecond,
 	PermitWithoutStream: true,
 }
 
-// upkeep finds watchers whose machine is gone: they would never be told
-// anything again, nor end by themselves.
-var upkeep = keepalive.ServerParameters{
+// serverPings closes the connections of watchers whose machine is gone. Nothing
+// else would end them.
+var serverPings = keepalive.ServerParameters{
 	Time:    30 * time.Second,
 	Timeout: 10 * time.Second,
 }
 
+// errStopping ends the streams of a landmarkd that stops. It is no status of a
+// service: clients treat it as the end of any connection.
+var errStopping = status.Error(codes.Unavailable, "landmarkd is stopping")
+
+// Config configures a Server.
+type Config struct {
+	Listeners []net.Listener // to serve on; Run closes them
+}
+
 // Server is a gRPC server with reflection. It is made by New.
 type Server struct {
-	grpc   *grpc.Server
-	limits guard.Limits
-	// life is done once the server is to end; end makes it so. It is a field
-	// because streams are begun by gRPC, not by Run.
-	life context.Context
-	end  context.CancelFunc
+	listeners []net.Listener
+	grpc      *grpc.Server
+	limits    guard.Limits
+	// stopping is done once the server stops. It is a field because gRPC starts
+	// the streams, not Run.
+	stopping context.Context
+	stop     context.CancelFunc // makes stopping done
 }
 
 // New returns a server without a service.
-func New() *Server {
-	s := &Server{limits: guard.Limits{Message: maxMessage, Streams: maxStreams, Budget: guard.NewBudget(maxUnread, maxOpen)}}
-	s.life, s.end = context.WithCancel(context.Background())
+func New(c Config) *Server {
+	s := &Server{
+		listeners: c.Listeners,
+		limits:    guard.Limits{Message: maxMessage, Streams: maxStreams, Budget: guard.NewBudget(maxUnread, maxOpen)},
+	}
+	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.grpc = grpc.NewServer(append(guard.Options(s.limits),
-		grpc.KeepaliveEnforcementPolicy(pings),
-		grpc.KeepaliveParams(upkeep),
+		grpc.KeepaliveEnforcementPolicy(clientPings),
+		grpc.KeepaliveParams(serverPings),
 		grpc.WaitForHandlers(true),
-		grpc.StreamInterceptor(s.mortal),
+		grpc.StreamInterceptor(s.cancelOnStop),
 	)...)
 	reflection.Register(s.grpc)
 	return s
 }
 
-// RegisterService implements grpc.ServiceRegistrar, for the time before Run.
+// RegisterService implements grpc.ServiceRegistrar. It must not be called after
+// Run.
 func (s *Server) RegisterService(description *grpc.ServiceDesc, service any) {
 	s.grpc.RegisterService(description, service)
 }
 
-// Run serves on the listeners until ctx is done, or until one of them fails,
-// and closes them. It then ends every stream with UNAVAILABLE, lets the other
-// calls under way be answered for finishWithin at most, and returns nil or the
-// listener's failure. It may be called once.
-func (s *Server) Run(ctx context.Context, listeners ...net.Listener) error {
+// Run serves until ctx is done or a listener fails, and closes the listeners. It
+// then ends every stream with UNAVAILABLE, waits at most 2 s for the other open
+// calls, and returns nil or the listener's error. It may be called once.
+func (s *Server) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	for _, l := range listeners {
+	for _, l := range s.listeners {
 		g.Go(func() error { return s.serve(l) })
 	}
 	g.Go(func() error {
 		<-ctx.Done()
 		s.stop()
+		timer := time.AfterFunc(stopTimeout, s.grpc.Stop)
+		defer timer.Stop()
+		s.grpc.GracefulStop()
 		return nil
 	})
 	return g.Wait()
@@ -105,10 +127,33 @@ func (s *Server) serve(l net.Listener) error {
 	return nil
 }
 
-// stop ends the server, whatever its clients do.
-func (s *Server) stop() {
-	s.end()
-	timer := time.AfterFunc(finishWithin, s.grpc.Stop)
-	defer timer.Stop()
-	s.grpc.GracefulStop()
+// cancelOnStop is a stream interceptor. It cancels a stream's context also when
+// the server stops, and then returns errStopping.
+func (s *Server) cancelOnStop(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+	ctx, cancel := context.WithCancelCause(stream.Context())
+	defer cancel(nil)
+	defer context.AfterFunc(s.stopping, func() { cancel(errStopping) })()
+	err := handle(service, streamWithContext{stream, ctx})
+	if err != nil && context.Cause(ctx) == errStopping {
+		return errStopping
+	}
+	return err
+}
+
+// streamWithContext is a stream with another context.
+type streamWithContext struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+// Context implements grpc.ServerStream.
+func (s streamWithContext) Context() context.Context { return s.ctx }
+
+// StatusError returns the gRPC error for a call that got no answer from the
+// registry: Unavailable if too many wait, else the reason that ctx ended.
+func StatusError(err error) error {
+	if errors.Is(err, registry.ErrOverloaded) {
+		return status.Error(codes.Unavailable, err.Error())
+	}
+	return status.FromContextError(err).Err()
 }

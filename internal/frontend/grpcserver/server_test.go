@@ -17,42 +17,44 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	reflectionpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
+
+	"github.com/landmark-health/landmark/internal/frontend/frontendtest"
 )
 
-func TestRunReturnsAListenersFailure(t *testing.T) {
+func TestRunReturnsListenerError(t *testing.T) {
 	broken, sound := listen(t, "tcp", "127.0.0.1:0"), listen(t, "tcp", "127.0.0.1:0")
 	broken.Close()
-	err := New().Run(t.Context(), broken, sound)
+	err := New(Config{Listeners: []net.Listener{broken, sound}}).Run(t.Context())
 	if !errors.Is(err, net.ErrClosed) || !strings.Contains(err.Error(), broken.Addr().String()) {
-		t.Errorf("Run: %v, want the failure of %v", err, broken.Addr())
+		t.Errorf("Run: %v, want the error of %v", err, broken.Addr())
 	}
 	if _, err := sound.Accept(); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("the other listener: %v, want it closed", err)
+		t.Errorf("the other listener returned %v, want it closed", err)
 	}
 }
 
-func TestRunThatIsOverBeforeItBeginsClosesItsListener(t *testing.T) {
+func TestRunWithDoneContextClosesListener(t *testing.T) {
 	l := listen(t, "tcp", "127.0.0.1:0")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := New().Run(ctx, l); err != nil {
+	if err := New(Config{Listeners: []net.Listener{l}}).Run(ctx); err != nil {
 		t.Errorf("Run: %v", err)
 	}
 	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("the listener: %v, want it closed", err)
+		t.Errorf("the listener returned %v, want it closed", err)
 	}
 }
 
 func TestRunServesEachListener(t *testing.T) {
 	tcp, unix := listen(t, "tcp", "127.0.0.1:0"), listen(t, "unix", filepath.Join(t.TempDir(), "grpc.sock"))
 	ctx, cancel := context.WithCancel(t.Context())
-	server, answer := New(), make(chan struct{})
+	server, answer := New(Config{Listeners: []net.Listener{tcp, unix}}), make(chan struct{})
 	close(answer)
 	healthpb.RegisterHealthServer(server, &service{answer: answer})
 	stopped := make(chan error)
-	go func() { stopped <- server.Run(ctx, tcp, unix) }()
+	go func() { stopped <- server.Run(ctx) }()
 	for _, target := range []string{tcp.Addr().String(), "unix:" + unix.Addr().String()} {
-		conn := dial(t, target)
+		conn := frontendtest.Dial(t, target)
 		got, err := healthpb.NewHealthClient(conn).Check(ctx, &healthpb.HealthCheckRequest{})
 		if err != nil || got.GetStatus() != healthpb.HealthCheckResponse_SERVING {
 			t.Errorf("%s: %v, %v, want an answer", target, got, err)
@@ -65,7 +67,7 @@ func TestRunServesEachListener(t *testing.T) {
 	}
 }
 
-func TestCompressedQuestionsAreAnswered(t *testing.T) {
+func TestCompressedRequestIsAnswered(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		close(f.answer)
 		_, err := f.client.Check(t.Context(), &healthpb.HealthCheckRequest{}, grpc.UseCompressor("gzip"))
@@ -74,14 +76,14 @@ func TestCompressedQuestionsAreAnswered(t *testing.T) {
 		}
 		_, err = f.client.Check(t.Context(), &healthpb.HealthCheckRequest{Service: strings.Repeat("x", maxMessage)}, grpc.UseCompressor("gzip"))
 		if status.Code(err) != codes.ResourceExhausted {
-			t.Errorf("a question that is long once decompressed: %v, want ResourceExhausted", err)
+			t.Errorf("a request that is too long after decompression: %v, want ResourceExhausted", err)
 		}
 	})
 }
 
-// reflect asks which services there are, and leaves the stream open.
+// reflect asks reflection for the services, and leaves the stream open.
 func (f *fixture) reflect(t *testing.T) ([]string, error) {
-	stream, err := reflectionpb.NewServerReflectionClient(f.conn).ServerReflectionInfo(t.Context())
+	stream, err := reflectionpb.NewServerReflectionClient(f.Conn).ServerReflectionInfo(t.Context())
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +103,7 @@ func (f *fixture) reflect(t *testing.T) ([]string, error) {
 	return names, nil
 }
 
-func TestReflectionTellsEachService(t *testing.T) {
+func TestReflectionListsServices(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		names, err := f.reflect(t)
 		if err != nil || !slices.Contains(names, "grpc.health.v1.Health") {
@@ -110,9 +112,8 @@ func TestReflectionTellsEachService(t *testing.T) {
 	})
 }
 
-// speakHTTP2 opens a connection of HTTP/2 and returns it with its framer, for
-// what grpc-go's client does not do.
-func (f *fixture) speakHTTP2(t *testing.T) (net.Conn, *http2.Framer) {
+// dialHTTP2 opens an HTTP/2 connection, for what grpc-go's client cannot do.
+func (f *fixture) dialHTTP2(t *testing.T) (net.Conn, *http2.Framer) {
 	t.Helper()
 	c, err := f.listener.DialContext(t.Context())
 	if err != nil {
@@ -128,9 +129,9 @@ func (f *fixture) speakHTTP2(t *testing.T) (net.Conn, *http2.Framer) {
 	return c, framer
 }
 
-func TestStreamsOfAConnectionAreLimited(t *testing.T) {
+func TestStreamsPerConnectionAreLimited(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
-		c, framer := f.speakHTTP2(t)
+		c, framer := f.dialHTTP2(t)
 		defer c.Close()
 		frame, err := framer.ReadFrame()
 		if err != nil {
@@ -143,11 +144,11 @@ func TestStreamsOfAConnectionAreLimited(t *testing.T) {
 	})
 }
 
-// grpc-go's client pings every ten seconds at most, Envoy's as often as it is
-// told to.
-func TestPingsOneASecondAreAllowed(t *testing.T) {
+// grpc-go's client pings at most every ten seconds, Envoy as often as it is
+// configured to.
+func TestOnePingPerSecondIsAllowed(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
-		c, framer := f.speakHTTP2(t)
+		c, framer := f.dialHTTP2(t)
 		defer c.Close()
 		for range 20 {
 			if err := framer.WritePing(false, [8]byte{}); err != nil {
@@ -160,7 +161,7 @@ func TestPingsOneASecondAreAllowed(t *testing.T) {
 				}
 				switch frame := frame.(type) {
 				case *http2.GoAwayFrame:
-					t.Fatalf("the server ends the connection: %v", frame)
+					t.Fatalf("the server closes the connection: %v", frame)
 				case *http2.PingFrame:
 					acknowledged = frame.IsAck()
 				}

@@ -15,8 +15,8 @@ func TestStopEndsStreams(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		first, second := f.watch(), f.watch()
 		synctest.Wait()
-		f.stop()
-		if took := f.awaitStop(); took != 0 {
+		f.Stop()
+		if took := f.AwaitStop(); took != 0 {
 			t.Errorf("stopping took %v, want no time", took)
 		}
 		for _, ended := range []<-chan error{first, second} {
@@ -28,44 +28,44 @@ func TestStopEndsStreams(t *testing.T) {
 	})
 }
 
-func TestStreamsEndAsTheirServiceHasThem(t *testing.T) {
+func TestStreamEndsWithErrorOfService(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
-		refused := status.Error(codes.NotFound, "no such service")
+		want := status.Error(codes.NotFound, "no such service")
 		ended := f.watch()
-		f.end <- refused
+		f.end <- want
 		if err := <-ended; status.Code(err) != codes.NotFound {
-			t.Errorf("a refused stream ended with %v, want %v", err, refused)
+			t.Errorf("a stream ended with %v, want %v", err, want)
 		}
 		ended = f.watch()
 		f.end <- nil
 		if err := <-ended; !errors.Is(err, io.EOF) {
-			t.Errorf("a stream that is complete ended with %v, want %v", err, io.EOF)
+			t.Errorf("a complete stream ended with %v, want %v", err, io.EOF)
 		}
 	})
 }
 
-func TestStopLeavesAStreamThatIsCompleteAlone(t *testing.T) {
+func TestStopKeepsResultOfCompleteStream(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
-		f.deaf = true
+		f.ignoresStop = true
 		ended := f.watch()
 		synctest.Wait()
-		f.stop()
+		f.Stop()
 		synctest.Wait()
 		f.end <- nil
 		if err := <-ended; !errors.Is(err, io.EOF) {
-			t.Errorf("it ended with %v, want %v", err, io.EOF)
+			t.Errorf("the stream ended with %v, want %v", err, io.EOF)
 		}
 	})
 }
 
-func TestStopLetsCallsFinish(t *testing.T) {
+func TestStopWaitsForCalls(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		call := f.check()
 		synctest.Wait()
-		f.stop()
+		f.Stop()
 		time.AfterFunc(time.Second, func() { f.answer <- struct{}{} })
-		if took := f.awaitStop(); took != time.Second {
-			t.Errorf("stopping took %v, want as long as the call did, 1 s", took)
+		if took := f.AwaitStop(); took != time.Second {
+			t.Errorf("stopping took %v, want as long as the call, 1 s", took)
 		}
 		if err := <-call; err != nil {
 			t.Errorf("the call ended with %v, want its answer", err)
@@ -73,7 +73,7 @@ func TestStopLetsCallsFinish(t *testing.T) {
 	})
 }
 
-func TestStopWaitsForNoOne(t *testing.T) {
+func TestStopReturnsInTime(t *testing.T) {
 	for name, hold := range map[string]func(t *testing.T, f *fixture){
 		"a call that takes too long": func(t *testing.T, f *fixture) {
 			f.check()
@@ -83,35 +83,24 @@ func TestStopWaitsForNoOne(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
-		"a connection that never speaks": func(t *testing.T, f *fixture) {
+		"a connection that never sends": func(t *testing.T, f *fixture) {
 			if _, err := f.listener.DialContext(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		},
 		"a connection that never reads": func(t *testing.T, f *fixture) {
-			f.speakHTTP2(t)
+			f.dialHTTP2(t)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, f *fixture) {
 				hold(t, f)
 				synctest.Wait()
-				f.stop()
-				if took := f.awaitStop(); took > 2*time.Second {
-					t.Errorf("stopping took %v, want 2 s at most", took)
+				f.Stop()
+				if took := f.AwaitStop(); took > 2*time.Second {
+					t.Errorf("stopping took %v, want at most 2 s", took)
 				}
 			})
 		})
 	}
-}
-
-// awaitStop waits until Run has returned and returns how long that took.
-func (f *fixture) awaitStop() time.Duration {
-	f.t.Helper()
-	begin := time.Now()
-	if err := <-f.stopped; err != nil {
-		f.t.Errorf("Run: %v", err)
-	}
-	close(f.stopped)
-	return time.Since(begin)
 }

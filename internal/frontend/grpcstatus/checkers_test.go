@@ -13,29 +13,29 @@ import (
 	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
 )
 
-// at is the checker of that address.
-func at(address string) checkers.Checker {
+// checkerAt returns a checker at the address, over UDP.
+func checkerAt(address string) checkers.Checker {
 	return checkers.Checker{From: netip.MustParseAddr(address), Via: checkers.LMPUDP}
 }
 
-// about is a question about a service, or all.
-func about(service string) checkers.Check { return checkers.Check{Service: service, Known: true} }
+// checkOf returns a check of a service, or of all services if it is empty.
+func checkOf(service string) checkers.Check { return checkers.Check{Service: service, Known: true} }
 
-func TestListTellsCheckers(t *testing.T) {
+func TestListReturnsCheckers(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, f *fixture) {
-		p := newProgram(t, f.registry, "epg")
-		p.work()
-		newProgram(t, f.registry, "vod").work()
-		begun := time.Now()
+		p := f.newProcess("epg")
+		p.Work()
+		f.newProcess("vod").Work()
+		start := time.Now()
 		for range 64 {
-			f.checkers.Record(about("epg"), at("10.0.0.2"), time.Since(begun))
+			f.checkers.Record(checkOf("epg"), checkerAt("10.0.0.2"), time.Since(start))
 			time.Sleep(500 * time.Millisecond)
 		}
 		time.Sleep(time.Hour)
 		w := f.checkers.Watch(checkers.Checker{Via: checkers.GRPCWatch})
-		w.Record(about("epg"))
+		w.Record(checkOf("epg"))
 		defer w.End()
-		f.checkers.Record(about("epg"), at("10.0.0.1"), time.Since(begun))
+		f.checkers.Record(checkOf("epg"), checkerAt("10.0.0.1"), time.Since(start))
 		time.Sleep(300 * time.Millisecond)
 		want := parse(t, `
 			checkers { address: "10.0.0.2" front_end: "lmp-udp" asked { seconds: 3600 nanos: 800000000 } per_second: 1e-5 usual_per_second: 2 total: 64 silent: true }
@@ -51,19 +51,19 @@ func TestListTellsCheckers(t *testing.T) {
 				t.Errorf("in a list of %q, -want +got:\n%s", name, diff)
 			}
 			if len(services) == 2 && len(services[1].Checkers) != 0 {
-				t.Errorf("of vod: %v", services[1].Checkers)
+				t.Errorf("vod has the checkers %v, want none", services[1].Checkers)
 			}
 		}
 	})
 }
 
-func TestCheckersOfNoOneService(t *testing.T) {
+func TestCheckersReturnsCheckersOfAllAndUnknownNames(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, f *fixture) {
-		f.checkers.Record(about(""), at("10.0.0.1"), 0)
+		f.checkers.Record(checkOf(""), checkerAt("10.0.0.1"), 0)
 		for _, name := range []string{"epg-liveness", "epgg", "vod\xff"} {
-			f.checkers.Record(checkers.Check{Name: []byte(name)}, at("10.0.0.2"), 0)
+			f.checkers.Record(checkers.Check{Name: []byte(name)}, checkerAt("10.0.0.2"), 0)
 		}
-		newProgram(t, f.registry, "epg").work() // it is known by now
+		f.newProcess("epg").Work() // and so no unknown name any more
 		got, err := f.client.Checkers(t.Context(), &statusv1.CheckersRequest{})
 		if err != nil {
 			t.Fatal(err)

@@ -15,24 +15,24 @@ import (
 	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
 )
 
-func TestHistoryTellsTheChanges(t *testing.T) {
+func TestHistoryReturnsChanges(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, f *fixture) {
-		begin := time.Now()
-		p := newProgram(t, f.registry, "epg")
+		start := time.Now()
+		p := f.newProcess("epg")
 		time.Sleep(time.Second)
-		p.work()
+		p.Work()
 		time.Sleep(time.Second)
-		p.stall()
+		p.Stall()
 		got, err := f.client.History(t.Context(), &statusv1.HistoryRequest{Service: "epg"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if n := len(got.GetChanges()); n < 2 {
-			t.Fatalf("%d changes, want 2 at least", n)
+			t.Fatalf("%d changes, want at least 2", n)
 		}
 		last := got.GetChanges()[len(got.GetChanges())-2:]
 		for i, c := range last {
-			if want := begin.Add(time.Duration(i+1) * time.Second); !c.GetTime().AsTime().Equal(want) {
+			if want := start.Add(time.Duration(i+1) * time.Second); !c.GetTime().AsTime().Equal(want) {
 				t.Errorf("change %d was at %v, want %v", i, c.GetTime().AsTime(), want)
 			}
 			if got, want := c.GetAge().AsDuration(), time.Duration(1-i)*time.Second; got != want {
@@ -63,7 +63,7 @@ func TestHistoryTellsTheChanges(t *testing.T) {
 	})
 }
 
-func TestHistoryNeedsAName(t *testing.T) {
+func TestHistoryWithoutNameIsInvalid(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, f *fixture) {
 		_, err := f.client.History(t.Context(), &statusv1.HistoryRequest{})
 		if s := status.Convert(err); s.Code() != codes.InvalidArgument || !strings.Contains(s.Message(), "name one") {
@@ -72,10 +72,10 @@ func TestHistoryNeedsAName(t *testing.T) {
 	})
 }
 
-func TestHistoryWaitsForAgentsDuringTheStartGrace(t *testing.T) {
+func TestHistoryWaitsDuringStartGrace(t *testing.T) {
 	inBubble(t, time.Second, func(t *testing.T, f *fixture) {
-		p := newProgram(t, f.registry, "epg")
-		time.AfterFunc(300*time.Millisecond, func() { p.report(registry.Fact{Reached: true}) })
+		p := f.newProcess("epg")
+		time.AfterFunc(300*time.Millisecond, func() { p.Report(registry.Fact{Reached: true}) })
 		if _, err := f.client.History(t.Context(), &statusv1.HistoryRequest{Service: "epg"}); err != nil {
 			t.Error(err)
 		}

@@ -12,12 +12,13 @@ import (
 	"google.golang.org/protobuf/encoding/prototext"
 	"google.golang.org/protobuf/testing/protocmp"
 
+	"github.com/landmark-health/landmark/internal/frontend/frontendtest"
 	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/registry"
 	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
 )
 
-// parse reads a service in the text format.
+// parse parses a service in the text format.
 func parse(t *testing.T, text string) *statusv1.Service {
 	t.Helper()
 	s := new(statusv1.Service)
@@ -27,13 +28,13 @@ func parse(t *testing.T, text string) *statusv1.Service {
 	return s
 }
 
-func TestListTellsAllServicesInOrder(t *testing.T) {
+func TestListReturnsAllServicesInOrder(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, f *fixture) {
 		if services, err := f.list(""); err != nil || len(services) != 0 {
 			t.Errorf("before any report: %v, %v, want none", services, err)
 		}
-		newProgram(t, f.registry, "vod").stall()
-		newProgram(t, f.registry, "epg").lag(1500 * time.Millisecond)
+		f.newProcess("vod").Stall()
+		f.newProcess("epg").Lag(1500 * time.Millisecond)
 		time.Sleep(300 * time.Millisecond)
 		got, err := f.list("")
 		if err != nil {
@@ -61,9 +62,9 @@ func TestListTellsAllServicesInOrder(t *testing.T) {
 	})
 }
 
-func TestListOfOneTellsItsLandmarks(t *testing.T) {
+func TestListOfOneServiceReturnsItsLandmarks(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, f *fixture) {
-		p := newProgram(t, f.registry, "epg",
+		p := f.newProcess("epg",
 			judge.Declared{Name: "ticks", Kind: judge.KindAlive, Impact: judge.ImpactCritical, Within: time.Second, StartWithin: time.Minute},
 			judge.Declared{Name: "import", Kind: judge.KindDeadline, Impact: judge.ImpactCritical, Within: 5 * time.Second},
 			judge.Declared{Name: "main loop", Kind: judge.KindLoop, Impact: judge.ImpactCritical, Within: 2 * time.Second},
@@ -71,7 +72,7 @@ func TestListOfOneTellsItsLandmarks(t *testing.T) {
 			judge.Declared{Name: "database", Kind: judge.KindCondition, Impact: judge.ImpactReadiness, TTL: 30 * time.Second},
 			judge.Declared{Name: "cache", Kind: judge.KindCondition, Impact: judge.ImpactInformational},
 		)
-		p.report(
+		p.Report(
 			registry.Fact{Reached: true, Age: 200 * time.Millisecond, Count: 7},
 			registry.Fact{Reached: true, Age: time.Second, Count: 9, Open: true, Pending: 2},
 			registry.Fact{Reached: true, Age: 100 * time.Millisecond, Count: 5, Open: true, Lag: 3 * time.Millisecond},
@@ -118,7 +119,7 @@ func TestListOfOneTellsItsLandmarks(t *testing.T) {
 	})
 }
 
-func TestListTellsBoundedLandmarks(t *testing.T) {
+func TestListLimitsLandmarks(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, f *fixture) {
 		for instance := range 3 {
 			landmarks, facts := make([]judge.Declared, 1000), make([]registry.Fact, 1000)
@@ -128,25 +129,16 @@ func TestListTellsBoundedLandmarks(t *testing.T) {
 				}
 				facts[i] = registry.Fact{Reached: true, Reason: strings.Repeat("y", 255)}
 			}
-			session, err := f.registry.Open(registry.AgentID{Service: "epg", Instance: fmt.Sprint(instance), UID: 1}, &program{t: t})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := session.Declare(landmarks); err != nil {
-				t.Fatal(err)
-			}
-			if err := session.Report(facts, 0); err != nil {
-				t.Fatal(err)
-			}
+			frontendtest.NewInstance(t, f.registry, "epg", fmt.Sprint(instance), landmarks...).Report(facts...)
 		}
 		got, err := f.list("epg")
 		if err != nil || len(got) != 1 || len(got[0].GetLandmarks()) != 1024 {
-			t.Errorf("%d services, %v, want one with 1,024 landmarks", len(got), err)
+			t.Errorf("%d services, %v; want one with 1024 landmarks", len(got), err)
 		}
 	})
 }
 
-func TestListTellsTenThousandServices(t *testing.T) {
+func TestListReturnsTenThousandServices(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, f *fixture) {
 		policies := make(map[string]registry.Policy)
 		for i := range registry.MaxServices {
@@ -160,15 +152,15 @@ func TestListTellsTenThousandServices(t *testing.T) {
 	})
 }
 
-func TestUnknownNamesAreNotFound(t *testing.T) {
+func TestUnknownNameIsNotFound(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, f *fixture) {
-		newProgram(t, f.registry, "epg").work()
-		asked := map[string]func(name string) error{
+		f.newProcess("epg").Work()
+		calls := map[string]func(name string) error{
 			"List": func(name string) error { _, err := f.list(name); return err },
 			"Watch": func(name string) error {
 				messages, ended := f.watch(name)
 				for range messages {
-					t.Errorf("Watch of %.20q told something", name)
+					t.Errorf("Watch of %.20q sent a message", name)
 				}
 				return <-ended
 			},
@@ -177,39 +169,39 @@ func TestUnknownNamesAreNotFound(t *testing.T) {
 				return err
 			},
 		}
-		for call, ask := range asked {
-			for name, says := range map[string]string{
-				"nobody":                   `"nobody", nor is it configured: compare`,
+		for name, call := range calls {
+			for service, want := range map[string]string{
+				"absent":                   `"absent", nor is it configured: compare`,
 				"EPG":                      `"EPG", nor is it configured: compare`,
 				"epg-liveness":             `means the liveness of a service`,
 				"readiness":                `means the readiness of a service`,
 				"epg ":                     `has the character ' '`,
 				strings.Repeat("x", 3_000): "is 3000 bytes long",
 			} {
-				err := ask(name)
-				if s := status.Convert(err); s.Code() != codes.NotFound || !strings.Contains(s.Message(), says) || len(s.Message()) > 400 {
-					t.Errorf("%s of %.20q: %v, want NotFound that says %q", call, name, err, says)
+				err := call(service)
+				if s := status.Convert(err); s.Code() != codes.NotFound || !strings.Contains(s.Message(), want) || len(s.Message()) > 400 {
+					t.Errorf("%s of %.20q: %v, want NotFound with %q", name, service, err, want)
 				}
 			}
 		}
 	})
 }
 
-func TestListWaitsForAgentsDuringTheStartGrace(t *testing.T) {
+func TestListWaitsDuringStartGrace(t *testing.T) {
 	inBubble(t, time.Second, func(t *testing.T, f *fixture) {
-		begin := time.Now()
-		time.AfterFunc(300*time.Millisecond, newProgram(t, f.registry, "epg").work)
+		start := time.Now()
+		time.AfterFunc(300*time.Millisecond, f.newProcess("epg").Work)
 		if got, err := f.list("epg"); err != nil || len(got) != 1 || got[0].GetReadiness().GetVerdict().GetStatus() != statusv1.Status_STATUS_SERVING {
 			t.Errorf("epg: %v, %v, want it serving", got, err)
 		}
-		if took := time.Since(begin); took != 300*time.Millisecond {
-			t.Errorf("epg was told after %v, want with its first report, after 300 ms", took)
+		if took := time.Since(start); took != 300*time.Millisecond {
+			t.Errorf("epg was listed after %v, want with its first report, after 300 ms", took)
 		}
-		if _, err := f.list("nobody"); status.Code(err) != codes.NotFound {
-			t.Errorf("nobody: %v, want NotFound", err)
+		if _, err := f.list("absent"); status.Code(err) != codes.NotFound {
+			t.Errorf("absent: %v, want NotFound", err)
 		}
-		if took := time.Since(begin); took != time.Second {
-			t.Errorf("nobody was not found after %v, want after the start grace of 1 s", took)
+		if took := time.Since(start); took != time.Second {
+			t.Errorf("absent was not found after %v, want after the start grace of 1 s", took)
 		}
 	})
 }

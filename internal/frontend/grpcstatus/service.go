@@ -1,59 +1,168 @@
+// Package grpcstatus is the front end for people and their tools. It speaks
+// landmark.status.v1 (proto/landmark/status/v1), which says of a service not
+// only whether it is serving, but also why, since when, and what was before. It
+// translates the registry's answers, and judges nothing itself.
 package grpcstatus
 
 import (
 	"context"
+	"iter"
+	"strings"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/landmark-health/landmark/internal/checkers"
 	"github.com/landmark-health/landmark/internal/contract"
+	"github.com/landmark-health/landmark/internal/frontend"
 	"github.com/landmark-health/landmark/internal/frontend/grpcserver"
+	"github.com/landmark-health/landmark/internal/judge"
+	"github.com/landmark-health/landmark/internal/registry"
 	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
 )
 
-// service is landmark.status.v1.StatusService over a source.
+// Source gives the answers. Its methods are safe for concurrent use.
+type Source interface {
+	frontend.Source
+	// Names returns the sorted names of the known services.
+	Names() []string
+	// Present returns the status of a service, and whether it is known.
+	Present(name string) (registry.ServiceStatus, bool)
+	// History returns the last changes of a service, the oldest first, and
+	// whether it is known.
+	History(name string) ([]registry.Change, bool)
+}
+
+// Checkers returns the checkers that the other front ends recorded. Its methods
+// are safe for concurrent use.
+type Checkers interface {
+	// ByService returns the checkers of a service, or of all services together if
+	// it is empty.
+	ByService(service string) []checkers.Stats
+	// Unknown returns the checkers of names that were unknown.
+	Unknown() []checkers.Unknown
+}
+
+// Config configures the service.
+type Config struct {
+	Source   Source
+	Checkers Checkers
+}
+
+// Register registers landmark.status.v1 on the server. A Watch ends when its
+// stream's context is done.
+func Register(server grpc.ServiceRegistrar, c Config) {
+	statusv1.RegisterStatusServiceServer(server, newService(c))
+}
+
+// service is landmark.status.v1.StatusService.
 type service struct {
 	statusv1.UnimplementedStatusServiceServer
-	source   Source
-	checkers Checkers
-	watching chan struct{} // holds one token for each Watch
+	config  Config
+	watches chan struct{} // a semaphore with a token for each Watch
 }
 
-// Register has the server answer landmark.status.v1 by what the source tells,
-// and the checkers. A Watch ends when its stream's context is done.
-func Register(server grpc.ServiceRegistrar, source Source, checkers Checkers) {
-	statusv1.RegisterStatusServiceServer(server, newService(source, checkers))
+func newService(c Config) *service {
+	return &service{config: c, watches: make(chan struct{}, maxWatches)}
 }
 
-func newService(source Source, checkers Checkers) *service {
-	return &service{source: source, checkers: checkers, watching: make(chan struct{}, maxWatches)}
+// List sends the present state of one service, or of all of them, and its
+// checkers.
+func (s *service) List(q *statusv1.ListRequest, stream grpc.ServerStreamingServer[statusv1.ListResponse]) error {
+	name := q.GetService()
+	if err := s.awaitKnown(stream.Context(), name); err != nil {
+		return err
+	}
+	for p := range s.statuses(name) {
+		service := translateService(p, name != "")
+		service.Checkers = translateCheckers(s.config.Checkers.ByService(p.Name))
+		if err := stream.Send(&statusv1.ListResponse{Service: service}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// find returns nil if the service is known, or all are meant, and else what its
-// checker is to be told. While agents may still be coming back to a landmarkd that
-// has only just started, it waits for them.
-func (s *service) find(ctx context.Context, name string) error {
+// History returns the last changes of one service.
+func (s *service) History(ctx context.Context, q *statusv1.HistoryRequest) (*statusv1.HistoryResponse, error) {
+	name := q.GetService()
+	if name == "" {
+		return nil, status.Error(codes.InvalidArgument, "each service has a history of its own: name one")
+	}
+	if err := s.awaitKnown(ctx, name); err != nil {
+		return nil, err
+	}
+	changes, known := s.config.Source.History(name)
+	if !known {
+		return nil, errUnknown(name)
+	}
+	r := &statusv1.HistoryResponse{Changes: make([]*statusv1.Change, len(changes))}
+	now := time.Now()
+	for i, c := range changes {
+		r.Changes[i] = translateChange(c, now)
+	}
+	return r, nil
+}
+
+// Checkers returns the checkers of all services together and of unknown names.
+// It omits the names that became known since.
+func (s *service) Checkers(context.Context, *statusv1.CheckersRequest) (*statusv1.CheckersResponse, error) {
+	r := &statusv1.CheckersResponse{All: translateCheckers(s.config.Checkers.ByService(""))}
+	for _, u := range s.config.Checkers.Unknown() {
+		if a, _ := s.config.Source.Lookup([]byte(u.Name), 0); a.Status != judge.ServiceUnknown {
+			continue
+		}
+		r.Unknown = append(r.Unknown, &statusv1.UnknownName{
+			Name:    strings.ToValidUTF8(u.Name, "\uFFFD"), // recorded as the checker sent it
+			Checker: translateChecker(u.Stats),
+		})
+	}
+	return r, nil
+}
+
+// awaitKnown returns nil if the service is known, or the name is empty and so
+// means all services; else NOT_FOUND. Shortly after landmarkd starts it waits for
+// agents to come back.
+func (s *service) awaitKnown(ctx context.Context, name string) error {
 	if name == "" {
 		return nil
 	}
 	if err := contract.CheckServiceName(name); err != nil {
 		return status.Errorf(codes.NotFound, "the name %v", err)
 	}
-	if _, known := s.source.Present(name); known {
+	if _, known := s.config.Source.Present(name); known {
 		return nil
 	}
-	if _, err := s.source.Await(ctx, []byte(name), 0); err != nil {
+	if _, err := s.config.Source.Await(ctx, []byte(name), 0); err != nil {
 		return grpcserver.StatusError(err)
 	}
-	if _, known := s.source.Present(name); !known {
-		return unknown(name)
+	if _, known := s.config.Source.Present(name); !known {
+		return errUnknown(name)
 	}
 	return nil
 }
 
-// unknown is what the checker about a service that nobody knows is told.
-func unknown(name string) error {
+// errUnknown returns the error for an unknown service.
+func errUnknown(name string) error {
 	return status.Errorf(codes.NotFound,
-		"no program has reported a service named %q, nor is it configured: compare the name with those of all services, and see that the program runs and finds this landmarkd's socket", name)
+		"no program has reported a service named %q, nor is it configured: compare the name with those of all services, and check that the program runs and finds this landmarkd's socket", name)
+}
+
+// statuses yields the status of the service, or of all services in the order of
+// their names if the name is empty. Each is looked up when it is yielded.
+func (s *service) statuses(name string) iter.Seq[registry.ServiceStatus] {
+	return func(yield func(registry.ServiceStatus) bool) {
+		names := []string{name}
+		if name == "" {
+			names = s.config.Source.Names()
+		}
+		for _, name := range names {
+			p, known := s.config.Source.Present(name)
+			if known && !yield(p) {
+				return
+			}
+		}
+	}
 }

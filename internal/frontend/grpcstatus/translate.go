@@ -4,7 +4,9 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/landmark-health/landmark/internal/checkers"
 	"github.com/landmark-health/landmark/internal/contract"
 	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/registry"
@@ -12,30 +14,29 @@ import (
 	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
 )
 
-// The judge's statuses, causes, states, kinds and impacts bear the schemas'
-// numbers.
+// The numbers of the judge's statuses, causes, states, kinds and impacts are
+// those of the schemas.
 
 // maxLandmarks is how many landmarks of a service are sent, so that a message
-// stays well below the 4 MiB that gRPC clients receive. One process has no
-// more; several, that each declared others, may.
+// stays well below the 4 MiB that gRPC clients accept. One process has no more;
+// several that each declare others may have.
 const maxLandmarks = contract.MaxLandmarks
 
-// told tells a service, with its landmarks or without.
-func told(p registry.ServiceStatus, withLandmarks bool) *statusv1.Service {
-	t := &statusv1.Service{
+func translateService(p registry.ServiceStatus, withLandmarks bool) *statusv1.Service {
+	s := &statusv1.Service{
 		Name:      p.Name,
-		Readiness: standing(p.Answers[judge.Readiness]),
-		Liveness:  standing(p.Answers[judge.Liveness]),
-		Startup:   standing(p.Answers[judge.Startup]),
+		Readiness: translateAnswer(p.Answers[judge.Readiness]),
+		Liveness:  translateAnswer(p.Answers[judge.Liveness]),
+		Startup:   translateAnswer(p.Answers[judge.Startup]),
 		Drained:   p.Drained,
 	}
 	if withLandmarks {
-		t.Landmarks = landmarks(p.Answers[judge.Readiness].Landmarks())
+		s.Landmarks = translateLandmarks(p.Answers[judge.Readiness].Landmarks())
 	}
-	return t
+	return s
 }
 
-func standing(a registry.Answer) *statusv1.Standing {
+func translateAnswer(a registry.Answer) *statusv1.Standing {
 	return &statusv1.Standing{
 		Verdict: &statusv1.Verdict{
 			Status: statusv1.Status(a.Status),
@@ -49,13 +50,34 @@ func standing(a registry.Answer) *statusv1.Standing {
 	}
 }
 
-func landmarks(records []registry.Record) []*statusv1.Landmark {
-	records = records[:min(len(records), maxLandmarks)]
-	told := make([]*statusv1.Landmark, len(records))
-	for i, r := range records {
-		told[i] = &statusv1.Landmark{Declared: declared(r.Declared), State: statusv1.State(r.State), Fact: fact(r)}
+func translateChange(c registry.Change, now time.Time) *statusv1.Change {
+	verdict := func(a judge.Aspect) *statusv1.Verdict {
+		v := c.Verdicts[a]
+		return &statusv1.Verdict{
+			Status: statusv1.Status(v.Status),
+			Cause:  statusv1.Cause(v.Cause),
+			Weight: uint32(v.Weight),
+			Reason: v.Reason,
+		}
 	}
-	return told
+	return &statusv1.Change{
+		Time:      timestamppb.New(now.Add(-c.Age)),
+		Age:       durationpb.New(c.Age),
+		Readiness: verdict(judge.Readiness),
+		Liveness:  verdict(judge.Liveness),
+		Startup:   verdict(judge.Startup),
+		Landmarks: translateLandmarks(c.Landmarks),
+	}
+}
+
+// translateLandmarks translates at most maxLandmarks of them.
+func translateLandmarks(records []registry.Record) []*statusv1.Landmark {
+	records = records[:min(len(records), maxLandmarks)]
+	landmarks := make([]*statusv1.Landmark, len(records))
+	for i, r := range records {
+		landmarks[i] = &statusv1.Landmark{Declared: declared(r.Declared), State: statusv1.State(r.State), Fact: fact(r)}
+	}
+	return landmarks
 }
 
 func declared(d *judge.Declared) *reportv1.Landmark {
@@ -88,3 +110,24 @@ func fact(r registry.Record) *reportv1.Fact {
 }
 
 func microseconds(d time.Duration) uint64 { return uint64(d.Microseconds()) }
+
+func translateCheckers(all []checkers.Stats) []*statusv1.Checker {
+	translated := make([]*statusv1.Checker, len(all))
+	for i, s := range all {
+		translated[i] = translateChecker(s)
+	}
+	return translated
+}
+
+func translateChecker(s checkers.Stats) *statusv1.Checker {
+	return &statusv1.Checker{
+		Address:        s.Address(),
+		FrontEnd:       string(s.Via),
+		Asked:          durationpb.New(s.SinceLast),
+		PerSecond:      s.Rate,
+		UsualPerSecond: s.UsualRate,
+		Total:          s.Total,
+		Watching:       s.Watching,
+		Silent:         s.Silent,
+	}
+}

@@ -9,16 +9,16 @@ import (
 	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
 )
 
-// The numbers are cast, so the names must agree.
-func TestEnumsBearTheJudgesNumbers(t *testing.T) {
+// translate casts the numbers, so the names must agree.
+func TestEnumNumbersMatchJudge(t *testing.T) {
 	for _, s := range []judge.Status{judge.Serving, judge.NotServing} {
 		if got := strings.TrimPrefix(statusv1.Status(s).String(), "STATUS_"); got != s.String() {
-			t.Errorf("%v is told as %v", s, got)
+			t.Errorf("%v is translated to %v", s, got)
 		}
 	}
 	for c := judge.Starting; c < judge.UnknownName; c++ {
 		if got := strings.ToLower(strings.TrimPrefix(statusv1.Cause(c).String(), "CAUSE_")); got != c.String() {
-			t.Errorf("%v is told as %v", c, got)
+			t.Errorf("%v is translated to %v", c, got)
 		}
 	}
 	for want, got := range map[statusv1.State]judge.State{
@@ -28,7 +28,7 @@ func TestEnumsBearTheJudgesNumbers(t *testing.T) {
 		statusv1.State_STATE_FAILING:     judge.Failing,
 	} {
 		if statusv1.State(got) != want {
-			t.Errorf("state %d is told as %v, want %v", got, statusv1.State(got), want)
+			t.Errorf("state %d is translated to %v, want %v", got, statusv1.State(got), want)
 		}
 	}
 	for want, got := range map[reportv1.Kind]judge.Kind{
@@ -39,7 +39,7 @@ func TestEnumsBearTheJudgesNumbers(t *testing.T) {
 		reportv1.Kind_KIND_CONDITION: judge.KindCondition,
 	} {
 		if reportv1.Kind(got) != want {
-			t.Errorf("kind %d is told as %v, want %v", got, reportv1.Kind(got), want)
+			t.Errorf("kind %d is translated to %v, want %v", got, reportv1.Kind(got), want)
 		}
 	}
 	for want, got := range map[reportv1.Impact]judge.Impact{
@@ -49,7 +49,7 @@ func TestEnumsBearTheJudgesNumbers(t *testing.T) {
 		reportv1.Impact_IMPACT_INFORMATIONAL: judge.ImpactInformational,
 	} {
 		if reportv1.Impact(got) != want {
-			t.Errorf("impact %d is told as %v, want %v", got, reportv1.Impact(got), want)
+			t.Errorf("impact %d is translated to %v, want %v", got, reportv1.Impact(got), want)
 		}
 	}
 }

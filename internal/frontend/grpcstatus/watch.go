@@ -14,16 +14,16 @@ import (
 )
 
 const (
-	// maxWatches is how many Watches there may be at once: they are for people,
-	// and each remembers what it told of every service.
+	// maxWatches is how many Watches may be open at once. They are for people,
+	// and each remembers what it sent of every service.
 	maxWatches = 64
-	// rest is how long a Watch of all services waits between one look at all
-	// of them and the next.
-	rest = 100 * time.Millisecond
+	// scanInterval is the shortest time between two scans of all services by one
+	// Watch.
+	scanInterval = 100 * time.Millisecond
 )
 
-// essence is what has to differ for a service to be told anew.
-type essence struct {
+// changeKey is what must differ for Watch to send a service again.
+type changeKey struct {
 	verdicts [judge.Aspects]struct {
 		status judge.Status
 		cause  judge.Cause
@@ -32,65 +32,65 @@ type essence struct {
 	drained bool
 }
 
-func essenceOf(p registry.ServiceStatus) essence {
-	e := essence{drained: p.Drained}
+func changeKeyOf(p registry.ServiceStatus) changeKey {
+	k := changeKey{drained: p.Drained}
 	for i, a := range p.Answers {
-		v := &e.verdicts[i]
+		v := &k.verdicts[i]
 		v.status, v.cause, v.weight = a.Status, a.Cause, a.Weight
 	}
-	return e
+	return k
 }
 
-// Watch tells the present as List does, then each change of it, until the checker
-// goes or landmarkd stops. It looks at a service only when it can tell it, so
-// of the changes during which the checker's flow control holds a message back
-// only the last is told.
+// Watch sends the present state as List does, then each change of it, until the
+// client leaves or landmarkd stops. It looks up a service only when it can send
+// it. While the client's flow control holds a message back, Watch so skips all
+// changes except the last.
 func (s *service) Watch(q *statusv1.WatchRequest, stream grpc.ServerStreamingServer[statusv1.WatchResponse]) error {
 	select {
-	case s.watching <- struct{}{}:
-		defer func() { <-s.watching }()
+	case s.watches <- struct{}{}:
+		defer func() { <-s.watches }()
 	default:
-		return status.Errorf(codes.ResourceExhausted, "%d watch already, as many as landmarkd lets: end one of them", maxWatches)
+		return status.Errorf(codes.ResourceExhausted, "%d watches are open, the most that landmarkd allows: end one of them", maxWatches)
 	}
 	name := q.GetService()
-	// Subscribed to before the first look, lest a change fall between.
-	sub := s.source.Subscribe([]byte(name))
+	// Subscribe before the first lookup, so that no change is missed.
+	sub := s.config.Source.Subscribe([]byte(name))
 	defer sub.Close()
-	if err := s.find(stream.Context(), name); err != nil {
+	if err := s.awaitKnown(stream.Context(), name); err != nil {
 		return err
 	}
-	// The checker hears that the watch has begun, though there may be nothing to
-	// tell for long.
+	// The header shows the client that the watch has started, though there may be
+	// no service to send for long.
 	if err := stream.SendHeader(metadata.MD{}); err != nil {
 		return err
 	}
-	last := make(map[string]essence)
+	last := make(map[string]changeKey)
 	for {
-		for p := range s.presents(name) {
-			e := essenceOf(p)
-			if e == last[p.Name] {
+		for p := range s.statuses(name) {
+			key := changeKeyOf(p)
+			if key == last[p.Name] {
 				continue
 			}
-			if err := stream.Send(&statusv1.WatchResponse{Service: told(p, name != "")}); err != nil {
+			if err := stream.Send(&statusv1.WatchResponse{Service: translateService(p, name != "")}); err != nil {
 				return err
 			}
-			last[p.Name] = e
+			last[p.Name] = key
 		}
-		if err := await(stream, sub, name == ""); err != nil {
+		if err := awaitChange(stream, sub, name == ""); err != nil {
 			return err
 		}
 	}
 }
 
-// await returns nil once there is news, and no sooner than after a rest where
-// that is needed; else why the stream ends.
-func await(stream grpc.ServerStream, sub *registry.Subscription, resting bool) error {
+// awaitChange waits for a change, and with scansAll at least for scanInterval. It
+// returns an error if the stream ends.
+func awaitChange(stream grpc.ServerStream, sub *registry.Subscription, scansAll bool) error {
 	ctx := stream.Context()
-	if resting {
-		rested := time.NewTimer(rest)
-		defer rested.Stop()
+	if scansAll {
+		timer := time.NewTimer(scanInterval)
+		defer timer.Stop()
 		select {
-		case <-rested.C:
+		case <-timer.C:
 		case <-ctx.Done():
 			return status.FromContextError(ctx.Err()).Err()
 		}

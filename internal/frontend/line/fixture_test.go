@@ -3,7 +3,6 @@ package line
 import (
 	"bufio"
 	"context"
-	"log/slog"
 	"net"
 	"testing"
 	"testing/synctest"
@@ -12,181 +11,151 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/landmark-health/landmark/internal/checkers"
-	"github.com/landmark-health/landmark/internal/clock"
+	"github.com/landmark-health/landmark/internal/frontend/frontendtest"
 	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// bubble is a server over a registry, in fake time.
-type bubble struct {
+// fixture is a server over a registry, in fake time.
+type fixture struct {
 	*Server
 	t        *testing.T
 	registry *registry.Registry
-	program  *program // of the service "epg"
+	checkers *checkers.Tracker
+	process  *process // of the service "epg"
 	ctx      context.Context
 	stop     context.CancelFunc
 }
 
-// inBubble runs the test over net.Pipe, where what is written waits until it is
-// read.
-func inBubble(t *testing.T, startGrace time.Duration, test func(*testing.T, *bubble)) {
+// inBubble runs a test over net.Pipe, where a write blocks until it is read.
+func inBubble(t *testing.T, startGrace time.Duration, test func(*testing.T, *fixture)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		clock := clock.New()
-		r := registry.New(clock, startGrace)
+		r, c := frontendtest.NewRegistry(t, startGrace), frontendtest.NewTracker()
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
-		go clock.Run(ctx, func() bool { return true })
-		test(t, &bubble{New(r, newMemory()), t, r, newProgram(t, r, "epg"), ctx, stop})
+		test(t, &fixture{New(Config{Source: r, Checkers: c}), t, r, c, newProcess(t, r, "epg"), ctx, stop})
 	})
 }
 
-// newMemory returns a memory of checkers.
-func newMemory() *checkers.Tracker {
-	begun := time.Now()
-	return checkers.New(slog.New(slog.DiscardHandler), func() time.Duration { return time.Since(begun) })
-}
-
-// checker is a client of the bubble's.
-type checker struct {
+// client is a connected client.
+type client struct {
 	net.Conn
 	t       *testing.T
 	answers *bufio.Reader
-	done    chan struct{} // closed once the server has done with it
+	done    chan struct{} // closed when the server has closed its end
 }
 
-// connect connects a checker.
-func (b *bubble) connect() *checker {
+func (f *fixture) connect() *client {
 	conn, server := net.Pipe()
-	a := &checker{conn, b.t, bufio.NewReader(conn), make(chan struct{})}
+	c := &client{conn, f.t, bufio.NewReader(conn), make(chan struct{})}
 	go func() {
-		defer close(a.done)
-		b.serve(b.ctx, server)
+		defer close(c.done)
+		f.serveConn(f.ctx, server)
 	}()
-	return a
+	return c
 }
 
-// write sends text, which may have no end yet.
-func (a *checker) write(text string) {
-	a.t.Helper()
-	if _, err := a.Write([]byte(text)); err != nil {
-		a.t.Fatal(err)
+// write sends text as it is.
+func (c *client) write(text string) {
+	c.t.Helper()
+	if _, err := c.Write([]byte(text)); err != nil {
+		c.t.Fatal(err)
 	}
 }
 
 // read returns the next line, without its newline.
-func (a *checker) read() string {
-	a.t.Helper()
-	line, err := a.answers.ReadString('\n')
+func (c *client) read() string {
+	c.t.Helper()
+	line, err := c.answers.ReadString('\n')
 	if err != nil {
-		a.t.Fatalf("%q, %v", line, err)
+		c.t.Fatalf("%q, %v", line, err)
 	}
 	return line[:len(line)-1]
 }
 
-// ask asks a line and returns the answer.
-func (a *checker) ask(line string) string {
-	a.t.Helper()
-	a.write(line + "\n")
-	return a.read()
+// request sends a line and returns the answer.
+func (c *client) request(line string) string {
+	c.t.Helper()
+	c.write(line + "\n")
+	return c.read()
 }
 
-// closedAfter checks that the server ends the connection in exactly that time.
-func (a *checker) closedAfter(want time.Duration) {
-	a.t.Helper()
-	begun := time.Now()
-	<-a.done
-	if took := time.Since(begun); took != want {
-		a.t.Errorf("closed after %v, want %v", took, want)
+// wantClosedAfter checks that the server closes the connection after exactly that
+// time.
+func (c *client) wantClosedAfter(want time.Duration) {
+	c.t.Helper()
+	start := time.Now()
+	<-c.done
+	if took := time.Since(start); took != want {
+		c.t.Errorf("closed after %v, want %v", took, want)
 	}
 }
 
-// leave closes the connection and waits until the server has seen it.
-func (a *checker) leave() {
-	a.Close()
-	<-a.done
+// disconnect closes the connection and waits for the server to close its end.
+func (c *client) disconnect() {
+	c.Close()
+	<-c.done
 }
 
-// within is what the program's main loop is allowed.
-const within = 2 * time.Second
-
-// program has a main loop, a queue and an upstream, as far as its sidecar knows.
-type program struct {
-	t       *testing.T
-	session *registry.Session
-	facts   []registry.Fact
+// process has a main loop, a queue and an upstream. It reports all three facts
+// each time.
+type process struct {
+	*frontendtest.Process
+	facts []registry.Fact
 }
 
 const (
-	theLoop = iota
-	theQueue
-	theUpstream
+	loopFact = iota
+	queueFact
+	upstreamFact
 )
 
-func newProgram(t *testing.T, r *registry.Registry, service string) *program {
+// newProcess connects a process that has reported that it is healthy.
+func newProcess(t *testing.T, r *registry.Registry, service string) *process {
 	t.Helper()
-	p := &program{t: t}
-	var err error
-	p.session, err = r.Open(registry.AgentID{Service: service, Instance: "a", UID: 1}, p)
-	if err != nil {
-		t.Fatal(err)
+	p := &process{
+		Process: frontendtest.NewProcess(t, r, service,
+			judge.Declared{Name: "main loop", Kind: judge.KindLoop, Impact: judge.ImpactCritical, Within: frontendtest.Within},
+			judge.Declared{Name: "queue", Kind: judge.KindLevel, Impact: judge.ImpactDegrading, Limits: judge.Limits{DegradeAt: 100, FailAt: 200}},
+			judge.Declared{Name: "UPSTREAM", Kind: judge.KindCondition, Impact: judge.ImpactReadiness},
+		),
+		facts: []registry.Fact{{Reached: true}, {Reached: true}, {Reached: true, Met: true}},
 	}
-	err = p.session.Declare([]judge.Declared{
-		{Name: "main loop", Kind: judge.KindLoop, Impact: judge.ImpactCritical, Within: within},
-		{Name: "queue", Kind: judge.KindLevel, Impact: judge.ImpactDegrading, Limits: judge.Limits{DegradeAt: 100, FailAt: 200}},
-		{Name: "UPSTREAM", Kind: judge.KindCondition, Impact: judge.ImpactReadiness},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.facts = []registry.Fact{{Reached: true}, {Reached: true}, {Reached: true, Met: true}}
 	p.report()
 	return p
 }
 
-// GetState implements registry.Link.
-func (p *program) GetState(uint64) {}
+func (p *process) report() { p.Report(p.facts...) }
 
-// End implements registry.Link.
-func (p *program) End(err error) { p.t.Errorf("session ended: %v", err) }
-
-func (p *program) CaughtUp() bool { return true }
-
-func (p *program) report() {
-	p.t.Helper()
-	if err := p.session.Report(p.facts, 0); err != nil {
-		p.t.Error(err)
-	}
-}
-
-// stall reports a main loop that answers no more.
-func (p *program) stall() {
-	p.facts[theLoop] = registry.Fact{Reached: true, Open: true, Age: within + time.Second}
+// stall reports a main loop that has stopped answering.
+func (p *process) stall() {
+	p.facts[loopFact] = registry.Fact{Reached: true, Open: true, Age: frontendtest.Within + time.Second}
 	p.report()
 }
 
 // work reports a main loop that has just answered.
-func (p *program) work() {
-	p.facts[theLoop] = registry.Fact{Reached: true}
+func (p *process) work() {
+	p.facts[loopFact] = registry.Fact{Reached: true}
 	p.report()
 }
 
-// fill reports a queue of that length.
-func (p *program) fill(length float64) {
-	p.facts[theQueue].Value = length
+// fill reports the length of the queue.
+func (p *process) fill(length float64) {
+	p.facts[queueFact].Value = length
 	p.report()
 }
 
-// lose reports that the upstream does not hold, and why.
-func (p *program) lose(why string) {
-	p.facts[theUpstream] = registry.Fact{Reached: true, Reason: why}
+// loseUpstream reports an upstream that does not hold, for the reason.
+func (p *process) loseUpstream(reason string) {
+	p.facts[upstreamFact] = registry.Fact{Reached: true, Reason: reason}
 	p.report()
 }
 
-// drain reports whether it wants to be drained.
-func (p *program) drain(wanted bool) {
-	p.session.Drain(wanted)
+// drain reports whether the process wants to be drained.
+func (p *process) drain(wanted bool) {
+	p.Session.Drain(wanted)
 	p.report()
 }

@@ -8,42 +8,39 @@ import (
 	"testing"
 	"time"
 
-	"github.com/landmark-health/landmark/internal/clock"
-	"github.com/landmark-health/landmark/internal/registry"
+	"github.com/landmark-health/landmark/internal/frontend/frontendtest"
 )
 
-// Whatever comes, each line has one answer, and none of them says UP of a service
-// that nobody reported.
+// Each line gets one answer, and no answer about an unknown service says UP.
 func FuzzLines(f *testing.F) {
 	for _, seed := range []string{
 		"check epg\n", "agent epg\r\ncheck epg", "\n\n", "help\n", "check epg extra\n", "check\x00 epg\n", strings.Repeat("x", 300), "\xFF\n",
 	} {
 		f.Add([]byte(seed))
 	}
-	clock := clock.New()
-	go clock.Run(f.Context(), func() bool { return true })
-	server := New(registry.New(clock, 0), newMemory())
+	server := New(Config{Source: frontendtest.NewRegistry(f, 0), Checkers: frontendtest.NewTracker()})
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		conn := &recorder{sent: bytes.NewReader(sent)}
-		server.serve(t.Context(), conn)
+		server.serveConn(t.Context(), conn)
 		answers := strings.SplitAfter(conn.answers.String(), "\n")
 		if last := answers[len(answers)-1]; last != "" {
-			t.Errorf("an answer without an end: %q", last)
+			t.Errorf("an answer without a newline: %q", last)
 		}
 		answers = answers[:len(answers)-1]
 		for _, answer := range answers {
 			if answer != usage && !strings.HasPrefix(strings.ToLower(answer), "down # un") {
-				t.Errorf("told %q", answer)
+				t.Errorf("the answer is %q", answer)
 			}
 		}
-		if lines := lines(sent); len(answers) != lines {
-			t.Errorf("%d answers to %d lines", len(answers), lines)
+		if n := countLines(sent); len(answers) != n {
+			t.Errorf("%d answers to %d lines", len(answers), n)
 		}
 	})
 }
 
-// lines counts what is to be answered: up to the first line that is too long.
-func lines(sent []byte) (n int) {
+// countLines counts the lines that get an answer: up to the first that is too
+// long.
+func countLines(sent []byte) (n int) {
 	for len(sent) > 0 {
 		line, rest, _ := bytes.Cut(sent, []byte("\n"))
 		if n++; len(line) > maxLine {
@@ -54,7 +51,7 @@ func lines(sent []byte) (n int) {
 	return n
 }
 
-// recorder is a connection on which all that is sent is there, and then the end.
+// recorder is a connection that delivers sent, and records the answers.
 type recorder struct {
 	net.Conn
 	sent    io.Reader

@@ -11,27 +11,26 @@ import (
 	"github.com/landmark-health/landmark/internal/socket"
 )
 
-// maxLine is the length of the longest line, without its end. The longest
-// request there can be takes 106 bytes.
+// maxLine is the length of the longest line, in bytes without its newline. The
+// longest valid request takes 106.
 const maxLine = 128
 
 var errTooLong = errors.New("line too long")
 
-// reader cuts a connection's bytes into lines.
-type reader struct {
+// lineReader splits a connection's bytes into lines.
+type lineReader struct {
 	conn   net.Conn
 	buffer [4 * maxLine]byte
 	begin  int // of the bytes not yet returned
 	end    int
-	ended  bool // the checker sends no more
+	eof    bool
 }
 
-// next returns the next line without its newline, valid until the call after.
-// The end of what the checker sends ends a line too, for some send no newline
-// there. It returns io.EOF when there are no more, errTooLong, or whatever the
-// connection says.
-func (r *reader) next(ctx context.Context) ([]byte, error) {
-	var deadline time.Time // of the line, once it was begun
+// next returns the next line without its newline, which is valid until the next
+// call. The last line needs no newline, for some checkers send none. It returns
+// io.EOF at the end, errTooLong, or the connection's error.
+func (r *lineReader) next(ctx context.Context) ([]byte, error) {
+	var deadline time.Time // of the line, set when its first byte is there
 	for {
 		rest := r.buffer[r.begin:r.end]
 		length := bytes.IndexByte(rest, '\n')
@@ -41,10 +40,10 @@ func (r *reader) next(ctx context.Context) ([]byte, error) {
 		case length >= 0:
 			r.begin += length + 1
 			return rest[:length], nil
-		case r.ended && len(rest) > 0:
+		case r.eof && len(rest) > 0:
 			r.begin = r.end
 			return rest, nil
-		case r.ended:
+		case r.eof:
 			return nil, io.EOF
 		case len(rest) == 0:
 			deadline = time.Time{}
@@ -57,9 +56,9 @@ func (r *reader) next(ctx context.Context) ([]byte, error) {
 	}
 }
 
-// read waits for more until the deadline, or as long as a connection may be
-// idle.
-func (r *reader) read(ctx context.Context, deadline time.Time) error {
+// read waits for more bytes until the deadline, or for socket.IdleTimeout if that
+// is zero.
+func (r *lineReader) read(ctx context.Context, deadline time.Time) error {
 	if deadline.IsZero() {
 		deadline = time.Now().Add(socket.IdleTimeout)
 	}
@@ -68,7 +67,7 @@ func (r *reader) read(ctx context.Context, deadline time.Time) error {
 	n, err := socket.Read(ctx, r.conn, r.buffer[r.end:], deadline)
 	r.end += n
 	if err == io.EOF {
-		r.ended = true
+		r.eof = true
 		return nil
 	}
 	return err

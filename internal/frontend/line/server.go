@@ -1,43 +1,55 @@
+// Package line is the front end for checkers that can only send text: it speaks
+// the line protocol of docs/line.md, and HAProxy's agent-check, over TCP.
 package line
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
 
 	"github.com/landmark-health/landmark/internal/checkers"
 	"github.com/landmark-health/landmark/internal/frontend"
+	"github.com/landmark-health/landmark/internal/registry"
 	"github.com/landmark-health/landmark/internal/socket"
 )
 
+// usage answers a line that is no request. It begins with FAIL, which HAProxy
+// takes for down: after a word that it does not know, HAProxy would keep the
+// last state.
+const usage = "FAIL # not understood; write: check NAME, or for HAProxy's agent-check: agent NAME\n"
+
+// Config configures a Server.
+type Config struct {
+	Listener net.Listener      // to serve on; Run closes it
+	Source   frontend.Source   // gives the answers
+	Checkers frontend.Checkers // records who received them
+}
+
 // Server answers lines.
 type Server struct {
-	source   frontend.Source
-	checkers frontend.Checkers
+	config Config
 }
 
-// New returns a server that tells what the source does, and has the checkers
-// remembered.
-func New(source frontend.Source, checkers frontend.Checkers) *Server {
-	return &Server{source, checkers}
-}
+// New returns a server.
+func New(c Config) *Server { return &Server{c} }
 
-// Run answers on each connection that comes to l, until ctx is done, then
-// closes l and returns nil. A question still being waited for then gets no
-// answer.
-func (s *Server) Run(ctx context.Context, l net.Listener) error {
-	defer context.AfterFunc(ctx, func() { l.Close() })()
-	socket.Serve(ctx, l, s.serve)
+// Run serves until ctx is done, then closes the listener and returns nil. A
+// request that still waits then gets no answer.
+func (s *Server) Run(ctx context.Context) error {
+	defer context.AfterFunc(ctx, func() { s.config.Listener.Close() })()
+	socket.Serve(ctx, s.config.Listener, s.serveConn)
 	return nil
 }
 
-// serve answers the lines of one connection in their order, until the checker has
-// no more or is too slow, or ctx is done. That a connection is reset, as HAProxy
-// does with each, is no news.
-func (s *Server) serve(ctx context.Context, conn net.Conn) {
+// serveConn answers the lines of one connection in order, until the checker
+// closes its side or is too slow, or ctx is done. It ignores resets: HAProxy
+// resets each of its connections.
+func (s *Server) serveConn(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
 	defer socket.InterruptOnDone(ctx, conn)()
-	lines, checker := reader{conn: conn}, checkers.Checker{From: checkers.AddressOf(conn.RemoteAddr()), Via: checkers.Line}
+	lines := lineReader{conn: conn}
+	checker := checkers.Checker{From: checkers.AddressOf(conn.RemoteAddr()), Via: checkers.Line}
 	for {
 		line, err := lines.next(ctx)
 		if errors.Is(err, errTooLong) {
@@ -55,19 +67,36 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 	}
 }
 
-// answer returns the line that answers one of the checker's, or ctx's error.
+// answer returns the line that answers a line, or the error of Await.
 func (s *Server) answer(ctx context.Context, line []byte, checker checkers.Checker) (string, error) {
 	translate, name, ok := parse(line)
 	if !ok {
 		return usage, nil
 	}
-	a, settled := s.source.Lookup(name, 0)
-	if !settled {
+	a, final := s.config.Source.Lookup(name, 0)
+	if !final {
 		var err error
-		if a, err = s.source.Await(ctx, name, 0); err != nil {
+		if a, err = s.config.Source.Await(ctx, name, 0); err != nil {
 			return "", err
 		}
 	}
-	frontend.Record(s.checkers, checker, name, &a)
+	frontend.Record(s.config.Checkers, checker, name, &a)
 	return translate(a) + "\n", nil
+}
+
+// parse parses a request: two words, with any white space between and around
+// them, a carriage return included. The name cannot be left out, because that
+// would be an easy mistake; "readiness" is the name of all services together.
+func parse(line []byte) (translate func(registry.Answer) string, name []byte, ok bool) {
+	words := bytes.Fields(line)
+	if len(words) != 2 {
+		return nil, nil, false
+	}
+	switch string(words[0]) {
+	case "check":
+		return check, words[1], true
+	case "agent":
+		return agent, words[1], true
+	}
+	return nil, nil, false
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
-// check tells people, and checkers that look for a word.
+// check translates for people, and for checkers that look for a word.
 func check(a registry.Answer) string {
 	switch {
 	case a.Status == judge.Serving:
@@ -20,11 +20,11 @@ func check(a registry.Answer) string {
 	return "DOWN" + comment(a)
 }
 
-// agent tells HAProxy's agent-check. HAProxy keeps what it was told until it is
-// told otherwise, so that each answer has to say all of it: a server that comes
-// back is neither down nor draining any more and has its weight, and one that
-// drains is not down. To give a weight to one that drains would have HAProxy log
-// it anew each time.
+// agent translates for HAProxy's agent-check. HAProxy keeps each part of its
+// state until an answer changes it, so each answer gives all of it: a service
+// that comes back is neither down nor draining and has its weight, and one that
+// drains is not down. A draining service gets no weight, because HAProxy would
+// log it again with every answer.
 func agent(a registry.Answer) string {
 	switch {
 	case a.Status == judge.Serving:
@@ -46,25 +46,27 @@ func degradation(a registry.Answer) string {
 	return " # degraded"
 }
 
-// comment says why a service is not serving, behind the # after which HAProxy
-// looks for no words and only shows what there is.
+// comment says why a service is not serving. HAProxy only shows what follows the
+// #, and reads no words in it.
 func comment(a registry.Answer) string {
 	text := a.Cause.String()
 	if reason := a.Reason(); reason != "" {
 		text += ": " + reason
 	}
-	return " # " + harmless(text)
+	return " # " + sanitize(text)
 }
 
-// maxComment is about as much as the monitoring protocol tells.
+// maxComment is the length of the longest comment, in bytes. A reason in the
+// monitoring protocol is about as long.
 const maxComment = 255
 
 var up = regexp.MustCompile(`(?i)(u)(p)`)
 
-// harmless makes one short line of ASCII of a text that is in part the
-// program's, and in which no pattern that looks for UP, anchored or not, and in
-// either case, can find it: UPSTREAM becomes U_PSTREAM.
-func harmless(text string) string {
+// sanitize returns text, which is in part the program's, as one short line of
+// ASCII without UP in either case: UPSTREAM becomes U_PSTREAM. A checker that
+// looks for UP, with or without an anchor, so finds it only where the service is
+// serving.
+func sanitize(text string) string {
 	ascii := strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
 			return '?'

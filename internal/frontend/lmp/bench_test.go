@@ -7,14 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/frontend/frontendtest"
 	"github.com/landmark-health/landmark/internal/registry"
 	"github.com/landmark-health/landmark/lmp"
 )
 
-// BenchmarkUDP asks over loopback, so many questions being on their way at a
-// time, and puts the same datagrams to a bare echo in turn: the ratio is the
-// cost of being a server rather than an echo, whatever the machine does
-// meanwhile.
+// BenchmarkUDP sends requests over loopback, a window at a time, and the same
+// datagrams to a bare echo in turn. The ratio is the cost of a server relative to
+// an echo, whatever else the machine does.
 func BenchmarkUDP(b *testing.B) {
 	for _, window := range []int{1, 32} {
 		b.Run(fmt.Sprintf("window=%d", window), func(b *testing.B) {
@@ -28,10 +28,10 @@ func BenchmarkUDP(b *testing.B) {
 				answered += exchange(b, server, q, in, window)
 				echoed += exchange(b, echo, q, in, window)
 			}
-			questions := float64(b.N * window)
+			requests := float64(b.N * window)
 			b.ReportMetric(0, "ns/op")
-			b.ReportMetric(float64(answered)/questions, "ns/answer")
-			b.ReportMetric(float64(echoed)/questions, "ns/echo")
+			b.ReportMetric(float64(answered)/requests, "ns/answer")
+			b.ReportMetric(float64(echoed)/requests, "ns/echo")
 			b.ReportMetric(float64(answered)/float64(echoed), "ratio")
 		})
 	}
@@ -41,7 +41,7 @@ func BenchmarkUDP(b *testing.B) {
 func BenchmarkTCP(b *testing.B) {
 	r, _ := newRegistry(b)
 	s := serve(b, Config{Address: "127.0.0.1:0", Source: r})
-	q := request(b, lmp.Request{Kind: lmp.KindCheck}, nil) // as long as its answer
+	q := newRequest(b, lmp.Request{Kind: lmp.KindCheck}, nil) // as long as its answer
 	in := make([]byte, len(q))
 	server, echo := s.connect(b), dialEcho(b)
 	var answered, echoed time.Duration
@@ -56,7 +56,7 @@ func BenchmarkTCP(b *testing.B) {
 	b.ReportMetric(float64(answered)/float64(echoed), "ratio")
 }
 
-// dialEcho returns a connection to a server that sends back what comes.
+// dialEcho connects to a server that echoes.
 func dialEcho(b *testing.B) net.Conn {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -85,19 +85,19 @@ func dialEcho(b *testing.B) net.Conn {
 	return conn
 }
 
-// BenchmarkWatch has a service change, and takes the frame that tells so: what
-// it allocates is the report's.
+// BenchmarkWatch changes a service and reads the frame that is sent. All its
+// allocations are the report's.
 func BenchmarkWatch(b *testing.B) {
 	r, p := newRegistry(b)
 	s := serve(b, Config{Address: "127.0.0.1:0", Source: r})
 	conn, in := s.connect(b), make([]byte, lmp.HeaderLength)
 	conn.SetReadDeadline(time.Now().Add(time.Minute))
-	write(b, conn, watchOf(b, "epg", time.Hour))
+	write(b, conn, watchRequest(b, "epg", time.Hour))
 	conn.Read(in)
 	facts := [2][]registry.Fact{{wedged()}, {fact(0)}}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		p.report(0, facts[i%2]...)
+		p.Report(facts[i%2]...)
 		if n, err := conn.Read(in); n != len(in) || err != nil {
 			b.Fatalf("%d bytes, %v", n, err)
 		}
@@ -110,14 +110,14 @@ func BenchmarkReport(b *testing.B) {
 	facts := [2][]registry.Fact{{wedged()}, {fact(0)}}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		p.report(0, facts[i%2]...)
+		p.Report(facts[i%2]...)
 	}
 }
 
-// exchange sends the request as often as told, then takes as many answers, and
-// returns how long that took.
+// exchange sends a window of requests, reads their answers, and returns how long
+// that took.
 func exchange(b *testing.B, conn net.Conn, request, in []byte, window int) time.Duration {
-	begun := time.Now()
+	start := time.Now()
 	for range window {
 		if _, err := conn.Write(request); err != nil {
 			b.Fatal(err)
@@ -128,7 +128,7 @@ func exchange(b *testing.B, conn net.Conn, request, in []byte, window int) time.
 			b.Fatal(err)
 		}
 	}
-	return time.Since(begun)
+	return time.Since(start)
 }
 
 func dialUDP(b *testing.B, to net.Addr) *net.UDPConn {
@@ -141,7 +141,7 @@ func dialUDP(b *testing.B, to net.Addr) *net.UDPConn {
 	return conn
 }
 
-// newEcho returns the address of a socket that sends back what comes.
+// newEcho returns the address of a socket that echoes.
 func newEcho(b *testing.B) net.Addr {
 	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
@@ -160,19 +160,19 @@ func newEcho(b *testing.B) net.Addr {
 	return conn.LocalAddr()
 }
 
-// BenchmarkAccept is the work for one datagram without the socket's.
-func BenchmarkAccept(b *testing.B) {
+// BenchmarkDatagram is the work for one datagram, without the socket's.
+func BenchmarkDatagram(b *testing.B) {
 	r, _ := newRegistry(b)
-	s := &Server{config: Config{Source: r, Checkers: newMemory()}}
+	s := &Server{config: Config{Source: r, Checkers: frontendtest.NewTracker()}}
 	d := datagram{data: check(b, "epg"), from: netip.MustParseAddrPort("10.0.0.1:4711")}
+	out := make([]byte, 0, lmp.MaxDatagram)
 	b.ReportAllocs()
 	for b.Loop() {
-		q, _, ok := s.accept(d)
+		q, key, ok := s.parseDatagram(d)
 		if !ok {
-			b.Fatal("was refused")
+			b.Fatal("the request was rejected")
 		}
 		a, _ := r.Lookup(q.Service, q.MaxAge)
-		s.noteDatagram(d, q, &a)
-		translate(q, &a)
+		out = s.appendDatagramAnswer(out[:0], d, q, &a, key)
 	}
 }

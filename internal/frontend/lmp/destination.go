@@ -11,8 +11,8 @@ import (
 // destination is the address that a datagram was sent to, from the kernel's
 // IP_PKTINFO (ip(7)) or IPV6_PKTINFO (ipv6(7)) control message.
 type destination struct {
-	address   netip.Addr // of the host's; invalid if the kernel did not say
-	device    uint32     // the device it came in by
+	address   netip.Addr // one of the host's; invalid if the kernel gave none
+	device    uint32     // the device that received it
 	notUnique bool       // it was sent to a broadcast or multicast address
 }
 
@@ -21,8 +21,8 @@ const (
 	pktinfo6 = unix.SizeofInet6Pktinfo // addr 16, ifindex 4
 )
 
-// parseDestination reads the control messages of a datagram. An IPv4 datagram
-// on a socket of both families has one of each kind; IP_PKTINFO says more.
+// parseDestination parses the control messages of a datagram. An IPv4 datagram
+// on a dual-stack socket has both kinds; IP_PKTINFO says more, and wins.
 func parseDestination(control []byte) destination {
 	var d destination
 	for len(control) >= unix.SizeofCmsghdr {
@@ -47,7 +47,7 @@ func parse4(body []byte) destination {
 	return destination{
 		address: local,
 		device:  binary.NativeEndian.Uint32(body),
-		// Only for an address that is the host's own are the two the same.
+		// The two are equal only for an address of the host.
 		notUnique: sentTo != local,
 	}
 }
@@ -61,13 +61,13 @@ func parse6(body []byte) destination {
 	}
 }
 
-// append appends the control message that makes an answer leave from d.
+// append appends the control message that makes an answer leave from d's address.
 func (d destination) append(control []byte) []byte {
 	switch {
 	case !d.address.IsValid():
 		return control
 	case d.address.Is4():
-		var info [pktinfo4]byte // by whichever device routes there
+		var info [pktinfo4]byte // with device 0: the routing table chooses
 		local := d.address.As4()
 		copy(info[4:], local[:])
 		return appendMessage(control, unix.IPPROTO_IP, unix.IP_PKTINFO, info[:])
@@ -75,7 +75,7 @@ func (d destination) append(control []byte) []byte {
 		var info [pktinfo6]byte
 		local := d.address.As16()
 		copy(info[:], local[:])
-		if d.address.IsLinkLocalUnicast() { // it means nothing without its device
+		if d.address.IsLinkLocalUnicast() { // valid only with its device
 			binary.NativeEndian.PutUint32(info[16:], d.device)
 		}
 		return appendMessage(control, unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, info[:])
@@ -83,13 +83,13 @@ func (d destination) append(control []byte) []byte {
 }
 
 // appendMessage appends a control message (cmsg(3)): a struct cmsghdr, whose
-// size is the architecture's own, and the body, each padded to its word.
+// size depends on the architecture, and the body, each padded to a word.
 func appendMessage(control []byte, level, kind int32, body []byte) []byte {
 	header := unix.Cmsghdr{Level: level, Type: kind}
 	header.SetLen(unix.CmsgLen(len(body)))
-	var room [64]byte // of either body
+	var zero [64]byte // longer than either message
 	start := len(control)
-	control = append(control, room[:unix.CmsgSpace(len(body))]...)
+	control = append(control, zero[:unix.CmsgSpace(len(body))]...)
 	copy(control[start:], unsafe.Slice((*byte)(unsafe.Pointer(&header)), unix.SizeofCmsghdr))
 	copy(control[start+unix.CmsgLen(0):], body)
 	return control

@@ -16,12 +16,12 @@ import (
 	"github.com/landmark-health/landmark/lmp"
 )
 
-// TestAnswersLeaveFromTheAddressAsked: checker.ask checks it.
-func TestAnswersLeaveFromTheAddressAsked(t *testing.T) {
+// udpClient.request checks the address.
+func TestAnswerLeavesFromRequestedAddress(t *testing.T) {
 	r, _ := newRegistry(t)
 	for _, tt := range []struct {
 		address string
-		asked   []string
+		to      []string
 	}{
 		{":0", []string{"127.0.0.1", "127.0.0.2", "127.0.0.3", "::1"}},
 		{"0.0.0.0:0", []string{"127.0.0.1", "127.0.0.2", "127.0.0.3"}},
@@ -31,33 +31,33 @@ func TestAnswersLeaveFromTheAddressAsked(t *testing.T) {
 	} {
 		t.Run(tt.address, func(t *testing.T) {
 			s := serve(t, Config{Address: tt.address, Source: r})
-			for _, address := range tt.asked {
-				s.answersAt(t, s.at(address))
+			for _, address := range tt.to {
+				s.wantAnswerAt(t, s.addr(address))
 			}
 		})
 	}
 }
 
-// answersAt checks that the server answers at the address, and from there.
-func (s *serving) answersAt(t *testing.T, at netip.AddrPort) {
+// wantAnswerAt checks that the server answers at the address, and from it.
+func (s *testServer) wantAnswerAt(t *testing.T, addr netip.AddrPort) {
 	t.Helper()
-	a, q := newChecker(t, at), check(t, "epg")
-	told(t, parse(t, a.ask(at, q), q), lmp.StatusServing, lmp.CauseNone)
+	c, q := newUDPClient(t, addr), check(t, "epg")
+	wantAnswer(t, parseAnswer(t, c.request(addr, q), q), lmp.StatusServing, lmp.CauseNone)
 }
 
-// On a machine without IPv6 a wildcard is of IPv4 alone.
-func TestAnswersOfASocketOfOneFamily(t *testing.T) {
+// A wildcard listens on IPv4 alone on a machine without IPv6.
+func TestAnswerLeavesFromRequestedAddressOfOneFamily(t *testing.T) {
 	r, _ := newRegistry(t)
-	for family, asked := range map[string][]string{"4": {"127.0.0.2", "127.0.0.3"}, "6": {"::1"}} {
+	for family, addresses := range map[string][]string{"4": {"127.0.0.2", "127.0.0.3"}, "6": {"::1"}} {
 		s := serveFamily(t, r, family)
-		for _, address := range asked {
-			s.answersAt(t, s.at(address))
+		for _, address := range addresses {
+			s.wantAnswerAt(t, s.addr(address))
 		}
 	}
 }
 
 // serveFamily serves on all addresses of IP version 4 or 6 alone.
-func serveFamily(t *testing.T, r *registry.Registry, family string) *serving {
+func serveFamily(t *testing.T, r *registry.Registry, family string) *testServer {
 	t.Helper()
 	tcp, err := net.Listen("tcp"+family, ":0")
 	if err != nil {
@@ -70,52 +70,51 @@ func serveFamily(t *testing.T, r *registry.Registry, family string) *serving {
 	if err := requestDestinations(udp); err != nil {
 		t.Fatal(err)
 	}
-	return run(t, &Server{config: Config{Source: r}, udp: &datagrams{udp}, tcp: tcp})
+	return run(t, &Server{config: Config{Source: r}, udp: &udpSocket{udp}, tcp: tcp})
 }
 
-// An answer that had to wait leaves from the address that was asked, too.
-func TestLateAnswersLeaveFromTheAddressAsked(t *testing.T) {
+func TestLateAnswerLeavesFromRequestedAddress(t *testing.T) {
 	r, p := newRegistry(t)
 	s := serve(t, Config{Address: ":0", Source: r})
 	for _, address := range []string{"127.0.0.2", "::1"} {
-		p.report(0, fact(longAgo))
-		a, q := newChecker(t, s.at(address)), fresh(t, lmp.KindCheck)
-		go func() { p.report(<-p.commands, fact(0)) }()
-		told(t, parse(t, a.ask(s.at(address), q), q), lmp.StatusServing, lmp.CauseNone)
+		p.Report(fact(longAgo))
+		c, q := newUDPClient(t, s.addr(address)), freshRequest(t, lmp.KindCheck)
+		go func() { p.AnswerCommand(<-p.Commands, fact(0)) }()
+		wantAnswer(t, parseAnswer(t, c.request(s.addr(address), q), q), lmp.StatusServing, lmp.CauseNone)
 	}
 }
 
-func TestBroadcastsAreNotAnswered(t *testing.T) {
+func TestBroadcastGetsNoAnswer(t *testing.T) {
 	r, _ := newRegistry(t)
 	good := check(t, "epg")
-	for _, s := range []*serving{serve(t, Config{Address: ":0", Source: r}), serveFamily(t, r, "4")} {
-		s.silence(t, s.at("127.255.255.255"), s.at("127.0.0.1"), good, notOurAddress, good)
+	for _, s := range []*testServer{serve(t, Config{Address: ":0", Source: r}), serveFamily(t, r, "4")} {
+		s.wantNoAnswer(t, s.addr("127.255.255.255"), s.addr("127.0.0.1"), good, notOurAddress, good)
 	}
 }
 
-// A network of this test's own, with a device that takes broadcasts and
+// The test has a network of its own, with a device that receives broadcasts and
 // multicasts, and has addresses of each scope.
-func TestEveryKindOfDestination(t *testing.T) {
+func TestOnlyUnicastDestinationsAreAnswered(t *testing.T) {
 	newNetwork(t)
 	r, _ := newRegistry(t)
 	s := serve(t, Config{Address: ":0", Source: r})
 	for _, address := range []string{"10.9.9.1", "10.9.9.2", "fd09::1", "fd09::2", "fe80::9%d0"} {
-		newChecker(t, s.at(address)).settle(s.at(address), check(t, "epg"))
-		s.answersAt(t, s.at(address)) // no subtest, for that has a goroutine of its own
+		newUDPClient(t, s.addr(address)).retry(s.addr(address), check(t, "epg"))
+		s.wantAnswerAt(t, s.addr(address)) // not in a subtest, which has another goroutine
 	}
 	good := check(t, "epg")
 	for _, address := range []string{"10.9.9.255", "255.255.255.255", "ff02::1%d0"} {
-		s.silence(t, s.at(address), s.at("10.9.9.1"), good, notOurAddress, good)
+		s.wantNoAnswer(t, s.addr(address), s.addr("10.9.9.1"), good, notOurAddress, good)
 	}
-	// To a socket of both families the kernel gives no IPv4 multicast.
+	// The kernel delivers no IPv4 multicast to a dual-stack socket.
 	s = serveFamily(t, r, "4")
 	for _, address := range []string{"10.9.9.255", "224.0.0.1"} {
-		s.silence(t, s.at(address), s.at("10.9.9.1"), good, notOurAddress, good)
+		s.wantNoAnswer(t, s.addr(address), s.addr("10.9.9.1"), good, notOurAddress, good)
 	}
 }
 
-// newNetwork puts the test into a network namespace of its own. Only what the
-// test's own goroutine opens lies in there; its thread ends with it.
+// newNetwork moves the test's goroutine to a new network namespace. Other
+// goroutines stay outside. The thread ends with the test.
 func newNetwork(t *testing.T) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -128,7 +127,7 @@ func newNetwork(t *testing.T) {
 	for _, command := range [][]string{
 		{"link", "set", "lo", "up"},
 		{"link", "add", "d0", "type", "veth", "peer", "name", "d1"},
-		{"link", "add", "sink", "type", "bridge"}, // and down, so d1 swallows all
+		{"link", "add", "sink", "type", "bridge"}, // down, so that d1 drops all
 		{"link", "set", "d1", "up", "master", "sink"},
 		{"link", "set", "d0", "up"},
 		{"address", "add", "10.9.9.1/24", "broadcast", "+", "dev", "d0"},
@@ -144,13 +143,13 @@ func newNetwork(t *testing.T) {
 	}
 }
 
-// control returns a control message as the kernel writes it.
+// control returns a control message as the kernel encodes it.
 func control(level, kind int32, body ...byte) []byte {
 	return appendMessage(nil, level, kind, body)
 }
 
-// The C library's structures, as this architecture has them.
-func TestControlMessageIsTheKernels(t *testing.T) {
+// unix.PktInfo4 encodes the C library's structures of this architecture.
+func TestControlMessageHasKernelLayout(t *testing.T) {
 	info := unix.Inet4Pktinfo{Ifindex: 3, Spec_dst: [4]byte{10, 0, 0, 1}, Addr: [4]byte{10, 0, 0, 2}}
 	want := unix.PktInfo4(&info)
 	body := binary.NativeEndian.AppendUint32(nil, 3)
@@ -181,7 +180,7 @@ func TestParseDestination(t *testing.T) {
 	of6 := control(unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, append(b6[:], 3, 0, 0, 0)...)
 	other := control(unix.SOL_SOCKET, unix.SO_TIMESTAMP, 1, 2, 3)
 	endless := control(unix.SOL_SOCKET, 0)
-	clear(endless[:unix.SizeofPtr]) // where its length is
+	clear(endless[:unix.SizeofPtr]) // its length
 	ten := netip.MustParseAddr("10.0.0.1")
 	for name, tt := range map[string]struct {
 		control []byte
@@ -207,7 +206,8 @@ func TestParseDestination(t *testing.T) {
 	}
 }
 
-// What parseDestination reads, append writes: as the source of the answer.
+// append encodes the address that parseDestination decoded, as the source of the
+// answer.
 func FuzzDestination(f *testing.F) {
 	f.Add(control(unix.IPPROTO_IP, unix.IP_PKTINFO, 3, 0, 0, 0, 10, 0, 0, 1, 10, 0, 0, 1))
 	f.Add(control(unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, append([]byte{0xFE, 0x80, 15: 9}, 3, 0, 0, 0)...))
@@ -231,7 +231,7 @@ func FuzzDestination(f *testing.F) {
 			source = netip.AddrFrom16([16]byte(body))
 		}
 		if source != d.address {
-			t.Errorf("the answer leaves from %v, and %v was asked", source, d.address)
+			t.Errorf("the answer leaves from %v, want %v", source, d.address)
 		}
 	})
 }

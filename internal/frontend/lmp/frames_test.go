@@ -15,8 +15,7 @@ import (
 	"github.com/landmark-health/landmark/lmp"
 )
 
-// However frames of any lengths are cut on their way, the same come out.
-func TestFramesHoweverTheyAreCut(t *testing.T) {
+func TestFramesAreReadHoweverTheyAreSplit(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 100 {
 		var frames [][]byte
@@ -37,28 +36,28 @@ func TestFramesHoweverTheyAreCut(t *testing.T) {
 					all = all[n:]
 				}
 			}()
-			reader := newFrameReader(server, make(large, 1))
+			reader := newFrameReader(server, make(largeFrames, 1))
 			for i, want := range frames {
 				got, err := reader.next(t.Context(), 0)
 				if err != nil {
 					t.Fatalf("frame %d: %v", i, err)
 				}
 				if !bytes.Equal(got, want) {
-					t.Fatalf("frame %d of %d bytes came as another, of %d", i, len(want), len(got))
+					t.Fatalf("frame %d of %d bytes was read as another of %d", i, len(want), len(got))
 				}
 			}
 			if reader.ready() {
-				t.Error("there is one more")
+				t.Error("one more frame is ready, want none")
 			}
 			if _, err := reader.next(t.Context(), 0); !errors.Is(err, io.EOF) {
-				t.Errorf("the end came as %v", err)
+				t.Errorf("at the end the error is %v, want io.EOF", err)
 			}
 		})
 	}
 }
 
-// randomFrame returns a header of a frame, and anything behind it; of the
-// lengths at which the reader's buffer changes, more than of others.
+// randomFrame returns a frame header followed by random bytes. Its length is often
+// one at which the reader changes its buffer.
 func randomFrame(random *rand.Rand) []byte {
 	length := []int{
 		lmp.HeaderLength,
@@ -75,9 +74,8 @@ func randomFrame(random *rand.Rand) []byte {
 	return with(frame)
 }
 
-// What can be no frame is refused at its first wrong byte, without waiting
-// for more.
-func TestFrameIsRefusedAtOnce(t *testing.T) {
+// The reader does not wait for more bytes.
+func TestMalformedFrameIsRejectedAtFirstWrongByte(t *testing.T) {
 	for _, begin := range [][]byte{
 		{'G'}, {0x4C, 'X'}, {0x4C, 0x4D, 2}, {0x4C, 0x4D, 1, 1, 0, 0, 0, 31},
 	} {
@@ -86,18 +84,17 @@ func TestFrameIsRefusedAtOnce(t *testing.T) {
 			defer client.Close()
 			defer server.Close()
 			go client.Write(begin)
-			if _, err := newFrameReader(server, make(large, 1)).next(t.Context(), 0); !errors.Is(err, lmp.ErrMalformed) {
+			if _, err := newFrameReader(server, make(largeFrames, 1)).next(t.Context(), 0); !errors.Is(err, lmp.ErrMalformed) {
 				t.Errorf("% X: %v", begin, err)
 			}
 		})
 	}
 }
 
-// Of large frames there are only so many at once, each from its header to the
-// next small one.
+// A large frame counts from its header until the next small frame.
 func TestLargeFramesAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tokens := make(large, 1)
+		tokens := make(largeFrames, 1)
 		large := make([]byte, lmp.MaxLength)
 		copy(large, check(t, "epg"))
 		binary.BigEndian.PutUint16(large[6:], lmp.MaxLength)
@@ -112,23 +109,23 @@ func TestLargeFramesAreLimited(t *testing.T) {
 			}
 			return frames, err
 		}
-		begun, err := read(large[:1000])
+		unfinishedFrame, err := read(large[:1000])
 		if !errors.Is(err, errUnfinished) {
-			t.Errorf("a frame that does not come whole: %v", err)
+			t.Errorf("an unfinished frame: %v, want %v", err, errUnfinished)
 		}
-		if _, err := read(large); !errors.Is(err, errCrowded) {
-			t.Errorf("a second large frame: %v, want %v", err, errCrowded)
+		if _, err := read(large); !errors.Is(err, errTooManyLargeFrames) {
+			t.Errorf("a second large frame: %v, want %v", err, errTooManyLargeFrames)
 		}
 		if _, err := read(check(t, "epg")); err != nil {
 			t.Errorf("a small frame: %v", err)
 		}
-		begun.close()
-		begun.close()
+		unfinishedFrame.close()
+		unfinishedFrame.close()
 		if _, err := read(large, check(t, "epg")); err != nil {
-			t.Errorf("after it has ended: %v", err)
+			t.Errorf("a large frame after the first has ended: %v", err)
 		}
 		if len(tokens) != 0 {
-			t.Errorf("%d tokens are taken while only small frames are waited for", len(tokens))
+			t.Errorf("%d tokens are held though no large frame is read", len(tokens))
 		}
 	})
 }

@@ -2,6 +2,6 @@
 
 package lmp
 
-// raceDetector is whether the race detector watches, in whose presence a
-// sync.Pool forgets at random.
+// raceDetector is whether the race detector is on. It makes sync.Pool drop items
+// at random.
 const raceDetector = true

@@ -1,3 +1,9 @@
+// Package lmp is the front end for LMP, the monitoring protocol of docs/lmp.md,
+// on UDP and TCP. It translates the registry's answers into frames, and judges
+// nothing itself.
+//
+// A UDP check is followed from top to bottom in udp.go, a TCP check in tcp.go,
+// and a WATCH in watch.go. All three use translate.go.
 package lmp
 
 import (
@@ -12,58 +18,58 @@ import (
 	"github.com/landmark-health/landmark/lmp"
 )
 
-// Config says how a Server is to be.
+// Config configures a Server.
 type Config struct {
-	Address string // HOST:PORT to listen on, UDP and TCP alike
-	// Limit bounds the TCP connections: it returns a listener that closes
-	// those that are too many, and calls closed for each. nil = there is no
-	// bound.
+	Address string // HOST:PORT to listen on, both UDP and TCP
+	// Limit bounds the TCP connections. It returns a listener that closes the
+	// connections that are too many, and calls closed for each. With nil there
+	// is no limit.
 	Limit    func(l net.Listener, closed func()) net.Listener
-	Keys     lmp.Keys          // who may ask; empty = everyone, unsigned
-	Source   frontend.Source   // where answers come from
-	Checkers frontend.Checkers // who was given them
-	Logger   *slog.Logger      // told of refusals once a minute
+	Keys     lmp.Keys          // the keys that requests may be signed with; empty = requests need no signature
+	Source   frontend.Source   // gives the answers
+	Checkers frontend.Checkers // records who received them
+	Logger   *slog.Logger      // logs rejections, once a minute
 }
 
 // Server answers LMP requests.
 type Server struct {
-	config   Config
-	udp      *datagrams
-	tcp      net.Listener
-	refusals refusals
-	large    large // frames over TCP
+	config      Config
+	udp         *udpSocket
+	tcp         net.Listener
+	rejections  rejections
+	largeFrames largeFrames // over TCP
 }
 
-// New binds the address. A port that is taken is an error: two servers that
-// share one would each answer for the other's programs.
+// New binds the address. It is an error if the port is taken: of two servers
+// that share a port, each would answer for the other's programs.
 func New(c Config) (*Server, error) {
-	tcp, err := listenStreams(c.Address)
+	tcp, err := listenTCP(c.Address)
 	if err != nil {
 		return nil, err
 	}
-	// With port 0, UDP takes the port that TCP was given.
-	udp, err := listenDatagrams(c.Address, tcp.Addr().(*net.TCPAddr).Port)
+	// With port 0, UDP takes the port that the kernel chose for TCP.
+	udp, err := listenUDP(c.Address, tcp.Addr().(*net.TCPAddr).Port)
 	if err != nil {
 		tcp.Close()
 		return nil, err
 	}
-	s := &Server{config: c, udp: udp, tcp: tcp, large: make(large, maxLarge)}
+	s := &Server{config: c, udp: udp, tcp: tcp, largeFrames: make(largeFrames, maxLargeFrames)}
 	if c.Limit != nil {
-		s.tcp = c.Limit(tcp, func() { s.refusals.count(crowded) })
+		s.tcp = c.Limit(tcp, func() { s.rejections.count(tooManyConnections) })
 	}
 	return s, nil
 }
 
-// Addr returns the address that the server listens on, UDP and TCP alike.
+// Addr returns the address that the server listens on, both UDP and TCP.
 func (s *Server) Addr() net.Addr { return s.tcp.Addr() }
 
 // Run serves until ctx is done, then closes what New bound and returns nil. A
-// question still being waited for then gets no answer.
+// request that still waits then gets no answer.
 func (s *Server) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return s.serveDatagrams(ctx) })
-	g.Go(func() error { return s.serveStreams(ctx) })
-	g.Go(func() error { return s.refusals.log(ctx, s.config.Logger) })
+	g.Go(func() error { return s.serveUDP(ctx) })
+	g.Go(func() error { return s.serveTCP(ctx) })
+	g.Go(func() error { return s.rejections.log(ctx, s.config.Logger) })
 	g.Go(func() error {
 		<-ctx.Done()
 		return s.Close()
@@ -71,5 +77,16 @@ func (s *Server) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// Close unbinds what New bound, for a Server that is not run.
+// Close closes what New bound, for a Server that is not run.
 func (s *Server) Close() error { return errors.Join(s.udp.Close(), s.tcp.Close()) }
+
+// parse parses a request. If the server has keys, parse also verifies the
+// signature, and returns the key that made it.
+func (s *Server) parse(b []byte) (lmp.Request, *lmp.Key, error) {
+	q, err := lmp.ParseRequest(b)
+	if err != nil || len(s.config.Keys) == 0 {
+		return q, nil, err
+	}
+	key, err := s.config.Keys.Verify(b)
+	return q, key, err
+}

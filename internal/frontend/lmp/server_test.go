@@ -15,9 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A port that is taken, for UDP or for TCP, is an error that names it, and
-// nothing stays bound.
-func TestTakenPort(t *testing.T) {
+// The error names the port, and New leaves nothing bound.
+func TestNewFailsOnTakenPort(t *testing.T) {
 	for _, network := range []string{"udp", "tcp"} {
 		for _, host := range []string{"127.0.0.1", ""} {
 			s, err := New(Config{Address: "127.0.0.1:0"})
@@ -27,27 +26,27 @@ func TestTakenPort(t *testing.T) {
 			defer s.Close()
 			port := strconv.Itoa(s.Addr().(*net.TCPAddr).Port)
 			if network == "udp" {
-				s.tcp.Close() // leaves UDP alone as the one that is taken
+				s.tcp.Close() // so that only UDP is taken
 			} else {
 				s.udp.Close()
 			}
 			second, err := New(Config{Address: net.JoinHostPort(host, port)})
 			if err == nil {
 				second.Close()
-				t.Fatalf("%s port %s was taken twice", network, port)
+				t.Fatalf("%s port %s was bound twice", network, port)
 			}
 			if !errors.Is(err, unix.EADDRINUSE) || !strings.Contains(err.Error(), network) || !strings.Contains(err.Error(), ":"+port) {
 				t.Errorf("%s port %s is taken, and the error is %v", network, port, err)
 			}
 			other := map[string]string{"udp": "tcp", "tcp": "udp"}[network]
 			if !free(other, net.JoinHostPort("127.0.0.1", port)) {
-				t.Errorf("%s port %s was kept", other, port)
+				t.Errorf("%s port %s is still bound", other, port)
 			}
 		}
 	}
 }
 
-// free reports whether nobody has the address.
+// free reports whether the address can be bound.
 func free(network, address string) bool {
 	if network == "tcp" {
 		l, err := net.Listen(network, address)
@@ -63,7 +62,7 @@ func free(network, address string) bool {
 	return err == nil
 }
 
-// Nor can a program that shares ports take a part of the questions.
+// A program that sets SO_REUSEPORT cannot take a part of the requests.
 func TestPortIsNotShared(t *testing.T) {
 	r, _ := newRegistry(t)
 	s := serve(t, Config{Address: "127.0.0.1:0", Source: r})
@@ -78,9 +77,9 @@ func TestPortIsNotShared(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		at := s.Addr().(*net.TCPAddr).AddrPort()
-		if err := unix.Bind(fd, &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}); err == nil && socket == unix.SOCK_STREAM {
-			err = unix.Listen(fd, 1) // where TCP draws the line
+		addr := s.Addr().(*net.TCPAddr).AddrPort()
+		if err := unix.Bind(fd, &unix.SockaddrInet4{Port: int(addr.Port()), Addr: addr.Addr().As4()}); err == nil && socket == unix.SOCK_STREAM {
+			err = unix.Listen(fd, 1) // where TCP checks
 			if !errors.Is(err, unix.EADDRINUSE) {
 				t.Errorf("%s: listening too: %v", name, err)
 			}
@@ -90,19 +89,19 @@ func TestPortIsNotShared(t *testing.T) {
 	}
 }
 
-func TestAddressesThatAreNone(t *testing.T) {
+func TestNewRejectsInvalidAddress(t *testing.T) {
 	for _, address := range []string{"", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:65536"} {
 		s, err := New(Config{Address: address})
 		if err == nil {
 			s.Close()
-			t.Errorf("%q was listened on", address)
+			t.Errorf("%q was bound", address)
 		} else if !strings.Contains(err.Error(), "port") {
 			t.Errorf("%q: %v", address, err)
 		}
 	}
 }
 
-func TestCloseOfAServerThatIsNotRun(t *testing.T) {
+func TestCloseWithoutRunFreesPort(t *testing.T) {
 	s, err := New(Config{Address: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
@@ -120,62 +119,62 @@ func TestCloseOfAServerThatIsNotRun(t *testing.T) {
 	}
 }
 
-func TestStopFreesThePort(t *testing.T) {
+func TestStopFreesPort(t *testing.T) {
 	r, _ := newRegistry(t)
 	s := serve(t, Config{Address: "127.0.0.1:0", Source: r})
 	conn := s.connect(t) // idle
 	s.stop()
-	closed(t, conn)
+	wantClosed(t, conn)
 	again := serve(t, Config{Address: s.Addr().String(), Source: r})
-	again.answersAt(t, again.at("127.0.0.1"))
+	again.wantAnswerAt(t, again.addr("127.0.0.1"))
 }
 
-// records collects log records.
-type records struct {
+// logRecorder sends the attributes of each log record on lines.
+type logRecorder struct {
 	slog.Handler
-	told chan string
+	lines chan string
 }
 
-func (r *records) Handle(_ context.Context, record slog.Record) error {
+func (r *logRecorder) Handle(_ context.Context, record slog.Record) error {
 	var line strings.Builder
 	record.Attrs(func(a slog.Attr) bool {
 		line.WriteString(a.String() + " ")
 		return true
 	})
-	r.told <- strings.TrimSpace(line.String())
+	r.lines <- strings.TrimSpace(line.String())
 	return nil
 }
 
-func TestRefusalsAreLoggedOnceAMinute(t *testing.T) {
+func TestRejectionsAreLoggedOnceAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		to := &records{Handler: slog.NewTextHandler(nil, nil), told: make(chan string, 10)}
+		log := &logRecorder{Handler: slog.NewTextHandler(nil, nil), lines: make(chan string, 10)}
 		ctx, cancel := context.WithCancel(t.Context())
 		s, done := new(Server), make(chan error)
-		go func() { done <- s.refusals.log(ctx, slog.New(to)) }()
-		expect := func(want ...string) {
+		go func() { done <- s.rejections.log(ctx, slog.New(log)) }()
+		wantLines := func(want ...string) {
 			t.Helper()
 			synctest.Wait()
 			var got []string
-			for len(to.told) > 0 {
-				got = append(got, <-to.told)
+			for len(log.lines) > 0 {
+				got = append(got, <-log.lines)
 			}
 			if !slices.Equal(got, want) {
-				t.Errorf("was told %q, want %q", got, want)
+				t.Errorf("logged %q, want %q", got, want)
 			}
 		}
 		for range 5 {
-			s.refusals.count(malformed)
+			s.rejections.count(malformed)
 		}
 		time.Sleep(time.Minute - time.Nanosecond)
-		expect()
+		wantLines()
 		time.Sleep(time.Nanosecond)
-		expect("why=malformed in_last_minute=5 total=5")
+		wantLines("why=malformed in_last_minute=5 total=5")
 		time.Sleep(time.Minute)
-		expect()
-		s.refusals.count(malformed)
-		s.refusals.count(unfinished)
+		wantLines()
+		s.rejections.count(malformed)
+		s.rejections.count(unfinished)
 		time.Sleep(time.Minute)
-		expect("why=malformed in_last_minute=1 total=6", "why=unfinished in_last_minute=1 total=1")
+		wantLines("why=malformed in_last_minute=1 total=6", "why=unfinished in_last_minute=1 total=1")
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
@@ -183,11 +182,11 @@ func TestRefusalsAreLoggedOnceAMinute(t *testing.T) {
 	})
 }
 
-func TestEveryRefusalHasAName(t *testing.T) {
+func TestEveryRejectionHasName(t *testing.T) {
 	seen := make(map[string]bool)
-	for why, name := range refusalNames {
+	for reason, name := range rejectionNames {
 		if name == "" || seen[name] {
-			t.Errorf("refusal %d is named %q", why, name)
+			t.Errorf("rejection %d is named %q", reason, name)
 		}
 		seen[name] = true
 	}

@@ -16,77 +16,73 @@ import (
 
 func TestPipelinedRequestsAreAnsweredInOrder(t *testing.T) {
 	r, p := newRegistry(t)
-	crowd(t, r, "crowd")
-	p.report(0, fact(longAgo))
+	newLargeProcess(t, r, "large")
+	p.Report(fact(longAgo))
 	s := serve(t, Config{Address: "127.0.0.1:0", Source: r})
 	conn := s.connect(t)
-	var questions [][]byte
+	var requests [][]byte
 	for range 50 {
-		questions = append(questions, check(t, "epg"), describe(t, "crowd"), check(t, "nobody"))
+		requests = append(requests, check(t, "epg"), describe(t, "large"), check(t, "absent"))
 	}
-	pull := len(questions) / 2
-	questions[pull] = fresh(t, lmp.KindCheck)
-	go conn.Write(slices.Concat(questions...))
-	for i, q := range questions {
-		if i == pull { // what came before is answered before
-			p.report(await(t, p.commands), fact(0))
+	pull := len(requests) / 2
+	requests[pull] = freshRequest(t, lmp.KindCheck)
+	go conn.Write(slices.Concat(requests...))
+	for i, q := range requests {
+		if i == pull { // the answers before it do not wait
+			p.AnswerCommand(receive(t, p.Commands), fact(0))
 		}
-		parse(t, next(t, conn), q)
+		parseAnswer(t, readFrame(t, conn), q)
 	}
 }
 
-// On TCP a description is whole.
-func TestDescriptionOverTCP(t *testing.T) {
+func TestDescribeOverTCPIsNotTruncated(t *testing.T) {
 	r, _ := newRegistry(t)
-	crowd(t, r, "crowd")
+	newLargeProcess(t, r, "large")
 	s := serve(t, Config{Address: "127.0.0.1:0", Source: r})
-	conn, q := s.connect(t), describe(t, "crowd")
+	conn, q := s.connect(t), describe(t, "large")
 	write(t, conn, q)
-	if a := parse(t, next(t, conn), q); a.Truncated || len(a.Landmarks) != 60 || a.Landmarks[0].State != lmp.StateFailing || a.Reason == "" {
+	if a := parseAnswer(t, readFrame(t, conn), q); a.Truncated || len(a.Landmarks) != 60 || a.Landmarks[0].State != lmp.StateFailing || a.Reason == "" {
 		t.Errorf("truncated %v, %d landmarks, reason %q", a.Truncated, len(a.Landmarks), a.Reason)
 	}
 }
 
-// While others hold all large frames, a description is answered at once, but cut short.
-func TestDescriptionWhileLargeFramesAreTaken(t *testing.T) {
+func TestDescribeWithoutLargeFrameIsTruncated(t *testing.T) {
 	r, _ := newRegistry(t)
-	crowd(t, r, "crowd")
+	newLargeProcess(t, r, "large")
 	s := serve(t, Config{Address: "127.0.0.1:0", Source: r})
-	for s.large.take() { // until none is left
+	for s.largeFrames.acquire() { // all
 	}
-	conn, q := s.connect(t), describe(t, "crowd")
+	conn, q := s.connect(t), describe(t, "large")
 	write(t, conn, q, q)
 	for range 2 {
-		frame := next(t, conn)
-		if a := parse(t, frame, q); !a.Truncated || len(frame) > smallBuffer || a.Reason == "" {
+		frame := readFrame(t, conn)
+		if a := parseAnswer(t, frame, q); !a.Truncated || len(frame) > smallBuffer || a.Reason == "" {
 			t.Errorf("truncated %v, %d bytes, reason %q", a.Truncated, len(frame), a.Reason)
 		}
 	}
 }
 
-// A checker that has closed its half gets all its answers, and then the end.
-func TestHalfClosedConnection(t *testing.T) {
+func TestHalfClosedConnectionIsAnsweredThenClosed(t *testing.T) {
 	r, p := newRegistry(t)
-	p.report(0, fact(longAgo))
+	p.Report(fact(longAgo))
 	s := serve(t, Config{Address: "127.0.0.1:0", Source: r})
 	conn := s.connect(t)
-	questions := [][]byte{check(t, "epg"), fresh(t, lmp.KindCheck), describe(t, "epg")}
-	write(t, conn, questions...)
+	requests := [][]byte{check(t, "epg"), freshRequest(t, lmp.KindCheck), describe(t, "epg")}
+	write(t, conn, requests...)
 	if err := conn.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	p.report(await(t, p.commands), fact(0))
-	for _, q := range questions {
-		told(t, parse(t, next(t, conn), q), lmp.StatusServing, lmp.CauseNone)
+	p.AnswerCommand(receive(t, p.Commands), fact(0))
+	for _, q := range requests {
+		wantAnswer(t, parseAnswer(t, readFrame(t, conn), q), lmp.StatusServing, lmp.CauseNone)
 	}
 	if b, err := io.ReadAll(conn); len(b) > 0 || err != nil {
-		t.Errorf("then came % X, %v; want the end", b, err)
+		t.Errorf("received % X, %v after the answers; want the end", b, err)
 	}
 }
 
-// What came before a request that breaks the rules is answered, and what comes
-// after it is not.
-func TestRefusedRequestsOverTCP(t *testing.T) {
+// Requests before the malformed one are answered, requests after it are not.
+func TestMalformedRequestClosesConnection(t *testing.T) {
 	r, _ := newRegistry(t)
 	s := serve(t, Config{Address: "127.0.0.1:0", Source: r})
 	bad := map[string][]byte{
@@ -101,8 +97,8 @@ func TestRefusedRequestsOverTCP(t *testing.T) {
 			before := s.counts()
 			conn, first, last := s.connect(t), check(t, "epg"), check(t, "")
 			write(t, conn, slices.Concat(first, b, last))
-			told(t, parse(t, next(t, conn), first), lmp.StatusServing, lmp.CauseNone)
-			closed(t, conn)
+			wantAnswer(t, parseAnswer(t, readFrame(t, conn), first), lmp.StatusServing, lmp.CauseNone)
+			wantClosed(t, conn)
 			want := before
 			want[malformed]++
 			if got := s.counts(); got != want {
@@ -112,8 +108,7 @@ func TestRefusedRequestsOverTCP(t *testing.T) {
 	}
 }
 
-// A checker that goes is no refusal, however it goes.
-func TestCheckersThatGo(t *testing.T) {
+func TestClientDisconnectIsNoRejection(t *testing.T) {
 	r, _ := newRegistry(t)
 	s := serve(t, Config{Address: "127.0.0.1:0", Source: r})
 	q := check(t, "epg")
@@ -125,131 +120,129 @@ func TestCheckersThatGo(t *testing.T) {
 			}
 		}
 		if len(sent) == len(q) {
-			next(t, reset)
-			next(t, ended)
+			readFrame(t, reset)
+			readFrame(t, ended)
 		}
-		reset.SetLinger(0) // as HAProxy does
+		reset.SetLinger(0) // Close resets the connection, as HAProxy does
 		reset.Close()
 		ended.CloseWrite()
-		closed(t, ended)
+		wantClosed(t, ended)
 	}
 	s.stop()
-	if got := s.counts(); got != [refusalKinds]uint64{} {
-		t.Errorf("counted %v", got)
+	if got := s.counts(); got != [rejectionKinds]uint64{} {
+		t.Errorf("counted %v, want no rejection", got)
 	}
 }
 
-func TestSignedRequestsOverTCP(t *testing.T) {
+func TestSignaturesOverTCP(t *testing.T) {
 	r, _ := newRegistry(t)
-	one, two := key(t, 1, "a"), key(t, 2, "b")
+	one, two := newKey(t, 1, "a"), newKey(t, 2, "b")
 	s := serve(t, Config{Address: "127.0.0.1:0", Source: r, Keys: lmp.Keys{one, two}})
 	q := lmp.Request{Kind: lmp.KindCheck, Service: []byte("epg")}
 	for name, bad := range map[string][]byte{
-		"unsigned":       request(t, q, nil),
-		"no such number": request(t, q, key(t, 3, "a")),
-		"another secret": request(t, q, key(t, 2, "c")),
+		"unsigned":           newRequest(t, q, nil),
+		"unknown key number": newRequest(t, q, newKey(t, 3, "a")),
+		"another secret":     newRequest(t, q, newKey(t, 2, "c")),
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := s.counts()
 			conn := s.connect(t)
 			for _, k := range []*lmp.Key{one, two} {
-				signed := request(t, q, k)
+				signed := newRequest(t, q, k)
 				write(t, conn, signed)
-				b := next(t, conn)
-				told(t, parse(t, b, signed), lmp.StatusServing, lmp.CauseNone)
+				b := readFrame(t, conn)
+				wantAnswer(t, parseAnswer(t, b, signed), lmp.StatusServing, lmp.CauseNone)
 				if err := k.Verify(b); err != nil || len(b) != 54 {
-					t.Errorf("%d bytes that are, by the question's own key, %v", len(b), err)
+					t.Errorf("an answer of %d bytes; with the key of the request: %v", len(b), err)
 				}
 			}
 			write(t, conn, bad)
-			closed(t, conn)
+			wantClosed(t, conn)
 			if got, want := s.counts()[unauthenticated], before[unauthenticated]+1; got != want {
-				t.Errorf("counted %d, want %d", got, want)
+				t.Errorf("counted %d unauthenticated requests, want %d", got, want)
 			}
 		})
 	}
 }
 
-// longest is a request of the greatest length that a frame can have.
-func longest(t testing.TB) []byte {
+// longestRequest returns a request as long as a frame can be.
+func longestRequest(t testing.TB) []byte {
 	b := describe(t, "epg")
 	for lmp.MaxLength-len(b) >= 2 {
 		n := min(lmp.MaxLength-len(b)-2, 255)
 		if rest := lmp.MaxLength - len(b) - 2 - n; rest == 1 {
-			n-- // one byte is too little for a field
+			n-- // a field takes at least two bytes
 		}
 		b = append(append(b, 0x02, byte(n)), bytes.Repeat([]byte{0x4C}, n)...)
 	}
 	return with(b)
 }
 
-func TestLongestFramesAndShortOnes(t *testing.T) {
+func TestLongAndShortFramesAreAnswered(t *testing.T) {
 	r, _ := newRegistry(t)
 	s := serve(t, Config{Address: "127.0.0.1:0", Source: r})
 	conn := s.connect(t)
-	var questions [][]byte
+	var requests [][]byte
 	for range 3 {
 		for range 20 {
-			questions = append(questions, check(t, "epg"))
+			requests = append(requests, check(t, "epg"))
 		}
-		if q := longest(t); len(q) == lmp.MaxLength {
-			questions = append(questions, q, q)
+		if q := longestRequest(t); len(q) == lmp.MaxLength {
+			requests = append(requests, q, q)
 		} else {
-			t.Fatalf("the longest frame has %d bytes", len(q))
+			t.Fatalf("the longest request has %d bytes, want %d", len(q), lmp.MaxLength)
 		}
 	}
 	go func() {
-		conn.Write(slices.Concat(questions...))
+		conn.Write(slices.Concat(requests...))
 		conn.CloseWrite()
 	}()
-	for _, q := range questions {
-		told(t, parse(t, next(t, conn), q), lmp.StatusServing, lmp.CauseNone)
+	for _, q := range requests {
+		wantAnswer(t, parseAnswer(t, readFrame(t, conn), q), lmp.StatusServing, lmp.CauseNone)
 	}
-	closed(t, conn)
+	wantClosed(t, conn)
 }
 
-// refuser is a listener that refuses every other connection.
-type refuser struct {
+// limiter is a listener that closes every other connection as one too many.
+type limiter struct {
 	net.Listener
-	refused func()
+	closed func()
 }
 
-func (l *refuser) Accept() (net.Conn, error) {
+func (l *limiter) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
 	conn.Close()
-	l.refused()
+	l.closed()
 	return l.Listener.Accept()
 }
 
-// Connections that are too many are counted, and the others served.
-func TestTooManyConnections(t *testing.T) {
+func TestTooManyConnectionsAreCounted(t *testing.T) {
 	r, _ := newRegistry(t)
-	s := serve(t, Config{Address: "127.0.0.1:0", Source: r, Limit: func(l net.Listener, refused func()) net.Listener {
-		return &refuser{l, refused}
+	s := serve(t, Config{Address: "127.0.0.1:0", Source: r, Limit: func(l net.Listener, closed func()) net.Listener {
+		return &limiter{l, closed}
 	}})
 	for n := uint64(1); n <= 3; n++ {
-		closed(t, s.connect(t))
+		wantClosed(t, s.connect(t))
 		conn, q := s.connect(t), check(t, "epg")
 		write(t, conn, q)
-		told(t, parse(t, next(t, conn), q), lmp.StatusServing, lmp.CauseNone)
-		if got := s.counts()[crowded]; got != n {
-			t.Errorf("counted %d connections too many, want %d", got, n)
+		wantAnswer(t, parseAnswer(t, readFrame(t, conn), q), lmp.StatusServing, lmp.CauseNone)
+		if got := s.counts()[tooManyConnections]; got != n {
+			t.Errorf("counted %d connections as too many, want %d", got, n)
 		}
 	}
 }
 
-// The server goes on after the machine has run out of descriptors.
-func TestOutOfDescriptors(t *testing.T) {
+func TestServerSurvivesDescriptorShortage(t *testing.T) {
 	r, _ := newRegistry(t)
 	s := serve(t, Config{Address: "127.0.0.1:0", Source: r, Limit: func(l net.Listener, _ func()) net.Listener {
 		return socket.RetryAccept(l, "monitor", socket.NewRefusals(slog.New(slog.DiscardHandler)))
 	}})
-	warm, q := s.connect(t), check(t, "epg")
-	write(t, warm, q)
-	next(t, warm)
+	open, q := s.connect(t), check(t, "epg")
+	write(t, open, q)
+	readFrame(t, open)
 	client, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -265,10 +258,10 @@ func TestOutOfDescriptors(t *testing.T) {
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &none); err != nil {
 		t.Fatal(err)
 	}
-	at := s.at("127.0.0.1")
-	connected := unix.Connect(client, &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()})
-	write(t, warm, q)
-	next(t, warm) // those who are there are served
+	addr := s.addr("127.0.0.1")
+	connected := unix.Connect(client, &unix.SockaddrInet4{Port: int(addr.Port()), Addr: addr.Addr().As4()})
+	write(t, open, q)
+	readFrame(t, open) // open connections are served
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
@@ -283,5 +276,5 @@ func TestOutOfDescriptors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	parse(t, b[:n], q)
+	parseAnswer(t, b[:n], q)
 }

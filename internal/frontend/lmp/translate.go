@@ -6,9 +6,8 @@ import (
 	"github.com/landmark-health/landmark/lmp"
 )
 
-// translate puts the answer to a request into the protocol's words. The
-// judge's statuses, causes, kinds, impacts and states bear the protocol's
-// numbers.
+// translate translates the answer to a request into the protocol's. The numbers
+// of the judge's statuses, causes, kinds, impacts and states are the protocol's.
 func translate(q lmp.Request, a *registry.Answer) lmp.Answer {
 	answer := lmp.Answer{
 		Kind:      q.Kind,
@@ -46,7 +45,7 @@ func translateLandmarks(records []registry.Record) []lmp.Landmark {
 	return landmarks
 }
 
-// value is the number that the protocol shows of a landmark.
+// value returns the number that the protocol has for a landmark of this kind.
 func value(r registry.Record) float64 {
 	switch r.Kind {
 	case judge.KindDeadline:

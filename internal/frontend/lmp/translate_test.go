@@ -13,8 +13,8 @@ import (
 	"github.com/landmark-health/landmark/lmp"
 )
 
-// The judge's words and the protocol's for the same things. That this is all
-// of them, the judge's own names tell.
+// The protocol's value for each of the judge's. The tests check by the judge's
+// names that none is missing.
 var (
 	statuses = map[judge.Status]lmp.Status{
 		judge.Unknown:        lmp.StatusUnknown,
@@ -53,9 +53,8 @@ var (
 	}
 )
 
-// Only a serving verdict begins as a serving answer does, whatever else is
-// said, and in which words.
-func TestOnlyServingIsToldAsServing(t *testing.T) {
+// Only a serving verdict is translated to an answer that begins as a serving one.
+func TestOnlyServingHasServingPrefix(t *testing.T) {
 	serving := []byte{0x4C, 0x4D, 0x01, 0x81, 0x01}
 	for number := range 256 {
 		for cause := range 256 {
@@ -69,25 +68,25 @@ func TestOnlyServingIsToldAsServing(t *testing.T) {
 	}
 }
 
-func TestStatusesAndCauses(t *testing.T) {
+func TestStatusesAndCausesAreTranslated(t *testing.T) {
 	for number := range 256 {
 		status, cause := judge.Status(number), judge.Cause(number)
 		a := registry.Answer{Status: status, Cause: cause}
 		got := translate(lmp.Request{Kind: lmp.KindCheck}, &a)
 		if want, known := statuses[status]; known != (status.String() != judge.Status(255).String()) {
-			t.Errorf("this test knows status %v: %v", status, known)
+			t.Errorf("statuses contains status %v: %v", status, known)
 		} else if known && got.Status != want {
-			t.Errorf("status %v is told as %v", status, got.Status)
+			t.Errorf("status %v is translated to %v", status, got.Status)
 		}
 		if want, known := causes[cause]; known != (cause.String() != judge.Cause(255).String()) {
-			t.Errorf("this test knows cause %v: %v", cause, known)
+			t.Errorf("causes contains cause %v: %v", cause, known)
 		} else if known && (got.Cause != want || got.Cause.String() != cause.String()) {
-			t.Errorf("cause %v is told as %v", cause, got.Cause)
+			t.Errorf("cause %v is translated to %v", cause, got.Cause)
 		}
 	}
 }
 
-func TestLandmarks(t *testing.T) {
+func TestLandmarksAreTranslated(t *testing.T) {
 	for kind, wantKind := range kinds {
 		for impact, wantImpact := range impacts {
 			for state, wantState := range states {
@@ -106,8 +105,7 @@ func TestLandmarks(t *testing.T) {
 	}
 }
 
-// What is told of a verdict survives the wire.
-func TestVerdictsNumbers(t *testing.T) {
+func TestNumbersSurviveEncoding(t *testing.T) {
 	a := registry.Answer{
 		Status: judge.Serving, Weight: 40, Failing: 3,
 		Age: 120 * time.Millisecond, StatusAge: 24 * time.Hour, Changes: 7,
@@ -137,10 +135,9 @@ func TestVerdictsNumbers(t *testing.T) {
 	}
 }
 
-// A DESCRIBE loads what a CHECK does not.
-func TestOnlyDescribeDescribes(t *testing.T) {
+func TestOnlyDescribeHasReasonAndLandmarks(t *testing.T) {
 	r, p := newRegistry(t)
-	p.report(0, wedged())
+	p.Report(wedged())
 	a, _ := r.Lookup([]byte("epg"), 0)
 	for _, kind := range []lmp.Kind{lmp.KindCheck, lmp.KindWatch, lmp.KindDescribe} {
 		got := translate(lmp.Request{Kind: kind}, &a)
@@ -149,6 +146,6 @@ func TestOnlyDescribeDescribes(t *testing.T) {
 		}
 	}
 	if a, _ = r.Lookup([]byte(""), 0); !slices.Equal(translate(lmp.Request{Kind: lmp.KindDescribe}, &a).Landmarks, nil) {
-		t.Error("all services together have no landmarks")
+		t.Error("the answer about all services has landmarks, want none")
 	}
 }

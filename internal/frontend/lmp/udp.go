@@ -4,9 +4,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"net/netip"
+	"os"
+	"strconv"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/landmark-health/landmark/internal/checkers"
 	"github.com/landmark-health/landmark/internal/frontend"
@@ -14,42 +20,42 @@ import (
 	"github.com/landmark-health/landmark/lmp"
 )
 
-// serveDatagrams answers requests over UDP until ctx is done.
-func (s *Server) serveDatagrams(ctx context.Context) error {
+// serveUDP answers requests over UDP until ctx is done. An answer that has to
+// wait is sent by another goroutine; all others are read, made and sent here,
+// without an allocation.
+func (s *Server) serveUDP(ctx context.Context) error {
 	var waiting sync.WaitGroup
 	defer waiting.Wait()
-	in, out := new(reader), make([]byte, 0, lmp.MaxDatagram)
+	in, out := new(readBuffer), make([]byte, 0, lmp.MaxDatagram)
 	for {
 		d, err := s.udp.read(in)
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return nil
 		case err != nil:
-			// Of one datagram, such as an ICMP error, and the next may be
-			// well; if it is not, trying at once would spin.
+			// The error belongs to one datagram, as an ICMP error does, and the
+			// next read may succeed. The pause keeps the loop from spinning if
+			// it does not.
 			if !pause(ctx, 10*time.Millisecond) {
 				return nil
 			}
 			continue
 		}
-		q, key, ok := s.accept(d)
+		q, key, ok := s.parseDatagram(d)
 		if !ok {
 			continue
 		}
-		a, settled := s.config.Source.Lookup(q.Service, q.MaxAge)
-		if !settled {
-			s.answerLater(ctx, &waiting, d, q, key)
+		a, final := s.config.Source.Lookup(q.Service, q.MaxAge)
+		if !final {
+			s.answerAsync(ctx, &waiting, d, q, key)
 			continue
 		}
-		s.noteDatagram(d, q, &a)
-		answer := translate(q, &a)
-		out = lmp.AppendAnswer(out[:0], &answer, datagramLimit(d), key)
-		// An answer that cannot be sent is one that was lost on its way.
-		_ = s.udp.write(out, d.from, d.destination)
+		out = s.appendDatagramAnswer(out[:0], d, q, &a, key)
+		_ = s.udp.write(out, d) // as good as lost on its way
 	}
 }
 
-// pause waits for d, and reports whether ctx was not done before.
+// pause sleeps for d. It returns false if ctx is done before.
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -61,55 +67,128 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// accept reads the request that a datagram holds, and the key that it was
-// signed with. What is not to be answered is counted.
-func (s *Server) accept(d datagram) (q lmp.Request, key *lmp.Key, ok bool) {
+// parseDatagram parses the request in a datagram, and returns the key that
+// signed it. It counts the requests that it rejects.
+func (s *Server) parseDatagram(d datagram) (q lmp.Request, key *lmp.Key, ok bool) {
 	if d.destination.notUnique {
-		s.refusals.count(notOurAddress)
+		s.rejections.count(notOurAddress)
 		return q, nil, false
 	}
 	q, key, err := s.parse(d.data)
 	switch {
 	case err != nil:
-		s.refusals.countError(err)
+		s.rejections.countError(err)
 		return q, nil, false
 	case q.Kind == lmp.KindWatch:
-		s.refusals.count(watchOverUDP)
+		s.rejections.count(watchOverUDP)
 		return q, nil, false
 	}
 	return q, key, true
 }
 
-// parse reads a request, and verifies its signature if there are keys.
-func (s *Server) parse(b []byte) (lmp.Request, *lmp.Key, error) {
-	q, err := lmp.ParseRequest(b)
-	if err != nil || len(s.config.Keys) == 0 {
-		return q, nil, err
-	}
-	key, err := s.config.Keys.Verify(b)
-	return q, key, err
-}
-
-// answerLater answers once the question is settled, while other datagrams are
-// served. How many wait is the source's to bound.
-func (s *Server) answerLater(ctx context.Context, waiting *sync.WaitGroup, d datagram, q lmp.Request, key *lmp.Key) {
-	q.Service = bytes.Clone(q.Service) // the datagram's buffer is about to be read into again
-	limit := datagramLimit(d)
+// answerAsync sends the answer once it is final, while other datagrams are
+// served. The source limits how many wait.
+func (s *Server) answerAsync(ctx context.Context, waiting *sync.WaitGroup, d datagram, q lmp.Request, key *lmp.Key) {
+	q.Service = bytes.Clone(q.Service) // the next read overwrites d's data
 	waiting.Go(func() {
 		a, err := s.config.Source.Await(ctx, q.Service, q.MaxAge)
 		if err != nil {
 			return
 		}
-		s.noteDatagram(d, q, &a)
-		answer := translate(q, &a)
-		_ = s.udp.write(lmp.AppendAnswer(nil, &answer, limit, key), d.from, d.destination)
+		_ = s.udp.write(s.appendDatagramAnswer(nil, d, q, &a, key), d)
 	})
 }
 
-func (s *Server) noteDatagram(d datagram, q lmp.Request, a *registry.Answer) {
+// appendDatagramAnswer records who sent d, and appends the answer to its request
+// q. The answer is no longer than d, so that a request with a forged source
+// address makes this server send no more than it cost. Of d's data only the
+// length is read.
+func (s *Server) appendDatagramAnswer(out []byte, d datagram, q lmp.Request, a *registry.Answer, key *lmp.Key) []byte {
 	frontend.Record(s.config.Checkers, checkers.Checker{From: d.from.Addr().Unmap(), Via: checkers.LMPUDP}, q.Service, a)
+	answer := translate(q, a)
+	return lmp.AppendAnswer(out, &answer, min(len(d.data), lmp.MaxDatagram), key)
 }
 
-// datagramLimit is the longest that the answer to d may be: no longer than d,
-// so that nobody's forged request makes this server send more than it costs.
-func datagramLimit(d datagram) int { return min(len(d.data), lmp.MaxDatagram) }
+// udpSocket is a UDP socket that knows which of the host's addresses each
+// datagram was sent to. The answer leaves from that address, for a checker
+// accepts no answer from another, and a virtual address must not show the real
+// one behind it.
+type udpSocket struct {
+	*net.UDPConn
+}
+
+// listenUDP binds the address's host at the given port.
+func listenUDP(address string, port int) (*udpSocket, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	local, err := net.ResolveUDPAddr("udp", net.JoinHostPort(host, strconv.Itoa(port)))
+	if err != nil {
+		return nil, err
+	}
+	conn, err := net.ListenUDP("udp", local)
+	if err != nil {
+		return nil, err
+	}
+	if err := requestDestinations(conn); err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("asking the kernel for the destination of each datagram: %w", err)
+	}
+	return &udpSocket{conn}, nil
+}
+
+// requestDestinations makes the kernel deliver each datagram's destination.
+func requestDestinations(conn *net.UDPConn) error {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		domain, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DOMAIN)
+		if err == nil && domain == unix.AF_INET6 {
+			err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
+		}
+		if err == nil {
+			// A dual-stack socket receives IPv4 datagrams too, and only
+			// IP_PKTINFO distinguishes a broadcast from an address of the host.
+			err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
+		}
+		failed = os.NewSyscallError("setsockopt", err)
+	})
+	if err != nil {
+		return err
+	}
+	return failed
+}
+
+// datagram is one received datagram.
+type datagram struct {
+	data        []byte // in the readBuffer
+	from        netip.AddrPort
+	destination destination
+}
+
+// readBuffer is what one goroutine reads datagrams into.
+type readBuffer struct {
+	data    [65536]byte
+	control [128]byte
+}
+
+// read waits for the next datagram, which is valid until the next read into the
+// same buffer. It allocates nothing.
+func (u *udpSocket) read(b *readBuffer) (datagram, error) {
+	n, oobn, _, from, err := u.ReadMsgUDPAddrPort(b.data[:], b.control[:])
+	if err != nil {
+		return datagram{}, err
+	}
+	return datagram{b.data[:n], from, parseDestination(b.control[:oobn])}, nil
+}
+
+// write sends the answer to d from the address that d was sent to.
+func (u *udpSocket) write(answer []byte, d datagram) error {
+	var control [64]byte
+	_, _, err := u.WriteMsgUDPAddrPort(answer, d.destination.append(control[:0]), d.from)
+	return err
+}

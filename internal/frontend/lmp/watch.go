@@ -14,20 +14,19 @@ import (
 )
 
 const (
-	// defaultKeepAlive is how often a checker of a WATCH hears that nothing
-	// has changed, if it does not say, and
+	// defaultKeepAlive is the keep-alive interval when the request gives none.
 	defaultKeepAlive = time.Second
-	// leastKeepAlive the most often that it may.
-	leastKeepAlive = 100 * time.Millisecond
+	// minKeepAlive is the shortest interval.
+	minKeepAlive = 100 * time.Millisecond
 )
 
-// errWatchEnded is that a WATCH ended, and its connection with it, for no
-// fault in what the checker sent.
-var errWatchEnded = errors.New("the checker takes no more answers, or the server stops")
+// errWatchEnded ends a connection whose WATCH ended without a fault of the
+// checker's request.
+var errWatchEnded = errors.New("the checker does not read, or the server stops")
 
-// essence is what has to differ for a checker of a WATCH to be told before the
-// keep-alive: all of the frame but its ages, which always do.
-type essence struct {
+// changeKey is what must differ for a WATCH to send an answer before the
+// keep-alive: all of the frame except its ages, which always differ.
+type changeKey struct {
 	status   lmp.Status
 	cause    lmp.Cause
 	weight   uint8
@@ -36,41 +35,41 @@ type essence struct {
 	changes  uint32
 }
 
-func essenceOf(a *lmp.Answer) essence {
-	return essence{a.Status, a.Cause, a.Weight, a.Failing, a.Degraded, a.Changes}
+func changeKeyOf(a *lmp.Answer) changeKey {
+	return changeKey{a.Status, a.Cause, a.Weight, a.Failing, a.Degraded, a.Changes}
 }
 
-// watch tells the checker of a WATCH the present answer, each change of it, and
-// the same again whenever keepAlive has passed without a frame. It looks only
-// when the frame before was taken, so that a slow checker is told the latest and
-// nothing is queued for it.
+// watch serves a WATCH: it sends the present answer, each change of it, and the
+// answer again when no frame was sent for the keep-alive interval. It looks up
+// the answer only after the checker read the last frame. A slow checker so gets
+// the latest answer, and nothing is queued for it.
 //
-// It returns nil once the checker's next frame has come, which so ends the WATCH,
-// after one answer at the least; and else why the connection is to be closed.
-// It and next are never at work on frames at once.
+// It returns nil when the checker's next frame is there, which ends the WATCH,
+// but not before one answer was sent. Any other end closes the connection, and
+// the error says why. watch and next never use frames at the same time.
 func (s *Server) watch(ctx context.Context, conn net.Conn, frames *frameReader, q lmp.Request, key *lmp.Key, out *[]byte) error {
-	q.Service = bytes.Clone(q.Service) // the frame's buffer is about to be read into again
-	// Subscribed to before the first look, lest a change fall between.
+	q.Service = bytes.Clone(q.Service) // reading the next frame overwrites it
+	// Subscribe before the first lookup, so that no change is missed.
 	sub := s.config.Source.Subscribe(q.Service)
 	defer sub.Close()
 	checker := s.config.Checkers.Watch(checkers.Checker{From: checkers.AddressOf(conn.RemoteAddr()), Via: checkers.LMPWatch})
 	defer checker.End()
-	came := make(chan error, 1)
+	nextFrame := make(chan error, 1)
 	go func() {
 		_, err := frames.await(ctx, 0)
-		came <- err
+		nextFrame <- err
 	}()
 	interval := keepAlive(q)
 	due := time.NewTimer(interval)
 	defer due.Stop()
-	var last essence
-	for again := true; ; {
-		// Each frame is held until it is settled, as any other answer is.
-		a, ok := s.settle(ctx, conn, q.Service, registry.AnyAge, out)
+	var last changeKey
+	for resend := true; ; {
+		// Each frame waits until its answer is final, as any other answer does.
+		a, ok := s.await(ctx, conn, q.Service, registry.AnyAge, out)
 		if ok {
 			checker.Record(frontend.CheckOf(q.Service, &a))
 			answer := translate(q, &a)
-			if now := essenceOf(&answer); again || now != last {
+			if now := changeKeyOf(&answer); resend || now != last {
 				last = now
 				*out = lmp.AppendAnswer(*out, &answer, lmp.MaxLength, key)
 				ok = flush(ctx, conn, out)
@@ -79,24 +78,24 @@ func (s *Server) watch(ctx context.Context, conn net.Conn, frames *frameReader, 
 		}
 		if !ok {
 			conn.Close() // ends the read
-			<-came
+			<-nextFrame
 			return errWatchEnded
 		}
 		select {
 		case <-sub.Changed():
-			again = false
+			resend = false
 		case <-due.C:
-			again = true
-		case err := <-came:
+			resend = true // though it has not changed
+		case err := <-nextFrame:
 			return err
 		}
 	}
 }
 
-// keepAlive is how long after a frame the next one comes, whatever happens.
+// keepAlive returns the longest time between two frames.
 func keepAlive(q lmp.Request) time.Duration {
 	if q.MaxAge == 0 {
 		return defaultKeepAlive
 	}
-	return max(q.MaxAge, leastKeepAlive)
+	return max(q.MaxAge, minKeepAlive)
 }

@@ -1,0 +1,211 @@
+package lmp
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/landmark-health/landmark/internal/frontend"
+	"github.com/landmark-health/landmark/internal/frontend/frontendtest"
+	"github.com/landmark-health/landmark/internal/judge"
+	"github.com/landmark-health/landmark/internal/registry"
+	"github.com/landmark-health/landmark/lmp"
+)
+
+// testTimeout is how long a test waits for what must happen.
+const testTimeout = 10 * time.Second
+
+// longAgo is the age of facts that are too old for any max_age of the tests.
+const longAgo = 10 * time.Second
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// newProcess connects a process with the landmarks, which reports the facts.
+func newProcess(t testing.TB, r *registry.Registry, service string, landmarks []judge.Declared, facts ...registry.Fact) *frontendtest.Process {
+	t.Helper()
+	p := frontendtest.NewProcess(t, r, service, landmarks...)
+	p.Report(facts...)
+	return p
+}
+
+// within is the limit of the loops.
+const within = time.Second
+
+func loops(names ...string) []judge.Declared {
+	var landmarks []judge.Declared
+	for _, name := range names {
+		landmarks = append(landmarks, judge.Declared{Name: name, Kind: judge.KindLoop, Impact: judge.ImpactCritical, Within: within})
+	}
+	return landmarks
+}
+
+// fact returns the fact of a loop whose last answer has the given age.
+func fact(age time.Duration) registry.Fact {
+	return registry.Fact{Reached: true, Age: age, Count: 1, Lag: 4 * time.Millisecond}
+}
+
+// wedged returns the fact of a loop that has stopped answering.
+func wedged() registry.Fact { return registry.Fact{Reached: true, Age: longAgo, Count: 1, Open: true} }
+
+// newLargeProcess connects a process with so many landmarks that no datagram
+// holds their description. Their names have many lengths.
+func newLargeProcess(t testing.TB, r *registry.Registry, service string) {
+	t.Helper()
+	var names []string
+	var facts []registry.Fact
+	for i := range 60 {
+		names = append(names, fmt.Sprintf("%02d%s", i, strings.Repeat("n", i%40)))
+		facts = append(facts, fact(0))
+	}
+	facts[30] = wedged()
+	newProcess(t, r, service, loops(names...), facts...)
+}
+
+// newRegistry returns a registry with the service "epg", which has one loop and
+// is healthy.
+func newRegistry(t testing.TB) (*registry.Registry, *frontendtest.Process) {
+	t.Helper()
+	r := frontendtest.NewRegistry(t, 0)
+	return r, newProcess(t, r, "epg", loops("main"), fact(0))
+}
+
+// testServer is a running server.
+type testServer struct {
+	*Server
+	stop func() // stops the server and waits until Run has returned nil
+}
+
+func serve(t testing.TB, c Config) *testServer {
+	t.Helper()
+	s, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return run(t, s)
+}
+
+func run(t testing.TB, s *Server) *testServer {
+	s.config.Logger = slog.New(slog.DiscardHandler)
+	if s.config.Checkers == nil {
+		s.config.Checkers = frontendtest.NewTracker()
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	stopped := false
+	stop := func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Errorf("Run returned %v", err)
+			}
+		case <-time.After(testTimeout):
+			t.Error("Run has not returned")
+		}
+	}
+	t.Cleanup(stop)
+	return &testServer{s, stop}
+}
+
+// addr returns the server's port at the address.
+func (s *testServer) addr(address string) netip.AddrPort {
+	return netip.AddrPortFrom(netip.MustParseAddr(address), uint16(s.Addr().(*net.TCPAddr).Port))
+}
+
+// counts returns the rejections so far.
+func (s *testServer) counts() (n [rejectionKinds]uint64) {
+	for reason := range s.rejections {
+		n[reason] = s.rejections[reason].Load()
+	}
+	return n
+}
+
+// newKey returns a key whose secret repeats the letter.
+func newKey(t testing.TB, number uint32, letter string) *lmp.Key {
+	t.Helper()
+	k, err := lmp.NewKey(number, []byte(strings.Repeat(letter, 16)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// newRequest returns the frame of a request, with a random nonce if it has none.
+func newRequest(t testing.TB, q lmp.Request, signed *lmp.Key) []byte {
+	t.Helper()
+	if q.Nonce == 0 {
+		q.Nonce = rand.Uint64()
+	}
+	b, err := lmp.AppendRequest(nil, q, signed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func check(t testing.TB, service string) []byte {
+	t.Helper()
+	return newRequest(t, lmp.Request{Kind: lmp.KindCheck, Service: []byte(service)}, nil)
+}
+
+func describe(t testing.TB, service string) []byte {
+	t.Helper()
+	return newRequest(t, lmp.Request{Kind: lmp.KindDescribe, Service: []byte(service)}, nil)
+}
+
+// freshRequest returns a request about "epg" whose answer must rest on facts of
+// the last second.
+func freshRequest(t testing.TB, kind lmp.Kind) []byte {
+	t.Helper()
+	return newRequest(t, lmp.Request{Kind: kind, Service: []byte("epg"), MaxAge: time.Second}, nil)
+}
+
+// parseAnswer parses the answer to the request.
+func parseAnswer(t testing.TB, answer, request []byte) lmp.Answer {
+	t.Helper()
+	a, err := lmp.ParseAnswer(answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := lmp.ParseRequest(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Kind != q.Kind || a.Nonce != q.Nonce {
+		t.Fatalf("received the answer to %v %x, want the answer to %v %x", a.Kind, a.Nonce, q.Kind, q.Nonce)
+	}
+	return a
+}
+
+func wantAnswer(t testing.TB, a lmp.Answer, status lmp.Status, cause lmp.Cause) {
+	t.Helper()
+	if a.Status != status || a.Cause != cause {
+		t.Errorf("the answer is %v, %v; want %v, %v", a.Status, a.Cause, status, cause)
+	}
+}
+
+// awaitSource is a source that signals each Await.
+type awaitSource struct {
+	frontend.Source
+	awaits chan struct{}
+}
+
+func newAwaitSource(s frontend.Source) *awaitSource { return &awaitSource{s, make(chan struct{}, 100)} }
+
+func (s *awaitSource) Await(ctx context.Context, name []byte, maxAge time.Duration) (registry.Answer, error) {
+	s.awaits <- struct{}{}
+	return s.Source.Await(ctx, name, maxAge)
+}
