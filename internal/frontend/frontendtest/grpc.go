@@ -66,10 +66,10 @@ func Dial(t *testing.T, target string, options ...grpc.DialOption) *grpc.ClientC
 	return conn
 }
 
-// Receive receives a stream's messages and sends on the first channel what text
-// makes of each. At the stream's end it closes that channel and sends the error
-// on the second.
-func Receive[Response, T any](stream grpc.ServerStreamingClient[Response], text func(*Response) T) (<-chan T, <-chan error) {
+// Receive receives a stream's messages, converts each and sends it on the first
+// channel. When the stream ends, it closes that channel and sends the error on the
+// second.
+func Receive[Response, T any](stream grpc.ServerStreamingClient[Response], convert func(*Response) T) (<-chan T, <-chan error) {
 	messages, ended := make(chan T, 100), make(chan error, 1)
 	go func() {
 		defer close(messages)
@@ -79,7 +79,7 @@ func Receive[Response, T any](stream grpc.ServerStreamingClient[Response], text 
 				ended <- err
 				return
 			}
-			messages <- text(r)
+			messages <- convert(r)
 		}
 	}()
 	return messages, ended

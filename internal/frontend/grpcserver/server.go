@@ -37,7 +37,8 @@ const (
 	// the allowance of each connection.
 	maxOpen = 1024
 	// stopTimeout is how long Run waits for open calls before it returns. The
-	// default start grace and then the longest ask timeout fit in.
+	// default start grace, 1 s, and then the longest wait for a main loop, 800 ms,
+	// fit in.
 	stopTimeout = 2 * time.Second
 )
 

@@ -7,8 +7,10 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -131,6 +133,80 @@ func (s *testServer) counts() (n [rejectionKinds]uint64) {
 		n[reason] = s.rejections[reason].Load()
 	}
 	return n
+}
+
+// fixture is a server over a registry, in fake time.
+type fixture struct {
+	*Server
+	t        *testing.T
+	registry *registry.Registry
+	process  *frontendtest.Process // of the service "epg", with one loop
+	ctx      context.Context
+	stop     context.CancelFunc
+}
+
+// inBubble runs a test over net.Pipe, where a write blocks until it is read.
+func inBubble(t *testing.T, test func(*testing.T, *fixture)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		r := frontendtest.NewRegistry(t, 0)
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		test(t, &fixture{
+			Server:   &Server{config: Config{Source: r, Checkers: frontendtest.NewTracker(), Logger: slog.New(slog.DiscardHandler)}},
+			t:        t,
+			registry: r,
+			process:  newProcess(t, r, "epg", loops("main"), fact(0)),
+			ctx:      ctx,
+			stop:     stop,
+		})
+	})
+}
+
+// connect connects a client. done is closed when the server has closed its end.
+func (f *fixture) connect() (conn net.Conn, done chan struct{}) {
+	conn, server := net.Pipe()
+	f.t.Cleanup(func() { conn.Close() })
+	done = make(chan struct{})
+	go func() {
+		defer close(done)
+		f.serveConn(f.ctx, server)
+	}()
+	return conn, done
+}
+
+// wantClosedAfter checks that the server closes the connection after exactly that
+// time, and counts it for the reason, if one is given.
+func (f *fixture) wantClosedAfter(done chan struct{}, want time.Duration, reason ...rejection) {
+	f.t.Helper()
+	start := time.Now()
+	<-done
+	if took := time.Since(start); took != want {
+		f.t.Errorf("closed after %v, want %v", took, want)
+	}
+	for kind := range rejection(rejectionKinds) {
+		var want uint64
+		if slices.Contains(reason, kind) {
+			want = 1
+		}
+		if got := f.rejections[kind].Load(); got != want {
+			f.t.Errorf("counted %d for %s, want %d", got, rejectionNames[kind], want)
+		}
+	}
+}
+
+// keepFresh makes the process report until the server stops.
+func (f *fixture) keepFresh() {
+	go func() {
+		for {
+			select {
+			case <-f.ctx.Done():
+				return
+			case <-time.After(500 * time.Millisecond):
+				f.process.Report(fact(0))
+			}
+		}
+	}()
 }
 
 // newKey returns a key whose secret repeats the letter.

@@ -25,7 +25,7 @@ type Config struct {
 	// connections that are too many, and calls closed for each. With nil there
 	// is no limit.
 	Limit    func(l net.Listener, closed func()) net.Listener
-	Keys     lmp.Keys          // the keys that requests may be signed with; empty = requests need no signature
+	Keys     lmp.Keys          // of the checkers; empty = requests need no signature
 	Source   frontend.Source   // gives the answers
 	Checkers frontend.Checkers // records who received them
 	Logger   *slog.Logger      // logs rejections, once a minute

@@ -51,7 +51,7 @@ func (s *Server) serveUDP(ctx context.Context) error {
 			continue
 		}
 		out = s.appendDatagramAnswer(out[:0], d, q, &a, key)
-		_ = s.udp.write(out, d) // as good as lost on its way
+		_ = s.udp.write(out, d) // an answer that cannot be sent is like one that is lost
 	}
 }
 
@@ -110,9 +110,9 @@ func (s *Server) appendDatagramAnswer(out []byte, d datagram, q lmp.Request, a *
 }
 
 // udpSocket is a UDP socket that knows which of the host's addresses each
-// datagram was sent to. The answer leaves from that address, for a checker
-// accepts no answer from another, and a virtual address must not show the real
-// one behind it.
+// datagram was sent to. The answer leaves from that address: a checker accepts no
+// answer from another, and a request to a virtual address must not be answered
+// from a real one.
 type udpSocket struct {
 	*net.UDPConn
 }
