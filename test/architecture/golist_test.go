@@ -1,6 +1,6 @@
-// Package imports holds the tests of the code's own order: which package may
-// import which, which modules each program depends on, and that no unit test
-// waits by sleeping. Nothing else runs here.
+// Package architecture tests the structure of the code: which package may import
+// which, which modules each program depends on, and that no unit test waits by
+// sleeping.
 package architecture
 
 import (
@@ -14,29 +14,30 @@ import (
 	"testing"
 )
 
-// module is this module's path, and the root of every path of its own.
+// module is the path of this module.
 const module = "github.com/landmark-health/landmark"
 
-// goPackage is what go list says of one package, its tests apart.
+// goPackage is a package as go list describes it.
 type goPackage struct {
 	ImportPath string
 	Dir        string
 	Standard   bool
-	Imports    []string
-	Deps       []string // of the imports' imports too
+	Imports    []string // without those of tests
+	Deps       []string // all imports, direct and indirect
 	Module     *struct{ Path string }
 
 	TestGoFiles  []string
 	XTestGoFiles []string
 }
 
-// room is the package's path within this module; ok is false outside of it.
-func (p goPackage) room() (room string, ok bool) {
+// path returns the package's path within this module. ok is false for packages of
+// other modules.
+func (p goPackage) path() (path string, ok bool) {
 	return strings.CutPrefix(p.ImportPath, module+"/")
 }
 
-// packages is every package of this module and all that they depend on, by
-// import path, as they are built for linux/amd64 whatever this machine is.
+// packages returns every package of this module and all that they depend on, by
+// import path, as built for linux/amd64 on any machine.
 func packages(t *testing.T) map[string]goPackage {
 	t.Helper()
 	cmd := exec.Command("go", "list", "-deps",
@@ -63,7 +64,7 @@ func packages(t *testing.T) map[string]goPackage {
 	}
 }
 
-// root is the directory of this module's go.mod.
+// root returns the directory of this module's go.mod.
 func root(t *testing.T) string {
 	t.Helper()
 	dir, err := filepath.Abs("../..")

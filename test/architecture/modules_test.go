@@ -14,13 +14,13 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/*.deps from what the code depends on now")
 
-// TestModules compares the modules that the agent and each command are built
-// from with the lists in testdata, so that growth shows in review.
-func TestModules(t *testing.T) {
+// The modules that the agent and each command are built from are those in
+// testdata, so that a new dependency shows in review.
+func TestModulesMatchTestdata(t *testing.T) {
 	got := map[string]string{}
 	all := packages(t)
 	for _, p := range all {
-		if own, ok := p.room(); ok && (own == "agent" || matches("cmd/*", own)) {
+		if own, ok := p.path(); ok && (own == "agent" || matches("cmd/*", own)) {
 			got[path.Base(own)+".deps"] = modulesOf(p, all)
 		}
 	}
@@ -46,12 +46,12 @@ func TestModules(t *testing.T) {
 		want[filepath.Base(file)] = string(list)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("the modules differ from testdata (-listed +now); if that is meant,"+
+		t.Errorf("modules differ from testdata (-want +got); if that is intended,"+
 			" run go test ./test/architecture -update:\n%s", diff)
 	}
 }
 
-// modulesOf lists the modules of other people that p is built from, one a line.
+// modulesOf returns the other modules that p is built from, one a line.
 func modulesOf(p goPackage, all map[string]goPackage) string {
 	var modules []string
 	for _, dep := range p.Deps {

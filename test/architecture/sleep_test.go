@@ -10,14 +10,14 @@ import (
 	"testing"
 )
 
-// realTime are the tests that run whole programs, where time cannot be faked.
+// realTime are the tests that run whole programs, which use the real clock.
 var realTime = []string{"test/e2e", "test/lab/...", "test/bench"}
 
-// TestNoUnitTestSleeps: a sleep in real time is either too long or, on a busy
-// machine, too short. In a synctest bubble it is neither, and is allowed.
+// No unit test sleeps in real time. Such a sleep is too long or, on a busy machine,
+// too short. In a synctest bubble it is allowed.
 func TestNoUnitTestSleeps(t *testing.T) {
 	for _, p := range packages(t) {
-		own, ok := p.room()
+		own, ok := p.path()
 		if !ok || matchesAny(realTime, own) {
 			continue
 		}
@@ -36,9 +36,9 @@ func TestNoUnitTestSleeps(t *testing.T) {
 	}
 }
 
-// sleeps finds the uses of time.Sleep, in a package's test files, that a test
-// may come to in real time: by names alone, from any test that makes no bubble.
-// What a function that makes one calls is taken to run in it.
+// sleeps returns the uses of time.Sleep in a package's test files that a test can
+// reach in real time. It follows calls by name only, from each test that creates no
+// bubble. All that a function with a bubble calls is assumed to run in the bubble.
 func sleeps(files []*ast.File) (found []token.Pos) {
 	functions := map[string][]function{}
 	var reached []string
@@ -76,10 +76,10 @@ func sleeps(files []*ast.File) (found []token.Pos) {
 	return found
 }
 
-// entry is the name of a function that go test itself calls.
+// entry matches the names of functions that go test calls.
 var entry = regexp.MustCompile(`^(Test|Benchmark|Fuzz|Example|init$)`)
 
-// function is what matters here of a function's or method's declaration.
+// function is what sleeps needs of the declaration of a function or method.
 type function struct {
 	bubble   bool // calls synctest.Test
 	sleeps   []token.Pos
@@ -110,7 +110,7 @@ func names(e *ast.SelectorExpr, pkg, name string) bool {
 	return ok && x.Name == pkg && e.Sel.Name == name
 }
 
-func TestSleepsAreFound(t *testing.T) {
+func TestSleepsFindsRealTime(t *testing.T) {
 	tests := []struct {
 		name, source string
 		want         int
@@ -135,7 +135,7 @@ func TestSleepsAreFound(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := len(sleeps([]*ast.File{file})); got != tt.want {
-				t.Errorf("found %d sleeps, want %d", got, tt.want)
+				t.Errorf("got %d sleeps, want %d", got, tt.want)
 			}
 		})
 	}

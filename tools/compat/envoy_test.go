@@ -1,4 +1,4 @@
-package peers_test
+package compat_test
 
 import (
 	"bytes"
@@ -25,14 +25,14 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// validated is a message with the rules of Envoy's schema.
+// validated is a message of Envoy's schema, which has rules.
 type validated interface {
 	proto.Message
 	ValidateAll() error
 }
 
-// readEnvoy reads a configuration as Envoy does: no field may be unknown, none
-// may break its rules.
+// readEnvoy parses a configuration as Envoy does: unknown fields and broken rules
+// are errors.
 func readEnvoy(t *testing.T, text []byte) *bootstrapv3.Bootstrap {
 	t.Helper()
 	document, err := yaml.YAMLToJSONStrict(text)
@@ -49,7 +49,7 @@ func readEnvoy(t *testing.T, text []byte) *bootstrapv3.Bootstrap {
 	return b
 }
 
-// unpack reads a message within another, by the same rules.
+// unpack parses a message within another, with the same rules.
 func unpack(t *testing.T, packed *anypb.Any, m validated) {
 	t.Helper()
 	if err := packed.UnmarshalTo(m); err != nil {
@@ -60,32 +60,33 @@ func unpack(t *testing.T, packed *anypb.Any, m validated) {
 	}
 }
 
-// onlyCluster returns the cluster, and holds that the listener's connections go
-// there and that it has the guards.
+// onlyCluster returns the only cluster. It asserts that the listener's connections
+// go to it, that only healthy servers get connections, and that servers without
+// traffic are checked as often as others.
 func onlyCluster(t *testing.T, b *bootstrapv3.Bootstrap) *clusterv3.Cluster {
 	t.Helper()
 	listeners, clusters := b.GetStaticResources().GetListeners(), b.GetStaticResources().GetClusters()
 	if len(listeners) != 1 || len(clusters) != 1 || len(clusters[0].GetHealthChecks()) != 1 {
-		t.Fatalf("%d listeners, %d clusters", len(listeners), len(clusters))
+		t.Fatalf("got %d listeners and %d clusters, want 1 and 1 with one health check", len(listeners), len(clusters))
 	}
 	cluster := clusters[0]
 	var proxy tcpproxyv3.TcpProxy
 	unpack(t, listeners[0].GetFilterChains()[0].GetFilters()[0].GetTypedConfig(), &proxy)
 	if proxy.GetCluster() != cluster.GetName() {
-		t.Errorf("connections go to %q, and there is %q", proxy.GetCluster(), cluster.GetName())
+		t.Errorf("cluster of the listener: got %q, want %q", proxy.GetCluster(), cluster.GetName())
 	}
-	if panics := cluster.GetCommonLbConfig().GetHealthyPanicThreshold(); panics == nil || panics.GetValue() != 0 {
-		t.Errorf("a healthy_panic_threshold of %v sends to servers that do not serve", panics)
+	if threshold := cluster.GetCommonLbConfig().GetHealthyPanicThreshold(); threshold == nil || threshold.GetValue() != 0 {
+		t.Errorf("healthy_panic_threshold: got %v, want 0, or servers that do not serve get connections", threshold)
 	}
 	check := cluster.GetHealthChecks()[0]
 	if !proto.Equal(check.GetNoTrafficInterval(), check.GetInterval()) {
-		t.Errorf("without traffic it asks every %v, else every %v", check.GetNoTrafficInterval(), check.GetInterval())
+		t.Errorf("no_traffic_interval: got %v, want the interval %v", check.GetNoTrafficInterval(), check.GetInterval())
 	}
 	return cluster
 }
 
-// askedAt are the addresses at which Envoy checks a cluster's servers.
-func askedAt(cluster *clusterv3.Cluster) (addresses []string) {
+// checkAddresses returns the addresses at which Envoy checks a cluster's servers.
+func checkAddresses(cluster *clusterv3.Cluster) (addresses []string) {
 	for _, e := range cluster.GetLoadAssignment().GetEndpoints()[0].GetLbEndpoints() {
 		endpoint := e.GetEndpoint()
 		addresses = append(addresses, net.JoinHostPort(endpoint.GetAddress().GetSocketAddress().GetAddress(),
@@ -94,7 +95,7 @@ func askedAt(cluster *clusterv3.Cluster) (addresses []string) {
 	return addresses
 }
 
-// checkByGRPC does Envoy's grpc_health_check once.
+// checkByGRPC runs Envoy's grpc_health_check once.
 func checkByGRPC(t *testing.T, address string, check *corev3.HealthCheck) string {
 	conn, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -110,8 +111,8 @@ func checkByGRPC(t *testing.T, address string, check *corev3.HealthCheck) string
 	return answer.GetStatus().String()
 }
 
-// checkByTCP does Envoy's tcp_health_check once: what comes has to hold all
-// blocks of receive, in their order.
+// checkByTCP runs Envoy's tcp_health_check once: the answer must contain all blocks
+// of receive, in order.
 func checkByTCP(t *testing.T, address string, check *corev3.HealthCheck) string {
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
@@ -122,9 +123,9 @@ func checkByTCP(t *testing.T, address string, check *corev3.HealthCheck) string 
 	if _, err := conn.Write(fromHex(t, check.GetTcpHealthCheck().GetSend())); err != nil {
 		return err.Error()
 	}
-	var came []byte
+	var answer []byte
 	for {
-		rest, all := came, true
+		rest, all := answer, true
 		for _, block := range check.GetTcpHealthCheck().GetReceive() {
 			_, after, found := bytes.Cut(rest, fromHex(t, block))
 			rest, all = after, all && found
@@ -137,7 +138,7 @@ func checkByTCP(t *testing.T, address string, check *corev3.HealthCheck) string 
 		if err != nil {
 			return "NOT_SERVING"
 		}
-		came = append(came, buf[:n]...)
+		answer = append(answer, buf[:n]...)
 	}
 }
 
@@ -145,47 +146,47 @@ func fromHex(t *testing.T, payload *corev3.HealthCheck_Payload) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(payload.GetText())
 	if err != nil || len(b) == 0 {
-		t.Fatalf("%q: %v", payload.GetText(), err)
+		t.Fatalf("payload: got %q, %v, want hexadecimal digits", payload.GetText(), err)
 	}
 	return b
 }
 
-func TestEnvoyAsksByGRPC(t *testing.T) {
+// awaitHangAndRecovery checks that a hang of the program is detected, and its end.
+func (p *pod) awaitHangAndRecovery(check func() string) {
+	p.t.Helper()
+	await(p.t, "SERVING", check)
+	p.signal(syscall.SIGUSR1)
+	await(p.t, "NOT_SERVING", check)
+	p.signal(syscall.SIGUSR2)
+	await(p.t, "SERVING", check)
+}
+
+func TestEnvoyGRPCCheckFollowsVerdict(t *testing.T) {
 	port := freePort(t)
 	cluster := onlyCluster(t, readEnvoy(t, snippet(t, fmt.Sprintf("envoy -service epg -virtual 127.0.0.1:80 -real 127.0.0.1:81 -grpc %s", port))))
-	// Envoy refuses a gRPC check of a cluster that does not speak HTTP/2.
+	// Envoy rejects a gRPC check of a cluster without HTTP/2.
 	var options httpv3.HttpProtocolOptions
 	unpack(t, cluster.GetTypedExtensionProtocolOptions()["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"], &options)
 	if options.GetExplicitHttpConfig().GetHttp2ProtocolOptions() == nil {
-		t.Error("the cluster does not speak HTTP/2")
+		t.Error("the cluster has no http2_protocol_options, want them")
 	}
 	p := newPod(t, "landmarkd", "-monitor=", "-grpc", "127.0.0.1:"+port)
-	ask := func() string { return checkByGRPC(t, askedAt(cluster)[0], cluster.GetHealthChecks()[0]) }
-	await(t, "SERVING", ask)
-	p.tell(syscall.SIGUSR1)
-	await(t, "NOT_SERVING", ask)
-	p.tell(syscall.SIGUSR2)
-	await(t, "SERVING", ask)
+	p.awaitHangAndRecovery(func() string { return checkByGRPC(t, checkAddresses(cluster)[0], cluster.GetHealthChecks()[0]) })
 }
 
-func TestEnvoyComparesBytes(t *testing.T) {
+func TestEnvoyTCPCheckFollowsVerdict(t *testing.T) {
 	port := freePort(t)
 	cluster := onlyCluster(t, readEnvoy(t, snippet(t, fmt.Sprintf("envoy -service epg -virtual 127.0.0.1:80 -real 127.0.0.1:81 -check tcp -monitor %s", port))))
 	p := newPod(t, "landmarkd", "-grpc=", "-monitor", "127.0.0.1:"+port)
-	ask := func() string { return checkByTCP(t, askedAt(cluster)[0], cluster.GetHealthChecks()[0]) }
-	await(t, "SERVING", ask)
-	p.tell(syscall.SIGUSR1)
-	await(t, "NOT_SERVING", ask)
-	p.tell(syscall.SIGUSR2)
-	await(t, "SERVING", ask)
+	p.awaitHangAndRecovery(func() string { return checkByTCP(t, checkAddresses(cluster)[0], cluster.GetHealthChecks()[0]) })
 }
 
-func TestEnvoyTakesEveryName(t *testing.T) {
+func TestEnvoyAcceptsEveryName(t *testing.T) {
 	for _, name := range []string{"1.5", "null", "true", "0x1F", "1e3", "2026-11-25", "epg_eu.v2-x"} {
 		for _, check := range []string{"grpc", "tcp"} {
 			b := readEnvoy(t, snippet(t, "envoy -virtual [2001:db8::80]:5400 -real [2001:db8:1::11]:5400 -interval 250ms -check "+check+" -service "+name))
 			if got := onlyCluster(t, b).GetName(); got != name {
-				t.Errorf("%s is named %q", name, got)
+				t.Errorf("name of the cluster: got %q, want %q", got, name)
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-package peers_test
+package compat_test
 
 import (
 	"strings"
@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// readDeployment reads a Deployment; no field may be unknown.
+// readDeployment parses a Deployment. Unknown fields are errors.
 func readDeployment(t *testing.T, text []byte) *appsv1.Deployment {
 	t.Helper()
 	d := new(appsv1.Deployment)
@@ -21,56 +21,57 @@ func readDeployment(t *testing.T, text []byte) *appsv1.Deployment {
 		t.Fatal(err)
 	}
 	if d.APIVersion != "apps/v1" || d.Kind != "Deployment" {
-		t.Fatalf("it is a %s of %s", d.Kind, d.APIVersion)
+		t.Fatalf("got a %s of %s, want a Deployment of apps/v1", d.Kind, d.APIVersion)
 	}
 	return d
 }
 
-// asks returns what does a probe once, as kubelet does it.
-func asks(t *testing.T, p *corev1.Probe) func() string {
+// checkByKubelet returns a function that runs the probe once, as kubelet does.
+func checkByKubelet(t *testing.T, p *corev1.Probe) func() string {
 	t.Helper()
 	if p == nil || p.GRPC == nil || p.GRPC.Service == nil {
-		t.Fatalf("the probe %v asks for no service", p)
+		t.Fatalf("got the probe %v, want one with a service", p)
 	}
 	return func() string {
-		result, said, err := kubelet.New().Probe("127.0.0.1", *p.GRPC.Service, int(p.GRPC.Port), time.Duration(p.TimeoutSeconds)*time.Second, kubelet.ProbeOptions{})
+		result, output, err := kubelet.New().Probe("127.0.0.1", *p.GRPC.Service, int(p.GRPC.Port), time.Duration(p.TimeoutSeconds)*time.Second, kubelet.ProbeOptions{})
 		if err != nil {
 			return err.Error()
 		}
-		if result == probe.Failure && !strings.Contains(said, "NOT_SERVING") {
-			return said
+		if result == probe.Failure && !strings.Contains(output, "NOT_SERVING") {
+			return output
 		}
 		return string(result)
 	}
 }
 
-// The pod is run by its own commands, and probed by kubelet's own probe.
-func TestKubernetes(t *testing.T) {
+// The commands of the Deployment run, and kubelet's own probe gets the right
+// results.
+func TestKubernetesProbesFollowVerdict(t *testing.T) {
 	d := readDeployment(t, snippet(t, "kubernetes -service epg -grpc "+freePort(t)))
 	pod := d.Spec.Template.Spec
 	sidecar, container := pod.InitContainers[0], pod.Containers[0]
 	if r := sidecar.RestartPolicy; r == nil || *r != corev1.ContainerRestartPolicyAlways {
-		t.Error("landmarkd is no native sidecar")
+		t.Errorf("restartPolicy of landmarkd: got %v, want Always, which makes it a native sidecar", r)
 	}
 	for _, c := range []corev1.Container{sidecar, container} {
 		if len(c.VolumeMounts) != 1 || c.VolumeMounts[0].Name != pod.Volumes[0].Name || c.VolumeMounts[0].MountPath != "/run/landmark" {
-			t.Errorf("%s does not share the sockets: %v", c.Name, c.VolumeMounts)
+			t.Errorf("volume mounts of %s: got %v, want the shared /run/landmark", c.Name, c.VolumeMounts)
 		}
 	}
 	if d.Spec.Selector.MatchLabels["app"] != d.Spec.Template.Labels["app"] {
-		t.Error("the Deployment does not select its pods")
+		t.Errorf("label app of the pods: got %q, want that of the selector, %q", d.Spec.Template.Labels["app"], d.Spec.Selector.MatchLabels["app"])
 	}
 
 	p := newPod(t, append(sidecar.Command, "-monitor=")...)
-	ready, live, started := asks(t, container.ReadinessProbe), asks(t, container.LivenessProbe), asks(t, container.StartupProbe)
+	ready, live, started := checkByKubelet(t, container.ReadinessProbe), checkByKubelet(t, container.LivenessProbe), checkByKubelet(t, container.StartupProbe)
 	await(t, "success", started)
 	await(t, "success", ready)
 	await(t, "success", live)
 
-	p.tell(syscall.SIGUSR1)
+	p.signal(syscall.SIGUSR1)
 	await(t, "failure", ready)
 	await(t, "failure", live)
-	p.tell(syscall.SIGUSR2)
+	p.signal(syscall.SIGUSR2)
 	await(t, "success", ready)
 	await(t, "success", live)
 
@@ -79,14 +80,14 @@ func TestKubernetes(t *testing.T) {
 	await(t, "success", live)
 }
 
-func TestKubernetesTakesEveryName(t *testing.T) {
+func TestKubernetesAcceptsEveryName(t *testing.T) {
 	for _, name := range []string{"1.5", "null", "true", "EPG_eu.v2", "a-", strings.Repeat("x", 62) + "-yz"} {
 		d := readDeployment(t, snippet(t, "kubernetes -service "+name))
 		if got := *d.Spec.Template.Spec.Containers[0].ReadinessProbe.GRPC.Service; got != name+"-readiness" {
-			t.Errorf("%s is asked for as %q", name, got)
+			t.Errorf("service of the readiness probe of %s: got %q, want %q", name, got, name+"-readiness")
 		}
 		if strings.ContainsAny(d.Name, "._ABCDEFGHIJKLMNOPQRSTUVWXYZ") || len(d.Name) > 63 || strings.HasSuffix(d.Name, "-") {
-			t.Errorf("%s: Kubernetes names nothing %q", name, d.Name)
+			t.Errorf("name of the Deployment of %s: got %q, which Kubernetes does not allow", name, d.Name)
 		}
 	}
 }

@@ -1,10 +1,10 @@
-// Package peers_test holds what landmark snippet prints for peers that cannot be
-// run here against what these are made of: Envoy's own schema with its rules,
-// and the types and the probe of Kubernetes. It then asks a real landmarkd what
-// the configuration says.
+// Package compat_test tests the output of landmark snippet for programs that the
+// tests do not run, with parts of these programs: Envoy's schema and its rules, and
+// the types and the probe of Kubernetes. It then checks a real landmarkd as the
+// configuration says.
 //
-// It is a module of its own, so that none of that reaches Landmark's.
-package peers_test
+// It is a separate module, so that Landmark's does not depend on these programs.
+package compat_test
 
 import (
 	"fmt"
@@ -20,13 +20,13 @@ import (
 	"time"
 )
 
-// programs is where TestMain puts what it builds.
+// programs is the directory of the programs that TestMain builds.
 var programs string
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "landmark-peers")
+	dir, err := os.MkdirTemp("", "landmark-compat")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -42,7 +42,7 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// snippet returns what landmark snippet prints for a command line.
+// snippet returns the output of landmark snippet for a command line.
 func snippet(t *testing.T, line string) []byte {
 	t.Helper()
 	out, err := exec.Command(filepath.Join(programs, "landmark"), append([]string{"snippet"}, strings.Fields(line)...)...).Output()
@@ -52,7 +52,7 @@ func snippet(t *testing.T, line string) []byte {
 	return out
 }
 
-// freePort returns a loopback port on which nobody listens.
+// freePort returns a loopback port on which no process listens.
 func freePort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -63,14 +63,14 @@ func freePort(t *testing.T) string {
 	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
 
-// pod is landmarkd with an EPG server, and the directory of their sockets.
+// pod is landmarkd with an EPG server, and the directory of landmarkd's sockets.
 type pod struct {
 	t       *testing.T
 	runtime string
 	epgd    *exec.Cmd
 }
 
-// newPod starts landmarkd by its command line, and the program beside it.
+// newPod starts landmarkd with its command line, and the EPG server.
 func newPod(t *testing.T, landmarkd ...string) *pod {
 	t.Helper()
 	p := &pod{t: t, runtime: t.TempDir()}
@@ -79,7 +79,7 @@ func newPod(t *testing.T, landmarkd ...string) *pod {
 	return p
 }
 
-// start starts a program of Landmark's, which ends with the test.
+// start starts one of Landmark's programs, which ends with the test.
 func (p *pod) start(command ...string) *exec.Cmd {
 	p.t.Helper()
 	cmd := exec.Command(filepath.Join(programs, command[0]), command[1:]...)
@@ -95,25 +95,25 @@ func (p *pod) start(command ...string) *exec.Cmd {
 	return cmd
 }
 
-// tell signals the program.
-func (p *pod) tell(s syscall.Signal) {
+// signal sends the signal to the EPG server.
+func (p *pod) signal(s syscall.Signal) {
 	p.t.Helper()
 	if err := p.epgd.Process.Signal(s); err != nil {
 		p.t.Fatal(err)
 	}
 }
 
-// await asks until it is told what is wanted.
-func await(t *testing.T, want string, ask func() string) {
+// await checks until the answer is the wanted one.
+func await(t *testing.T, want string, check func() string) {
 	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
 	for {
-		told := ask()
-		if told == want {
+		got := check()
+		if got == want {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("after 10 s told %q, want %q", told, want)
+			t.Fatalf("after 10 s: got %q, want %q", got, want)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

@@ -7,17 +7,17 @@ import (
 	"testing"
 )
 
-// room is a package of this module, or several of a kind, and what its code
-// may import. Paths are patterns within the module as path.Match has them; a
-// last element "..." stands for everything below.
-type room struct {
+// layer is one or more packages of this module, and what their code may import.
+// Paths are patterns of path.Match within the module. A last element "..." matches
+// every package below.
+type layer struct {
 	path string
-	// imports are the rooms that may be imported from here.
+	// imports are the packages of this module that may be imported.
 	imports []string
-	// stdlib rooms depend on nothing but the standard library and the rooms
-	// that they may import, however indirectly.
+	// stdlib layers depend only on the standard library and on imports, directly
+	// and indirectly.
 	stdlib bool
-	// noGRPC rooms depend on gRPC neither directly nor indirectly.
+	// noGRPC layers depend on gRPC neither directly nor indirectly.
 	noGRPC bool
 }
 
@@ -28,12 +28,12 @@ const (
 	admin  = "proto/gen/landmark/admin/v1"
 )
 
-// rooms is the plan of the house. Every package has exactly one room and every
-// room at least one package, so that neither grows or goes unnoticed. Imports
-// run one way:
+// layers are all layers. A package belongs to the first layer that matches it. A
+// package without a layer fails the test, and so does a layer without a package.
+// Imports run one way:
 //
 //	cmd → sidecar → intake/*|frontend/* → registry → judge
-var rooms = []room{
+var layers = []layer{
 	{path: report, noGRPC: true},
 	{path: intake, imports: []string{report}},
 	{path: status, imports: []string{report}},
@@ -91,73 +91,72 @@ var rooms = []room{
 	{path: "test/...", imports: []string{"lmp/...", "test/..."}},
 }
 
-func matches(pattern, room string) bool {
+func matches(pattern, own string) bool {
 	if prefix, ok := strings.CutSuffix(pattern, "/..."); ok {
-		return room == prefix || strings.HasPrefix(room, prefix+"/")
+		return own == prefix || strings.HasPrefix(own, prefix+"/")
 	}
-	ok, err := path.Match(pattern, room)
+	ok, err := path.Match(pattern, own)
 	if err != nil {
-		panic(err) // a mistake in rooms
+		panic(err) // a mistake in layers
 	}
 	return ok
 }
 
-func matchesAny(patterns []string, room string) bool {
-	return slices.ContainsFunc(patterns, func(p string) bool { return matches(p, room) })
+func matchesAny(patterns []string, own string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool { return matches(p, own) })
 }
 
 func TestImportsRunOneWay(t *testing.T) {
 	all := packages(t)
-	inhabited := make([]bool, len(rooms))
+	used := make([]bool, len(layers))
 	for _, p := range all {
-		own, ok := p.room()
+		own, ok := p.path()
 		if !ok {
 			continue
 		}
-		i := slices.IndexFunc(rooms, func(r room) bool { return matches(r.path, own) })
+		i := slices.IndexFunc(layers, func(l layer) bool { return matches(l.path, own) })
 		if i < 0 {
-			t.Errorf("%s has no room: say in rooms what it may import", own)
+			t.Errorf("%s has no layer: add it to layers, with what it may import", own)
 			continue
 		}
-		inhabited[i] = true
-		for _, problem := range rooms[i].check(p, all) {
+		used[i] = true
+		for _, problem := range layers[i].check(p, all) {
 			t.Errorf("%s %s", own, problem)
 		}
 	}
-	for i, r := range rooms {
-		if !inhabited[i] {
-			t.Errorf("room %s is empty: take it out of rooms, or build it", r.path)
+	for i, l := range layers {
+		if !used[i] {
+			t.Errorf("layer %s matches no package: remove it from layers", l.path)
 		}
 	}
 }
 
-// check tells how p, which lives in r, breaks r's rules.
-func (r room) check(p goPackage, all map[string]goPackage) (problems []string) {
+// check returns how the package p breaks the rules of its layer.
+func (l layer) check(p goPackage, all map[string]goPackage) (problems []string) {
 	for _, imported := range p.Imports {
-		other, ok := all[imported].room()
-		if ok && !matchesAny(r.imports, other) {
+		other, ok := all[imported].path()
+		if ok && !matchesAny(l.imports, other) {
 			problems = append(problems, "may not import "+other)
 		}
 	}
 	for _, dep := range p.Deps {
-		other, ok := all[dep].room()
-		if r.stdlib && !all[dep].Standard && !(ok && matchesAny(r.imports, other)) {
-			problems = append(problems, "is kept to the standard library, but depends on "+dep)
+		other, ok := all[dep].path()
+		if l.stdlib && !all[dep].Standard && !(ok && matchesAny(l.imports, other)) {
+			problems = append(problems, "may use only the standard library, but depends on "+dep)
 		}
-		if r.noGRPC && matches("google.golang.org/grpc/...", dep) {
-			problems = append(problems, "is kept free of gRPC, but depends on "+dep)
+		if l.noGRPC && matches("google.golang.org/grpc/...", dep) {
+			problems = append(problems, "may not use gRPC, but depends on "+dep)
 		}
 	}
 	return problems
 }
 
-// TestAgentAndSidecarShareOnlyMessages keeps the two sides of the socket
-// apart: each must be able to change without the other. Besides the messages both
-// keep the contract, and read the clock that dates the messages.
+// Agent and sidecar share only the messages, the contract, and the clock that
+// dates the messages, so that each can change without the other.
 func TestAgentAndSidecarShareOnlyMessages(t *testing.T) {
 	var agent, sidecar []string
 	for _, p := range packages(t) {
-		own, ok := p.room()
+		own, ok := p.path()
 		switch {
 		case ok && matches("agent/...", own):
 			agent = append(append(agent, p.ImportPath), p.Deps...)
@@ -166,7 +165,7 @@ func TestAgentAndSidecarShareOnlyMessages(t *testing.T) {
 		}
 	}
 	if len(agent) == 0 || len(sidecar) == 0 {
-		t.Fatal("one side has no package at all")
+		t.Fatalf("packages of agent and sidecar: got %d and %d dependencies, want some of each", len(agent), len(sidecar))
 	}
 	slices.Sort(agent)
 	for _, dep := range slices.Compact(agent) {
@@ -177,8 +176,8 @@ func TestAgentAndSidecarShareOnlyMessages(t *testing.T) {
 	}
 }
 
-// TestRoomsBite shows that each rule can be broken.
-func TestRoomsBite(t *testing.T) {
+// Each rule of a layer can be broken.
+func TestLayerCheckFindsViolations(t *testing.T) {
 	all := map[string]goPackage{
 		"fmt":                    {ImportPath: "fmt", Standard: true},
 		"google.golang.org/grpc": {ImportPath: "google.golang.org/grpc"},
@@ -187,23 +186,23 @@ func TestRoomsBite(t *testing.T) {
 	}
 	tests := []struct {
 		name     string
-		room     room
+		layer    layer
 		imports  []string
 		problems int
 	}{
-		{"nothing imported", room{stdlib: true, noGRPC: true}, nil, 0},
-		{"standard library", room{stdlib: true, noGRPC: true}, []string{"fmt"}, 0},
-		{"allowed room", room{imports: []string{"good"}, stdlib: true}, []string{module + "/good"}, 0},
-		{"other room", room{imports: []string{"good"}}, []string{module + "/bad"}, 1},
-		{"other module", room{stdlib: true}, []string{"google.golang.org/grpc"}, 1},
-		{"gRPC", room{noGRPC: true}, []string{"google.golang.org/grpc"}, 1},
-		{"gRPC where it may be", room{}, []string{"google.golang.org/grpc"}, 0},
+		{"no import", layer{stdlib: true, noGRPC: true}, nil, 0},
+		{"standard library", layer{stdlib: true, noGRPC: true}, []string{"fmt"}, 0},
+		{"allowed layer", layer{imports: []string{"good"}, stdlib: true}, []string{module + "/good"}, 0},
+		{"other layer", layer{imports: []string{"good"}}, []string{module + "/bad"}, 1},
+		{"other module", layer{stdlib: true}, []string{"google.golang.org/grpc"}, 1},
+		{"gRPC forbidden", layer{noGRPC: true}, []string{"google.golang.org/grpc"}, 1},
+		{"gRPC allowed", layer{}, []string{"google.golang.org/grpc"}, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			p := goPackage{ImportPath: module + "/p", Imports: tt.imports, Deps: tt.imports}
-			if got := tt.room.check(p, all); len(got) != tt.problems {
-				t.Errorf("%d problems, want %d: %q", len(got), tt.problems, got)
+			if got := tt.layer.check(p, all); len(got) != tt.problems {
+				t.Errorf("got %d problems, want %d: %q", len(got), tt.problems, got)
 			}
 		})
 	}
