@@ -1,5 +1,7 @@
-// Package socket is the sidecar's Unix sockets: where they live, how one left
-// behind by a landmarkd that died is taken over while a living one's never is,
-// and who is at the other end. It also bounds how many connections a listener,
-// of whatever network, has open.
+// Package socket provides what the sidecar's listeners share: Unix sockets that
+// replace the stale socket of a landmarkd that was killed but never one that is in
+// use; the credentials of a peer; limits on open connections; and limits on what
+// is logged about clients.
+//
+// Peer credentials (SO_PEERCRED) exist on Linux only, so this package does too.
 package socket

@@ -3,6 +3,7 @@ package socket
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -13,7 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Listener is a Unix stream socket that is this process's alone.
+// maxPath is the longest path of a Unix socket, in bytes (unix(7)).
+const maxPath = 107
+
+// Listener is a Unix stream socket that this process alone listens on.
 type Listener struct {
 	path string
 
@@ -21,33 +25,37 @@ type Listener struct {
 	current *bound // guarded by mu
 }
 
-// bound is a socket that was bound to the path.
+// bound is a socket that is bound to the path.
 type bound struct {
 	*net.UnixListener
 	file fs.FileInfo // of the path
 	lock *os.File
 }
 
-// Listen binds the path, making its directory if there is none. Every user may
-// connect: which of them may report what is decided by their credentials.
+// Listen binds the path, and creates its directory if there is none. Every user
+// may connect: the peer's credentials decide what each may report.
 //
-// A lock beside the socket, PATH.lock, tells a living landmarkd from one that
-// died: the kernel frees it with the process. Under the lock a socket that
-// nobody listens on is removed; one that somebody does listen on, and a file
-// that is no socket, is left alone and an error.
+// A lock file beside the socket, PATH.lock, tells a running landmarkd from one that
+// was killed, because the kernel releases the lock with the process. Under the
+// lock, Listen replaces a socket that no process listens on. It returns an error if
+// a process listens on the socket, or if the path is not a socket. Every error
+// begins with the path.
 func Listen(path string) (*Listener, error) {
 	b, err := listen(path, nil)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return &Listener{path: path, current: b}, nil
 }
 
-// listen binds the path, under the lock that before has if it is still the
-// path's.
+// listen binds the path. It reuses the lock of before, if before is not nil and its
+// lock file is still in place.
 func listen(path string, before *bound) (*bound, error) {
+	if err := checkPath(path); err != nil {
+		return nil, err
+	}
 	if err := makeDirectory(filepath.Dir(path)); err != nil {
-		return nil, fmt.Errorf("making the socket's directory: %w; set XDG_RUNTIME_DIR, or give the socket another path", err)
+		return nil, fmt.Errorf("cannot create the directory: %w", err)
 	}
 	if before != nil && isAt(path+".lock", before.lock) {
 		return bind(path, before.lock)
@@ -64,7 +72,20 @@ func listen(path string, before *bound) (*bound, error) {
 	return b, nil
 }
 
-// isAt reports whether the path is that of the open file.
+// checkPath rejects paths that bind(2) cannot use, or does not use as a file.
+func checkPath(path string) error {
+	switch {
+	case path == "":
+		return errors.New("the path is empty; give the path of a socket")
+	case path[0] == '@':
+		return errors.New("a path that begins with @ is not a file; give the path of a socket")
+	case len(path) > maxPath:
+		return fmt.Errorf("the path is %d bytes long; use %d at most", len(path), maxPath)
+	}
+	return nil
+}
+
+// isAt reports whether the path still names the open file.
 func isAt(path string, file *os.File) bool {
 	there, err := os.Lstat(path)
 	if err != nil {
@@ -74,8 +95,11 @@ func isAt(path string, file *os.File) bool {
 	return err == nil && os.SameFile(there, own)
 }
 
-// makeDirectory makes the directory that all users can find the socket in,
-// whatever the umask. One that is there already stays as its owner has it.
+// umask is held while the umask of this process is changed.
+var umask sync.Mutex
+
+// makeDirectory creates the directory so that all users can reach the socket in
+// it, whatever the umask. It does not change an existing directory.
 func makeDirectory(path string) error {
 	if _, err := os.Stat(path); err == nil {
 		return nil
@@ -86,43 +110,43 @@ func makeDirectory(path string) error {
 	return os.MkdirAll(path, 0o755)
 }
 
-// lockFile takes the lock file, or says that another process has it. The file
-// stays when the lock is freed: removing it would let two processes hold two
-// files of one name.
+// Lock locks the lock file at path for this process, until it is closed or the
+// process ends. It returns an error if another process holds the lock.
+func Lock(path string) (io.Closer, error) { return lockFile(path) }
+
+// lockFile opens and locks the file. The file is never removed: otherwise two
+// processes could hold locks on two files of the same name.
 func lockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("opening the socket's lock: %w", err)
+		return nil, fmt.Errorf("cannot open the lock %s: %w", path, errors.Unwrap(err))
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("another landmarkd is running: it holds %s; stop it, or give this one a socket of its own", path)
+			return nil, fmt.Errorf("another landmarkd is running: it holds the lock %s; stop it, or choose another path", path)
 		}
-		return nil, fmt.Errorf("locking %s: %w", path, err)
+		return nil, fmt.Errorf("cannot lock %s: %w", path, err)
 	}
 	return f, nil
 }
 
-// umask is held while the process's is another.
-var umask sync.Mutex
-
-// bind binds the path, in place of a socket that nobody listens on. Every user
-// may connect from the beginning: to change the mode afterwards would be to
-// change that of whatever is at the path by then.
+// bind binds the path, and replaces a socket that no process listens on. The socket
+// has its mode from the start: a later chmod could change another file that has
+// taken its path.
 func bind(path string, lock *os.File) (*bound, error) {
 	if err := removeStale(path); err != nil {
 		return nil, err
 	}
 	umask.Lock()
-	before := unix.Umask(0o111) // of what bind(2) makes, which is 0777
+	before := unix.Umask(0o111) // bind(2) creates the socket with mode 0777 less the umask
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	unix.Umask(before)
 	umask.Unlock()
 	if err != nil {
 		return nil, err
 	}
-	l.SetUnlinkOnClose(false) // another file may be there by then
+	l.SetUnlinkOnClose(false) // another file may have the path by then
 	file, err := os.Lstat(path)
 	if err != nil {
 		l.Close()
@@ -131,14 +155,14 @@ func bind(path string, lock *os.File) (*bound, error) {
 	return &bound{UnixListener: l, file: file, lock: lock}, nil
 }
 
-// atPath reports whether the path is the socket's still. File systems give the
-// number of a removed file to the next one, but not its time.
+// atPath reports whether the path still names the socket. It compares the time
+// too: file systems give the inode number of a removed file to the next one.
 func (b *bound) atPath(path string) bool {
 	file, err := os.Lstat(path)
 	return err == nil && os.SameFile(file, b.file) && file.ModTime().Equal(b.file.ModTime())
 }
 
-// removeStale removes a socket at path that nobody listens on.
+// removeStale removes the socket at path if no process listens on it.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	switch {
@@ -147,20 +171,20 @@ func removeStale(path string) error {
 	case err != nil:
 		return err
 	case info.Mode().Type() != fs.ModeSocket:
-		return fmt.Errorf("%s exists and is no socket: remove it, or give another path", path)
+		return errors.New("the file exists and is not a socket; remove it, or choose another path")
 	}
 	conn, err := net.DialTimeout("unix", path, time.Second)
 	if err == nil {
 		conn.Close()
-		return fmt.Errorf("another process is listening on %s: stop it, or give another path", path)
+		return errors.New("another process is listening on the socket; stop it, or choose another path")
 	}
 	if !errors.Is(err, unix.ECONNREFUSED) {
-		return fmt.Errorf("another process seems to be listening on %s: %w", path, err)
+		return fmt.Errorf("another process seems to be listening on the socket: %w", err)
 	}
 	return os.Remove(path)
 }
 
-// Accept accepts a connection from the socket that is at the path now.
+// Accept accepts a connection from the socket that is bound now.
 func (l *Listener) Accept() (net.Conn, error) {
 	for {
 		b := l.currentBound()
@@ -177,11 +201,11 @@ func (l *Listener) currentBound() *bound {
 	return l.current
 }
 
-// Addr returns the address that is listened on.
+// Addr returns the address of the socket.
 func (l *Listener) Addr() net.Addr { return l.currentBound().Addr() }
 
-// Close stops listening, removes the socket if it is still there, and frees the
-// lock.
+// Close closes the listener, removes its socket if it is still at the path, and
+// releases the lock.
 func (l *Listener) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newPath returns a path for a socket that every user can reach, and that is
-// short enough for one (108 bytes, unix(7)).
+// newPath returns a path for a socket that every user can reach. It is short
+// enough for a socket, unlike some paths of t.TempDir.
 func newPath(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "landmark")
@@ -37,33 +37,32 @@ func mustListen(t *testing.T, path string) *Listener {
 	return l
 }
 
-// refuse checks that path cannot be listened on, for a reason that has the
-// words.
+// refuse checks that Listen(path) fails with an error that has the words.
 func refuse(t *testing.T, path string, words ...string) {
 	t.Helper()
 	l, err := Listen(path)
 	if err == nil {
 		l.Close()
-		t.Fatalf("%s was taken", path)
+		t.Fatalf("Listen(%s) succeeded", path)
 	}
 	for _, word := range words {
 		if !strings.Contains(err.Error(), word) {
-			t.Errorf("the error is %q, and does not say %q", err, word)
+			t.Errorf("the error is %q, want it to contain %q", err, word)
 		}
 	}
 }
 
-// answers checks that somebody listens on path.
+// answers checks that a process listens on path.
 func answers(t *testing.T, path string) {
 	t.Helper()
 	conn, err := net.Dial("unix", path)
 	if err != nil {
-		t.Fatalf("nobody listens on %s: %v", path, err)
+		t.Fatalf("no process listens on %s: %v", path, err)
 	}
 	conn.Close()
 }
 
-// leaveDead leaves a socket at path that nobody listens on.
+// leaveDead leaves a socket at path that no process listens on.
 func leaveDead(t *testing.T, path string) {
 	t.Helper()
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
@@ -74,7 +73,7 @@ func leaveDead(t *testing.T, path string) {
 	l.Close()
 }
 
-func TestListenMakesItsDirectory(t *testing.T) {
+func TestListenCreatesItsDirectory(t *testing.T) {
 	path := filepath.Join(filepath.Dir(newPath(t)), "a", "b", "agent.sock")
 	mustListen(t, path)
 	answers(t, path)
@@ -93,7 +92,7 @@ func TestListenMakesItsDirectory(t *testing.T) {
 	}
 }
 
-func TestListenWithoutADirectory(t *testing.T) {
+func TestListenBelowAFileFails(t *testing.T) {
 	file := newPath(t)
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -101,16 +100,27 @@ func TestListenWithoutADirectory(t *testing.T) {
 	refuse(t, filepath.Join(file, "agent.sock"), "directory", file)
 }
 
-func TestDeadSocketIsTakenOver(t *testing.T) {
+// Paths that bind(2) does not use as a file are rejected before anything is
+// created.
+func TestListenRejectsUnusablePaths(t *testing.T) {
+	t.Chdir(t.TempDir())
+	refuse(t, "", "the path is empty", "give the path of a socket")
+	refuse(t, "@agent", "begins with @", "give the path of a socket")
+	if files, err := os.ReadDir("."); err != nil || len(files) > 0 {
+		t.Errorf("it created %v, %v", files, err)
+	}
+}
+
+func TestDeadSocketIsReplaced(t *testing.T) {
 	path := newPath(t)
 	leaveDead(t, path)
 	mustListen(t, path)
 	answers(t, path)
 }
 
-// What a landmarkd that was killed leaves behind, the lock included, does not
-// keep the next one from its place.
-func TestSocketOfTheKilledIsTakenOver(t *testing.T) {
+// A landmarkd that was killed leaves its socket and its lock file. The next one
+// replaces them.
+func TestSocketOfAKilledProcessIsReplaced(t *testing.T) {
 	path := newPath(t)
 	p := start(t, "listen", path, nil)
 	p.begin()
@@ -121,20 +131,21 @@ func TestSocketOfTheKilledIsTakenOver(t *testing.T) {
 	p.kill()
 	for _, left := range []string{path, path + ".lock"} {
 		if _, err := os.Lstat(left); err != nil {
-			t.Fatalf("this test is about what is left behind: %v", err)
+			t.Fatalf("the killed process left no file: %v", err)
 		}
 	}
 	mustListen(t, path)
 	answers(t, path)
 }
 
-func TestLivingSocketIsLeftAlone(t *testing.T) {
+func TestSocketInUseIsLeftAlone(t *testing.T) {
 	path := newPath(t)
 	l := mustListen(t, path)
 	refuse(t, path, "another landmarkd is running", path+".lock")
 	answers(t, path)
 
-	// Also when somebody has removed the socket: its owner's agents come back.
+	// The lock still counts when the socket was removed, because its owner binds it
+	// again.
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
@@ -143,8 +154,8 @@ func TestLivingSocketIsLeftAlone(t *testing.T) {
 	mustListen(t, path)
 }
 
-// A program that knows nothing of the lock keeps its socket, and the lock is
-// not kept from the next who tries.
+// Another program that listens without a lock keeps its socket, and the failed
+// Listen releases the lock.
 func TestForeignListenerIsLeftAlone(t *testing.T) {
 	for _, network := range []string{"unix", "unixpacket"} {
 		path := newPath(t)
@@ -163,8 +174,7 @@ func TestForeignListenerIsLeftAlone(t *testing.T) {
 	}
 }
 
-// A foreign listener that is so busy that nobody gets through lives all the
-// same.
+// A foreign listener whose accept queue is full is in use all the same.
 func TestBusyListenerIsLeftAlone(t *testing.T) {
 	path := newPath(t)
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -189,7 +199,7 @@ func TestBusyListenerIsLeftAlone(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoSocketIsLeftAlone(t *testing.T) {
+func TestOtherFileIsLeftAlone(t *testing.T) {
 	for name, put := range map[string]func(path string) error{
 		"file":      func(path string) error { return os.WriteFile(path, []byte("precious"), 0o600) },
 		"directory": func(path string) error { return os.Mkdir(path, 0o700) },
@@ -205,20 +215,20 @@ func TestWhatIsNoSocketIsLeftAlone(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			refuse(t, path, path, "no socket")
+			refuse(t, path, path, "not a socket")
 			after, err := os.Lstat(path)
 			if err != nil || !os.SameFile(before, after) {
-				t.Errorf("it is another now: %v", err)
+				t.Errorf("the file was replaced: %v", err)
 			}
 			os.Remove(path)
-			mustListen(t, path) // the lock was freed
+			mustListen(t, path) // the lock was released
 		})
 	}
 }
 
-// Whoever can write to the directory could have another's file made, or
-// locked, by a link in the lock's place.
-func TestLockIsNoLink(t *testing.T) {
+// The lock does not follow a symbolic link. Otherwise any user who can write to the
+// directory could make landmarkd create or lock a file elsewhere.
+func TestLockDoesNotFollowALink(t *testing.T) {
 	path := newPath(t)
 	target := path + ".target"
 	if err := os.Symlink(target, path+".lock"); err != nil {
@@ -227,14 +237,16 @@ func TestLockIsNoLink(t *testing.T) {
 	refuse(t, path, "lock", path)
 	for _, made := range []string{target, path} {
 		if _, err := os.Lstat(made); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%s was made", made)
+			t.Errorf("%s was created", made)
 		}
 	}
 }
 
-func TestPathTooLong(t *testing.T) {
-	path := filepath.Join(filepath.Dir(newPath(t)), strings.Repeat("long", 30))
-	refuse(t, path, path)
+func TestTooLongPathFails(t *testing.T) {
+	dir := filepath.Dir(newPath(t))
+	fits := filepath.Join(dir, strings.Repeat("a", maxPath-len(dir)-1))
+	mustListen(t, fits)
+	refuse(t, fits+"a", fits+"a", "108 bytes long", "use 107 at most")
 }
 
 func TestCloseRemovesTheSocket(t *testing.T) {
@@ -251,12 +263,11 @@ func TestCloseRemovesTheSocket(t *testing.T) {
 	}
 	mustListen(t, path)
 	l.Close()
-	answers(t, path) // it is the next one's, and not the first one's to remove
+	answers(t, path) // the first one must not remove the socket of the second
 }
 
-// Of any number of landmarkds that start together, over a socket that one
-// before them left, one and only one gets its place.
-func TestOneOfManyWins(t *testing.T) {
+// Several landmarkds start together over a stale socket: exactly one binds it.
+func TestOnlyOneOfManyListens(t *testing.T) {
 	const rounds, contenders = 4, 4
 	for range rounds {
 		path := newPath(t)
@@ -278,7 +289,7 @@ func TestOneOfManyWins(t *testing.T) {
 			}
 		}
 		if won != 1 {
-			t.Errorf("%d of %d won", won, contenders)
+			t.Errorf("%d of %d listen, want 1", won, contenders)
 		}
 		answers(t, path)
 		for _, p := range all {

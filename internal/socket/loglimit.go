@@ -10,30 +10,31 @@ import (
 
 const (
 	// linesPerService is how many lines a minute are logged about one service of
-	// one user: some restarts of each of its processes.
+	// one user: enough for some restarts of each of its processes.
 	linesPerService = 30
-	// linesPerUser is how many are logged about all services of one user.
+	// linesPerUser is how many lines a minute are logged about all services of one
+	// user.
 	linesPerUser = 1000
 )
 
-// LogLimit bounds what one user can make landmarkd log, so that a program that
-// connects in a loop does not flood the log. Each minute the log says how many
-// lines were left out.
+// LogLimit bounds how much one user can make landmarkd log, so that a program that
+// connects in a loop does not flood the log. Each minute it logs how many lines it
+// suppressed. Its methods are safe for concurrent use.
 type LogLimit struct {
 	logger *slog.Logger
 
 	mu      sync.Mutex // guards what follows
 	windows map[logKey]*logWindow
-	swept   time.Time // when windows that are over were last removed
+	swept   time.Time // when expired windows were last removed
 }
 
-// logKey is what lines are counted for.
+// logKey is the subject for which lines are counted.
 type logKey struct {
 	uid     uint32
-	service string // "" = all of the user's
+	service string // "" = all services of the user
 }
 
-// logWindow is the minute that began with a line.
+// logWindow counts the lines of one minute, which begins with the first line.
 type logWindow struct {
 	began      time.Time
 	logged     int
@@ -44,18 +45,18 @@ func (w *logWindow) expired(now time.Time) bool {
 	return now.Sub(w.began) >= logInterval && w.suppressed == 0
 }
 
-// NewLogLimit returns a limit whose own lines go to the logger.
+// NewLogLimit returns a limit that logs its own lines to the logger.
 func NewLogLimit(logger *slog.Logger) *LogLimit {
 	return &LogLimit{logger: logger, windows: make(map[logKey]*logWindow)}
 }
 
-// Logger returns the logger for lines about the user's service. It leaves out
-// what is beyond the limit.
+// Logger returns a logger for lines about the user's service, which drops lines
+// beyond the limit. The service must not be empty.
 func (l *LogLimit) Logger(logger *slog.Logger, uid uint32, service string) *slog.Logger {
 	return slog.New(limitedHandler{logger.Handler(), l, uid, service})
 }
 
-// limitedHandler asks the limit about each line.
+// limitedHandler drops the lines that the limit does not allow.
 type limitedHandler struct {
 	slog.Handler
 	limit   *LogLimit
@@ -88,22 +89,23 @@ func (l *LogLimit) allow(uid uint32, service string, now time.Time) bool {
 		maps.DeleteFunc(l.windows, func(_ logKey, w *logWindow) bool { return w.expired(now) })
 		l.swept = now
 	}
-	// A user beyond the limit gets no further windows, so names cost no memory.
+	// A user beyond the limit gets no new windows, so that names use no memory.
 	user := l.window(logKey{uid: uid}, now)
 	if user.logged >= linesPerUser {
 		l.suppress(logKey{uid: uid}, user)
 		return false
 	}
-	of := l.window(logKey{uid, service}, now)
-	if of.logged >= linesPerService {
-		l.suppress(logKey{uid, service}, of)
+	one := l.window(logKey{uid, service}, now)
+	if one.logged >= linesPerService {
+		l.suppress(logKey{uid, service}, one)
 		return false
 	}
 	user.logged++
-	of.logged++
+	one.logged++
 	return true
 }
 
+// window returns the current window of the subject.
 func (l *LogLimit) window(s logKey, now time.Time) *logWindow {
 	w := l.windows[s]
 	if w == nil || w.expired(now) {
@@ -113,14 +115,15 @@ func (l *LogLimit) window(s logKey, now time.Time) *logWindow {
 	return w
 }
 
-// suppress counts a line that is not logged. The first of a window has the count
-// logged at the window's end.
+// suppress counts a line that is not logged. The first such line of a window
+// schedules the line that reports their number.
 func (l *LogLimit) suppress(s logKey, w *logWindow) {
 	if w.suppressed++; w.suppressed == 1 {
 		time.AfterFunc(time.Until(w.began.Add(logInterval)), func() { l.flush(s) })
 	}
 }
 
+// flush ends the window, and logs how many lines it suppressed.
 func (l *LogLimit) flush(s logKey) {
 	l.mu.Lock()
 	n := l.windows[s].suppressed
@@ -130,5 +133,5 @@ func (l *LogLimit) flush(s logKey) {
 	if s.service != "" {
 		logger = logger.With("service", s.service)
 	}
-	logger.Warn("log lines were left out, because there were too many in a minute", "lines", n)
+	logger.Warn("log lines suppressed: too many in a minute", "lines", n)
 }

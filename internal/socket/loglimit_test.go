@@ -41,7 +41,7 @@ func TestLogLimit(t *testing.T) {
 		var log logBuffer
 		logger := slog.New(slog.NewTextHandler(&log, nil))
 		l := NewLogLimit(logger)
-		said := func(what string, want int) {
+		logged := func(what string, want int) {
 			t.Helper()
 			synctest.Wait()
 			if got := log.count(what); got != want {
@@ -52,32 +52,32 @@ func TestLogLimit(t *testing.T) {
 		for range 50_000 {
 			flood.Info("begun")
 		}
-		said("msg=begun pid=7 more=x", linesPerService)
-		// Another service of the user, and another user, have their lines.
+		logged("msg=begun pid=7 more=x", linesPerService)
+		// Another service of the user, and another user, have their own limits.
 		l.Logger(logger, 1000, "other").Warn("lost of 1000")
 		l.Logger(logger, 1001, "loop").Warn("lost of 1001")
-		said("lost of 1000", 1)
-		said("lost of 1001", 1)
-		said("left out", 0)
+		logged("lost of 1000", 1)
+		logged("lost of 1001", 1)
+		logged("suppressed", 0)
 		time.Sleep(logInterval)
-		said(fmt.Sprintf("left out, because there were too many in a minute\" uid=1000 service=loop lines=%d", 50_000-linesPerService), 1)
+		logged(fmt.Sprintf("suppressed: too many in a minute\" uid=1000 service=loop lines=%d", 50_000-linesPerService), 1)
 		flood.Info("begun")
-		said("msg=begun", linesPerService+1)
+		logged("msg=begun", linesPerService+1)
 
-		// Names that change cost neither lines nor memory without end.
+		// Ever new names are bounded in lines and in memory.
 		for i := range 50_000 {
 			l.Logger(logger, 1002, fmt.Sprint("s", i)).Info("named")
 		}
-		said("msg=named", linesPerUser)
+		logged("msg=named", linesPerUser)
 		if n := l.size(); n > linesPerUser+10 {
 			t.Errorf("%d windows are kept", n)
 		}
 		time.Sleep(logInterval)
-		said(fmt.Sprintf("uid=1002 lines=%d", 50_000-linesPerUser), 1)
+		logged(fmt.Sprintf("uid=1002 lines=%d", 50_000-linesPerUser), 1)
 		time.Sleep(logInterval)
 		l.Logger(logger, 1, "a").Info("later")
 		if n := l.size(); n > 2 {
-			t.Errorf("%d windows are kept after their end", n)
+			t.Errorf("%d windows are kept after they expired", n)
 		}
 	})
 }

@@ -10,16 +10,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Peer is who connected, as the kernel vouches (SO_PEERCRED, unix(7)): the
-// credentials that the process had when it did.
+// Peer is the process at the other end of a Unix connection, with the credentials
+// that it had when it connected (SO_PEERCRED, unix(7)). The kernel reports them, so
+// the process cannot forge them.
 type Peer struct {
 	UID uint32
 	GID uint32
-	PID int32 // 0 if it is of another PID namespace
+	PID int32 // 0 if it is in another PID namespace
 }
 
-// PeerOf returns who is at the other end of the Unix connection. Of any other
-// the kernel tells nobody, which is an error.
+// PeerOf returns the peer of a Unix connection. It returns an error for any other
+// connection, whose peer the kernel does not know.
 func PeerOf(conn syscall.Conn) (Peer, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -34,10 +35,10 @@ func PeerOf(conn syscall.Conn) (Peer, error) {
 		return Peer{}, err
 	}
 	if failed != nil {
-		return Peer{}, fmt.Errorf("asking for the peer's credentials: %w", os.NewSyscallError("getsockopt", failed))
+		return Peer{}, fmt.Errorf("reading the peer's credentials: %w", os.NewSyscallError("getsockopt", failed))
 	}
 	if cred.Uid == math.MaxUint32 {
-		return Peer{}, errors.New("the kernel does not know who the peer is: it is not at a Unix socket")
+		return Peer{}, errors.New("the peer has no credentials: the connection is not a Unix socket")
 	}
 	return Peer{UID: cred.Uid, GID: cred.Gid, PID: cred.Pid}, nil
 }

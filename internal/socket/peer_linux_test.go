@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// accept returns who the next to connect is.
+// accept accepts a connection and returns its peer.
 func accept(t *testing.T, l *Listener) Peer {
 	t.Helper()
 	conn, err := l.Accept()
@@ -22,7 +22,7 @@ func accept(t *testing.T, l *Listener) Peer {
 	return peer
 }
 
-func TestPeerIsWhoConnected(t *testing.T) {
+func TestPeerOfOwnProcess(t *testing.T) {
 	path := newPath(t)
 	l := mustListen(t, path)
 	answers(t, path)
@@ -32,7 +32,7 @@ func TestPeerIsWhoConnected(t *testing.T) {
 	}
 }
 
-// Every user may connect, and the kernel tells which one it is.
+// Every user may connect, and has its own credentials.
 func TestPeerOfAnotherUser(t *testing.T) {
 	as := asNobody(t)
 	path := newPath(t)
@@ -49,7 +49,7 @@ func TestPeerOfAnotherUser(t *testing.T) {
 	}
 }
 
-func TestPeerOfAClosedConnection(t *testing.T) {
+func TestPeerOfAClosedConnectionFails(t *testing.T) {
 	path := newPath(t)
 	mustListen(t, path)
 	conn, err := net.Dial("unix", path)

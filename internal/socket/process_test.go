@@ -12,18 +12,18 @@ import (
 	"testing"
 )
 
-// task names what a process that a test started is to do; its argument is in
-// taskArgument.
+// task is the environment variable with the task of a process that a test started,
+// and taskArgument the one with its argument.
 const (
 	task         = "LANDMARK_SOCKET_TEST_TASK"
 	taskArgument = "LANDMARK_SOCKET_TEST_ARGUMENT"
 )
 
-// nobody is a user who owns nothing.
+// nobody is the uid of a user who owns nothing.
 const nobody = 65534
 
-// tasks are what this test binary does as another process, by name. Each says
-// one line, and ends when its standard input does.
+// tasks are the tasks of this test binary as another process, by name. Each returns
+// one line to print. The process ends when its standard input is closed.
 var tasks = map[string]func(argument string) string{
 	"listen": func(path string) string {
 		if _, err := Listen(path); err != nil {
@@ -51,7 +51,7 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
-// process is this test binary in another process.
+// process is another process of this test binary.
 type process struct {
 	t   *testing.T
 	cmd *exec.Cmd
@@ -59,10 +59,10 @@ type process struct {
 	out *bufio.Reader
 }
 
-// start starts a process that does the task once it is told to go.
+// start starts a process that runs the task once begin is called.
 func start(t *testing.T, name, argument string, as *syscall.Credential, environment ...string) *process {
 	t.Helper()
-	// The user nobody may not search the directory that the binary lies in.
+	// The user nobody may not enter the directory of the binary.
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(environment, task+"="+name, taskArgument+"="+argument)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as, Pdeathsig: syscall.SIGKILL}
@@ -83,8 +83,8 @@ func start(t *testing.T, name, argument string, as *syscall.Credential, environm
 	return p
 }
 
-// asNobody is the credential of the user nobody; the test is skipped where it
-// cannot be had.
+// asNobody returns the credential of the user nobody. It skips the test unless it
+// runs as root.
 func asNobody(t *testing.T) *syscall.Credential {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -93,20 +93,20 @@ func asNobody(t *testing.T) *syscall.Credential {
 	return &syscall.Credential{Uid: nobody, Gid: nobody}
 }
 
-// begin tells the process to go.
+// begin starts the task.
 func (p *process) begin() { fmt.Fprintln(p.in) }
 
-// says returns the line that the process says.
+// says returns the line that the process prints.
 func (p *process) says() string {
 	p.t.Helper()
 	line, err := p.out.ReadString('\n')
 	if err != nil {
-		p.t.Fatalf("the process said nothing: %v", err)
+		p.t.Fatalf("the process printed nothing: %v", err)
 	}
 	return strings.TrimSpace(line)
 }
 
-// kill ends the process as a crash does: it removes nothing.
+// kill kills the process, which then removes no files.
 func (p *process) kill() {
 	p.cmd.Process.Kill()
 	p.cmd.Wait()

@@ -1,11 +1,8 @@
 package socket
 
 import (
-	"errors"
 	"net"
 	"net/netip"
-	"os"
-	"syscall"
 	"time"
 )
 
@@ -15,23 +12,23 @@ type Quota[K comparable] struct {
 	Limit int
 	// PerClient is the number that one client may have open; 0 means Limit.
 	PerClient int
-	// Client returns the client that a connection counts for: a user, or an
+	// Client returns the client that a connection counts for: a user or an
 	// address. A connection for which it returns an error is closed.
 	Client func(net.Conn) (K, error)
-	// Privileged reports whether a client has no limit of its own and is never
-	// closed in favour of a client that is not privileged; nil means none is.
+	// Privileged reports whether a client is exempt from PerClient and is never
+	// displaced by a client that is not privileged; nil means no client is.
 	Privileged func(K) bool
-	// ActiveWithin protects a proven connection that was in use within this time from
-	// newcomers of the same client: the newcomer is closed instead. With 0 a
-	// newcomer always displaces the idlest.
+	// ActiveWithin protects a proven connection that was used within this time from
+	// newcomers of the same client: the newcomer is closed instead. If it is 0, a
+	// newcomer always displaces the idlest connection.
 	ActiveWithin time.Duration
-	// Closed is called, by the goroutine that accepts, for each connection that
-	// is closed because there are too many; with the client whose it was.
+	// Closed is called for each connection that is closed because too many are
+	// open, with its client. The goroutine that accepts calls it.
 	Closed func(K)
 }
 
-// QuotaByUser divides n connections of a Unix listener among users. Root and
-// the user that this process runs as are privileged.
+// QuotaByUser divides n connections of a Unix listener among users. Root and the
+// user of this process are privileged.
 func QuotaByUser(n int, closed func(uid uint32)) Quota[uint32] {
 	return Quota[uint32]{Limit: n, Client: ByUser, Privileged: Privileged, Closed: closed}
 }
@@ -41,14 +38,15 @@ func QuotaByAddress(n int, closed func(netip.Prefix)) Quota[netip.Prefix] {
 	return Quota[netip.Prefix]{Limit: n, Client: ByAddress, Closed: closed}
 }
 
-// LimitPer returns a listener that keeps l's connections within the quota.
+// LimitPer returns a listener with at most q.Limit open connections, and at most
+// q.PerClient of each client.
 //
-// While there are slots, every client may take as many as it wants. When there
-// are none, a newcomer displaces the idlest connection of the client that has
-// the most, which may be the newcomer's own. A connection is idle since it last
-// received or sent a byte; one that was not proven (see Prove) is idler than any
-// that was. A newcomer for which no slot can be found is closed at once, so that
-// its client sees that it is refused, and nothing waits in the queue behind it.
+// Until q.Limit is reached, each client may open connections up to q.PerClient.
+// Then a newcomer displaces the idlest connection of the client that has the most,
+// which may be the newcomer's own client. A connection is idle since it last
+// received or sent a byte. One that is not proven (see MarkProven) is idler than
+// any that is. A newcomer that may displace no connection is closed at once, so that
+// its client sees the refusal and no other connection waits behind it.
 //
 // A slot is free again when its connection has been closed.
 func LimitPer[K comparable](l net.Listener, q Quota[K]) net.Listener {
@@ -58,12 +56,12 @@ func LimitPer[K comparable](l net.Listener, q Quota[K]) net.Listener {
 	return &limitedListener[K]{Listener: l, quota: q, slots: newSlots[K](), start: time.Now()}
 }
 
-// limitedListener is a listener whose connections each have a slot.
+// limitedListener is a listener in which each connection has a slot.
 type limitedListener[K comparable] struct {
 	net.Listener
 	quota Quota[K]
 	slots *slots[K]
-	start time.Time // from which the times of use are counted
+	start time.Time // times of use count from here
 }
 
 func (l *limitedListener[K]) Accept() (net.Conn, error) {
@@ -78,8 +76,7 @@ func (l *limitedListener[K]) Accept() (net.Conn, error) {
 	}
 }
 
-// admit gives the connection a slot and returns it, or closes it and returns
-// nil.
+// admit gives the connection a slot and returns it, or closes it and returns nil.
 func (l *limitedListener[K]) admit(accepted net.Conn) net.Conn {
 	client, err := l.quota.Client(accepted)
 	if err != nil {
@@ -99,13 +96,13 @@ func (l *limitedListener[K]) admit(accepted net.Conn) net.Conn {
 			return conn
 		}
 		l.quota.Closed(from)
-		displaced.Close() // which frees its slot
+		displaced.Close() // frees its slot
 	}
 }
 
-// MarkProven marks a connection that a divided listener accepted as one whose client
-// has sent a request that is answered. The connection may be wrapped in others
-// that have a NetConn method, as a tls.Conn has.
+// MarkProven marks a connection of a listener from LimitPer as one whose client has
+// sent a request that is answered. The connection may be wrapped in others that
+// have a NetConn method, like tls.Conn.
 func MarkProven(conn net.Conn) {
 	for {
 		switch c := conn.(type) {
@@ -121,17 +118,3 @@ func MarkProven(conn net.Conn) {
 		}
 	}
 }
-
-// ByUser returns the user at the other end of a Unix connection.
-func ByUser(conn net.Conn) (uint32, error) {
-	unix, ok := conn.(syscall.Conn)
-	if !ok {
-		return 0, errors.New("the connection is not the kernel's")
-	}
-	peer, err := PeerOf(unix)
-	return peer.UID, err
-}
-
-// Privileged reports whether the user is root or the one that this process runs
-// as.
-func Privileged(uid uint32) bool { return uid == 0 || uid == uint32(os.Geteuid()) }

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// pipes is a listener whose clients come by pipes, each under a name.
+// pipes is a listener whose connections are pipes, each with the name of a client.
 type pipes struct {
 	net.Listener
 	coming chan pipe
@@ -25,7 +25,7 @@ type pipe struct {
 
 func (l *pipes) Accept() (net.Conn, error) { return <-l.coming, nil }
 
-// crowd connects clients to a divided listener.
+// crowd connects clients to a limitedListener.
 type crowd struct {
 	t      *testing.T
 	l      *limitedListener[string]
@@ -46,13 +46,13 @@ func newCrowd(t *testing.T, q Quota[string]) *crowd {
 	return c
 }
 
-// guest is one connection: the client's end, and the listener's, nil if it was
-// refused.
+// guest is one connection: the client's end and the listener's, which is nil if the
+// connection was refused.
 type guest struct {
 	near, far net.Conn
 }
 
-// connect connects a client a second after whatever was before.
+// connect connects a client, a second after the last event.
 func (c *crowd) connect(client string) guest {
 	time.Sleep(time.Second)
 	near, far := net.Pipe()
@@ -85,17 +85,17 @@ func (c *crowd) wantOpen(open, shut []guest) {
 	c.t.Helper()
 	for i, g := range open {
 		if !g.isOpen() {
-			c.t.Errorf("connection %d was closed, and should not be", i)
+			c.t.Errorf("connection %d is closed, want it open", i)
 		}
 	}
 	for i, g := range shut {
 		if g.isOpen() {
-			c.t.Errorf("connection %d is open, and should have been closed", i)
+			c.t.Errorf("connection %d is open, want it closed", i)
 		}
 	}
 }
 
-func TestNewcomerDisplacesTheIdlestOfTheGreediest(t *testing.T) {
+func TestNewcomerDisplacesTheIdlestOfTheLargestClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, Quota[string]{Limit: 4})
 		old := c.connect("honest")
@@ -108,7 +108,7 @@ func TestNewcomerDisplacesTheIdlestOfTheGreediest(t *testing.T) {
 	})
 }
 
-func TestProvenConnectionOutlivesSilentOnes(t *testing.T) {
+func TestProvenConnectionOutlivesUnprovenOnes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, Quota[string]{Limit: 3})
 		proven := c.connect("nat")
@@ -122,8 +122,8 @@ func TestProvenConnectionOutlivesSilentOnes(t *testing.T) {
 	})
 }
 
-// A watcher may send nothing for hours.
-func TestConnectionThatIsSentToIsNotIdle(t *testing.T) {
+// A watcher may send nothing for hours, and is not idle while it receives.
+func TestReceivingConnectionIsNotIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, Quota[string]{Limit: 2})
 		watching, silent := c.connect("nat"), c.connect("nat")
@@ -135,9 +135,9 @@ func TestConnectionThatIsSentToIsNotIdle(t *testing.T) {
 	})
 }
 
-// Where no client has more than another, the idlest of all makes way for one
-// that has none.
-func TestClientsWithOneConnectionEach(t *testing.T) {
+// If all clients have as many connections, a client without any displaces the
+// idlest of all.
+func TestNewClientDisplacesTheIdlestOfEquals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, Quota[string]{Limit: 3})
 		one, two, three := c.connect("1"), c.connect("2"), c.connect("3")
@@ -149,8 +149,8 @@ func TestClientsWithOneConnectionEach(t *testing.T) {
 	})
 }
 
-// Two clients with as many connections do not take each other's in turn.
-func TestEquallyGreedyClientsLeaveEachOtherAlone(t *testing.T) {
+// Two clients with as many connections do not displace each other in turn.
+func TestEqualClientsDoNotDisplaceEachOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, Quota[string]{Limit: 5})
 		honest := []guest{c.connect("honest"), c.connect("honest"), c.connect("honest")}
@@ -164,7 +164,7 @@ func TestEquallyGreedyClientsLeaveEachOtherAlone(t *testing.T) {
 	})
 }
 
-func TestPrivilegedClients(t *testing.T) {
+func TestPrivilegedClientIsNotDisplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, Quota[string]{Limit: 3, PerClient: 1, Privileged: func(client string) bool { return client == "root" }})
 		first, user := c.connect("root"), c.connect("user")
@@ -184,7 +184,7 @@ func TestPrivilegedClients(t *testing.T) {
 	})
 }
 
-func TestKeepRefusesTheClientsOwnNewcomers(t *testing.T) {
+func TestActiveConnectionIsNotDisplacedByItsClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, Quota[string]{Limit: 10, PerClient: 2, ActiveWithin: 10 * time.Second})
 		a, b := c.connect("user"), c.connect("user")
@@ -203,7 +203,7 @@ func TestKeepRefusesTheClientsOwnNewcomers(t *testing.T) {
 	})
 }
 
-func TestConnectionOfAnUnknownClientIsClosed(t *testing.T) {
+func TestConnectionOfUnknownClientIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, Quota[string]{Limit: 1})
 		if g := c.connect(""); g.far != nil || g.isOpen() {
@@ -225,14 +225,14 @@ func TestSlotIsFreedOnce(t *testing.T) {
 		b.far.Close()
 		again.far.Close()
 		if s := c.l.slots; s.taken != 0 || len(s.clients) != 0 || len(s.byCount) != 0 {
-			t.Errorf("%d slots are taken, %d clients remembered", s.taken, len(s.clients))
+			t.Errorf("%d slots are taken, %d clients kept", s.taken, len(s.clients))
 		}
 	})
 }
 
-// TestSlotsStayInOrder has random clients come, go and be used, and compares
-// who is displaced with the plain reading of the rule.
-func TestSlotsStayInOrder(t *testing.T) {
+// Random clients connect, close and use connections. The displaced connection is
+// always the one that a naive implementation of the rule finds.
+func TestDisplacedConnectionsFollowTheRule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const limit = 20
 		c := newCrowd(t, Quota[string]{Limit: limit})
@@ -280,7 +280,7 @@ func TestSlotsStayInOrder(t *testing.T) {
 				g := c.connect(client)
 				if len(all) == limit {
 					if want.isOpen() {
-						t.Fatalf("%s came, and another than the idlest of the greediest was closed", client)
+						t.Fatalf("%s connected, and the wrong connection was displaced", client)
 					}
 					all = slices.DeleteFunc(all, func(m *member) bool { return m == want })
 				}
@@ -328,11 +328,11 @@ func TestByUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	uid, err := ByUser(conn) // what is behind the slot can still be asked
+	uid, err := ByUser(conn) // works through the slot
 	if err != nil || !Privileged(uid) {
 		t.Errorf("connected as %d, %v", uid, err)
 	}
 	if uid, err := ByUser(addressed{}); err == nil {
-		t.Errorf("something that is no socket is of uid %d", uid)
+		t.Errorf("a connection that is not a socket has uid %d", uid)
 	}
 }

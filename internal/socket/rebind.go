@@ -7,41 +7,41 @@ import (
 	"time"
 )
 
-// checkInterval is how often a kept socket is looked at.
+// checkInterval is how often KeepBound checks the socket.
 const checkInterval = time.Second
 
-// ActiveWithin looks whether the socket is still at its path until ctx is done, and
-// binds it again when it is not: whoever removes it would otherwise cut off every
-// program that starts from then on. Another file there, and the socket of another
-// process that listens, are left alone, and looked at again until they are gone.
-// It returns nil.
+// KeepBound binds the socket again whenever it is no longer at its path, until ctx
+// is done. Otherwise a removed socket would cut off every program that starts from
+// then on. KeepBound does not touch another file at the path, or a socket that
+// another process listens on; it checks again until that is gone. It returns nil.
 func (l *Listener) KeepBound(ctx context.Context, logger *slog.Logger) error {
-	every := time.NewTicker(checkInterval)
-	defer every.Stop()
-	problem := ""
+	ticker := time.NewTicker(checkInterval)
+	defer ticker.Stop()
+	logged := ""
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-every.C:
+		case <-ticker.C:
 		}
-		switch again, err := l.restore(); {
-		case err != nil && err.Error() != problem:
-			problem = err.Error()
-			logger.Error("the socket is gone and cannot be made again", "path", l.path, "err", err)
-		case again:
-			problem = ""
-			logger.Warn("the socket was gone and has been made again", "path", l.path)
+		switch restored, err := l.restore(); {
+		case err != nil && err.Error() != logged:
+			logged = err.Error()
+			logger.Error("the socket was removed and cannot be created again", "path", l.path, "err", err)
+		case restored:
+			logged = ""
+			logger.Warn("the socket was removed and has been created again", "path", l.path)
 		}
 	}
 }
 
-// restore binds the socket again if it is gone, and reports whether it did.
-func (l *Listener) restore() (again bool, err error) {
+// restore binds the socket again if it is not at its path, and reports whether it
+// did. It does nothing once the listener is closed.
+func (l *Listener) restore() (restored bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	before := l.current
-	if before.atPath(l.path) || before.SetDeadline(time.Time{}) != nil { // or it was closed
+	if before.atPath(l.path) || before.SetDeadline(time.Time{}) != nil { // SetDeadline fails on a closed listener
 		return false, nil
 	}
 	b, err := listen(l.path, before)
@@ -52,7 +52,7 @@ func (l *Listener) restore() (again bool, err error) {
 	if b.lock != before.lock {
 		before.lock.Close()
 	}
-	before.UnixListener.Close() // and Accept goes on with the new one
+	before.UnixListener.Close() // makes Accept continue with the new one
 	return true, nil
 }
 

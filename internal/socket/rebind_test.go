@@ -25,7 +25,7 @@ func serve(l net.Listener) {
 	}
 }
 
-// lines receives the lines of a log.
+// lines is a log whose lines are sent to the channel.
 type lines chan string
 
 func (l lines) Write(b []byte) (int, error) {
@@ -33,20 +33,20 @@ func (l lines) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// mustRestore restores the listener's socket, which must be gone.
+// mustRestore calls restore, which must bind the socket again.
 func mustRestore(t *testing.T, l *Listener) {
 	t.Helper()
-	if again, err := l.restore(); err != nil || !again {
-		t.Fatalf("the socket was made again: %v, %v", again, err)
+	if restored, err := l.restore(); err != nil || !restored {
+		t.Fatalf("restore: %v, %v", restored, err)
 	}
 }
 
-func TestRemovedSocketIsMadeAgain(t *testing.T) {
+func TestRestoreBindsARemovedSocket(t *testing.T) {
 	path := newPath(t)
 	l := mustListen(t, path)
 	go serve(l)
-	if again, err := l.restore(); again || err != nil {
-		t.Errorf("a socket that is there was made again: %v, %v", again, err)
+	if restored, err := l.restore(); restored || err != nil {
+		t.Errorf("restore of a socket that is there: %v, %v", restored, err)
 	}
 	for name, remove := range map[string]func() error{
 		"socket":          func() error { return os.Remove(path) },
@@ -63,17 +63,17 @@ func TestRemovedSocketIsMadeAgain(t *testing.T) {
 	}
 }
 
-// What stands in the place of a removed socket is left alone, also when the
-// listener is closed.
-func TestOtherFileInThePlaceOfASocketIsLeftAlone(t *testing.T) {
+// Another file or socket at the path of a removed socket is left alone, by restore
+// and by Close.
+func TestRestoreLeavesOtherFilesAlone(t *testing.T) {
 	path := newPath(t)
 	l := mustListen(t, path)
 	os.Remove(path)
 	if err := os.WriteFile(path, []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if again, err := l.restore(); again || err == nil || !strings.Contains(err.Error(), "is no socket") {
-		t.Errorf("the socket was made again: %v, %v", again, err)
+	if restored, err := l.restore(); restored || err == nil || !strings.Contains(err.Error(), "is not a socket") {
+		t.Errorf("restore over another file: %v, %v", restored, err)
 	}
 	os.Remove(path)
 	other, err := net.Listen("unix", path)
@@ -82,8 +82,8 @@ func TestOtherFileInThePlaceOfASocketIsLeftAlone(t *testing.T) {
 	}
 	defer other.Close()
 	go serve(other)
-	if again, err := l.restore(); again || err == nil || !strings.Contains(err.Error(), "another process is listening") {
-		t.Errorf("beside another process the socket was made again: %v, %v", again, err)
+	if restored, err := l.restore(); restored || err == nil || !strings.Contains(err.Error(), "another process is listening") {
+		t.Errorf("restore over another listener: %v, %v", restored, err)
 	}
 	if err := l.Close(); err != nil {
 		t.Error(err)
@@ -91,7 +91,7 @@ func TestOtherFileInThePlaceOfASocketIsLeftAlone(t *testing.T) {
 	answers(t, path)
 }
 
-func TestDeadSocketInThePlaceOfARemovedOneIsReplaced(t *testing.T) {
+func TestRestoreReplacesADeadSocket(t *testing.T) {
 	path := newPath(t)
 	l := mustListen(t, path)
 	go serve(l)
@@ -101,7 +101,7 @@ func TestDeadSocketInThePlaceOfARemovedOneIsReplaced(t *testing.T) {
 	answers(t, path)
 }
 
-func TestKeepNoticesARemovedSocket(t *testing.T) {
+func TestKeepBoundRestoresARemovedSocket(t *testing.T) {
 	path := newPath(t)
 	l := mustListen(t, path)
 	go serve(l)
@@ -112,11 +112,11 @@ func TestKeepNoticesARemovedSocket(t *testing.T) {
 	os.Remove(path)
 	select {
 	case line := <-lines:
-		if !strings.Contains(line, "was gone and has been made again") {
+		if !strings.Contains(line, "was removed and has been created again") {
 			t.Error(line)
 		}
 	case <-time.After(time.Minute):
-		t.Fatal("the socket was not made again")
+		t.Fatal("the socket was not created again")
 	}
 	answers(t, path)
 	cancel()
@@ -124,14 +124,14 @@ func TestKeepNoticesARemovedSocket(t *testing.T) {
 		t.Error(err)
 	}
 	l.Close()
-	if again, err := l.restore(); again || err != nil {
-		t.Errorf("a closed listener's socket was made again: %v, %v", again, err)
+	if restored, err := l.restore(); restored || err != nil {
+		t.Errorf("restore of a closed listener: %v, %v", restored, err)
 	}
 }
 
-// The mode of the socket is what it is to be when it appears, and is not changed
-// by its path, where something else could be by then.
-func TestModeOfTheSocketIsNotChangedByPath(t *testing.T) {
+// The socket has its final mode when it appears. A later chmod by path could
+// change another file.
+func TestSocketIsCreatedWithItsMode(t *testing.T) {
 	path := newPath(t)
 	watch, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {

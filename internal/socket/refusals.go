@@ -7,39 +7,40 @@ import (
 	"time"
 )
 
-// logInterval is how long nothing more is said of a client that was refused.
+// logInterval is the shortest time between two lines about the same client.
 const logInterval = time.Minute
 
-// Refusals tells the log of refused connections, once a minute at most for
-// each client, however often one tries.
+// Refusals logs refused connections, at most once a minute for each client. Its
+// methods are safe for concurrent use.
 type Refusals struct {
 	logger     *slog.Logger
 	mu         sync.Mutex           // guards what follows
-	lastLogged map[string]time.Time // when each client was last told of
-	swept      time.Time            // when told was last rid of what is too old to matter
+	lastLogged map[string]time.Time // by client
+	swept      time.Time            // when old entries of lastLogged were last removed
 }
 
-// NewRefusals returns Refusals that tell the logger.
+// NewRefusals returns Refusals that log to the logger.
 func NewRefusals(logger *slog.Logger) *Refusals {
 	return &Refusals{logger: logger, lastLogged: make(map[string]time.Time)}
 }
 
-// Log tells that a connection of the client was refused, because there are as
-// many as the limit. It may be called by any number of goroutines.
+// Log logs that a connection of the client was refused because limit connections
+// are open.
 func (r *Refusals) Log(client string, limit int) {
 	if r.due(client, time.Now()) {
 		r.logger.Warn("connections refused, more than may be open", "of", client, "limit", limit)
 	}
 }
 
-// logFailure tells that no connection of the listener can be accepted.
+// logFailure logs that the listener cannot accept connections.
 func (r *Refusals) logFailure(listener string, err error) {
 	if r.due("accept "+listener, time.Now()) {
 		r.logger.Error("connections cannot be accepted; trying again", "of", listener, "err", err)
 	}
 }
 
-// due reports whether the client is to be told of, and takes it as told.
+// due reports whether a line about the client may be logged now, and records that
+// it is.
 func (r *Refusals) due(client string, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -9,35 +9,35 @@ import (
 	"time"
 )
 
-func TestRefusalsAreToldOnceAMinute(t *testing.T) {
+func TestRefusalsAreLoggedOnceAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		r := NewRefusals(slog.New(slog.NewTextHandler(&log, nil)))
-		told := func(want int, client string) {
+		logged := func(want int, client string) {
 			t.Helper()
 			if got := strings.Count(log.String(), `of="`+client+`" limit=7`); got != want {
-				t.Errorf("%s was told of %d times, want %d", client, got, want)
+				t.Errorf("%s was logged %d times, want %d", client, got, want)
 			}
 		}
 		for range 1000 {
 			r.Log("uid 1", 7)
 		}
-		told(1, "uid 1")
+		logged(1, "uid 1")
 		time.Sleep(30 * time.Second)
 		r.Log("uid 2", 7)
-		told(1, "uid 2")
+		logged(1, "uid 2")
 		time.Sleep(30*time.Second - time.Nanosecond)
 		r.Log("uid 1", 7)
-		told(1, "uid 1")
+		logged(1, "uid 1")
 		time.Sleep(time.Nanosecond)
 		r.Log("uid 1", 7)
-		r.Log("uid 2", 7) // whose minute is not over
-		told(2, "uid 1")
-		told(1, "uid 2")
+		r.Log("uid 2", 7) // its minute is not over
+		logged(2, "uid 1")
+		logged(1, "uid 2")
 		time.Sleep(time.Hour)
 		r.Log("uid 3", 7)
 		if n := len(r.lastLogged); n != 1 {
-			t.Errorf("%d clients are remembered, want the last alone", n)
+			t.Errorf("%d clients are kept, want the last only", n)
 		}
 	})
 }

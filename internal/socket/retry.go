@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// How long a listener that cannot accept waits before it tries again: doubling,
-// so that it neither spins nor stays away.
+// The delay before the next Accept after an error. It doubles from the minimum to
+// the maximum.
 const (
 	minRetryDelay = 5 * time.Millisecond
 	maxRetryDelay = 500 * time.Millisecond
 )
 
-// retryListener is a listener that no failure to accept ends.
+// retryListener is a listener whose Accept retries after errors.
 type retryListener struct {
 	net.Listener
 	name     string
@@ -23,37 +23,38 @@ type retryListener struct {
 	close    func() error
 }
 
-// RetryAccept returns a listener whose Accept tries again after every error but
-// net.ErrClosed. Most errors of accept(2) pass, such as ENOBUFS, ENOMEM, EMFILE
-// or the EPERM of a firewall, but Go calls few of them temporary, and gRPC ends
-// its server for the others. The name is the listener's in the log.
+// RetryAccept returns a listener whose Accept retries after every error but
+// net.ErrClosed, and logs the error to refusals under the listener's name. Most
+// errors of accept(2) pass, such as ENOBUFS, ENOMEM, EMFILE or the EPERM of a
+// firewall. But Go calls few of them temporary, and gRPC stops its server on the
+// others.
 func RetryAccept(l net.Listener, name string, refusals *Refusals) net.Listener {
-	p := &retryListener{Listener: l, name: name, refusals: refusals, closed: make(chan struct{})}
-	p.close = sync.OnceValue(func() error {
-		close(p.closed)
+	r := &retryListener{Listener: l, name: name, refusals: refusals, closed: make(chan struct{})}
+	r.close = sync.OnceValue(func() error {
+		close(r.closed)
 		return l.Close()
 	})
-	return p
+	return r
 }
 
-func (p *retryListener) Accept() (net.Conn, error) {
-	pause := minRetryDelay
+func (l *retryListener) Accept() (net.Conn, error) {
+	delay := minRetryDelay
 	for {
-		conn, err := p.Listener.Accept()
+		conn, err := l.Listener.Accept()
 		if err == nil || errors.Is(err, net.ErrClosed) {
 			return conn, err
 		}
-		p.refusals.logFailure(p.name, err)
-		timer := time.NewTimer(pause)
+		l.refusals.logFailure(l.name, err)
+		timer := time.NewTimer(delay)
 		select {
-		case <-p.closed:
+		case <-l.closed:
 			timer.Stop()
 			return nil, net.ErrClosed
 		case <-timer.C:
 		}
-		pause = min(2*pause, maxRetryDelay)
+		delay = min(2*delay, maxRetryDelay)
 	}
 }
 
 // Close closes the listener, and ends an Accept that waits.
-func (p *retryListener) Close() error { return p.close() }
+func (l *retryListener) Close() error { return l.close() }

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// failing is a listener that fails for so many times and then accepts.
+// failing is a listener whose Accept fails a number of times and then succeeds.
 type failing struct {
 	net.Listener
 	err    error
@@ -35,7 +35,7 @@ func (l *failing) Accept() (net.Conn, error) {
 
 func (l *failing) Close() error { l.closed = true; return nil }
 
-func TestPersistOutlastsEveryError(t *testing.T) {
+func TestRetryAcceptRetriesAfterEveryError(t *testing.T) {
 	for _, err := range []error{syscall.ENOBUFS, syscall.ENOMEM, syscall.EPERM, syscall.EMFILE, syscall.EPROTO, syscall.EINVAL, errors.New("unknown")} {
 		synctest.Test(t, func(t *testing.T) {
 			var log bytes.Buffer
@@ -58,8 +58,8 @@ func TestPersistOutlastsEveryError(t *testing.T) {
 	}
 }
 
-// TestPersistCloses: the end of a listener is not held up by a pause.
-func TestPersistCloses(t *testing.T) {
+// Close ends an Accept that waits for its next attempt.
+func TestCloseEndsARetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := RetryAccept(&failing{err: syscall.ENOBUFS, times: 1 << 30}, "agents", NewRefusals(slog.New(slog.DiscardHandler)))
 		ended := make(chan error)

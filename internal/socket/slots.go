@@ -10,32 +10,31 @@ import (
 	"time"
 )
 
-// slots are the open connections of a divided listener, by client.
+// slots are the open connections of a limitedListener, by client.
 type slots[K comparable] struct {
 	mu      sync.Mutex // guards what follows
 	taken   int
 	clients map[K]*client[K]
-	// byCount has the clients, but for the privileged, in the order in which a
+	// byCount holds the clients that are not privileged, in the order in which a
 	// newcomer displaces their connections.
 	byCount clientHeap[K]
 }
 
-// client is one client's connections, the idlest first. It is a heap by what
-// was known of each connection when it was last looked at.
+// client is one client and its connections.
 type client[K comparable] struct {
 	key        K
 	privileged bool
-	index      int // in byCount
-	conns      connHeap
+	index      int      // in byCount
+	conns      connHeap // the idlest first
 }
 
 func newSlots[K comparable]() *slots[K] {
 	return &slots[K]{clients: make(map[K]*client[K])}
 }
 
-// reserve gives conn a slot. If there is none, it returns the connection that must
-// be closed first, and its client. It is not ok if no connection must make way
-// for conn.
+// reserve gives conn a slot. If there is none, it returns the connection that the
+// caller must close first, and its client. It is not ok if conn may displace no
+// connection.
 func (s *slots[K]) reserve(conn *slotConn, key K, q *Quota[K]) (displaced *slotConn, from K, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -46,7 +45,7 @@ func (s *slots[K]) reserve(conn *slotConn, key K, q *Quota[K]) (displaced *slotC
 	case own != nil && !privileged && len(own.conns) >= q.PerClient:
 		victim = own
 	case s.taken >= q.Limit:
-		victim = s.greediest(own, privileged)
+		victim = s.victim(own, privileged)
 	default:
 		s.add(conn, key, own, privileged)
 		return nil, key, true
@@ -61,15 +60,15 @@ func (s *slots[K]) reserve(conn *slotConn, key K, q *Quota[K]) (displaced *slotC
 	return idlest, victim.key, true
 }
 
-// greediest returns the client whose connection makes way for one more of own's,
-// which is nil for a client that has none yet; nil if there is no such client.
-func (s *slots[K]) greediest(own *client[K], privileged bool) *client[K] {
+// victim returns the client whose idlest connection a newcomer of own displaces, or
+// nil if it may displace none. own is nil for a client that has no connection yet.
+func (s *slots[K]) victim(own *client[K], privileged bool) *client[K] {
 	if len(s.byCount) == 0 {
 		return own
 	}
 	first := s.byCount[0]
-	// The idlest of the first may have been used since; then another client
-	// that has as many may come before it.
+	// The idlest connection of the first client may have been used since it was
+	// ranked. Then another client with as many connections may move to the front.
 	for s.idlest(first); s.byCount[0] != first; s.idlest(first) {
 		first = s.byCount[0]
 	}
@@ -79,7 +78,7 @@ func (s *slots[K]) greediest(own *client[K], privileged bool) *client[K] {
 	case len(first.conns) > len(own.conns)+1:
 		return first
 	}
-	// To take one from the first would only turn the two round.
+	// Taking one from the first would not make the two more equal.
 	return own
 }
 
@@ -127,7 +126,8 @@ func (s *slots[K]) idlest(c *client[K]) *slotConn {
 	}
 }
 
-// reorder puts the client in its place after its connections have changed.
+// reorder restores the order of byCount after the client's connections have
+// changed.
 func (s *slots[K]) reorder(c *client[K]) {
 	if !c.privileged {
 		heap.Fix(&s.byCount, c.index)
@@ -139,14 +139,14 @@ type slotConn struct {
 	net.Conn
 	start  time.Time
 	proven atomic.Bool
-	used   atomic.Int64 // when a byte last went either way, since start
+	used   atomic.Int64 // when a byte was last read or written, in ns since start
 
-	ranked   use // when the heap was last in order; guarded by the slots' mutex
+	ranked   use // as the heap is ordered by; guarded by the slots' mutex
 	index    int // in its client's heap; likewise
 	freeSlot func()
 }
 
-// use is what decides how idle a connection is.
+// use says how idle a connection is.
 type use struct {
 	proven bool
 	used   time.Duration
@@ -166,7 +166,7 @@ func (c *slotConn) elapsed() time.Duration { return time.Since(c.start) }
 
 func (c *slotConn) touch() { c.used.Store(int64(c.elapsed())) }
 
-// Read reads, and takes the connection as used if there was something.
+// Read reads, and records the use if it read anything.
 func (c *slotConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if n > 0 {
@@ -175,7 +175,7 @@ func (c *slotConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Write writes, and takes the connection as used if its peer took something.
+// Write writes, and records the use if it wrote anything.
 func (c *slotConn) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
 	if n > 0 {
@@ -184,8 +184,8 @@ func (c *slotConn) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// Close closes the connection and frees its slot, in this order: its descriptor
-// is one of those that the slots are counted by.
+// Close closes the connection and then frees its slot: the number of slots bounds
+// the number of open descriptors.
 func (c *slotConn) Close() error {
 	err := c.Conn.Close()
 	c.freeSlot()
@@ -201,7 +201,7 @@ func (c *slotConn) SyscallConn() (syscall.RawConn, error) {
 	return conn.SyscallConn()
 }
 
-// connHeap is connections, the idlest first.
+// connHeap is a heap of connections by ranked, the idlest first.
 type connHeap []*slotConn
 
 func (h connHeap) Len() int           { return len(h) }
@@ -225,8 +225,8 @@ func (h *connHeap) Pop() any {
 	return c
 }
 
-// clientHeap is clients: the one with the most connections first, and of those
-// with as many the one that has the idlest.
+// clientHeap is a heap of clients. The client with the most connections is first;
+// of several, the one with the idlest connection.
 type clientHeap[K comparable] []*client[K]
 
 func (h clientHeap[K]) Len() int { return len(h) }

@@ -28,7 +28,7 @@ func TestBadCommandLineFails(t *testing.T) {
 		{"landmarkd", "-monitor-keys /nonexistent", 2, "/nonexistent"},
 		{"landmarkd", "-monitor-keys " + regular, 2, "chmod 600"},
 		{"landmarkd", "-agent-socket " + e.socket, 1, "another landmarkd is running"},
-		{"landmarkd", "-agent-socket " + regular, 1, "is no socket"},
+		{"landmarkd", "-agent-socket " + regular, 1, "is not a socket"},
 		{"landmarkd", "-agent-socket= -grpc= -monitor " + e.monitor, 1, "address already in use"},
 		{"landmarkd", "-agent-socket= -monitor= -grpc " + e.grpc, 1, "address already in use"},
 		{"landmarkd", "-agent-socket= -grpc= -monitor nonsense", 1, "nonsense"},
