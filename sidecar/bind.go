@@ -4,22 +4,48 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// bindError says which of landmarkd's flags a listener that could not be bound is
-// of, and what to do.
-func bindError(flag string, err error) error {
-	none := new(net.AddrError)
+// bindError returns the error of a listener that cannot be bound: the flag of
+// landmarkd with its value, the cause, and what to do. The address is HOST:PORT or
+// unix:PATH.
+func bindError(flag, address string, err error) error {
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		return unixBindError(flag, path, err)
+	}
+	cause := err
+	if op := new(net.OpError); errors.As(err, &op) {
+		cause = op.Err
+		if call := new(os.SyscallError); errors.As(cause, &call) {
+			cause = fmt.Errorf("cannot listen on %s: %w", strings.ToUpper(op.Net), call.Err)
+		}
+	}
+	remedy := "write HOST:PORT, such as 127.0.0.1:19533 or [::1]:19533"
 	switch {
-	case errors.As(err, &none):
-		return fmt.Errorf("-%s: %w; write HOST:PORT, as 127.0.0.1:19533 or [::1]:19533", flag, err)
 	case errors.Is(err, unix.EADDRINUSE):
-		return fmt.Errorf("-%s: %w; end the program that listens there, or give another address", flag, err)
+		remedy = "stop the program that listens there, or choose another address"
+	case errors.Is(err, unix.EADDRNOTAVAIL):
+		remedy = "choose an address of this host"
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
-		return fmt.Errorf("-%s: %w; give one that this user may use", flag, err)
+		remedy = "choose a port that this user may use, such as one above 1023"
+	}
+	return fmt.Errorf("-%s %s: %w; %s", flag, address, cause, remedy)
+}
+
+// unixBindError is bindError for the path of a Unix socket, with which err begins
+// (socket.Listen).
+func unixBindError(flag, path string, err error) error {
+	switch {
+	case path == "":
+		return fmt.Errorf("-%s unix: %w", flag, err)
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM), errors.Is(err, unix.EROFS):
+		return fmt.Errorf("-%s %w; run as a user who may write to %s, or choose another path with -%s", flag, err, filepath.Dir(path), flag)
 	default:
-		return fmt.Errorf("-%s: %w", flag, err)
+		return fmt.Errorf("-%s %w", flag, err)
 	}
 }

@@ -8,73 +8,73 @@ import (
 )
 
 const (
-	// reserved is how many descriptors landmarkd keeps for itself: its
-	// standard streams, its poller, its listeners and their locks, its sockets to
-	// the kernel, operators' connections, a refused connection of each listener,
-	// and some that are just being closed.
+	// reserved is how many descriptors landmarkd keeps for itself: its standard
+	// streams, its poller, its listeners and their locks, its netlink sockets, the
+	// connections of operators, one refused connection of each listener, and some
+	// that are just being closed.
 	reserved = 24 + operators
-	// operators is how many connections of operators there may be at once, and
-	// operatorsPerUser how many of one user but root and landmarkd's own.
+	// operators is how many connections of operators may be open at once, and
+	// operatorsPerUser how many of one user other than root and landmarkd's own.
 	operators        = 8
 	operatorsPerUser = 2
-	// activeAgent protects the connection of a program that has reported within
-	// this time, which is several reports of the slowest program, from newcomers
-	// of its own user.
+	// activeAgent protects the connection of a program that has reported within this
+	// time from newcomers of its own user. It is several intervals of the slowest
+	// program.
 	activeAgent = 2 * time.Second
-	// minShared is how many there must be to share: two of the smallest
-	// share, so that one client cannot take it all.
+	// minShared is the smallest number of descriptors to divide. It gives each limit
+	// at least two connections, so that one client cannot take all.
 	minShared = 16
-	// descriptorsPerAgent is what an agent takes: its connection and its process.
+	// descriptorsPerAgent counts the connection and the pidfd of its process.
 	descriptorsPerAgent = 2
-	// What is held at most, however many descriptors there are, for a
-	// connection takes memory too.
-	// They are chosen with the guard's budgets so that landmarkd stays below
-	// 128 MB whatever all of them send.
+	// The upper bounds hold however many descriptors there are, because a connection
+	// uses memory too. Together with the guard's budgets they keep landmarkd below
+	// 128 MB whatever all clients send.
 	maxAgents  = 1024
 	maxMonitor = 1536
 	maxGRPC    = 384
 )
 
-// limits are how many connections landmarkd holds at most of each kind, so
-// that no kind of client can take the descriptors that another needs. At least
-// half of what there is goes to agents: a checker that is refused asks again,
-// but a program that cannot report is lost to all of them.
+// connLimits are the most connections of each kind that landmarkd has open, so that
+// no kind of client can take the descriptors that another needs. At least half of
+// the descriptors are for agents: a refused checker checks again, but a program that
+// cannot report counts as lost for all checkers.
 type connLimits struct {
 	agents        int
-	agentsPerUser int // of agents, for any one user but root and landmarkd's own
+	agentsPerUser int // of any user other than root and landmarkd's own
 	monitor       int
 	line          int // 0 unless the line protocol is on
 	grpc          int
 }
 
-// availableLimits divides the descriptors that this process may have: the soft
-// limit, which the Go runtime has raised to the hard one by now.
+// availableLimits divides the descriptors that this process may open. It uses the
+// soft limit, which the Go runtime raises to the hard limit at the start.
 func availableLimits() (connLimits, error) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return connLimits{}, fmt.Errorf("asking how many files may be open: %w", err)
+		return connLimits{}, fmt.Errorf("reading how many files may be open: %w", err)
 	}
 	if limit.Cur < reserved+minShared {
-		return connLimits{}, fmt.Errorf("only %d files may be open, and landmarkd needs %d: raise LimitNOFILE= in its unit, or ulimit -n",
+		return connLimits{}, fmt.Errorf("only %d files may be open, and landmarkd needs %d; raise LimitNOFILE= in its unit, or ulimit -n",
 			limit.Cur, reserved+minShared)
 	}
-	// More than these are not used, and unlimited is no number to add to.
+	// The bound avoids an overflow: the limit may be RLIM_INFINITY.
 	return divideDescriptors(int(min(limit.Cur, 1<<20))), nil
 }
 
-// divideDescriptors returns the shares of so many descriptors.
-func divideDescriptors(descriptors int) connLimits {
-	shared := descriptors - reserved
-	s := connLimits{monitor: min(shared/4, maxMonitor), grpc: min(shared/4, maxGRPC)}
-	s.agents = min((shared-s.monitor-s.grpc)/descriptorsPerAgent, maxAgents)
-	s.agentsPerUser = s.agents * 3 / 4
-	return s
+// divideDescriptors returns the limits for n descriptors.
+func divideDescriptors(n int) connLimits {
+	shared := n - reserved
+	l := connLimits{monitor: min(shared/4, maxMonitor), grpc: min(shared/4, maxGRPC)}
+	l.agents = min((shared-l.monitor-l.grpc)/descriptorsPerAgent, maxAgents)
+	l.agentsPerUser = l.agents * 3 / 4
+	return l
 }
 
-// withLine gives the line protocol, which few have on, a part of the monitoring
-// protocol's share: its checkers would ask by that if they could.
-func (s connLimits) withLine() connLimits {
-	s.line = max(1, s.monitor/4)
-	s.monitor -= s.line
-	return s
+// withLine takes a quarter of the monitoring protocol's connections for the line
+// protocol, which few installations use and whose checkers would otherwise use the
+// monitoring protocol.
+func (l connLimits) withLine() connLimits {
+	l.line = max(1, l.monitor/4)
+	l.monitor -= l.line
+	return l
 }

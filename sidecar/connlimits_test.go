@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestDivide(t *testing.T) {
+func TestDivideDescriptors(t *testing.T) {
 	for descriptors, want := range map[int]connLimits{
 		48:    {agents: 4, agentsPerUser: 3, monitor: 4, grpc: 4},
 		72:    {agents: 10, agentsPerUser: 7, monitor: 10, grpc: 10},
@@ -18,23 +18,23 @@ func TestDivide(t *testing.T) {
 		65536: {agents: 1024, agentsPerUser: 768, monitor: 1536, grpc: 384},
 	} {
 		if got := divideDescriptors(descriptors); got != want {
-			t.Errorf("of %d descriptors the shares are %+v, want %+v", descriptors, got, want)
+			t.Errorf("of %d descriptors the limits are %+v, want %+v", descriptors, got, want)
 		}
 	}
 	for descriptors := reserved + minShared; descriptors < 100_000; descriptors++ {
 		s := divideDescriptors(descriptors)
 		agents := descriptorsPerAgent * s.agents
 		if agents+s.monitor+s.grpc > descriptors-reserved || agents+1 < min(s.monitor+s.grpc, maxAgents) || s.agentsPerUser >= s.agents || min(s.agentsPerUser, s.monitor, s.grpc) < 2 {
-			t.Fatalf("of %d descriptors the shares are %+v", descriptors, s)
+			t.Fatalf("of %d descriptors the limits are %+v", descriptors, s)
 		}
 		with := s.withLine()
 		if with.line+with.monitor != s.monitor || with.line < 1 || with.monitor < with.line || with.agents != s.agents {
-			t.Fatalf("of %d descriptors, with the line protocol the shares are %+v", descriptors, with)
+			t.Fatalf("of %d descriptors, with the line protocol the limits are %+v", descriptors, with)
 		}
 	}
 }
 
-func TestSharesNeedDescriptors(t *testing.T) {
+func TestTooFewDescriptorsFail(t *testing.T) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
@@ -51,13 +51,13 @@ func TestSharesNeedDescriptors(t *testing.T) {
 	}
 	if s, err := New(Config{}); err == nil {
 		s.Close()
-		t.Error("landmarkd starts with too few descriptors")
+		t.Error("New succeeds with too few descriptors")
 	} else if !strings.Contains(err.Error(), "only 47 files") || !strings.Contains(err.Error(), "needs 48") {
 		t.Error(err)
 	}
 }
 
-// An operator who sets a limit reads these numbers in the documentation.
+// docs/operations.md states the numbers that an operator needs for LimitNOFILE=.
 func TestDescriptorsAreDocumented(t *testing.T) {
 	text, err := os.ReadFile("../docs/operations.md")
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package sidecar is the daemon beside the program: it takes the facts that
-// agents report, judges them, and answers whoever asks.
+// Package sidecar is the daemon beside the programs: it receives the facts that
+// agents report, judges them, and answers the checkers. It runs on Linux only.
 //
 //	s, err := sidecar.New(sidecar.DefaultConfig())
 //	…

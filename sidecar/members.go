@@ -12,13 +12,13 @@ import (
 	"github.com/landmark-health/landmark/internal/socket"
 )
 
-// membersFile is the name of the file that says which processes were there and
-// what operators ordered. It lies beside the agents' socket, or beside the
-// operators' if there is no agents' socket.
+// membersFile is the name of the file with the processes of each service and the
+// drains of operators. It is in the directory of the agent socket, or of the admin
+// socket if there is no agent socket.
 const membersFile = "members.json"
 
-// restoreMembers takes what the members file holds, and keeps it from then on.
-// Without it the sidecar works all the same: it only remembers nothing.
+// restoreMembers restores the registry from the members file. Without the file the
+// sidecar works, but a restart forgets processes and drains.
 func (s *Sidecar) restoreMembers(c Config, services *registry.Registry) error {
 	beside := cmp.Or(c.AgentSocket, c.AdminSocket)
 	if beside == "" {
@@ -27,7 +27,7 @@ func (s *Sidecar) restoreMembers(c Config, services *registry.Registry) error {
 	path := filepath.Join(filepath.Dir(beside), membersFile)
 	lock, err := socket.Lock(path + ".lock")
 	if err != nil {
-		s.logger.Warn("processes and drains are not remembered over a restart: give the agent socket a directory of its own", "why", err)
+		s.logger.Warn("a restart will forget processes and drains; give the agent socket a directory of its own", "why", err)
 		return nil
 	}
 	s.closers = append(s.closers, lock)
@@ -36,9 +36,10 @@ func (s *Sidecar) restoreMembers(c Config, services *registry.Registry) error {
 	return nil
 }
 
-// keepMembers writes the members file until it is stopped, once more then: that
-// must be after the intake has ended, for the last goodbyes.
-func (s *Sidecar) keepMembers() (stop func()) {
+// writeMembers writes the members file on every change until stop is called, and
+// once more then. Call stop after the intake has ended, so that the file includes
+// the last goodbyes.
+func (s *Sidecar) writeMembers() (stop func()) {
 	if s.members == nil {
 		return func() {}
 	}
@@ -50,20 +51,19 @@ func (s *Sidecar) keepMembers() (stop func()) {
 	}
 }
 
-// syncMembers returns once what an operator ordered is in the members file.
+// syncMembers returns once the members file includes all changes made so far.
 func (s *Sidecar) syncMembers(ctx context.Context) error {
 	if s.members == nil {
-		return fmt.Errorf("landmarkd keeps no %s", membersFile)
+		return fmt.Errorf("landmarkd has no %s", membersFile)
 	}
 	return s.members.Sync(ctx)
 }
 
-// forgetInterval is how often at most the checkers of services that are gone are
-// forgotten.
+// forgetInterval is the shortest time between two runs of forgetCheckers.
 const forgetInterval = time.Second
 
-// forgetCheckers forgets the checkers of services whose names were given back,
-// until ctx is done.
+// forgetCheckers forgets the checkers of services that were dropped, until ctx is
+// done.
 func (s *Sidecar) forgetCheckers(ctx context.Context) error {
 	for {
 		select {

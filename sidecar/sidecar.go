@@ -40,18 +40,18 @@ type Sidecar struct {
 	services  *registry.Registry
 	host      *host.Server
 	checkers  *checkers.Tracker
-	members   *members.File // nil if none is kept
+	members   *members.File // nil if there is none
 	intake    []task
 	frontEnds []task
-	closers   []io.Closer
-	addresses []any // where, as attributes of a log line
+	closers   []io.Closer // what New opened
+	addresses []any       // of the listeners, as attributes of a log line
 }
 
-// task is one part of the sidecar at work: it returns nil when ctx is done.
+// task is one part of the running sidecar. It returns nil when ctx is done.
 type task func(ctx context.Context) error
 
-// New binds everything that the configuration asks for, or nothing and returns
-// an error that says what to do.
+// New binds all listeners of the configuration. If it returns an error, which says
+// what to do, it has closed all that it opened.
 func New(c Config) (*Sidecar, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -77,8 +77,9 @@ func New(c Config) (*Sidecar, error) {
 		checkers: checkers.New(c.Logger, func() time.Duration { _, real := clock.Read(); return time.Duration(real) }),
 	}
 	s.intake = append(s.intake, s.host.Run)
+	s.closers = append(s.closers, s.host)
 	if err := s.Reload(); err != nil {
-		return nil, err
+		return nil, errors.Join(err, s.Close())
 	}
 	for _, bind := range []func(Config, *registry.Registry) error{s.bindAgents, s.restoreMembers, s.bindAdmin, s.bindMonitor, s.bindLine, s.bindGRPC} {
 		if err := bind(c, services); err != nil {
@@ -94,7 +95,7 @@ func (s *Sidecar) bindAgents(c Config, services *registry.Registry) error {
 	}
 	l, err := s.listen("unix:"+c.AgentSocket, "agents")
 	if err != nil {
-		return bindError("agent-socket", err)
+		return bindError("agent-socket", "unix:"+c.AgentSocket, err)
 	}
 	s.closers = append(s.closers, l)
 	s.addresses = append(s.addresses, "agents", c.AgentSocket)
@@ -112,7 +113,7 @@ func (s *Sidecar) bindAdmin(c Config, services *registry.Registry) error {
 	}
 	l, err := s.listen("unix:"+c.AdminSocket, "operators")
 	if err != nil {
-		return bindError("admin-socket", err)
+		return bindError("admin-socket", "unix:"+c.AdminSocket, err)
 	}
 	s.closers = append(s.closers, l)
 	s.addresses = append(s.addresses, "operators", c.AdminSocket)
@@ -138,7 +139,7 @@ func (s *Sidecar) bindMonitor(c Config, services *registry.Registry) error {
 		Logger:   c.Logger,
 	})
 	if err != nil {
-		return bindError("monitor", err)
+		return bindError("monitor", c.Monitor, err)
 	}
 	s.closers = append(s.closers, server)
 	s.addresses = append(s.addresses, "monitor", server.Addr().String())
@@ -152,7 +153,7 @@ func (s *Sidecar) bindLine(c Config, services *registry.Registry) error {
 	}
 	l, err := s.listen(c.Line, "line clients")
 	if err != nil {
-		return bindError("line", err)
+		return bindError("line", c.Line, err)
 	}
 	s.closers = append(s.closers, l)
 	s.addresses = append(s.addresses, "line", l.Addr().String())
@@ -171,7 +172,7 @@ func (s *Sidecar) bindGRPC(c Config, services *registry.Registry) error {
 	}
 	l, err := s.listen(c.GRPC, "gRPC clients")
 	if err != nil {
-		return bindError("grpc", err)
+		return bindError("grpc", c.GRPC, err)
 	}
 	s.closers = append(s.closers, l)
 	s.addresses = append(s.addresses, "grpc", l.Addr().String())
@@ -190,21 +191,20 @@ func (s *Sidecar) limitGRPC(l net.Listener) net.Listener {
 	return socket.LimitPer(l, s.byAddress(s.limits.grpc, clients))
 }
 
-// byUser divides n connections among users, and logs when some are closed
-// because there are too many.
-func (s *Sidecar) byUser(n int, of string) socket.Quota[uint32] {
-	return socket.QuotaByUser(n, func(uid uint32) { s.refusals.Log(fmt.Sprintf("%s of uid %d", of, uid), n) })
+// byUser returns a quota of n connections by user. It logs each connection that is
+// closed because of it.
+func (s *Sidecar) byUser(n int, name string) socket.Quota[uint32] {
+	return socket.QuotaByUser(n, func(uid uint32) { s.refusals.Log(fmt.Sprintf("%s of uid %d", name, uid), n) })
 }
 
-// byAddress divides n connections among addresses, and logs when some are closed
-// because there are too many. The log does not name the addresses, of which one
-// host may have very many.
-func (s *Sidecar) byAddress(n int, of string) socket.Quota[netip.Prefix] {
-	return socket.QuotaByAddress(n, func(netip.Prefix) { s.refusals.Log(of, n) })
+// byAddress returns a quota of n connections by address. It logs that connections
+// are closed because of it, but not their addresses: one host may have very many.
+func (s *Sidecar) byAddress(n int, name string) socket.Quota[netip.Prefix] {
+	return socket.QuotaByAddress(n, func(netip.Prefix) { s.refusals.Log(name, n) })
 }
 
-// listen returns a listener at HOST:PORT or unix:PATH that no failure to accept
-// ends. The log calls its connections by the name.
+// listen returns a listener at HOST:PORT or unix:PATH that retries when it cannot
+// accept. The log calls its connections by the name.
 func (s *Sidecar) listen(address, name string) (l net.Listener, err error) {
 	path, ok := strings.CutPrefix(address, "unix:")
 	if !ok {
@@ -221,24 +221,24 @@ func (s *Sidecar) listen(address, name string) (l net.Listener, err error) {
 	return socket.RetryAccept(unix, name, s.refusals), nil
 }
 
-// Run works until ctx is done, drains all services if that was asked for, then
-// closes the front ends, then the intake, and returns nil. But for the drain
-// nobody is told otherwise of a program, up to the last answer, because its
-// sidecar stops. It may be called once.
+// Run runs the sidecar until ctx is done. Then it drains all services for
+// Config.DrainOnStop, closes the front ends, then the intake, and returns nil.
+// Apart from the drain, stopping changes no answer about a program. Run may be
+// called once.
 func (s *Sidecar) Run(ctx context.Context) error {
-	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopWorking()
-	inner, innerCtx := errgroup.WithContext(working)
-	beat := func(ctx context.Context) error { return s.clock.Run(ctx, s.host.CaughtUp) }
+	innerBase, stopInner := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopInner()
+	inner, innerCtx := errgroup.WithContext(innerBase)
+	runClock := func(ctx context.Context) error { return s.clock.Run(ctx, s.host.CaughtUp) }
 	s.services.BeginGrace()
-	stopKeeping := s.keepMembers()
-	for _, work := range append(s.intake, beat) {
-		inner.Go(func() error { return work(innerCtx) })
+	stopMembers := s.writeMembers()
+	for _, run := range append(s.intake, runClock) {
+		inner.Go(func() error { return run(innerCtx) })
 	}
-	// A front end that fails ends the rest, and so does the intake.
+	// If a front end or the intake fails, all stop.
 	outer, outerCtx := errgroup.WithContext(s.afterDrain(ctx))
-	for _, work := range append(s.frontEnds, s.checkers.Run, s.forgetCheckers) {
-		outer.Go(func() error { return work(outerCtx) })
+	for _, run := range append(s.frontEnds, s.checkers.Run, s.forgetCheckers) {
+		outer.Go(func() error { return run(outerCtx) })
 	}
 	outer.Go(func() error {
 		select {
@@ -250,14 +250,14 @@ func (s *Sidecar) Run(ctx context.Context) error {
 	})
 	s.logger.Info("landmarkd is ready", s.addresses...)
 	err := outer.Wait()
-	stopWorking()
+	stopInner()
 	err = errors.Join(err, inner.Wait())
-	stopKeeping()
+	stopMembers()
 	return errors.Join(err, s.Close())
 }
 
-// afterDrain returns a context that is done once ctx is, and all services have
-// then been drained for as long as they are to be.
+// afterDrain returns a context that is done once ctx is done and all services have
+// then been drained for drainFor.
 func (s *Sidecar) afterDrain(ctx context.Context) context.Context {
 	if s.drainFor == 0 {
 		return ctx
@@ -271,9 +271,9 @@ func (s *Sidecar) afterDrain(ctx context.Context) context.Context {
 	return drained
 }
 
-// Reload reads the configuration's file again and has the services judged by
-// it from now on. If it cannot be read, all stays as it is, and the error says
-// why. It may be called at any time.
+// Reload reads the file of policies again, and applies it to all services. If it
+// cannot, the current policies stay in effect, and the error says why. It may be
+// called at any time.
 func (s *Sidecar) Reload() error {
 	if s.file == "" {
 		return nil
@@ -284,15 +284,16 @@ func (s *Sidecar) Reload() error {
 	}
 	s.host.Configure(policies)
 	s.checkers.Retain(s.services.Names())
+	s.logger.Info("configuration loaded", "file", s.file, "services", len(policies))
 	return nil
 }
 
-// Close unbinds what New bound, for a Sidecar that is not run; Run does so by
-// itself.
+// Close closes what New opened. Only a Sidecar that is not run needs it: Run closes
+// by itself.
 func (s *Sidecar) Close() error {
 	var errs []error
-	for _, b := range s.closers {
-		if err := b.Close(); !errors.Is(err, net.ErrClosed) {
+	for _, c := range s.closers {
+		if err := c.Close(); !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
 	}

@@ -39,10 +39,13 @@ type bound struct {
 // was killed, because the kernel releases the lock with the process. Under the
 // lock, Listen replaces a socket that no process listens on. It returns an error if
 // a process listens on the socket, or if the path is not a socket. Every error
-// begins with the path.
+// begins with the path, unless it is empty.
 func Listen(path string) (*Listener, error) {
 	b, err := listen(path, nil)
-	if err != nil {
+	switch {
+	case err != nil && path == "":
+		return nil, err
+	case err != nil:
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return &Listener{path: path, current: b}, nil

@@ -3,51 +3,58 @@ package host
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
+	"io/fs"
 	"iter"
+	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 const (
-	// answerTimeout is how long the kernel may take for a part of an answer, in
-	// seconds. It makes one at once.
-	answerTimeout = 1
-	// maxAnswer is how long a part of an answer is at most, in bytes
+	// answerTimeout is how long the kernel may take for one datagram of an answer.
+	// It normally sends one at once.
+	answerTimeout = time.Second
+	// maxAnswer is more than the longest datagram of an answer, in bytes
 	// (net/netlink/af_netlink.c, netlink_dump: 32 KiB).
 	maxAnswer = 64 << 10
-	// maxDumps is how often a dump is begun anew that changes cut across.
+	// maxDumps is how often a dump is tried while changes interrupt it.
 	maxDumps = 3
 )
 
 // native is the byte order of netlink's own fields.
 var native = binary.NativeEndian
 
-// errInterrupted is that something changed while it was told.
-var errInterrupted = errors.New("it changes too fast to be read")
+var (
+	errInterrupted = errors.New("it changes too fast to be read")
+	errTruncated   = errors.New("the kernel's answer is truncated")
+)
 
-// netlink is a netlink socket on which one dump follows the other.
+// netlink is a netlink socket for dumps, one at a time. It reuses one buffer, and it
+// repeats a dump that a change interrupts. github.com/mdlayher/netlink does neither:
+// it copies each datagram, and leaves the interruption to its caller.
 type netlink struct {
 	protocol int
-	fd       int // -1 while it is not open
-	seq      uint32
-	buf      []byte // of an answer
+	file     *os.File // nil while it is not open
+	seq      uint32   // of the last request
+	buf      []byte   // for one datagram of an answer
 }
 
-func newNetlink(protocol int) *netlink { return &netlink{protocol: protocol, fd: -1} }
+func newNetlink(protocol int) *netlink { return &netlink{protocol: protocol} }
 
-// dump has the kernel tell all that it has of what the request asks for, and
-// calls each with each message, which is valid until each returns. If it is
-// called again after an error, or after begin was, what came before is void.
-func (n *netlink) dump(kind uint16, request []byte, begin func(), each func(message []byte)) error {
+// dump sends the request for a dump, and calls each with each message of the
+// answer, which is valid until each returns. It calls reset before each attempt, and
+// each attempt replaces the messages of the one before. After an error the messages
+// are incomplete.
+func (n *netlink) dump(kind uint16, request []byte, reset func(), each func(message []byte)) error {
 	for range maxDumps {
-		begin()
+		reset()
 		err := n.dumpOnce(kind, request, each)
 		if err == nil {
 			return nil
 		}
 		if err != errInterrupted {
-			n.close() // the rest of an answer might be taken for the next one
+			n.close() // or the rest of this answer could be read as the next one
 			return err
 		}
 	}
@@ -64,19 +71,19 @@ func (n *netlink) dumpOnce(kind uint16, request []byte, each func(message []byte
 	}
 	interrupted := false
 	for {
-		part, err := n.receive()
+		b, err := n.receive()
 		if err != nil {
 			return err
 		}
-		for len(part) >= unix.SizeofNlMsghdr {
-			length := int(native.Uint32(part))
-			if length < unix.SizeofNlMsghdr || length > len(part) {
-				return fmt.Errorf("the kernel's answer is cut off")
+		for len(b) >= unix.SizeofNlMsghdr {
+			length := int(native.Uint32(b))
+			if length < unix.SizeofNlMsghdr || length > len(b) {
+				return errTruncated
 			}
-			message := part[unix.SizeofNlMsghdr:length]
-			interrupted = interrupted || native.Uint16(part[6:])&unix.NLM_F_DUMP_INTR != 0
-			switch kind, number := native.Uint16(part[4:]), native.Uint32(part[8:]); {
-			case number != n.seq: // of a request that was given up
+			message := b[unix.SizeofNlMsghdr:length]
+			interrupted = interrupted || native.Uint16(b[6:])&unix.NLM_F_DUMP_INTR != 0
+			switch kind, seq := native.Uint16(b[4:]), native.Uint32(b[8:]); {
+			case seq != n.seq: // of an earlier request
 			case kind == unix.NLMSG_DONE || kind == unix.NLMSG_ERROR:
 				if len(message) >= 4 && native.Uint32(message) != 0 {
 					return unix.Errno(-int32(native.Uint32(message)))
@@ -88,34 +95,33 @@ func (n *netlink) dumpOnce(kind uint16, request []byte, each func(message []byte
 			default:
 				each(message)
 			}
-			part = part[min(len(part), align(length)):]
+			b = b[min(len(b), align(length)):]
 		}
 	}
 }
 
+// open opens the socket if it is not open. It is non-blocking, so that os.File waits
+// in the runtime's poller and holds no thread.
 func (n *netlink) open() error {
-	if n.fd >= 0 {
+	if n.file != nil {
 		return nil
 	}
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, n.protocol)
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, n.protocol)
 	if err != nil {
-		return err
-	}
-	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: answerTimeout}); err != nil {
-		unix.Close(fd)
 		return err
 	}
 	if n.buf == nil {
 		n.buf = make([]byte, maxAnswer)
 	}
-	n.fd = fd
+	n.file = os.NewFile(uintptr(fd), "netlink")
 	return nil
 }
 
+// close closes the socket if it is open. The next dump opens it again.
 func (n *netlink) close() {
-	if n.fd >= 0 {
-		unix.Close(n.fd)
-		n.fd = -1
+	if n.file != nil {
+		n.file.Close()
+		n.file = nil
 	}
 }
 
@@ -126,24 +132,30 @@ func (n *netlink) send(kind uint16, request []byte) error {
 	native.PutUint16(m[4:], kind)
 	native.PutUint16(m[6:], unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
 	native.PutUint32(m[8:], n.seq)
-	m = append(m, request...)
-	for {
-		if _, err := unix.Write(n.fd, m); err != unix.EINTR {
-			return err
-		}
-	}
+	_, err := n.file.Write(append(m, request...))
+	return withoutPath(err)
 }
 
+// receive returns one datagram of the answer, which is valid until the next call.
 func (n *netlink) receive() ([]byte, error) {
-	for {
-		got, err := unix.Read(n.fd, n.buf)
-		if err != unix.EINTR {
-			return n.buf[:max(0, got)], err
-		}
+	if err := n.file.SetReadDeadline(time.Now().Add(answerTimeout)); err != nil {
+		return nil, err
 	}
+	got, err := n.file.Read(n.buf)
+	return n.buf[:got], withoutPath(err)
 }
 
-// attributes are those that a message ends in (struct nlattr), by their types.
+// withoutPath returns the cause of an error of os.File, whose path is not a path of
+// the file system.
+func withoutPath(err error) error {
+	if wrapped := new(fs.PathError); errors.As(err, &wrapped) {
+		return wrapped.Err
+	}
+	return err
+}
+
+// attributes returns the attributes at the end of a message (struct nlattr), with
+// their types.
 func attributes(b []byte) iter.Seq2[uint16, []byte] {
 	const header, typeMask = 4, 0x3fff // NLA_TYPE_MASK
 	return func(yield func(uint16, []byte) bool) {
@@ -160,5 +172,5 @@ func attributes(b []byte) iter.Seq2[uint16, []byte] {
 	}
 }
 
-// align rounds up to where the next message or attribute begins.
+// align rounds a length up to the start of the next message or attribute.
 func align(length int) int { return (length + 3) &^ 3 }

@@ -15,39 +15,40 @@ import (
 )
 
 const (
-	// How often the host is read: often enough for a balancer to be told in
-	// time, and for what time alone makes of a queue.
+	// How often the host is read. It is often enough for a balancer to act in time,
+	// and for the age of a queue's oldest connection.
 	addressInterval = 200 * time.Millisecond
 	listenInterval  = 100 * time.Millisecond
-	queueInterval   = 250 * time.Millisecond // or four times in a Within, if that is oftener
+	queueInterval   = 250 * time.Millisecond // or a quarter of the Within, if that is shorter
 	minInterval     = 25 * time.Millisecond
-	// freshFor is how long after it began a reading is of now. It is shorter than
-	// any pause of landmarkd's that counts as one.
+	// freshFor is how long after its start a reading counts as current. It is shorter
+	// than any pause that the clock counts as one.
 	freshFor = 25 * time.Millisecond
 )
 
-// Server reads the host.
+// Server reads the host and reports to the registry.
 type Server struct {
 	registry *registry.Registry
 	logger   *slog.Logger
 	origin   time.Time
-	wake     chan struct{} // holds a token while a reading is wanted at once
-	readAt   atomic.Int64  // when the last reading that was reported had begun, in ns since origin
-	interval atomic.Int64  // how often the host is read, in ns; 0 = never: there is nothing to read
+	wake     chan struct{} // holds a token while a reading is requested
+	readAt   atomic.Int64  // when the last reported reading began, in ns since origin
+	interval atomic.Int64  // between readings, in ns; 0 = there is nothing to read
 
-	mu          sync.Mutex // guards what follows, and makes of a reading and its report one
+	mu          sync.Mutex // guards what follows, and spans a reading and its report
 	route, diag *netlink
 	watched     map[string][]*watched // by service
 	queues      map[netip.AddrPort]*queue
 }
 
-// watched is a landmark of a service, and what is remembered of it.
+// watched is a landmark of a service.
 type watched struct {
 	registry.HostLandmark
-	problem string // why it could not be read, as was logged
+	problem string // the logged error of the last reading, "" = it could be read
 }
 
-// New returns a server that feeds the registry. It has nothing to read yet.
+// New returns a server that reports to the registry. It reads nothing until
+// Configure is called.
 func New(r *registry.Registry, logger *slog.Logger) *Server {
 	return &Server{
 		registry: r,
@@ -59,34 +60,34 @@ func New(r *registry.Registry, logger *slog.Logger) *Server {
 	}
 }
 
-// Configure gives the registry its policies, and with them what their landmarks
-// of the host are now: nothing is told by a policy whose landmarks were not
-// read. From now on these are read. It may be called at any time.
+// Configure sets the registry's policies, together with the first reading of their
+// host landmarks, so that no verdict of a policy lacks one. From then on the server
+// reads these landmarks. It may be called at any time.
 func (s *Server) Configure(policies map[string]registry.Policy) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	watched, every := s.landmarksOf(policies)
+	watched, interval := s.landmarksOf(policies)
 	queues := s.queuesOf(watched)
-	if every > 0 && s.interval.Load() == 0 {
-		s.registry.Clock().AddSource() // before anything is said that could grow old
+	if interval > 0 && s.interval.Load() == 0 {
+		s.registry.Clock().AddSource() // before the first report, which ages from then on
 	}
 	s.watched, s.queues = watched, queues
-	begun, facts := s.read()
-	seen := make(map[string]registry.HostReport, len(facts))
+	readAt, facts := s.read()
+	reports := make(map[string]registry.HostReport, len(facts))
 	for name, facts := range facts {
-		seen[name] = registry.HostReport{Facts: facts, Age: s.now() - begun}
+		reports[name] = registry.HostReport{Facts: facts, Age: s.now() - readAt}
 	}
-	s.registry.Configure(policies, seen)
-	s.readAt.Store(int64(begun))
-	if s.interval.Swap(int64(every)) > 0 && every == 0 {
+	s.registry.Configure(policies, reports)
+	s.readAt.Store(int64(readAt))
+	if s.interval.Swap(int64(interval)) > 0 && interval == 0 {
 		s.registry.Clock().RemoveSource()
 	}
 	s.readNow()
 }
 
-// landmarksOf returns what the policies have read, and how often. Of a landmark that
-// was read before it keeps what is known.
-func (s *Server) landmarksOf(policies map[string]registry.Policy) (all map[string][]*watched, every time.Duration) {
+// landmarksOf returns the host landmarks of the policies, and the interval at which
+// to read them. It keeps the state of landmarks that are watched already.
+func (s *Server) landmarksOf(policies map[string]registry.Policy) (all map[string][]*watched, interval time.Duration) {
 	all = make(map[string][]*watched)
 	for name, p := range policies {
 		for _, l := range p.Host {
@@ -97,21 +98,21 @@ func (s *Server) landmarksOf(policies map[string]registry.Policy) (all map[strin
 				}
 			}
 			all[name] = append(all[name], w)
-			if often := intervalOf(l); every == 0 || often < every {
-				every = often
+			if own := intervalOf(l); interval == 0 || own < interval {
+				interval = own
 			}
 		}
 	}
-	return all, every
+	return all, interval
 }
 
-// queuesOf returns the queues of what is watched. Of a place that was watched
-// before, by whichever landmark, it keeps what is known: that somebody has
-// written another within is no reason to take who waits there for a newcomer.
+// queuesOf returns the queues of the landmarks, by the address that they listen on.
+// It keeps the state of an address that is watched already, by whichever landmark: a
+// new Within must not make the connections that wait there new.
 func (s *Server) queuesOf(all map[string][]*watched) map[netip.AddrPort]*queue {
 	queues := make(map[netip.AddrPort]*queue)
-	for _, of := range all {
-		for _, w := range of {
+	for _, landmarks := range all {
+		for _, w := range landmarks {
 			if w.Kind != judge.KindDeadline {
 				continue
 			}
@@ -128,7 +129,7 @@ func (s *Server) queuesOf(all map[string][]*watched) map[netip.AddrPort]*queue {
 	return queues
 }
 
-// intervalOf is how often the landmark is read.
+// intervalOf returns how often the landmark is read.
 func intervalOf(l registry.HostLandmark) time.Duration {
 	switch {
 	case l.Address.IsValid():
@@ -140,8 +141,8 @@ func intervalOf(l registry.HostLandmark) time.Duration {
 	}
 }
 
-// Run reads the host until ctx is done, for as long as there is anything to
-// read, and returns nil. What the registry last knew, it goes on knowing.
+// Run reads the host until ctx is done, and returns nil. The registry keeps the last
+// report.
 func (s *Server) Run(ctx context.Context) error {
 	defer s.Close()
 	timer := time.NewTimer(0)
@@ -153,40 +154,40 @@ func (s *Server) Run(ctx context.Context) error {
 		case <-s.wake:
 		case <-timer.C:
 		}
-		if every := s.report(); every > 0 {
-			timer.Reset(every)
+		if next := s.report(); next > 0 {
+			timer.Reset(next)
 		} else {
 			timer.Stop()
 		}
 	}
 }
 
-// report reads the host and tells the registry, and returns how soon to do so
-// again, 0 if there is nothing to read.
+// report reads the host and reports to the registry. It returns the time until the
+// next reading, or 0 if there is nothing to read.
 func (s *Server) report() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	every := time.Duration(s.interval.Load())
-	if every == 0 {
+	next := time.Duration(s.interval.Load())
+	if next == 0 {
 		return 0
 	}
-	begun, facts := s.read()
+	readAt, facts := s.read()
 	for name, facts := range facts {
-		s.registry.ReportHost(name, registry.HostReport{Facts: facts, Age: s.now() - begun})
+		s.registry.ReportHost(name, registry.HostReport{Facts: facts, Age: s.now() - readAt})
 	}
-	s.readAt.Store(int64(begun))
+	s.readAt.Store(int64(readAt))
 	for _, q := range s.queues {
-		if due := q.recheckIn(s.now()); due > 0 {
-			every = min(every, due)
+		if d := q.recheckIn(s.now()); d > 0 {
+			next = min(next, d)
 		}
 	}
-	return every
+	return next
 }
 
-// read reads all that is watched, and returns when it began to, and the facts
-// by service.
-func (s *Server) read() (begun time.Duration, facts map[string][]registry.Fact) {
-	begun = s.now()
+// read reads all watched landmarks. It returns when it began, and the facts by
+// service.
+func (s *Server) read() (readAt time.Duration, facts map[string][]registry.Fact) {
+	readAt = s.now()
 	v := &view{
 		route: s.route, diag: s.diag, now: s.now,
 		listeners: make(map[uint16]*cached[[]listener]), queues: s.queues, counted: make(map[netip.AddrPort]*cached[[]listener]),
@@ -202,29 +203,29 @@ func (s *Server) read() (begun time.Duration, facts map[string][]registry.Fact) 
 			facts[name] = append(facts[name], fact)
 		}
 	}
-	return begun, facts
+	return readAt, facts
 }
 
-// log tells of a landmark that it cannot be read, once, and that it can again.
+// log logs that a landmark cannot be read, once for each error, and that it can be
+// read again.
 func (s *Server) log(service string, w *watched, err error) {
-	unread := ""
+	problem := ""
 	if err != nil {
-		unread = err.Error()
+		problem = err.Error()
 	}
 	switch {
-	case unread == w.problem:
+	case problem == w.problem:
 	case err != nil:
 		s.logger.Warn("a landmark of the host cannot be read", "service", service, "landmark", w.Name, "err", err)
 	default:
 		s.logger.Info("a landmark of the host can be read again", "service", service, "landmark", w.Name)
 	}
-	w.problem = unread
+	w.problem = problem
 }
 
-// CaughtUp reports whether what the registry knows of the host is of now, as
-// if it had been sent: there is nothing of the host's that was not read. If
-// there is, it is read at once. It may be called by any number of goroutines,
-// and before Run.
+// CaughtUp reports whether the registry's report of the host is current. If it is
+// not, CaughtUp requests a reading at once. It is safe for concurrent use, and may be
+// called before Run.
 func (s *Server) CaughtUp() bool {
 	if s.interval.Load() == 0 || s.now()-time.Duration(s.readAt.Load()) < freshFor {
 		return true
@@ -233,20 +234,23 @@ func (s *Server) CaughtUp() bool {
 	return false
 }
 
-// readNow has the host read at once.
+// readNow requests a reading at once.
 func (s *Server) readNow() {
 	select {
 	case s.wake <- struct{}{}:
-	default: // it is wanted already
+	default: // one is requested already
 	}
 }
 
-// now is the time since the origin.
+// now returns the time since the origin.
 func (s *Server) now() time.Duration { return time.Since(s.origin) }
 
-func (s *Server) Close() {
+// Close closes the netlink sockets that Configure opened. Only a server that is not
+// run needs it: Run closes them when it returns. It returns nil.
+func (s *Server) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.route.close()
 	s.diag.close()
+	return nil
 }

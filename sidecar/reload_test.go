@@ -1,0 +1,88 @@
+package sidecar
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// hostPolicies are the policies of one service with a landmark of the host.
+const hostPolicies = `services:
+  epg:
+    host:
+      port:
+        listening: "127.0.0.1:5400"
+`
+
+// openFiles returns the number of open descriptors.
+func openFiles(t *testing.T) int {
+	t.Helper()
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(all)
+}
+
+// New opens netlink sockets for the landmarks of the host before it binds its
+// listeners. If it fails then, it closes them.
+func TestFailedNewLeavesNoDescriptors(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "landmarkd.yaml")
+	if err := os.WriteFile(file, []byte(hostPolicies), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var before int
+	for i := range 2 { // the first makes the runtime open its poller
+		before = openFiles(t)
+		if s, err := New(Config{File: file, GRPC: "nonsense"}); err == nil {
+			s.Close()
+			t.Fatal("New succeeded")
+		} else if !strings.Contains(err.Error(), "-grpc nonsense: ") {
+			t.Errorf("attempt %d: %v", i, err)
+		}
+	}
+	if after := openFiles(t); after != before {
+		t.Errorf("%d descriptors are open, want %d", after, before)
+	}
+}
+
+// Each load of the configuration is logged, with its file and the number of its
+// services. A file that is wrong is not.
+func TestReloadIsLogged(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "landmarkd.yaml")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var log bytes.Buffer
+	logged := func(services int) {
+		t.Helper()
+		want := fmt.Sprintf("level=INFO msg=\"configuration loaded\" file=%s services=%d\n", file, services)
+		if !strings.HasSuffix(log.String(), want) || strings.Count(log.String(), "\n") != 1 {
+			t.Errorf("the log is %q, want %q", &log, want)
+		}
+		log.Reset()
+	}
+	write("services:\n  epg:\n  vod:\n")
+	s, err := New(Config{File: file, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	logged(2)
+	write("services:\n  epg:\n")
+	if err := s.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	logged(1)
+	write("services: 7\n")
+	if err := s.Reload(); err == nil || log.Len() > 0 {
+		t.Errorf("a wrong file: %v, the log is %q", err, &log)
+	}
+}
