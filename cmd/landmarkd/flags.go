@@ -46,13 +46,22 @@ func parse(args []string, help io.Writer) (c sidecar.Config, o only, err error) 
 	if !given(flags, "admin-socket") {
 		c.AdminSocket = beside(c.AgentSocket, "admin.sock")
 	}
+	if given(flags, "config") && c.File == "" {
+		return c, o, errors.New("-config is empty: give the path of a YAML file, or leave -config out to use the default policies")
+	}
 	if o.check && c.File == "" {
 		return c, o, errors.New("-check-config needs the file to check: give -config FILE")
 	}
-	if *keys != "" {
-		c.MonitorKeys, err = lmp.ReadKeys(*keys)
+	if !given(flags, "monitor-keys") {
+		return c, o, nil
 	}
-	return c, o, err
+	if *keys == "" {
+		return c, o, errors.New("-monitor-keys is empty: give the path of a key file, or leave -monitor-keys out to answer unsigned requests")
+	}
+	if c.MonitorKeys, err = lmp.ReadKeys(*keys); err != nil {
+		return c, o, fmt.Errorf("-monitor-keys: %w", err)
+	}
+	return c, o, nil
 }
 
 // given reports whether the command line has the flag.

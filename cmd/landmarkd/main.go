@@ -11,9 +11,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -52,6 +54,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	if config.File != "" {
 		if err := sidecar.CheckFile(config.File); err != nil {
+			if file := new(fs.PathError); errors.As(err, &file) {
+				err = fmt.Errorf("-config %s: %w; give the path of a YAML file that this user may read", config.File, file.Err)
+			}
 			fmt.Fprintf(stderr, "landmarkd: %v\n", err)
 			return 2
 		}
@@ -110,8 +115,6 @@ func reload(s *sidecar.Sidecar, hangup <-chan os.Signal, logger *slog.Logger) {
 	for range hangup {
 		if err := s.Reload(); err != nil {
 			logger.Error("the new configuration is wrong, so the old one stays", "err", err)
-			continue
 		}
-		logger.Info("the configuration was read again")
 	}
 }
