@@ -44,16 +44,16 @@ func (x *expectations) allow(first int, name, got string) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return slices.ContainsFunc(x.phases[first:], func(phase map[string][]string) bool {
-		return slices.ContainsFunc(phase[name], func(want string) bool { return says(got, want) })
+		return slices.ContainsFunc(phase[name], func(want string) bool { return sameAnswer(got, want) })
 	})
 }
 
 // unknown is LMP's answer for a name of no service.
 const unknown = "UNKNOWN_SERVICE unknown service"
 
-// says reports whether got is the wanted answer, in the words of LMP or in those
+// sameAnswer reports whether got is the wanted answer, in the words of LMP or in those
 // of gRPC, which has no causes.
-func says(got, want string) bool {
+func sameAnswer(got, want string) bool {
 	return matches(got, want) || got == "SERVICE_UNKNOWN" && want == unknown
 }
 

@@ -67,7 +67,7 @@ func (e *env) epg(within string) (server *process, address string) {
 	return server, address
 }
 
-// dialGRPC returns a connection of its own to the sidecar's gRPC address.
+// dialGRPC opens a connection to the sidecar's gRPC address.
 func (e *env) dialGRPC() *grpc.ClientConn {
 	e.t.Helper()
 	conn, err := grpc.NewClient("passthrough:///"+e.grpc, grpc.WithTransportCredentials(insecure.NewCredentials()))

@@ -34,7 +34,7 @@ func (c *client) run(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			go c.ask(ctx, conn, start)
+			go c.request(ctx, conn, start)
 			select {
 			case <-tick.C:
 			case <-ctx.Done():
@@ -44,10 +44,10 @@ func (c *client) run(ctx context.Context) error {
 	})
 }
 
-// ask sends one request, and journals whether a programme came. It journals nothing if the context ended before.
-func (c *client) ask(ctx context.Context, conn epgConn, start time.Duration) {
+// request sends one request, and journals whether a programme came. It journals nothing if the context ended before.
+func (c *client) request(ctx context.Context, conn epgConn, start time.Duration) {
 	defer conn.Close()
-	err := conn.ask()
+	err := conn.request()
 	if err != nil && ctx.Err() != nil {
 		return
 	}

@@ -41,7 +41,7 @@ func (c *crowd) connect(v virtualService) (failed int, err error) {
 			}
 			*c = append(*c, conn)
 			go func() {
-				failures <- conn.ask() != nil
+				failures <- conn.request() != nil
 				<-slots
 			}()
 		}
@@ -55,9 +55,9 @@ func (c *crowd) connect(v virtualService) (failed int, err error) {
 	return failed, err
 }
 
-// ask sends a request on every connection. It returns how many got no answer, and one of the errors. A request without an
+// request sends a request on every connection. It returns how many got no answer, and one of the errors. A request without an
 // answer does not delay the others by more than crowdSlotTime, because many may get none.
-func (c crowd) ask() (broken int, why error) {
+func (c crowd) request() (broken int, why error) {
 	slots := make(chan struct{}, crowdAtOnce)
 	failures := make(chan error, len(c))
 	pause := time.NewTicker(crowdPause / 2)
@@ -70,7 +70,7 @@ func (c crowd) ask() (broken int, why error) {
 		conn.SetDeadline(time.Now().Add(answerTimeout))
 		go func() {
 			defer release()
-			failures <- conn.ask()
+			failures <- conn.request()
 		}()
 	}
 	for range c {

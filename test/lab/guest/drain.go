@@ -52,7 +52,7 @@ func (l *lab) drainAndResume() error {
 		}),
 		l.step(journal.Drained, l.rs1.drain), l.awaitOut(detectsHang), l.linger(countLag),
 		each(func(i int, v virtualService) (err error) {
-			broken, why := old[i].ask()
+			broken, why := old[i].request()
 			if broken > 0 {
 				drains[i].Broken, drains[i].Why = broken, why.Error()
 			}

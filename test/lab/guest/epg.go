@@ -51,8 +51,8 @@ const (
 	epgFound   = 0
 )
 
-// ask requests the programme that is on channel 1 now.
-func (c epgConn) ask() error {
+// request requests the programme that is on channel 1 now.
+func (c epgConn) request() error {
 	if err := c.send(); err != nil {
 		return err
 	}

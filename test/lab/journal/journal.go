@@ -57,15 +57,15 @@ type Cost struct {
 	Targets int
 	Elapsed time.Duration
 	CPU     time.Duration
-	Checks  int // how many checks were made, or answers pushed, in Elapsed
+	Checks  int // the number of checks in Elapsed
 }
 
 // A Speed is how fast the machine was when it had booted, and the timeouts derived from that.
 type Speed struct {
 	Start   time.Duration // the longest start of a process
-	Delay   time.Duration // the longest scheduling delay meanwhile
-	Timeout time.Duration // for how long checkers retry
-	Within  time.Duration // for how long a main loop may leave its command unanswered
+	Delay   time.Duration // the longest scheduling delay
+	Timeout time.Duration // how long checkers retry
+	Within  time.Duration // the time within which a main loop must answer
 }
 
 // A Gap is a time in which the machine did not run, not even its thread of the highest priority: the host stopped it.
@@ -75,9 +75,9 @@ type Gap struct{ At, For time.Duration }
 type Verdict struct {
 	Server    string
 	Answer    string        // a cause of the protocol, Serving, or empty if there was no answer
-	LastBegan time.Duration // when the last question was put that had the answer before
-	Began     time.Duration // when the first question was put that had this answer
-	At        time.Duration // when it was answered
+	LastBegan time.Duration // the beginning of the last check with the answer before
+	Began     time.Duration // the beginning of the first check with this answer
+	At        time.Duration // the end of that check
 }
 
 // line is one line of the journal; exactly one field is set.

@@ -5,14 +5,14 @@ import "time"
 // The ways in which a director checks real servers. A virtual service has the name of its way.
 const (
 	UDP        = "udp"         // keepalived's UDP_CHECK
-	UDPDirect  = "udp-dr"      // the same, forwarded directly
+	UDPDirect  = "udp-dr"      // the same, by direct routing
 	File       = "file"        // keepalived's FILE_CHECK of the files of landmark-watch, in or out, and a UDP_CHECK beside it
-	FileWeight = "file-weight" // the same with weights, forwarded directly
+	FileWeight = "file-weight" // the same with weights, by direct routing
 	Misc       = "misc"        // keepalived's MISC_CHECK with misc_dynamic, which runs landmark-check, with weights
 
 	External        = "external"     // ldirectord's checktype=external, which runs landmark-check
 	SimpleTCP       = "simpletcp"    // ldirectord's simpletcp by the line protocol, which removes servers
-	SimpleTCPDirect = "simpletcp-dr" // the same, which sets their weight to 0, forwarded directly
+	SimpleTCPDirect = "simpletcp-dr" // the same, which sets their weight to 0, by direct routing
 
 	HAProxyTCP   = "haproxy-tcp"   // HAProxy's tcp-check
 	HAProxyAgent = "haproxy-agent" // HAProxy's tcp-check and agent-check, with weights
@@ -45,7 +45,7 @@ const (
 	// A restart of the sidecar is repeated until one was shorter than the checkers' timeout.
 	SidecarKilled  = "landmarkd killed"
 	SidecarStarted = "landmarkd started again"
-	SidecarServes  = "landmarkd says serving"
+	SidecarServes  = "landmarkd answers serving"
 
 	WatchKilled  = "landmark-watch killed"
 	WatchStarted = "landmark-watch started again"
