@@ -38,6 +38,19 @@ func grpcAttacks() []attack {
 	}
 }
 
+// eachClient connects n clients, and calls f with each. It connects again whenever f
+// returns.
+func eachClient(ctx context.Context, n int, target string, unread bool, f func(c *client)) error {
+	return each(ctx, n, func(ctx context.Context, _ int) {
+		c, err := newClient(ctx, target, unread)
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		f(c)
+	})
+}
+
 // watchLongNames holds Watches of names of the greatest length.
 func watchLongNames(ctx context.Context, target string) error {
 	return each(ctx, 10, func(ctx context.Context, i int) {
@@ -73,12 +86,7 @@ func sendUnfinishedRequests(ctx context.Context, target string) error {
 // unfinished begins a number of requests with the data on each of several
 // connections.
 func unfinished(ctx context.Context, target, method string, connections, streams int, part []byte) error {
-	return each(ctx, connections, func(ctx context.Context, _ int) {
-		c, err := newClient(ctx, target, false)
-		if err != nil {
-			return
-		}
-		defer c.Close()
+	return eachClient(ctx, connections, target, false, func(c *client) {
 		for range streams {
 			stream, err := c.headers(method)
 			if err != nil {
@@ -93,12 +101,7 @@ func unfinished(ctx context.Context, target, method string, connections, streams
 
 // resetRapidly begins requests and resets them at once.
 func resetRapidly(ctx context.Context, target string) error {
-	return each(ctx, 20, func(ctx context.Context, _ int) {
-		c, err := newClient(ctx, target, false)
-		if err != nil {
-			return
-		}
-		defer c.Close()
+	return eachClient(ctx, 20, target, false, func(c *client) {
 		for {
 			stream, err := c.headers(watchMethod)
 			if err != nil || c.framer.WriteRSTStream(stream, http2.ErrCodeCancel) != nil {
@@ -110,12 +113,7 @@ func resetRapidly(ctx context.Context, target string) error {
 
 // sendMetadata begins requests with as much metadata as servers usually accept.
 func sendMetadata(ctx context.Context, target string) error {
-	return each(ctx, 20, func(ctx context.Context, _ int) {
-		c, err := newClient(ctx, target, false)
-		if err != nil {
-			return
-		}
-		defer c.Close()
+	return eachClient(ctx, 20, target, false, func(c *client) {
 		value := strings.Repeat("x", 6000)
 		var fields []string
 		for i := range 10 {
@@ -143,14 +141,8 @@ func floodSettings(ctx context.Context, target string) error {
 }
 
 func floodWithoutReading(ctx context.Context, target string, send func(c *client) error) error {
-	return each(ctx, 20, func(ctx context.Context, _ int) {
-		c, err := newClient(ctx, target, true)
-		if err != nil {
-			return
-		}
-		defer c.Close()
-		for err == nil {
-			err = send(c)
+	return eachClient(ctx, 20, target, true, func(c *client) {
+		for send(c) == nil {
 		}
 	})
 }
@@ -164,12 +156,7 @@ func holdHalfOpen(ctx context.Context, target string) error {
 
 // watchWithoutReading begins Watches and reads nothing.
 func watchWithoutReading(ctx context.Context, target string) error {
-	return each(ctx, 20, func(ctx context.Context, _ int) {
-		c, err := newClient(ctx, target, true)
-		if err != nil {
-			return
-		}
-		defer c.Close()
+	return eachClient(ctx, 20, target, true, func(c *client) {
 		for range 100 {
 			stream, err := c.headers(watchMethod)
 			if err != nil {

@@ -15,8 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/landmark-health/landmark/agent"
-	"github.com/landmark-health/landmark/agent/landmark"
 	"github.com/landmark-health/landmark/lmp"
 )
 
@@ -161,16 +159,7 @@ func TestHAProxyRemovesServerWithoutSidecar(t *testing.T) {
 func TestHAProxyFollowsWeightAndDrain(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
-	marks := landmark.NewSet()
-	queue := marks.Level("queue", landmark.Above(100, 200))
-	database := marks.Condition("database")
-	queue.Set(0)
-	database.Set(true, "")
-	a, err := agent.Start(agent.Config{Service: "epg", Landmarks: marks, Socket: e.socket})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer a.Close()
+	a, queue, database := e.queueProgram()
 	balancer := startHAProxy(t, e, "epg-liveness", connectOnly(t))
 
 	balancer.awaitServer("UP", "50", "via agent : up")

@@ -8,9 +8,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/landmark-health/landmark/agent"
-	"github.com/landmark-health/landmark/agent/landmark"
 )
 
 // landmark-check retries until its timeout, by UDP and by TCP. So a restart of
@@ -68,16 +65,7 @@ func TestLandmarkCheckTimesOutOnStoppedSidecar(t *testing.T) {
 // fills, and reports a drain.
 func TestLandmarkCheckReportsWeightAndDrain(t *testing.T) {
 	e := newEnv(t)
-	marks := landmark.NewSet()
-	queue := marks.Level("queue", landmark.Above(100, 200))
-	database := marks.Condition("database") // a Level alone does not prove that the program works
-	queue.Set(0)
-	database.Set(true, "")
-	a, err := agent.Start(agent.Config{Service: "epg", Landmarks: marks, Socket: e.socket})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer a.Close()
+	a, queue, _ := e.queueProgram()
 	e.await(checkUDP, "epg", "SERVING none")
 
 	check := func(keepalived, nagios int, line string) {

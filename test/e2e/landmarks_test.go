@@ -10,6 +10,24 @@ import (
 	"github.com/landmark-health/landmark/agent/landmark"
 )
 
+// queueProgram starts an agent of "epg" in the test's own process. Its queue lowers
+// the weight from 100 on and fails at 200. A Level alone does not prove that a
+// program works, so there is also a Condition.
+func (e *env) queueProgram() (*agent.Agent, *landmark.Level, *landmark.Condition) {
+	e.t.Helper()
+	marks := landmark.NewSet()
+	queue := marks.Level("queue", landmark.Above(100, 200))
+	database := marks.Condition("database")
+	queue.Set(0)
+	database.Set(true, "")
+	a, err := agent.Start(agent.Config{Service: "epg", Landmarks: marks, Socket: e.socket})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	e.t.Cleanup(func() { a.Close() })
+	return a, queue, database
+}
+
 // landmarkd receives and judges every kind of landmark, and a drain by the
 // program.
 func TestEveryKindOfLandmark(t *testing.T) {

@@ -137,22 +137,20 @@ func (l *lab) repeatBriefly(n int) action {
 	return func() error {
 		l.ipvs.interval.Store(int64(finePollInterval))
 		defer l.ipvs.interval.Store(int64(pollInterval))
-		for range n {
-			err := l.play(
-				l.step(journal.KilledBriefly, l.rs1.killProgram), l.awaitOut(pushed),
-				l.step(journal.StartedBriefly, l.rs1.startProgram), l.awaitIn(all), l.linger(clientPause/2))
-			if err != nil {
-				return err
+		briefly := func(harmStep string, harm action, repairStep string, repair action) action {
+			return func() error {
+				return l.play(
+					l.step(harmStep, harm), l.awaitOut(pushed),
+					l.step(repairStep, repair), l.awaitIn(all), l.linger(clientPause/2))
 			}
 		}
+		var actions []action
 		for range n {
-			err := l.play(
-				l.step(journal.WedgedBriefly, l.rs1.wedge), l.awaitOut(pushed),
-				l.step(journal.FreedBriefly, l.rs1.free), l.awaitIn(all), l.linger(clientPause/2))
-			if err != nil {
-				return err
-			}
+			actions = append(actions, briefly(journal.KilledBriefly, l.rs1.killProgram, journal.StartedBriefly, l.rs1.startProgram))
 		}
-		return l.mark(journal.Rest)()
+		for range n {
+			actions = append(actions, briefly(journal.WedgedBriefly, l.rs1.wedge, journal.FreedBriefly, l.rs1.free))
+		}
+		return l.play(append(actions, l.mark(journal.Rest))...)
 	}
 }
