@@ -38,7 +38,7 @@ func TestCosts(t *testing.T) {
 func checkCosts(s *findings) {
 	titles := map[string]string{
 		journal.UDP:         "keepalived UDP_CHECK",
-		journal.File:        "landmark-watch, told at once",
+		journal.File:        "landmark-watch, changes pushed",
 		journal.Misc:        "keepalived MISC_CHECK, landmark-check",
 		journal.MiscNothing: "keepalived MISC_CHECK, a script that does nothing",
 	}

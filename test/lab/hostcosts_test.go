@@ -31,7 +31,7 @@ func TestCostsOnHost(t *testing.T) {
 	began := time.Now()
 	time.Sleep(10 * time.Second)
 	cores := (cpuTime(t, watch) - before).Seconds() / time.Since(began).Seconds()
-	costTable.add(map[string]string{colProgram: "on the host: landmark-watch, told at once", colCPU: percent(cores), colAll: percent(cores)})
+	costTable.add(map[string]string{colProgram: "on the host: landmark-watch, changes pushed", colCPU: percent(cores), colAll: percent(cores)})
 
 	script := filepath.Join(t.TempDir(), "nothing")
 	if err := os.WriteFile(script, []byte("#!/bin/sh\nexit 0\n"), 0o755); err != nil {

@@ -104,7 +104,7 @@ func (t *wayCheck) drain() {
 		if d.Service != t.name {
 			continue
 		}
-		t.row[colBroken], t.row[colStrayed] = fmt.Sprintf("%d of %d", d.Broken, d.Established), fmt.Sprintf("%d of %d", d.Misrouted, d.New)
+		t.row[colBroken], t.row[colMisrouted] = fmt.Sprintf("%d of %d", d.Broken, d.Established), fmt.Sprintf("%d of %d", d.Misrouted, d.New)
 		if d.Established < d.Crowd || d.OnDrained < d.Established/3 {
 			t.errorf("%s: connections to rs1 when it was drained: got %d of %d, want about half of at least %d", t.name, d.OnDrained, d.Established, d.Crowd)
 		}

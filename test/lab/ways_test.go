@@ -10,24 +10,24 @@ import (
 
 // The columns of the table of ways.
 const (
-	colWay      = "way"
-	colForward  = "forwards by"
-	colHang     = "hang: out, back in"
-	colDeath    = "death: out, back in"
-	colFreeze   = "freeze: out, back in"
-	colCut      = "network cut: out, back in"
-	colDrain    = "drain: out"
-	colBroken   = "connections broken"
-	colStrayed  = "new ones astray"
-	colSidecar  = "landmarkd restarted"
-	colWatch    = "landmark-watch restarted"
-	colDirector = "keepalived restarted"
-	colRamp     = "slow start"
-	colFailed   = "requests failed"
+	colWay       = "way"
+	colForward   = "forwards by"
+	colHang      = "hang: out, back in"
+	colDeath     = "death: out, back in"
+	colFreeze    = "freeze: out, back in"
+	colCut       = "network cut: out, back in"
+	colDrain     = "drain: out"
+	colBroken    = "connections broken"
+	colMisrouted = "new misrouted"
+	colSidecar   = "landmarkd restarted"
+	colWatch     = "landmark-watch restarted"
+	colDirector  = "keepalived restarted"
+	colRamp      = "slow start"
+	colFailed    = "requests failed"
 )
 
 // wayTable is the table of ways.
-var wayTable = table{columns: []string{colWay, colForward, colHang, colDeath, colFreeze, colCut, colDrain, colBroken, colStrayed,
+var wayTable = table{columns: []string{colWay, colForward, colHang, colDeath, colFreeze, colCut, colDrain, colBroken, colMisrouted,
 	colSidecar, colWatch, colDirector, colRamp, colFailed}}
 
 // way is one way of checking, and what is expected of it.
