@@ -6,87 +6,92 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/duration"
+	"github.com/landmark-health/landmark/internal/terminal"
 	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
 )
 
-// askedCell shows how many ask about a service, and how many are silent that
-// used to, or else how long ago somebody asked last.
-func askedCell(checkers []*statusv1.Checker) cell {
-	silent, last := 0, time.Duration(math.MaxInt64)
-	for _, a := range checkers {
-		if a.GetSilent() {
+// checkedCell shows the number of checkers, and how many of them are silent, or else
+// the age of the latest check.
+func checkedCell(checkers []*statusv1.Checker) terminal.Cell {
+	silent, latest := 0, time.Duration(math.MaxInt64)
+	for _, c := range checkers {
+		if c.GetSilent() {
 			silent++
 		}
-		last = min(last, a.GetAsked().AsDuration())
+		latest = min(latest, c.GetAsked().AsDuration())
 	}
 	switch {
 	case len(checkers) == 0:
-		return cell{text: "-"}
+		return terminal.Text("-")
 	case silent > 0:
-		return cell{fmt.Sprintf("by %d, %d silent", len(checkers), silent), red}
+		return terminal.Coloured(terminal.Red, fmt.Sprintf("by %d, %d silent", len(checkers), silent))
 	}
-	return cell{text: fmt.Sprintf("by %d, %s ago", len(checkers), span(last))}
+	return terminal.Text(fmt.Sprintf("by %d, %s ago", len(checkers), duration.Format(latest)))
 }
 
-// checkersTable tells who asks about services, beneath what was told of them.
+// checkersTable shows the checkers of services, below what was written of them.
 func checkersTable(o output, services []*statusv1.Service) error {
-	t := heads("CHECKER", "BY", "RATE", "TOTAL", "LAST")
+	t := terminal.NewTable("CHECKER", "BY", "RATE", "TOTAL", "LAST")
 	for _, s := range services {
-		for _, a := range s.GetCheckers() {
-			t.add(checkerCells(a))
+		for _, c := range s.GetCheckers() {
+			t.Add(checkerCells(c))
 		}
 	}
-	if len(t.rows) == 1 {
-		_, err := fmt.Fprintln(o.out, "\nNobody has asked about it in the last day.")
+	if t.Empty() {
+		// landmarkd remembers checkers for a day, and forgets them when it stops. It
+		// does not report when it started.
+		_, err := fmt.Fprintln(o.out, "\nNo checker has checked it since landmarkd started, or in the last day if that is shorter.")
 		return err
 	}
-	return t.writeBeneath(o)
+	return o.tableBelow(t)
 }
 
-// otherCheckersTable tells who asks about all services together, and for names
-// that nobody knows, if anybody does.
+// otherCheckersTable shows the checkers of all services together and of unknown names,
+// if there are any.
 func otherCheckersTable(o output, checkers *statusv1.CheckersResponse) error {
-	t := heads("ASKED FOR", "CHECKER", "BY", "RATE", "TOTAL", "LAST")
-	for _, a := range checkers.GetAll() {
-		t.add(append([]cell{{text: "all services"}}, checkerCells(a)...))
+	t := terminal.NewTable("CHECKED", "CHECKER", "BY", "RATE", "TOTAL", "LAST")
+	for _, c := range checkers.GetAll() {
+		t.Add(append([]terminal.Cell{terminal.Text("all services")}, checkerCells(c)...))
 	}
 	for _, u := range checkers.GetUnknown() {
-		name := cell{"unknown: " + printable(u.GetName()), red}
-		t.add(append([]cell{name}, checkerCells(u.GetChecker())...))
+		name := terminal.Coloured(terminal.Red, "unknown: "+terminal.Printable(u.GetName()))
+		t.Add(append([]terminal.Cell{name}, checkerCells(u.GetChecker())...))
 	}
-	if len(t.rows) == 1 {
+	if t.Empty() {
 		return nil
 	}
-	return t.writeBeneath(o)
+	return o.tableBelow(t)
 }
 
-func checkerCells(a *statusv1.Checker) []cell {
-	return []cell{
-		{text: printable(a.GetAddress())},
-		{text: printable(a.GetFrontEnd())},
-		{text: perSecond(a.GetPerSecond())},
-		{text: strconv.FormatUint(a.GetTotal(), 10)},
-		lastCell(a),
+func checkerCells(c *statusv1.Checker) []terminal.Cell {
+	return []terminal.Cell{
+		terminal.Text(terminal.Printable(c.GetAddress())),
+		terminal.Text(terminal.Printable(c.GetFrontEnd())),
+		terminal.Text(perSecond(c.GetPerSecond())),
+		terminal.Text(strconv.FormatUint(c.GetTotal(), 10)),
+		lastCell(c),
 	}
 }
 
-// lastCell says how long ago the checker asked last, and red that it used to.
-func lastCell(a *statusv1.Checker) cell {
-	asked := span(a.GetAsked().AsDuration())
+// lastCell shows the age of the checker's latest check, in red if it is silent.
+func lastCell(c *statusv1.Checker) terminal.Cell {
+	age := duration.Format(c.GetAsked().AsDuration())
 	switch {
-	case a.GetSilent() && a.GetUsualPerSecond() > 0:
-		return cell{fmt.Sprintf("silent for %s, asked %s before", asked, perSecond(a.GetUsualPerSecond())), red}
-	case a.GetSilent():
-		return cell{"silent for " + asked, red}
-	case a.GetWatching() == 1:
-		return cell{text: "watching"}
-	case a.GetWatching() > 1:
-		return cell{text: fmt.Sprintf("watching, %d times", a.GetWatching())}
+	case c.GetSilent() && c.GetUsualPerSecond() > 0:
+		return terminal.Coloured(terminal.Red, fmt.Sprintf("silent for %s, checked %s before", age, perSecond(c.GetUsualPerSecond())))
+	case c.GetSilent():
+		return terminal.Coloured(terminal.Red, "silent for "+age)
+	case c.GetWatching() == 1:
+		return terminal.Text("watching")
+	case c.GetWatching() > 1:
+		return terminal.Text(fmt.Sprintf("watching, %d times", c.GetWatching()))
 	}
-	return cell{text: asked + " ago"}
+	return terminal.Text(age + " ago")
 }
 
-// perSecond writes a rate to two digits; one that has all but fallen to 0 is 0.
+// perSecond writes a rate to two digits. A rate near 0, to which it falls without end,
+// is 0.
 func perSecond(rate float64) string {
 	if rate < 0.001 {
 		return "0/s"

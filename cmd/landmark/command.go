@@ -9,45 +9,89 @@ import (
 	"strings"
 )
 
-// command is something that the program can be told to do.
+// command is a command of the program, or of another command.
 type command struct {
 	name      string
 	arguments string // besides flags
 	purpose   string // in one line
-	// of are the commands that it consists of, if it does nothing by itself.
-	of []command
-	// prepare declares the command's flags, and returns what does it once they
-	// are read.
+	// commands are its subcommands. A command that has any does nothing else.
+	commands []command
+	// prepare declares the command's flags and returns the action, which is to be
+	// called once the flags are parsed.
 	prepare func(*flag.FlagSet) action
 }
 
-// action does what a command is there for. Its arguments are those that are no
-// flags.
+// action does the work of a command. The arguments are those that are not flags.
 type action func(ctx context.Context, args []string, o output) error
 
-// find returns the command that the arguments name, and the arguments that
-// follow. All are of the command that is named whole, "" for the program.
-func find(of []command, whole string, args []string) (command, []string, error) {
-	for _, c := range of {
+// find returns the command that the arguments name, and the arguments behind it. Its
+// name is the full one, with those of the commands above it. The given commands are
+// those of parent, "" for the program.
+func find(commands []command, parent string, args []string) (command, []string, error) {
+	for _, c := range commands {
 		if c.name != args[0] {
 			continue
 		}
-		c.name = strings.TrimSpace(whole + " " + c.name)
+		c.name = strings.TrimSpace(parent + " " + c.name)
 		rest := args[1:]
-		if len(c.of) == 0 || len(rest) == 0 || strings.HasPrefix(rest[0], "-") {
+		if len(c.commands) == 0 || len(rest) == 0 || strings.HasPrefix(rest[0], "-") {
 			return c, rest, nil
 		}
-		return find(c.of, c.name, rest)
+		return find(c.commands, c.name, rest)
 	}
 	if strings.HasPrefix(args[0], "-") {
 		return command{}, nil, badArguments("the command comes before its flags: write landmark %s, not landmark %s",
-			strings.TrimSpace(whole+" COMMAND "+args[0]), strings.TrimSpace(whole+" "+args[0]))
+			strings.TrimSpace(parent+" COMMAND "+args[0]), strings.TrimSpace(parent+" "+args[0]))
 	}
-	name := strings.TrimSpace(whole + " " + args[0])
-	return command{}, nil, badArguments("there is no command %q: %s lists them", name, strings.TrimSpace("landmark help "+whole))
+	return command{}, nil, unknownCommand(commands, parent, args[0])
 }
 
-// run reads the command line and does what the command is there for.
+// unknownCommand is the error for a name that is not among the commands.
+func unknownCommand(commands []command, parent, name string) error {
+	full := strings.TrimSpace(parent + " " + name)
+	helps := strings.TrimSpace("landmark help " + parent)
+	if near := nearest(commands, name); near != "" {
+		return badArguments("there is no command %q: did you mean %q? %s lists all", full, strings.TrimSpace(parent+" "+near), helps)
+	}
+	return badArguments("there is no command %q: %s lists them", full, helps)
+}
+
+// nearest returns the command whose name is most like the given one, "" if none is.
+func nearest(commands []command, name string) string {
+	const maxEdits = 2
+	near, least := "", maxEdits+1
+	for _, c := range commands {
+		// Half the letters must be right: any two words of two letters are two edits apart.
+		if n := edits(name, c.name); n < least && 2*n < len(c.name) {
+			near, least = c.name, n
+		}
+	}
+	return near
+}
+
+// edits returns the number of letters to insert, delete or replace to get from a to b
+// (the Levenshtein distance).
+func edits(a, b string) int {
+	row := make([]int, len(b)+1) // row[j] is the distance from a[:i] to b[:j]
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replace := diagonal
+			if a[i] != b[j] {
+				replace++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// run parses the flags and calls the action.
 func (c command) run(ctx context.Context, args []string, o output) error {
 	flags := c.flags()
 	do := c.declare(flags)
@@ -64,14 +108,13 @@ func (c command) run(ctx context.Context, args []string, o output) error {
 
 func (c command) flags() *flag.FlagSet {
 	flags := flag.NewFlagSet(c.name, flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // one line will do, and that is the error
+	flags.SetOutput(io.Discard) // the error is one line, without the help
 	return flags
 }
 
-// declare declares the command's flags, and returns what does it once they are
-// read.
+// declare declares the command's flags and returns its action.
 func (c command) declare(flags *flag.FlagSet) action {
-	if len(c.of) == 0 {
+	if len(c.commands) == 0 {
 		return c.prepare(flags)
 	}
 	return func(_ context.Context, _ []string, o output) error {
@@ -84,18 +127,27 @@ func (c command) declare(flags *flag.FlagSet) action {
 func (c command) help(w io.Writer) {
 	flags := c.flags()
 	c.declare(flags)
-	if len(c.of) > 0 {
+	if len(c.commands) > 0 {
 		fmt.Fprintf(w, "usage: landmark %s %s [flags]\n\nTo %s:\n\n", c.name, c.arguments, c.purpose)
-		list(w, c.of)
+		list(w, c.commands)
 		fmt.Fprintf(w, "\nlandmark %s %s -h lists the flags.\n", c.name, c.arguments)
 		return
 	}
-	fmt.Fprintf(w, "usage: %s\n\nTo %s.\n\n", strings.TrimSpace("landmark "+c.name+" [flags] "+c.arguments), c.purpose)
-	flags.SetOutput(w)
-	flags.PrintDefaults()
+	line := "landmark " + c.name
+	hasFlags := false
+	flags.VisitAll(func(*flag.Flag) { hasFlags = true })
+	if hasFlags {
+		line += " [flags]"
+	}
+	fmt.Fprintf(w, "usage: %s\n\nTo %s.\n", strings.TrimSpace(line+" "+c.arguments), c.purpose)
+	if hasFlags {
+		fmt.Fprintln(w)
+		flags.SetOutput(w)
+		flags.PrintDefaults()
+	}
 }
 
-// list lists commands, each with what it is for.
+// list lists commands, each with its purpose.
 func list(w io.Writer, commands []command) {
 	width := 0
 	for _, c := range commands {
@@ -106,8 +158,7 @@ func list(w io.Writer, commands []command) {
 	}
 }
 
-// parse reads flags and other arguments, in whatever order they come, and
-// returns the latter.
+// parse parses flags and other arguments in any order, and returns the others.
 func parse(flags *flag.FlagSet, args []string) (rest []string, err error) {
 	for {
 		if err := flags.Parse(args); err != nil {
@@ -121,17 +172,17 @@ func parse(flags *flag.FlagSet, args []string) (rest []string, err error) {
 	}
 }
 
-// oneName returns the service's name that has to be the only argument.
-func oneName(args []string) (string, error) {
+// requiredName returns the only argument, the name of a service.
+func requiredName(args []string) (string, error) {
 	if len(args) == 0 {
 		return "", badArguments("which service? Give its name; landmark status lists them")
 	}
-	return someName(args)
+	return optionalName(args)
 }
 
-// someName returns the service's name that may be the only argument, "" if
-// there is none.
-func someName(args []string) (string, error) {
+// optionalName returns the only argument, the name of a service, or "" if there is
+// none.
+func optionalName(args []string) (string, error) {
 	switch {
 	case len(args) > 1:
 		return "", badArguments("unexpected argument %q: one service at a time", args[1])

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// The exit codes. Where landmark-check has the like, they are the same; its 4,
-// not serving, is left free.
+// The exit codes. Those that landmark-check has too mean the same there. 4, which is
+// landmark-check's for not serving, is not used.
 const (
 	exitArguments   = 1
 	exitNoAnswer    = 2
@@ -14,26 +14,26 @@ const (
 	exitInterrupted = 5
 )
 
-// failure is an error that has an exit code of its own.
-type failure struct {
+// exitError is an error with an exit code.
+type exitError struct {
 	code int
 	error
 }
 
-// badArguments returns a failure that says what to do.
+// badArguments returns an error about the command line, which says what to do.
 func badArguments(format string, args ...any) error {
-	return failure{exitArguments, fmt.Errorf(format, args...)}
+	return exitError{exitArguments, fmt.Errorf(format, args...)}
 }
 
-// exitCode returns the code with which the program ends. What nothing else is
-// said of kept the answer from being told.
+// exitCode returns the program's exit code. Any error without a code of its own means
+// that the output failed, so the answer did not arrive.
 func exitCode(err error) int {
-	var f failure
+	var e exitError
 	switch {
 	case err == nil:
 		return 0
-	case errors.As(err, &f):
-		return f.code
+	case errors.As(err, &e):
+		return e.code
 	}
 	return exitNoAnswer
 }

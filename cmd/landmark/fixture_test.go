@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// read reads a message in the text format.
+// read parses a message in the text format.
 func read[M proto.Message](t *testing.T, m M, text string) M {
 	t.Helper()
 	if err := prototext.Unmarshal([]byte(text), m); err != nil {
@@ -29,17 +29,17 @@ func read[M proto.Message](t *testing.T, m M, text string) M {
 	return m
 }
 
-// landmarkd is one that says what the test has it say.
+// landmarkd answers what the test sets.
 type landmarkd struct {
 	statusv1.UnimplementedStatusServiceServer
 	adminv1.UnimplementedAdminServiceServer
 	list     []*statusv1.Service
-	watched  chan *statusv1.Service // closed: the Watch ends with refusal
+	watched  chan *statusv1.Service // closed: the Watch ends with err
 	history  *statusv1.HistoryResponse
 	checkers *statusv1.CheckersResponse
 	already  bool
-	refusal  error    // of every call
-	operated []string // what was drained and resumed
+	err      error    // of every call
+	calls    []string // of the admin service
 }
 
 func (l *landmarkd) List(q *statusv1.ListRequest, stream grpc.ServerStreamingServer[statusv1.ListResponse]) error {
@@ -50,12 +50,12 @@ func (l *landmarkd) List(q *statusv1.ListRequest, stream grpc.ServerStreamingSer
 			}
 		}
 	}
-	return l.refusal
+	return l.err
 }
 
 func (l *landmarkd) Watch(_ *statusv1.WatchRequest, stream grpc.ServerStreamingServer[statusv1.WatchResponse]) error {
 	if l.watched == nil {
-		return l.refusal
+		return l.err
 	}
 	if err := stream.SendHeader(nil); err != nil {
 		return err
@@ -64,7 +64,7 @@ func (l *landmarkd) Watch(_ *statusv1.WatchRequest, stream grpc.ServerStreamingS
 		select {
 		case s, open := <-l.watched:
 			if !open {
-				return l.refusal
+				return l.err
 			}
 			if err := stream.Send(&statusv1.WatchResponse{Service: s}); err != nil {
 				return err
@@ -76,30 +76,29 @@ func (l *landmarkd) Watch(_ *statusv1.WatchRequest, stream grpc.ServerStreamingS
 }
 
 func (l *landmarkd) History(context.Context, *statusv1.HistoryRequest) (*statusv1.HistoryResponse, error) {
-	return l.history, l.refusal
+	return l.history, l.err
 }
 
 func (l *landmarkd) Checkers(context.Context, *statusv1.CheckersRequest) (*statusv1.CheckersResponse, error) {
-	return l.checkers, l.refusal
+	return l.checkers, l.err
 }
 
 func (l *landmarkd) Drain(_ context.Context, q *adminv1.DrainRequest) (*adminv1.DrainResponse, error) {
-	l.operated = append(l.operated, fmt.Sprintf("drain %s until_gone=%t", q.GetService(), q.GetUntilGone()))
-	return &adminv1.DrainResponse{Already: l.already}, l.refusal
+	l.calls = append(l.calls, fmt.Sprintf("drain %s until_gone=%t", q.GetService(), q.GetUntilGone()))
+	return &adminv1.DrainResponse{Already: l.already}, l.err
 }
 
 func (l *landmarkd) Resume(_ context.Context, q *adminv1.ResumeRequest) (*adminv1.ResumeResponse, error) {
-	l.operated = append(l.operated, "resume "+q.GetService())
-	return &adminv1.ResumeResponse{Already: l.already}, l.refusal
+	l.calls = append(l.calls, "resume "+q.GetService())
+	return &adminv1.ResumeResponse{Already: l.already}, l.err
 }
 
 func (l *landmarkd) Forget(_ context.Context, q *adminv1.ForgetRequest) (*adminv1.ForgetResponse, error) {
-	l.operated = append(l.operated, "forget "+q.GetService())
-	return &adminv1.ForgetResponse{}, l.refusal
+	l.calls = append(l.calls, "forget "+q.GetService())
+	return &adminv1.ForgetResponse{}, l.err
 }
 
-// serve has it listen at the path of a socket, until the test ends or the
-// returned function is called.
+// serve listens on the Unix socket until the test ends or stop is called.
 func (l *landmarkd) serve(t *testing.T, path string) (stop func()) {
 	t.Helper()
 	listener, err := net.Listen("unix", path)
@@ -119,18 +118,18 @@ func (l *landmarkd) serve(t *testing.T, path string) (stop func()) {
 	return stop
 }
 
-// socketPath returns where a test's landmarkd may listen.
+// socketPath returns a path for a test's Unix socket.
 func socketPath(t *testing.T) string { return filepath.Join(t.TempDir(), "sock") }
 
-// told is what a run of the program came to.
-type told struct {
+// result is the result of a run of the program.
+type result struct {
 	code     int
 	out, err string
 }
 
 // runTo runs the program to its end.
-func runTo(args ...string) told {
+func runTo(args ...string) result {
 	var out, errs bytes.Buffer
 	code := run(context.Background(), args, output{out: &out, err: &errs})
-	return told{code, out.String(), errs.String()}
+	return result{code, out.String(), errs.String()}
 }

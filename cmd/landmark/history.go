@@ -6,26 +6,28 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/duration"
+	"github.com/landmark-health/landmark/internal/terminal"
 	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
 )
 
-// historyCommand tells what a service was.
+// historyCommand shows the past of a service.
 var historyCommand = command{
 	name:      "history",
 	arguments: "NAME",
-	purpose:   "tell the last changes of a service, the latest last, and why they were",
+	purpose:   "show the last changes of a service and their reasons, the latest last",
 	prepare: func(flags *flag.FlagSet) action {
-		asking := askingFlags(flags)
+		client := statusFlags(flags)
 		return func(ctx context.Context, args []string, o output) error {
-			name, err := oneName(args)
+			name, err := requiredName(args)
 			if err != nil {
 				return err
 			}
-			h, err := asking.history(ctx, name)
+			h, err := client.history(ctx, name)
 			if err != nil {
 				return err
 			}
-			if asking.format == asTable {
+			if client.format == asTable {
 				return historyTable(o, h.GetChanges(), time.Now())
 			}
 			m, err := message(h)
@@ -37,48 +39,47 @@ var historyCommand = command{
 	},
 }
 
-// history asks for the history of the service.
-func (a *asking) history(ctx context.Context, name string) (*statusv1.HistoryResponse, error) {
-	conn, client, err := a.connect()
+// history fetches the history of the service.
+func (c *statusClient) history(ctx context.Context, name string) (*statusv1.HistoryResponse, error) {
+	conn, client, err := c.connect()
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	h, err := client.History(ctx, &statusv1.HistoryRequest{Service: name})
 	if err != nil {
-		return nil, conn.failure(ctx, err)
+		return nil, conn.explain(ctx, err)
 	}
 	return h, nil
 }
 
-// historyTable tells the changes in the zone of now. How long each stood comes
-// from their ages: times of day jump when a clock is set.
+// historyTable shows the changes, with times in the zone of now. How long each state
+// lasted is calculated from ages, because times of day jump when a clock is set.
 func historyTable(o output, changes []*statusv1.Change, now time.Time) error {
 	if len(changes) == 0 {
 		_, err := fmt.Fprintln(o.out, "Nothing has changed since landmarkd started.")
 		return err
 	}
-	t := heads("SINCE", "STATUS", "CAUSE", "WEIGHT", "LIVENESS", "FOR", "REASON")
+	t := terminal.NewTable("SINCE", "STATUS", "CAUSE", "WEIGHT", "LIVENESS", "FOR", "REASON")
 	for i, c := range changes {
-		stood := span(ageOf(c, now)) + " so far"
+		lasted := duration.Format(ageOf(c, now)) + " so far"
 		if i+1 < len(changes) {
-			stood = span(ageOf(c, now) - ageOf(changes[i+1], now))
+			lasted = duration.Format(ageOf(c, now) - ageOf(changes[i+1], now))
 		}
 		readiness, liveness := c.GetReadiness(), c.GetLiveness()
-		t.add([]cell{
-			{text: clock(c.GetTime().AsTime(), now)},
+		t.Add([]terminal.Cell{
+			terminal.Text(terminal.Clock(c.GetTime().AsTime(), now)),
 			statusCell(readiness), causeCell(readiness), weightCell(readiness), statusCell(liveness),
-			{text: stood},
-			{text: reason(readiness, liveness)},
-		}, unwell(o, c)...)
+			terminal.Text(lasted),
+			terminal.Text(reason(readiness, liveness)),
+		}, evidence(o, c)...)
 	}
-	return t.write(o)
+	return o.table(t)
 }
 
-// ageOf is how long ago the change was. A landmarkd of before ages were sent
-// gives its time of day alone.
+// ageOf returns how long ago the change was. Early landmarkds send only its time of day.
 func ageOf(c *statusv1.Change, now time.Time) time.Duration {
 	if c.GetAge() == nil {
 		return now.Sub(c.GetTime().AsTime())
@@ -86,17 +87,17 @@ func ageOf(c *statusv1.Change, now time.Time) time.Duration {
 	return c.GetAge().AsDuration()
 }
 
-// unwell tells, of a service that was not ready or not live, the landmarks that
-// were not well.
-func unwell(o output, c *statusv1.Change) (lines []string) {
+// evidence describes the landmarks that were not healthy, if the service was not ready
+// or not live.
+func evidence(o output, c *statusv1.Change) (lines []string) {
 	const serving = statusv1.Status_STATUS_SERVING
 	if c.GetReadiness().GetStatus() == serving && c.GetLiveness().GetStatus() == serving {
 		return nil
 	}
 	for _, l := range c.GetLandmarks() {
 		state := stateCell(l)
-		line := fmt.Sprintf("%s %s (%s, %s): %s", o.paint(state.colour, state.text),
-			printable(l.GetDeclared().GetName()), kindOf(l), impactOf(l), standOf(l))
+		line := fmt.Sprintf("%s %s (%s, %s): %s", o.Paint(state.Colour, state.Text),
+			terminal.Printable(l.GetDeclared().GetName()), kindOf(l), impactOf(l), factOf(l))
 		if limit := limitOf(l); limit != "" {
 			line += ", " + limit
 		}

@@ -11,15 +11,16 @@ import (
 	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/landmark-health/landmark/internal/terminal"
 	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
 )
 
-// aNight is the history of a service that stalled in it.
-func aNight(t *testing.T) *statusv1.HistoryResponse {
+// stalledHistory is the history of a service that stalled for a night.
+func stalledHistory(t *testing.T) *statusv1.HistoryResponse {
 	h := read(t, new(statusv1.HistoryResponse), `
 		changes {
 			readiness { status: STATUS_SERVING weight: 100 } liveness { status: STATUS_SERVING weight: 100 }
-			landmarks { state: STATE_DEGRADED declared { name: "not told" } }
+			landmarks { state: STATE_DEGRADED declared { name: "not shown" } }
 		}
 		changes {
 			readiness { status: STATUS_NOT_SERVING cause: CAUSE_STALLED reason: "main loop last answered 1 s ago, allowed 1 s" }
@@ -33,7 +34,7 @@ func aNight(t *testing.T) *statusv1.HistoryResponse {
 			landmarks { declared { name: "cache" kind: KIND_CONDITION impact: IMPACT_INFORMATIONAL } fact { age_us: 90000000 } }
 		}
 		changes {
-			readiness { status: STATUS_NOT_SERVING cause: CAUSE_RECOVERING reason: "well again, to be told in 5 s" }
+			readiness { status: STATUS_NOT_SERVING cause: CAUSE_RECOVERING reason: "healthy again, reported in 5 s" }
 			liveness { status: STATUS_SERVING weight: 100 }
 		}
 		changes {
@@ -53,16 +54,16 @@ func aNight(t *testing.T) *statusv1.HistoryResponse {
 func TestHistoryTable(t *testing.T) {
 	var out bytes.Buffer
 	now := time.Date(2026, 11, 23, 8, 2, 12, 300e6, time.FixedZone("", 60*60))
-	if err := historyTable(output{out: &out}, aNight(t).GetChanges(), now); err != nil {
+	if err := historyTable(output{out: &out}, stalledHistory(t).GetChanges(), now); err != nil {
 		t.Fatal(err)
 	}
 	want := `SINCE                    STATUS       CAUSE       WEIGHT  LIVENESS     FOR               REASON
 2026-11-21 10:00:00.000  SERVING      -           100%    SERVING      1 d 14 h
 00:12:07.204             NOT_SERVING  stalled     0%      NOT_SERVING  50 min 0 s        main loop last answered 1 s ago, allowed 1 s
-    failing main loop (loop, critical): asked, last answered 1 s ago, allowed 1 s
+    failing main loop (loop, critical): command sent, last answered 1 s ago, allowed 1 s
     degraded queue\x1b[2J (level, degrading): 97, set 20 ms ago, degrades above 80, fails at 100
     unarmed cache (condition, informational): not reached yet, made 1 min 30 s ago
-01:02:07.300             NOT_SERVING  recovering  0%      SERVING      5 s               well again, to be told in 5 s
+01:02:07.300             NOT_SERVING  recovering  0%      SERVING      5 s               healthy again, reported in 5 s
 01:02:12.300             SERVING      -           100%    SERVING      7 h 0 min so far
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {
@@ -70,9 +71,9 @@ func TestHistoryTable(t *testing.T) {
 	}
 }
 
-// The machine's clock was put two hours ahead between the last two changes. How
-// long each stood is what has passed, whatever the times of day say.
-func TestHistoryTableAfterTheClockWasSet(t *testing.T) {
+// The machine's clock was set two hours ahead between the last two changes. How long each
+// state lasted does not depend on the times of day.
+func TestHistoryTableAfterClockChange(t *testing.T) {
 	now := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 	h := read(t, new(statusv1.HistoryResponse), `
 		changes { age { seconds: 90 } readiness { status: STATUS_SERVING weight: 100 } liveness { status: STATUS_SERVING weight: 100 } }
@@ -97,19 +98,19 @@ func TestHistoryTableAfterTheClockWasSet(t *testing.T) {
 
 func TestHistoryInColours(t *testing.T) {
 	var out bytes.Buffer
-	if err := historyTable(output{out: &out, colours: true}, aNight(t).GetChanges(), time.Now()); err != nil {
+	if err := historyTable(output{out: &out, Screen: terminal.Screen{Colours: true}}, stalledHistory(t).GetChanges(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"\x1b[33mNOT_SERVING\x1b[0m  recovering", "    \x1b[31mfailing\x1b[0m main loop", "    \x1b[33mdegraded\x1b[0m queue\\x1b[2J"} {
 		if !strings.Contains(out.String(), want) {
-			t.Errorf("%q is not in %q", want, out.String())
+			t.Errorf("no %q in %q", want, out.String())
 		}
 	}
 }
 
-func TestHistoryOfOne(t *testing.T) {
+func TestHistoryFormats(t *testing.T) {
 	path := socketPath(t)
-	d := &landmarkd{history: aNight(t)}
+	d := &landmarkd{history: stalledHistory(t)}
 	d.serve(t, path)
 	if got := runTo("history", "epg", "-addr", "unix:"+path); got.code != 0 || got.err != "" || strings.Count(got.out, "\n") != 8 {
 		t.Errorf("%+v, want 8 lines", got)
@@ -123,7 +124,7 @@ func TestHistoryOfOne(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	d.history = &statusv1.HistoryResponse{}
-	want := told{0, "Nothing has changed since landmarkd started.\n", ""}
+	want := result{0, "Nothing has changed since landmarkd started.\n", ""}
 	if got := runTo("history", "epg", "-addr", "unix:"+path); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}

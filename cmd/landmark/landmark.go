@@ -5,24 +5,27 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
+	"github.com/landmark-health/landmark/internal/duration"
+	"github.com/landmark-health/landmark/internal/terminal"
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
 )
 
 // stateCell shows a landmark's state.
-func stateCell(l *statusv1.Landmark) cell {
+func stateCell(l *statusv1.Landmark) terminal.Cell {
 	switch l.GetState() {
 	case statusv1.State_STATE_UNSPECIFIED:
-		return cell{"unarmed", plain}
+		return terminal.Text("unarmed")
 	case statusv1.State_STATE_OK:
-		return cell{"ok", green}
+		return terminal.Coloured(terminal.Green, "ok")
 	case statusv1.State_STATE_DEGRADED:
-		return cell{"degraded", yellow}
+		return terminal.Coloured(terminal.Yellow, "degraded")
 	case statusv1.State_STATE_FAILING:
-		return cell{"failing", red}
+		return terminal.Coloured(terminal.Red, "failing")
 	}
-	return cell{l.GetState().String(), plain}
+	return terminal.Text(l.GetState().String())
 }
 
 func kindOf(l *statusv1.Landmark) string {
@@ -33,17 +36,17 @@ func impactOf(l *statusv1.Landmark) string {
 	return strings.ToLower(strings.TrimPrefix(l.GetDeclared().GetImpact().String(), "IMPACT_"))
 }
 
-// unreached reports whether the landmark is yet to be reached for the first
-// time. For a Deadline, work that is open will do.
+// unreached reports whether the landmark was never reached. A Deadline with work open
+// counts as reached.
 func unreached(l *statusv1.Landmark) bool {
 	f := l.GetFact()
 	return !f.GetReached() && !(f.GetOpen() && l.GetDeclared().GetKind() == reportv1.Kind_KIND_DEADLINE)
 }
 
-// standOf says how a landmark stands, in its own number.
-func standOf(l *statusv1.Landmark) string {
+// factOf returns a landmark's fact in words.
+func factOf(l *statusv1.Landmark) string {
 	f := l.GetFact()
-	ago := span(microseconds(f.GetAgeUs())) + " ago"
+	ago := duration.Format(microseconds(f.GetAgeUs())) + " ago"
 	kind := l.GetDeclared().GetKind()
 	switch {
 	case unreached(l):
@@ -51,25 +54,33 @@ func standOf(l *statusv1.Landmark) string {
 	case kind == reportv1.Kind_KIND_ALIVE:
 		return "passed " + ago
 	case kind == reportv1.Kind_KIND_DEADLINE && f.GetOpen():
-		return strings.TrimSuffix(fmt.Sprintf("%d open, the oldest begun %s: %s", f.GetPending(), ago, printable(f.GetReason())), ": ")
+		return withReason(fmt.Sprintf("%d open, the oldest begun %s", f.GetPending(), ago), f)
 	case kind == reportv1.Kind_KIND_DEADLINE && f.GetReason() != "": // landmarkd could not read it
-		return "not known: " + printable(f.GetReason())
+		return withReason("not known", f)
 	case kind == reportv1.Kind_KIND_DEADLINE:
 		return "none open, the last ended " + ago
 	case kind == reportv1.Kind_KIND_LOOP && f.GetOpen():
-		return "asked, last answered " + ago
+		return "command sent, last answered " + ago
 	case kind == reportv1.Kind_KIND_LOOP:
-		return fmt.Sprintf("answered %s, in %s", ago, span(microseconds(f.GetLagUs())))
+		return fmt.Sprintf("answered %s, in %s", ago, duration.Format(microseconds(f.GetLagUs())))
 	case kind == reportv1.Kind_KIND_LEVEL:
 		return fmt.Sprintf("%s, set %s", number(f.GetValue()), ago)
 	case f.GetMet():
-		return strings.TrimSuffix(fmt.Sprintf("holds, said %s: %s", ago, printable(f.GetReason())), ": ")
+		return withReason("holds, set "+ago, f)
 	default:
-		return strings.TrimSuffix(fmt.Sprintf("does not hold, said %s: %s", ago, printable(f.GetReason())), ": ")
+		return withReason("does not hold, set "+ago, f)
 	}
 }
 
-// limitOf says what a landmark is allowed, "" if it is anything.
+// withReason appends the fact's reason, if it has one.
+func withReason(text string, f *reportv1.Fact) string {
+	if f.GetReason() == "" {
+		return text
+	}
+	return text + ": " + terminal.Printable(f.GetReason())
+}
+
+// limitOf returns a landmark's limit in words, "" if it has none.
 func limitOf(l *statusv1.Landmark) string {
 	d := l.GetDeclared()
 	switch {
@@ -77,19 +88,19 @@ func limitOf(l *statusv1.Landmark) string {
 		if d.GetStartWithinUs() == 0 {
 			return ""
 		}
-		return "to be reached within " + span(microseconds(d.GetStartWithinUs()))
+		return "must be reached within " + duration.Format(microseconds(d.GetStartWithinUs()))
 	case d.GetKind() == reportv1.Kind_KIND_LEVEL:
-		return limitsOf(d.GetLimits())
+		return levelLimit(d.GetLimits())
 	case d.GetKind() != reportv1.Kind_KIND_CONDITION:
-		return "allowed " + span(microseconds(d.GetWithinUs()))
+		return "allowed " + duration.Format(microseconds(d.GetWithinUs()))
 	case d.GetTtlUs() > 0:
-		return "to be said again within " + span(microseconds(d.GetTtlUs()))
+		return "must be set again within " + duration.Format(microseconds(d.GetTtlUs()))
 	}
 	return ""
 }
 
-// limitsOf says what a Level's number is allowed to be.
-func limitsOf(m *reportv1.Limits) string {
+// levelLimit returns the limits of a Level in words.
+func levelLimit(m *reportv1.Limits) string {
 	degrade, fail := number(m.GetDegradeAt()), number(m.GetFailAt())
 	switch {
 	case m.GetDegradeAt() < m.GetFailAt():
@@ -102,8 +113,10 @@ func limitsOf(m *reportv1.Limits) string {
 	return fmt.Sprintf("fails at %s or more", fail)
 }
 
-// number writes a number, and its digits rather than an exponent where they are
-// few.
+// microseconds returns a duration of the schema.
+func microseconds(us uint64) time.Duration { return time.Duration(us) * time.Microsecond }
+
+// number writes a number, with an exponent only if it is very large or very small.
 func number(v float64) string {
 	if size := math.Abs(v); size >= 1e-6 && size < 1e15 {
 		return strconv.FormatFloat(v, 'f', -1, 64)

@@ -6,14 +6,14 @@ import (
 	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
 )
 
-func TestLandmarksAsAPersonReadsThem(t *testing.T) {
-	for _, tt := range []struct{ landmark, stands, limit string }{
+func TestFactsAndLimitsInWords(t *testing.T) {
+	for _, tt := range []struct{ landmark, fact, limit string }{
 		{`declared { kind: KIND_ALIVE within_us: 1000000 } fact { reached: true age_us: 200000 count: 7 }`,
 			"passed 200 ms ago", "allowed 1 s"},
 		{`declared { kind: KIND_ALIVE within_us: 1000000 } fact { age_us: 2000000 }`,
 			"not reached yet, made 2 s ago", ""},
 		{`declared { kind: KIND_ALIVE within_us: 1000000 start_within_us: 60000000 } fact { age_us: 61000000 }`,
-			"not reached yet, made 1 min 1 s ago", "to be reached within 1 min 0 s"},
+			"not reached yet, made 1 min 1 s ago", "must be reached within 1 min 0 s"},
 		{`declared { kind: KIND_DEADLINE within_us: 5000000 } fact { reached: true age_us: 1200000 open: true pending: 3 }`,
 			"3 open, the oldest begun 1.2 s ago", "allowed 5 s"},
 		{`declared { kind: KIND_DEADLINE within_us: 5000000 } fact { reached: true age_us: 7000000 }`,
@@ -23,7 +23,7 @@ func TestLandmarksAsAPersonReadsThem(t *testing.T) {
 		{`declared { kind: KIND_DEADLINE within_us: 2000000 } fact { reached: true reason: "not permitted" }`,
 			"not known: not permitted", "allowed 2 s"},
 		{`declared { kind: KIND_LOOP within_us: 2000000 } fact { reached: true age_us: 3200000 open: true lag_us: 400 }`,
-			"asked, last answered 3.2 s ago", "allowed 2 s"},
+			"command sent, last answered 3.2 s ago", "allowed 2 s"},
 		{`declared { kind: KIND_LOOP within_us: 2000000 } fact { reached: true age_us: 100000 lag_us: 400 }`,
 			"answered 100 ms ago, in <1 ms", "allowed 2 s"},
 		{`declared { kind: KIND_LOOP within_us: 2000000 } fact { open: true age_us: 100000 }`,
@@ -41,16 +41,16 @@ func TestLandmarksAsAPersonReadsThem(t *testing.T) {
 		{`declared { kind: KIND_LEVEL limits { degrade_at: 1e15 fail_at: 1e-7 } } fact { reached: true value: 0 }`,
 			"0, set 0 ms ago", "degrades below 1e+15, fails at 1e-07"},
 		{`declared { kind: KIND_CONDITION ttl_us: 30000000 } fact { reached: true age_us: 1000000 met: true }`,
-			"holds, said 1 s ago", "to be said again within 30 s"},
+			"holds, set 1 s ago", "must be set again within 30 s"},
 		{`declared { kind: KIND_CONDITION } fact { reached: true age_us: 1000000 reason: "connection \033[31mrefused" }`,
-			`does not hold, said 1 s ago: connection \x1b[31mrefused`, ""},
+			`does not hold, set 1 s ago: connection \x1b[31mrefused`, ""},
 	} {
 		l := read(t, new(statusv1.Landmark), tt.landmark)
-		if got := standOf(l); got != tt.stands {
-			t.Errorf("%s stands %q, want %q", tt.landmark, got, tt.stands)
+		if got := factOf(l); got != tt.fact {
+			t.Errorf("%s: fact %q, want %q", tt.landmark, got, tt.fact)
 		}
 		if got := limitOf(l); got != tt.limit {
-			t.Errorf("%s has the limit %q, want %q", tt.landmark, got, tt.limit)
+			t.Errorf("%s: limit %q, want %q", tt.landmark, got, tt.limit)
 		}
 	}
 }

@@ -14,8 +14,12 @@ import (
 func TestBadArguments(t *testing.T) {
 	for args, says := range map[string]string{
 		"":                             "usage: landmark COMMAND",
-		"state":                        `there is no command "state": landmark help lists them`,
+		"state":                        `there is no command "state": did you mean "status"? landmark help lists all`,
+		"staus":                        `did you mean "status"?`,
+		"hist":                         `there is no command "hist": landmark help lists them`,
 		"help state":                   `there is no command "state"`,
+		"version status":               `unexpected argument "status"`,
+		"snippet keepalive":            `there is no command "snippet keepalive": did you mean "snippet keepalived"? landmark help snippet lists all`,
 		"-addr 127.0.0.1:1 status":     "write landmark COMMAND -addr, not landmark -addr",
 		"status -o xml":                "give table or json; landmark help status lists the flags",
 		"status -x":                    "-x; landmark help status lists the flags",
@@ -59,27 +63,27 @@ func TestHelp(t *testing.T) {
 		got := runTo(args)
 		for _, c := range commands {
 			if got.code != 0 || got.err != "" || !strings.Contains(got.out, "  "+c.name+" ") {
-				t.Errorf("%s: %+v, want %s in it", args, got, c.name)
+				t.Errorf("%s: %+v, want a line of %s", args, got, c.name)
 			}
 		}
 	}
 	for _, words := range leaves(commands) {
 		for _, args := range [][]string{append([]string{"help"}, words...), append(words, "-h")} {
 			got := runTo(args...)
-			if got.code != 0 || got.err != "" || !strings.HasPrefix(got.out, "usage: landmark "+strings.Join(words, " ")) || !strings.Contains(got.out, "\n  -") {
+			if got.code != 0 || got.err != "" || !strings.HasPrefix(got.out, "usage: landmark "+strings.Join(words, " ")) || words[0] != "version" && !strings.Contains(got.out, "\n  -") {
 				t.Errorf("%q: %+v", args, got)
 			}
 		}
 	}
 }
 
-// leaves returns the words that name each command which does something.
+// leaves returns the words that name each command without subcommands.
 func leaves(commands []command) (all [][]string) {
 	for _, c := range commands {
-		if len(c.of) == 0 {
+		if len(c.commands) == 0 {
 			all = append(all, []string{c.name})
 		}
-		for _, words := range leaves(c.of) {
+		for _, words := range leaves(c.commands) {
 			all = append(all, append([]string{c.name}, words...))
 		}
 	}
@@ -87,19 +91,21 @@ func leaves(commands []command) (all [][]string) {
 }
 
 func TestVersion(t *testing.T) {
-	if got, want := runTo("-version"), (told{0, "landmark devel\n", ""}); got != want {
-		t.Errorf("%+v, want %+v", got, want)
+	for _, args := range []string{"-version", "--version", "version"} {
+		if got, want := runTo(args), (result{0, "landmark devel\n", ""}); got != want {
+			t.Errorf("%s: %+v, want %+v", args, got, want)
+		}
 	}
 }
 
-func TestFailuresSayWhatToDo(t *testing.T) {
+func TestCallErrorsSayWhatToDo(t *testing.T) {
 	c, err := connect("unix:/run/landmark/admin.sock", "admin-socket")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
 	interrupted, interrupt := context.WithCancelCause(t.Context())
-	interrupt(errors.New("interrupt signal received")) // as of signal.NotifyContext
+	interrupt(errors.New("interrupt signal received")) // as signal.NotifyContext does
 	for _, tt := range []struct {
 		ctx  context.Context
 		err  error
@@ -111,21 +117,21 @@ func TestFailuresSayWhatToDo(t *testing.T) {
 		{t.Context(), status.Error(codes.Unimplemented, "unknown service"), exitRefused, "a landmarkd of this version, devel"},
 		{t.Context(), status.Error(codes.DeadlineExceeded, ""), exitNoAnswer, "did not answer within 5 s"},
 		{t.Context(), status.Error(codes.Unavailable, `connection error: desc = "transport: Error while dialing: dial unix: no such file"`), exitNoAnswer,
-			"no answer from a landmarkd at /run/landmark/admin.sock: dial unix: no such file: see that it runs and listens there, or give -admin-socket"},
+			"no answer from a landmarkd at /run/landmark/admin.sock: dial unix: no such file: check that it runs and listens there, or give -admin-socket"},
 		{t.Context(), status.Error(codes.Unavailable, "name resolver error: produced zero addresses"), exitNoAnswer, "its name has no address"},
 		{t.Context(), status.Error(codes.Unavailable, "landmarkd is stopping"), exitNoAnswer, "landmarkd is stopping"},
 		{t.Context(), os.ErrClosed, exitNoAnswer, "closed"},
 		{interrupted, status.Error(codes.Canceled, ""), exitInterrupted, "interrupted"},
 	} {
-		err := c.failure(tt.ctx, tt.err)
+		err := c.explain(tt.ctx, tt.err)
 		if exitCode(err) != tt.code || !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%v: %v, exit code %d, want %q, %d", tt.err, err, exitCode(err), tt.says, tt.code)
 		}
 	}
 }
 
-// Each form of an address is dialled as it was given.
-func TestAddressesAreDialled(t *testing.T) {
+// Every form of address is dialled as given.
+func TestAddressesAreDialledAsGiven(t *testing.T) {
 	for _, address := range []string{"127.0.0.1:1", "[::1]:1", "[fe80::1%lo]:1"} {
 		if got := runTo("status", "-addr", address); got.code != exitNoAnswer || !strings.Contains(got.err, "at "+address+": dial tcp "+address+": connect: ") {
 			t.Errorf("%s: %+v", address, got)
@@ -133,14 +139,14 @@ func TestAddressesAreDialled(t *testing.T) {
 	}
 }
 
-// brokenWriter is a full disk.
+// brokenWriter fails like a full disk.
 type brokenWriter struct{}
 
 func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
 
-func TestWhatCannotBeWrittenIsAFailure(t *testing.T) {
+func TestOutputErrorIsReported(t *testing.T) {
 	path := socketPath(t)
-	d := &landmarkd{list: services(t), history: aNight(t)}
+	d := &landmarkd{list: services(t), history: stalledHistory(t)}
 	d.serve(t, path)
 	for _, args := range []string{"status", "status epg", "status -o json", "history epg", "history epg -o json", "snippet kubernetes -service epg"} {
 		var errs strings.Builder

@@ -3,45 +3,31 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"os"
 
-	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/landmark-health/landmark/internal/terminal"
 )
 
-// output is where a command tells what it has to.
+// output is where a command writes. The screen is that of out.
 type output struct {
 	out, err io.Writer
-	colours  bool // out shows them
+	terminal.Screen
 }
 
-// wantsColours reports whether whoever reads the file sees colours, and wants
-// to (https://no-color.org).
-func wantsColours(f *os.File) bool {
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil && os.Getenv("NO_COLOR") == ""
-}
+// table writes a table.
+func (o output) table(t *terminal.Table) error { return t.Write(o.out, o.Screen) }
 
-// colour is how a text is to be shown.
-type colour string
-
-// The colours, as terminals know them.
-const (
-	plain  colour = ""
-	red    colour = "31"
-	green  colour = "32"
-	yellow colour = "33"
-)
-
-// paint returns the text in the colour, if there are any.
-func (o output) paint(c colour, text string) string {
-	if !o.colours || c == plain || text == "" {
-		return text
+// tableBelow writes a table below what was written before.
+func (o output) tableBelow(t *terminal.Table) error {
+	if _, err := io.WriteString(o.out, "\n"); err != nil {
+		return err
 	}
-	return "\x1b[" + string(c) + "m" + text + "\x1b[0m"
+	return o.table(t)
 }
 
 // format is the flag -o.
@@ -59,18 +45,17 @@ func (f *format) String() string { return string(*f) }
 // Set implements flag.Value.
 func (f *format) Set(s string) error {
 	if *f = format(s); *f != asTable && *f != asJSON {
-		return fmt.Errorf("give table or json")
+		return errors.New("give table or json")
 	}
 	return nil
 }
 
-// message returns a message in protobuf's JSON. Fields that are zero are there
-// too, for whoever reads it by program.
+// message returns a message in protobuf's JSON, with the fields that are zero.
 func message(m proto.Message) (json.RawMessage, error) {
 	return protojson.MarshalOptions{EmitDefaultValues: true}.Marshal(m)
 }
 
-// document writes a value as one JSON document, over several lines.
+// document writes a value as an indented JSON document.
 func (o output) document(v any) error { return o.encode(v, "  ") }
 
 // line writes a value as JSON on one line.
@@ -84,6 +69,6 @@ func (o output) encode(v any, indent string) error {
 	if err := e.Encode(v); err != nil {
 		return fmt.Errorf("writing JSON: %w", err)
 	}
-	_, err := o.out.Write(printableJSON(b.Bytes()))
+	_, err := o.out.Write(terminal.PrintableJSON(b.Bytes()))
 	return err
 }

@@ -3,20 +3,21 @@ package main
 import (
 	"context"
 	"flag"
+	"fmt"
 	"io"
 
 	"github.com/landmark-health/landmark/internal/snippet"
 )
 
-// snippetCommand writes configuration for other programs.
+// snippetCommand prints configuration for other programs.
 var snippetCommand = command{
 	name:      "snippet",
 	arguments: "PROGRAM",
-	purpose:   "print configuration for a program that asks landmarkd, ready to paste",
-	of:        snippetCommands(),
+	purpose:   "print configuration for a program that checks landmarkd, ready to paste",
+	commands:  snippetCommands(),
 }
 
-// snippetCommands are one for each program, which has flags of its own.
+// snippetCommands returns a command for each program, with flags of its own.
 func snippetCommands() []command {
 	var commands []command
 	for _, k := range snippet.Kinds {
@@ -33,6 +34,9 @@ func snippetCommands() []command {
 					text, err := program.Configuration()
 					if err != nil {
 						return badArguments("%v", err)
+					}
+					for _, w := range program.Warnings() {
+						fmt.Fprintf(o.err, "landmark: warning: %s\n", w)
 					}
 					_, err = io.WriteString(o.out, text)
 					return err

@@ -11,32 +11,31 @@ import (
 func TestSnippetListsPrograms(t *testing.T) {
 	for _, args := range []string{"snippet", "snippet -h", "help snippet"} {
 		got := runTo(strings.Fields(args)...)
-		for _, c := range snippetCommand.of {
+		for _, c := range snippetCommand.commands {
 			if got.code != 0 || got.err != "" || !strings.Contains(got.out, "\n  "+c.name+" ") {
-				t.Errorf("%s: %+v, want %s in it", args, got, c.name)
+				t.Errorf("%s: %+v, want a line of %s", args, got, c.name)
 			}
 		}
 	}
 }
 
-// Command lines in the pages, and what follows in their block: what is printed,
-// with parts left out where a line says so.
+// A block in the docs that begins with a command line shows its output. A line with the
+// ellipsis stands for lines left out.
 const (
-	printing = "$ landmark snippet "
-	leftOut  = "…"
+	prompt   = "$ landmark snippet "
+	ellipsis = "…"
 )
 
 var (
 	block = regexp.MustCompile("(?ms)^```[a-z-]*\n(.*?)^```$")
 
-	// configures are words of each program's configuration.
-	configures = regexp.MustCompile(`UDP_CHECK \{|MISC_CHECK \{|FILE_CHECK \{|checktype=|tcp-check|agent-check|grpc_health_check|tcp_health_check|preStop:|grpc: \{|scrape_configs:|alert:`)
+	// configuration matches the configuration of any program.
+	configuration = regexp.MustCompile(`UDP_CHECK \{|MISC_CHECK \{|FILE_CHECK \{|checktype=|tcp-check|agent-check|grpc_health_check|tcp_health_check|preStop:|grpc: \{|scrape_configs:|alert:`)
 )
 
-// TestPagesShowWhatIsPrinted holds every configuration of another program in the
-// pages to be what landmark snippet prints, which the real programs are tested
-// with.
-func TestPagesShowWhatIsPrinted(t *testing.T) {
+// Every configuration of another program in the docs must be the output of landmark
+// snippet, which is tested with the real programs.
+func TestDocsShowSnippetOutput(t *testing.T) {
 	pages, err := filepath.Glob("../../docs/*.md")
 	if err != nil {
 		t.Fatal(err)
@@ -49,10 +48,10 @@ func TestPagesShowWhatIsPrinted(t *testing.T) {
 		}
 		for _, found := range block.FindAllStringSubmatch(string(text), -1) {
 			first, rest, _ := strings.Cut(found[1], "\n")
-			line, ok := strings.CutPrefix(first, printing)
+			line, ok := strings.CutPrefix(first, prompt)
 			if !ok {
-				if word := configures.FindString(found[1]); word != "" {
-					t.Errorf("%s: a block with %q does not begin with %q", page, word, printing)
+				if word := configuration.FindString(found[1]); word != "" {
+					t.Errorf("%s: a block with %q does not begin with %q", page, word, prompt)
 				}
 				continue
 			}
@@ -63,23 +62,22 @@ func TestPagesShowWhatIsPrinted(t *testing.T) {
 				t.Errorf("%s: %s: %s", page, line, got.err)
 			}
 			if part := missing(got.out, rest); part != "" {
-				t.Errorf("%s: %s does not print, or not there:\n%s", page, line, part)
+				t.Errorf("%s: %s does not print this, or not here:\n%s", page, line, part)
 			}
 		}
 	}
-	for _, c := range snippetCommand.of {
+	for _, c := range snippetCommand.commands {
 		if !shown[c.name] {
-			t.Errorf("no page shows a snippet for %s", c.name)
+			t.Errorf("docs show no snippet for %s", c.name)
 		}
 	}
 }
 
-// missing returns the first part of what is shown that is not printed, in the
-// order shown, "" if there is none. Only where something is left out may it
-// begin later or end earlier.
+// missing returns the first part of shown that is not in printed, in order, or "" if there
+// is none. Parts are separated by ellipses. Only an ellipsis may stand for lines left out.
 func missing(printed, shown string) string {
 	rest := "\n" + printed
-	parts := strings.Split("\n"+shown, "\n"+leftOut+"\n")
+	parts := strings.Split("\n"+shown, "\n"+ellipsis+"\n")
 	for i, part := range parts {
 		part = "\n" + strings.Trim(part, "\n") + "\n"
 		if part == "\n\n" {
@@ -98,12 +96,20 @@ func TestMissing(t *testing.T) {
 	const printed = "a\n  b\n  c\nd\n"
 	for _, shown := range []string{"a\n  b\n  c\nd\n", "a\n…\nd\n", "…\n  b\n…\n", "a\n…\n", "…\n  c\nd\n", "…\n  b\n…\nd\n", "…\na\n  b\n  c\nd\n…\n"} {
 		if part := missing(printed, shown); part != "" {
-			t.Errorf("%q is said to lack %q", shown, part)
+			t.Errorf("missing(%q) = %q, want none", shown, part)
 		}
 	}
 	for _, shown := range []string{"a\nb\n  c\nd\n", "a\n", "…\n b\n…\n", "  b\n…\n", "…\n  b\n", "…\nd\n…\na\n", "a\n  c\nd\n"} {
 		if missing(printed, shown) == "" {
-			t.Errorf("%q is taken for a part", shown)
+			t.Errorf("missing(%q) found nothing", shown)
 		}
+	}
+}
+
+func TestSnippetWarns(t *testing.T) {
+	got := runTo(strings.Fields("snippet envoy -service epg -virtual 192.0.2.80:5400 -real 198.51.100.11:5400 -real 198.51.100.11:5401")...)
+	const warning = "-real 198.51.100.11:5400 and -real 198.51.100.11:5401 get the same check"
+	if got.code != 0 || !strings.HasPrefix(got.err, "landmark: warning: "+warning) || strings.Count(got.err, "\n") != 1 || !strings.Contains(got.out, "\n# WARNING: "+warning) {
+		t.Errorf("%+v, want exit code 0, and a warning in both outputs", got)
 	}
 }

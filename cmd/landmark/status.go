@@ -8,26 +8,28 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/landmark-health/landmark/internal/duration"
+	"github.com/landmark-health/landmark/internal/terminal"
 	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
 )
 
-// statusCommand tells how services are.
+// statusCommand shows services.
 var statusCommand = command{
 	name:      "status",
 	arguments: "[NAME]",
-	purpose:   "tell how all services are, or one with its landmarks and who asks about it",
+	purpose:   "show all services, or one with its landmarks and its checkers",
 	prepare: func(flags *flag.FlagSet) action {
-		asking := askingFlags(flags)
+		client := statusFlags(flags)
 		return func(ctx context.Context, args []string, o output) error {
-			name, err := someName(args)
+			name, err := optionalName(args)
 			if err != nil {
 				return err
 			}
-			services, checkers, err := asking.status(ctx, name)
+			services, checkers, err := client.status(ctx, name)
 			switch {
 			case err != nil:
 				return err
-			case asking.format == asJSON:
+			case client.format == asJSON:
 				return statusJSON(o, services, checkers)
 			case name == "":
 				return errors.Join(statusTable(o, services), otherCheckersTable(o, checkers))
@@ -37,27 +39,27 @@ var statusCommand = command{
 	},
 }
 
-// status asks for the service of that name; for all if it is empty, and then
-// also for those who ask about no one of them.
-func (a *asking) status(ctx context.Context, name string) (services []*statusv1.Service, checkers *statusv1.CheckersResponse, err error) {
-	conn, client, err := a.connect()
+// status fetches the service of that name. If the name is empty, it fetches all
+// services, and the checkers that are not those of a single service.
+func (c *statusClient) status(ctx context.Context, name string) (services []*statusv1.Service, checkers *statusv1.CheckersResponse, err error) {
+	conn, client, err := c.connect()
 	if err != nil {
 		return nil, nil, err
 	}
 	defer conn.Close()
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	services, err = listServices(ctx, client, name)
 	if err == nil && name == "" {
 		checkers, err = client.Checkers(ctx, &statusv1.CheckersRequest{})
 	}
 	if err != nil {
-		return nil, nil, conn.failure(ctx, err)
+		return nil, nil, conn.explain(ctx, err)
 	}
 	return services, checkers, nil
 }
 
-// listServices asks for the service of that name, for all if it is empty.
+// listServices fetches the service of that name, or all if it is empty.
 func listServices(ctx context.Context, client statusv1.StatusServiceClient, name string) ([]*statusv1.Service, error) {
 	stream, err := client.List(ctx, &statusv1.ListRequest{Service: name})
 	if err != nil {
@@ -76,7 +78,7 @@ func listServices(ctx context.Context, client statusv1.StatusServiceClient, name
 	}
 }
 
-// statusJSON tells all of it; checkers may be nil.
+// statusJSON writes everything as one document. checkers may be nil.
 func statusJSON(o output, services []*statusv1.Service, checkers *statusv1.CheckersResponse) error {
 	document := struct {
 		Services []json.RawMessage `json:"services"`
@@ -104,40 +106,40 @@ func statusTable(o output, services []*statusv1.Service) error {
 		_, err := fmt.Fprintln(o.out, "There is no service: no program has reported, and none is configured.")
 		return err
 	}
-	t := heads("SERVICE", "STATUS", "CAUSE", "WEIGHT", "LIVENESS", "FOR", "FACTS", "ASKED", "REASON")
+	t := terminal.NewTable("SERVICE", "STATUS", "CAUSE", "WEIGHT", "LIVENESS", "FOR", "FACTS", "CHECKED", "REASON")
 	for _, s := range services {
 		readiness := s.GetReadiness()
 		v := readiness.GetVerdict()
-		t.add([]cell{
-			{text: printable(s.GetName())},
+		t.Add([]terminal.Cell{
+			terminal.Text(terminal.Printable(s.GetName())),
 			statusCell(v), causeCell(v), weightCell(v), statusCell(s.GetLiveness().GetVerdict()),
-			{text: span(readiness.GetStood().AsDuration())},
-			{text: span(readiness.GetFactsAge().AsDuration())},
-			askedCell(s.GetCheckers()),
-			{text: reasonOf(s)},
+			terminal.Text(duration.Format(readiness.GetStood().AsDuration())),
+			terminal.Text(duration.Format(readiness.GetFactsAge().AsDuration())),
+			checkedCell(s.GetCheckers()),
+			terminal.Text(serviceReason(s)),
 		})
 	}
-	return t.write(o)
+	return o.table(t)
 }
 
-// landmarksTable tells the landmarks of services, beneath what was told of them.
+// landmarksTable shows the landmarks of services, below what was written of them.
 func landmarksTable(o output, services []*statusv1.Service) error {
-	t := heads("LANDMARK", "KIND", "STATE", "IMPACT", "STANDS", "LIMIT")
+	t := terminal.NewTable("LANDMARK", "KIND", "STATE", "IMPACT", "FACT", "LIMIT")
 	for _, s := range services {
 		for _, l := range s.GetLandmarks() {
-			t.add([]cell{
-				{text: printable(l.GetDeclared().GetName())},
-				{text: kindOf(l)},
+			t.Add([]terminal.Cell{
+				terminal.Text(terminal.Printable(l.GetDeclared().GetName())),
+				terminal.Text(kindOf(l)),
 				stateCell(l),
-				{text: impactOf(l)},
-				{text: standOf(l)},
-				{text: limitOf(l)},
+				terminal.Text(impactOf(l)),
+				terminal.Text(factOf(l)),
+				terminal.Text(limitOf(l)),
 			})
 		}
 	}
-	if len(t.rows) == 1 {
+	if t.Empty() {
 		_, err := fmt.Fprintln(o.out, "\nIt has no landmarks.")
 		return err
 	}
-	return t.writeBeneath(o)
+	return o.tableBelow(t)
 }

@@ -9,10 +9,11 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/testing/protocmp"
 
+	"github.com/landmark-health/landmark/internal/terminal"
 	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
 )
 
-// services are one in each colour, and one that means ill.
+// services has a service in each colour, and one that attacks the terminal.
 func services(t *testing.T) []*statusv1.Service {
 	var all []*statusv1.Service
 	for _, text := range []string{
@@ -60,14 +61,14 @@ func TestStatusOfAll(t *testing.T) {
 	path := socketPath(t)
 	(&landmarkd{list: services(t)}).serve(t, path)
 	got := runTo("status", "-addr", "unix:"+path)
-	want := told{0, `SERVICE  STATUS       CAUSE     WEIGHT  LIVENESS     FOR        FACTS  ASKED             REASON
+	want := result{0, `SERVICE  STATUS       CAUSE     WEIGHT  LIVENESS     FOR        FACTS  CHECKED           REASON
 backup   SERVING      -         40%     SERVING      2 d 7 h    90 ms  by 2, 300 ms ago
 epg      NOT_SERVING  stalled   0%      NOT_SERVING  2.2 s      3.2 s  by 5, 2 silent    main loop last answered 3.2 s ago, allowed 1 s; drained by an operator, too
 mean     NOT_SERVING  failed    0%      SERVING      0 ms       0 ms   -                 db does not hold: \x1b]0;owned\a\u202e
 vod      SERVING      -         100%    NOT_SERVING  2 h 0 min  0 ms   -                 not live: ticks last passed 2 s ago, allowed 1 s
 web      NOT_SERVING  draining  0%      SERVING      0 ms       0 ms   -                 drained by the program itself
 `, ""}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(told{})); diff != "" {
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(result{})); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
@@ -76,26 +77,26 @@ func TestStatusOfOne(t *testing.T) {
 	path := socketPath(t)
 	(&landmarkd{list: services(t)}).serve(t, path)
 	got := runTo("status", "epg", "-addr", "unix:"+path)
-	want := told{0, `SERVICE  STATUS       CAUSE    WEIGHT  LIVENESS     FOR    FACTS  ASKED           REASON
+	want := result{0, `SERVICE  STATUS       CAUSE    WEIGHT  LIVENESS     FOR    FACTS  CHECKED         REASON
 epg      NOT_SERVING  stalled  0%      NOT_SERVING  2.2 s  3.2 s  by 5, 2 silent  main loop last answered 3.2 s ago, allowed 1 s; drained by an operator, too
 
-LANDMARK   KIND       STATE     IMPACT         STANDS                           LIMIT
-main loop  loop       failing   critical       asked, last answered 3.2 s ago   allowed 1 s
-queue      level      degraded  degrading      90, set 500 ms ago               degrades above 80, fails at 100
+LANDMARK   KIND       STATE     IMPACT         FACT                                   LIMIT
+main loop  loop       failing   critical       command sent, last answered 3.2 s ago  allowed 1 s
+queue      level      degraded  degrading      90, set 500 ms ago                     degrades above 80, fails at 100
 cache      condition  unarmed   informational  not reached yet, made 4.5 s ago
-database   condition  ok        readiness      holds, said 500 ms ago           to be said again within 30 s
+database   condition  ok        readiness      holds, set 500 ms ago                  must be set again within 30 s
 
 CHECKER      BY              RATE     TOTAL  LAST
-10.0.0.2     lmp-udp         0/s      4711   silent for 3 h 2 min, asked 2/s before
+10.0.0.2     lmp-udp         0/s      4711   silent for 3 h 2 min, checked 2/s before
 10.0.0.3     lmp-watch       0/s      1      silent for 12 s
 10.0.0.1     lmp-udp         2/s      86400  300 ms ago
 2001:db8::1  grpc-watch      0/s      1      watching
 unix         grpc-watch\x1b  0.017/s  7      watching, 2 times
 `, ""}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(told{})); diff != "" {
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(result{})); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if got := runTo("status", "-addr", "unix:"+path, "vod"); got.code != 0 || !bytes.HasSuffix([]byte(got.out), []byte("\n\nIt has no landmarks.\n\nNobody has asked about it in the last day.\n")) {
+	if got := runTo("status", "-addr", "unix:"+path, "vod"); got.code != 0 || !bytes.HasSuffix([]byte(got.out), []byte("\n\nIt has no landmarks.\n\nNo checker has checked it since landmarkd started, or in the last day if that is shorter.\n")) {
 		t.Errorf("without landmarks or checkers: %+v", got)
 	}
 }
@@ -103,17 +104,17 @@ unix         grpc-watch\x1b  0.017/s  7      watching, 2 times
 func TestStatusOfNone(t *testing.T) {
 	path := socketPath(t)
 	(&landmarkd{}).serve(t, path)
-	want := told{0, "There is no service: no program has reported, and none is configured.\n", ""}
+	want := result{0, "There is no service: no program has reported, and none is configured.\n", ""}
 	if got := runTo("status", "-addr", "unix:"+path); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	want = told{0, "{\n  \"services\": [],\n  \"checkers\": {\n    \"all\": [],\n    \"unknown\": []\n  }\n}\n", ""}
+	want = result{0, "{\n  \"services\": [],\n  \"checkers\": {\n    \"all\": [],\n    \"unknown\": []\n  }\n}\n", ""}
 	if got := runTo("status", "-addr", "unix:"+path, "-o", "json"); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
 
-func TestStatusInJSONIsProtobufs(t *testing.T) {
+func TestStatusInJSONIsProtobufJSON(t *testing.T) {
 	path := socketPath(t)
 	want := services(t)
 	(&landmarkd{list: want}).serve(t, path)
@@ -133,20 +134,20 @@ func TestStatusInJSONIsProtobufs(t *testing.T) {
 	if diff := cmp.Diff(want, back, protocmp.Transform()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if escaped := printableJSON([]byte(got.out)); !bytes.Equal(escaped, []byte(got.out)) {
-		t.Errorf("not all is printable: %q", got.out)
+	if escaped := terminal.PrintableJSON([]byte(got.out)); !bytes.Equal(escaped, []byte(got.out)) {
+		t.Errorf("unprintable characters in %q", got.out)
 	}
 }
 
 func TestStatusInColours(t *testing.T) {
 	var out bytes.Buffer
-	if err := statusTable(output{out: &out, colours: true}, services(t)); err != nil {
+	if err := statusTable(output{out: &out, Screen: terminal.Screen{Colours: true}}, services(t)); err != nil {
 		t.Fatal(err)
 	}
 	const (
 		r, g, y, off = "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[0m"
 	)
-	want := "SERVICE  STATUS       CAUSE     WEIGHT  LIVENESS     FOR        FACTS  ASKED             REASON\n" +
+	want := "SERVICE  STATUS       CAUSE     WEIGHT  LIVENESS     FOR        FACTS  CHECKED           REASON\n" +
 		"backup   " + y + "SERVING" + off + "      -         40%     " + g + "SERVING" + off + "      2 d 7 h    90 ms  by 2, 300 ms ago\n" +
 		"epg      " + r + "NOT_SERVING" + off + "  stalled   0%      " + r + "NOT_SERVING" + off + "  2.2 s      3.2 s  " + r + "by 5, 2 silent" + off + "    main loop last answered 3.2 s ago, allowed 1 s; drained by an operator, too\n" +
 		"mean     " + r + "NOT_SERVING" + off + "  failed    0%      " + g + "SERVING" + off + "      0 ms       0 ms   -                 db does not hold: \\x1b]0;owned\\a\\u202e\n" +
@@ -157,32 +158,32 @@ func TestStatusInColours(t *testing.T) {
 	}
 }
 
-// TestStatusOfAllTellsOtherCheckers is who asks about all together, and who for
-// what nobody knows.
-func TestStatusOfAllTellsOtherCheckers(t *testing.T) {
+// Status of all services also shows the checkers of all services together, and of unknown
+// names.
+func TestStatusOfAllShowsOtherCheckers(t *testing.T) {
 	path := socketPath(t)
 	(&landmarkd{checkers: read(t, new(statusv1.CheckersResponse), `
 		all { address: "10.0.0.2" front_end: "lmp-udp" asked { seconds: 10920 } usual_per_second: 120.4 total: 4711 silent: true }
 		unknown { name: "epgg\033" checker { address: "10.0.0.1" front_end: "lmp-tcp" asked { nanos: 300000000 } per_second: 0.1 total: 3 } }`)}).serve(t, path)
-	want := told{0, `There is no service: no program has reported, and none is configured.
+	want := result{0, `There is no service: no program has reported, and none is configured.
 
-ASKED FOR          CHECKER   BY       RATE   TOTAL  LAST
-all services       10.0.0.2  lmp-udp  0/s    4711   silent for 3 h 2 min, asked 120/s before
+CHECKED            CHECKER   BY       RATE   TOTAL  LAST
+all services       10.0.0.2  lmp-udp  0/s    4711   silent for 3 h 2 min, checked 120/s before
 unknown: epgg\x1b  10.0.0.1  lmp-tcp  0.1/s  3      300 ms ago
 `, ""}
-	if diff := cmp.Diff(want, runTo("status", "-addr", "unix:"+path), cmp.AllowUnexported(told{})); diff != "" {
+	if diff := cmp.Diff(want, runTo("status", "-addr", "unix:"+path), cmp.AllowUnexported(result{})); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 
-func TestSilenceIsRed(t *testing.T) {
+func TestSilentCheckersAreRed(t *testing.T) {
 	var out bytes.Buffer
-	if err := checkersTable(output{out: &out, colours: true}, services(t)[1:2]); err != nil {
+	if err := checkersTable(output{out: &out, Screen: terminal.Screen{Colours: true}}, services(t)[1:2]); err != nil {
 		t.Fatal(err)
 	}
-	for _, red := range []string{"\x1b[31msilent for 3 h 2 min, asked 2/s before\x1b[0m\n", "\x1b[31msilent for 12 s\x1b[0m\n", "86400  300 ms ago\n"} {
+	for _, red := range []string{"\x1b[31msilent for 3 h 2 min, checked 2/s before\x1b[0m\n", "\x1b[31msilent for 12 s\x1b[0m\n", "86400  300 ms ago\n"} {
 		if !bytes.Contains(out.Bytes(), []byte(red)) {
-			t.Errorf("%q is not in %q", red, out.String())
+			t.Errorf("no %q in %q", red, out.String())
 		}
 	}
 }
@@ -193,7 +194,7 @@ func TestRates(t *testing.T) {
 		33.3: "33/s", 120.4: "120/s", 10_000: "10000/s", 1e6: "1000000/s",
 	} {
 		if got := perSecond(rate); got != want {
-			t.Errorf("%v is %s, want %s", rate, got, want)
+			t.Errorf("perSecond(%v) = %s, want %s", rate, got, want)
 		}
 	}
 }

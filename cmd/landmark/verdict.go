@@ -4,24 +4,25 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/landmark-health/landmark/internal/terminal"
 	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
 )
 
-// statusCell shows a status: green where all is well, yellow where the weight
-// is less than whole or the service is out on purpose or not in yet, else red.
-func statusCell(v *statusv1.Verdict) cell {
-	c := cell{strings.TrimPrefix(v.GetStatus().String(), "STATUS_"), red}
+// statusCell shows a status: green at full weight; yellow at a lower weight, and while
+// the service is out for a cause that is not a fault; red otherwise.
+func statusCell(v *statusv1.Verdict) terminal.Cell {
+	colour := terminal.Red
 	switch {
 	case v.GetStatus() == statusv1.Status_STATUS_SERVING && v.GetWeight() == 100:
-		c.colour = green
-	case v.GetStatus() == statusv1.Status_STATUS_SERVING, passing(v.GetCause()):
-		c.colour = yellow
+		colour = terminal.Green
+	case v.GetStatus() == statusv1.Status_STATUS_SERVING, intended(v.GetCause()):
+		colour = terminal.Yellow
 	}
-	return c
+	return terminal.Coloured(colour, strings.TrimPrefix(v.GetStatus().String(), "STATUS_"))
 }
 
-// passing reports whether the cause is not a fault.
-func passing(c statusv1.Cause) bool {
+// intended reports whether the cause is not a fault.
+func intended(c statusv1.Cause) bool {
 	switch c {
 	case statusv1.Cause_CAUSE_STARTING, statusv1.Cause_CAUSE_DRAINING, statusv1.Cause_CAUSE_RECOVERING:
 		return true
@@ -29,32 +30,31 @@ func passing(c statusv1.Cause) bool {
 	return false
 }
 
-func causeCell(v *statusv1.Verdict) cell {
+func causeCell(v *statusv1.Verdict) terminal.Cell {
 	if v.GetCause() == statusv1.Cause_CAUSE_UNSPECIFIED {
-		return cell{text: "-"}
+		return terminal.Text("-")
 	}
-	return cell{text: strings.ToLower(strings.TrimPrefix(v.GetCause().String(), "CAUSE_"))}
+	return terminal.Text(strings.ToLower(strings.TrimPrefix(v.GetCause().String(), "CAUSE_")))
 }
 
-func weightCell(v *statusv1.Verdict) cell {
-	return cell{text: fmt.Sprintf("%d%%", v.GetWeight())}
+func weightCell(v *statusv1.Verdict) terminal.Cell {
+	return terminal.Text(fmt.Sprintf("%d%%", v.GetWeight()))
 }
 
-// reason says why a service is not as it should be, where that is so: why it is
-// not ready, else why it is not live.
+// reason returns why a service is not ready, or else why it is not live, or "".
 func reason(readiness, liveness *statusv1.Verdict) string {
 	switch {
 	case readiness.GetReason() != "":
-		return printable(readiness.GetReason())
+		return terminal.Printable(readiness.GetReason())
 	case liveness.GetReason() != "":
-		return "not live: " + printable(liveness.GetReason())
+		return "not live: " + terminal.Printable(liveness.GetReason())
 	}
 	return ""
 }
 
-// reasonOf is reason for a service as it stands. What goes before an operator's
-// drain would hide it.
-func reasonOf(s *statusv1.Service) string {
+// serviceReason returns the reason of a service, and adds an operator's drain if another
+// cause hides it.
+func serviceReason(s *statusv1.Service) string {
 	readiness := s.GetReadiness().GetVerdict()
 	text := reason(readiness, s.GetLiveness().GetVerdict())
 	if s.GetDrained() && readiness.GetCause() != statusv1.Cause_CAUSE_DRAINING {

@@ -29,7 +29,7 @@ func startWatch(t *testing.T, args ...string) *watching {
 	go func() { w.code <- run(ctx, append([]string{"watch"}, args...), output{out: out, err: errs}) }()
 	t.Cleanup(func() {
 		stop()
-		errRead.Close() // it may have more to say
+		errRead.Close() // the program may write more
 		outRead.Close()
 	})
 	return w
@@ -39,14 +39,14 @@ func startWatch(t *testing.T, args ...string) *watching {
 func (w *watching) want(lines *bufio.Scanner, text string) {
 	w.t.Helper()
 	if !lines.Scan() {
-		w.t.Fatalf("no more is told; want %q", text)
+		w.t.Fatalf("the output ended; want %q", text)
 	}
 	if !strings.Contains(lines.Text(), text) {
-		w.t.Fatalf("told %q, want %q", lines.Text(), text)
+		w.t.Fatalf("printed %q, want %q", lines.Text(), text)
 	}
 }
 
-func TestWatchGoesOnAcrossRestarts(t *testing.T) {
+func TestWatchSurvivesRestarts(t *testing.T) {
 	path, all := socketPath(t), services(t)
 	d := &landmarkd{watched: make(chan *statusv1.Service)}
 	stop := d.serve(t, path)
@@ -56,8 +56,8 @@ func TestWatchGoesOnAcrossRestarts(t *testing.T) {
 	stop()
 	w.want(w.err, "landmark: lost landmarkd at "+path)
 
-	// The program has not come back to it yet.
-	stop = (&landmarkd{refusal: status.Error(codes.NotFound, "no such service")}).serve(t, path)
+	// The program has not reported to the new landmarkd yet.
+	stop = (&landmarkd{err: status.Error(codes.NotFound, "no such service")}).serve(t, path)
 	w.want(w.err, "landmarkd is there again, but does not know epg yet")
 	stop()
 
@@ -65,16 +65,16 @@ func TestWatchGoesOnAcrossRestarts(t *testing.T) {
 	w.want(w.err, "landmark: watching again")
 	d.watched <- all[1]
 	d.watched <- all[4]
-	w.want(w.out, "web  NOT_SERVING  draining") // epg is as it was
+	w.want(w.out, "web  NOT_SERVING  draining") // epg has not changed
 	w.stop()
 	if code := <-w.code; code != 0 {
-		t.Errorf("interrupted, it exits with %d, want 0", code)
+		t.Errorf("exit code %d after an interrupt, want 0", code)
 	}
 }
 
-func TestWatchEndsWhenItIsRefused(t *testing.T) {
+func TestWatchEndsWhenRefused(t *testing.T) {
 	path := socketPath(t)
-	d := &landmarkd{refusal: status.Error(codes.ResourceExhausted, "64 watch already")}
+	d := &landmarkd{err: status.Error(codes.ResourceExhausted, "64 watch already")}
 	d.serve(t, path)
 	w := startWatch(t, "-addr", "unix:"+path)
 	w.want(w.err, "landmark: 64 watch already")
@@ -83,7 +83,7 @@ func TestWatchEndsWhenItIsRefused(t *testing.T) {
 	}
 }
 
-func TestWatchNeedsALandmarkdAtFirst(t *testing.T) {
+func TestWatchFailsWithoutLandmarkd(t *testing.T) {
 	w := startWatch(t, "-addr", "unix:/nonexistent/grpc.sock")
 	w.want(w.err, "no answer from a landmarkd at /nonexistent/grpc.sock: dial unix")
 	if code := <-w.code; code != exitNoAnswer {

@@ -10,9 +10,9 @@ import (
 	"github.com/landmark-health/landmark/lmp"
 )
 
-// haproxy is a balancer of connections by HAProxy 2.6 or later.
+// haproxy is a balancer by HAProxy 2.6 or later, of TCP connections.
 type haproxy struct {
-	balancing
+	balancer
 	Check   choice
 	Monitor port
 	Line    port
@@ -22,43 +22,43 @@ func (h *haproxy) Flags(flags *flag.FlagSet) {
 	h.Check = choice{"both", []string{"tcp", "agent", "both"}}
 	h.Monitor = lmp.Port
 	h.Line = contract.LinePort
-	h.balancing.flags(flags)
-	flags.Var(&h.Check, "check", "how it is checked: `tcp` (HAProxy compares bytes), agent (it asks for lines, which takes landmarkd -line: weights and drains), or both (bytes guard the lines)")
+	h.balancer.flags(flags)
+	flags.Var(&h.Check, "check", "the `METHOD` of the check: tcp (HAProxy compares bytes), agent (the line protocol, which needs landmarkd -line: weights and drains), or both (tcp takes over if agent gets no answer)")
 	flags.Var(&h.Monitor, "monitor", "the `PORT` of landmarkd's -monitor, for -check tcp and both")
 	flags.Var(&h.Line, "line", "the `PORT` of landmarkd's -line, for -check agent and both")
 }
 
 func (h *haproxy) Configuration() (string, error) {
-	if err := h.check(); err != nil {
+	if err := h.validate(); err != nil {
 		return "", err
 	}
-	question, err := h.question()
+	request, err := h.request()
 	if err != nil {
 		return "", err
 	}
 	return write("haproxy.cfg.tmpl", struct {
 		*haproxy
-		Question, Serving string
-		AnswerLength      int
-	}{h, question, serving(), lmp.HeaderLength})
+		Request, Serving string
+		AnswerLength     int
+	}{h, request, serving(), lmp.HeaderLength})
 }
 
-// The template's words.
+// The methods from here on are for the template.
 
 func (h *haproxy) Timeout() time.Duration { return answerTimeout }
 
-// HangOut is how long after landmarkd knows of a hang the server is out, at most.
-// An agent says so at once.
+// HangOut returns the longest time from when landmarkd detects a hang until the server
+// is out. An agent check takes it out at once.
 func (h *haproxy) HangOut() time.Duration {
 	if h.Check.word == "tcp" {
-		return h.balancing.HangOut()
+		return h.balancer.HangOut()
 	}
 	return h.Interval
 }
 
 func (h *haproxy) SilenceOut() time.Duration { return h.silenceOut(answerTimeout) }
 
-// Server names a real server, in the letters that HAProxy takes.
+// Server returns a name for the real server, in characters that HAProxy allows.
 func (h *haproxy) Server(a netip.AddrPort) string {
 	return fmt.Sprintf("%s:%d", a.Addr(), a.Port())
 }

@@ -13,23 +13,23 @@ import (
 )
 
 const (
-	// retries is how often keepalived asks again before it takes silence for a
-	// failure, spread over the patience. More would make a machine that does not
-	// even refuse stay in for longer, fewer would make lost datagrams count.
+	// retries is how often keepalived repeats a check that was not answered, spread
+	// over the patience. With more, a silent machine stays in for longer; with fewer,
+	// lost datagrams take a server out.
 	retries = 3
 
-	// watchPatience is how long landmark-watch bears silence.
+	// watchPatience is how long landmark-watch tolerates silence.
 	watchPatience = 3 * time.Second
 
-	// checkerLeft is how much longer than landmark-check's own deadline keepalived
-	// lets it run: the weight goes wrong for good when keepalived kills it.
-	checkerLeft = 5
+	// miscMargin is how many seconds longer than its own timeout keepalived lets
+	// landmark-check run. When keepalived kills it, the weight stays wrong.
+	miscMargin = 5
 )
 
-// keepalived is LVS by keepalived 2.2.7 or later. Whatever else checks a server,
-// a UDP_CHECK does too: "Script errors aren't server errors" says the source of
-// keepalived, and a child that cannot execute landmark-check exits with 0; and
-// a track file that is not there reads as 0.
+// keepalived is LVS by keepalived 2.2.7 or later. Every server has a UDP_CHECK, whatever
+// else checks it. To keepalived "Script errors aren't server errors" (its source): a
+// child that cannot execute landmark-check exits with 0. And a missing track file
+// reads as 0.
 type keepalived struct {
 	lvs
 	Check     choice
@@ -46,18 +46,18 @@ func (k *keepalived) Flags(flags *flag.FlagSet) {
 	k.Dir = "/run/landmark-watch"
 	k.CheckPath = "/usr/local/bin/landmark-check"
 	k.lvs.flags(flags)
-	flags.Var(&k.Check, "check", "how it is checked: `udp` (keepalived asks), misc (it runs landmark-check: weights, and a hang is out at once), or file (it reads what landmark-watch writes: in milliseconds)")
-	flags.Var(&k.Forward, "forward", "how packets reach real servers: `NAT`, DR or TUN")
+	flags.Var(&k.Check, "check", "the `METHOD` of the check: udp (keepalived sends a datagram), misc (it runs landmark-check: weights, and a hang is out at once), or file (it reads what landmark-watch writes: weights, within milliseconds)")
+	flags.Var(&k.Forward, "forward", "the `METHOD` by which packets reach real servers: NAT, DR or TUN")
 	flags.Var(&k.Monitor, "monitor", "the `PORT` of landmarkd's -monitor")
 	flags.Var(&k.Dir, "dir", "the `DIRECTORY` that landmark-watch writes to, for -check file")
 	flags.Var(&k.CheckPath, "check-path", "the `PATH` of landmark-check, for -check misc")
 }
 
 func (k *keepalived) Configuration() (string, error) {
-	if err := k.check(); err != nil {
+	if err := k.validate(); err != nil {
 		return "", err
 	}
-	question, err := k.question()
+	request, err := k.request()
 	if err != nil {
 		return "", err
 	}
@@ -65,23 +65,23 @@ func (k *keepalived) Configuration() (string, error) {
 		*keepalived
 		Payload, RequireReply string
 		AnswerLength          int
-	}{k, question, serving(), lmp.HeaderLength})
+	}{k, request, serving(), lmp.HeaderLength})
 }
 
-func (k *keepalived) check() error {
-	if err := k.lvs.check(); err != nil {
+func (k *keepalived) validate() error {
+	if err := k.lvs.validate(); err != nil {
 		return err
 	}
 	if k.Check.word == "udp" && k.Weight > 1 {
-		return fmt.Errorf("-weight %d needs -check misc or file: a UDP_CHECK knows no weights", k.Weight)
+		return fmt.Errorf("-weight %d needs -check misc or file: a UDP_CHECK has no weights", k.Weight)
 	}
 	if k.Forward.word != "NAT" {
-		return k.checkDirect(k.Forward.word)
+		return k.validatePorts(k.Forward.word)
 	}
 	return nil
 }
 
-// The template's words.
+// The methods from here on are for the template.
 
 func (k *keepalived) ConnectTimeout() time.Duration { return answerTimeout }
 
@@ -91,20 +91,20 @@ func (k *keepalived) DelayBeforeRetry() time.Duration {
 	return (k.Patience/retries + time.Millisecond - 1).Truncate(time.Millisecond)
 }
 
-// HangOut is how long after landmarkd knows of a hang the server is out, at
-// most, in words.
+// HangOut returns the longest time from when landmarkd detects a hang until the server
+// is out, in words.
 func (k *keepalived) HangOut() string {
 	switch k.Check.word {
 	case "misc":
 		return seconds(k.Interval) + " s"
 	case "file":
-		return "some milliseconds"
+		return "a few milliseconds"
 	}
 	return seconds(k.Interval+retries*k.DelayBeforeRetry()) + " s"
 }
 
-// SilenceOut is how long after its machine fell silent the server is out, at
-// most, in words.
+// SilenceOut returns the longest time from when a machine falls silent until the server
+// is out, in words.
 func (k *keepalived) SilenceOut() string {
 	switch k.Check.word {
 	case "misc":
@@ -115,14 +115,14 @@ func (k *keepalived) SilenceOut() string {
 	return seconds(k.Interval+(retries+1)*answerTimeout+retries*k.DelayBeforeRetry()) + " s"
 }
 
-// TrackFile names the file that tells of a real server, for keepalived and for
-// landmark-watch. No two addresses make the same name, and none has a character
-// that either of them reads otherwise.
+// TrackFile returns the name of a real server's track file, for keepalived and for
+// landmark-watch. It is unique to the address, and has only characters that are plain
+// to both.
 func (k *keepalived) TrackFile(server netip.Addr) string {
 	return string(k.Service) + "-" + strings.ReplaceAll(server.String(), ":", "_")
 }
 
-// TrackFiles are those of all real servers.
+// TrackFiles returns the track files of all real servers.
 func (k *keepalived) TrackFiles() []string {
 	var names []string
 	for _, h := range k.hosts() {
@@ -131,7 +131,7 @@ func (k *keepalived) TrackFiles() []string {
 	return names
 }
 
-// LandmarkCheck is the command line that asks about a real server.
+// LandmarkCheck returns the command line that checks a real server.
 func (k *keepalived) LandmarkCheck(server netip.Addr) string {
 	command := fmt.Sprintf("%s -as keepalived -addr %s -service %s -timeout %s", k.CheckPath, k.monitorOf(server), k.Service, k.Patience)
 	if k.Weight > 1 {
@@ -140,10 +140,9 @@ func (k *keepalived) LandmarkCheck(server netip.Addr) string {
 	return command
 }
 
-func (k *keepalived) MiscTimeout() int { return wholeSeconds(k.Patience) + checkerLeft }
+func (k *keepalived) MiscTimeout() int { return wholeSeconds(k.Patience) + miscMargin }
 
-// Targets are what landmark-watch is told of the real servers, one for each
-// landmarkd.
+// Targets returns landmark-watch's -target for each landmarkd.
 func (k *keepalived) Targets() []string {
 	var targets []string
 	for _, h := range k.hosts() {
@@ -156,7 +155,7 @@ func (k *keepalived) Targets() []string {
 	return targets
 }
 
-// monitorOf is where the landmarkd on a real server is asked.
+// monitorOf returns the -monitor address of the landmarkd on a real server.
 func (k *keepalived) monitorOf(server netip.Addr) string {
 	return net.JoinHostPort(server.String(), strconv.Itoa(int(k.Monitor)))
 }

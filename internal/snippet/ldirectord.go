@@ -9,7 +9,7 @@ import (
 	"github.com/landmark-health/landmark/internal/contract"
 )
 
-// checkerTimeout is landmark-check's own deadline under ldirectord, which waits
+// checkerTimeout is landmark-check's own timeout under ldirectord, which lets it run
 // for longer.
 const checkerTimeout = time.Second
 
@@ -30,39 +30,39 @@ func (l *ldirectord) Flags(flags *flag.FlagSet) {
 	l.Quiescent = true
 	l.CheckPath = "/usr/local/bin/landmark-check"
 	l.lvs.flags(flags)
-	flags.Var(&l.Check, "check", "how it is checked: `external` (ldirectord runs landmark-check) or simpletcp (it asks for a line, which takes landmarkd -line)")
-	flags.Var(&l.Forward, "forward", "how packets reach real servers: `masq`, gate or ipip")
+	flags.Var(&l.Check, "check", "the `METHOD` of the check: external (ldirectord runs landmark-check) or simpletcp (the line protocol, which needs landmarkd -line)")
+	flags.Var(&l.Forward, "forward", "the `METHOD` by which packets reach real servers: masq, gate or ipip")
 	flags.Var(&l.Line, "line", "the `PORT` of landmarkd's -line, for -check simpletcp")
 	flags.Var(&l.CheckPath, "check-path", "the `PATH` of landmark-check, for -check external")
-	flags.Var(&l.Quiescent, "quiescent", "take a server out by weight 0, which leaves its connections to finish; =no to remove it")
+	flags.Var(&l.Quiescent, "quiescent", "take a server out by weight 0, so that its connections can finish; =no removes it")
 }
 
 func (l *ldirectord) Configuration() (string, error) {
-	if err := l.check(); err != nil {
+	if err := l.validate(); err != nil {
 		return "", err
 	}
 	return write("ldirectord.cf.tmpl", l)
 }
 
-func (l *ldirectord) check() error {
-	if err := l.lvs.check(); err != nil {
+func (l *ldirectord) validate() error {
+	if err := l.lvs.validate(); err != nil {
 		return err
 	}
-	if err := l.checkWholeSeconds("ldirectord"); err != nil {
+	if err := l.validateWholeSeconds("ldirectord"); err != nil {
 		return err
 	}
 	if path.Base(string(l.CheckPath)) != "landmark-check" {
-		return errors.New("-check-path does not end in landmark-check, which the link to it lies beside")
+		return errors.New("-check-path does not end in landmark-check: the link is made beside it, to that name")
 	}
 	if l.Forward.word != "masq" {
-		return l.checkDirect(l.Forward.word)
+		return l.validatePorts(l.Forward.word)
 	}
 	return nil
 }
 
-// The template's words.
+// The methods from here on are for the template.
 
-// Family is what ldirectord adds to the words for addresses.
+// Family returns the suffix of ldirectord's keywords for addresses.
 func (l *ldirectord) Family() string {
 	if l.Virtual.Addr().Is6() {
 		return "6"
@@ -70,18 +70,21 @@ func (l *ldirectord) Family() string {
 	return ""
 }
 
-// CheckLink is the link through which landmark-check knows what it is asked.
+// CheckLink returns the link whose name gives landmark-check the service.
 func (l *ldirectord) CheckLink() string {
 	return path.Join(path.Dir(string(l.CheckPath)), "ldirectord-"+string(l.Service))
 }
 
 func (l *ldirectord) CheckTimeout() time.Duration { return answerTimeout }
 
-// SilenceOut is how long after its machine fell silent the server is out, at
-// most.
-func (l *ldirectord) SilenceOut() time.Duration {
+// SilenceOut returns the longest time from when a machine falls silent until the server
+// is out, if all others answer.
+func (l *ldirectord) SilenceOut() time.Duration { return l.silenceOut(l.SilentCheck()) }
+
+// SilentCheck returns how long the check of a silent server takes.
+func (l *ldirectord) SilentCheck() time.Duration {
 	if l.Check.word == "external" {
-		return l.silenceOut(checkerTimeout)
+		return checkerTimeout
 	}
-	return l.silenceOut(answerTimeout)
+	return answerTimeout
 }

@@ -1,3 +1,10 @@
+// Package snippet writes configuration for programs that check landmarkd. It turns an
+// operator's flags into text that is ready to paste, with the settings that the program
+// needs so that it never takes in a server that is not serving. It reads no file and
+// makes no connection.
+//
+// Every value in the text was validated when its flag was parsed and has no character
+// with a meaning in any of the formats, so no name can break out of its place.
 package snippet
 
 import (
@@ -9,14 +16,18 @@ import (
 	"time"
 )
 
-// Program is what is said of a service to one program.
+// Program is the flags for one program's configuration.
 type Program interface {
-	// Flags declares what may be said.
+	// Flags declares the flags.
 	Flags(*flag.FlagSet)
 
-	// Configuration returns the program's configuration, or an error that says
-	// what is wrong with what was said.
+	// Configuration returns the program's configuration, or an error that says which
+	// flag is wrong.
 	Configuration() (string, error)
+
+	// Warnings returns what is valid but probably not meant, a line each. The
+	// configuration has it in its first comment, too.
+	Warnings() []string
 }
 
 // Kind is a program that configuration can be written for.
@@ -26,7 +37,7 @@ type Kind struct {
 	New     func() Program
 }
 
-// Kinds are all of them, in the order in which they are listed.
+// Kinds are all kinds, in the order in which they are listed.
 var Kinds = []Kind{
 	{"keepalived", "LVS by keepalived", func() Program { return new(keepalived) }},
 	{"ldirectord", "LVS by ldirectord", func() Program { return new(ldirectord) }},

@@ -10,9 +10,9 @@ import (
 	"github.com/landmark-health/landmark/internal/contract"
 )
 
-// prometheus is Prometheus, which asks through its blackbox exporter.
+// prometheus is Prometheus, which checks through its blackbox exporter.
 type prometheus struct {
-	asking
+	probe
 	Part     choice
 	Real     endpoints
 	GRPC     port
@@ -24,7 +24,7 @@ func (p *prometheus) Flags(flags *flag.FlagSet) {
 	p.GRPC = contract.GRPCPort
 	p.Exporter.AddrPort = netip.MustParseAddrPort("127.0.0.1:9115")
 	p.Interval, p.Patience = 15*time.Second, time.Minute
-	p.asking.flags(flags)
+	p.probe.flags(flags)
 	flags.Var(&p.Part, "part", "which `FILE`: blackbox (of the exporter), scrape (of Prometheus) or rules (its alerts)")
 	flags.Var(&p.Real, "real", "a real server's `IP:PORT`; give one for each, for -part scrape")
 	flags.Var(&p.GRPC, "grpc", "the `PORT` of landmarkd's -grpc, for -part scrape")
@@ -32,10 +32,10 @@ func (p *prometheus) Flags(flags *flag.FlagSet) {
 }
 
 func (p *prometheus) Configuration() (string, error) {
-	if err := p.check(); err != nil {
+	if err := p.validate(); err != nil {
 		return "", err
 	}
-	if err := p.checkWholeSeconds("Prometheus"); err != nil {
+	if err := p.validateWholeSeconds("Prometheus"); err != nil {
 		return "", err
 	}
 	switch {
@@ -47,12 +47,16 @@ func (p *prometheus) Configuration() (string, error) {
 	return write(fmt.Sprintf("prometheus-%s.yaml.tmpl", p.Part.word), p)
 }
 
-// The template's words.
+// Warnings implements Program.
+func (p *prometheus) Warnings() []string { return p.Real.warnings(p.Service) }
+
+// The methods from here on are for the template.
 
 func (p *prometheus) Timeout() time.Duration { return answerTimeout }
 
-// ScrapeTimeout leaves the exporter its half second, if the interval does.
+// ScrapeTimeout returns a timeout that leaves the exporter the half second that it
+// needs, if the interval is long enough.
 func (p *prometheus) ScrapeTimeout() time.Duration { return min(answerTimeout+time.Second, p.Interval) }
 
-// For is how many seconds an alert has to hold.
+// For returns how many seconds an alert must hold before it fires.
 func (p *prometheus) For() int { return wholeSeconds(p.Patience) }

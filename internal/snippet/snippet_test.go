@@ -14,12 +14,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "write testdata/*.golden from what is printed now")
+var update = flag.Bool("update", false, "write testdata/*.golden from the present output")
 
-// say returns what is written for a command line, that of landmark snippet.
-func say(line string) (string, error) { return sayWords(strings.Fields(line)) }
+// configuration returns the output for the arguments of landmark snippet.
+func configuration(line string) (string, error) { return configurationOf(strings.Fields(line)) }
 
-func sayWords(words []string) (string, error) {
+func configurationOf(words []string) (string, error) {
 	i := slices.IndexFunc(Kinds, func(k Kind) bool { return k.Name == words[0] })
 	p := Kinds[i].New()
 	flags := flag.NewFlagSet(words[0], flag.ContinueOnError)
@@ -34,7 +34,7 @@ func sayWords(words []string) (string, error) {
 	return p.Configuration()
 }
 
-// TestGolden holds what is printed. Each file's first line is the command line.
+// TestGolden compares the output with files, whose first line is the command line.
 func TestGolden(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.golden")
 	if err != nil || len(files) == 0 {
@@ -49,9 +49,9 @@ func TestGolden(t *testing.T) {
 			line, want, _ := strings.Cut(string(text), "\n")
 			command, ok := strings.CutPrefix(line, "$ landmark snippet ")
 			if !ok {
-				t.Fatalf("%q is no command line", line)
+				t.Fatalf("%q is not a command line", line)
 			}
-			got, err := say(command)
+			got, err := configuration(command)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -62,13 +62,13 @@ func TestGolden(t *testing.T) {
 				return
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("it differs from the file (-file +now); go test -update takes it over:\n%s", diff)
+				t.Errorf("output differs (-file +output); go test -update writes the file:\n%s", diff)
 			}
 		})
 	}
 }
 
-// everyKind is a command line for each kind, up to its -service.
+// everyKind has command lines for each kind, without -service.
 var everyKind = []string{
 	"keepalived -virtual 192.0.2.80:5400 -real 198.51.100.11:5400",
 	"keepalived -virtual 192.0.2.80:5400 -real 198.51.100.11:5400 -check misc",
@@ -83,34 +83,33 @@ var everyKind = []string{
 	"prometheus -part rules",
 }
 
-func TestEveryKindIsTried(t *testing.T) {
+func TestEveryKindIsTested(t *testing.T) {
 	for _, k := range Kinds {
 		if !slices.ContainsFunc(everyKind, func(line string) bool { return strings.Fields(line)[0] == k.Name }) {
-			t.Errorf("%s is not tried", k.Name)
+			t.Errorf("%s is not in everyKind", k.Name)
 		}
 	}
 }
 
-// TestNoNameBreaksOut holds that nothing is written for a name which no service
-// has, and that what an aspect's name asks for is no question of a balancer.
-func TestNoNameBreaksOut(t *testing.T) {
+// Names that no service can have are rejected, and names of aspects, which a balancer must
+// not check.
+func TestBadNamesAreRejected(t *testing.T) {
 	for _, line := range everyKind {
 		for _, name := range []string{"", `a"b`, "a}b", "a{b", "a\nb", "a b", "a#b", "a'b", `a\b`, "a$b", "é", strings.Repeat("x", 91), "epg-liveness", "epg-readiness", "startup"} {
-			if text, err := sayWords(append(strings.Fields(line), "-service", name)); err == nil {
-				t.Errorf("%s -service %q is written:\n%s", line, name, text)
+			if text, err := configurationOf(append(strings.Fields(line), "-service", name)); err == nil {
+				t.Errorf("%s -service %q is accepted:\n%s", line, name, text)
 			}
 		}
 		longest := strings.Repeat("x", 90)
-		if text, err := sayWords(append(strings.Fields(line), "-service", longest)); err != nil || !strings.Contains(text, longest) {
+		if text, err := configurationOf(append(strings.Fields(line), "-service", longest)); err != nil || !strings.Contains(text, longest) {
 			t.Errorf("%s -service %s: %v\n%s", line, longest, err, text)
 		}
 	}
 }
 
-// TestManyServersBreakNoLine holds that every line is one that keepalived reads
-// whole, however many servers there are and however long the names: it takes the
-// rest of a longer one, of a comment too, for configuration.
-func TestManyServersBreakNoLine(t *testing.T) {
+// No line is longer than keepalived reads, however many servers there are and however long
+// the names. It reads the rest of a longer line, even of a comment, as configuration.
+func TestLinesAreShortEnoughForKeepalived(t *testing.T) {
 	const keepalivedReads = 1023 // bytes
 	path := "/" + strings.Repeat("d", maxFile-len("/"))
 	for _, line := range everyKind {
@@ -120,22 +119,22 @@ func TestManyServersBreakNoLine(t *testing.T) {
 		}
 		if strings.Contains(line, "-real") {
 			for i := range 250 {
-				words = append(words, "-real", fmt.Sprintf("10.0.0.%d:5400", i+1))
+				words = append(words, "-real", fmt.Sprintf("10.0.0.%d:5400", i+1), "-real", fmt.Sprintf("10.0.0.%d:5401", i+1))
 			}
 		}
-		text, err := sayWords(words)
+		text, err := configurationOf(words)
 		if err != nil {
 			t.Fatalf("%s: %v", line, err)
 		}
 		for l := range strings.Lines(text) {
 			if len(l) > keepalivedReads {
-				t.Errorf("%s: a line has %d bytes: %.80s…", line, len(l), l)
+				t.Errorf("%s: line of %d bytes: %.80s…", line, len(l), l)
 			}
 		}
 	}
 }
 
-func TestWhatIsWrongIsSaid(t *testing.T) {
+func TestWrongFlagsAreNamed(t *testing.T) {
 	const ends = " -service epg -virtual 192.0.2.80:5400 -real 198.51.100.11:5400"
 	for line, says := range map[string]string{
 		"keepalived":                                        "which service? Give -service NAME",
@@ -151,15 +150,15 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 		"haproxy -real 224.0.0.1:5400":                      "no machine's own address",
 		"haproxy -real 255.255.255.255:5400":                "no machine's own address",
 		"haproxy -real [::]:5400":                           "no machine's own address",
-		"envoy -real 192.0.2.1:1 -real 192.0.2.1:1":         "it is there already",
+		"envoy -real 192.0.2.1:1 -real 192.0.2.1:1":         "it is given twice",
 		"keepalived -check agent":                           "give one of udp, misc, file",
 		"keepalived -forward masq":                          "give one of NAT, DR, TUN",
 		"keepalived -scheduler fastest":                     "give one of rr, wrr",
-		"keepalived -monitor 0":                             "give a number of 1 to 65535",
-		"keepalived -dir run":                               "give a whole path",
-		"keepalived -dir /":                                 "give a whole path",
-		"keepalived -dir /run/../x":                         "give a whole path",
-		"keepalived -dir /" + strings.Repeat("d", maxFile):  "a path of 256 bytes, and 255 are the most",
+		"keepalived -monitor 0":                             "give a number from 1 to 65535",
+		"keepalived -dir run":                               "give an absolute path",
+		"keepalived -dir /":                                 "give an absolute path",
+		"keepalived -dir /run/../x":                         "give an absolute path",
+		"keepalived -dir /" + strings.Repeat("d", maxFile):  "the path has 256 bytes, and may have 255",
 		`keepalived -check-path /a"b`:                       `has the character '"'`,
 		"keepalived -agent":                                 "not defined: -agent",
 		"keepalived -weight 2" + ends:                       "-weight 2 needs -check misc or file",
@@ -180,11 +179,38 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 		"prometheus -service epg":                           "which file? Give -part blackbox, scrape and rules",
 		"prometheus -service epg -part scrape":              "which real servers?",
 
-		"keepalived -service epg -virtual 0.0.0.0:5400 -real 192.0.2.1:5400":       "-virtual 0.0.0.0:5400 is no address of its own, and LVS has no other",
-		"ldirectord -service epg -virtual [ff02::1]:5400 -real [2001:db8::1]:5400": "-virtual [ff02::1]:5400 is no address of its own, and LVS has no other",
+		"keepalived -service epg -virtual 0.0.0.0:5400 -real 192.0.2.1:5400":       "-virtual 0.0.0.0:5400 is not an address of its own",
+		"ldirectord -service epg -virtual [ff02::1]:5400 -real [2001:db8::1]:5400": "-virtual [ff02::1]:5400 is not an address of its own",
 	} {
-		if text, err := say(line); err == nil || !strings.Contains(err.Error(), says) {
+		if text, err := configuration(line); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: error %v, want %q\n%s", line, err, says, text)
+		}
+	}
+}
+
+func TestServersOfOneAddressAreWarnedOf(t *testing.T) {
+	for _, tt := range []struct {
+		reals string
+		want  []string // the two servers that each warning names
+	}{
+		{"192.0.2.1:1 192.0.2.2:1", nil},
+		{"192.0.2.1:1 192.0.2.2:1 192.0.2.1:2", []string{"-real 192.0.2.1:1 and -real 192.0.2.1:2"}},
+		{"192.0.2.1:1 192.0.2.1:2 192.0.2.1:3", []string{"-real 192.0.2.1:1 and -real 192.0.2.1:2"}},
+		{"[2001:db8::1]:1 192.0.2.1:1 [2001:db8::1]:2 192.0.2.1:2", []string{"-real [2001:db8::1]:1 and -real [2001:db8::1]:2", "-real 192.0.2.1:1 and -real 192.0.2.1:2"}},
+	} {
+		var e endpoints
+		for _, text := range strings.Fields(tt.reals) {
+			if err := e.Set(text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := e.warnings("epg")
+		ok := len(got) == len(tt.want)
+		for i := range got {
+			ok = ok && strings.HasPrefix(got[i], tt.want[i]+" get the same check")
+		}
+		if !ok {
+			t.Errorf("%s: %q, want %q", tt.reals, got, tt.want)
 		}
 	}
 }

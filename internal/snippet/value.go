@@ -13,8 +13,7 @@ import (
 	"github.com/landmark-health/landmark/internal/contract"
 )
 
-// service is the flag -service: the name of a service, as its program reports
-// it.
+// service is the flag -service: the name that the program reports.
 type service string
 
 // String implements flag.Value.
@@ -47,7 +46,7 @@ func (e *endpoint) Set(text string) error {
 	return err
 }
 
-// endpoints is a flag for addresses and ports that is given once for each.
+// endpoints is a flag for addresses and ports. It may be repeated.
 type endpoints []netip.AddrPort
 
 // String implements flag.Value.
@@ -65,11 +64,11 @@ func (e *endpoints) Set(text string) error {
 	if err != nil {
 		return err
 	}
-	if !ofOneMachine(a.Addr()) {
-		return errors.New("it is no machine's own address: who asks there would be answered by another machine, or by this one")
+	if !unicast(a.Addr()) {
+		return errors.New("it is no machine's own address: another machine, or this one, would answer the checks")
 	}
 	if slices.Contains(*e, a) {
-		return errors.New("it is there already")
+		return errors.New("it is given twice")
 	}
 	*e = append(*e, a)
 	return nil
@@ -83,14 +82,14 @@ func parseEndpoint(text string) (netip.AddrPort, error) {
 	return a, nil
 }
 
-// ofOneMachine reports whether an address can be that of one machine. That which is
-// not specified is everybody's: a question to it goes to who asks.
-func ofOneMachine(a netip.Addr) bool {
+// unicast reports whether an address can be that of a single machine. A request to the
+// unspecified address goes to the sender's own machine.
+func unicast(a netip.Addr) bool {
 	broadcast := netip.AddrFrom4([4]byte{255, 255, 255, 255})
 	return !a.IsUnspecified() && !a.IsMulticast() && a != broadcast
 }
 
-// port is a flag for where landmarkd listens.
+// port is a flag for one of landmarkd's ports.
 type port uint16
 
 // String implements flag.Value.
@@ -100,16 +99,17 @@ func (p *port) String() string { return strconv.Itoa(int(*p)) }
 func (p *port) Set(text string) error {
 	n, err := strconv.ParseUint(text, 10, 16)
 	if err != nil || n == 0 {
-		return errors.New("give a number of 1 to 65535")
+		return errors.New("give a number from 1 to 65535")
 	}
 	*p = port(n)
 	return nil
 }
 
-// maxFile is how long a path may be, in bytes. keepalived reads lines of a thousand.
+// maxFile is the length of the longest path, in bytes. keepalived reads lines of up to
+// 1,023.
 const maxFile = 255
 
-// file is a flag for the whole path of a file or directory.
+// file is a flag for the absolute path of a file or directory.
 type file string
 
 // String implements flag.Value.
@@ -118,22 +118,22 @@ func (f *file) String() string { return string(*f) }
 // Set implements flag.Value.
 func (f *file) Set(text string) error {
 	if !path.IsAbs(text) || path.Clean(text) != text || text == "/" {
-		return errors.New("give a whole path, as /run/landmark-watch")
+		return errors.New("give an absolute path, as /run/landmark-watch")
 	}
 	if len(text) > maxFile {
-		return fmt.Errorf("a path of %d bytes, and %d are the most", len(text), maxFile)
+		return fmt.Errorf("the path has %d bytes, and may have %d", len(text), maxFile)
 	}
 	for _, c := range text {
 		plain := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("/._-+", c)
 		if !plain {
-			return fmt.Errorf("has the character %q: letters, digits, '/', '.', '_', '-' and '+' only", c)
+			return fmt.Errorf("the path has the character %q: letters, digits, '/', '.', '_', '-' and '+' only", c)
 		}
 	}
 	*f = file(text)
 	return nil
 }
 
-// choice is a flag that takes one of some words.
+// choice is a flag that takes one of several words.
 type choice struct {
 	word string
 	of   []string
@@ -151,7 +151,7 @@ func (c *choice) Set(text string) error {
 	return nil
 }
 
-// yesNo is a flag that is yes or no, and yes if nothing follows it.
+// yesNo is a flag that is yes or no, and yes without a value.
 type yesNo bool
 
 // String implements flag.Value.
@@ -175,10 +175,10 @@ func (y *yesNo) Set(text string) error {
 	return nil
 }
 
-// IsBoolFlag has package flag set it to true if nothing follows it.
+// IsBoolFlag makes package flag accept the flag without a value, as true.
 func (y *yesNo) IsBoolFlag() bool { return true }
 
-// seconds writes a time as most programs read it, without a unit.
+// seconds writes a time in seconds, without a unit.
 func seconds(d time.Duration) string {
 	return strconv.FormatFloat(d.Seconds(), 'f', -1, 64)
 }
@@ -188,7 +188,7 @@ func wholeSeconds(d time.Duration) int {
 	return int((d + time.Second - 1) / time.Second)
 }
 
-// host writes an address as it stands before ":PORT".
+// host writes an address in the form that precedes ":PORT".
 func host(a netip.Addr) string {
 	if a.Is6() {
 		return "[" + a.String() + "]"

@@ -12,7 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-func TestDrainAndResume(t *testing.T) {
+func TestDrainResumeForget(t *testing.T) {
 	path := socketPath(t)
 	d := &landmarkd{}
 	d.serve(t, path)
@@ -31,20 +31,20 @@ func TestDrainAndResume(t *testing.T) {
 		{[]string{"forget", "epg"}, false, "epg is forgotten\n"},
 	} {
 		d.already = tt.already
-		if got, want := runTo(append(tt.args, "-admin-socket", path)...), (told{0, tt.says, ""}); got != want {
+		if got, want := runTo(append(tt.args, "-admin-socket", path)...), (result{0, tt.says, ""}); got != want {
 			t.Errorf("%q: %+v, want %+v", tt.args, got, want)
 		}
 	}
 	want := []string{"drain epg until_gone=false", "drain epg until_gone=false", "drain epg until_gone=false", "drain epg until_gone=false", "drain epg until_gone=true", "resume epg", "resume epg", "forget epg"}
-	if diff := cmp.Diff(want, d.operated); diff != "" {
-		t.Errorf("landmarkd was told (-want +got):\n%s", diff)
+	if diff := cmp.Diff(want, d.calls); diff != "" {
+		t.Errorf("landmarkd got other calls (-want +got):\n%s", diff)
 	}
 }
 
-func TestDrainThatIsRefusedDoesNotWait(t *testing.T) {
+func TestRefusedDrainDoesNotWait(t *testing.T) {
 	path := socketPath(t)
-	(&landmarkd{refusal: status.Error(codes.PermissionDenied, "only its owner may")}).serve(t, path)
-	want := told{exitRefused, "", "landmark: only its owner may\n"}
+	(&landmarkd{err: status.Error(codes.PermissionDenied, "only its owner may")}).serve(t, path)
+	want := result{exitRefused, "", "landmark: only its owner may\n"}
 	if got := runTo("drain", "epg", "-wait", "1h", "-admin-socket", path); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
@@ -53,20 +53,20 @@ func TestDrainThatIsRefusedDoesNotWait(t *testing.T) {
 func TestDrainWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		if err := linger(t.Context(), "epg", 10*time.Second); err != nil {
+		if err := waitAfterDrain(t.Context(), "epg", 10*time.Second); err != nil {
 			t.Error(err)
 		}
 		if took := time.Since(begin); took != 10*time.Second {
-			t.Errorf("it took %v, want 10 s", took)
+			t.Errorf("waited %v, want 10 s", took)
 		}
 	})
 }
 
-func TestInterruptedWaitLeavesTheDrain(t *testing.T) {
+func TestInterruptedWaitKeepsDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(3*time.Second, cancel)
-		err := linger(ctx, "epg", 10*time.Second)
+		err := waitAfterDrain(ctx, "epg", 10*time.Second)
 		if exitCode(err) != exitInterrupted || !strings.Contains(err.Error(), "interrupted 7 s before the end of the wait; epg stays drained") {
 			t.Errorf("%v, exit code %d", err, exitCode(err))
 		}

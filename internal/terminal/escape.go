@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"fmt"
@@ -9,10 +9,10 @@ import (
 	"unicode/utf8"
 )
 
-// printable returns the text with what is not to be printed escaped as in Go:
-// what a program says of itself must not command a terminal, nor deceive by
-// invisible characters.
-func printable(text string) string {
+// Printable returns the text with unprintable characters escaped as in Go source.
+// Text from programs could otherwise command the terminal, or deceive the reader
+// with invisible characters.
+func Printable(text string) string {
 	var b strings.Builder
 	for len(text) > 0 {
 		r, size := utf8.DecodeRuneInString(text)
@@ -29,9 +29,10 @@ func printable(text string) string {
 	return b.String()
 }
 
-// printableJSON does the same to JSON, in its own way. It has escaped the
-// characters below 0x20 already, but for the white space around its values.
-func printableJSON(document []byte) []byte {
+// PrintableJSON does the same to a JSON document, with JSON's escapes. Package json
+// has already escaped control characters in strings; the white space between values
+// stays.
+func PrintableJSON(document []byte) []byte {
 	var b []byte
 	for _, r := range string(document) {
 		switch {

@@ -13,27 +13,27 @@ import (
 	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
 )
 
-func TestLinesTellEachChangeOnce(t *testing.T) {
-	begun := time.Date(2026, 11, 23, 23, 59, 58, 0, time.UTC)
+func TestWatchPrintsEachChangeOnce(t *testing.T) {
+	started := time.Date(2026, 11, 23, 23, 59, 58, 0, time.UTC)
 	var out bytes.Buffer
-	l := newLines(output{out: &out}, asTable, begun)
+	p := newWatchPrinter(output{out: &out}, asTable, started)
 	all := services(t)
-	tell := func(s *statusv1.Service, after time.Duration) {
-		if err := l.tell(s, begun.Add(after)); err != nil {
+	show := func(s *statusv1.Service, after time.Duration) {
+		if err := p.print(s, started.Add(after)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, s := range all {
-		tell(s, 0)
+		show(s, 0)
 	}
-	for _, s := range all { // as after landmarkd was lost and found
+	for _, s := range all { // as after landmarkd was restarted
 		s = proto.CloneOf(s)
 		s.Readiness.Verdict.Reason += ", still"
-		tell(s, time.Second)
+		show(s, time.Second)
 	}
 	degraded := proto.CloneOf(all[3])
 	degraded.Readiness.Verdict.Weight = 7
-	tell(degraded, 2500*time.Millisecond)
+	show(degraded, 2500*time.Millisecond)
 	want := `23:59:58.000  backup  SERVING      -            40%
 23:59:58.000  epg     NOT_SERVING  stalled       0%  main loop last answered 3.2 s ago, allowed 1 s; drained by an operator, too
 23:59:58.000  mean    NOT_SERVING  failed        0%  db does not hold: \x1b]0;owned\a\u202e
@@ -46,9 +46,9 @@ func TestLinesTellEachChangeOnce(t *testing.T) {
 	}
 }
 
-func TestLinesTellWhatChanged(t *testing.T) {
+func TestWatchPrintsAnyChange(t *testing.T) {
 	var out bytes.Buffer
-	l := newLines(output{out: &out}, asTable, time.Now())
+	p := newWatchPrinter(output{out: &out}, asTable, time.Now())
 	s := services(t)[3]
 	for what, change := range map[string]func(){
 		"nothing":           func() {},
@@ -59,22 +59,22 @@ func TestLinesTellWhatChanged(t *testing.T) {
 		"startup":           func() { s.Startup = s.Liveness },
 		"drain":             func() { s.Drained = true },
 	} {
-		l.tell(s, time.Now())
+		p.print(s, time.Now())
 		out.Reset()
 		change()
-		if l.tell(s, time.Now()); (out.Len() > 0) != (what != "nothing") {
-			t.Errorf("when there changed %s, told was %q", what, out.String())
+		if p.print(s, time.Now()); (out.Len() > 0) != (what != "nothing") {
+			t.Errorf("change of %s: printed %q", what, out.String())
 		}
 	}
 }
 
-func TestLinesInJSONAreOneEach(t *testing.T) {
+func TestWatchPrintsOneLineOfJSONEach(t *testing.T) {
 	var out bytes.Buffer
-	l := newLines(output{out: &out}, asJSON, time.Now())
+	p := newWatchPrinter(output{out: &out}, asJSON, time.Now())
 	at := time.Date(2026, 11, 23, 3, 12, 7, 204e6, time.FixedZone("", 60*60))
 	all := services(t)
 	for _, s := range all {
-		if err := l.tell(s, at); err != nil {
+		if err := p.print(s, at); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"encoding/json"
@@ -18,8 +18,8 @@ func TestPrintable(t *testing.T) {
 		"\xff\xc3":                         `\xff\xc3`,
 		"it's \"so\" \\ \ufffd \U000e0041": `it's "so" \ � \U000e0041`,
 	} {
-		if got := printable(text); got != want {
-			t.Errorf("%q: %q, want %q", text, got, want)
+		if got := Printable(text); got != want {
+			t.Errorf("Printable(%q) = %q, want %q", text, got, want)
 		}
 	}
 }
@@ -30,10 +30,10 @@ func TestPrintableJSON(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		escaped := printableJSON(document)
+		escaped := PrintableJSON(document)
 		for _, r := range string(escaped) {
 			if !unicode.IsPrint(r) {
-				t.Errorf("%q: %q stays in %q", text, r, escaped)
+				t.Errorf("%q: %q is still in %q", text, r, escaped)
 			}
 		}
 		var back string
@@ -46,15 +46,15 @@ func TestPrintableJSON(t *testing.T) {
 func FuzzPrintable(f *testing.F) {
 	f.Add("main loop \x1b[0m\u009b\xff")
 	f.Fuzz(func(t *testing.T, text string) {
-		escaped := printable(text)
+		escaped := Printable(text)
 		for _, r := range escaped {
 			if !unicode.IsPrint(r) {
-				t.Errorf("%q: %q stays in %q", text, r, escaped)
+				t.Errorf("%q: %q is still in %q", text, r, escaped)
 			}
 		}
 		if strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 &&
 			strings.ToValidUTF8(text, "") == text && escaped != text {
-			t.Errorf("%q, which is printable, became %q", text, escaped)
+			t.Errorf("%q is printable, but became %q", text, escaped)
 		}
 	})
 }
