@@ -79,10 +79,13 @@ var layers = []layer{
 	{path: "internal/hostclock", noGRPC: true},
 
 	{path: "cmd/landmarkd", imports: []string{"sidecar", "lmp", "internal/logqueue"}},
-	{path: "cmd/landmark", imports: []string{"internal/snippet", "internal/contract", "internal/logqueue", status, report, admin}},
-	{path: "internal/snippet", imports: []string{"lmp", "internal/contract"}, noGRPC: true},
-	{path: "cmd/landmark-check", imports: []string{"lmp", "lmp/probe"}, stdlib: true},
-	{path: "cmd/landmark-watch", imports: []string{"lmp", "lmp/probe", "internal/logqueue"}, stdlib: true},
+	{path: "internal/terminal", noGRPC: true},
+	{path: "internal/keepalived", stdlib: true},
+	{path: "cmd/landmark", imports: []string{
+		"internal/snippet", "internal/contract", "internal/duration", "internal/terminal", "internal/logqueue", status, report, admin}},
+	{path: "internal/snippet", imports: []string{"lmp", "internal/contract", "internal/keepalived"}, noGRPC: true},
+	{path: "cmd/landmark-check", imports: []string{"lmp", "lmp/probe", "internal/keepalived"}, stdlib: true},
+	{path: "cmd/landmark-watch", imports: []string{"lmp", "lmp/probe", "internal/keepalived", "internal/logqueue"}, stdlib: true},
 	{path: "examples/epgd", imports: []string{"agent", "agent/landmark", "internal/logqueue"}},
 
 	{path: "test/attack", imports: []string{"agent", "agent/landmark", report, intake, "lmp", "lmp/probe"}},

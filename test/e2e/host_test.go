@@ -90,7 +90,7 @@ func TestHostDetectsHangWithoutAgent(t *testing.T) {
 		status, _ := e.landmark(0, "status", "epg")
 		wantLine(t, status, `epg +NOT_SERVING +stalled +0% +NOT_SERVING +\d.* accept queue: a connection to TCP `+regexp.QuoteMeta(address)+` has not been accepted for \d.*, allowed 500 ms`)
 		wantLine(t, status, `accept queue +deadline +failing +critical +1 open, the oldest begun .* ago: a connection .* +allowed 500 ms`)
-		wantLine(t, status, `port +condition +ok +readiness +holds, said \d+ ms ago *`)
+		wantLine(t, status, `port +condition +ok +readiness +holds, set \d+ ms ago *`)
 		e.awaitAll(checks, "SERVING none", server.signal(syscall.SIGCONT), 500*time.Millisecond)
 	}
 

@@ -51,7 +51,7 @@ func TestHistoryShowsWedge(t *testing.T) {
 	e.await(checkUDP, "epg", "NOT_SERVING stalled")
 	status, _ := e.landmark(0, "status", "epg")
 	wantLine(t, status, `epg +NOT_SERVING +stalled +0% +NOT_SERVING +\d+ ms +\d.* main loop last answered .* ago, allowed 500 ms`)
-	wantLine(t, status, `main loop +loop +failing +critical +asked, last answered .* ago +allowed 500 ms`)
+	wantLine(t, status, `main loop +loop +failing +critical +command sent, last answered .* ago +allowed 500 ms`)
 	server.signal(syscall.SIGUSR2)
 	e.await(checkUDP, "epg", "SERVING none")
 
@@ -60,7 +60,7 @@ func TestHistoryShowsWedge(t *testing.T) {
 	history, _ := e.landmark(0, "history", "epg")
 	const at = `(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d\.\d{3}`
 	wantLine(t, history, at+` +NOT_SERVING +stalled +0% +NOT_SERVING +\d.* main loop last answered .* ago, allowed 500 ms`)
-	wantLine(t, history, ` +failing main loop \(loop, critical\): asked, last answered .* ago, allowed 500 ms`)
+	wantLine(t, history, ` +failing main loop \(loop, critical\): command sent, last answered .* ago, allowed 500 ms`)
 	wantLine(t, history, at+` +SERVING +- +\d+% +SERVING +\S+ ms so far`)
 	if rows := strings.Split(history, "\n"); !strings.Contains(rows[0], "SINCE") || !strings.Contains(rows[len(rows)-2], "so far") {
 		t.Errorf("got history\n%s\nwant a header and the current row at the end", history)
@@ -265,8 +265,8 @@ func TestLandmarkExitCodes(t *testing.T) {
 	e.sidecar.signal(syscall.SIGCONT)
 	e.sidecar.terminate()
 	for _, what := range []string{"status", "watch", "history", "drain", "resume"} {
-		if _, errs := e.landmark(2, what, "epg"); !strings.Contains(errs, "see that it runs") {
-			t.Errorf("%s without a landmarkd: got %q, want \"see that it runs\"", what, errs)
+		if _, errs := e.landmark(2, what, "epg"); !strings.Contains(errs, "check that it runs") {
+			t.Errorf("%s without a landmarkd: got %q, want \"check that it runs\"", what, errs)
 		}
 	}
 }
