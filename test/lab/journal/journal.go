@@ -114,7 +114,7 @@ func (j *Writer) Now() time.Duration { return time.Since(j.began) }
 // Step writes that a step was taken.
 func (j *Writer) Step(s Step) { j.write(line{Step: &s}) }
 
-// Pace writes how fast the machine is.
+// Speed writes how fast the machine is.
 func (j *Writer) Speed(p Speed) { j.write(line{Speed: &p}) }
 
 // Gap writes that the machine did not run.
