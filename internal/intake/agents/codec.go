@@ -14,9 +14,9 @@ import (
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 )
 
-// codec is gRPC's own, but that it reads reports into messages that were used
-// before: reports are nearly all that ever comes, and the facts of one, each a
-// message by itself, would be most of what the sidecar makes garbage of.
+// codec is gRPC's own codec, except that it reads reports into reused messages.
+// Nearly all messages are reports. Their facts, each a message by itself, would be
+// most of the sidecar's garbage.
 type codec struct{ encoding.CodecV2 }
 
 func newCodec() codec { return codec{encoding.GetCodecV2(proto.Name)} }
@@ -37,19 +37,20 @@ func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
 	return nil
 }
 
-// reports are reports, with their facts, that nobody refers to any more.
+// reports holds reports, with their facts, for reuse.
 var reports = sync.Pool{New: func() any { return new(reportv1.Report) }}
 
-// recycle gives a report back that came from the codec.
+// recycle makes a report of the codec available for reuse. The caller must not use
+// it, or its facts, afterwards.
 func recycle(r *reportv1.Report) {
 	if cap(r.Facts) <= contract.MaxLandmarks {
 		reports.Put(r)
 	}
 }
 
-// unmarshalReport reads a StreamRequest that is nothing but a Report into r,
-// whatever r held, and returns whether it could: anything else, and all that
-// may be wrong, is left to protobuf, whose word counts.
+// unmarshalReport reads a StreamRequest that consists of one Report into r, and
+// overwrites all of r. It reports whether it could. The caller leaves everything
+// else, including every error, to protobuf.
 func unmarshalReport(b []byte, r *reportv1.Report) bool {
 	f, rest, ok := consumeField(b)
 	if !ok || f.key != (key{3, protowire.BytesType}) || len(rest) > 0 {
@@ -78,8 +79,8 @@ func unmarshalReport(b []byte, r *reportv1.Report) bool {
 	return true
 }
 
-// addFact returns one more fact of the report, one that it had before if there
-// is any.
+// addFact appends a fact to the report, and returns it. It reuses an earlier fact if
+// there is one.
 func addFact(r *reportv1.Report) *reportv1.Fact {
 	n := len(r.Facts)
 	if n == cap(r.Facts) {
@@ -92,7 +93,7 @@ func addFact(r *reportv1.Report) *reportv1.Fact {
 	return r.Facts[n]
 }
 
-// unmarshalFact reads a Fact into to, whatever to held, and returns whether it
+// unmarshalFact reads a Fact into to, and overwrites all of to. It reports whether it
 // could.
 func unmarshalFact(b []byte, to *reportv1.Fact) bool {
 	to.Reached, to.AgeUs, to.Count, to.Open, to.LagUs = false, 0, 0, false, 0
@@ -139,18 +140,18 @@ func unmarshalFact(b []byte, to *reportv1.Fact) bool {
 // field is one field of a message on the wire.
 type field struct {
 	key    key
-	number uint64 // of a varint or 64 bits
-	bytes  []byte // of what has a length
+	number uint64 // the value of a varint or fixed 64-bit field
+	bytes  []byte // the value of a length-delimited field
 }
 
-// key says which field it is, and how it is written.
+// key is the number and the wire type of a field.
 type key struct {
 	number protowire.Number
 	kind   protowire.Type
 }
 
-// consumeField reads a field from the beginning of b, and returns the rest. It
-// knows the kinds of field that reports have.
+// consumeField reads the first field of b, and returns the rest. It supports the
+// wire types of reports only.
 func consumeField(b []byte) (f field, rest []byte, ok bool) {
 	var n, m int
 	f.key.number, f.key.kind, n = protowire.ConsumeTag(b)

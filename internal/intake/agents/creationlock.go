@@ -6,42 +6,42 @@ import (
 )
 
 const (
-	// restFactor is for how many times as long as it took the turn stays taken
-	// afterwards, but maxTurnRest at most. So the new services of one user take a
+	// After each creation the lock stays locked for restFactor times as long as the
+	// creation took, but for maxRest at most. So the new services of one user use a
 	// tenth of a processor.
 	restFactor = 9
 	maxRest    = 20 * time.Millisecond
 )
 
-// creation is for what takes the registry long and is done one at a time, which is to
-// make a new service. The sessions of one user do it one after the other, so that
-// a user with thousands of new services makes another user wait for one of them,
-// and not for all. A nil turn allows everything.
+// creationLock serializes the creation of services by the sessions of one user.
+// Creating one takes the registry long and blocks other creations. So a user with
+// thousands of new services delays another user by one creation, not by all. A nil
+// creationLock does not lock.
 type creationLock struct {
-	taken chan struct{}
-	rests bool
+	locked chan struct{} // holds a token while it is locked
+	rests  bool
 }
 
 func newCreationLock(rests bool) *creationLock { return &creationLock{make(chan struct{}, 1), rests} }
 
-// handle waits for the turn and calls f, unless ctx is done first.
-func (t *creationLock) do(ctx context.Context, f func() error) error {
-	if t == nil {
+// do waits for the lock and calls f, unless ctx is done first.
+func (l *creationLock) do(ctx context.Context, f func() error) error {
+	if l == nil {
 		return f()
 	}
 	select {
-	case t.taken <- struct{}{}:
+	case l.locked <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	begun := time.Now()
+	start := time.Now()
 	err := f()
-	if t.rests {
-		time.AfterFunc(min(restFactor*time.Since(begun), maxRest), t.release)
+	if l.rests {
+		time.AfterFunc(min(restFactor*time.Since(start), maxRest), l.unlock)
 	} else {
-		t.release()
+		l.unlock()
 	}
 	return err
 }
 
-func (t *creationLock) release() { <-t.taken }
+func (l *creationLock) unlock() { <-l.locked }

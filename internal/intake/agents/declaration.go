@@ -10,7 +10,7 @@ import (
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 )
 
-// parseDeclaration reads what landmarks an agent declares.
+// parseDeclaration checks a declaration and returns its landmarks.
 func parseDeclaration(d *reportv1.Declaration) ([]judge.Declared, error) {
 	if len(d.Landmarks) > contract.MaxLandmarks {
 		return nil, invalid("declaration.landmarks", "are %d: %d at most", len(d.Landmarks), contract.MaxLandmarks)
@@ -23,19 +23,19 @@ func parseDeclaration(d *reportv1.Declaration) ([]judge.Declared, error) {
 			return nil, err
 		}
 		if j, twice := known[l.Name]; twice {
-			return nil, invalid(field+".name", "%q is landmarks[%d] already", l.Name, j)
+			return nil, invalid(field+".name", "%q is the name of landmarks[%d] too", l.Name, j)
 		}
 		known[l.Name] = i
 	}
 	return landmarks, nil
 }
 
-// kindRules is what the schema says of one kind of landmark.
+// kindRules are the rules of the schema for one kind of landmark.
 type kindRules struct {
-	defaultImpact judge.Impact // unless the program says another
-	hasWithin     bool         // it has a Within
-	hasLimits     bool         // it has Limits
-	mayHaveTTL    bool         // it may have a TTL
+	defaultImpact judge.Impact
+	hasWithin     bool // it must have a Within, and no other kind may
+	hasLimits     bool // it must have Limits, and no other kind may
+	mayHaveTTL    bool
 }
 
 var rulesByKind = map[reportv1.Kind]kindRules{
@@ -46,8 +46,8 @@ var rulesByKind = map[reportv1.Kind]kindRules{
 	reportv1.Kind_KIND_CONDITION: {defaultImpact: judge.ImpactReadiness, mayHaveTTL: true},
 }
 
-// parseLandmark reads one declared landmark, whose place in the message field
-// names.
+// parseLandmark checks one landmark and writes it to to. field is its path in the
+// message.
 func parseLandmark(field string, l *reportv1.Landmark, to *judge.Declared) (err error) {
 	if err := contract.CheckLandmarkName(l.Name); err != nil {
 		return invalid(field+".name", "%v", err)
@@ -73,18 +73,18 @@ func parseLandmark(field string, l *reportv1.Landmark, to *judge.Declared) (err 
 	return err
 }
 
-func parseImpact(field string, impact reportv1.Impact, otherwise judge.Impact) (judge.Impact, error) {
+func parseImpact(field string, impact reportv1.Impact, fallback judge.Impact) (judge.Impact, error) {
 	switch {
 	case impact == reportv1.Impact_IMPACT_UNSPECIFIED:
-		return otherwise, nil
+		return fallback, nil
 	case impact < 0 || impact > reportv1.Impact_IMPACT_INFORMATIONAL:
 		return 0, invalid(field+".impact", "%v is not known to this landmarkd", impact)
 	}
 	return judge.Impact(impact), nil
 }
 
-// parseWithin reads a Within of 100 ms to 24 h, which a kind must have or must
-// not.
+// parseWithin parses a Within of 100 ms to 24 h, which must be there if has is true
+// and must not be otherwise.
 func parseWithin(field string, us uint64, has bool) (time.Duration, error) {
 	if !has {
 		return parseDuration(field, us, false)
@@ -92,19 +92,19 @@ func parseWithin(field string, us uint64, has bool) (time.Duration, error) {
 	return parseChecked(field, us, contract.CheckWithin)
 }
 
-// parseDuration reads a duration of 1 ms to 24 h, 0 for none, that the kind may
-// have or must not.
+// parseDuration parses a duration of 1 ms to 24 h, or 0 for none, which must be 0
+// unless may is true.
 func parseDuration(field string, us uint64, may bool) (time.Duration, error) {
 	switch {
 	case us == 0:
 		return 0, nil
 	case !may:
-		return 0, invalid(field, "is %d, and a landmark of this kind has none", us)
+		return 0, invalid(field, "is %d, but a landmark of this kind has none", us)
 	}
 	return parseChecked(field, us, contract.CheckDuration)
 }
 
-// parseChecked reads a duration that check allows.
+// parseChecked parses a duration that check accepts.
 func parseChecked(field string, us uint64, check func(time.Duration) error) (time.Duration, error) {
 	d, ok := microseconds(us, contract.MaxDuration)
 	if !ok {
@@ -116,16 +116,16 @@ func parseChecked(field string, us uint64, check func(time.Duration) error) (tim
 	return d, nil
 }
 
-// parseLimits reads the limits of a Level, which no other kind has.
+// parseLimits parses the Limits of a Level, which no other kind has.
 func parseLimits(field string, m *reportv1.Limits, has bool) (judge.Limits, error) {
 	none := judge.Limits{}
 	switch {
 	case m == nil && !has:
 		return none, nil
 	case m == nil:
-		return none, invalid(field, "are missing: a Level has no meaning without")
+		return none, invalid(field, "are missing: a Level needs them")
 	case !has:
-		return none, invalid(field, "are there, and a landmark of this kind has none")
+		return none, invalid(field, "are set, but a landmark of this kind has none")
 	case !finite(m.DegradeAt):
 		return none, invalid(field+".degrade_at", "%v is not a finite number", m.DegradeAt)
 	case !finite(m.FailAt):

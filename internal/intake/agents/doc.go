@@ -1,7 +1,9 @@
-// Package agents is the intake of agents' streams: it takes what agents report
-// over agent.sock, holds it against the rules of the schema
-// (proto/landmark/report/v1), and feeds the registry.
+// Package agents is the intake of agents: it receives their streams over
+// agent.sock, checks each message against the rules of the schema
+// (proto/landmark/report/v1), and reports to the registry.
 //
-// A message that breaks a rule ends its stream with a gRPC status that names
-// the field, and nothing else.
+// A message that breaks a rule ends its stream, and no other, with a gRPC status
+// that names the field. Each program that is refused is logged.
+//
+// The package uses pidfds and epoll, which exist on Linux only.
 package agents

@@ -11,14 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// exits knows when the processes at the other ends of connections have ended. A
-// child may have inherited the connection and hold it open, so that its end says
-// nothing.
+// exitWatcher ends the connection of each process that exits. The kernel does not
+// always do that: a child that inherited the connection holds it open.
 type exitWatcher struct {
-	poller *os.File // an epoll descriptor, in Go's own poller
+	poller *os.File // an epoll descriptor, which the runtime polls
 
 	mu      sync.Mutex
-	watched map[int32]*connection // by the descriptor of its process; guarded by mu
+	watched map[int32]*connection // by pidfd; guarded by mu
 }
 
 func newExitWatcher() (*exitWatcher, error) {
@@ -26,91 +25,91 @@ func newExitWatcher() (*exitWatcher, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
-	if err := unix.SetNonblock(fd, true); err != nil { // or Go would not poll it
+	if err := unix.SetNonblock(fd, true); err != nil { // the runtime polls only non-blocking descriptors
 		unix.Close(fd)
 		return nil, os.NewSyscallError("fcntl", err)
 	}
 	return &exitWatcher{poller: os.NewFile(uintptr(fd), "epoll"), watched: make(map[int32]*connection)}, nil
 }
 
-// watch has the connection ended when its process has.
-func (e *exitWatcher) watch(conn *connection) {
-	process := -1
+// watch ends the connection once its process has exited.
+func (w *exitWatcher) watch(conn *connection) {
+	pidfd := -1
 	var failed error
 	err := conn.raw.Control(func(fd uintptr) {
-		process, failed = openPidfd(int(fd))
+		pidfd, failed = openPidfd(int(fd))
 	})
 	switch {
 	case err != nil:
 		return
 	case errors.Is(failed, unix.ESRCH):
-		conn.shutRead() // it has ended, and its parent has seen it
+		conn.shutRead() // the process has exited
 		return
 	case failed != nil:
 		return
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.add(process) != nil {
-		unix.Close(process)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.add(pidfd) != nil {
+		unix.Close(pidfd)
 		return
 	}
-	conn.pidfd = int32(process)
-	e.watched[conn.pidfd] = conn
+	conn.pidfd = int32(pidfd)
+	w.watched[conn.pidfd] = conn
 }
 
-// openPidfd returns a descriptor of the process that made the connection fd.
-// The error is ESRCH if that process has ended and its parent has seen it.
+// openPidfd returns a pidfd of the process that opened the connection fd. The error
+// is ESRCH if that process has exited and its parent has waited for it.
 func openPidfd(fd int) (int, error) {
-	process, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PEERPIDFD)
+	pidfd, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PEERPIDFD)
 	if errors.Is(err, unix.ENOPROTOOPT) { // Linux before 6.5
 		return openPidfdByPID(fd)
 	}
-	return process, err
+	return pidfd, err
 }
 
-// openPidfdByPID is openProcess by the number of the process, which another
-// process may have by now. Then the one that made the connection has ended, and
-// the connection ends with the other one instead of not at all.
+// openPidfdByPID is openPidfd by the process ID, which another process may have by
+// now. Then the process that opened the connection has exited, and the connection
+// ends when the other process exits.
 func openPidfdByPID(fd int) (int, error) {
 	peer, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 	if err != nil {
 		return -1, err
 	}
-	if peer.Pid == 0 { // it is of a PID namespace that this process does not see
+	if peer.Pid == 0 { // it is in a PID namespace that this process cannot see
 		return -1, errors.ErrUnsupported
 	}
 	return unix.PidfdOpen(int(peer.Pid), 0)
 }
 
-// add has the poller report the end of the process, once.
-func (e *exitWatcher) add(process int) error {
-	raw, err := e.poller.SyscallConn()
+// add makes the poller report the exit of the process, once.
+func (w *exitWatcher) add(pidfd int) error {
+	raw, err := w.poller.SyscallConn()
 	if err != nil {
 		return err
 	}
 	var failed error
 	err = raw.Control(func(fd uintptr) {
-		failed = unix.EpollCtl(int(fd), unix.EPOLL_CTL_ADD, process,
-			&unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLONESHOT, Fd: int32(process)})
+		failed = unix.EpollCtl(int(fd), unix.EPOLL_CTL_ADD, pidfd,
+			&unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLONESHOT, Fd: int32(pidfd)})
 	})
 	return errors.Join(err, failed)
 }
 
-// unwatch closes the descriptor of the connection's process, if it has one.
-func (e *exitWatcher) unwatch(conn *connection) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.watched[conn.pidfd] == conn {
-		delete(e.watched, conn.pidfd)
-		unix.Close(int(conn.pidfd)) // and the poller forgets it
+// unwatch closes the pidfd of the connection, if it has one.
+func (w *exitWatcher) unwatch(conn *connection) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.watched[conn.pidfd] == conn {
+		delete(w.watched, conn.pidfd)
+		unix.Close(int(conn.pidfd)) // which also removes it from the poller
 	}
 }
 
-// run ends connections whose processes have ended, until ctx is done.
-func (e *exitWatcher) run(ctx context.Context) error {
-	defer context.AfterFunc(ctx, func() { e.poller.Close() })()
-	raw, err := e.poller.SyscallConn()
+// run ends the connections of processes that exit, until ctx is done.
+func (w *exitWatcher) run(ctx context.Context) error {
+	defer context.AfterFunc(ctx, func() { w.poller.Close() })()
+	raw, err := w.poller.SyscallConn()
 	if err != nil {
 		return err
 	}
@@ -126,29 +125,29 @@ func (e *exitWatcher) run(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
-			return fmt.Errorf("waiting for the end of processes: %w", err)
+			return fmt.Errorf("waiting for processes to exit: %w", err)
 		case failed != nil && !errors.Is(failed, syscall.EINTR):
-			return fmt.Errorf("waiting for the end of processes: %w", os.NewSyscallError("epoll_wait", failed))
+			return fmt.Errorf("waiting for processes to exit: %w", os.NewSyscallError("epoll_wait", failed))
 		}
 		for _, event := range events[:max(0, n)] {
-			e.exited(event.Fd)
+			w.exited(event.Fd)
 		}
 	}
 }
 
 // exited ends the connection of the process.
-func (e *exitWatcher) exited(process int32) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	// The descriptor may be another process's since the event.
-	if conn := e.watched[process]; conn != nil && hasExited(process) {
+func (w *exitWatcher) exited(pidfd int32) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	// Since the event the pidfd may have been closed and opened for another process.
+	if conn := w.watched[pidfd]; conn != nil && hasExited(pidfd) {
 		conn.shutRead()
 	}
 }
 
-// endSession reports whether the process has ended (pidfd_open(2)).
-func hasExited(process int32) bool {
-	fds := []unix.PollFd{{Fd: process, Events: unix.POLLIN}}
+// hasExited reports whether the process has exited (pidfd_open(2)).
+func hasExited(pidfd int32) bool {
+	fds := []unix.PollFd{{Fd: pidfd, Events: unix.POLLIN}}
 	n, err := unix.Poll(fds, 0)
 	return err == nil && n > 0 && fds[0].Revents&unix.POLLIN != 0
 }

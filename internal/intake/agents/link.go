@@ -6,13 +6,13 @@ import (
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 )
 
-// link carries what the registry says to one agent. It holds the latest
-// command alone, so a slow agent makes nobody wait.
+// link implements registry.Link for one agent. It holds only the latest command, so
+// a slow agent blocks no other.
 type link struct {
 	commands chan uint64 // holds the number of the latest get-state command
 	ended    chan error  // holds why the registry ended the session, if it did
-	// caughtUp reports whether nothing that the agent has sent is unread; nil if
-	// nothing ever is.
+	// caughtUp reports whether all that the agent has sent has been read; nil if it
+	// always has.
 	caughtUp func() bool
 }
 
@@ -23,8 +23,8 @@ func newLink() *link {
 // CaughtUp implements registry.Link.
 func (l *link) CaughtUp() bool { return l.caughtUp == nil || l.caughtUp() }
 
-// GetState implements registry.Link. The registry calls it with a lock held,
-// so by one goroutine at a time.
+// GetState implements registry.Link. The registry calls it with a lock held, so one
+// goroutine at a time calls it.
 func (l *link) GetState(number uint64) {
 	select {
 	case <-l.commands: // superseded
@@ -36,8 +36,8 @@ func (l *link) GetState(number uint64) {
 // End implements registry.Link. The registry calls it once.
 func (l *link) End(err error) { l.ended <- err }
 
-// sendCommands sends the command of the given number to the agent, and those after it,
-// until ctx is done or sending fails, which the stream's reader finds too.
+// sendCommands sends the command with the number, and those that follow, until ctx
+// is done or send fails. The receiver finds the same failure.
 func (l *link) sendCommands(ctx context.Context, number uint64, send func(*reportv1.StreamResponse) error) {
 	for send(getState(number)) == nil {
 		select {

@@ -2,67 +2,68 @@ package agents
 
 import (
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/landmark-health/landmark/internal/socket"
 )
 
-// What is taken of agents, so that none of them can keep landmarkd from the
-// others. An agent reports every 25 ms at most, changes every 5 ms, and answers
-// to 100 get-state commands a second, in some hundred bytes. More than that is
-// left in the socket: the agent waits, and what it says gets old.
+// The limits on what is read from agents, so that no agent can keep landmarkd from
+// the others. An agent sends at most a report every 25 ms, a change every 5 ms, and
+// the answers to 100 get-state commands a second, of some hundred bytes each. More
+// than the limits stays in the socket: the agent waits, and its reports age.
 const (
-	// reportsPerSecond and reportsAtOnce bound the reports of one stream. At
-	// once there may be as many as wait after a pause of landmarkd's, or a
-	// healthy program is stale until they are read. An agent that does not see
-	// that nothing is read goes on until 64 KiB are on their way and 64 KiB wait
-	// in gRPC: 3,700 small reports.
+	// reportsPerSecond and reportsBurst bound the reports of one stream. The burst
+	// covers the reports that wait after a pause of landmarkd; otherwise a healthy
+	// program would be stale until they are read. An agent that does not notice the
+	// pause sends until 64 KiB are in the socket and 64 KiB in gRPC: 3,700 small
+	// reports.
 	reportsPerSecond = 400
 	reportsBurst     = 4000
-	// idleAfter is the time without reports after which none of a flood is left.
+	// idleAfter is the time without reports after which no report of a flood is left.
 	idleAfter = time.Second
-	// workPerSecond and workAtOnce bound what one user can make landmarkd do
-	// with messages: 1 for each report, and more for what takes more. That is
-	// 1,000 programs whose smallest Within is 1 s, or 100 that report as fast as
-	// an agent may. With twice as much, a user who floods has one answer in 400
-	// wait for over 50 ms.
+	// workPerSecond and workBurst bound the work for the messages of one user: 1 unit
+	// for each report, and more for expensive messages. That is enough for 1,000
+	// programs with a smallest Within of 1 s, or for 100 that report as fast as an
+	// agent may. With twice as much, one user's flood delays one answer in 400 by more
+	// than 50 ms.
 	workPerSecond = 4_000
 	workBurst     = 20_000
-	// bytesPerSecond and bytesAtOnce bound what is read from a connection,
-	// whatever it is: frames that carry no message take time too.
+	// bytesPerSecond and bytesBurst bound what is read from one connection, because
+	// frames that carry no message take time, too.
 	bytesPerSecond = 1 << 20
 	bytesBurst     = 2 << 20
-	// userBytesPerSecond and userBytesAtOnce bound it for all connections of a
-	// user.
+	// userBytesPerSecond and userBytesBurst bound what is read from all connections of
+	// one user.
 	userBytesPerSecond = 4 << 20
 	userBytesBurst     = 16 << 20
 
-	// What a message costs of workPerSecond: a Hello, a Declaration, and as much
-	// again for each so many landmarks of a message.
+	// The work of a Hello and of a Declaration. A message costs as much again for
+	// every landmarksPerWork landmarks.
 	helloWork        = 10
 	declarationWork  = 10
 	landmarksPerWork = 32
 )
 
-// bucket allows so much in a second, and so much at once. It does not refuse,
-// but says how long to wait, so all who share it get their turn in the order in
-// which they ask.
+// bucket is a token bucket that never refuses: it returns how long to wait, so that
+// callers that share it proceed in the order of their calls. It is safe for
+// concurrent use.
 type bucket struct {
-	perUnit time.Duration // that one takes
-	burst   time.Duration // that all take that are allowed at once
+	perUnit time.Duration // the time that earns one unit
+	burst   time.Duration // the time that earns the burst
 
 	mu     sync.Mutex
-	fullAt time.Time // when all will be allowed again; guarded by mu
+	fullAt time.Time // when the whole burst is available again; guarded by mu
 }
 
-func newBucket(perSecond, atOnce int) *bucket {
-	each := time.Second / time.Duration(perSecond)
-	return &bucket{perUnit: each, burst: time.Duration(atOnce) * each}
+func newBucket(perSecond, burst int) *bucket {
+	perUnit := time.Second / time.Duration(perSecond)
+	return &bucket{perUnit: perUnit, burst: time.Duration(burst) * perUnit}
 }
 
-// handle takes n, and returns for how long nothing more may be taken. A nil bucket
-// allows everything.
+// take takes n units, and returns how long to wait before the next call. A nil
+// bucket has no limit.
 func (b *bucket) take(n int, now time.Time) (wait time.Duration) {
 	if b == nil {
 		return 0
@@ -76,9 +77,9 @@ func (b *bucket) take(n int, now time.Time) (wait time.Duration) {
 	return max(0, b.fullAt.Sub(now)-b.burst)
 }
 
-// idle reports whether so much less than is allowed was taken lately that who
-// takes cannot have had anything left to take. To be late with the next is no
-// sign of that: what was due meanwhile is taken at once.
+// idle reports whether the bucket has refilled so far that no unit of a flood can be
+// left. One late call is not enough for that: the units that were due meanwhile are
+// taken at once.
 func (b *bucket) idle(now time.Time) bool {
 	if b == nil {
 		return true
@@ -88,10 +89,10 @@ func (b *bucket) idle(now time.Time) bool {
 	return b.fullAt.Sub(now) < b.burst-idleAfter
 }
 
-// user is what all connections of one user share. Root and landmarkd's own user
-// have no limits together, only each connection of theirs has.
+// user is what all connections of one user share. For root and landmarkd's own user
+// only each connection has limits.
 type user struct {
-	connections int // that it has open
+	connections int // open; guarded by connections.mu
 	work        *bucket
 	bytes       *bucket
 	creation    *creationLock // of sessions whose services are new
@@ -102,7 +103,7 @@ type user struct {
 
 func newUser(uid uint32, logger *slog.Logger) *user {
 	u := &user{logger: logger.With("uid", uid)}
-	if uid == 0 || uid == uint32(os.Geteuid()) {
+	if socket.Privileged(uid) {
 		u.creation = newCreationLock(false)
 		return u
 	}
@@ -112,9 +113,9 @@ func newUser(uid uint32, logger *slog.Logger) *user {
 	return u
 }
 
-// logSlowed logs, once a minute, that more comes of the user's programs than may be
-// read: by one program's own limit, or by that of all of them. It does nothing
-// when u is nil.
+// logSlowed logs, at most once a minute, that the user's programs send more than
+// may be read. own says that the limit of one stream or connection is reached, and
+// not that of all of the user's. It does nothing if u is nil.
 func (u *user) logSlowed(own bool, now time.Time) {
 	if u == nil {
 		return
@@ -127,5 +128,5 @@ func (u *user) logSlowed(own bool, now time.Time) {
 	if own {
 		limit = "one program"
 	}
-	u.logger.Warn("reports arrive faster than they may be read; if that goes on, services become stale; give the landmarks a longer Within, so that they report less often", "limit_of", limit)
+	u.logger.Warn("reports arrive faster than they may be read; if this goes on, services become stale; give the landmarks a longer Within, so that they report less often", "limit_of", limit)
 }

@@ -2,14 +2,18 @@ package agents
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/landmark-health/landmark/internal/contract"
 	"github.com/landmark-health/landmark/internal/registry"
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 )
 
-// parseReport reads the facts of the declared landmarks, for each of which there
-// is room in facts.
+// maxAge is the greatest age of a fact. A greater one is a mistake.
+const maxAge = 10 * 365 * 24 * time.Hour
+
+// parseReport checks the report and writes its facts to facts, which has one element
+// for each declared landmark.
 func parseReport(r *reportv1.Report, facts []registry.Fact) error {
 	if len(r.Facts) != len(facts) {
 		return invalid("report.facts", "are %d, where %d landmarks are declared", len(r.Facts), len(facts))
@@ -22,7 +26,7 @@ func parseReport(r *reportv1.Report, facts []registry.Fact) error {
 	return nil
 }
 
-// factError is what is wrong with a field of a fact.
+// factError is the error of a field of a fact.
 type factError struct{ field, problem string }
 
 func parseFact(f *reportv1.Fact, to *registry.Fact) *factError {
@@ -51,4 +55,12 @@ func parseFact(f *reportv1.Fact, to *registry.Fact) *factError {
 		Reason:  f.Reason,
 	}
 	return nil
+}
+
+// microseconds converts a duration of the schema. It is not ok over the limit.
+func microseconds(us uint64, limit time.Duration) (d time.Duration, ok bool) {
+	if us > uint64(limit/time.Microsecond) {
+		return 0, false
+	}
+	return time.Duration(us) * time.Microsecond, true
 }

@@ -21,23 +21,22 @@ import (
 )
 
 const (
-	// maxMessage bounds what one message of an agent may hold, in bytes: a
-	// report of as many landmarks as there may be, with reasons as long as they
-	// may be, or a declaration of them, and room to grow.
+	// maxMessage is the size of the largest message, in bytes. It fits a report or a
+	// declaration of the most landmarks with the longest reasons and names, and leaves
+	// space for new fields.
 	maxMessage = 384 << 10
-	// maxStreams is how many services one process may report over one
-	// connection.
+	// maxStreams is how many services one process may report over one connection.
 	maxStreams = 1024
-	// maxUnread is how many bytes that are part of no whole message all
-	// connections may have sent together, and maxOpen how many streams may be
-	// open on all together, beyond what each connection has of its own.
+	// maxUnread and maxOpen are for all connections together, beyond what each
+	// connection may use by itself: bytes of messages that have not arrived whole, and
+	// open streams.
 	maxUnread = 8 << 20
 	maxOpen   = 1024
-	// idleTimeout is how long a connection may have no stream.
+	// idleTimeout is how long a connection may stay open without a stream.
 	idleTimeout = 10 * time.Second
 )
 
-// Server takes agents' streams.
+// Server serves agents' streams.
 type Server struct {
 	intakev1.UnimplementedIntakeServiceServer
 	registry    *registry.Registry
@@ -49,7 +48,7 @@ type Server struct {
 	stopping    atomic.Bool
 }
 
-// New returns a server that feeds the registry.
+// New returns a server that reports to the registry.
 func New(r *registry.Registry, logger *slog.Logger) *Server {
 	return &Server{
 		registry: r, logger: logger, logLimit: socket.NewLogLimit(logger), connections: newConnections(r, logger), limits: limits(),
@@ -57,21 +56,21 @@ func New(r *registry.Registry, logger *slog.Logger) *Server {
 	}
 }
 
-// Run takes streams from the listener until ctx is done, then ends them and
-// returns nil. What the registry last knew, it goes on knowing.
+// Run serves streams from the Unix listener until ctx is done, then ends them and
+// returns nil. That changes nothing in the registry.
 func (s *Server) Run(ctx context.Context, l net.Listener) error {
-	ends, err := newExitWatcher()
+	exits, err := newExitWatcher()
 	if err != nil {
-		return fmt.Errorf("taking agents' reports: %w", err)
+		return fmt.Errorf("serving agents: %w", err)
 	}
-	s.connections.exits = ends
-	working, ctx := errgroup.WithContext(ctx)
-	working.Go(func() error { return ends.run(ctx) })
-	working.Go(func() error { return s.serveAgents(ctx, l) })
-	return working.Wait()
+	s.connections.exits = exits
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return exits.run(ctx) })
+	group.Go(func() error { return s.serve(ctx, l) })
+	return group.Wait()
 }
 
-func (s *Server) serveAgents(ctx context.Context, l net.Listener) error {
+func (s *Server) serve(ctx context.Context, l net.Listener) error {
 	server := grpc.NewServer(options(s.limits)...)
 	intakev1.RegisterIntakeServiceServer(server, s)
 	defer context.AfterFunc(ctx, func() {
@@ -79,7 +78,7 @@ func (s *Server) serveAgents(ctx context.Context, l net.Listener) error {
 		server.Stop()
 	})()
 	if err := server.Serve(guard.Listen(&listener{l, s.connections, s.logger}, s.limits)); err != nil && ctx.Err() == nil {
-		return fmt.Errorf("taking agents' reports: %w", err)
+		return fmt.Errorf("serving agents: %w", err)
 	}
 	return nil
 }
@@ -88,7 +87,7 @@ func limits() guard.Limits {
 	return guard.Limits{Message: maxMessage, Streams: maxStreams, Budget: guard.NewBudget(maxUnread, maxOpen)}
 }
 
-// options bound what a stranger can make a server hold.
+// options returns gRPC options that bound what any client can make the server hold.
 func options(l guard.Limits) []grpc.ServerOption {
 	return append(guard.Options(l),
 		grpc.Creds(peercred.New()),

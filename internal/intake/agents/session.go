@@ -1,6 +1,7 @@
 package agents
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -17,112 +18,128 @@ import (
 
 type agentStream = grpc.BidiStreamingServer[reportv1.StreamRequest, reportv1.StreamResponse]
 
-// Stream takes one process's session (proto/landmark/intake/v1).
+// Stream serves the session of one process (proto/landmark/intake/v1).
 func (s *Server) Stream(stream agentStream) error {
+	ctx := stream.Context()
+	peer, known := peercred.Of(ctx)
 	hello, err := receiveHello(stream)
 	if err != nil {
-		return err
-	}
-	peer, ok := peercred.Of(stream.Context())
-	if !ok {
-		return status.Error(codes.Unauthenticated, "the kernel did not say who connected")
-	}
-	conn := connectionOf(stream.Context())
-	in := &receiver{stream: stream, throttle: newThrottle(s.registry.Clock(), conn, s.host, hello.Clock)}
-	in.throttle.wait(stream.Context(), 0, helloWork)
-	in.markReported = func() {}
-	if conn != nil {
-		in.markReported = conn.markReported
-		if !s.registry.Knows(hello.Service) {
-			in.creation = conn.user.creation
+		if ctx.Err() == nil { // the agent is still there
+			// No service can have the name "-", so the limit counts these lines by user.
+			logRefusal(s.logLimit.Logger(s.logger.With("pid", peer.PID, "uid", peer.UID), peer.UID, "-"), err)
 		}
-	}
-	link := newLink()
-	link.caughtUp = func() bool { return !in.throttle.throttled.Load() && (conn == nil || conn.caughtUp()) }
-	var session *registry.Session
-	if err := in.creation.do(stream.Context(), func() (err error) {
-		session, err = s.registry.Open(registry.AgentID{Service: hello.Service, Instance: hello.Instance, UID: peer.UID}, link)
 		return err
-	}); err != nil {
-		return statusOf(err)
+	}
+	if !known {
+		return status.Error(codes.Unauthenticated, "the kernel does not report the peer's credentials")
 	}
 	logger := s.logger.With("service", hello.Service, "instance", hello.Instance, "pid", peer.PID, "uid", peer.UID)
 	logger = s.logLimit.Logger(logger, peer.UID, hello.Service)
-	in.session, in.logStart = session, func() { logger.Info("program reports") }
-	return s.serve(in, link, logger)
+
+	conn := connectionOf(ctx)
+	r := &receiver{stream: stream, throttle: newThrottle(s.registry.Clock(), conn, s.host, hello.Clock)}
+	r.throttle.wait(ctx, 0, helloWork)
+	r.markReported = func() {}
+	if conn != nil {
+		r.markReported = conn.markReported
+		if !s.registry.Knows(hello.Service) {
+			r.creation = conn.user.creation
+		}
+	}
+	link := newLink()
+	link.caughtUp = func() bool { return !r.throttle.throttled.Load() && (conn == nil || conn.caughtUp()) }
+	if err := r.creation.do(ctx, func() (err error) {
+		r.session, err = s.registry.Open(registry.AgentID{Service: hello.Service, Instance: hello.Instance, UID: peer.UID}, link)
+		return err
+	}); err != nil {
+		if err = statusOf(err); isRefusal(err) {
+			logRefusal(logger, err)
+		}
+		return err
+	}
+	r.logStart = func() { logger.Info("program reports") }
+	return s.run(r, link, logger)
 }
 
-// serve reads the agent's messages and carries commands to it until either
-// ends the session.
-func (s *Server) serve(in *receiver, link *link, logger *slog.Logger) error {
-	stream, session := in.stream, in.session
+// logRefusal logs that a program is refused. Otherwise a program without a log of
+// its own would leave no trace of it.
+func logRefusal(logger *slog.Logger, err error) {
+	logger.Warn("program refused", "why", reason(err))
+}
+
+// run receives the agent's messages and sends it commands, until the agent or the
+// registry ends the session.
+func (s *Server) run(r *receiver, link *link, logger *slog.Logger) error {
 	received := make(chan error, 1)
-	go func() { received <- in.run() }()
-	// Most sessions never get a command, which only comes after a report, and
-	// so after the Welcome.
+	go func() { received <- r.run() }()
+	// Most sessions never get a command. The first can only follow a report, and so
+	// the Welcome.
 	commands := link.commands
 	for {
 		select {
 		case number := <-commands:
 			commands = nil
-			// Not waited for: while the agent takes no command, Send blocks
-			// until the stream ends, which it does when this returns.
-			go link.sendCommands(stream.Context(), number, stream.Send)
+			// In a goroutine, because Send blocks while the agent does not read. It
+			// returns when the stream ends, which is when this function returns.
+			go link.sendCommands(r.stream.Context(), number, r.stream.Send)
 		case err := <-link.ended:
 			logger.Warn("session ended", "why", err)
-			go func() { // what it has taken is given back once nothing more of it is read
+			go func() { // the quota is returned once no more is read
 				<-received
-				session.Disconnect()
+				r.session.Disconnect()
 			}()
 			return statusOf(err)
 		case err := <-received:
-			return s.endSession(session, err, logger)
+			return s.endSession(r.session, err, logger)
 		}
 	}
 }
 
-// errGoodbye is that the program stopped of its own will.
+// errGoodbye means that the program has stopped by itself.
 var errGoodbye = errors.New("goodbye")
 
-// endSession closes the session of a stream that ended with err, and returns what
-// the agent is told.
+// endSession ends the session of a stream that ended with err, and returns the
+// status for the agent.
 func (s *Server) endSession(session *registry.Session, err error, logger *slog.Logger) error {
-	switch {
-	case errors.Is(err, errGoodbye):
+	if errors.Is(err, errGoodbye) {
 		session.Goodbye()
 		logger.Info("program said goodbye")
 		return nil
-	case s.stopping.Load():
-		// That the sidecar stops is no fact about the program.
-		return status.Error(codes.Unavailable, "landmarkd is stopping")
-	default:
-		session.Disconnect()
-		logger.Warn("program lost", "why", err)
-		return statusOf(err)
 	}
+	if s.stopping.Load() {
+		// That the sidecar stops says nothing about the program.
+		return status.Error(codes.Unavailable, "landmarkd is stopping")
+	}
+	session.Disconnect()
+	if err = statusOf(err); isRefusal(err) {
+		logRefusal(logger, err)
+	} else {
+		logger.Warn("program lost", "why", reason(err))
+	}
+	return err
 }
 
-// receiver feeds one stream's messages to its session.
+// receiver receives the messages of one stream, and reports to its session.
 type receiver struct {
 	stream       agentStream
 	session      *registry.Session
 	throttle     *throttle
 	declared     []judge.Declared // the latest declaration, nil before the first
-	facts        []registry.Fact  // of the latest report; kept for the room
-	logStart     func()
-	markReported func()        // called once it has reported
-	creation     *creationLock // of the first report, nil if the service is known
+	facts        []registry.Fact  // of the latest report; reused for the next
+	logStart     func()           // called after the Welcome
+	markReported func()           // called once the process has reported
+	creation     *creationLock    // nil unless the first report creates the service
 }
 
-// run takes messages until the stream ends, which it tells by an error.
-func (in *receiver) run() error {
+// run receives messages until the stream ends, and returns why.
+func (r *receiver) run() error {
 	for {
-		m, err := in.stream.Recv()
+		m, err := r.stream.Recv()
 		if errors.Is(err, io.EOF) || status.Code(err) == codes.Canceled {
 			return errors.New("the connection ended without a goodbye")
 		}
 		if err == nil {
-			err = in.handle(m)
+			err = r.handle(r.stream.Context(), m)
 		}
 		if err != nil {
 			return err
@@ -130,13 +147,13 @@ func (in *receiver) run() error {
 	}
 }
 
-// handle feeds one message.
-func (in *receiver) handle(m *reportv1.StreamRequest) error {
+// handle handles one message.
+func (r *receiver) handle(ctx context.Context, m *reportv1.StreamRequest) error {
 	switch m := m.Message.(type) {
 	case *reportv1.StreamRequest_Declaration:
-		return in.handleDeclaration(m.Declaration)
+		return r.handleDeclaration(ctx, m.Declaration)
 	case *reportv1.StreamRequest_Report:
-		return in.handleReport(m.Report)
+		return r.handleReport(ctx, m.Report)
 	case *reportv1.StreamRequest_Goodbye:
 		return errGoodbye
 	case *reportv1.StreamRequest_Hello:
@@ -146,45 +163,45 @@ func (in *receiver) handle(m *reportv1.StreamRequest) error {
 	}
 }
 
-func (in *receiver) handleDeclaration(d *reportv1.Declaration) error {
+func (r *receiver) handleDeclaration(ctx context.Context, d *reportv1.Declaration) error {
 	landmarks, err := parseDeclaration(d)
 	if err != nil {
 		return err
 	}
-	in.markReported()
-	in.throttle.wait(in.stream.Context(), 1, declarationWork*(1+len(landmarks)/landmarksPerWork))
-	first := in.declared == nil
-	if err := in.session.Declare(landmarks); err != nil {
+	r.markReported()
+	r.throttle.wait(ctx, 1, declarationWork*(1+len(landmarks)/landmarksPerWork))
+	first := r.declared == nil
+	if err := r.session.Declare(landmarks); err != nil {
 		return err
 	}
-	in.declared, in.facts = landmarks, make([]registry.Fact, len(landmarks))
+	r.declared, r.facts = landmarks, make([]registry.Fact, len(landmarks))
 	if !first {
 		return nil
 	}
-	if err := in.stream.Send(welcome()); err != nil {
+	if err := r.stream.Send(welcome()); err != nil {
 		return err
 	}
-	in.logStart()
+	r.logStart()
 	return nil
 }
 
-func (in *receiver) handleReport(r *reportv1.Report) error {
-	if in.declared == nil {
+func (r *receiver) handleReport(ctx context.Context, m *reportv1.Report) error {
+	if r.declared == nil {
 		return invalid("report", "came before a declaration")
 	}
-	if err := parseReport(r, in.facts); err != nil {
+	if err := parseReport(m, r.facts); err != nil {
 		return err
 	}
-	draining, answered, readAt := r.Draining, r.Answered, r.ReadAtUs
-	recycle(r)
-	in.session.Drain(draining)
-	if err := in.creation.do(in.stream.Context(), func() error {
-		return in.session.ReportAt(in.facts, answered, in.throttle.reportTime(readAt))
+	draining, answered, readAt := m.Draining, m.Answered, m.ReadAtUs
+	recycle(m)
+	r.session.Drain(draining)
+	if err := r.creation.do(ctx, func() error {
+		return r.session.ReportAt(r.facts, answered, r.throttle.reportTime(readAt))
 	}); err != nil {
 		return err
 	}
-	in.creation = nil // the session has its service
-	in.markReported()
-	in.throttle.wait(in.stream.Context(), 1, 1+len(in.facts)/landmarksPerWork)
+	r.creation = nil // the service exists now
+	r.markReported()
+	r.throttle.wait(ctx, 1, 1+len(r.facts)/landmarksPerWork)
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
-// throttle holds a stream to its limits, and dates its reports.
+// throttle limits the rate of one stream, and dates its reports.
 type throttle struct {
 	clock   *clock.Clock
 	host    hostclock.Clock // of this process; the zero one if the agent has another
@@ -19,39 +19,39 @@ type throttle struct {
 	work    *bucket // of the user
 	user    *user   // nil in tests without a connection
 
-	throttled      atomic.Bool   // more has come than may be taken, and may still be unread
-	throttledSince judge.Instant // throttledSince when it is held
+	throttled      atomic.Bool   // more arrives than may be read, and some may be unread
+	throttledSince judge.Instant // valid while throttled
 }
 
-// newThrottle returns the pace of a stream over the connection, nil in tests without
-// one, whose agent has the clock of the given name.
-func newThrottle(clock *clock.Clock, conn *connection, host hostclock.Clock, name string) *throttle {
-	p := &throttle{clock: clock, reports: newBucket(reportsPerSecond, reportsBurst)}
+// newThrottle returns the throttle of a stream over the connection, which is nil in
+// some tests. clockName is the name of the agent's clock.
+func newThrottle(clock *clock.Clock, conn *connection, host hostclock.Clock, clockName string) *throttle {
+	t := &throttle{clock: clock, reports: newBucket(reportsPerSecond, reportsBurst)}
 	if conn != nil {
-		p.work, p.user = conn.user.work, conn.user
+		t.work, t.user = conn.user.work, conn.user
 	}
-	if host.Is(name) {
-		p.host = host
+	if host.Is(clockName) {
+		t.host = host
 	}
-	return p
+	return t
 }
 
-// handle takes a message of so many reports, and so much work, and waits until the
-// next may be read, or ctx is done.
-func (p *throttle) wait(ctx context.Context, reports, work int) {
+// wait counts a message with the given numbers of reports and units of work. It
+// waits until the next message may be read, or ctx is done.
+func (t *throttle) wait(ctx context.Context, reports, work int) {
 	now := time.Now()
-	own, shared := p.reports.take(reports, now), p.work.take(work, now)
+	own, shared := t.reports.take(reports, now), t.work.take(work, now)
 	wait := max(own, shared)
 	if wait == 0 {
-		if p.throttled.Load() && p.reports.idle(now) && p.work.idle(now) {
-			p.throttled.Store(false)
+		if t.throttled.Load() && t.reports.idle(now) && t.work.idle(now) {
+			t.throttled.Store(false)
 		}
 		return
 	}
-	if !p.throttled.Load() {
-		_, p.throttledSince = p.clock.Read()
-		p.throttled.Store(true)
-		p.user.logSlowed(own > 0, now)
+	if !t.throttled.Load() {
+		_, t.throttledSince = t.clock.Read()
+		t.throttled.Store(true)
+		t.user.logSlowed(own > 0, now)
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -61,20 +61,20 @@ func (p *throttle) wait(ctx context.Context, reports, work int) {
 	}
 }
 
-// reportTime returns when a report was made that has just come, by the registry's
-// clock. If the agent does not say so by a clock that is known, the report may
-// have waited for as long as the stream is held.
-func (p *throttle) reportTime(readAt uint64) judge.Instant {
-	_, real := p.clock.Read() // first: if landmarkd is stopped now, the report is older, not younger
-	now := p.host.Now()
+// reportTime returns when the report that has just arrived was made, by the
+// registry's clock. readAt is the time in the report. Without one by a known clock,
+// the report may have waited since the stream was throttled.
+func (t *throttle) reportTime(readAt uint64) judge.Instant {
+	_, real := t.clock.Read() // first: if landmarkd is paused now, the report counts as older, not as younger
+	now := t.host.Now()
 	switch {
 	case readAt > 0 && now > 0:
 		if readAt >= now {
 			return real
 		}
 		return real.Add(-time.Duration(min(now-readAt, uint64(maxAge/time.Microsecond))) * time.Microsecond)
-	case p.throttled.Load():
-		return p.throttledSince
+	case t.throttled.Load():
+		return t.throttledSince
 	}
 	return registry.Undated
 }

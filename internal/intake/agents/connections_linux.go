@@ -16,17 +16,40 @@ import (
 	"github.com/landmark-health/landmark/internal/socket"
 )
 
-// connections are those that agents have open.
+// listener adds the connections that it accepts to the open ones.
+type listener struct {
+	net.Listener
+	connections *connections
+	logger      *slog.Logger
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	for {
+		accepted, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		conn, err := l.connections.add(accepted)
+		if err != nil {
+			l.logger.Error("connection refused", "why", err)
+			accepted.Close()
+			continue
+		}
+		return conn, nil
+	}
+}
+
+// connections are the open connections of agents.
 type connections struct {
-	registry *registry.Registry // whose clock is told of each
+	registry *registry.Registry // whose clock counts each connection as a source
 	logger   *slog.Logger
-	exits    *exitWatcher // of their processes; nil before Run
+	exits    *exitWatcher // of the processes; nil before Run
 
 	mu    sync.Mutex
 	users map[uint32]*user // that have connections; guarded by mu
 }
 
-// connection is one of them, from its acceptance to its Close.
+// connection is an open connection of an agent.
 type connection struct {
 	net.Conn
 	raw   syscall.RawConn // of Conn
@@ -35,9 +58,9 @@ type connection struct {
 	user  *user
 	bytes *bucket
 
-	pidfd int32 // its descriptor, if ends watches it
+	pidfd int32 // of its process, if exits watches it; guarded by exits.mu
 
-	readAfter  time.Time     // before which nothing is read; for Read alone
+	readAfter  time.Time     // nothing is read before; used by Read only
 	closed     chan struct{} // closed by the first Close
 	removeOnce func()
 
@@ -48,11 +71,11 @@ func newConnections(r *registry.Registry, logger *slog.Logger) *connections {
 	return &connections{registry: r, logger: logger, users: make(map[uint32]*user)}
 }
 
-// add takes conn, which is a Unix socket's, as one of the open ones.
+// add adds conn, which must be a Unix connection.
 func (c *connections) add(conn net.Conn) (*connection, error) {
 	s, ok := conn.(syscall.Conn)
 	if !ok {
-		return nil, errors.New("the connection is none of the kernel's")
+		return nil, errors.New("the connection is not a socket")
 	}
 	peer, err := socket.PeerOf(s)
 	if err != nil {
@@ -83,8 +106,8 @@ func (c *connections) add(conn net.Conn) (*connection, error) {
 	return added, nil
 }
 
-// connectionOf returns the connection of ctx's stream, nil if it is not one that
-// was added.
+// connectionOf returns the connection of the stream with the context, or nil if it
+// was not added.
 func connectionOf(ctx context.Context) *connection {
 	conn := peercred.Conn(ctx)
 	for {
@@ -99,7 +122,7 @@ func connectionOf(ctx context.Context) *connection {
 	}
 }
 
-// remove takes the connection from the open ones.
+// remove removes the connection from the open ones.
 func (conn *connection) remove() {
 	close(conn.closed)
 	conn.markReported()
@@ -115,8 +138,8 @@ func (conn *connection) remove() {
 	}
 }
 
-// Read reads, once as much may be read. It waits before, so that what it does
-// not return is still in the socket.
+// Read reads at the limited rate. It waits before it reads, so that what it has not
+// returned is still in the socket.
 func (conn *connection) Read(b []byte) (int, error) {
 	if wait := time.Until(conn.readAfter); wait > 0 {
 		timer := time.NewTimer(wait)
@@ -136,8 +159,8 @@ func (conn *connection) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// caughtUp reports whether the connection has no bytes that were not read from
-// the kernel yet. One that is closed meanwhile has none.
+// caughtUp reports whether no unread bytes are in the socket. A closed connection
+// has none.
 func (conn *connection) caughtUp() bool {
 	unread := false
 	err := conn.raw.Control(func(fd uintptr) {
@@ -147,18 +170,18 @@ func (conn *connection) caughtUp() bool {
 	return err != nil || !unread
 }
 
-// shutRead ends the connection once what lies in its socket was read.
+// shutRead ends the connection once what is in its socket has been read.
 func (conn *connection) shutRead() {
 	conn.raw.Control(func(fd uintptr) { unix.Shutdown(int(fd), unix.SHUT_RD) })
 }
 
-// NetConn returns the connection below, as a tls.Conn does.
+// NetConn returns the connection below, like the method of tls.Conn.
 func (conn *connection) NetConn() net.Conn { return conn.Conn }
 
 // SyscallConn implements syscall.Conn.
 func (conn *connection) SyscallConn() (syscall.RawConn, error) { return conn.raw, nil }
 
-// Close closes the connection, which is then none of the open ones.
+// Close closes the connection and removes it from the open ones.
 func (conn *connection) Close() error {
 	err := conn.Conn.Close()
 	conn.removeOnce()
