@@ -13,7 +13,7 @@ import (
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 )
 
-// everything is a report in which no field is zero.
+// everything returns a report in which no field is zero.
 func everything() *reportv1.StreamRequest {
 	r := &reportv1.Report{Answered: 1 << 63, Draining: true, ReadAtUs: 1 << 62}
 	for i := range uint64(3) {
@@ -34,8 +34,8 @@ func marshal(t testing.TB, m proto.Message) []byte {
 	return b
 }
 
-// A report is read whatever the message was that it is read into, and every
-// field of the schema is known, those that it will get too.
+// A report overwrites all of the reused message that it is read into. The test fails
+// for a field of the schema that everything does not set.
 func TestCodecReadsReports(t *testing.T) {
 	fields := new(reportv1.Fact).ProtoReflect().Descriptor().Fields().Len()
 	everything().GetReport().Facts[0].ProtoReflect().Range(func(protoreflect.FieldDescriptor, protoreflect.Value) bool {
@@ -61,7 +61,7 @@ func TestCodecReadsReports(t *testing.T) {
 	}
 }
 
-// What is no report, or not as it should be, is protobuf's to read.
+// Other messages, and invalid ones, are left to protobuf.
 func TestCodecLeavesTheRestToProtobuf(t *testing.T) {
 	good := marshal(t, report(7, fact(0)))
 	unknown := marshal(t, &reportv1.Report{})
@@ -88,8 +88,8 @@ func TestCodecLeavesTheRestToProtobuf(t *testing.T) {
 	}
 }
 
-// FuzzCodec holds the codec against protobuf: whatever it reads by itself,
-// protobuf reads so too.
+// FuzzCodec compares the codec with protobuf: what it reads by itself, protobuf reads
+// in the same way.
 func FuzzCodec(f *testing.F) {
 	for _, m := range []*reportv1.StreamRequest{everything(), report(7, fact(0)), report(0), hello("epg", "a"), goodbye()} {
 		b := marshal(f, m)
@@ -111,8 +111,8 @@ func FuzzCodec(f *testing.F) {
 	})
 }
 
-// BenchmarkReadReport reads a report of 20 landmarks from the wire. The
-// reference is protobuf's own reading.
+// BenchmarkReadReport reads a report of 20 landmarks from the wire. The reference is
+// protobuf.
 func BenchmarkReadReport(b *testing.B) {
 	m := report(7)
 	for range 20 {

@@ -14,7 +14,7 @@ import (
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
-// pair is a connection of the set over a real socket, and its other end.
+// pair returns a connection over a real socket, and its other end.
 func pair(t testing.TB, all *connections) (taken *connection, agent net.Conn) {
 	t.Helper()
 	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
@@ -35,17 +35,17 @@ func pair(t testing.TB, all *connections) (taken *connection, agent net.Conn) {
 	return conn.(*connection), agent
 }
 
-func TestReadEmpty(t *testing.T) {
+func TestCaughtUpWhenTheSocketIsEmpty(t *testing.T) {
 	all := newConnections(registry.New(clock.New(), 0), slog.New(slog.DiscardHandler))
 	first, agent := pair(t, all)
 	second, other := pair(t, all)
-	empty := func(conn *connection, want bool, when string) {
+	caughtUp := func(conn *connection, want bool, when string) {
 		t.Helper()
 		if got := conn.caughtUp(); got != want {
 			t.Errorf("%s: %v, want %v", when, got, want)
 		}
 	}
-	empty(first, true, "before anything was sent")
+	caughtUp(first, true, "before anything was sent")
 	send := func(conn net.Conn) {
 		if _, err := conn.Write([]byte("four")); err != nil {
 			t.Fatal(err)
@@ -57,37 +57,36 @@ func TestReadEmpty(t *testing.T) {
 		}
 	}
 	send(agent)
-	empty(first, false, "with four bytes unread")
-	empty(second, true, "with four bytes of another unread")
+	caughtUp(first, false, "with four bytes unread")
+	caughtUp(second, true, "with four bytes of another unread")
 	read(first, 3)
-	empty(first, false, "with one byte unread")
+	caughtUp(first, false, "with one byte unread")
 	read(first, 1)
-	empty(first, true, "when all is read")
+	caughtUp(first, true, "when all is read")
 	send(other)
 	other.Close()
-	empty(second, false, "with four bytes unread of one that has ended")
+	caughtUp(second, false, "with four bytes unread of a closed peer")
 	second.Close()
-	empty(second, true, "when what is unread is closed")
-	first.Conn.Close() // gone below, as between a look at the set and one at the socket
-	empty(first, true, "with a socket that is gone")
+	caughtUp(second, true, "when it is closed with bytes unread")
+	first.Conn.Close() // as if it is closed while caughtUp is called
+	caughtUp(first, true, "when its socket is closed")
 }
 
-// The clock must know of a pause while there is a connection, and may rest
-// while there is none.
-func TestClockKnowsOfConnections(t *testing.T) {
+// The clock detects pauses while a connection is open, and may stop while none is.
+func TestClockRunsWhileConnectionsAreOpen(t *testing.T) {
 	clock := clock.New()
 	all := newConnections(registry.New(clock, 0), slog.New(slog.DiscardHandler))
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	rest := func() { clock.Run(over, readAll) } // if it may
-	upToDate := func() bool { heard, real := clock.Read(); return heard == real }
+	rest := func() { clock.Run(over, readAll) } // stops the clock if it may stop
+	upToDate := func() bool { read, real := clock.Read(); return read == real }
 
 	rest()
 	conn, _ := pair(t, all)
 	rest()
 	for begun := time.Now(); upToDate(); runtime.Gosched() {
 		if time.Since(begun) > 10*time.Second {
-			t.Fatal("a clock that does not beat claims to have heard everything")
+			t.Fatal("a clock that does not run says that everything has been read")
 		}
 	}
 	conn.Close()
@@ -95,12 +94,12 @@ func TestClockKnowsOfConnections(t *testing.T) {
 	for range 2 {
 		rest()
 		if !upToDate() {
-			t.Error("without a connection there is something that was not heard")
+			t.Error("without a connection the clock says that something is unread")
 		}
 	}
 }
 
-func TestReadEmptyAmongOthers(t *testing.T) {
+func TestConnectionsAreSafeForConcurrentUse(t *testing.T) {
 	all := newConnections(registry.New(clock.New(), 0), slog.New(slog.DiscardHandler))
 	var working sync.WaitGroup
 	for range 4 {
@@ -114,6 +113,6 @@ func TestReadEmptyAmongOthers(t *testing.T) {
 	}
 	working.Wait()
 	if n := len(all.users); n > 0 {
-		t.Errorf("%d users are left", n)
+		t.Errorf("%d users are left, want none", n)
 	}
 }

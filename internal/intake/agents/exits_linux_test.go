@@ -21,11 +21,11 @@ import (
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
-// socketOfParent has the path of a sidecar's socket in a process that reports
-// there, and leaves its connection to a child.
+// socketOfParent is the environment variable with the path of the sidecar's socket,
+// in a process that reports there and whose child inherits its connection.
 const socketOfParent = "LANDMARK_STREAM_TEST_PARENT"
 
-// TestParent is the process whose child inherits its connection.
+// TestParent is that process.
 func TestParent(t *testing.T) {
 	path := os.Getenv(socketOfParent)
 	if path == "" {
@@ -33,7 +33,7 @@ func TestParent(t *testing.T) {
 	}
 	a := dial(t, "unix:"+path, hello("epg", "a"), declaration(loop("main")), report(0, fact(0)))
 	defer a.goOn()()
-	// The descriptors of sockets are found by trying: gRPC does not give its own.
+	// gRPC does not reveal its descriptor, so all sockets are inherited.
 	for fd := 3; fd < 64; fd++ {
 		if kind, err := syscall.GetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_TYPE); err == nil && kind == syscall.SOCK_STREAM {
 			syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_SETFD, 0)
@@ -48,9 +48,8 @@ func TestParent(t *testing.T) {
 	child.Process.Kill()
 }
 
-// A process is killed, and its child holds its connection open: it is lost all
-// the same, and before its silence counts.
-func TestEndOfAProcessWhoseConnectionIsInherited(t *testing.T) {
+// A killed process whose child holds its connection open is lost, before it is stale.
+func TestExitedProcessWithInheritedConnectionIsLost(t *testing.T) {
 	s := newSidecar(t)
 	parent := exec.Command("/proc/self/exe", "-test.run=^TestParent$", "-test.v")
 	parent.Env = append(os.Environ(), socketOfParent+"="+s.path)
@@ -84,15 +83,16 @@ func TestEndOfAProcessWhoseConnectionIsInherited(t *testing.T) {
 		<-news.Changed()
 		a = s.look("epg")
 	}
-	if a.Cause != judge.Lost { // and not stale, which every silence is after a while
-		t.Errorf("when its process has ended the service is %v, %v", a.Status, a.Cause)
+	if a.Cause != judge.Lost { // a silent process is stale after a while
+		t.Errorf("after its process has exited the service is %v, %v", a.Status, a.Cause)
 	}
 	if err := syscall.Kill(child, 0); err != nil {
-		t.Errorf("the child, which was to hold the connection, is gone: %v", err)
+		t.Errorf("the child, which must hold the connection, is gone: %v", err)
 	}
 }
 
-// socketOfDialler has the path of a socket in a process that only dials it.
+// socketOfDialler is the environment variable with the path of a socket, in a process
+// that only dials it.
 const socketOfDialler = "LANDMARK_STREAM_TEST_DIALLER"
 
 // TestDialler is the process that dials.
@@ -108,11 +108,11 @@ func TestDialler(t *testing.T) {
 	io.Copy(io.Discard, conn) // until it is killed, or the test is
 }
 
-// On each kernel a process is known by what that kernel has.
-func TestProcessOfAConnection(t *testing.T) {
+// Both ways to open a pidfd, of new and of old kernels, find the process.
+func TestPidfdOfAConnection(t *testing.T) {
 	for name, open := range map[string]func(fd int) (int, error){
-		"its descriptor": openPidfd,
-		"its number":     openPidfdByPID,
+		"by socket": openPidfd,
+		"by PID":    openPidfdByPID,
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "socket")
@@ -142,23 +142,22 @@ func TestProcessOfAConnection(t *testing.T) {
 			}
 			defer unix.Close(process)
 			if hasExited(int32(process)) {
-				t.Error("a living process has ended")
+				t.Error("a running process has exited")
 			}
 			dialler.Process.Kill()
 			dialler.Wait()
 			if !hasExited(int32(process)) {
-				t.Error("a killed process has not ended")
+				t.Error("a killed process has not exited")
 			}
 			if again, err := open(int(file.Fd())); !errors.Is(err, unix.ESRCH) && !(err == nil && hasExited(int32(again))) {
-				t.Errorf("once it was waited for the process is %d, %v", again, err)
+				t.Errorf("after the parent has waited, opening the pidfd returns %d, %v", again, err)
 			}
 		})
 	}
 }
 
-// What lies in the socket of a process that has ended is read before its end is
-// taken note of.
-func TestEndComesAfterWhatWasSaid(t *testing.T) {
+// What an exited process has sent is read before the end of its connection.
+func TestShutReadKeepsUnreadData(t *testing.T) {
 	conn, agent := pair(t, newConnections(registry.New(clock.New(), 0), slog.New(slog.DiscardHandler)))
 	if _, err := agent.Write([]byte("goodbye")); err != nil {
 		t.Fatal(err)
@@ -166,11 +165,11 @@ func TestEndComesAfterWhatWasSaid(t *testing.T) {
 	conn.shutRead()
 	said, err := io.ReadAll(conn)
 	if err != nil || string(said) != "goodbye" {
-		t.Errorf("after the end %q was read, %v", said, err)
+		t.Errorf("after shutRead %q was read, %v", said, err)
 	}
 }
 
-func TestEndsStop(t *testing.T) {
+func TestExitWatcherStops(t *testing.T) {
 	e, err := newExitWatcher()
 	if err != nil {
 		t.Fatal(err)

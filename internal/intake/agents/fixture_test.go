@@ -22,26 +22,32 @@ import (
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 )
 
-// patience is how long a test waits for what must come.
-const patience = 10 * time.Second
+// testTimeout is how long a test waits for an event.
+const testTimeout = 10 * time.Second
 
-// longAgo is the age of an answer of a main loop that was not asked since, in
-// microseconds.
+// longAgo is the age of a main loop's last answer that makes a check send a
+// get-state command, in microseconds.
 const longAgo = 10_000_000
 
-// sidecar is a server over a real socket, and the registry that it feeds. The
-// registry's clock stands still, so that nothing grows stale.
+// sidecar is a server on a real socket, with the registry that it reports to.
 type sidecar struct {
 	t        *testing.T
 	registry *registry.Registry
 	server   *Server
 	path     string
-	stop     func() // stops the server and returns once Run has, which must be with nil
+	stop     func() // stops the server, and checks that Run returns nil
 }
 
+// newSidecar starts a sidecar that does not log.
 func newSidecar(t *testing.T) *sidecar {
 	t.Helper()
-	// t.TempDir may be too long for a socket, and is closed to other users.
+	return newLoggingSidecar(t, io.Discard)
+}
+
+// newLoggingSidecar starts a sidecar that logs to the writer.
+func newLoggingSidecar(t *testing.T, log io.Writer) *sidecar {
+	t.Helper()
+	// The path of t.TempDir may be too long for a socket, and other users cannot enter it.
 	dir, err := os.MkdirTemp("", "landmark")
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +60,7 @@ func newSidecar(t *testing.T) *sidecar {
 	go clock.Run(t.Context(), readAll)
 	services := registry.New(clock, 0)
 	s := &sidecar{
-		t: t, registry: services, server: New(services, slog.New(slog.DiscardHandler)),
+		t: t, registry: services, server: New(services, slog.New(slog.NewTextHandler(log, nil))),
 		path: filepath.Join(dir, "agent.sock"),
 	}
 	l, err := socket.Listen(s.path)
@@ -65,7 +71,7 @@ func newSidecar(t *testing.T) *sidecar {
 	return s
 }
 
-// run runs the server until the returned function is called, or the test ends.
+// run runs the server until stop is called, or the test ends.
 func run(t *testing.T, s *Server, l net.Listener) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -82,7 +88,7 @@ func run(t *testing.T, s *Server, l net.Listener) (stop func()) {
 			if err != nil {
 				t.Errorf("Run returned %v", err)
 			}
-		case <-time.After(patience):
+		case <-time.After(testTimeout):
 			t.Error("Run has not returned")
 		}
 	}
@@ -90,18 +96,18 @@ func run(t *testing.T, s *Server, l net.Listener) (stop func()) {
 	return stop
 }
 
-// look returns what is told of the service now.
+// look returns the answer about the service from memory.
 func (s *sidecar) look(service string) registry.Answer {
 	a, _ := s.registry.Lookup([]byte(service), 0)
 	return a
 }
 
-// await waits until the service is told to be as wanted.
+// await waits until the service has the status and the cause.
 func (s *sidecar) await(service string, status judge.Status, cause judge.Cause) registry.Answer {
 	s.t.Helper()
 	sub := s.registry.Subscribe([]byte(service))
 	defer sub.Close()
-	over := time.After(patience)
+	over := time.After(testTimeout)
 	for {
 		a := s.look(service)
 		if a.Status == status && a.Cause == cause {
@@ -115,8 +121,8 @@ func (s *sidecar) await(service string, status judge.Status, cause judge.Cause) 
 	}
 }
 
-// ask asks for facts of the last second, which puts the get-state command to
-// a loop that last answered long ago. The answer comes by the channel.
+// ask checks the service with a max age of a second, and sends the answer to the
+// channel. If the loop last answered long ago, that sends it a get-state command.
 func (s *sidecar) ask(service string) <-chan registry.Answer {
 	answers := make(chan registry.Answer, 1)
 	go func() {
@@ -136,7 +142,7 @@ type agent struct {
 	conn *grpc.ClientConn
 }
 
-// dial connects an agent and sends the messages.
+// dial connects an agent to the sidecar and sends the messages.
 func (s *sidecar) dial(messages ...*reportv1.StreamRequest) *agent {
 	s.t.Helper()
 	return dial(s.t, "unix:"+s.path, messages...)
@@ -157,7 +163,7 @@ func dial(t *testing.T, target string, messages ...*reportv1.StreamRequest) *age
 // open opens a stream over the connection.
 func open(t *testing.T, conn *grpc.ClientConn, options ...grpc.CallOption) grpc.BidiStreamingClient[reportv1.StreamRequest, reportv1.StreamResponse] {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	t.Cleanup(cancel)
 	stream, err := intakev1.NewIntakeServiceClient(conn).Stream(ctx, options...)
 	if err != nil {
@@ -166,7 +172,7 @@ func open(t *testing.T, conn *grpc.ClientConn, options ...grpc.CallOption) grpc.
 	return stream
 }
 
-// send sends the messages. That the stream has ended is Recv's to tell.
+// send sends the messages. It ignores the end of the stream, which Recv reports.
 func (a *agent) send(messages ...*reportv1.StreamRequest) {
 	a.t.Helper()
 	for _, m := range messages {
@@ -213,8 +219,8 @@ func (a *agent) ended() error {
 	}
 }
 
-// reporting connects a program that has one Loop, which has answered age
-// microseconds ago, and waits until that is known.
+// reporting connects a program with one Loop that answered age microseconds ago, and
+// waits until it is serving.
 func (s *sidecar) reporting(service, instance string, age uint64) *agent {
 	s.t.Helper()
 	a := s.dial(hello(service, instance), declaration(loop("main")), report(0, fact(age)))
@@ -223,8 +229,8 @@ func (s *sidecar) reporting(service, instance string, age uint64) *agent {
 	return a
 }
 
-// age makes the last answer of the program's main loop one of long ago, and
-// waits until that is known.
+// age sets the age of the program's last answer to longAgo, and waits until the
+// registry has it.
 func (s *sidecar) age(a *agent, service string) {
 	s.t.Helper()
 	a.send(report(0, &reportv1.Fact{Reached: true, AgeUs: longAgo, Open: true}))
@@ -259,8 +265,8 @@ func loop(name string) *reportv1.Landmark {
 	return &reportv1.Landmark{Name: name, Kind: reportv1.Kind_KIND_LOOP, WithinUs: 1_000_000}
 }
 
-// fact is of a landmark that was reached age microseconds ago.
+// fact returns the fact of a landmark that was reached age microseconds ago.
 func fact(age uint64) *reportv1.Fact { return &reportv1.Fact{Reached: true, AgeUs: age, Count: 1} }
 
-// readAll is an intake that has always read everything.
+// readAll is the CaughtUp of an intake that is never behind.
 func readAll() bool { return true }

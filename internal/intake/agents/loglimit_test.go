@@ -2,14 +2,14 @@ package agents
 
 import (
 	"bytes"
-	"log/slog"
+	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"testing"
 
-	"github.com/landmark-health/landmark/internal/clock"
-	"github.com/landmark-health/landmark/internal/registry"
-	"github.com/landmark-health/landmark/internal/socket"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // logBuffer is a log that lines are added to while a test reads it.
@@ -24,26 +24,20 @@ func (b *logBuffer) Write(line []byte) (int, error) {
 	return b.text.Write(line)
 }
 
-func (b *logBuffer) count(text string) int {
+// count returns how often the log has the text.
+func (b *logBuffer) count(text string) int { return strings.Count(b.String(), text) }
+
+func (b *logBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return strings.Count(b.text.String(), text)
+	return b.text.String()
 }
 
-// TestSessionsInALoopDoNotFloodTheLog: a program that connects again and again
-// has some lines a minute, and another one still has its own.
+// A program that connects in a loop gets some lines a minute, and another one still
+// has its own.
 func TestSessionsInALoopDoNotFloodTheLog(t *testing.T) {
-	s, log := newSidecar(t), new(logBuffer)
-	s.stop()
-	clock := clock.New()
-	go clock.Run(t.Context(), readAll)
-	s.server = New(registry.New(clock, 0), slog.New(slog.NewTextHandler(log, nil)))
-	l, err := socket.Listen(s.path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.stop = run(t, s.server, l)
-
+	log := new(logBuffer)
+	s := newLoggingSidecar(t, log)
 	conn := s.dial(hello("quiet", "a"), declaration(loop("main")), report(0, fact(1)))
 	conn.welcomed()
 	const sessions = 100
@@ -61,5 +55,59 @@ func TestSessionsInALoopDoNotFloodTheLog(t *testing.T) {
 	}
 	if n := log.count("service=quiet"); n != 2 {
 		t.Errorf("the other program has %d lines, want 2", n)
+	}
+}
+
+// A program that is refused may have no log of its own, so landmarkd logs who it is
+// and why.
+func TestRefusedProgramsAreLogged(t *testing.T) {
+	who := fmt.Sprintf("pid=%d uid=%d", os.Getpid(), os.Geteuid())
+	for _, tt := range []struct {
+		name     string
+		messages messages
+		want     string
+	}{
+		{"no hello", messages{goodbye()}, who + ` why="hello: must be the first message of a stream"`},
+		{"a bad name", messages{hello("-epg", "a")}, who + ` why="hello.service: \"-epg\" must begin with a letter or a digit"`},
+		{"a bad declaration", messages{hello("epg", "a"), declaration(loop(""))}, `service=epg instance=a ` + who + ` why="declaration.landmarks[0].name: `},
+		{"a bad report", messages{hello("epg", "a"), declaration(loop("main")), report(0)}, `service=epg instance=a ` + who + ` why="report.facts: are 0, where 1 landmarks are declared"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			log := new(logBuffer)
+			s := newLoggingSidecar(t, log)
+			s.dial(tt.messages...).ended()
+			s.stop()
+			if line := `level=WARN msg="program refused" ` + tt.want; log.count("program refused") != 1 || log.count(line) != 1 {
+				t.Errorf("the log is\n%swant one refusal\n%s", log, line)
+			}
+		})
+	}
+}
+
+// A program that is refused in a loop gets some lines a minute.
+func TestRefusalsInALoopDoNotFloodTheLog(t *testing.T) {
+	log := new(logBuffer)
+	s := newLoggingSidecar(t, log)
+	const refusals = 100
+	for range refusals {
+		if err := s.dial(hello("-epg", "a")).ended(); status.Code(err) != codes.InvalidArgument {
+			t.Fatalf("the stream ended with %v", err)
+		}
+	}
+	s.stop()
+	if n := log.count("program refused"); n == 0 || n > refusals/2 {
+		t.Errorf("%d refusals have %d lines", refusals, n)
+	}
+}
+
+// That landmarkd stops refuses no program.
+func TestStopLogsNoRefusal(t *testing.T) {
+	log := new(logBuffer)
+	s := newLoggingSidecar(t, log)
+	s.reporting("epg", "a", 0)
+	s.dial(hello("idle", "a"))
+	s.stop()
+	if n := log.count("refused"); n > 0 {
+		t.Errorf("the log has %d refusals:\n%s", n, log)
 	}
 }

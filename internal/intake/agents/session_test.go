@@ -148,10 +148,10 @@ func TestStopChangesNoVerdict(t *testing.T) {
 func TestAgentsThatReadNoCommandsBlockNobody(t *testing.T) {
 	s := newSidecar(t)
 	patient := judge.DefaultPolicy
-	patient.StaleAfter = patience // neither reports for as long as a slow machine takes
+	patient.StaleAfter = testTimeout // neither reports for as long as a slow machine takes
 	s.registry.Configure(map[string]registry.Policy{
 		"deaf": {Policy: patient},
-		"well": {Policy: patient, PollTimeout: patience},
+		"well": {Policy: patient, PollTimeout: testTimeout},
 	}, nil)
 	quick := loop("main") // or else each question takes the longest there is
 	quick.WithinUs = 100_000
