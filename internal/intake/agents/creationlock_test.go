@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// A user with many new services makes another wait for none of them, and its own
-// wait for each other, with a rest between that bounds what they take.
-func TestNewServicesOfOneUserTakeTurns(t *testing.T) {
+// Many new services of one user are created one after the other, with a rest between
+// them. They do not delay another user.
+func TestCreationsOfOneUserAreSerialized(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const sessions, each = 100, time.Millisecond
 		many, other := newUser(65000, slog.New(slog.DiscardHandler)), newUser(65001, slog.New(slog.DiscardHandler))
@@ -36,18 +36,18 @@ func TestNewServicesOfOneUserTakeTurns(t *testing.T) {
 		time.Sleep(sessions*each + (sessions-2)*restFactor*each - time.Since(begun))
 		synctest.Wait()
 		if n := done.Load(); n != sessions-1 {
-			t.Errorf("%d sessions had their turn, want %d", n, sessions-1)
+			t.Errorf("%d sessions have created their service, want %d", n, sessions-1)
 		}
 		time.Sleep((restFactor + 1) * each)
 		synctest.Wait()
 		if n := done.Load(); n != sessions {
-			t.Errorf("then %d sessions had their turn, want %d", n, sessions)
+			t.Errorf("then %d sessions have created their service, want %d", n, sessions)
 		}
 	})
 }
 
-// Root and landmarkd's own user do not rest, and nobody rests for long.
-func TestTurnRests(t *testing.T) {
+// The rest after a creation is bounded. Root and landmarkd's own user have none.
+func TestRestAfterACreationIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for uid, rest := range map[uint32]time.Duration{0: 0, 65000: maxRest} {
 			u := newUser(uid, slog.New(slog.DiscardHandler))
@@ -61,8 +61,8 @@ func TestTurnRests(t *testing.T) {
 	})
 }
 
-// A session that ends does not wait for its turn any more.
-func TestEndedSessionLeavesItsTurn(t *testing.T) {
+// A session that ends stops waiting for the lock.
+func TestEndedSessionStopsWaitingForTheLock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := newUser(65000, slog.New(slog.DiscardHandler))
 		free := make(chan struct{})

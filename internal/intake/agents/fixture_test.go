@@ -207,7 +207,7 @@ func (a *agent) commanded() uint64 {
 	return m.GetGetState().Number
 }
 
-// endSession waits for the end of the stream and returns why, nil if that is OK.
+// ended waits for the end of the stream and returns its error, nil for OK.
 func (a *agent) ended() error {
 	for {
 		switch _, err := a.Recv(); {
@@ -229,8 +229,8 @@ func (s *sidecar) reporting(service, instance string, age uint64) *agent {
 	return a
 }
 
-// age sets the age of the program's last answer to longAgo, and waits until the
-// registry has it.
+// age sets the age of the program's last answer to longAgo, and waits for
+// the registry.
 func (s *sidecar) age(a *agent, service string) {
 	s.t.Helper()
 	a.send(report(0, &reportv1.Fact{Reached: true, AgeUs: longAgo, Open: true}))

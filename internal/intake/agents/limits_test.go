@@ -22,8 +22,8 @@ import (
 	intakev1 "github.com/landmark-health/landmark/proto/gen/landmark/intake/v1"
 )
 
-// inBubble runs a server in a synctest bubble, over connections in memory,
-// whose peers nobody knows.
+// inBubble runs a server in a synctest bubble, over connections in memory, whose peers
+// have no credentials.
 func inBubble(t *testing.T, test func(t *testing.T, dial func(context.Context, string) (net.Conn, error))) {
 	synctest.Test(t, func(t *testing.T) {
 		l := bufconn.Listen(64 << 10)
@@ -39,7 +39,7 @@ func inBubble(t *testing.T, test func(t *testing.T, dial func(context.Context, s
 	})
 }
 
-// took checks how long something took that began at the given time.
+// took checks that the time since begun is from atLeast to atMost.
 func took(t *testing.T, begun time.Time, atLeast, atMost time.Duration) {
 	t.Helper()
 	if d := time.Since(begun); d < atLeast || d > atMost {
@@ -47,7 +47,7 @@ func took(t *testing.T, begun time.Time, atLeast, atMost time.Duration) {
 	}
 }
 
-func TestConnectionThatSaysNothingEnds(t *testing.T) {
+func TestSilentConnectionEnds(t *testing.T) {
 	inBubble(t, func(t *testing.T, dial func(context.Context, string) (net.Conn, error)) {
 		begun := time.Now()
 		conn, err := dial(t.Context(), "")
@@ -55,7 +55,7 @@ func TestConnectionThatSaysNothingEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		io.Copy(io.Discard, conn) // of the server's part of the handshake
+		io.Copy(io.Discard, conn) // reads the server's handshake
 		took(t, begun, 2*time.Second, 2*time.Second)
 	})
 }
@@ -97,7 +97,7 @@ func TestStreamWithoutAHelloEnds(t *testing.T) {
 	})
 }
 
-// Only the first message has to come soon.
+// Only the first message has a timeout.
 func TestStreamWithAHelloStays(t *testing.T) {
 	s := &helloTimeoutStream{ServerStream: slowStream{}}
 	synctest.Test(t, func(t *testing.T) {
@@ -109,7 +109,7 @@ func TestStreamWithAHelloStays(t *testing.T) {
 	})
 }
 
-// slowStream is a stream whose messages take as long as each says.
+// slowStream is a stream whose RecvMsg(d) takes the time.Duration d.
 type slowStream struct{ grpc.ServerStream }
 
 func (slowStream) RecvMsg(m any) error {
@@ -117,8 +117,8 @@ func (slowStream) RecvMsg(m any) error {
 	return nil
 }
 
-// Who connects by anything but a Unix socket cannot be known.
-func TestOnlyUnixSocketsAreTaken(t *testing.T) {
+// A connection that is not of a Unix socket is closed: its peer has no credentials.
+func TestTCPConnectionIsClosed(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

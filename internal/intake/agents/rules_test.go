@@ -18,14 +18,14 @@ import (
 
 type messages = []*reportv1.StreamRequest
 
-// with is a landmark that keeps the rules but for what change does to it.
+// with returns a declaration of a Loop and of a valid landmark that change has changed.
 func with(change func(*reportv1.Landmark)) *reportv1.StreamRequest {
 	l := &reportv1.Landmark{Name: "pass", Kind: reportv1.Kind_KIND_ALIVE, WithinUs: 1_000_000}
 	change(l)
 	return declaration(loop("main"), l)
 }
 
-func TestMessagesThatBreakARule(t *testing.T) {
+func TestInvalidMessageEndsTheStream(t *testing.T) {
 	const day = 24 * 3600 * 1_000_000
 	s := newSidecar(t)
 	good := messages{hello("epg", "a"), declaration(loop("main")), report(0, fact(0))}
@@ -108,7 +108,7 @@ func TestMessagesThatBreakARule(t *testing.T) {
 	}
 }
 
-func TestStreamThatEndsBeforeItBegins(t *testing.T) {
+func TestStreamWithoutAMessageFails(t *testing.T) {
 	a := newSidecar(t).dial()
 	a.CloseSend()
 	if st := status.Convert(a.ended()); st.Code() != codes.InvalidArgument || !strings.HasPrefix(st.Message(), "hello: ") {
@@ -124,8 +124,8 @@ func many(n int) []*reportv1.Landmark {
 	return landmarks
 }
 
-// What the rules just allow is taken.
-func TestMessagesAtTheLimits(t *testing.T) {
+// Messages exactly at the limits are accepted.
+func TestMessagesAtTheLimitsAreAccepted(t *testing.T) {
 	const day = 24 * 3600 * 1_000_000
 	s := newSidecar(t)
 	long := strings.Repeat("s", 90)
@@ -149,8 +149,8 @@ func TestMessagesAtTheLimits(t *testing.T) {
 	}
 }
 
-// An Alive or Loop of no stated impact is critical: its failing ends liveness.
-func TestImpactUnspecified(t *testing.T) {
+// An Alive without an impact is critical: if it fails, liveness fails.
+func TestUnspecifiedImpactIsCritical(t *testing.T) {
 	s := newSidecar(t)
 	a := s.dial(hello("epg", "a"),
 		with(func(l *reportv1.Landmark) { l.WithinUs = 100_000 }),
@@ -159,7 +159,7 @@ func TestImpactUnspecified(t *testing.T) {
 	s.await("epg-liveness", judge.NotServing, judge.Stalled)
 }
 
-func TestMessageTooLarge(t *testing.T) {
+func TestTooLargeMessageEndsTheStream(t *testing.T) {
 	s := newSidecar(t)
 	a := s.reporting("epg", "a", 0)
 	a.send(with(func(l *reportv1.Landmark) { l.Name = strings.Repeat("n", maxMessage) }))
@@ -169,7 +169,7 @@ func TestMessageTooLarge(t *testing.T) {
 	s.await("epg", judge.NotServing, judge.Lost)
 }
 
-// rawCodec sends bytes as they are.
+// rawCodec sends bytes unchanged.
 type rawCodec struct{ encoding.CodecV2 }
 
 func (rawCodec) Name() string { return "proto" }
@@ -178,9 +178,9 @@ func (rawCodec) Marshal(b any) (mem.BufferSlice, error) {
 	return mem.BufferSlice{mem.SliceBuffer(*b.(*[]byte))}, nil
 }
 
-// What is no message of the schema at all, a name that is not UTF-8 among
-// them, never reaches the registry.
-func TestBytesThatAreNoMessage(t *testing.T) {
+// Bytes that protobuf rejects, such as a name that is not UTF-8, never reach the
+// registry.
+func TestUndecodableMessageEndsTheStream(t *testing.T) {
 	s := newSidecar(t)
 	for name, b := range map[string][]byte{
 		"garbage":   {0xFF, 0xFF, 0xFF},
@@ -198,6 +198,6 @@ func TestBytesThatAreNoMessage(t *testing.T) {
 		})
 	}
 	if names := s.registry.Names(); len(names) > 0 {
-		t.Errorf("there are the services %v", names)
+		t.Errorf("there are the services %v, want none", names)
 	}
 }

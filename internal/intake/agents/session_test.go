@@ -29,7 +29,7 @@ func TestReportsBecomeVerdicts(t *testing.T) {
 	a := s.dial(hello("epg", "a"), declaration(loop("main")))
 	a.welcomed()
 	if got := s.look("epg"); got.Cause != judge.UnknownName {
-		t.Errorf("before its first report the program is %v", got.Cause)
+		t.Errorf("before its first report the service is %v", got.Cause)
 	}
 	a.send(report(0, &reportv1.Fact{}))
 	s.await("epg", judge.NotServing, judge.Starting)
@@ -48,16 +48,16 @@ func TestReportsBecomeVerdicts(t *testing.T) {
 	}
 }
 
-func TestHowAStreamEnds(t *testing.T) {
+func TestEndOfAStreamSetsTheCause(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		end  func(*agent)
-		code codes.Code // that the agent gets
+		code codes.Code // for the agent
 		want judge.Cause
 	}{
 		{"goodbye", func(a *agent) { a.send(goodbye()) }, codes.OK, judge.Stopped},
-		{"goodbye, and no more", func(a *agent) { a.send(goodbye()); a.CloseSend() }, codes.OK, judge.Stopped},
-		{"no more, without a goodbye", func(a *agent) { a.CloseSend() }, codes.Unavailable, judge.Lost},
+		{"goodbye and CloseSend", func(a *agent) { a.send(goodbye()); a.CloseSend() }, codes.OK, judge.Stopped},
+		{"CloseSend without a goodbye", func(a *agent) { a.CloseSend() }, codes.Unavailable, judge.Lost},
 		{"the connection ends", func(a *agent) { a.conn.Close() }, codes.Canceled, judge.Lost},
 		{"a broken rule", func(a *agent) { a.send(report(0)) }, codes.InvalidArgument, judge.Lost},
 	} {
@@ -73,7 +73,7 @@ func TestHowAStreamEnds(t *testing.T) {
 	}
 }
 
-func TestStreamWithoutAReportIsNoProgram(t *testing.T) {
+func TestStreamWithoutAReportCreatesNoService(t *testing.T) {
 	s := newSidecar(t)
 	for _, end := range []messages{
 		{hello("epg", "a"), goodbye()},
@@ -88,7 +88,7 @@ func TestStreamWithoutAReportIsNoProgram(t *testing.T) {
 	}
 }
 
-func TestNewerSessionTakesTheInstancesPlace(t *testing.T) {
+func TestNewerSessionReplacesTheOlder(t *testing.T) {
 	s := newSidecar(t)
 	older := s.reporting("epg", "a", 0)
 	newer := s.dial(hello("epg", "a"), declaration(loop("main")), report(0, fact(0)))
@@ -96,14 +96,14 @@ func TestNewerSessionTakesTheInstancesPlace(t *testing.T) {
 	if err := older.ended(); status.Code(err) != codes.Aborted {
 		t.Errorf("the older stream ended with %v", err)
 	}
-	// That the older one ended is no fact about the newer.
+	// The end of the older session does not affect the newer one.
 	older.conn.Close()
 	s.await("epg", judge.Serving, judge.None)
 	newer.send(goodbye())
 	s.await("epg", judge.NotServing, judge.Stopped)
 }
 
-func TestGetStateCompletesAPull(t *testing.T) {
+func TestAnswerToGetStateCompletesACheck(t *testing.T) {
 	s := newSidecar(t)
 	a := s.reporting("epg", "a", longAgo)
 	for number := uint64(1); number <= 3; number++ {
@@ -113,22 +113,22 @@ func TestGetStateCompletesAPull(t *testing.T) {
 		}
 		a.send(report(number, fact(0)))
 		if got := <-answers; got.Status != judge.Serving || got.Age > time.Second {
-			t.Errorf("the checker was told %v, %v, facts %v old", got.Status, got.Cause, got.Age)
+			t.Errorf("the checker got %v, %v, facts %v old", got.Status, got.Cause, got.Age)
 		}
 		s.age(a, "epg")
 	}
 }
 
-// That landmarkd stops is no fact about any program.
+// That landmarkd stops says nothing about any program.
 func TestStopChangesNoVerdict(t *testing.T) {
-	before := goleak.IgnoreCurrent()
+	goroutines := goleak.IgnoreCurrent()
 	s := newSidecar(t)
 	var agents []*agent
 	for _, service := range []string{"epg", "vod", "npvr"} {
 		agents = append(agents, s.reporting(service, "a", 0))
 	}
-	idle := s.dial(hello("idle", "a")) // in the middle of its beginning
-	told := s.look("")
+	idle := s.dial(hello("idle", "a")) // has not declared yet
+	before := s.look("")
 	s.stop()
 	for _, a := range append(agents, idle) {
 		if err := a.ended(); status.Code(err) != codes.Unavailable {
@@ -136,47 +136,46 @@ func TestStopChangesNoVerdict(t *testing.T) {
 		}
 		a.conn.Close()
 	}
-	goleak.VerifyNone(t, before, goleak.IgnoreTopFunction("github.com/landmark-health/landmark/internal/clock.(*Clock).Run")) // and so nothing can come any more
-	if now := s.look(""); now.Status != judge.Serving || now.Changes != told.Changes {
-		t.Errorf("%v, %v after %d changes; was %v, %v after %d", now.Status, now.Cause, now.Changes, told.Status, told.Cause, told.Changes)
+	goleak.VerifyNone(t, goroutines, goleak.IgnoreTopFunction("github.com/landmark-health/landmark/internal/clock.(*Clock).Run")) // so no more changes can follow
+	if now := s.look(""); now.Status != judge.Serving || now.Changes != before.Changes {
+		t.Errorf("%v, %v after %d changes; was %v, %v after %d", now.Status, now.Cause, now.Changes, before.Status, before.Cause, before.Changes)
 	}
 	if _, err := os.Lstat(s.path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the socket is still there: %v", err)
 	}
 }
 
-func TestAgentsThatReadNoCommandsBlockNobody(t *testing.T) {
+func TestAgentThatReadsNoCommandsBlocksNoOther(t *testing.T) {
 	s := newSidecar(t)
 	patient := judge.DefaultPolicy
-	patient.StaleAfter = testTimeout // neither reports for as long as a slow machine takes
+	patient.StaleAfter = testTimeout // neither reports again, however slow the machine is
 	s.registry.Configure(map[string]registry.Policy{
-		"deaf": {Policy: patient},
-		"well": {Policy: patient, PollTimeout: testTimeout},
+		"stuck": {Policy: patient},
+		"other": {Policy: patient, PollTimeout: testTimeout},
 	}, nil)
-	quick := loop("main") // or else each question takes the longest there is
+	quick := loop("main") // bounds how long each check waits
 	quick.WithinUs = 100_000
-	s.dial(hello("deaf", "a"), declaration(quick), report(0, fact(longAgo))) // never receives
-	s.await("deaf", judge.Serving, judge.None)
-	well := s.reporting("well", "a", longAgo)
+	s.dial(hello("stuck", "a"), declaration(quick), report(0, fact(longAgo))) // never receives
+	s.await("stuck", judge.Serving, judge.None)
+	other := s.reporting("other", "a", longAgo)
 	for range 3 {
-		deaf, answers := s.ask("deaf"), s.ask("well")
-		well.send(report(well.commanded(), fact(0)))
+		stuck, answers := s.ask("stuck"), s.ask("other")
+		other.send(report(other.commanded(), fact(0)))
 		if got := <-answers; got.Status != judge.Serving {
 			t.Errorf("the other service is %v, %v", got.Status, got.Cause)
 		}
-		if got := <-deaf; got.Cause != judge.Stalled {
-			t.Errorf("the checker was told %v, %v", got.Status, got.Cause)
+		if got := <-stuck; got.Cause != judge.Stalled {
+			t.Errorf("the checker got %v, %v", got.Status, got.Cause)
 		}
-		s.age(well, "well")
+		s.age(other, "other")
 	}
-	if got := s.look("deaf"); got.Status != judge.Serving {
-		t.Errorf("a pull in vain made the service %v, %v for all", got.Status, got.Cause)
+	if got := s.look("stuck"); got.Status != judge.Serving {
+		t.Errorf("an unanswered command made the service %v, %v in memory", got.Status, got.Cause)
 	}
 }
 
-// stuckStream is a stream whose agent sends but takes nothing any more: after
-// the welcome Send blocks until the stream ends, which it does when its handler
-// returns.
+// stuckStream is a stream whose agent sends but does not read: after the Welcome, Send
+// blocks until the stream ends, which is when its handler returns.
 type stuckStream struct {
 	agentStream
 	ctx  context.Context
@@ -203,8 +202,8 @@ func (s *stuckStream) Send(*reportv1.StreamResponse) error {
 	return s.ctx.Err()
 }
 
-// TestStuckStreamEnds: an agent that takes no commands is still told that it
-// broke a rule, or lost its place, and what it reports still counts.
+// The session of an agent that does not read ends like any other, with a goodbye, a
+// broken rule or a newer session.
 func TestStuckStreamEnds(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -233,7 +232,7 @@ func TestStuckStreamEnds(t *testing.T) {
 				s.in <- report(0, fact(longAgo))
 				synctest.Wait()
 				if a, err := r.Await(t.Context(), []byte("epg"), time.Second); err != nil || a.Cause != judge.Stalled {
-					t.Fatalf("the checker was told %v, %v", a.Cause, err)
+					t.Fatalf("the checker got %v, %v", a.Cause, err)
 				}
 				tt.end(s, r)
 				synctest.Wait()
@@ -254,7 +253,7 @@ func TestStuckStreamEnds(t *testing.T) {
 	}
 }
 
-// replace has a newer session take the place of the stream's.
+// replace opens a newer session of the stream's instance.
 func replace(_ *stuckStream, r *registry.Registry) {
 	newer, err := r.Open(registry.AgentID{Service: "epg", Instance: "a"}, newLink())
 	if err != nil {
@@ -266,7 +265,7 @@ func replace(_ *stuckStream, r *registry.Registry) {
 	}
 }
 
-// A command that was not sent yet gives way to the next.
+// A newer command replaces one that has not been sent.
 func TestNewerCommandSupersedesTheOlder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLink()
@@ -281,13 +280,13 @@ func TestNewerCommandSupersedesTheOlder(t *testing.T) {
 		})
 		synctest.Wait()
 		if len(sent) != 1 || sent[0] != 3 {
-			t.Errorf("the commands %v were sent, want 3 alone", sent)
+			t.Errorf("the commands %v were sent, want only 3", sent)
 		}
 		cancel()
 	})
 }
 
-func TestManyAgentsAtOnce(t *testing.T) {
+func TestConcurrentSessionsOfOneService(t *testing.T) {
 	s := newSidecar(t)
 	instances := []string{"a", "b", "c", "d", "e", "f", "g", "h"}
 	var all sync.WaitGroup
@@ -307,7 +306,7 @@ func TestManyAgentsAtOnce(t *testing.T) {
 	s.await("epg", judge.NotServing, judge.Stopped)
 }
 
-func TestListenerThatFails(t *testing.T) {
+func TestRunReturnsTheErrorOfItsListener(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -318,8 +317,8 @@ func TestListenerThatFails(t *testing.T) {
 	}
 }
 
-// A server told to stop before it has begun does not begin.
-func TestStoppedBeforeItRuns(t *testing.T) {
+// Run returns at once if its context is done, and closes the listener.
+func TestRunWithADoneContextReturns(t *testing.T) {
 	path := newSidecar(t).path + "2"
 	l, err := socket.Listen(path)
 	if err != nil {

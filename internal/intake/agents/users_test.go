@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,11 +20,11 @@ import (
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
-// socketOfAnother has the path of a sidecar's socket in a process that a test
-// started as another user, which reports epg there and says what came of it.
+// socketOfAnother is the environment variable with the path of the sidecar's socket,
+// in a process of another user that reports epg there and prints the result.
 const socketOfAnother = "LANDMARK_STREAM_TEST_SOCKET"
 
-// nobody is a user who owns nothing.
+// nobody is the uid of a user who owns nothing.
 const nobody = 65534
 
 func TestMain(m *testing.M) {
@@ -33,14 +35,14 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// reportAsNobody reports epg as the user nobody, until the process is told to
-// end, and returns how the sidecar took it.
+// reportAsNobody reports epg from a process of the user nobody, and returns the
+// status with which the stream ended.
 func reportAsNobody(t *testing.T, s *sidecar) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can start a process of another user")
 	}
-	// The user may not search the directory that the binary lies in.
+	// The user may not enter the directory of the binary.
 	cmd := exec.Command("/proc/self/exe", "-test.run=^TestReportOfAnother$", "-test.v")
 	cmd.Env = []string{socketOfAnother + "=" + s.path}
 	cmd.Dir = "/"
@@ -68,8 +70,7 @@ func TestReportOfAnother(t *testing.T) {
 	fmt.Printf("it said: %v %s\n", st.Code(), st.Message())
 }
 
-// goOn has the agent report, however long another process takes to start,
-// until what it returns is called.
+// goOn makes the agent report until stop is called.
 func (a *agent) goOn() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var reporting sync.WaitGroup
@@ -86,37 +87,44 @@ func (a *agent) goOn() (stop func()) {
 	return func() { cancel(); reporting.Wait() }
 }
 
-// A service belongs to the user who first reported it: nobody else's process
-// can say that it is well, or that it is gone.
+// A service belongs to the user who first reported it. A process of another user is
+// refused, which landmarkd logs, and changes nothing.
 func TestAnotherUserIsRefused(t *testing.T) {
-	s := newSidecar(t)
+	log := new(logBuffer)
+	s := newLoggingSidecar(t, log)
 	owner := s.reporting("epg", "a", 0)
 	before := s.look("epg")
 	goOn := owner.goOn()
 	said := reportAsNobody(t, s)
 	goOn()
 	if !strings.HasPrefix(said, codes.PermissionDenied.String()+" hello.service: ") {
-		t.Errorf("another user was told %q", said)
+		t.Errorf("another user got %q", said)
 	}
 	after := s.look("epg")
 	if after.Status != judge.Serving || after.Changes != before.Changes {
 		t.Errorf("the service was changed: %+v", after)
 	}
+	_, message, _ := strings.Cut(said, " ")
+	refused := regexp.MustCompile(fmt.Sprintf(`msg="program refused" service=epg instance=other pid=\d+ uid=%d why=%s`,
+		nobody, regexp.QuoteMeta(strconv.Quote(message))))
+	if !refused.MatchString(log.String()) {
+		t.Errorf("the log is\n%swant %s", log, refused)
+	}
 	owner.send(goodbye())
 	s.await("epg", judge.NotServing, judge.Stopped)
 }
 
-// Root may take a service from another user, for else any user could keep the
-// name of a program that root runs.
-func TestRootTakesAService(t *testing.T) {
+// Root may take a service from another user. Otherwise any user could keep the name of
+// a program that root runs.
+func TestRootTakesAServiceOver(t *testing.T) {
 	s := newSidecar(t)
 	if said := reportAsNobody(t, s); !strings.HasPrefix(said, "OK") {
-		t.Fatalf("the owner was told %q", said)
+		t.Fatalf("the owner got %q", said)
 	}
 	s.await("epg", judge.NotServing, judge.Stopped)
 	s.reporting("epg", "a", 0)
 	s.await("epg", judge.Serving, judge.None)
 	if said := reportAsNobody(t, s); !strings.HasPrefix(said, codes.PermissionDenied.String()) {
-		t.Errorf("who had the service before was told %q", said)
+		t.Errorf("the user who had the service before got %q", said)
 	}
 }
