@@ -32,6 +32,23 @@ func (e *env) landmark(want int, args ...string) (stdout, stderr string) {
 	return stdout, stderr
 }
 
+// wantOutput reports an error unless landmark succeeds and prints the wanted text.
+func (e *env) wantOutput(want string, args ...string) {
+	e.t.Helper()
+	if got, _ := e.landmark(0, args...); got != want {
+		e.t.Errorf("output of landmark %q: got %q, want %q", args, got, want)
+	}
+}
+
+// wantError reports an error unless landmark exits with the code, and its error
+// contains the text.
+func (e *env) wantError(code int, text string, args ...string) {
+	e.t.Helper()
+	if _, got := e.landmark(code, args...); !strings.Contains(got, text) {
+		e.t.Errorf("error of landmark %q: got %q, want text with %q", args, got, text)
+	}
+}
+
 func (e *env) adminSocket() string { return filepath.Join(filepath.Dir(e.socket), "admin.sock") }
 
 // wantLine reports an error unless a line of the text matches the pattern.
@@ -153,9 +170,7 @@ func TestOperatorDrainOutlivesProgram(t *testing.T) {
 	all.want(`.* epg  SERVING .*`)
 
 	begun := time.Now()
-	if out, _ := e.landmark(0, "drain", "-wait", "300ms", "epg"); out != "epg is drained; waiting 300 ms for its connections to finish\n" {
-		t.Errorf("output of drain -wait: got %q", out)
-	}
+	e.wantOutput("epg is drained; waiting 300 ms for its connections to finish\n", "drain", "-wait", "300ms", "epg")
 	if took := time.Since(begun); took < 300*time.Millisecond {
 		t.Errorf("drain -wait: took %v, want at least 300 ms", took)
 	}
@@ -166,23 +181,17 @@ func TestOperatorDrainOutlivesProgram(t *testing.T) {
 		t.Errorf("liveness when drained: got %q, want %q", got, want)
 	}
 	all.want(`.* epg  NOT_SERVING +draining +0%  drained by an operator`)
-	if out, _ := e.landmark(0, "drain", "epg"); out != "epg was drained already\n" {
-		t.Errorf("output of a second drain: got %q", out)
-	}
+	e.wantOutput("epg was drained already\n", "drain", "epg")
 	server.kill()
 	all.want(`.* epg  NOT_SERVING +lost .*; drained by an operator, too`)
 	start(t, program("epgd"), "-listen", freeAddress(t), "-agent-socket", e.socket, "-within", "500ms")
 	e.await(checkUDP, "epg", "NOT_SERVING draining")
 
 	e.assertDenied("resume")
-	if out, _ := e.landmark(0, "resume", "epg"); out != "epg is resumed\n" {
-		t.Errorf("output of resume: got %q", out)
-	}
+	e.wantOutput("epg is resumed\n", "resume", "epg")
 	e.await(checkUDP, "epg", "SERVING none")
 	e.assertDenied("drain")
-	if out, _ := e.landmark(0, "resume", "epg"); out != "epg was not drained by an operator\n" {
-		t.Errorf("output of a second resume: got %q", out)
-	}
+	e.wantOutput("epg was not drained by an operator\n", "resume", "epg")
 }
 
 // assertDenied asserts that another user may not run the command. Without root it
@@ -211,7 +220,7 @@ func TestInterruptedDrainWaitKeepsDrain(t *testing.T) {
 	}
 	waiting.start()
 	if line, err := bufio.NewReader(stdout).ReadString('\n'); err != nil || !strings.Contains(line, "waiting") {
-		t.Fatalf("output of drain -wait: got %q, %v", line, err)
+		t.Fatalf("output of drain -wait: got %q, %v, want a line with \"waiting\"", line, err)
 	}
 	if code := waiting.terminate(); code != 5 {
 		t.Errorf("exit code of an interrupted drain -wait: got %d, want 5", code)
@@ -227,8 +236,8 @@ func TestInterruptedDrainWaitKeepsDrain(t *testing.T) {
 func TestLandmarkExitCodes(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
-	if out, _ := e.landmark(0, "status"); !strings.HasPrefix(out, "There is no service") {
-		t.Errorf("status without a service: got %q", out)
+	if got, _ := e.landmark(0, "status"); !strings.HasPrefix(got, "There is no service") {
+		t.Errorf("status without a service: got %q, want \"There is no service\"", got)
 	}
 	e.epg("500ms")
 	for _, tt := range []struct {
@@ -250,7 +259,7 @@ func TestLandmarkExitCodes(t *testing.T) {
 		}
 	}
 	if code, out, errs := runProgram(t, program("landmark"), "-version"); code != 0 || out != "landmark e2e\n" || errs != "" {
-		t.Errorf("-version: got exit code %d, %q, %q", code, out, errs)
+		t.Errorf("-version: got exit code %d, %q, %q, want 0 and landmark e2e", code, out, errs)
 	}
 	if code, _, errs := runProgram(t, program("landmark"), "status", "-addr", e.monitor); code != 2 || !strings.Contains(errs, "give -addr") {
 		t.Errorf("status at the wrong port: got exit code %d, %q, want 2 and \"give -addr\"", code, errs)
@@ -259,7 +268,7 @@ func TestLandmarkExitCodes(t *testing.T) {
 	e.sidecar.signal(syscall.SIGSTOP)
 	begun := time.Now()
 	if _, errs := e.landmark(2, "status", "epg"); !strings.Contains(errs, "no answer") && !strings.Contains(errs, "did not answer") {
-		t.Errorf("status of a stopped landmarkd: got %q", errs)
+		t.Errorf("status of a stopped landmarkd: got %q, want \"no answer\" or \"did not answer\"", errs)
 	}
 	assertWithin(t, time.Since(begun), 7*time.Second, "status of a stopped landmarkd")
 	e.sidecar.signal(syscall.SIGCONT)

@@ -226,9 +226,7 @@ func TestDrainReportsUnwritableMembersFile(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(e.membersFile()+".new", "in", "the way"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, said := e.landmark(3, "drain", "epg"); !strings.Contains(said, "epg is drained, but a restart of landmarkd will undo that") {
-		t.Errorf("error of drain: got %q", said)
-	}
+	e.wantError(3, "epg is drained, but a restart of landmarkd will undo that", "drain", "epg")
 	e.await(checkUDP, "epg", "NOT_SERVING draining")
 	e.sidecar.awaitLine("the members file cannot be written")
 }
@@ -238,14 +236,10 @@ func TestForgetRequiresNoProcess(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
 	server := e.instances("a")["a"]
-	if _, said := e.landmark(3, "forget", "epg"); !strings.Contains(said, "a process is connected") {
-		t.Errorf("error of forget while a process is connected: got %q", said)
-	}
+	e.wantError(3, "a process is connected", "forget", "epg")
 	server.kill()
 	e.await(checkUDP, "epg", "NOT_SERVING lost")
-	if said, _ := e.landmark(0, "forget", "epg"); said != "epg is forgotten\n" {
-		t.Errorf("output of forget: got %q", said)
-	}
+	e.wantOutput("epg is forgotten\n", "forget", "epg")
 	if got := checkUDP(e, "epg"); !strings.Contains(strings.ToLower(got), "unknown") {
 		t.Errorf("forgotten service: got %q, want UNKNOWN_SERVICE", got)
 	}

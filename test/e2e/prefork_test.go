@@ -69,7 +69,7 @@ func (p *prefork) awaitWorker(slot, old int) {
 		select {
 		case <-p.more:
 		case <-timeout:
-			p.t.Fatalf("after %v: got no new worker in slot %d", testTimeout, slot)
+			p.t.Fatalf("after %v: got the old worker in slot %d, want a new one", testTimeout, slot)
 		}
 	}
 }

@@ -181,7 +181,7 @@ func TestSnippetMiscCheckRuns(t *testing.T) {
 	}
 	line := regexp.MustCompile(`misc_path "(.*)"`).FindSubmatch(text)
 	if line == nil {
-		t.Fatalf("no misc_path in\n%s", text)
+		t.Fatalf("got\n%s\nwant a misc_path in it", text)
 	}
 	command := strings.Fields(string(line[1]))
 	want := func(exit int) {

@@ -98,7 +98,7 @@ func (d *director) next(after string) fileWrite {
 	case w := <-d.writes:
 		return w
 	case <-time.After(testTimeout):
-		d.t.Fatalf("after %s: got no write of the file within %v; its content is %q", after, testTimeout, d.content("rs1"))
+		d.t.Fatalf("after %s: got no write of the file within %v, want one; its content is %q", after, testTimeout, d.content("rs1"))
 		panic("not reached")
 	}
 }
@@ -271,6 +271,6 @@ func TestLandmarkWatchStartErrors(t *testing.T) {
 		}
 	}
 	if code, stdout, _ := runProgram(t, program("landmark-watch"), "-version"); code != 0 || stdout != "landmark-watch e2e\n" {
-		t.Errorf("-version: got exit code %d, %q", code, stdout)
+		t.Errorf("-version: got exit code %d, %q, want 0 and landmark-watch e2e", code, stdout)
 	}
 }

@@ -16,7 +16,7 @@ import (
 func TestUnitsRestartForever(t *testing.T) {
 	units, err := filepath.Glob("../../deploy/systemd/*.service")
 	if err != nil || len(units) != 2 {
-		t.Fatalf("%d units, %v", len(units), err)
+		t.Fatalf("units: got %d, %v, want 2", len(units), err)
 	}
 	for _, path := range units {
 		text, err := os.ReadFile(path)
@@ -60,7 +60,7 @@ func TestUnitsAreValid(t *testing.T) {
 		}
 		for line := range strings.Lines(string(out)) {
 			if strings.Contains(line, name+".service") && !strings.Contains(line, "'RestartSteps'") && !strings.Contains(line, "'RestartMaxDelaySec'") {
-				t.Errorf("systemd-analyze: %s", line)
+				t.Errorf("unexpected line of systemd-analyze: %s", line)
 			}
 		}
 	}

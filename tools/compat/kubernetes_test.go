@@ -87,7 +87,7 @@ func TestKubernetesAcceptsEveryName(t *testing.T) {
 			t.Errorf("service of the readiness probe of %s: got %q, want %q", name, got, name+"-readiness")
 		}
 		if strings.ContainsAny(d.Name, "._ABCDEFGHIJKLMNOPQRSTUVWXYZ") || len(d.Name) > 63 || strings.HasSuffix(d.Name, "-") {
-			t.Errorf("name of the Deployment of %s: got %q, which Kubernetes does not allow", name, d.Name)
+			t.Errorf("name of the Deployment of %s: got %q, want one that Kubernetes allows", name, d.Name)
 		}
 	}
 }
