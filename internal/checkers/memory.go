@@ -86,7 +86,7 @@ func (m *Tracker) Retain(names []string) {
 // Stats is what is told of a checker at an instant.
 type Stats struct {
 	Checker
-	SinceLast     time.Duration // since the last question; 0 while it watches
+	SinceLast time.Duration // since the last question; 0 while it watches
 	Rate      float64       // questions, over the last while: falls to 0 once it asks no more
 	UsualRate float64       // Rate as it was at the last question
 	Total     uint64        // questions since the checker came

@@ -4,7 +4,7 @@ package judge
 // program has to say anything. Its zero value is that nothing is looked at.
 type Host struct {
 	Landmarks []Landmark
-	ReadAt      Instant // when they were last read; of no meaning before the first time
+	ReadAt    Instant // when they were last read; of no meaning before the first time
 }
 
 // vouches reports whether there is a landmark that was read and bears on

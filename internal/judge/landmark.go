@@ -59,7 +59,7 @@ type Landmark struct {
 	At         Instant       // see the schema's Fact.age_us
 	Count      uint64        // passes, pieces of work begun, answers or settings
 	Open       bool          // Loop: a command is open; Deadline: a piece of work is
-	EndedHang       bool          // Loop: the last answer came when the landmark had failed
+	EndedHang  bool          // Loop: the last answer came when the landmark had failed
 	Pending    uint64        // Deadline: pieces of work open
 	Lag        time.Duration // Loop: from the last answered command to its answer
 	Value      float64       // Level

@@ -7,44 +7,56 @@ import (
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
-// Answer is what is told of a name at an instant. It is a value of its own:
-// nothing that happens later changes it.
+// Answer is the answer about a name at an instant. It is a value: nothing that
+// happens later changes it.
 type Answer struct {
 	Status    judge.Status
 	Cause     judge.Cause
 	Weight    uint8         // % of capacity, 0-100; 0 exactly when not serving
 	Failing   uint8         // landmarks failing, at most 255
 	Age       time.Duration // of the facts
-	StatusAge time.Duration // how long the status has stood
-	Changes   uint32        // how often status or cause have changed; wraps
+	StatusAge time.Duration // since the status last changed
+	Changes   uint32        // of status or cause; wraps
 
 	verdict judge.Verdict
-	service *service  // the one that decided, nil if there is none
-	snap    *snapshot // of that service, nil if the name is of no one service
+	service *service  // that decided, nil if there is none
+	snap    *snapshot // of that service, nil if the name is not one service's
 	now     judge.Instant
-	polled  time.Duration // how long a get-state command was waited for in vain, 0 if none was
+	polled  time.Duration // how long the main loop had to answer and did not, else 0
 }
 
-// newAnswer makes the answer that the standing is at now. Facts are as old as they
-// really are, whatever the sidecar has heard.
-func newAnswer(st verdictRecord, now, real judge.Instant) Answer {
+// newAnswer returns the answer that r makes at the judged instant. The age of the
+// facts is their real one, whatever the sidecar has read.
+func newAnswer(r verdictRecord, judged, real judge.Instant) Answer {
 	return Answer{
-		Status:    st.Status,
-		Cause:     st.Cause,
-		Weight:    st.Weight,
-		Failing:   st.Failing,
-		Age:       st.Age(real),
-		StatusAge: max(0, now.Sub(st.since)),
-		Changes:   st.changes,
-		verdict:   st.Verdict,
-		now:       now,
+		Status:    r.Status,
+		Cause:     r.Cause,
+		Weight:    r.Weight,
+		Failing:   r.Failing,
+		Age:       r.Age(real),
+		StatusAge: max(0, judged.Sub(r.since)),
+		Changes:   r.changes,
+		verdict:   r.Verdict,
+		now:       judged,
 	}
 }
 
-// stalled is what a checker is told whose get-state command the main loop
-// did not answer in time, a being what memory says by then. It is that checker's
-// answer alone: nothing of it is kept, so that no checker can change what the
-// others are told.
+// lookup returns the service's answer. It never waits for a writer.
+func (s *service) lookup(a judge.Aspect, judged, real judge.Instant) Answer {
+	return s.answer(s.current.Load().at(judged), a, judged, real)
+}
+
+// answer returns the answer that the service's snapshot makes.
+func (s *service) answer(snap *snapshot, a judge.Aspect, judged, real judge.Instant) Answer {
+	answer := newAnswer(snap.verdicts[a], judged, real)
+	answer.service, answer.snap = s, snap
+	return answer
+}
+
+// stalled returns the answer for a checker whose get-state command the main loop
+// did not answer in time, where a is the answer from memory by then. It is that
+// checker's alone: nothing of it is kept, so that no checker can change the
+// answers of others.
 func (a Answer) stalled(waited time.Duration) Answer {
 	if a.Status != judge.Serving {
 		return a
@@ -54,22 +66,22 @@ func (a Answer) stalled(waited time.Duration) Answer {
 	return a
 }
 
-// Reason says, to a person who is to act on it, why the status is what it is;
-// empty while serving.
+// Reason says to the person on call why the status is what it is. It is empty
+// while serving.
 func (a Answer) Reason() string {
 	if a.polled > 0 {
 		return fmt.Sprintf("the main loop did not answer the get-state command within %d ms", a.polled.Milliseconds())
 	}
 	reason := a.verdict.Reason(a.now)
 	if reason != "" && a.snap == nil && a.service != nil {
-		// Over all services a reason is of use only with its service's name.
+		// Over all services the reason needs the name of its service.
 		return a.service.name + ": " + reason
 	}
 	return reason
 }
 
-// Service returns the name of the service that the answer is about, whichever
-// of its aspects was asked for, "" for all together, and whether it is known.
+// Service returns the name of the service that the answer is about, whatever its
+// aspect, or "" for all together, and whether it is known.
 func (a *Answer) Service() (name string, known bool) {
 	if a.snap == nil {
 		return "", a.Status != judge.ServiceUnknown
@@ -77,21 +89,45 @@ func (a *Answer) Service() (name string, known bool) {
 	return a.service.name, true
 }
 
-// At returns the instant that the answer is of.
+// At returns the instant of the answer.
 func (a *Answer) At() judge.Instant { return a.now }
 
 // Record is one landmark of an answer.
 type Record struct {
 	judge.LandmarkState
-	Age time.Duration // since the last pass or answer, since its making if never reached
+	Age time.Duration // since it was last reached, or since it was made if it never was
 }
 
-// Landmarks returns the landmarks of the service, each as it stands in the
-// worst of the service's processes, failing first; none for a name that is of
-// no one service.
+// Landmarks returns the landmarks of the service, failing ones first, each from the
+// instance where it is worst. It returns none for a name that is not one service's.
 func (a Answer) Landmarks() []Record {
 	if a.snap == nil {
 		return nil
 	}
 	return a.snap.records(a.now)
+}
+
+// ServiceStatus is the answers about one service at an instant.
+type ServiceStatus struct {
+	Name    string
+	Answers [judge.Aspects]Answer
+	Drained bool // by an operator
+}
+
+// Status returns the status of the service, from memory, and whether it is known.
+func (r *Registry) Status(name string) (status ServiceStatus, known bool) {
+	s := r.service(name)
+	if s == nil {
+		return ServiceStatus{}, false
+	}
+	judged, real := s.readClock()
+	snap := s.current.Load().at(judged)
+	if snap.empty() && !snap.facts.Drained {
+		return ServiceStatus{}, false
+	}
+	status = ServiceStatus{Name: s.name, Drained: snap.facts.Drained}
+	for a := range status.Answers {
+		status.Answers[a] = s.answer(snap, judge.Aspect(a), judged, real)
+	}
+	return status, true
 }

@@ -1,29 +1,116 @@
 package registry
 
-import "maps"
+import (
+	"maps"
+	"net/netip"
+	"time"
 
-// Configure gives the services their policies, by name; those that are not
-// named have DefaultPolicy. What is known of a service stays, but for what was
-// seen of its host: that is what seen says by its name. One that is named
-// and was not reported is not serving until it is; one that is named no more
-// and never was reported is forgotten, unless an operator has drained it.
-func (r *Registry) Configure(policies map[string]Policy, seen map[string]HostReport) {
+	"github.com/landmark-health/landmark/internal/judge"
+)
+
+// Policy says how a service is judged, and how it is polled.
+type Policy struct {
+	judge.Policy
+	// Configured services are expected: they are not serving until they are
+	// reported.
+	Configured bool
+	// MaxAge is how old facts may be for a checker that does not say; 0 = any age.
+	MaxAge time.Duration
+	// PollTimeout is how long a checker waits for the main loops to answer; 0 = the
+	// smallest Within of a Loop, at most maxPollTimeout.
+	PollTimeout time.Duration
+	// Landmarks override what the program declared, by landmark name.
+	Landmarks map[string]Override
+	// Host are the landmarks that the sidecar reads by itself.
+	Host []HostLandmark
+}
+
+// DefaultPolicy is the policy of services that are not configured.
+var DefaultPolicy = Policy{Policy: judge.DefaultPolicy}
+
+// Override replaces what a program declared of a landmark, field by field, where it
+// is not nil. A field that the landmark's kind does not have takes no effect.
+type Override struct {
+	Impact      *judge.Impact
+	Within      *time.Duration
+	StartWithin *time.Duration
+	TTL         *time.Duration
+	DegradeAt   *float64
+	FailAt      *float64
+}
+
+// apply returns the declaration under the policy.
+func (p Policy) apply(d judge.Declared) judge.Declared {
+	o := p.Landmarks[d.Name]
+	override(&d.Impact, o.Impact)
+	override(&d.Within, o.Within)
+	override(&d.StartWithin, o.StartWithin)
+	override(&d.TTL, o.TTL)
+	override(&d.Limits.DegradeAt, o.DegradeAt)
+	override(&d.Limits.FailAt, o.FailAt)
+	return d
+}
+
+// applyAll returns all declarations of a program under the policy.
+func (p Policy) applyAll(declaration []judge.Declared) []*judge.Declared {
+	applied := make([]*judge.Declared, len(declaration))
+	for i, d := range declaration {
+		applied[i] = new(p.apply(d))
+	}
+	return applied
+}
+
+func override[T any](value, by *T) {
+	if by != nil {
+		*value = *by
+	}
+}
+
+// HostLandmark is a landmark that the sidecar reads of a service's host by itself:
+// of Address, or of Port.
+type HostLandmark struct {
+	judge.Declared
+	// Address must be on this host and, with DirectRouting, must not be answered for
+	// by ARP.
+	Address       netip.Addr
+	DirectRouting bool
+	// Port is a TCP port at a local address, or at any if the address is not valid.
+	// A Condition is met while it listens. A Deadline is that connections to it are
+	// accepted in time.
+	Port netip.AddrPort
+}
+
+// HostReport is what was read of a service's host.
+type HostReport struct {
+	// Facts are one for each landmark of the policy's Host, in that order.
+	Facts []Fact
+	// Age is the time from the begin of reading to the report. The facts' own ages
+	// are those at the time of the report, too.
+	Age time.Duration
+}
+
+// Configure sets the policies of the services, by name. Those without one have
+// DefaultPolicy. What is known of a service stays, except for its host, of which
+// hosts says what was read under the new policy. A service with a policy that has
+// not been reported is not serving. One that has lost its policy and was never
+// reported is dropped, unless an operator has drained it.
+func (r *Registry) Configure(policies map[string]Policy, hosts map[string]HostReport) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.policies = policies
 	before := *r.services.Load()
 	services := maps.Clone(before)
 	for name, s := range services {
-		if _, named := policies[name]; !named && s.retireUnreported() {
+		if _, configured := policies[name]; !configured && s.retireUnreported() {
 			delete(services, name)
 			continue
 		}
-		s.configure(r.policyOf(name), seen[name])
+		s.configure(r.policyOf(name), hosts[name])
 	}
 	for name := range policies {
 		if services[name] == nil {
 			services[name] = r.createService(name, noOwner)
-			services[name].reportHost(seen[name])
+			services[name].reportHost(hosts[name])
 		}
 	}
 	r.services.Store(&services)
@@ -38,23 +125,51 @@ func (r *Registry) Configure(policies map[string]Policy, seen map[string]HostRep
 	}
 }
 
-// retireUnreported has the service gone if it was never reported and is not drained, and
-// reports whether it is. The caller holds the registry's mu.
-func (s *service) retireUnreported() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.owner.Load() == noOwner && !s.drain.active {
-		s.retired = true // an operator who has found it is told so
-	}
-	return s.retired
-}
-
 // policyOf returns the policy of the service. The caller holds mu.
 func (r *Registry) policyOf(name string) *Policy {
-	policy, named := r.policies[name]
-	if !named {
+	policy, configured := r.policies[name]
+	if !configured {
 		policy = DefaultPolicy
 	}
-	policy.Configured = named
+	policy.Configured = configured
 	return &policy
+}
+
+// ReportHost takes what was read of a service's host under its present policy. It
+// ignores a service that is not known.
+func (r *Registry) ReportHost(name string, host HostReport) {
+	if s := r.service(name); s != nil {
+		s.reportHost(host)
+	}
+}
+
+// configure replaces the service's policy and what was read of its host, both in
+// one step: a mixture of two policies would be neither.
+func (s *service) configure(policy *Policy, host HostReport) {
+	s.update(func() bool {
+		s.policy = policy
+		s.setHost(host)
+		for _, sl := range s.slots {
+			sl.applyPolicy(policy)
+		}
+		return true
+	})
+}
+
+func (s *service) reportHost(host HostReport) {
+	s.update(func() bool { s.setHost(host); return true })
+}
+
+// setHost replaces what is known of the host under the present policy, with nothing
+// if there are no facts. The caller holds mu.
+func (s *service) setHost(host HostReport) {
+	_, real := s.clock.Read()
+	s.host = judge.Host{ReadAt: real.Add(-host.Age)}
+	for i := range s.policy.Host {
+		l := judge.Landmark{Declared: &s.policy.Host[i].Declared, At: real}
+		if host.Facts != nil {
+			l = host.Facts[i].landmark(l.Declared, real)
+		}
+		s.host.Landmarks = append(s.host.Landmarks, l)
+	}
 }

@@ -3,31 +3,39 @@ package registry
 import (
 	"slices"
 	"time"
+	"unsafe"
 
 	"github.com/landmark-health/landmark/internal/judge"
+	"github.com/landmark-health/landmark/internal/quota"
 )
 
 const (
-	// MaxChanges is how many changes of each service are kept.
+	// MaxChanges is the number of changes of each service that are kept.
 	MaxChanges = 64
-	// maxShown is how many landmarks are kept with each.
-	maxShown = 4
+	// maxChangeLandmarks is the number of landmarks that are kept with a change.
+	maxChangeLandmarks = 4
+	// MaxHistory bounds the memory of all histories together, in bytes, and
+	// MaxHistoryPerUser that of one user's services. Above MaxHistory each user may
+	// have an equal part of it, and one that has more loses it with its next
+	// changes.
+	MaxHistory        = 12 << 20
+	MaxHistoryPerUser = 4 << 20
 )
 
 // Change is a change of a service's status or cause, in any aspect. It is
 // immutable.
 type Change struct {
-	// Age is how long ago it was. Only the sidecar's own clock says that: the
-	// machine's time of day may have been set since.
+	// Age is the time since the change, by the sidecar's own clock: the machine's
+	// time of day may have been set since.
 	Age time.Duration
-	// Verdicts are what was told from then on, with the last weight: weights
-	// alone make no change.
+	// Verdicts are those after the change, with the latest weight: a change of
+	// weight alone is not kept.
 	Verdicts [judge.Aspects]VerdictSummary
-	// Landmarks are those that were not well at that moment, the worst first.
+	// Landmarks are those that were not OK at that moment, the worst first.
 	Landmarks []Record
 }
 
-// VerdictSummary is what a verdict says once it is told.
+// VerdictSummary is what is kept of a verdict.
 type VerdictSummary struct {
 	Status judge.Status
 	Cause  judge.Cause
@@ -35,77 +43,77 @@ type VerdictSummary struct {
 	Reason string
 }
 
-// history is the last changes of a service, the oldest first. Its zero value is
-// empty.
-type history struct {
-	changes []dated
-}
-
-// dated is a change, of the instant at. Its Age is not set.
-type dated struct {
-	Change
-	at judge.Instant
-}
-
-// History returns the last changes of the service, the oldest first, MaxChanges
-// at most, and whether it is known.
-func (r *Registry) History(name string) ([]Change, bool) {
-	s := (*r.services.Load())[name]
+// History returns the last changes of the service, the oldest first, MaxChanges at
+// most, and whether the service is known.
+func (r *Registry) History(name string) (changes []Change, known bool) {
+	s := r.service(name)
 	if s == nil {
 		return nil, false
 	}
-	s.tick() // what time alone has changed belongs to it, however late the timer is
+	s.tick() // the timer may be late for a change that time alone has made
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, real := s.clock.Read()
 	return s.history.all(real), true
 }
 
-// recordChange keeps that before became after at the given instant: as a change, if
-// anybody could have been told another status or cause, else as the weight of
-// the last one. The caller holds mu.
+// recordChange records that before became after at the instant: as a change if a
+// status or cause differs, else as the latest weight of the last change. The caller
+// holds mu.
 func (s *service) recordChange(before, after *snapshot, at judge.Instant) {
 	if before.sameCauses(after) {
 		s.history.updateWeights(after)
 		return
 	}
 	var c Change
-	for a, st := range after.verdicts {
-		reason := st.Reason(at)
+	for a, r := range after.verdicts {
+		reason := r.Reason(at)
 		if first := c.Verdicts[0].Reason; a > 0 && reason == first {
 			reason = first // keep one string, not three
 		}
-		c.Verdicts[a] = VerdictSummary{st.Status, st.Cause, st.Weight, reason}
+		c.Verdicts[a] = VerdictSummary{r.Status, r.Cause, r.Weight, reason}
 	}
 	for _, r := range after.records(at) {
-		if r.State == judge.OK || len(c.Landmarks) == maxShown {
-			break // they come in the order of their states
+		if r.State == judge.OK || len(c.Landmarks) == maxChangeLandmarks {
+			break // the worst states come first
 		}
-		r.Landmark = new(*r.Landmark) // or else it would keep all the others of its report
+		r.Landmark = new(*r.Landmark) // else it keeps all the others of its report
 		c.Landmarks = append(c.Landmarks, r)
 	}
-	s.history.add(dated{c, at}, s.owner.Load(), s.account)
+	s.history.add(changeAt{c, at}, s.owner.Load(), s.account)
 }
 
-// add adds a change of a service of the user, and drops the oldest until the
-// user's services keep within bounds; but never the last.
-func (h *history) add(c dated, uid uint32, e *entry) {
+// history is the last changes of a service, the oldest first. Its zero value is
+// empty.
+type history struct {
+	changes []changeAt
+}
+
+// changeAt is a change at an instant. Its Age is not set.
+type changeAt struct {
+	Change
+	at judge.Instant
+}
+
+// add adds a change of a service of the user. It drops the oldest changes until the
+// user holds no more than it may, but never the last.
+func (h *history) add(c changeAt, uid uint32, account *quota.Account) {
 	h.changes = append(h.changes, c)
-	for over := e.charge(uid, c.size()); len(h.changes) > MaxChanges || over && len(h.changes) > 1; {
+	for over := account.Charge(uid, c.size()); len(h.changes) > MaxChanges || over && len(h.changes) > 1; {
 		oldest := h.changes[0].size()
 		h.changes = slices.Delete(h.changes, 0, 1)
-		over = e.charge(uid, -oldest)
+		over = account.Charge(uid, -oldest)
 	}
 }
 
 // updateWeights gives the last change the weights of the snapshot.
-func (h *history) updateWeights(shot *snapshot) {
+func (h *history) updateWeights(snap *snapshot) {
 	if len(h.changes) == 0 {
 		return
 	}
 	last := &h.changes[len(h.changes)-1]
-	for a, st := range shot.verdicts {
-		last.Verdicts[a].Weight = st.Weight
+	for a, r := range snap.verdicts {
+		last.Verdicts[a].Weight = r.Weight
 	}
 }
 
@@ -117,4 +125,18 @@ func (h *history) all(now judge.Instant) []Change {
 		changes = append(changes, c.Change)
 	}
 	return changes
+}
+
+// size returns the memory that the change takes, in bytes.
+func (c *changeAt) size() int {
+	n := int(unsafe.Sizeof(*c))
+	for a, v := range c.Verdicts {
+		if a == 0 || v.Reason != c.Verdicts[0].Reason { // else it is the same string
+			n += len(v.Reason)
+		}
+	}
+	for _, r := range c.Landmarks {
+		n += int(unsafe.Sizeof(r)) + int(unsafe.Sizeof(*r.Landmark)) + len(r.Name) + len(r.Landmark.Reason)
+	}
+	return n
 }

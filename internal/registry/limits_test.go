@@ -18,7 +18,7 @@ func fill(r *Registry, uid uint32, n int) {
 		if services[name] != nil {
 			continue
 		}
-		s := newService(name, uid, &DefaultPolicy, r.clock, r.serviceChanged)
+		s := r.createService(name, uid)
 		s.current.Store(s.current.Load().advance(judge.Service{Instances: []*judge.Instance{{Name: "a"}}}, 0))
 		services[name] = s
 	}

@@ -8,83 +8,80 @@ import (
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
-// overall is what is told over all services together.
+// overall answers about all services together.
 //
-// Each of its evaluations looks at every service, so not each change of one has
-// one of its own: a worker makes them one after the other for as long as there
-// are changes that the last has not seen. Readers do not depend on it.
+// Each evaluation looks at every service, so not every change of a service has one
+// of its own: a worker evaluates again and again while there are changes that the
+// last evaluation has not seen. Readers do not depend on it.
 type overall struct {
-	services *atomic.Pointer[map[string]*service]
-	clock    *clock.Clock
-	watches  *subscriptions
-	state    atomic.Uint32 // clean, working or dirty: there is a worker but while clean
+	services      *atomic.Pointer[map[string]*service]
+	clock         *clock.Clock
+	subscriptions *subscriptions
+	state         atomic.Uint32 // clean, working or dirty; a worker runs except while clean
 
-	// verdicts are replaced when the services have come to something else,
-	// by whoever finds it first, be it a reader: so nobody is ever told a
-	// count of changes that is taken back. They hold the past; the verdict
-	// itself is made anew for each question, since its age changes with every
-	// report of every service.
+	// verdicts are replaced when the result has changed, by whoever finds it first,
+	// a reader too, so that no reader gets a count of changes that is taken back.
+	// They hold the past only. Each reader makes the verdict itself again, because
+	// its age changes with every report of every service.
 	verdicts atomic.Pointer[[judge.Aspects]verdictRecord]
 }
 
-// What overall has made of the services' changes.
 const (
-	clean   = iota // all of them are seen
-	working        // a worker is about to see all that there were when it began
-	dirty          // wasPresent were others since
+	clean   = iota // an evaluation has seen all changes
+	working        // a worker is about to see all changes until it began
+	dirty          // there were changes since
 )
 
 const (
-	// pauses is how many times as long as an evaluation took the worker waits
-	// before the next, so that it takes a tenth of a core however many changes
-	// there are, and
-	pauses = 9
-	// maxPause is the longest that it does.
-	maxPause = 50 * time.Millisecond
+	// restFactor is how many times as long as an evaluation took the worker rests
+	// before the next: so it uses a tenth of a core, however many changes come.
+	restFactor = 9
+	// maxRest is the longest that it rests.
+	maxRest = 50 * time.Millisecond
 )
 
-func (o *overall) start(services *atomic.Pointer[map[string]*service], clock *clock.Clock, watches *subscriptions) {
-	o.services, o.clock, o.watches = services, clock, watches
+func (o *overall) start(services *atomic.Pointer[map[string]*service], clock *clock.Clock, subscriptions *subscriptions) {
+	o.services, o.clock, o.subscriptions = services, clock, subscriptions
 	now := clock.Judged()
-	var standings [judge.Aspects]verdictRecord
-	for a := range standings {
-		standings[a] = verdictRecord{Verdict: judge.NoService(now), since: now}
+	var verdicts [judge.Aspects]verdictRecord
+	for a := range verdicts {
+		verdicts[a] = verdictRecord{Verdict: judge.NoService(now), since: now}
 	}
-	o.verdicts.Store(&standings)
+	o.verdicts.Store(&verdicts)
 }
 
-// refresh has it evaluated that services have changed, and then the watchers of
-// all services woken. It waits for neither.
+// refresh evaluates again because services have changed, and then wakes the
+// watchers of all services. It does not wait for either.
 func (o *overall) refresh() {
 	if o.state.Swap(dirty) == clean {
 		go o.work()
 	}
 }
 
-// work evaluates until every change is seen.
+// work evaluates until it has seen every change.
 func (o *overall) work() {
 	for {
 		o.state.Store(working)
-		begun := time.Now()
+		began := time.Now()
 		o.evaluate()
-		o.watches.wake("")
+		o.subscriptions.wake("")
 		if o.state.CompareAndSwap(working, clean) {
 			return
 		}
-		time.Sleep(min(pauses*time.Since(begun), maxPause))
+		time.Sleep(min(restFactor*time.Since(began), maxRest))
 	}
 }
 
-// evaluate makes the standings follow what the services have come to by now.
+// evaluate stores the verdicts over all services as they are by now.
 func (o *overall) evaluate() {
 	for {
-		// The facts are read after the standings that they are to follow, and
-		// count only if these are still the latest by then.
+		// The services are read after the verdicts that they advance, and count
+		// only if these are still the latest afterwards.
 		before := o.verdicts.Load()
 		services, now := *o.services.Load(), o.clock.Judged()
 		after := *before
 		for a := range after {
-			v, _, _ := together(services, judge.Aspect(a), now)
+			v, _, _ := combine(services, judge.Aspect(a), now)
 			after[a] = after[a].advance(v, now)
 		}
 		if o.verdicts.CompareAndSwap(before, &after) {
@@ -93,49 +90,49 @@ func (o *overall) evaluate() {
 	}
 }
 
-// lookup returns what is told over all services, and whether everything was heard
-// that counts for it: a service that is behind changes nothing where another
-// one has decided that all are not serving.
-func (o *overall) lookup(a judge.Aspect) (answer Answer, settled bool) {
+// lookup returns the answer about all services, and whether everything that counts
+// for it has been read. A service that is behind changes nothing where another one
+// has decided that all are not serving.
+func (o *overall) lookup(a judge.Aspect) (answer Answer, caughtUp bool) {
 	for {
 		before := o.verdicts.Load()[a]
-		now, real := o.clock.Read()
-		v, decides, behind := together(*o.services.Load(), a, now)
-		if after := before.advance(v, now); after.changes == before.changes {
-			answer = newAnswer(after, now, real)
-			answer.service = decides
-			bad := v.Status == judge.NotServing && (decides == nil || !decides.behind())
-			return answer, now == real && (!behind || bad)
+		judged, real := o.clock.Read()
+		v, decisive, behind := combine(*o.services.Load(), a, judged)
+		if after := before.advance(v, judged); after.changes == before.changes {
+			answer = newAnswer(after, judged, real)
+			answer.service = decisive
+			decided := v.Status == judge.NotServing && (decisive == nil || !decisive.behind())
+			return answer, judged == real && (!behind || decided)
 		}
 		o.evaluate()
 	}
 }
 
-// together returns the verdict over all services, and the one that decided it:
-// of several alike, the first by name, so that the answer does not jump. It also
-// returns whether any of them is behind.
-func together(services map[string]*service, a judge.Aspect, now judge.Instant) (v judge.Verdict, decides *service, behind bool) {
+// combine returns the verdict over all services, the service that decided it, and
+// whether any of them is behind. Of several that are alike the first by name
+// decides, so that the answer does not jump.
+func combine(services map[string]*service, a judge.Aspect, now judge.Instant) (v judge.Verdict, decisive *service, behind bool) {
 	v = judge.NoService(now)
 	for _, s := range services {
-		heard := min(now, s.heldInstant())
-		behind = behind || heard != now
-		shot := s.current.Load().at(heard)
-		if len(shot.facts.Instances) == 0 && !shot.policy.Configured {
-			continue // its first report is on its way
+		judged := min(now, s.heldInstant())
+		behind = behind || judged != now
+		snap := s.current.Load().at(judged)
+		if snap.empty() {
+			continue
 		}
-		w := shot.verdicts[a].Verdict
+		w := snap.verdicts[a].Verdict
 		switch {
-		case decides == nil:
-			v, decides = w, s
-		case w.Cause == v.Cause && s.name < decides.name:
-			v, decides = w.And(v), s
+		case decisive == nil:
+			v, decisive = w, s
+		case w.Cause == v.Cause && s.name < decisive.name:
+			v, decisive = w.And(v), s
 		default:
 			both := v.And(w)
 			if both.Cause != v.Cause {
-				decides = s
+				decisive = s
 			}
 			v = both
 		}
 	}
-	return v, decides, behind
+	return v, decisive, behind
 }

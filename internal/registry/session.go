@@ -5,38 +5,46 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
-// Errors that a session's agent is to be told. They come wrapped with what is
-// wrong and what to do.
+// Errors that end a session. They are returned wrapped with what is wrong and what
+// to do.
 var (
 	ErrNotOwner = errors.New("service belongs to another user")
 	ErrReplaced = errors.New("a newer session took the instance's place")
 	ErrLimit    = errors.New("too many")
 )
 
-// Link is how the registry reaches the process of a session. Its methods are
+// MaxReportedPerUser is the number of sessions and declared landmarks together that
+// one user may have, which bounds what the user can make the sidecar keep and judge.
+const MaxReportedPerUser = 65_536
+
+// Undated is the instant of a report that does not say when it was made.
+const Undated = judge.Never
+
+// Link is the way from the registry to the process of a session. Its methods are
 // called with locks held: they must not block, nor call the registry.
 type Link interface {
-	// GetState puts the get-state command of the given number to the
-	// process's main loops. A newer number supersedes an older one.
+	// GetState sends the get-state command of this number to the process's main
+	// loops. A greater number supersedes a smaller one.
 	GetState(number uint64)
-	// End ends the session, for the reason err.
+	// End ends the session for the reason err.
 	End(err error)
-	// CaughtUp reports whether nothing that the process has sent is unread.
+	// CaughtUp reports whether everything that the process has sent is read.
 	CaughtUp() bool
 }
 
-// AgentID is who a session is with.
+// AgentID says who reports.
 type AgentID struct {
-	Service  string // as contract.CheckServiceName has it
-	Instance string // tells the service's processes apart
+	Service  string // valid as contract.CheckServiceName says
+	Instance string // tells the processes of the service apart
 	UID      uint32 // of the process
 }
 
-// Fact is what is reported of one landmark, as the schema's message of that
-// name has it; ages are as of the report.
+// Fact is what is reported of one landmark, as in the schema's message Fact. Ages
+// are those at the time of the report.
 type Fact struct {
 	Reached    bool
 	Age        time.Duration
@@ -46,7 +54,7 @@ type Fact struct {
 	Lag        time.Duration
 	Value      float64
 	Met        bool
-	Unreadable bool // of a host's landmark: it could not be read, for the reason Why
+	Unreadable bool // of a host's landmark: it could not be read, for the Reason
 	Reason     string
 }
 
@@ -58,61 +66,66 @@ type Session struct {
 	declaration []judge.Declared // by the program
 	draining    bool             // the process wants no new work
 	number      uint64           // in the order of opening
-	taken       int              // that it has taken
-	arrived     func()           // called once it has reported, or is gone
+	taken       int              // of the user's quota
+	reported    func()           // called once it has reported, or is gone
 	service     *service         // nil until the first report
 
-	// Guarded by service.mu, but that Declare takes declared away: it is called
-	// by the goroutine that reports.
-	applied     []*judge.Declared // what is stated as policy has it, nil if that is to be made
+	// Guarded by service.mu, except that Declare clears applied: Declare is called by
+	// the goroutine that reports.
+	applied     []*judge.Declared // the declaration under policy, nil if it must be made
 	policy      *Policy
-	interval    time.Duration // between reports of what is stated
+	interval    time.Duration // between two reports of such a declaration
 	latest      judge.Instant // when the latest report was made
-	emptyChecks int           // that found nothing unread since a pause of the sidecar
+	emptyChecks int           // since a pause of the sidecar, that found everything read
 	lastCommand uint64        // number of the last get-state command
 	ended       error         // why the registry ended it, nil if it did not
 }
 
-// Open begins a session. The process appears in the service with its first
-// report. The error wraps ErrNotOwner or ErrLimit.
-func (r *Registry) Open(p AgentID, link Link) (*Session, error) {
-	if err := r.authorize(p); err != nil {
+// Open begins a session. The process appears in the service with its first report.
+// The error wraps ErrNotOwner or ErrLimit.
+func (r *Registry) Open(id AgentID, link Link) (*Session, error) {
+	if err := r.authorize(id); err != nil {
 		return nil, err
 	}
-	if err := r.quota.take(p.UID, 1); err != nil {
+	s := &Session{registry: r, id: id, link: link, number: r.sessions.Add(1)}
+	if err := s.take(1); err != nil {
 		return nil, err
 	}
-	return &Session{registry: r, id: p, link: link, number: r.sessions.Add(1), taken: 1, arrived: r.ExpectReport(p.UID)}, nil
+	s.reported = r.ExpectReport(id.UID)
+	return s, nil
 }
 
-// Declare states which landmarks the reports that follow are of. The error
-// wraps ErrLimit.
+// Declare says of which landmarks the reports that follow are. The error wraps
+// ErrLimit.
 func (s *Session) Declare(landmarks []judge.Declared) error {
-	more := len(landmarks) - len(s.declaration)
-	if err := s.registry.quota.take(s.id.UID, more); err != nil {
+	if err := s.take(len(landmarks) - len(s.declaration)); err != nil {
 		return err
 	}
-	s.taken += more
 	s.declaration, s.applied = landmarks, nil
 	return nil
 }
 
-// Drain states whether the process wants no new work, as of the reports that
-// follow.
-func (s *Session) Drain(wanted bool) { s.draining = wanted }
+// take takes n from the quota of the session's user.
+func (s *Session) take(n int) error {
+	if !s.registry.reported.Take(s.id.UID, n, MaxReportedPerUser) {
+		return fmt.Errorf("%w sessions and landmarks: uid %d may have %d in all", ErrLimit, s.id.UID, MaxReportedPerUser)
+	}
+	s.taken += n
+	return nil
+}
 
-// Undated is the instant of a report that does not say when it was made.
-const Undated = judge.Never
+// Drain says whether the process wants no new work, for the reports that follow.
+func (s *Session) Drain(wanted bool) { s.draining = wanted }
 
 // Report is ReportAt for a report that does not say when it was made.
 func (s *Session) Report(facts []Fact, answered uint64) error {
 	return s.ReportAt(facts, answered, Undated)
 }
 
-// ReportAt takes the facts as of the instant at, one for each declared landmark
-// in that order. answered is the number of the latest get-state command that
-// every loop of the process has answered. The error wraps ErrNotOwner,
-// ErrReplaced or ErrLimit.
+// ReportAt takes the facts as of the instant at, one for each declared landmark in
+// that order. answered is the number of the latest get-state command that every
+// loop of the process has answered. The error wraps ErrNotOwner, ErrReplaced or
+// ErrLimit.
 func (s *Session) ReportAt(facts []Fact, answered uint64, at judge.Instant) error {
 	if len(facts) != len(s.declaration) {
 		panic(fmt.Sprintf("registry: %d facts for %d declared landmarks", len(facts), len(s.declaration)))
@@ -122,7 +135,7 @@ func (s *Session) ReportAt(facts []Fact, answered uint64, at judge.Instant) erro
 		if err != errGone {
 			return err
 		}
-		s.service = nil // its name was given back before this, its first report
+		s.service = nil // it was retired before this, the first report: claim it again
 	}
 }
 
@@ -136,12 +149,25 @@ func (s *Session) reportOnce(facts []Fact, answered uint64, at judge.Instant) er
 	}
 	err := s.service.report(s, facts, answered, at)
 	if err == nil {
-		s.arrived()
+		s.reported()
 	}
 	return err
 }
 
-// landmarks makes of the facts the landmarks as the policy has them. The
+// madeAt returns when a report was made that arrives now: at the instant that it
+// says, or else now. A report without a date that is read while the service is
+// behind may have waited for the whole pause. The caller holds service.mu.
+func (s *Session) madeAt(at, judged, real judge.Instant) judge.Instant {
+	switch {
+	case at != Undated:
+		return min(at, real)
+	case judged == real || s.emptyChecks >= clock.EmptyChecks && s.service.behind():
+		return real
+	}
+	return judged
+}
+
+// landmarks returns the landmarks that the facts are of, under the policy. The
 // caller holds service.mu.
 func (s *Session) landmarks(policy *Policy, facts []Fact, now judge.Instant) []judge.Landmark {
 	if s.applied == nil || s.policy != policy {
@@ -155,7 +181,7 @@ func (s *Session) landmarks(policy *Policy, facts []Fact, now judge.Instant) []j
 	return landmarks
 }
 
-// landmark is the landmark that the fact is of, the report being made now.
+// landmark returns the landmark that the fact is of, reported at now.
 func (f *Fact) landmark(declared *judge.Declared, now judge.Instant) judge.Landmark {
 	return judge.Landmark{
 		Declared:   declared,
@@ -172,25 +198,24 @@ func (f *Fact) landmark(declared *judge.Declared, now judge.Instant) judge.Landm
 	}
 }
 
-// endWith ends the session for the reason err. The caller holds service.mu.
-func (s *Session) endWith(err error) {
-	s.ended = err
-	s.link.End(err)
-}
-
-// Goodbye ends the session of a process that stops of its own will.
+// Goodbye ends the session of a process that stops on purpose.
 func (s *Session) Goodbye() { s.end(judge.SaidGoodbye) }
 
 // Disconnect ends the session of a process whose connection ended without a
 // goodbye, or that the registry ended. After Goodbye it does nothing.
 func (s *Session) Disconnect() { s.end(judge.Vacant) }
 
-// endSession gives back what the session has taken, and leaves its place.
 func (s *Session) end(how judge.Presence) {
-	s.arrived()
-	s.registry.quota.give(s.id.UID, s.taken)
+	s.reported()
+	s.registry.reported.Add(s.id.UID, -s.taken)
 	s.taken = 0
 	if s.service != nil {
 		s.service.leave(s, how)
 	}
+}
+
+// endWith ends the session for the reason err. The caller holds service.mu.
+func (s *Session) endWith(err error) {
+	s.ended = err
+	s.link.End(err)
 }

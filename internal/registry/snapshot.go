@@ -4,8 +4,8 @@ import (
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
-// snapshot is a service's facts and what they come to. It is immutable, and
-// true until next.
+// snapshot is a service's facts and the verdicts on them. It is immutable, and
+// holds until next.
 type snapshot struct {
 	policy   *Policy
 	facts    judge.Service
@@ -14,42 +14,18 @@ type snapshot struct {
 	next     judge.Instant
 }
 
-// verdictRecord is a verdict and its past.
-type verdictRecord struct {
-	judge.Verdict
-	since   judge.Instant // since when the status stands
-	changes uint32        // of status or cause
-}
-
-// advance returns the standing that the verdict v makes of st at now.
-func (st verdictRecord) advance(v judge.Verdict, now judge.Instant) verdictRecord {
-	n := verdictRecord{Verdict: v, since: st.since, changes: st.changes}
-	if v.Status != st.Status {
-		n.since = now
-	}
-	if v.Status != st.Status || v.Cause != st.Cause {
-		n.changes++
-	}
-	return n
-}
-
-// differs reports whether a watcher is to be told that st became n.
-func (st verdictRecord) differs(n verdictRecord) bool {
-	return st.changes != n.changes || st.Weight != n.Weight || st.Failing != n.Failing
-}
-
 // advance returns the snapshot that the facts make of s at now.
 func (s *snapshot) advance(facts judge.Service, now judge.Instant) *snapshot {
 	facts.History = s.history
-	j := judge.Evaluate(s.policy.Policy, facts, now)
-	n := &snapshot{policy: s.policy, facts: facts, history: j.History, next: j.Next}
-	for a, v := range j.Verdicts {
+	result := judge.Evaluate(s.policy.Policy, facts, now)
+	n := &snapshot{policy: s.policy, facts: facts, history: result.History, next: result.Next}
+	for a, v := range result.Verdicts {
 		n.verdicts[a] = s.verdicts[a].advance(v, now)
 	}
 	return n
 }
 
-// applyPolicy returns the snapshot as what another policy's follows.
+// withPolicy returns s, to be advanced under another policy.
 func (s *snapshot) withPolicy(policy *Policy) *snapshot {
 	if policy == s.policy {
 		return s
@@ -59,9 +35,9 @@ func (s *snapshot) withPolicy(policy *Policy) *snapshot {
 	return &n
 }
 
-// at returns the snapshot that s has become by now through the passing of
-// time alone: s itself, mostly. Whoever asks, and whenever, finds the same
-// changes at the same instants.
+// at returns the snapshot that time alone has made of s by now, which mostly is s
+// itself. Every reader, whenever it comes, finds the same changes at the same
+// instants.
 func (s *snapshot) at(now judge.Instant) *snapshot {
 	for now >= s.next {
 		s = s.step()
@@ -69,20 +45,24 @@ func (s *snapshot) at(now judge.Instant) *snapshot {
 	return s
 }
 
-// step returns what time alone makes of s next.
+// step returns the next snapshot that time alone makes of s.
 func (s *snapshot) step() *snapshot { return s.advance(s.facts, s.next) }
 
-// differs reports whether watchers are to be told that s became n.
+// empty reports whether nothing makes the service one to answer about. Mostly that
+// is because its first report is being taken at this moment.
+func (s *snapshot) empty() bool { return len(s.facts.Instances) == 0 && !s.policy.Configured }
+
+// differs reports whether watchers must be woken when s becomes n.
 func (s *snapshot) differs(n *snapshot) bool {
 	for a := range s.verdicts {
 		if s.verdicts[a].differs(n.verdicts[a]) {
 			return true
 		}
 	}
-	return s.facts.Drained != n.facts.Drained // people are shown it, even where a worse cause is told
+	return s.facts.Drained != n.facts.Drained // people see it, even where a worse cause is shown
 }
 
-// sameCauses reports whether s and n tell the same statuses and causes.
+// sameCauses reports whether s and n have the same statuses and causes.
 func (s *snapshot) sameCauses(n *snapshot) bool {
 	for a := range s.verdicts {
 		if s.verdicts[a].changes != n.verdicts[a].changes {
@@ -99,4 +79,29 @@ func (s *snapshot) records(now judge.Instant) []Record {
 		records = append(records, Record{r, max(0, now.Sub(r.At))})
 	}
 	return records
+}
+
+// verdictRecord is a verdict, since when its status holds, and how often it has
+// changed.
+type verdictRecord struct {
+	judge.Verdict
+	since   judge.Instant // of the status
+	changes uint32        // of status or cause; wraps
+}
+
+// advance returns the record after the verdict v at now.
+func (r verdictRecord) advance(v judge.Verdict, now judge.Instant) verdictRecord {
+	n := verdictRecord{Verdict: v, since: r.since, changes: r.changes}
+	if v.Status != r.Status {
+		n.since = now
+	}
+	if v.Status != r.Status || v.Cause != r.Cause {
+		n.changes++
+	}
+	return n
+}
+
+// differs reports whether watchers must be woken when r becomes n.
+func (r verdictRecord) differs(n verdictRecord) bool {
+	return r.changes != n.changes || r.Weight != n.Weight || r.Failing != n.Failing
 }

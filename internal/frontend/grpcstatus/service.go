@@ -28,8 +28,8 @@ type Source interface {
 	frontend.Source
 	// Names returns the sorted names of the known services.
 	Names() []string
-	// Present returns the status of a service, and whether it is known.
-	Present(name string) (registry.ServiceStatus, bool)
+	// Status returns the status of a service, and whether it is known.
+	Status(name string) (registry.ServiceStatus, bool)
 	// History returns the last changes of a service, the oldest first, and
 	// whether it is known.
 	History(name string) ([]registry.Change, bool)
@@ -132,13 +132,13 @@ func (s *service) awaitKnown(ctx context.Context, name string) error {
 	if err := contract.CheckServiceName(name); err != nil {
 		return status.Errorf(codes.NotFound, "the name %v", err)
 	}
-	if _, known := s.config.Source.Present(name); known {
+	if _, known := s.config.Source.Status(name); known {
 		return nil
 	}
 	if _, err := s.config.Source.Await(ctx, []byte(name), 0); err != nil {
 		return grpcserver.StatusError(err)
 	}
-	if _, known := s.config.Source.Present(name); !known {
+	if _, known := s.config.Source.Status(name); !known {
 		return errUnknown(name)
 	}
 	return nil
@@ -159,7 +159,7 @@ func (s *service) statuses(name string) iter.Seq[registry.ServiceStatus] {
 			names = s.config.Source.Names()
 		}
 		for _, name := range names {
-			p, known := s.config.Source.Present(name)
+			p, known := s.config.Source.Status(name)
 			if known && !yield(p) {
 				return
 			}

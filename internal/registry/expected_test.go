@@ -59,8 +59,8 @@ func TestArrivalsExtendTheGrace(t *testing.T) {
 				t.Error("the grace goes on")
 			}
 			arrived()
-			if len(r.expected.users) > 0 {
-				t.Errorf("%v are still arriving", r.expected.users)
+			if n := r.expected.Total(); n > 0 {
+				t.Errorf("%d reports are still expected, want 0", n)
 			}
 		})
 	}

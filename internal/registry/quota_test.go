@@ -41,10 +41,10 @@ func TestRoomOfAUser(t *testing.T) {
 		s.Disconnect()
 		s.Disconnect() // gives nothing back twice
 	}
-	if n := r.quota.taken[1000]; n > 1 { // the session whose declaration was refused has its own still
-		t.Errorf("after all have left, %d are taken", n)
+	if n := r.reported.Of(1000); n > 1 { // the session whose declaration was refused still has its own
+		t.Errorf("after all sessions ended the user has %d, want at most 1", n)
 	}
-	if len(r.quota.taken) > 1 {
-		t.Errorf("what is taken is %v", r.quota.taken)
+	if n := r.reported.Users(); n > 1 {
+		t.Errorf("after all sessions ended %d users have some, want at most 1", n)
 	}
 }

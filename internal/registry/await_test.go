@@ -12,6 +12,7 @@ import (
 
 	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/judge"
+	"github.com/landmark-health/landmark/internal/poll"
 )
 
 // ask asks and fails the test if there is no answer.
@@ -148,12 +149,12 @@ func TestPullsPerSecond(t *testing.T) {
 			}
 			oldest = max(oldest, answer.Age)
 		}
-		for i := range puts[:len(puts)-pullsPerSecond] {
-			if d := puts[i+pullsPerSecond].Sub(puts[i]); d < time.Second {
-				t.Fatalf("%d commands were put within %v", pullsPerSecond+1, d)
+		for i := range puts[:len(puts)-poll.PerSecond] {
+			if d := puts[i+poll.PerSecond].Sub(puts[i]); d < time.Second {
+				t.Fatalf("%d commands were put within %v", poll.PerSecond+1, d)
 			}
 		}
-		if high := 3 * pullsPerSecond; len(puts) < high*4/5 || len(puts) > high {
+		if high := 3 * poll.PerSecond; len(puts) < high*4/5 || len(puts) > high {
 			t.Errorf("%d commands were put in 3 s, want nearly %d", len(puts), high)
 		}
 		if oldest == 0 || oldest > 15*time.Millisecond {
@@ -189,7 +190,7 @@ func TestWaitersAreBounded(t *testing.T) {
 		}
 		checkers.Go(func() { ask(t, r, "", 0) })
 		synctest.Wait()
-		if n := len(r.waiting.known); n != 1 {
+		if n := len(r.waiters.known); n != 1 {
 			t.Errorf("%d wait for all services, want 1", n)
 		}
 		if d := time.Since(began); d != 0 {
@@ -199,7 +200,7 @@ func TestWaitersAreBounded(t *testing.T) {
 		if d := time.Since(began); d != time.Second {
 			t.Errorf("the others waited for %v, want 1 s", d)
 		}
-		if n := len(r.waiting.known) + len(r.waiting.unknown); n != 0 {
+		if n := len(r.waiters.known) + len(r.waiters.unknown); n != 0 {
 			t.Errorf("%d are still counted as waiting", n)
 		}
 		if len(r.subscriptions.byService) != 0 {
@@ -211,7 +212,7 @@ func TestWaitersAreBounded(t *testing.T) {
 // crowd takes all the room that there is for those who wait.
 func crowd(r *Registry) {
 	for range maxWaiting {
-		r.waiting.known <- struct{}{}
+		r.waiters.known <- struct{}{}
 	}
 }
 
@@ -331,7 +332,7 @@ func TestCheckerLeaves(t *testing.T) {
 		synctest.Wait()
 		leave()
 		checker.Wait()
-		if n := len(r.waiting.known) + len(r.waiting.unknown); n != 0 {
+		if n := len(r.waiters.known) + len(r.waiters.unknown); n != 0 {
 			t.Errorf("%d are still counted as waiting", n)
 		}
 	})
