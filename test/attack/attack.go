@@ -16,7 +16,6 @@ type attack struct {
 	// measured attacks must not delay answers to honest checkers. The others
 	// stop or restart landmarkd, or cost it no time.
 	measured bool
-	restarts bool // restarts landmarkd
 	onlyLong bool // takes too long for the short form
 	play     func(s *scene)
 }

@@ -19,13 +19,13 @@ func restartAttacks() []attack {
 	}
 	var all []attack
 	for _, harm := range harms {
-		all = append(all, attack{name: "restart, member " + harm.name, who: "operator", restarts: true,
+		all = append(all, attack{name: "restart, member " + harm.name, who: "operator",
 			what: "landmarkd is killed and restarted while one process of three is " + harm.name,
 			play: func(s *scene) { restartWith(s, harm.do) }})
 	}
 	return append(all,
-		attack{name: "restart, drained", what: "landmarkd is killed and restarted under an operator's drain", who: "operator", restarts: true, play: restartDrained},
-		attack{name: "crowded restart", what: "20 programs in 5 % of a processor, landmarkd is restarted", who: "operator", restarts: true, onlyLong: true, play: crowdedRestart},
+		attack{name: "restart, drained", what: "landmarkd is killed and restarted under an operator's drain", who: "operator", play: restartDrained},
+		attack{name: "crowded restart", what: "20 programs in 5 % of a processor, landmarkd is restarted", who: "operator", onlyLong: true, play: crowdedRestart},
 	)
 }
 

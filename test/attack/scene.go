@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -32,7 +33,6 @@ type scene struct {
 	checkers *checkers
 	honest   []*program
 	others   []*process      // attackers and directors
-	checked  []string        // the services that checkers check
 	after    func()          // called after all processes have ended, if not nil
 	broke    []string        // the bounds that are broken, except for the verdicts
 	users    map[uint32]bool // the users that attack
@@ -123,7 +123,6 @@ func (s *scene) pair() (well, wedged *program) {
 // check starts the checkers of the services.
 func (s *scene) check(services ...string) {
 	for _, service := range services {
-		s.checked = append(s.checked, service)
 		s.checkers.start(s.sidecar, service)
 	}
 }
@@ -239,7 +238,7 @@ func (s *scene) end() []sample {
 		}
 	}
 	if s.sidecar != nil {
-		if s.sidecar.process != nil && !s.sidecar.alive() && !slices.Contains(s.broke, "landmarkd died") {
+		if s.sidecar.process != nil && !s.sidecar.alive() && !slices.ContainsFunc(s.broke, func(why string) bool { return strings.HasPrefix(why, "landmarkd died") }) {
 			s.broke = append(s.broke, fmt.Sprintf("landmarkd died: %v", s.sidecar.cmd.ProcessState))
 		}
 		s.sidecar.end()
