@@ -15,38 +15,38 @@ import (
 	"github.com/landmark-health/landmark/internal/hostclock"
 )
 
-// closeTimeout bounds how long Close waits for the sidecar.
+// closeTimeout is how long Close waits for the sidecar.
 const closeTimeout = time.Second
 
-// An Agent carries a set of landmarks to the sidecar, from Start to Close.
+// An Agent reports a set of landmarks to the sidecar, from Start to Close.
 type Agent struct {
 	service  string
 	instance string
 	logs     *logQueue
-	logger   *slog.Logger // of logs
+	logger   *slog.Logger // writes to logs
 	dial     dialer
 	reporter *reporter
 
 	release   func()             // its identity; nil if it has none
-	goodbye   context.CancelFunc // begins the end
-	abort     context.CancelFunc // ends it
-	ended     <-chan struct{}    // it was ended
+	goodbye   context.CancelFunc // starts closing
+	abort     context.CancelFunc // ends everything at once
+	aborted   <-chan struct{}    // closed by abort
 	running   sync.WaitGroup
 	closeOnce sync.Once
 	closeErr  error
 }
 
-// Start begins to carry cfg.Landmarks to the sidecar and returns at once: it
-// does not wait for a sidecar to be there. The error names the field of cfg to
-// mend, or the landmark. A process has one agent for a service, until Close,
-// or several with an Instance each.
+// Start starts to report cfg.Landmarks to the sidecar and returns at once. It does
+// not wait for a sidecar. The error names the field of cfg, or the landmark, that
+// is wrong. A process has one agent for each service, until Close, or several with
+// different Instances.
 func Start(cfg Config) (*Agent, error) {
 	cfg, err := cfg.complete()
 	if err != nil {
 		return nil, fmt.Errorf("agent: %w", err)
 	}
 	id := identity{cfg.Socket, cfg.Service, cfg.Instance}
-	if err := id.take(); err != nil {
+	if err := id.acquire(); err != nil {
 		return nil, fmt.Errorf("agent: Instance: %w", err)
 	}
 	a := start(cfg, unixDialer(cfg.Socket), hostclock.Own())
@@ -70,29 +70,31 @@ func start(cfg Config, dial dialer, clock hostclock.Clock) *Agent {
 	a.reporter.clock = clock
 	ctx, abort := context.WithCancel(context.Background())
 	closing, goodbye := context.WithCancel(ctx)
-	a.abort, a.goodbye, a.ended = abort, goodbye, ctx.Done()
+	a.abort, a.goodbye, a.aborted = abort, goodbye, ctx.Done()
 	a.running.Go(func() { a.reporter.run(closing) })
 	a.running.Go(func() { a.run(ctx, closing) })
 	return a
 }
 
-// Drain tells the sidecar, at once and on each new connection, that the program
-// wants no new work: it is taken out, stays alive, and its connections are left
-// to finish. It never blocks.
+// Drain reports, at once and on each new connection, that the program wants no
+// new work. The service is then not ready, but stays alive, and its connections
+// may finish. Drain never blocks.
 //
-// A program that is to stop drains, waits for as long as its balancers take to
-// notice, finishes what it has, and calls [Agent.Close].
-func (a *Agent) Drain() { a.reporter.drain(true) }
+// To stop a program, call Drain, wait until the balancers have noticed, finish the
+// open work, and call [Agent.Close].
+func (a *Agent) Drain() { a.reporter.setDraining(true) }
 
-// Resume takes Drain back.
-func (a *Agent) Resume() { a.reporter.drain(false) }
+// Resume ends Drain.
+func (a *Agent) Resume() { a.reporter.setDraining(false) }
 
-// Close tells the sidecar that the program stops of its own will, so that it is
-// not taken for lost, and ends the agent's goroutines, those on which landmarks
-// are asked included. It takes at most 1 s, and returns an error if the sidecar
-// did not take the goodbye in that time; a function or log handler of the
-// program's that has not returned by then is left to itself. Where there is no connection there is
-// nothing to say. Only the first call counts.
+// Close tells the sidecar that the program stops on purpose, and ends the agent's
+// goroutines, including those that call the program's functions. Without it, the
+// sidecar treats the program's exit as a crash.
+//
+// Close takes at most 1 s. It returns an error if the sidecar did not confirm the
+// goodbye in that time. Without a connection there is no goodbye and no error. A
+// function or log handler of the program that does not return in time is left
+// running. Only the first call has an effect.
 func (a *Agent) Close() error {
 	a.closeOnce.Do(func() {
 		if a.release != nil {
@@ -109,49 +111,49 @@ func (a *Agent) Close() error {
 	return a.closeErr
 }
 
-// awaitLogs waits until the log has taken every record, until ended is done.
+// awaitLogs waits until every record is logged, or the agent is aborted.
 func (a *Agent) awaitLogs() {
 	select {
 	case <-a.logs.ended:
-	case <-a.ended:
+	case <-a.aborted:
 	}
 }
 
-// awaitCalls waits for the program's functions, until ended is done.
+// awaitCalls waits until the program's functions return, or the agent is aborted.
 func (a *Agent) awaitCalls() {
 	returned := make(chan struct{})
 	go func() { defer close(returned); a.reporter.calls.Wait() }()
 	select {
 	case <-returned:
-	case <-a.ended:
+	case <-a.aborted:
 	}
 }
 
-// run keeps a stream to the sidecar standing until closing is done, or another
-// process takes this one's place.
+// run keeps a stream to the sidecar open until closing is done, or another process
+// replaces this one.
 func (a *Agent) run(ctx, closing context.Context) {
-	defer a.goodbye() // without a stream to come the reporter has no work
-	var dialling backoff
-	var cause string // of the last ending that was logged
+	defer a.goodbye() // without a stream the reporter has no work
+	var redial backoff
+	var logged string // the latest error
 	for {
-		end := a.connect(ctx, closing)
+		result := a.connect(ctx, closing)
 		if closing.Err() != nil {
-			a.closeErr = end.farewell()
+			a.closeErr = result.closeError()
 			return
 		}
-		if end.stood >= establishedAfter {
-			dialling.established()
-			cause = ""
+		if result.uptime >= establishedAfter {
+			redial.established()
+			logged = ""
 		}
-		if end.err.Error() != cause {
-			cause = end.err.Error()
-			a.log(end.err)
+		if result.err.Error() != logged {
+			logged = result.err.Error()
+			a.log(result.err)
 		}
-		delay := dialling.delay()
+		delay := redial.delay()
 		switch {
-		case replaced(end.err):
+		case replaced(result.err):
 			return
-		case refused(end.err):
+		case refused(result.err):
 			delay = jittered(refusedDelay)
 		}
 		select {
@@ -162,23 +164,25 @@ func (a *Agent) run(ctx, closing context.Context) {
 	}
 }
 
-// log says why there is no stream, and what becomes of it.
+// log logs why there is no stream, and what happens next.
 func (a *Agent) log(err error) {
 	switch {
 	case replaced(err):
-		a.logger.Error("another process took this instance's place, so this one reports no more; "+
-			"give each process an instance name of its own and start it again", "err", err)
+		a.logger.Error("another process replaced this instance, so this one no longer reports; "+
+			"give each process its own instance name and restart this one", "err", err)
 	case refused(err):
-		a.logger.Error("the sidecar refuses this program; mend the cause, the agent asks again every 5 s", "err", err)
+		a.logger.Error("sidecar refused this program; retrying every 5 s", "err", err)
 	default:
-		a.logger.Warn("not connected to the sidecar; dialling until it answers", "err", err)
+		a.logger.Warn("not connected to the sidecar; retrying", "err", err)
 	}
 }
 
-// replaced tells that a newer session of this instance name took the place.
+// replaced reports whether a newer session of the same instance name replaced this
+// one.
 func replaced(err error) bool { return status.Code(err) == codes.Aborted }
 
-// refused tells that the sidecar will not have this program as it is.
+// refused reports whether the sidecar refuses this program until a person changes
+// something.
 func refused(err error) bool {
 	switch status.Code(err) {
 	case codes.InvalidArgument, codes.PermissionDenied, codes.ResourceExhausted,
@@ -188,10 +192,10 @@ func refused(err error) bool {
 	return false
 }
 
-// farewell returns what Close has to say about the end.
-func (e ending) farewell() error {
-	if !e.opened || errors.Is(e.err, io.EOF) {
+// closeError returns the error of Close after the last stream.
+func (r streamResult) closeError() error {
+	if !r.opened || errors.Is(r.err, io.EOF) {
 		return nil
 	}
-	return fmt.Errorf("agent: saying goodbye to the sidecar, which may take the program for lost: %w", e.err)
+	return fmt.Errorf("agent: the sidecar did not confirm the goodbye, so it may treat the exit as a crash: %w", r.err)
 }

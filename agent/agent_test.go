@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/landmark-health/landmark/agent/landmark"
+	"github.com/landmark-health/landmark/internal/collector"
 	"github.com/landmark-health/landmark/internal/hostclock"
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 )
@@ -266,7 +267,7 @@ func TestAgentGivesWayToNewerInstance(t *testing.T) {
 		if n := s.dialled(); n != 1 {
 			t.Errorf("%d dials, want no second one", n)
 		}
-		if got := log.String(); !strings.Contains(got, "instance name of its own") {
+		if got := log.String(); !strings.Contains(got, "its own instance name") {
 			t.Errorf("the log does not say what to do:\n%s", got)
 		}
 		closeAgent(t, agent)
@@ -305,7 +306,7 @@ func TestAgentWithPausedSidecar(t *testing.T) {
 			t.Errorf("memory grew by %d KiB in an hour", (after-before)>>10)
 		}
 		busy.Reach()
-		if r := marks.Landmarks()[1].Read(time.Now()); r.Age > 50*time.Millisecond || r.Count < 100_000 {
+		if r := collector.Of(&marks).Landmarks()[1].Sample(time.Now()); r.Age > 50*time.Millisecond || r.Count < 100_000 {
 			t.Errorf("the main loop was asked too seldom: %+v", r)
 		}
 
@@ -508,7 +509,7 @@ func TestCloseEndsAsking(t *testing.T) {
 					calls.Add(1)
 					return tt.check(ctx)
 				}))
-				marks.Level("queue", landmark.Above(1, 2), landmark.Asked(func() float64 { calls.Add(1); return 0 }))
+				marks.Level("queue", landmark.Above(1, 2), landmark.Poll(func() float64 { calls.Add(1); return 0 }))
 				agent := startAgent(t, &marks, s, io.Discard)
 				time.Sleep(time.Minute)
 				asked := time.Now()

@@ -14,20 +14,21 @@ import (
 	"github.com/landmark-health/landmark/internal/contract"
 )
 
-// Config says what an agent reports, and to whom.
+// A Config says what an agent reports, and where to.
 type Config struct {
-	// Service is the name under which checkers ask: a letter or digit, then at
-	// most 89 letters, digits, dots, underscores and hyphens. It may not be,
-	// or end in a hyphen and, "liveness", "readiness" or "startup". Required.
+	// Service is the name by which checkers ask for the program: a letter or digit,
+	// then at most 89 letters, digits, dots, underscores and hyphens. It must not be
+	// "liveness", "readiness" or "startup", or end in a hyphen and one of them.
+	// Required.
 	Service string
 
-	// Instance tells the processes of one service apart: 1 to 128 bytes of
-	// printable ASCII. A process that starts with the name of another takes
-	// its place. Empty means a name that no other process has, and that stays
-	// the same for the life of this one.
+	// Instance distinguishes the processes of one service: 1 to 128 bytes of
+	// printable ASCII. A process that starts with the instance name of another one
+	// replaces it. Empty means a unique name, which stays the same for the life of
+	// the process.
 	Instance string
 
-	// Landmarks is what is reported. Required.
+	// Landmarks is what the agent reports. Required.
 	Landmarks *landmark.Set
 
 	// Socket is the path of the sidecar's agent.sock. Empty means
@@ -35,24 +36,26 @@ type Config struct {
 	// $XDG_RUNTIME_DIR/landmark/agent.sock, else /run/landmark/agent.sock.
 	Socket string
 
-	// Logger gets a record at each change of the connection's state. A handler
-	// that blocks delays no report: 64 records wait for it, and the number of
-	// those dropped beyond is an attribute of a later one. Nil means silence.
+	// Logger receives a record when the connection's state changes: where the agent
+	// reports, why it is not connected, or why the sidecar refuses the program. Set
+	// it, for instance to slog.Default(): nil discards the records, and then a
+	// refused program leaves no trace. A handler that blocks does not delay reports:
+	// 64 records wait for it, and the next record has the number of those that were
+	// dropped as the attribute "dropped".
 	Logger *slog.Logger
 }
 
-// maxSocket is the longest path that a Unix socket's address can hold, in
-// bytes (unix(7)).
-const maxSocket = 107
+// maxSocketPath is the maximum length of a Unix socket's path, in bytes (unix(7)).
+const maxSocketPath = 107
 
-// complete returns c with its defaults filled in, or an error that names the
-// field to mend.
+// complete returns c with its defaults filled in, or an error that names the wrong
+// field.
 func (c Config) complete() (Config, error) {
 	if c.Instance == "" {
 		c.Instance = processName()
 	}
 	if c.Socket == "" {
-		c.Socket = contract.ReportTo()
+		c.Socket = contract.ReportSocket()
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -73,9 +76,9 @@ func (c Config) complete() (Config, error) {
 	return c, nil
 }
 
-// processName returns the default instance name, as 4711-K7QXA2MB. The process
-// number is for people. It is not unique: processes in different PID namespaces
-// that share a sidecar, and even a host name, may all be number 1.
+// processName returns the default instance name, such as 4711-K7QXA2MB. The
+// process number is for people. It is not unique: processes in different PID
+// namespaces that share a sidecar, and even a host name, may all have number 1.
 var processName = sync.OnceValue(func() string {
 	return strconv.Itoa(os.Getpid()) + "-" + rand.Text()[:8]
 })
@@ -89,10 +92,40 @@ func checkLandmarks(marks *landmark.Set) error {
 
 func checkSocket(path string) error {
 	switch {
-	case len(path) > maxSocket:
-		return fmt.Errorf("the path %q is longer than the %d bytes of a Unix socket's address", path, maxSocket)
+	case len(path) > maxSocketPath:
+		return fmt.Errorf("the path %q is longer than %d bytes, the maximum for a Unix socket; use a shorter one", path, maxSocketPath)
 	case strings.ContainsRune(path, 0):
-		return fmt.Errorf("the path %q holds a zero byte", path)
+		return fmt.Errorf("the path %q contains a zero byte; remove it", path)
 	}
 	return nil
+}
+
+// An identity is how a sidecar identifies an agent. Of two agents with the same
+// identity, the sidecar only counts the newer one, so one process must not have
+// two.
+type identity struct{ socket, service, instance string }
+
+// identities holds the identities of this process's agents.
+var identities = struct {
+	sync.Mutex
+	taken map[identity]bool
+}{taken: make(map[identity]bool)}
+
+// acquire reserves the identity for an agent, unless another agent has it.
+func (id identity) acquire() error {
+	identities.Lock()
+	defer identities.Unlock()
+	if identities.taken[id] {
+		return fmt.Errorf("this process reports %s as %q already; "+
+			"put all its landmarks into one set, or give each agent its own instance name", id.service, id.instance)
+	}
+	identities.taken[id] = true
+	return nil
+}
+
+// release makes the identity available again.
+func (id identity) release() {
+	identities.Lock()
+	defer identities.Unlock()
+	delete(identities.taken, id)
 }

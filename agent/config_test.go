@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/agent/landmark"
+	"github.com/landmark-health/landmark/internal/collector"
 	"github.com/landmark-health/landmark/internal/contract"
 )
 
@@ -89,12 +90,12 @@ func TestCadence(t *testing.T) {
 		{4 * s, s, 500 * ms},
 		{24 * 3600 * s, s, 500 * ms},
 	} {
-		slow := track{Landmark: landmark.Landmark{Declaration: landmark.Declaration{Within: 24 * time.Hour}}}
-		own := track{Landmark: landmark.Landmark{Declaration: landmark.Declaration{Within: tt.within}}}
+		slow := landmarkState{Landmark: collector.Landmark{Declaration: collector.Declaration{Within: 24 * time.Hour}}}
+		own := landmarkState{Landmark: collector.Landmark{Declaration: collector.Declaration{Within: tt.within}}}
 		if got := commandInterval(tt.within); got != tt.command {
 			t.Errorf("within %v a command each %v, want %v", tt.within, got, tt.command)
 		}
-		if got := reportInterval([]track{slow, own}); got != tt.report {
+		if got := reportInterval([]landmarkState{slow, own}); got != tt.report {
 			t.Errorf("within %v a report each %v, want %v", tt.within, got, tt.report)
 		}
 	}

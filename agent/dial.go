@@ -3,19 +3,21 @@ package agent
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 )
 
-// bufferSize is how much gRPC reads and writes at once, in bytes. Messages are
-// small, so its default of 32 KiB each would mostly lie idle.
+// bufferSize is the size of gRPC's read buffer and of its write buffer, in bytes.
+// Messages are small, so most of its default of 32 KiB each would be unused.
 const bufferSize = 4 << 10
 
-// maxAnswer is the most that a message from the sidecar may hold, in bytes.
-const maxAnswer = 64 << 10
+// maxResponse is the maximum size of a message from the sidecar, in bytes.
+const maxResponse = 64 << 10
 
 // A dialer opens a connection to the sidecar's socket.
 type dialer func(context.Context) (net.Conn, error)
@@ -27,24 +29,63 @@ func unixDialer(path string) dialer {
 	}
 }
 
-// newClient returns a gRPC client over conn and nothing else: when conn breaks
-// it is of no more use, for to dial again is the agent's affair.
+// newClient returns a gRPC client that uses only conn. It does not redial: when
+// conn breaks, the agent makes a new client.
 func newClient(conn net.Conn) (*grpc.ClientConn, error) {
-	var taken atomic.Bool
-	take := func(context.Context, string) (net.Conn, error) {
-		if taken.Swap(true) {
+	var used atomic.Bool
+	dial := func(context.Context, string) (net.Conn, error) {
+		if used.Swap(true) {
 			return nil, errors.New("the connection broke")
 		}
 		return conn, nil
 	}
 	return grpc.NewClient("passthrough:///agent.sock",
-		grpc.WithContextDialer(take),
-		grpc.WithAuthority("localhost"), // the path of a socket is not a valid one
+		grpc.WithContextDialer(dial),
+		grpc.WithAuthority("localhost"), // a socket's path is not a valid authority
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDisableServiceConfig(),
 		grpc.WithDisableRetry(),
 		grpc.WithReadBufferSize(bufferSize),
 		grpc.WithWriteBufferSize(bufferSize),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxResponse)),
 	)
+}
+
+const (
+	minDelay = 50 * time.Millisecond
+	maxDelay = 500 * time.Millisecond
+	jitter   = 0.2 // of the delay, shorter or longer
+
+	// refusedDelay is the interval between attempts while the sidecar refuses this
+	// program. It is long, because only a person can change that.
+	refusedDelay = 5 * time.Second
+
+	// establishedAfter is the uptime after which the end of a welcomed stream leads
+	// to an immediate redial. A sidecar that welcomes and hangs up must not make
+	// the agent spin.
+	establishedAfter = maxDelay
+)
+
+// A backoff computes the delay before the next dial. The zero value is ready to
+// use.
+type backoff struct {
+	last time.Duration // without jitter; -1 after an established stream
+}
+
+// established records that the stream that just ended was established.
+func (b *backoff) established() { b.last = -1 }
+
+// delay returns 0 after an established stream, then 50 ms, doubling to 500 ms, each
+// up to 20 % shorter or longer.
+func (b *backoff) delay() time.Duration {
+	if b.last < 0 {
+		b.last = 0
+		return 0
+	}
+	b.last = min(max(2*b.last, minDelay), maxDelay)
+	return jittered(b.last)
+}
+
+func jittered(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * (1 - jitter + 2*jitter*rand.Float64()))
 }

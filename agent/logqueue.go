@@ -6,20 +6,20 @@ import (
 	"sync/atomic"
 )
 
-// maxRecords bounds the log records that wait for the program's handler. The
-// agent logs one at each change of its connection.
+// maxRecords is the maximum number of log records that wait for the program's
+// handler. The agent logs one record for each change of its connection.
 const maxRecords = 64
 
-// logQueue hands log records to the program's handler on a goroutine of its
-// own: a handler that blocks, as one does whose log is a pipe that nothing
-// reads, must not stop the reports of a healthy program.
+// A logQueue passes log records to the program's handler on a goroutine of its
+// own. A handler may block, for instance when its log is a pipe that no one reads,
+// and that must not stop the reports of a healthy program.
 type logQueue struct {
 	waiting chan queuedRecord
-	dropped *atomic.Uint64 // records that found no room
-	ended   chan struct{}  // closed when every record was handed on
+	dropped *atomic.Uint64 // records for which the queue was full
+	ended   chan struct{}  // closed when the queue is closed and empty
 }
 
-// queuedRecord is a record and the handler that takes it.
+// A queuedRecord is a record and its handler.
 type queuedRecord struct {
 	handler slog.Handler
 	record  slog.Record
@@ -31,11 +31,10 @@ func newLogQueue() *logQueue {
 	return q
 }
 
-// handler returns a handler that queues what h is to take.
+// handler returns a handler that queues records for h.
 func (q *logQueue) handler(h slog.Handler) slog.Handler { return queueHandler{h, q} }
 
-// close ends the queue once every record was handed on. Nothing may be logged
-// any more.
+// close ends the queue once it is empty. The caller must not log afterwards.
 func (q *logQueue) close() { close(q.waiting) }
 
 func (q *logQueue) run() {
@@ -44,11 +43,11 @@ func (q *logQueue) run() {
 		if n := q.dropped.Swap(0); n > 0 {
 			w.record.AddAttrs(slog.Uint64("dropped", n))
 		}
-		_ = w.handler.Handle(context.Background(), w.record) // as slog.Logger does
+		_ = w.handler.Handle(context.Background(), w.record) // slog.Logger ignores the error, too
 	}
 }
 
-// queueHandler is the handler of a logQueue.
+// A queueHandler queues records in a logQueue.
 type queueHandler struct {
 	slog.Handler
 	queue *logQueue

@@ -3,11 +3,11 @@ package agent
 import (
 	"time"
 
-	"github.com/landmark-health/landmark/agent/landmark"
+	"github.com/landmark-health/landmark/internal/collector"
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 )
 
-// This file puts what an agent says into the messages of landmark.report.v1.
+// This file builds the messages of landmark.report.v1.
 
 func helloMessage(service, instance, clock string) *reportv1.StreamRequest {
 	return &reportv1.StreamRequest{Message: &reportv1.StreamRequest_Hello{
@@ -15,22 +15,22 @@ func helloMessage(service, instance, clock string) *reportv1.StreamRequest {
 	}}
 }
 
-func declarationMessage(tracks []track) *reportv1.StreamRequest {
-	landmarks := make([]*reportv1.Landmark, len(tracks))
-	for i, t := range tracks {
+func declarationMessage(states []landmarkState) *reportv1.StreamRequest {
+	landmarks := make([]*reportv1.Landmark, len(states))
+	for i, s := range states {
 		landmarks[i] = &reportv1.Landmark{
-			Name:          t.Name,
-			Kind:          reportv1.Kind(t.Kind),
-			Impact:        reportv1.Impact(t.Impact),
-			WithinUs:      microseconds(t.Within),
-			StartWithinUs: microseconds(t.StartWithin),
-			TtlUs:         microseconds(t.TTL),
+			Name:          s.Name,
+			Kind:          reportv1.Kind(s.Kind),
+			Impact:        reportv1.Impact(s.Impact),
+			WithinUs:      microseconds(s.Within),
+			StartWithinUs: microseconds(s.StartWithin),
+			TtlUs:         microseconds(s.TTL),
 		}
-		if t.Kind == landmark.KindLevel {
+		if s.Kind == collector.KindLevel {
 			landmarks[i].Limits = &reportv1.Limits{
-				DegradeAt: t.Limits.DegradeAt,
-				FailAt:    t.Limits.FailAt,
-				Below:     t.Limits.Below,
+				DegradeAt: s.Limits.DegradeAt,
+				FailAt:    s.Limits.FailAt,
+				Below:     s.Limits.Below,
 			}
 		}
 	}
@@ -39,27 +39,27 @@ func declarationMessage(tracks []track) *reportv1.StreamRequest {
 	}}
 }
 
-func reportMessage(tracks []track, answered uint64, draining bool, readAt uint64) *reportv1.StreamRequest {
-	facts := make([]*reportv1.Fact, len(tracks))
-	for i, t := range tracks {
-		facts[i] = fact(t.reading)
+func reportMessage(states []landmarkState, answered uint64, draining bool, sampledAt uint64) *reportv1.StreamRequest {
+	facts := make([]*reportv1.Fact, len(states))
+	for i, s := range states {
+		facts[i] = fact(s.current)
 	}
 	return &reportv1.StreamRequest{Message: &reportv1.StreamRequest_Report{
-		Report: &reportv1.Report{Facts: facts, Answered: answered, Draining: draining, ReadAtUs: readAt},
+		Report: &reportv1.Report{Facts: facts, Answered: answered, Draining: draining, ReadAtUs: sampledAt},
 	}}
 }
 
-func fact(r landmark.Reading) *reportv1.Fact {
+func fact(s collector.Sample) *reportv1.Fact {
 	return &reportv1.Fact{
-		Reached: r.Reached,
-		AgeUs:   microseconds(r.Age),
-		Count:   r.Count,
-		Open:    r.Open,
-		LagUs:   microseconds(r.Lag),
-		Pending: r.Pending,
-		Value:   r.Value,
-		Met:     r.Met,
-		Reason:  r.Reason,
+		Reached: s.Reached,
+		AgeUs:   microseconds(s.Age),
+		Count:   s.Count,
+		Open:    s.Open,
+		LagUs:   microseconds(s.Lag),
+		Pending: s.Pending,
+		Value:   s.Value,
+		Met:     s.Met,
+		Reason:  s.Reason,
 	}
 }
 
@@ -67,5 +67,5 @@ func goodbyeMessage() *reportv1.StreamRequest {
 	return &reportv1.StreamRequest{Message: &reportv1.StreamRequest_Goodbye{Goodbye: &reportv1.Goodbye{}}}
 }
 
-// microseconds returns d, which is never negative, as the wire has it.
+// microseconds converts d, which is never negative, to the unit of the wire.
 func microseconds(d time.Duration) uint64 { return uint64(d.Microseconds()) }

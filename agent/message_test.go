@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/testing/protocmp"
 
 	"github.com/landmark-health/landmark/agent/landmark"
+	"github.com/landmark-health/landmark/internal/collector"
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 )
 
@@ -29,9 +30,9 @@ func TestEveryKindOnTheWire(t *testing.T) {
 		queue.Set(750)
 		disk.Set(6.5)
 		db.Set(false, "no route to host")
-		marks.Landmarks()[2].PutCommand(time.Now())
+		collector.Of(&marks).Landmarks()[2].SendCommand(time.Now())
 		answer(loop) // and not the commands that come
-		d := newDesk(t, &marks)
+		d := newFakeStream(t, &marks)
 
 		second := uint64(1_000_000) // in microseconds
 		wantDeclared := []*reportv1.Landmark{

@@ -6,75 +6,75 @@ import (
 	"github.com/landmark-health/landmark/agent/landmark"
 )
 
-// A pull follows the sidecar's questions on one stream, the GetStates, until
-// every Loop that bears on readiness has answered a get-state command since the
-// question came.
+// A pull tracks the sidecar's GetState requests on one stream. A request is
+// answered when every Loop that counts for readiness has answered a get-state
+// command after the request arrived.
 //
-// A command that was open already when the question came is as good as a new
-// one, for its answer comes after the question. Loops answer at different times
-// while questions go on coming, so each Loop's latest answered question is kept
-// apart: however fast the questions come, some are found answered.
+// A command that is open when the request arrives counts, because its answer comes
+// after the request. Loops answer at different times while new requests arrive, so
+// the latest answered request is kept for each Loop: however fast the requests
+// arrive, some are answered.
 type pull struct {
-	latest uint64 // the number of the newest question, 0 = none
-	told   uint64 // the highest number that was reported as answered
-	loops  []loopPull
+	latest   uint64 // the number of the newest request, 0 = none
+	reported uint64 // the highest number that was reported as answered
+	loops    []loopPull
 }
 
 // A loopPull is what one Loop has answered.
 type loopPull struct {
-	index    int    // among the reporter's tracks
-	answers  uint64 // the Loop's count when it was last asked
-	asked    uint64 // the newest question that its next answer answers
-	answered uint64 // the newest question that it has answered
+	index     int    // in the reporter's landmarks
+	answers   uint64 // the Loop's count at the latest request
+	requested uint64 // the newest request that the Loop's next answer answers
+	answered  uint64 // the newest request that the Loop has answered
 }
 
-// extend takes in the tracks from index first on. To a Loop that was not there
-// when the open questions came they are put now.
-func (p *pull) extend(tracks []track, first int, now time.Time) {
-	for i := first; i < len(tracks); i++ {
-		if !tracks[i].takesCommands() || tracks[i].Impact > landmark.Readiness {
-			continue // what does not bear on readiness is nothing to wait for
+// add adds the landmarks from index first on. It sends the open request to the new
+// Loops.
+func (p *pull) add(states []landmarkState, first int, now time.Time) {
+	for i := first; i < len(states); i++ {
+		if states[i].SendCommand == nil || landmark.Impact(states[i].Impact) > landmark.Readiness {
+			continue // does not count for readiness
 		}
-		p.loops = append(p.loops, loopPull{index: i, answered: p.told})
-		if p.latest > p.told {
-			p.loops[len(p.loops)-1].ask(p.latest, tracks, now)
+		p.loops = append(p.loops, loopPull{index: i, answered: p.reported})
+		if p.latest > p.reported {
+			p.loops[len(p.loops)-1].request(p.latest, states, now)
 		}
 	}
 }
 
-// ask puts a question to every Loop. It supersedes the ones before it.
-func (p *pull) ask(number uint64, tracks []track, now time.Time) {
+// request sends a request to every Loop. It replaces the requests before it.
+func (p *pull) request(number uint64, states []landmarkState, now time.Time) {
 	if number <= p.latest {
-		return // the sidecar counts upwards
+		return // the sidecar counts up
 	}
 	p.latest = number
 	for i := range p.loops {
-		p.loops[i].ask(number, tracks, now)
+		p.loops[i].request(number, states, now)
 	}
 }
 
-func (l *loopPull) ask(number uint64, tracks []track, now time.Time) {
-	answers, _ := tracks[l.index].PutCommand(now)
-	l.settle(answers)
-	l.answers, l.asked = answers, number
+func (l *loopPull) request(number uint64, states []landmarkState, now time.Time) {
+	answers := states[l.index].SendCommand(now)
+	l.update(answers)
+	l.answers, l.requested = answers, number
 }
 
-// settle notes how many commands the Loop has answered by now.
-func (l *loopPull) settle(answers uint64) {
+// update records how many commands the Loop has answered by now.
+func (l *loopPull) update(answers uint64) {
 	if answers > l.answers {
-		l.answered = max(l.answered, l.asked)
+		l.answered = max(l.answered, l.requested)
 	}
 }
 
-// settle takes the Loops' answers from the tracks' readings.
-func (p *pull) settle(tracks []track) {
+// update records the Loops' answers from their current samples.
+func (p *pull) update(states []landmarkState) {
 	for i := range p.loops {
-		p.loops[i].settle(tracks[p.loops[i].index].reading.Count)
+		p.loops[i].update(states[p.loops[i].index].current.Count)
 	}
 }
 
-// answered returns the number of the newest question that every Loop has
-// answered. Where there is no Loop there is nothing to wait for.
+// answered returns the number of the newest request that every Loop has answered.
+// Without a Loop, that is the newest request.
 func (p *pull) answered() uint64 {
 	answered := p.latest
 	for _, l := range p.loops {
@@ -83,5 +83,5 @@ func (p *pull) answered() uint64 {
 	return answered
 }
 
-// pending reports whether a question awaits an answer or its report.
-func (p *pull) pending() bool { return p.latest > p.told }
+// pending reports whether a request is not answered, or not reported as answered.
+func (p *pull) pending() bool { return p.latest > p.reported }

@@ -11,9 +11,9 @@ import (
 // answer runs the loop's open command.
 func answer(loop *landmark.Loop) { (<-loop.C())() }
 
-// quietDesk returns a desk past its first report.
-func quietDesk(t *testing.T, marks *landmark.Set) *desk {
-	d := newDesk(t, marks)
+// quietStream returns a desk past its first report.
+func quietStream(t *testing.T, marks *landmark.Set) *fakeStream {
+	d := newFakeStream(t, marks)
 	d.declaration()
 	d.report()
 	return d
@@ -24,7 +24,7 @@ func TestPullWaitsForEveryLoop(t *testing.T) {
 		var marks landmark.Set
 		a := marks.Loop("a", time.Hour)
 		b := marks.Loop("b", time.Hour)
-		d := quietDesk(t, &marks)
+		d := quietStream(t, &marks)
 		answer(a) // the commands of the cadence
 		answer(b)
 		d.report()
@@ -57,7 +57,7 @@ func TestPullJoinsOpenCommand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var marks landmark.Set
 		loop := marks.Loop("main loop", time.Hour)
-		d := quietDesk(t, &marks) // the cadence's command is open
+		d := quietStream(t, &marks) // the cadence's command is open
 		d.ask(7)
 		answer(loop)
 		if r := d.within(0, "joined"); r.Answered != 7 {
@@ -79,7 +79,7 @@ func TestPullWithoutLoops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var marks landmark.Set
 		marks.Alive("reader", time.Hour)
-		d := quietDesk(t, &marks)
+		d := quietStream(t, &marks)
 		d.ask(1)
 		if r := d.within(0, "no loops"); r.Answered != 1 {
 			t.Errorf("answered %d, want 1", r.Answered)
@@ -92,16 +92,16 @@ func TestPullIgnoresStrayQuestions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var marks landmark.Set
 		marks.Loop("main loop", time.Hour)
-		d := newDesk(t, &marks)
+		d := newFakeStream(t, &marks)
 		d.ask(1) // before the declaration
 		d.declaration()
 		if r := d.report(); r.Answered != 0 {
 			t.Errorf("an early question was answered: %v", r)
 		}
-		old := d.outlet
+		old := d.slot
 		d.connect()
 		d.declaration()
-		d.questions <- question{old, 2}
+		d.requests <- getStateRequest{old, 2}
 		if r := d.report(); r.Answered != 0 {
 			t.Errorf("a question of an old stream was answered: %v", r)
 		}
@@ -113,7 +113,7 @@ func TestPullAsksLateLoops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var marks landmark.Set
 		first := marks.Loop("first", time.Hour)
-		d := quietDesk(t, &marks)
+		d := quietStream(t, &marks)
 		d.ask(1)
 		late := marks.Loop("late", time.Hour)
 		d.declaration()
@@ -147,18 +147,18 @@ func TestPullDoesNotStarve(t *testing.T) {
 		a, b := marks.Loop("a", time.Second), marks.Loop("b", time.Second)
 		background(t, func() { slow(a, 0) })
 		background(t, func() { slow(b, 15*time.Millisecond) })
-		d := quietDesk(t, &marks)
+		d := quietStream(t, &marks)
 		var asked, answered uint64
 		for range 100 {
 			asked++
 			d.ask(asked)
 			time.Sleep(10 * time.Millisecond)
 			select {
-			case d.ready <- d.outlet:
+			case d.ready <- d.slot:
 			default:
 			}
 			select {
-			case m := <-d.outlet.messages:
+			case m := <-d.slot.messages:
 				answered = m.GetReport().Answered
 			default:
 			}

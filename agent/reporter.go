@@ -8,91 +8,89 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/agent/landmark"
+	"github.com/landmark-health/landmark/internal/collector"
 	"github.com/landmark-health/landmark/internal/hostclock"
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 )
 
-// A reporter reads the landmarks, puts the get-state commands, has the landmarks
-// asked that want it, and composes the messages, each at its time, whether or
-// not there is a stream to take them. It waits for nobody: not for the program,
-// and not for the sidecar. One goroutine, run, owns all that it holds but the
-// first fields.
+// A reporter samples the landmarks, sends the get-state commands, polls the
+// landmarks that have a function, and makes the messages, each when it is due,
+// with or without a stream. It waits neither for the program nor for the sidecar.
+// The fields below requests belong to one goroutine, run.
 type reporter struct {
-	marks  *landmark.Set
+	marks  collector.Set
 	logger *slog.Logger
-	clock  hostclock.Clock // by which reports are dated
+	clock  hostclock.Clock // dates the reports
 
-	// draining is what the program wants; drained is ready when it changed.
-	draining atomic.Bool
-	drained  chan struct{}
+	// draining is what the program wants. drainChanged is ready when it changed.
+	draining     atomic.Bool
+	drainChanged chan struct{}
 
-	calls sync.WaitGroup // of the program's functions; to be waited for after run
+	calls sync.WaitGroup // of the program's functions; wait for it after run
 
 	// From the goroutines of a stream.
-	ready     chan *outlet  // this stream can take a message
-	questions chan question // the sidecar asks for the state
+	ready    chan *sendSlot       // the stream can send a message
+	requests chan getStateRequest // the sidecar requests the state
 
-	tracks     []track
+	landmarks  []landmarkState
 	interval   time.Duration // between reports when nothing changes
 	steppedAt  time.Time     // the latest step
-	readAt     uint64        // likewise, by the clock
-	look       time.Time     // when to take the next step
+	sampledAt  uint64        // the same, by the clock
+	nextStep   time.Time
 	nextReport time.Time
 	reportedAt time.Time // the latest report
-	owed       bool      // a report is to be given as soon as one can be taken
-	faulty     bool      // the set's error was logged
+	reportDue  bool      // send a report as soon as the stream can
+	errLogged  bool      // the set's error was logged
 
-	stream   *outlet // the present or latest stream
-	idle     bool    // stream takes a message
-	declared int     // how many tracks were declared on stream, -1 = nothing yet
-	pull     pull    // the questions on stream
+	stream   *sendSlot // the current or latest stream
+	idle     bool      // the stream can send a message
+	declared int       // landmarks declared on the stream, -1 = no declaration yet
+	pull     pull      // the requests on the stream
 }
 
-// A track is a landmark and the reporter's memory of it.
-type track struct {
-	landmark.Landmark
-	reading    landmark.Reading // the latest
-	told       landmark.Reading // the latest that was reported
-	nextPrompt time.Time        // for one that takes commands or is asked
+// A landmarkState is a landmark and what the reporter knows of it.
+type landmarkState struct {
+	collector.Landmark
+	current  collector.Sample // the latest
+	reported collector.Sample // the latest that was reported
+	nextCall time.Time        // of SendCommand or Poll
 }
 
-func (t *track) takesCommands() bool { return t.Kind == landmark.KindLoop }
-
-// An outlet is where a stream takes messages from the reporter.
-type outlet struct {
-	messages chan *reportv1.StreamRequest // with room for the one it asked for
+// A sendSlot takes one message at a time from the reporter to a stream.
+type sendSlot struct {
+	messages chan *reportv1.StreamRequest // holds the one that the stream asked for
 }
 
-func newOutlet() *outlet {
-	return &outlet{messages: make(chan *reportv1.StreamRequest, 1)}
+func newSendSlot() *sendSlot {
+	return &sendSlot{messages: make(chan *reportv1.StreamRequest, 1)}
 }
 
-// A question is a GetState that came on a stream.
-type question struct {
-	stream *outlet
+// A getStateRequest is a GetState that arrived on a stream.
+type getStateRequest struct {
+	stream *sendSlot
 	number uint64
 }
 
 func newReporter(marks *landmark.Set, logger *slog.Logger) *reporter {
 	return &reporter{
-		marks:     marks,
-		logger:    logger,
-		interval:  reportInterval(nil),
-		drained:   make(chan struct{}, 1),
-		ready:     make(chan *outlet),
-		questions: make(chan question),
+		marks:        collector.Of(marks),
+		logger:       logger,
+		interval:     reportInterval(nil),
+		drainChanged: make(chan struct{}, 1),
+		ready:        make(chan *sendSlot),
+		requests:     make(chan getStateRequest),
 	}
 }
 
-// drain notes whether the program drains, which is to be told at once. It may
-// be called on any goroutine, and never blocks.
-func (r *reporter) drain(draining bool) {
+// setDraining records whether the program drains, which is reported at once. It
+// may be called on any goroutine, and never blocks.
+func (r *reporter) setDraining(draining bool) {
 	if r.draining.Swap(draining) == draining {
 		return
 	}
 	select {
-	case r.drained <- struct{}{}:
-	default: // it has yet to hear of the change before
+	case r.drainChanged <- struct{}{}:
+	default: // run has not received the previous change yet
 	}
 }
 
@@ -103,152 +101,156 @@ func (r *reporter) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		// The clock is read first: if the process is stopped between the two, a
-		// report is taken for older than it is.
-		readAt, now := r.clock.Now(), time.Now()
-		if !now.Before(r.look) {
-			r.readAt = readAt
+		// Read the clock first. If the process is stopped between the two, a report
+		// seems older than it is, never younger.
+		sampledAt, now := r.clock.Now(), time.Now()
+		if !now.Before(r.nextStep) {
+			r.sampledAt = sampledAt
 			r.step(ctx, now)
 		}
-		timer.Reset(r.look.Sub(now))
+		timer.Reset(r.nextStep.Sub(now))
 		select {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
 		case <-changed:
-			r.hurry()
-		case <-r.drained:
-			r.owed = true
-			r.look = time.Time{}
+			r.stepSoon()
+		case <-r.drainChanged:
+			r.reportDue = true
+			r.stepNow()
 		case stream := <-r.ready:
-			r.serve(stream)
-		case q := <-r.questions:
-			r.ask(q)
+			r.setReady(stream)
+		case q := <-r.requests:
+			r.request(q)
 		}
 	}
 }
 
-// step does what is due at the instant now. The report goes first and the
-// commands after it, so that a command that a report calls open has been open
-// for a while.
+// step does what is due at the time now. It reports before it sends commands, so
+// that a command that a report shows as open has been open for a while.
 func (r *reporter) step(ctx context.Context, now time.Time) {
 	r.steppedAt = now
-	r.grow()
-	r.read(now)
+	r.addLandmarks()
+	r.sample(now)
 	if !now.Before(r.nextReport) {
-		r.owed = true
+		r.reportDue = true
 		r.nextReport = now.Add(r.interval)
 	}
-	if r.owed && r.idle {
-		r.give(now)
+	if r.reportDue && r.idle {
+		r.sendNext(now)
 	}
-	r.look = r.nextReport
-	for i := range r.tracks {
-		r.prompt(ctx, &r.tracks[i], now)
+	r.nextStep = r.nextReport
+	for i := range r.landmarks {
+		r.call(ctx, &r.landmarks[i], now)
 	}
 }
 
-// grow takes in what was declared since the step before.
-func (r *reporter) grow() {
+// addLandmarks adds the landmarks that were declared since the previous step.
+func (r *reporter) addLandmarks() {
 	marks := r.marks.Landmarks()
-	if len(marks) > len(r.tracks) {
-		for _, m := range marks[len(r.tracks):] {
-			r.tracks = append(r.tracks, track{Landmark: m})
+	if len(marks) > len(r.landmarks) {
+		for _, m := range marks[len(r.landmarks):] {
+			r.landmarks = append(r.landmarks, landmarkState{Landmark: m})
 		}
-		r.interval = reportInterval(r.tracks)
+		r.interval = reportInterval(r.landmarks)
 		r.nextReport = time.Time{}
 	}
-	if err := r.marks.Err(); err != nil && !r.faulty {
-		r.faulty = true
+	if err := r.marks.Err(); err != nil && !r.errLogged {
+		r.errLogged = true
 		r.logger.Error("a landmark is not reported", "err", err)
 	}
 }
 
-// read reads every landmark, and owes a report where there is news.
-func (r *reporter) read(now time.Time) {
-	for i := range r.tracks {
-		t := &r.tracks[i]
-		t.reading = t.Read(now)
-		if t.newsworthy(r.reportedAt, now, r.nextReport) {
-			r.owed = true
+// sample samples every landmark, and makes a report due if one needs it.
+func (r *reporter) sample(now time.Time) {
+	for i := range r.landmarks {
+		s := &r.landmarks[i]
+		s.current = s.Sample(now)
+		if s.needsReport(r.reportedAt, now, r.nextReport) {
+			r.reportDue = true
 		}
 	}
-	r.pull.settle(r.tracks)
-	if r.pull.answered() > r.pull.told {
-		r.owed = true
+	r.pull.update(r.landmarks)
+	if r.pull.answered() > r.pull.reported {
+		r.reportDue = true
 	}
 }
 
-// give hands the stream its next message: what it was not told of yet is
-// declared before it is reported.
-func (r *reporter) give(now time.Time) {
+// sendNext gives the stream its next message: the declaration of new landmarks, or
+// the report.
+func (r *reporter) sendNext(now time.Time) {
 	r.idle = false
-	if r.declared < len(r.tracks) {
-		r.pull.extend(r.tracks, max(0, r.declared), now)
-		r.declared = len(r.tracks)
-		r.stream.messages <- declarationMessage(r.tracks)
-		return // and still owed
+	if r.declared < len(r.landmarks) {
+		r.pull.add(r.landmarks, max(0, r.declared), now)
+		r.declared = len(r.landmarks)
+		r.stream.messages <- declarationMessage(r.landmarks)
+		return // the report is still due
 	}
-	r.owed = false
+	r.reportDue = false
 	r.reportedAt = now
-	for i := range r.tracks {
-		r.tracks[i].told = r.tracks[i].reading
+	for i := range r.landmarks {
+		r.landmarks[i].reported = r.landmarks[i].current
 	}
-	r.pull.told = r.pull.answered()
-	r.stream.messages <- reportMessage(r.tracks, r.pull.told, r.draining.Load(), r.readAt)
+	r.pull.reported = r.pull.answered()
+	r.stream.messages <- reportMessage(r.landmarks, r.pull.reported, r.draining.Load(), r.sampledAt)
 }
 
-// prompt puts the get-state command to a Loop, and has a Level or a Condition
-// asked, that is due for it.
-func (r *reporter) prompt(ctx context.Context, t *track, now time.Time) {
-	every := r.promptInterval(t)
-	if every == 0 {
+// call sends the get-state command to a Loop, or polls a Level or Condition, if
+// that is due.
+func (r *reporter) call(ctx context.Context, s *landmarkState, now time.Time) {
+	interval := r.callInterval(s)
+	if interval == 0 {
 		return
 	}
-	if !now.Before(t.nextPrompt) {
-		t.nextPrompt = now.Add(every)
-		if _, ok := t.PutCommand(now); !ok {
-			mark := t.Landmark // for t moves when tracks grows
-			r.calls.Go(func() { mark.Ask(ctx) })
+	if !now.Before(s.nextCall) {
+		s.nextCall = now.Add(interval)
+		if s.SendCommand != nil {
+			s.SendCommand(now)
+		} else {
+			poll := s.Poll // s moves when landmarks grows
+			r.calls.Go(func() { poll(ctx) })
 		}
 	}
-	if t.nextPrompt.Before(r.look) {
-		r.look = t.nextPrompt
+	if s.nextCall.Before(r.nextStep) {
+		r.nextStep = s.nextCall
 	}
 }
 
-// hurry brings the next step forward because something changed.
-func (r *reporter) hurry() {
-	at := r.steppedAt.Add(minStepGap)
+// stepNow makes the next step due at once.
+func (r *reporter) stepNow() { r.nextStep = time.Time{} }
+
+// stepSoon makes the next step earlier because a landmark changed.
+func (r *reporter) stepSoon() {
 	if r.pull.pending() {
-		at = time.Time{}
+		r.stepNow()
+		return
 	}
-	if at.Before(r.look) {
-		r.look = at
+	if at := r.steppedAt.Add(minStepGap); at.Before(r.nextStep) {
+		r.nextStep = at
 	}
 }
 
-// serve takes note that a stream can take a message. A new stream is told
-// everything.
-func (r *reporter) serve(stream *outlet) {
+// setReady records that a stream can send a message. A new stream needs the whole
+// state.
+func (r *reporter) setReady(stream *sendSlot) {
 	if stream != r.stream {
 		r.stream, r.declared, r.pull = stream, -1, pull{}
-		r.owed = true
+		r.reportDue = true
 	}
 	r.idle = true
-	if r.owed {
-		r.look = time.Time{}
+	if r.reportDue {
+		r.stepNow()
 	}
 }
 
-// ask puts the sidecar's question to the Loops. Where no answer has to be
-// waited for, the report is due now.
-func (r *reporter) ask(q question) {
+// request sends the sidecar's request to the Loops. If there is no answer to wait
+// for, the report is due now.
+func (r *reporter) request(q getStateRequest) {
 	if q.stream != r.stream || r.declared < 0 {
-		return // of a stream that has ended, or too early: nothing may seem answered
+		return // of a stream that has ended, or before the declaration: it stays unanswered
 	}
-	r.pull.ask(q.number, r.tracks, time.Now())
-	if r.pull.answered() > r.pull.told {
-		r.look = time.Time{}
+	r.pull.request(q.number, r.landmarks, time.Now())
+	if r.pull.answered() > r.pull.reported {
+		r.stepNow()
 	}
 }

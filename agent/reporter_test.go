@@ -10,37 +10,38 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/agent/landmark"
+	"github.com/landmark-health/landmark/internal/collector"
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 )
 
 // A desk runs a reporter, and stands where its stream would.
-type desk struct {
+type fakeStream struct {
 	t *testing.T
 	*reporter
-	outlet *outlet
-	since  time.Time
+	slot  *sendSlot
+	since time.Time
 }
 
-// newDesk runs a reporter until the test ends.
-func newDesk(t *testing.T, marks *landmark.Set) *desk {
+// newFakeStream runs a reporter until the test ends.
+func newFakeStream(t *testing.T, marks *landmark.Set) *fakeStream {
 	r := newReporter(marks, slog.New(slog.DiscardHandler))
 	background(t, func() { r.run(t.Context()) })
-	d := &desk{t: t, reporter: r}
+	d := &fakeStream{t: t, reporter: r}
 	d.connect()
 	return d
 }
 
 // connect begins another stream.
-func (d *desk) connect() { d.outlet, d.since = newOutlet(), time.Now() }
+func (d *fakeStream) connect() { d.slot, d.since = newSendSlot(), time.Now() }
 
 // next takes the next message, waiting for it.
-func (d *desk) next() *reportv1.StreamRequest {
-	d.ready <- d.outlet
-	return <-d.outlet.messages
+func (d *fakeStream) next() *reportv1.StreamRequest {
+	d.ready <- d.slot
+	return <-d.slot.messages
 }
 
 // declaration takes the next message, which must be one.
-func (d *desk) declaration() []*reportv1.Landmark {
+func (d *fakeStream) declaration() []*reportv1.Landmark {
 	d.t.Helper()
 	m := d.next()
 	if m.GetDeclaration() == nil {
@@ -50,7 +51,7 @@ func (d *desk) declaration() []*reportv1.Landmark {
 }
 
 // report takes the next message, which must be one.
-func (d *desk) report() *reportv1.Report {
+func (d *fakeStream) report() *reportv1.Report {
 	d.t.Helper()
 	m := d.next()
 	if m.GetReport() == nil {
@@ -60,7 +61,7 @@ func (d *desk) report() *reportv1.Report {
 }
 
 // until takes reports until the given time has passed, and returns the last.
-func (d *desk) until(passed time.Duration) *reportv1.Report {
+func (d *fakeStream) until(passed time.Duration) *reportv1.Report {
 	d.t.Helper()
 	end := time.Now().Add(passed)
 	r := d.report()
@@ -71,7 +72,7 @@ func (d *desk) until(passed time.Duration) *reportv1.Report {
 }
 
 // within fails the test unless the next report comes in the given time.
-func (d *desk) within(limit time.Duration, why string) *reportv1.Report {
+func (d *fakeStream) within(limit time.Duration, why string) *reportv1.Report {
 	d.t.Helper()
 	asked := time.Now()
 	r := d.report()
@@ -82,8 +83,8 @@ func (d *desk) within(limit time.Duration, why string) *reportv1.Report {
 }
 
 // ask puts a question, and waits until the loops have been asked.
-func (d *desk) ask(number uint64) {
-	d.questions <- question{d.outlet, number}
+func (d *fakeStream) ask(number uint64) {
+	d.requests <- getStateRequest{d.slot, number}
 	synctest.Wait()
 }
 
@@ -116,7 +117,7 @@ func TestReporterFollowsCadence(t *testing.T) {
 		loop := marks.Loop("main loop", time.Second)
 		marks.Alive("slow", time.Minute)
 		serve(t, loop)
-		d := newDesk(t, &marks)
+		d := newFakeStream(t, &marks)
 		d.declaration()
 		count := d.until(100 * time.Millisecond).Facts[0].Count
 		at := time.Now()
@@ -137,7 +138,7 @@ func TestReporterFollowsCadence(t *testing.T) {
 // With no landmark there is still a sign of life.
 func TestReporterWithoutLandmarks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newDesk(t, new(landmark.Set))
+		d := newFakeStream(t, new(landmark.Set))
 		if l := d.declaration(); len(l) != 0 {
 			t.Errorf("declared %v", l)
 		}
@@ -202,7 +203,7 @@ func TestNothingElseVouchesForMainLoop(t *testing.T) {
 				var marks landmark.Set
 				tt.make(t, &marks)
 				busy := marks.Alive("busy", time.Second)
-				d := newDesk(t, &marks)
+				d := newFakeStream(t, &marks)
 				d.declaration()
 				d.until(10 * time.Millisecond)
 				start := time.Now()
@@ -236,7 +237,7 @@ func TestReporterTellsNewsAtOnce(t *testing.T) {
 		var marks landmark.Set
 		reader := marks.Alive("reader", time.Minute)
 		loop := marks.Loop("main loop", 4*time.Second)
-		d := newDesk(t, &marks)
+		d := newFakeStream(t, &marks)
 		d.declaration()
 		d.until(2100 * time.Millisecond)
 
@@ -269,7 +270,7 @@ func TestReporterTellsTurnsAtOnce(t *testing.T) {
 		queue := marks.Level("queue", landmark.Above(10, 20))
 		db := marks.Condition("db")
 		guide := marks.Condition("guide", landmark.TTL(4*time.Second))
-		d := newDesk(t, &marks)
+		d := newFakeStream(t, &marks)
 		d.declaration()
 		d.until(110 * time.Millisecond)
 
@@ -327,7 +328,7 @@ func TestReporterTellsNoTrifles(t *testing.T) {
 			db.Set(true, time.Now().String())
 		}
 		work()
-		d := newDesk(t, &marks)
+		d := newFakeStream(t, &marks)
 		background(t, func() {
 			for ; t.Context().Err() == nil; time.Sleep(time.Millisecond) {
 				work()
@@ -366,7 +367,7 @@ func TestReporterRaisesNoFalseAlarm(t *testing.T) {
 						w.End()
 					}
 				})
-				d := newDesk(t, &marks)
+				d := newFakeStream(t, &marks)
 				d.declaration()
 				told, toldAt := d.report(), time.Now()
 				for time.Since(d.since) < time.Minute {
@@ -374,7 +375,7 @@ func TestReporterRaisesNoFalseAlarm(t *testing.T) {
 					for i, f := range told.Facts {
 						if seems := age(f) + time.Since(toldAt); f.Reached && seems >= within {
 							t.Fatalf("%s seemed %v old before the next report",
-								marks.Landmarks()[i].Name, seems)
+								collector.Of(&marks).Landmarks()[i].Name, seems)
 						}
 					}
 					told, toldAt = next, time.Now()
@@ -398,7 +399,7 @@ func TestReporterAsks(t *testing.T) {
 			}
 		}
 		var length, checks atomic.Int64
-		marks.Level("queue", landmark.Above(10, 20), landmark.Asked(func() float64 {
+		marks.Level("queue", landmark.Above(10, 20), landmark.Poll(func() float64 {
 			hangs()
 			return float64(length.Load())
 		}))
@@ -407,7 +408,7 @@ func TestReporterAsks(t *testing.T) {
 			hangs()
 			return nil
 		}))
-		d := newDesk(t, &marks)
+		d := newFakeStream(t, &marks)
 		d.declaration()
 		time.Sleep(minStepGap)
 		if f := d.within(0, "asked first").Facts; !f[0].Reached || !f[1].Met {
@@ -453,17 +454,17 @@ func TestReporterTellsDrainAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var marks landmark.Set
 		marks.Alive("reader", time.Minute).Reach()
-		d := newDesk(t, &marks)
+		d := newFakeStream(t, &marks)
 		d.declaration()
 		d.until(100 * time.Millisecond)
 		for _, draining := range []bool{true, false, true} {
 			time.Sleep(time.Millisecond)
-			d.drain(draining)
+			d.setDraining(draining)
 			if r := d.within(0, "changed"); r.Draining != draining {
 				t.Errorf("draining is %t, told %v", draining, r)
 			}
 		}
-		d.drain(true)
+		d.setDraining(true)
 		d.connect()
 		d.declaration()
 		if r := d.within(0, "new stream"); !r.Draining {
@@ -483,7 +484,7 @@ func TestReporterIsNotDrivenBySwarms(t *testing.T) {
 		for i := range 100 {
 			late = append(late, marks.Alive(string(rune('A'+i)), time.Millisecond))
 		}
-		d := newDesk(t, &marks)
+		d := newFakeStream(t, &marks)
 		background(t, func() {
 			for t.Context().Err() == nil {
 				for _, a := range late { // each passes every 10 ms
@@ -512,12 +513,12 @@ func TestReporterKeepsNoQueue(t *testing.T) {
 		loop := marks.Loop("main loop", time.Second)
 		alive := marks.Alive("reader", 2*time.Second)
 		serve(t, loop)
-		d := newDesk(t, &marks)
+		d := newFakeStream(t, &marks)
 		d.declaration()
 		d.report()
 		alive.Reach()
 		time.Sleep(time.Hour)
-		if n := len(d.outlet.messages); n != 0 {
+		if n := len(d.slot.messages); n != 0 {
 			t.Errorf("%d messages wait", n)
 		}
 		r := d.within(0, "owed")
@@ -538,7 +539,7 @@ func TestReporterTellsTrueAgesOnReconnection(t *testing.T) {
 		wedged := marks.Loop("wedged", time.Second)
 		reader := marks.Alive("reader", time.Second)
 		serve(t, healthy)
-		d := newDesk(t, &marks)
+		d := newFakeStream(t, &marks)
 		(<-wedged.C())()
 		reader.Reach()
 		d.declaration()
@@ -565,12 +566,12 @@ func TestReporterDeclaresLateLandmarks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var marks landmark.Set
 		marks.Alive("first", time.Minute)
-		d := newDesk(t, &marks)
+		d := newFakeStream(t, &marks)
 		d.declaration()
 		d.until(time.Second)
 
 		second := marks.Alive("second", 200*time.Millisecond,
-			landmark.StartWithin(time.Minute), landmark.WithImpact(landmark.Informational))
+			landmark.StartWithin(time.Minute), landmark.Informational)
 		second.Reach()
 		asked := time.Now()
 		l := d.declaration()

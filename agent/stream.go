@@ -11,126 +11,125 @@ import (
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 )
 
-// A stream is one session with the sidecar, from Hello to its end. It carries
-// the reporter's messages one at a time: the reporter composes the next only
-// when the one before was taken.
+const (
+	// maxUnread is the maximum number of messages that the sidecar has not read.
+	// More would only delay the report that it needs once it reads again.
+	maxUnread = 64
+	// unreadInterval is how often to check then whether the sidecar has read them.
+	unreadInterval = 10 * time.Millisecond
+)
+
+// A stream is one session with the sidecar, from Hello to its end. It sends the
+// reporter's messages one at a time: the reporter makes the next one only when the
+// previous one was sent.
 type stream struct {
 	grpc.BidiStreamingClient[reportv1.StreamRequest, reportv1.StreamResponse]
-	wire       *wire
+	conn       *conn
 	reporter   *reporter
-	outlet     *outlet
+	slot       *sendSlot
 	onWelcome  func()
-	welcomedAt time.Time // zero = not yet; for receive alone until it has ended
+	welcomedAt time.Time // zero = not yet; belongs to receive until it returns
 }
 
-// An ending says how a stream ended.
-type ending struct {
-	err    error         // io.EOF when the sidecar ended it without complaint
-	stood  time.Duration // since it was welcomed, 0 if it never was
-	opened bool          // there was a stream, on which a goodbye could be said
+// A streamResult is how a stream ended.
+type streamResult struct {
+	err    error         // io.EOF if the sidecar ended the stream without an error
+	uptime time.Duration // since the welcome, 0 if there was none
+	opened bool          // there was a stream, so a goodbye was possible
 }
 
-// connect dials, says hello and carries messages until the stream ends. Once
-// closing is done it says goodbye and waits for the sidecar to end the stream;
-// ctx ends it at once.
-func (a *Agent) connect(ctx, closing context.Context) ending {
+// connect dials, says hello and sends messages until the stream ends. Once closing
+// is done, it says goodbye and waits until the sidecar ends the stream. When ctx is
+// done, it returns at once.
+func (a *Agent) connect(ctx, closing context.Context) streamResult {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	// Until there is a stream there is nobody to say goodbye to.
-	unhook := context.AfterFunc(closing, cancel)
+	// Before there is a stream, no goodbye is possible.
+	keepOpen := context.AfterFunc(closing, cancel)
 
-	conn, err := a.dial(ctx)
+	netConn, err := a.dial(ctx)
 	if err != nil {
-		return ending{err: err}
+		return streamResult{err: err}
 	}
-	defer conn.Close() // for the case that the client never took it
-	wire := newWire(conn)
-	client, err := newClient(wire)
+	defer netConn.Close() // in case the client never used it
+	conn := newConn(netConn)
+	client, err := newClient(conn)
 	if err != nil {
-		return ending{err: err}
+		return streamResult{err: err}
 	}
 	defer client.Close()
 	session, err := intakev1.NewIntakeServiceClient(client).Stream(ctx)
 	if err != nil {
-		return ending{err: err}
+		return streamResult{err: err}
 	}
-	if !unhook() {
-		return ending{err: context.Canceled}
+	if !keepOpen() {
+		return streamResult{err: context.Canceled}
 	}
 
 	s := &stream{
 		BidiStreamingClient: session,
-		wire:                wire,
+		conn:                conn,
 		reporter:            a.reporter,
-		outlet:              newOutlet(),
+		slot:                newSendSlot(),
 		onWelcome:           func() { a.logger.Info("reporting to the sidecar") },
 	}
-	return s.carry(closing, helloMessage(a.service, a.instance, a.reporter.clock.Name()))
+	return s.run(closing, helloMessage(a.service, a.instance, a.reporter.clock.Name()))
 }
 
-// carry works until the stream ends.
-func (s *stream) carry(closing context.Context, hello *reportv1.StreamRequest) ending {
-	end := ending{opened: true}
+// run works until the stream ends.
+func (s *stream) run(closing context.Context, hello *reportv1.StreamRequest) streamResult {
+	result := streamResult{opened: true}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		end.err = s.receive(closing)
+		result.err = s.receive(closing)
 	}()
-	// A failure to send ends the stream: receive tells why.
+	// A failure to send ends the stream. receive returns the reason.
 	if s.Send(hello) == nil {
 		s.send(closing, ended)
 	}
 	<-ended
 	if !s.welcomedAt.IsZero() {
-		end.stood = time.Since(s.welcomedAt)
+		result.uptime = time.Since(s.welcomedAt)
 	}
-	return end
+	return result
 }
 
-const (
-	// maxUnread is how many messages may be unread by the sidecar. More would
-	// only be older than what can be said once it reads again, and reading them
-	// would keep it from that.
-	maxUnread = 64
-	// lookAgain is how often it is then looked whether the sidecar has read them.
-	lookAgain = 10 * time.Millisecond
-)
-
-// send carries the reporter's messages until the stream has ended, or says
-// goodbye when closing is done.
+// send sends the reporter's messages until the stream has ended, or says goodbye
+// when closing is done.
 func (s *stream) send(closing context.Context, ended <-chan struct{}) {
 	unread := 0
 	for {
-		for unread >= maxUnread && !s.wire.taken() {
+		for unread >= maxUnread && !s.conn.allRead() {
 			select {
-			case <-time.After(lookAgain):
+			case <-time.After(unreadInterval):
 			case <-closing.Done():
-				s.part()
+				s.sayGoodbye()
 				return
 			case <-ended:
 				return
 			}
 		}
 		select {
-		case s.reporter.ready <- s.outlet:
+		case s.reporter.ready <- s.slot:
 		case <-closing.Done():
-			s.part()
+			s.sayGoodbye()
 			return
 		case <-ended:
 			return
 		}
 		select {
-		case m := <-s.outlet.messages:
-			if s.wire.taken() {
+		case m := <-s.slot.messages:
+			if s.conn.allRead() {
 				unread = 0
 			}
 			unread++
-			s.wire.sends(proto.Size(m))
+			s.conn.willSend(proto.Size(m))
 			if s.Send(m) != nil {
 				return
 			}
 		case <-closing.Done():
-			s.part()
+			s.sayGoodbye()
 			return
 		case <-ended:
 			return
@@ -138,15 +137,15 @@ func (s *stream) send(closing context.Context, ended <-chan struct{}) {
 	}
 }
 
-// part says goodbye, upon which the sidecar ends the stream.
-func (s *stream) part() {
+// sayGoodbye sends the goodbye. The sidecar then ends the stream.
+func (s *stream) sayGoodbye() {
 	if s.Send(goodbyeMessage()) == nil {
 		s.CloseSend() // its error is always nil
 	}
 }
 
-// receive takes what the sidecar says until the stream ends, and returns why it
-// did.
+// receive handles the sidecar's messages until the stream ends, and returns why it
+// ended.
 func (s *stream) receive(closing context.Context) error {
 	for {
 		m, err := s.Recv()
@@ -161,8 +160,8 @@ func (s *stream) receive(closing context.Context) error {
 			}
 		case *reportv1.StreamResponse_GetState:
 			select {
-			case s.reporter.questions <- question{s.outlet, m.GetState.GetNumber()}:
-			case <-closing.Done(): // the reporter is gone
+			case s.reporter.requests <- getStateRequest{s.slot, m.GetState.GetNumber()}:
+			case <-closing.Done(): // the reporter has ended
 			}
 		}
 	}

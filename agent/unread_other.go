@@ -4,5 +4,5 @@ package agent
 
 import "syscall"
 
-// unread returns false: the kernel cannot be asked.
+// unread returns false: this system does not say what was read.
 func unread(syscall.RawConn) bool { return false }

@@ -4,7 +4,8 @@ import (
 	"encoding/binary"
 	"math"
 	"time"
-	"unicode/utf8"
+
+	"github.com/landmark-health/landmark/internal/contract"
 )
 
 // Bits of an answer's flags.
@@ -92,7 +93,7 @@ func AppendAnswer(dst []byte, a *Answer, limit int, key *Key) []byte {
 // reports whether everything fit.
 func appendDescription(dst []byte, a *Answer, space int) (_ []byte, complete bool) {
 	complete = true
-	if reason := cutText(a.Reason, maxFieldValue); reason != "" {
+	if reason := contract.CutText(a.Reason, maxFieldValue); reason != "" {
 		if size := fieldHeader + len(reason); size <= space {
 			dst = append(dst, fieldReason, byte(len(reason)))
 			dst = append(dst, reason...)
@@ -103,7 +104,7 @@ func appendDescription(dst []byte, a *Answer, space int) (_ []byte, complete boo
 	}
 	for i := range a.Landmarks {
 		l := &a.Landmarks[i]
-		name := cutText(l.Name, maxFieldValue-landmarkFixed)
+		name := contract.CutText(l.Name, maxFieldValue-landmarkFixed)
 		size := fieldHeader + landmarkFixed + len(name)
 		if size > space {
 			// A later, shorter one might fit, but would hide that a worse one is
@@ -185,17 +186,4 @@ func (a *Answer) parseFields(fields []byte) error {
 		fields = rest
 	}
 	return nil
-}
-
-// cutText returns the longest prefix of s that has at most limit bytes and does not
-// split a rune.
-func cutText(s string, limit int) string {
-	if len(s) <= limit {
-		return s
-	}
-	end := limit
-	for end > limit-utf8.UTFMax && !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:end]
 }

@@ -3,18 +3,17 @@ package landmark
 import (
 	"cmp"
 	"time"
+
+	"github.com/landmark-health/landmark/internal/collector"
 )
 
-// KindAlive is the kind of an [Alive].
-const KindAlive Kind = 1
-
-// An Alive is a landmark in a loop that turns by itself: it fails when the last
-// pass is older than it may be. A loop that may sleep takes a [Loop] instead.
+// An Alive is a landmark in a loop that never sleeps for long: it fails when the
+// loop did not pass it within its time. For a loop that may sleep, use a [Loop].
 //
 // An Alive is safe for concurrent use, and does nothing when nil.
 type Alive struct {
-	passes      tally
-	declaration Declaration
+	passes      counter
+	declaration collector.Declaration
 	set         *Set
 }
 
@@ -25,20 +24,22 @@ func (s *Set) Alive(name string, within time.Duration, opts ...Option) *Alive {
 		return nil
 	}
 	a := &Alive{
-		declaration: Declaration{Name: name, Kind: KindAlive, Impact: Critical, Within: within},
-		set:         s,
+		declaration: collector.Declaration{
+			Name: name, Kind: collector.KindAlive, Impact: uint8(Critical), Within: within,
+		},
+		set: s,
 	}
-	a.passes.begin()
+	a.passes.start()
 	for _, o := range opts {
 		o.apply(&a.declaration)
 	}
-	s.declare(a.declaration, a)
+	s.declare(collector.Landmark{Declaration: a.declaration, Sample: a.sample}, a.validate())
 	return a
 }
 
-// Reach records that the program passes the landmark. It is one atomic
-// addition: it never blocks and allocates nothing. Call it only from the code
-// whose work the landmark shows.
+// Reach records that the program passes the landmark. It is one atomic addition:
+// it never blocks and does not allocate. Call it only from the code whose work
+// the landmark shows.
 func (a *Alive) Reach() {
 	if a == nil {
 		return
@@ -49,7 +50,9 @@ func (a *Alive) Reach() {
 }
 
 func (a *Alive) validate() error {
-	return cmp.Or(a.declaration.validate(), checkWithin(a.declaration.Within))
+	return cmp.Or(validate(a.declaration), checkWithin(a.declaration.Within))
 }
 
-func (a *Alive) read(now time.Time) Reading { return a.passes.read(now, a.declaration.Within) }
+func (a *Alive) sample(now time.Time) collector.Sample {
+	return a.passes.sample(now, a.declaration.Within)
+}

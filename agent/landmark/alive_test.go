@@ -8,28 +8,30 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/landmark-health/landmark/internal/collector"
 )
 
 func TestAliveReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s Set
 		a := s.Alive("a", time.Second)
-		read := func(what string, want Reading) {
+		read := func(what string, want collector.Sample) {
 			t.Helper()
-			if diff := cmp.Diff(want, s.Landmarks()[0].Read(time.Now())); diff != "" {
+			if diff := cmp.Diff(want, landmarks(&s)[0].Sample(time.Now())); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", what, diff)
 			}
 		}
-		read("made", Reading{})
+		read("made", collector.Sample{})
 		time.Sleep(3 * time.Second)
-		read("never reached", Reading{Age: 3 * time.Second})
+		read("never reached", collector.Sample{Age: 3 * time.Second})
 		a.Reach()
-		read("reached", Reading{Reached: true, Count: 1})
+		read("reached", collector.Sample{Reached: true, Count: 1})
 		time.Sleep(time.Hour)
-		read("wedged for an hour", Reading{Reached: true, Age: time.Hour, Count: 1})
+		read("wedged for an hour", collector.Sample{Reached: true, Age: time.Hour, Count: 1})
 		a.Reach()
 		a.Reach()
-		read("reached twice", Reading{Reached: true, Count: 3})
+		read("reached twice", collector.Sample{Reached: true, Count: 3})
 	})
 }
 
@@ -39,7 +41,7 @@ func TestAliveLosesNoPass(t *testing.T) {
 	const workers, passes = 4, 10_000
 	var s Set
 	a := s.Alive("a", 100*time.Millisecond)
-	_, stop := s.Watch()
+	_, stop := watch(&s)
 	defer stop()
 	var group sync.WaitGroup
 	for range workers {
@@ -51,16 +53,16 @@ func TestAliveLosesNoPass(t *testing.T) {
 	}
 	finished := make(chan struct{})
 	go func() { group.Wait(); close(finished) }()
-	alive := s.Landmarks()[0]
+	alive := landmarks(&s)[0]
 	for now, running := time.Now(), true; running; now = now.Add(time.Millisecond) {
-		alive.Read(now)
+		alive.Sample(now)
 		select {
 		case <-finished:
 			running = false
 		default:
 		}
 	}
-	if got := alive.Read(time.Now()).Count; got != workers*passes {
+	if got := alive.Sample(time.Now()).Count; got != workers*passes {
 		t.Errorf("%d passes were counted as %d", workers*passes, got)
 	}
 }
@@ -68,15 +70,15 @@ func TestAliveLosesNoPass(t *testing.T) {
 func TestReachAllocatesNothing(t *testing.T) {
 	var s Set
 	a := s.Alive("a", time.Second)
-	_, stop := s.Watch()
+	_, stop := watch(&s)
 	defer stop()
 	var none *Alive
-	alive := s.Landmarks()[0]
+	alive := landmarks(&s)[0]
 	late := time.Now().Add(time.Hour)
 	for name, reach := range map[string]func(){
 		"in time": a.Reach,
 		"nil":     none.Reach,
-		"overdue": func() { alive.Read(late); late = late.Add(time.Hour); alive.Read(late); a.Reach() },
+		"overdue": func() { alive.Sample(late); late = late.Add(time.Hour); alive.Sample(late); a.Reach() },
 	} {
 		if n := testing.AllocsPerRun(100, reach); n != 0 {
 			t.Errorf("Reach %s: %v allocations", name, n)

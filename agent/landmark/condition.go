@@ -7,141 +7,129 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
 
+	"github.com/landmark-health/landmark/internal/collector"
 	"github.com/landmark-health/landmark/internal/contract"
 )
 
-// KindCondition is the kind of a [Condition].
-const KindCondition Kind = 5
+// minCheckInterval is the shortest interval between two calls of a Check.
+const minCheckInterval = 10 * time.Millisecond
 
-const (
-	minEvery = 10 * time.Millisecond // between two calls of a Check
-)
-
-// A Condition is something that holds or does not, with a reason: a dependency
-// that answers, a table that is loaded. It fails while it does not hold, and
-// with a [TTL] also when nobody has said for so long that it does.
+// A Condition is something that is met or not, with a reason: a dependency
+// answers, a table is loaded. It fails while it is not met, and with [TTL] also
+// when it was not set for that time.
 //
-// A failing Condition takes the program out of service and leaves it alive. To
-// start a program anew because another one is down helps neither, so think
-// twice before giving it the impact Critical.
+// A failing Condition takes the program out of service but does not restart it.
+// Restarting a program because a dependency is down helps neither of them, so
+// think twice before you give a Condition the impact [Critical].
 //
 // A Condition is safe for concurrent use, and does nothing when nil.
 type Condition struct {
-	settings tally
-	said     atomic.Pointer[statement] // nil until the first
+	settings counter
+	latest   atomic.Pointer[setting] // nil until the first
 
-	declaration Declaration
-	set         *Set
-	inquiry     *inquiry // nil without a Check
-	timeout     time.Duration
+	declaration   collector.Declaration
+	set           *Set
+	poller        *poller // nil without Check, like the two below
+	checkInterval time.Duration
+	checkTimeout  time.Duration
 }
 
-// A statement is what was said of a Condition. It never changes.
-type statement struct {
+// A setting is what a Condition was set to. It never changes.
+type setting struct {
 	met    bool
 	reason string // at most contract.MaxReason bytes
 }
 
-// A ConditionOption sets something of a [Condition].
+// A ConditionOption sets a property of a [Condition].
 type ConditionOption interface {
 	applyCondition(*Condition)
 }
 
-// conditionOption is the option that TTL and Check make.
+// conditionOption implements TTL and Check.
 type conditionOption func(*Condition)
 
 func (o conditionOption) applyCondition(c *Condition) { o(c) }
 
-// TTL lets the condition fail when it was not set for the time d, 1 ms to 24 h.
-// Without it what was said holds until something else is said.
+// TTL makes the condition fail when it was not set for the time d, 1 ms to 24 h.
+// Without it, a setting counts until the next one.
 func TTL(d time.Duration) ConditionOption {
 	return conditionOption(func(c *Condition) { c.declaration.TTL = d })
 }
 
-// Check makes the agent ask whether the condition holds: it calls check at once
-// and then every so often, 10 ms to 24 h, in the background, one call at a time.
-// An error means that it does not hold, for the reason that the error gives; no
-// answer within timeout, 1 ms to 24 h, that it does not either. Then check's
-// context is done, at the latest when the agent is closed, and check should
-// return. Until it has, it is not called again, and nothing else waits for it.
+// Check makes the agent check the condition: it calls check at once and then once
+// per interval, 10 ms to 24 h, in the background, one call at a time. The condition
+// is met when check returns nil. An error means that it is not met, and gives the
+// reason. So does a check that does not return within timeout, 1 ms to 24 h. Then
+// the context of the call is cancelled, as it is when the agent is closed, and
+// check should return. It is not called again before it has returned, and nothing
+// else waits for it.
 //
-// check is the program's own word. Let it do what the work does, with the same
-// connections, and no more often than the dependency can bear from all the
-// programs that ask.
-func Check(every, timeout time.Duration, check func(context.Context) error) ConditionOption {
+// Let check do what the work does, on the same connections, and not more often
+// than the dependency can bear from all programs that check it.
+func Check(interval, timeout time.Duration, check func(context.Context) error) ConditionOption {
 	return conditionOption(func(c *Condition) {
-		c.timeout = timeout
-		c.inquiry = &inquiry{every: every}
+		c.checkInterval, c.checkTimeout = interval, timeout
+		c.poller = new(poller)
 		if check != nil {
-			c.inquiry.ask = func(ctx context.Context) { c.check(ctx, check) }
+			c.poller.call = func(ctx context.Context) { c.check(ctx, check) }
 		}
 	})
 }
 
-// Condition declares a landmark for something that holds or does not, as said
-// by [Condition.Set], or asked by a [Check].
+// Condition declares a landmark for something that is met or not, which the
+// program sets with [Condition.Set], or the agent with [Check].
 func (s *Set) Condition(name string, opts ...ConditionOption) *Condition {
 	if s == nil {
 		return nil
 	}
 	c := &Condition{
-		declaration: Declaration{Name: name, Kind: KindCondition, Impact: Readiness},
+		declaration: collector.Declaration{Name: name, Kind: collector.KindCondition, Impact: uint8(Readiness)},
 		set:         s,
 	}
-	c.settings.begin()
+	c.settings.start()
 	for _, o := range opts {
 		o.applyCondition(c)
 	}
-	s.declare(c.declaration, c)
+	mark := collector.Landmark{Declaration: c.declaration, Sample: c.sample}
+	if c.poller != nil {
+		mark.Poll, mark.PollInterval = c.poller.run, c.checkInterval
+	}
+	s.declare(mark, c.validate())
 	return c
 }
 
-// Set records whether the condition holds, and why, of which 255 bytes are
-// kept. It never blocks, and allocates only when it says something else than
-// the last time.
-func (c *Condition) Set(ok bool, reason string) {
+// Set records whether the condition is met, and why. The reason is cut to 255
+// bytes. Set never blocks, and allocates only when the setting changes.
+func (c *Condition) Set(met bool, reason string) {
 	if c == nil {
 		return
 	}
-	reason = cut(reason)
-	turned := false
-	if last := c.said.Load(); last == nil || last.met != ok || last.reason != reason {
-		// The copy keeps what the reason was cut from out of memory.
-		last = c.said.Swap(&statement{ok, strings.Clone(reason)})
-		turned = last == nil || last.met != ok
+	reason = contract.CutText(reason, contract.MaxReason)
+	changed := false // from met to not met, or back
+	if last := c.latest.Load(); last == nil || last.met != met || last.reason != reason {
+		// Clone, so that the rest of a long reason can be freed.
+		last = c.latest.Swap(&setting{met, strings.Clone(reason)})
+		changed = last == nil || last.met != met
 	}
-	if c.settings.add() || turned {
+	if c.settings.add() || changed {
 		c.settings.wake(c.set)
 	}
 }
 
-// cut returns as much of s as a reason may hold, whole characters.
-func cut(s string) string {
-	if len(s) <= contract.MaxReason {
-		return s
-	}
-	end := contract.MaxReason
-	for end > contract.MaxReason-utf8.UTFMax && !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:end]
-}
-
-// check asks once, and records the answer, or that there is none in time. What
-// is answered later, or when the carrier has gone, says nothing.
-func (c *Condition) check(carried context.Context, check func(context.Context) error) {
-	ctx, cancel := context.WithTimeout(carried, c.timeout)
+// check calls check once and records the result, or that it did not return in
+// time. It ignores what check returns later, or after parent is cancelled.
+func (c *Condition) check(parent context.Context, check func(context.Context) error) {
+	ctx, cancel := context.WithTimeout(parent, c.checkTimeout)
 	defer cancel()
-	inTime := context.AfterFunc(ctx, func() {
-		if carried.Err() == nil {
-			c.Set(false, fmt.Sprintf("no answer within %v", c.timeout))
+	stopTimeout := context.AfterFunc(ctx, func() {
+		if parent.Err() == nil {
+			c.Set(false, fmt.Sprintf("no answer within %v", c.checkTimeout))
 		}
 	})
 	err := check(ctx)
-	switch {
-	case !inTime():
+	switch inTime := stopTimeout(); {
+	case !inTime:
 	case err != nil:
 		c.Set(false, err.Error())
 	default:
@@ -150,39 +138,36 @@ func (c *Condition) check(carried context.Context, check func(context.Context) e
 }
 
 func (c *Condition) validate() error {
-	d := c.declaration
-	if err := d.validate(); err != nil {
+	if err := validate(c.declaration); err != nil {
 		return err
 	}
-	if d.TTL != 0 {
-		if err := checkDuration("TTL", d.TTL); err != nil {
+	ttl := c.declaration.TTL
+	if ttl != 0 {
+		if err := checkDuration("TTL", ttl); err != nil {
 			return err
 		}
 	}
-	if c.inquiry == nil {
+	if c.poller == nil {
 		return nil
 	}
-	every := c.inquiry.every
 	switch {
-	case c.inquiry.ask == nil:
-		return errors.New("Check was given a nil function; give it one that asks the dependency")
-	case every < minEvery || every > contract.MaxDuration:
-		return fmt.Errorf("Check asks every 10ms to 24h, not every %v", every)
-	case d.TTL != 0 && d.TTL < every+c.timeout:
+	case c.poller.call == nil:
+		return errors.New("Check was given a nil function; give it one that checks the dependency")
+	case c.checkInterval < minCheckInterval || c.checkInterval > contract.MaxDuration:
+		return fmt.Errorf("the interval of a Check must be 10ms to 24h, not %v", c.checkInterval)
+	case ttl != 0 && ttl < c.checkInterval+c.checkTimeout:
 		return fmt.Errorf("a TTL of %v would run out between two checks, every %v with a timeout of %v; leave it out",
-			d.TTL, every, c.timeout)
+			ttl, c.checkInterval, c.checkTimeout)
 	}
-	return checkDuration("the timeout of a Check", c.timeout)
+	return checkDuration("the timeout of a Check", c.checkTimeout)
 }
 
-func (c *Condition) read(now time.Time) Reading {
-	// The count first: what was said is then at least as new.
-	r := c.settings.read(now, c.declaration.TTL)
-	if said := c.said.Load(); said != nil {
-		r.Met = said.met
-		r.Reason = strings.ToValidUTF8(said.reason, "?") // never longer
+func (c *Condition) sample(now time.Time) collector.Sample {
+	// Read the count first. Then the setting is at least as new as the count.
+	sample := c.settings.sample(now, c.declaration.TTL)
+	if latest := c.latest.Load(); latest != nil {
+		sample.Met = latest.met
+		sample.Reason = strings.ToValidUTF8(latest.reason, "?") // never longer
 	}
-	return r
+	return sample
 }
-
-func (c *Condition) asked() *inquiry { return c.inquiry }

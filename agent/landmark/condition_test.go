@@ -11,28 +11,30 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/landmark-health/landmark/internal/collector"
 )
 
 func TestConditionReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s Set
 		c := s.Condition("c", TTL(time.Second))
-		read := func(what string, want Reading) {
+		read := func(what string, want collector.Sample) {
 			t.Helper()
-			if diff := cmp.Diff(want, s.Landmarks()[0].Read(time.Now())); diff != "" {
+			if diff := cmp.Diff(want, landmarks(&s)[0].Sample(time.Now())); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", what, diff)
 			}
 		}
 		time.Sleep(time.Minute)
-		read("never set", Reading{Age: time.Minute})
+		read("never set", collector.Sample{Age: time.Minute})
 		c.Set(false, "not loaded")
-		read("does not hold", Reading{Reached: true, Count: 1, Reason: "not loaded"})
+		read("does not hold", collector.Sample{Reached: true, Count: 1, Reason: "not loaded"})
 		c.Set(true, "")
 		time.Sleep(time.Second)
 		c.Set(true, "")
-		read("holds", Reading{Reached: true, Count: 3, Met: true})
+		read("holds", collector.Sample{Reached: true, Count: 3, Met: true})
 		time.Sleep(time.Hour)
-		read("not renewed", Reading{Reached: true, Age: time.Hour, Count: 3, Met: true})
+		read("not renewed", collector.Sample{Reached: true, Age: time.Hour, Count: 3, Met: true})
 	})
 }
 
@@ -51,7 +53,7 @@ func TestConditionReason(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var s Set
 			s.Condition("c").Set(false, tt.reason)
-			got := s.Landmarks()[0].Read(time.Now()).Reason
+			got := landmarks(&s)[0].Sample(time.Now()).Reason
 			if got != tt.want {
 				t.Errorf("reason %q, want %q", got, tt.want)
 			}
@@ -65,20 +67,20 @@ func TestConditionReason(t *testing.T) {
 // checked is a Condition with a Check, and the carrier's hold on it.
 type checked struct {
 	t       *testing.T
-	carrier Landmark
+	carrier collector.Landmark
 }
 
 // newChecked returns a Condition that is checked with a timeout of 1 s.
 func newChecked(t *testing.T, check func(context.Context) error) checked {
 	var s Set
 	s.Condition("c", Check(time.Minute, time.Second, check))
-	return checked{t, s.Landmarks()[0]}
+	return checked{t, landmarks(&s)[0]}
 }
 
-func (c checked) read(what string, want Reading) {
+func (c checked) read(what string, want collector.Sample) {
 	c.t.Helper()
 	synctest.Wait()
-	if diff := cmp.Diff(want, c.carrier.Read(time.Now())); diff != "" {
+	if diff := cmp.Diff(want, c.carrier.Sample(time.Now())); diff != "" {
 		c.t.Errorf("%s (-want +got):\n%s", what, diff)
 	}
 }
@@ -87,14 +89,14 @@ func TestConditionCheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var answer error
 		c := newChecked(t, func(context.Context) error { return answer })
-		if every, ok := c.carrier.AskEvery(); every != time.Minute || !ok {
-			t.Errorf("AskEvery() = %v, %t, want 1m0s, true", every, ok)
+		if got := c.carrier.PollInterval; got != time.Minute {
+			t.Errorf("PollInterval = %v, want 1m0s", got)
 		}
-		c.carrier.Ask(t.Context())
-		c.read("well", Reading{Reached: true, Count: 1, Met: true})
+		c.carrier.Poll(t.Context())
+		c.read("well", collector.Sample{Reached: true, Count: 1, Met: true})
 		answer = errors.New("table epg does not exist")
-		c.carrier.Ask(t.Context())
-		c.read("ill", Reading{Reached: true, Count: 2, Reason: "table epg does not exist"})
+		c.carrier.Poll(t.Context())
+		c.read("ill", collector.Sample{Reached: true, Count: 2, Reason: "table epg does not exist"})
 	})
 }
 
@@ -104,11 +106,11 @@ func TestConditionCheckTimesOut(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c := newChecked(t, func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
 			asked := time.Now()
-			c.carrier.Ask(t.Context())
+			c.carrier.Poll(t.Context())
 			if d := time.Since(asked); d != time.Second {
 				t.Errorf("asking took %v, want the timeout of 1s", d)
 			}
-			c.read("timed out", Reading{Reached: true, Count: 1, Reason: none})
+			c.read("timed out", collector.Sample{Reached: true, Count: 1, Reason: none})
 		})
 	})
 	t.Run("and hangs", func(t *testing.T) {
@@ -121,19 +123,19 @@ func TestConditionCheckTimesOut(t *testing.T) {
 				}
 				return nil
 			})
-			c.carrier.Ask(t.Context())
-			c.read("well", Reading{Reached: true, Count: 1, Met: true})
-			go c.carrier.Ask(t.Context())
+			c.carrier.Poll(t.Context())
+			c.read("well", collector.Sample{Reached: true, Count: 1, Met: true})
+			go c.carrier.Poll(t.Context())
 			time.Sleep(time.Second - 1)
-			c.read("not yet timed out", Reading{Reached: true, Age: time.Second - 1, Count: 1, Met: true})
+			c.read("not yet timed out", collector.Sample{Reached: true, Age: time.Second - 1, Count: 1, Met: true})
 			time.Sleep(time.Nanosecond)
-			c.read("timed out", Reading{Reached: true, Count: 2, Reason: none})
+			c.read("timed out", collector.Sample{Reached: true, Count: 2, Reason: none})
 			time.Sleep(time.Hour)
-			c.carrier.Ask(t.Context()) // must not wait for the call that goes on
+			c.carrier.Poll(t.Context()) // must not wait for the call that goes on
 			close(free)
-			c.read("answered an hour late", Reading{Reached: true, Age: time.Hour, Count: 2, Reason: none})
-			c.carrier.Ask(t.Context())
-			c.read("well again", Reading{Reached: true, Count: 3, Met: true})
+			c.read("answered an hour late", collector.Sample{Reached: true, Age: time.Hour, Count: 2, Reason: none})
+			c.carrier.Poll(t.Context())
+			c.read("well again", collector.Sample{Reached: true, Count: 3, Met: true})
 			if calls != 3 {
 				t.Errorf("%d calls, want 3, one at a time", calls)
 			}
@@ -147,8 +149,8 @@ func TestConditionCheckIsCancelled(t *testing.T) {
 		c := newChecked(t, func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Millisecond, cancel)
-		c.carrier.Ask(ctx)
-		c.read("cancelled", Reading{Age: time.Millisecond})
+		c.carrier.Poll(ctx)
+		c.read("cancelled", collector.Sample{Age: time.Millisecond})
 	})
 }
 

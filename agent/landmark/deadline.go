@@ -4,35 +4,33 @@ import (
 	"cmp"
 	"sync"
 	"time"
+
+	"github.com/landmark-health/landmark/internal/collector"
 )
 
-// KindDeadline is the kind of a [Deadline].
-const KindDeadline Kind = 2
-
 // A Deadline is a landmark around pieces of work: it fails when one of them is
-// open for longer than it may be. Any number may be open at once, and the
-// oldest counts. While none is open there is nothing to wait for: to be idle is
-// healthy, also before the first piece of work, unless it was given a
-// [StartWithin].
+// open for longer than the given time. Any number may be open at once, and the
+// oldest counts. While none is open the landmark is healthy, even before the
+// first piece of work, unless it has [StartWithin].
 //
 // A Deadline is safe for concurrent use, and does nothing when nil.
 type Deadline struct {
-	declaration Declaration
+	declaration collector.Declaration
 	set         *Set
-	madeAt      time.Time
+	declaredAt  time.Time
 	works       workTable
 
-	mu      sync.Mutex // guards what follows
-	ended   uint64     // pieces of work, when last read
-	endedAt time.Time  // when ended last grew; at first, when the landmark was made
+	mu      sync.Mutex // guards ended and endedAt
+	ended   uint64     // pieces of work, at the latest sample
+	endedAt time.Time  // when ended last grew; at first, declaredAt
 }
 
-// A DeadlineOption sets something of a [Deadline].
+// A DeadlineOption sets a property of a [Deadline].
 type DeadlineOption interface {
 	applyDeadline(*Deadline)
 }
 
-// Deadline declares a landmark for pieces of work each of which ends within the
+// Deadline declares a landmark for pieces of work, each of which ends within the
 // given time, 100 ms to 24 h.
 func (s *Set) Deadline(name string, within time.Duration, opts ...DeadlineOption) *Deadline {
 	if s == nil {
@@ -40,32 +38,35 @@ func (s *Set) Deadline(name string, within time.Duration, opts ...DeadlineOption
 	}
 	now := time.Now()
 	d := &Deadline{
-		declaration: Declaration{Name: name, Kind: KindDeadline, Impact: Critical, Within: within},
-		set:         s,
-		madeAt:      now,
-		endedAt:     now,
+		declaration: collector.Declaration{
+			Name: name, Kind: collector.KindDeadline, Impact: uint8(Critical), Within: within,
+		},
+		set:        s,
+		declaredAt: now,
+		endedAt:    now,
 	}
 	for _, o := range opts {
 		o.applyDeadline(d)
 	}
-	s.declare(d.declaration, d)
+	s.declare(collector.Landmark{Declaration: d.declaration, Sample: d.sample}, d.validate())
 	return d
 }
 
-// Begin records that a piece of work begins, and returns it, to be ended. It
-// looks at the clock, never blocks, and allocates only when more pieces are
-// open than ever before: some 20 to 80 bytes for each, which are kept.
+// Begin records that a piece of work begins. The caller must end it with
+// [Work.End]:
 //
 //	defer d.Begin().End()
 //
-// Where more than a hundred thousand are open at once, some are not followed.
+// Begin reads the clock and never blocks. It allocates only when more pieces are
+// open than ever before: 20 to 80 bytes for each, which are kept. When more than
+// a hundred thousand are open at once, some are not tracked.
 func (d *Deadline) Begin() Work {
 	if d == nil {
 		return Work{}
 	}
-	slot, state, grown := d.works.begin(time.Since(d.madeAt))
+	slot, state, grown := d.works.begin(time.Since(d.declaredAt))
 	if grown {
-		d.set.wake() // it may be the first one
+		d.set.wake() // it may be the first piece of work
 	}
 	return Work{set: d.set, slot: slot, state: state}
 }
@@ -74,12 +75,12 @@ func (d *Deadline) Begin() Work {
 // goroutine. The zero Work has ended.
 type Work struct {
 	set   *Set
-	slot  *slot // nil for one that is not followed
+	slot  *slot // nil if it is not tracked
 	state uint64
 }
 
-// End records that the piece of work has ended. It never blocks and allocates
-// nothing. To end it again, also by a copy, does nothing.
+// End records that the piece of work has ended. It never blocks and does not
+// allocate. Ending it again, even through a copy, does nothing.
 func (w Work) End() {
 	if w.slot == nil {
 		return
@@ -90,32 +91,32 @@ func (w Work) End() {
 }
 
 func (d *Deadline) validate() error {
-	return cmp.Or(d.declaration.validate(), checkWithin(d.declaration.Within))
+	return cmp.Or(validate(d.declaration), checkWithin(d.declaration.Within))
 }
 
-// read finds by how many pieces of work have ended when the last one did, late
-// by at most the time between two readings, so that End need not look at the
-// clock. How long the oldest one has been open is exact.
-func (d *Deadline) read(now time.Time) Reading {
+// sample detects the end of a piece of work when the number of ended pieces has
+// grown, so that End need not read the clock. That time is late by at most the
+// interval between two samples. The age of an open piece of work is exact.
+func (d *Deadline) sample(now time.Time) collector.Sample {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	age := now.Sub(d.madeAt)
-	// Half of its time has gone for what is as old as that: when it ends, the
-	// carriers should hear of it at once.
-	work := d.works.read(age - d.declaration.Within/2)
+	age := now.Sub(d.declaredAt)
+	// A piece of work that has used half of its time is reported at once when it
+	// ends.
+	work := d.works.sample(age - d.declaration.Within/2)
 	if ended := work.begun - work.pending; ended != d.ended {
 		d.ended, d.endedAt = ended, now
 	}
-	r := Reading{
+	sample := collector.Sample{
 		Reached: work.begun > 0,
 		Age:     now.Sub(d.endedAt),
 		Count:   work.begun,
 		Open:    work.pending > 0,
 		Pending: work.pending,
 	}
-	if r.Open {
-		r.Age = age - work.oldest
+	if sample.Open {
+		sample.Age = age - work.oldest
 	}
-	r.Age = max(0, r.Age)
-	return r
+	sample.Age = max(0, sample.Age)
+	return sample
 }

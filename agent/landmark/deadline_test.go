@@ -9,38 +9,40 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/landmark-health/landmark/internal/collector"
 )
 
 func TestDeadlineReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s Set
 		d := s.Deadline("d", time.Second)
-		read := func(what string, want Reading) {
+		read := func(what string, want collector.Sample) {
 			t.Helper()
-			if diff := cmp.Diff(want, s.Landmarks()[0].Read(time.Now())); diff != "" {
+			if diff := cmp.Diff(want, landmarks(&s)[0].Sample(time.Now())); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", what, diff)
 			}
 		}
 		time.Sleep(time.Minute)
-		read("never begun", Reading{Age: time.Minute})
+		read("never begun", collector.Sample{Age: time.Minute})
 		first := d.Begin()
-		read("begun", Reading{Reached: true, Count: 1, Open: true, Pending: 1})
+		read("begun", collector.Sample{Reached: true, Count: 1, Open: true, Pending: 1})
 		time.Sleep(100 * time.Millisecond)
 		second := d.Begin()
 		time.Sleep(time.Hour)
-		read("two, wedged for an hour", Reading{
+		read("two, wedged for an hour", collector.Sample{
 			Reached: true, Age: time.Hour + 100*time.Millisecond, Count: 2, Open: true, Pending: 2,
 		})
 		first.End()
-		read("the older ended", Reading{Reached: true, Age: time.Hour, Count: 2, Open: true, Pending: 1})
+		read("the older ended", collector.Sample{Reached: true, Age: time.Hour, Count: 2, Open: true, Pending: 1})
 		first.End()
-		read("ended again", Reading{Reached: true, Age: time.Hour, Count: 2, Open: true, Pending: 1})
+		read("ended again", collector.Sample{Reached: true, Age: time.Hour, Count: 2, Open: true, Pending: 1})
 		second.End()
-		read("both ended", Reading{Reached: true, Count: 2})
+		read("both ended", collector.Sample{Reached: true, Count: 2})
 		time.Sleep(time.Minute)
-		read("idle", Reading{Reached: true, Age: time.Minute, Count: 2})
+		read("idle", collector.Sample{Reached: true, Age: time.Minute, Count: 2})
 		d.Begin().End()
-		read("a short one", Reading{Reached: true, Count: 3})
+		read("a short one", collector.Sample{Reached: true, Count: 3})
 	})
 }
 
@@ -51,7 +53,7 @@ func TestDeadlineFindsOldest(t *testing.T) {
 		const pieces = 1000
 		var s Set
 		d := s.Deadline("d", time.Second)
-		carrier := s.Landmarks()[0]
+		carrier := landmarks(&s)[0]
 		var earlier []Work
 		for round := range uint64(3) {
 			begun := make([]time.Time, pieces)
@@ -70,17 +72,17 @@ func TestDeadlineFindsOldest(t *testing.T) {
 				for left[oldest] {
 					oldest++
 				}
-				want := Reading{
+				want := collector.Sample{
 					Reached: true, Age: time.Since(begun[oldest]), Count: (round + 1) * pieces,
 					Open: true, Pending: uint64(pieces - n),
 				}
-				if diff := cmp.Diff(want, carrier.Read(time.Now())); diff != "" {
+				if diff := cmp.Diff(want, carrier.Sample(time.Now())); diff != "" {
 					t.Fatalf("round %d, %d have ended (-want +got):\n%s", round, n, diff)
 				}
 				open[i].End()
 				left[i] = true
 			}
-			if r := carrier.Read(time.Now()); r.Open || r.Pending != 0 {
+			if r := carrier.Sample(time.Now()); r.Open || r.Pending != 0 {
 				t.Fatalf("round %d, all have ended: %+v", round, r)
 			}
 		}
@@ -93,8 +95,8 @@ func TestDeadlineUnderLoad(t *testing.T) {
 	const workers, pieces = 4, 20_000
 	var s Set
 	d := s.Deadline("d", 100*time.Millisecond) // its pieces are awaited soon
-	carrier := s.Landmarks()[0]
-	_, stop := s.Watch()
+	carrier := landmarks(&s)[0]
+	_, stop := watch(&s)
 	defer stop()
 	start := time.Now()
 	hung := d.Begin()
@@ -123,13 +125,13 @@ func TestDeadlineUnderLoad(t *testing.T) {
 		default:
 		}
 		now := time.Now()
-		r := carrier.Read(now)
+		r := carrier.Sample(now)
 		if r.Age < now.Sub(begun) || r.Age > now.Sub(start) || !r.Open {
 			t.Fatalf("a piece has been open for %v, read %+v", now.Sub(begun), r)
 		}
 	}
 	hung.End()
-	if r := carrier.Read(time.Now()); r.Count != workers*pieces+1 || r.Pending != 0 || r.Open {
+	if r := carrier.Sample(time.Now()); r.Count != workers*pieces+1 || r.Pending != 0 || r.Open {
 		t.Errorf("of %d pieces, all ended, read %+v", workers*pieces+1, r)
 	}
 }
@@ -147,8 +149,8 @@ func TestDeadlineIsBounded(t *testing.T) {
 		slots += uint64(len(block))
 	}
 	d.Begin().End()
-	want := Reading{Reached: true, Age: time.Hour, Count: slots, Open: true, Pending: slots}
-	if diff := cmp.Diff(want, s.Landmarks()[0].Read(d.madeAt.Add(time.Hour))); diff != "" {
+	want := collector.Sample{Reached: true, Age: time.Hour, Count: slots, Open: true, Pending: slots}
+	if diff := cmp.Diff(want, landmarks(&s)[0].Sample(d.declaredAt.Add(time.Hour))); diff != "" {
 		t.Errorf("of %d pieces, none ended (-want +got):\n%s", slots, diff)
 	}
 }
@@ -157,16 +159,16 @@ func TestWorkAllocatesNothing(t *testing.T) {
 	var s Set
 	d := s.Deadline("d", time.Second)
 	d.Begin().End()
-	_, stop := s.Watch()
+	_, stop := watch(&s)
 	defer stop()
-	carrier := s.Landmarks()[0]
+	carrier := landmarks(&s)[0]
 	var none *Deadline
 	for name, work := range map[string]func(){
 		"in time": func() { d.Begin().End() },
 		"nil":     func() { none.Begin().End() },
 		"overdue": func() {
 			w := d.Begin()
-			carrier.Read(time.Now().Add(time.Hour))
+			carrier.Sample(time.Now().Add(time.Hour))
 			w.End()
 		},
 	} {
@@ -201,13 +203,13 @@ func BenchmarkWork(b *testing.B) {
 			}
 		})
 	})
-	crowded := func() (*Deadline, Landmark) {
+	crowded := func() (*Deadline, collector.Landmark) {
 		var s Set
 		d := s.Deadline("d", time.Hour)
 		for range 10_000 {
 			d.Begin()
 		}
-		return d, s.Landmarks()[0]
+		return d, landmarks(&s)[0]
 	}
 	b.Run("work-10000-open", func(b *testing.B) {
 		d, _ := crowded()
@@ -218,7 +220,7 @@ func BenchmarkWork(b *testing.B) {
 	b.Run("read-10000-open", func(b *testing.B) {
 		_, carrier := crowded()
 		for b.Loop() {
-			carrier.Read(time.Now())
+			carrier.Sample(time.Now())
 		}
 	})
 }

@@ -9,15 +9,25 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/agent/landmark"
+	"github.com/landmark-health/landmark/internal/collector"
 )
+
+// only returns the set's only landmark as an agent gets it.
+func only(marks *landmark.Set) collector.Landmark { return collector.Of(marks).Landmarks()[0] }
 
 // show prints what an agent would report of the set's only landmark.
 func show(marks *landmark.Set) {
-	mark := marks.Landmarks()[0]
-	r := mark.Read(time.Now())
+	mark := only(marks)
+	s := mark.Sample(time.Now())
 	fmt.Printf("%s: reached %t, count %d, open %t, pending %d, value %v, met %t, reason %q\n",
-		mark.Name, r.Reached, r.Count, r.Open, r.Pending, r.Value, r.Met, r.Reason)
+		mark.Name, s.Reached, s.Count, s.Open, s.Pending, s.Value, s.Met, s.Reason)
 }
+
+// sendCommand sends the get-state command, as the agent does again and again.
+func sendCommand(marks *landmark.Set) { only(marks).SendCommand(time.Now()) }
+
+// poll calls the program's function, as the agent does.
+func poll(marks *landmark.Set) { only(marks).Poll(context.Background()) }
 
 func Example() {
 	var marks landmark.Set
@@ -26,7 +36,7 @@ func Example() {
 
 	packets := make(chan []byte)
 	go func() {
-		for range time.Tick(100 * time.Millisecond) { // it turns whether or not there is a packet
+		for range time.Tick(100 * time.Millisecond) { // with or without a packet
 			reader.Reach()
 			select {
 			case packets <- []byte("…"):
@@ -44,8 +54,7 @@ func Example() {
 	}
 }
 
-// A loop that turns by itself: it reads with a timeout, so that it also turns
-// while nothing comes.
+// The loop reads with a timeout, so that it also runs while no packet arrives.
 func ExampleAlive() {
 	var marks landmark.Set
 	reader := marks.Alive("tuner reader", 500*time.Millisecond)
@@ -69,11 +78,11 @@ func ExampleAlive() {
 func ExampleLoop() {
 	var marks landmark.Set
 	mainLoop := marks.Loop("main loop", time.Second)
-	marks.Landmarks()[0].PutCommand(time.Now()) // as the agent does again and again
+	sendCommand(&marks)
 
 	work := make(chan string, 1)
 	work <- "one piece of work"
-	for range 2 { // two turns of the main loop
+	for range 2 { // two iterations of the main loop
 		select {
 		case answer := <-mainLoop.C():
 			answer()
@@ -88,7 +97,7 @@ func ExampleLoop() {
 }
 
 func ExamplePost() {
-	tasks := make(chan func(), 16) // stands for the queue of any event loop
+	tasks := make(chan func(), 16) // the queue of an event loop
 
 	var marks landmark.Set
 	marks.Loop("main loop", time.Second, landmark.Post(func(answer func()) { tasks <- answer }))
@@ -99,8 +108,8 @@ func ExamplePost() {
 	}
 }
 
-// Each worker of a pool brackets its work. That all of them are idle is well;
-// that one of them hangs is not.
+// Each worker of a pool brackets its work. The landmark is healthy while all
+// workers are idle, and fails when one of them hangs.
 func ExampleDeadline() {
 	var marks landmark.Set
 	transcoding := marks.Deadline("transcoding", time.Minute)
@@ -121,17 +130,17 @@ func ExampleDeadline() {
 // Work that begins on one goroutine ends on another.
 func ExampleWork() {
 	type request struct {
-		question string
-		work     landmark.Work
+		query string
+		work  landmark.Work
 	}
 	var marks landmark.Set
 	answering := marks.Deadline("answering", 2*time.Second)
 
 	requests := make(chan request, 8)
-	requests <- request{"what is on?", answering.Begin()} // its wait in the queue counts
+	requests <- request{"what is on?", answering.Begin()} // the time in the queue counts
 	close(requests)
 	for r := range requests {
-		fmt.Println(r.question)
+		fmt.Println(r.query)
 		r.work.End()
 	}
 	show(&marks)
@@ -149,30 +158,40 @@ func ExampleLevel() {
 	// Output: sessions: reached true, count 1, open false, pending 0, value 412, met false, reason ""
 }
 
-func ExampleAsked() {
+func ExamplePoll() {
 	queue := make(chan string, 1000)
 
 	var marks landmark.Set
-	marks.Level("queue", landmark.Above(500, 900), landmark.Asked(func() float64 { return float64(len(queue)) }))
+	marks.Level("queue", landmark.Above(500, 900), landmark.Poll(func() float64 { return float64(len(queue)) }))
 
 	queue <- "a job"
-	marks.Landmarks()[0].Ask(context.Background()) // as the agent does for each report
+	poll(&marks) // as the agent does for each report
 	show(&marks)
 	// Output: queue: reached true, count 1, open false, pending 0, value 1, met false, reason ""
+}
+
+// An Impact is an option, too.
+func ExampleImpact() {
+	var marks landmark.Set
+	space := marks.Level("free disk space", landmark.Below(10, 5), landmark.Critical)
+
+	space.Set(42)
+	show(&marks)
+	// Output: free disk space: reached true, count 1, open false, pending 0, value 42, met false, reason ""
 }
 
 func ExampleCondition() {
 	var marks landmark.Set
 	guide := marks.Condition("guide", landmark.TTL(time.Hour)) // it is fetched every 20 minutes
 
-	fetch := func() error { return errors.New("the guide is of yesterday") }
+	fetch := func() error { return errors.New("the guide is from yesterday") }
 	if err := fetch(); err != nil {
 		guide.Set(false, err.Error())
 	} else {
 		guide.Set(true, "")
 	}
 	show(&marks)
-	// Output: guide: reached true, count 1, open false, pending 0, value 0, met false, reason "the guide is of yesterday"
+	// Output: guide: reached true, count 1, open false, pending 0, value 0, met false, reason "the guide is from yesterday"
 }
 
 func ExampleCheck() {
@@ -187,7 +206,7 @@ func ExampleCheck() {
 		}
 		return conn.Close()
 	}))
-	marks.Landmarks()[0].Ask(context.Background()) // as the agent does every second
+	poll(&marks) // as the agent does every second
 	show(&marks)
 	// Output: cache: reached true, count 1, open false, pending 0, value 0, met false, reason "the cache was not started"
 }

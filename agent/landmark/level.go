@@ -7,50 +7,123 @@ import (
 	"math"
 	"sync/atomic"
 	"time"
+
+	"github.com/landmark-health/landmark/internal/collector"
 )
 
-// KindLevel is the kind of a [Level].
-const KindLevel Kind = 4
+// A Level is a number of the program that has limits: beyond the first limit the
+// program gets less work, and beyond the second the landmark fails. A Level does
+// not show whether the program still works, because the number stays as it was
+// last set.
+//
+// A Level is safe for concurrent use, and does nothing when nil.
+type Level struct {
+	settings counter
+	number   atomic.Uint64 // the bits of a float64
+	_        [cacheLine - 8]byte
 
-// Limits say which numbers of a [Level] are good. [Above] and [Below] make them.
-type Limits struct {
-	DegradeAt float64 // where the weight begins to fall, towards FailAt
-	FailAt    float64 // where the landmark fails
-	Below     bool    // small numbers are the bad ones
+	declaration collector.Declaration
+	set         *Set
+	poller      *poller // nil without Poll
 }
 
-// Above returns limits for a number that should stay small, as the length of a
-// queue: above degradeAt the program gets less work, the less the closer it
-// comes to failAt, where the landmark fails. If they are equal it gets all or
-// nothing.
-func Above(degradeAt, failAt float64) Limits { return Limits{DegradeAt: degradeAt, FailAt: failAt} }
+// Limits are the limits of a [Level]. [Above] and [Below] return them.
+type Limits struct{ limits collector.Limits }
 
-// Below returns limits for a number that should stay large, as the space that
-// is left, in the manner of [Above].
+// Above returns limits for a number that should stay small, such as the length of
+// a queue. Above degradeAt the program gets less work, and the less the closer the
+// number is to failAt. At failAt the landmark fails. If both are equal, the program
+// gets full work or none.
+func Above(degradeAt, failAt float64) Limits {
+	return Limits{collector.Limits{DegradeAt: degradeAt, FailAt: failAt}}
+}
+
+// Below returns limits for a number that should stay large, such as free space. It
+// works as [Above] does, in the other direction.
 func Below(degradeAt, failAt float64) Limits {
-	return Limits{DegradeAt: degradeAt, FailAt: failAt, Below: true}
+	return Limits{collector.Limits{DegradeAt: degradeAt, FailAt: failAt, Below: true}}
 }
 
-// Crossed reports whether a limit lies between two numbers, so that the change
-// from the one to the other is news.
-func (l Limits) Crossed(from, to float64) bool { return l.zone(from) != l.zone(to) }
+// A LevelOption sets a property of a [Level].
+type LevelOption interface {
+	applyLevel(*Level)
+}
 
-// zone returns 0 for a good number, 1 for a degraded and 2 for a failing one.
-func (l Limits) zone(n float64) int {
-	degrade, fail := l.DegradeAt, l.FailAt
+// pollOption implements Poll.
+type pollOption func() float64
+
+func (number pollOption) applyLevel(l *Level) {
+	l.poller = new(poller)
+	if number != nil {
+		l.poller.call = func(context.Context) { l.Set(number()) }
+	}
+}
+
+// Poll makes the agent get the number from the program: it calls number once for
+// each report, in the background, one call at a time. Let number return a value
+// that the work itself keeps up to date. While a call blocks, the number stays as
+// it is, its age grows, and nothing else waits for the call.
+func Poll(number func() float64) LevelOption { return pollOption(number) }
+
+// Level declares a landmark for a number, which the program sets with
+// [Level.Set], or the agent gets through [Poll].
+func (s *Set) Level(name string, limits Limits, opts ...LevelOption) *Level {
+	if s == nil {
+		return nil
+	}
+	l := &Level{
+		declaration: collector.Declaration{
+			Name: name, Kind: collector.KindLevel, Impact: uint8(Degrading), Limits: limits.limits,
+		},
+		set: s,
+	}
+	l.settings.start()
+	for _, o := range opts {
+		o.applyLevel(l)
+	}
+	mark := collector.Landmark{Declaration: l.declaration, Sample: l.sample}
+	if l.poller != nil {
+		mark.Poll = l.poller.run
+	}
+	s.declare(mark, l.validate())
+	return l
+}
+
+// Set records the number. It never blocks and does not allocate. A number that is
+// not finite, such as a division by zero, is recorded as the worst number, so that
+// a calculation error does not hide a failure.
+func (l *Level) Set(number float64) {
+	if l == nil {
+		return
+	}
+	if !finite(number) {
+		number = worst(l.declaration.Limits)
+	}
+	before := math.Float64frombits(l.number.Swap(math.Float64bits(number)))
+	if l.settings.add() || l.declaration.Limits.Crossed(before, number) {
+		l.settings.wake(l.set)
+	}
+}
+
+// worst returns the number that is furthest beyond the limits.
+func worst(l collector.Limits) float64 {
 	if l.Below {
-		n, degrade, fail = -n, -degrade, -fail
+		return -math.MaxFloat64
 	}
-	switch {
-	case n >= fail:
-		return 2
-	case n > degrade:
-		return 1
-	}
-	return 0
+	return math.MaxFloat64
 }
 
-func (l Limits) validate() error {
+func (l *Level) validate() error {
+	if err := validate(l.declaration); err != nil {
+		return err
+	}
+	if l.poller != nil && l.poller.call == nil {
+		return errors.New("Poll was given a nil function; give it one that returns the number")
+	}
+	return validateLimits(l.declaration.Limits)
+}
+
+func validateLimits(l collector.Limits) error {
 	switch {
 	case !finite(l.DegradeAt) || !finite(l.FailAt):
 		return fmt.Errorf("limits are finite numbers, not %v and %v", l.DegradeAt, l.FailAt)
@@ -66,101 +139,26 @@ func (l Limits) validate() error {
 
 func finite(n float64) bool { return !math.IsNaN(n) && !math.IsInf(n, 0) }
 
-// A Level is a number of the program's that has limits: beyond the first the
-// program gets less work, and beyond the second the landmark fails. It says
-// nothing of whether the program still turns, for the number stays what it was
-// last set to.
-//
-// A Level is safe for concurrent use, and does nothing when nil.
-type Level struct {
-	settings tally
-	number   atomic.Uint64 // the bits of a float64
-	_        [cacheLine - 8]byte
-
-	declaration Declaration
-	set         *Set
-	inquiry     *inquiry // nil unless Asked
+func (l *Level) sample(now time.Time) collector.Sample {
+	// Read the count first. Then the number is at least as new as the count.
+	sample := l.settings.sample(now, 0)
+	sample.Value = math.Float64frombits(l.number.Load())
+	return sample
 }
 
-// A LevelOption sets something of a [Level].
-type LevelOption interface {
-	applyLevel(*Level)
+// A poller calls the program's function of a Level or Condition.
+type poller struct {
+	// call calls the function and records the result. It is nil only in an invalid
+	// declaration.
+	call func(context.Context)
+	busy atomic.Bool // a call is running
 }
 
-// askedOption is the option that Asked makes.
-type askedOption func() float64
-
-func (ask askedOption) applyLevel(l *Level) {
-	l.inquiry = new(inquiry)
-	if ask != nil {
-		l.inquiry.ask = func(context.Context) { l.Set(ask()) }
-	}
-}
-
-// Asked makes the agent ask for the number: it calls number once for each
-// report, in the background, one call at a time. What number returns is the
-// program's own word, so let it read what the work itself keeps up to date.
-// While a call blocks, the number stays as it is and its age grows; nothing
-// else waits for it.
-func Asked(number func() float64) LevelOption { return askedOption(number) }
-
-// Level declares a landmark for a number with the given limits, set by
-// [Level.Set], or [Asked] for.
-func (s *Set) Level(name string, limits Limits, opts ...LevelOption) *Level {
-	if s == nil {
-		return nil
-	}
-	l := &Level{
-		declaration: Declaration{Name: name, Kind: KindLevel, Impact: Degrading, Limits: limits},
-		set:         s,
-	}
-	l.settings.begin()
-	for _, o := range opts {
-		o.applyLevel(l)
-	}
-	s.declare(l.declaration, l)
-	return l
-}
-
-// Set records the number as it now is. It never blocks and allocates nothing.
-// What is not finite, as a quotient by zero, is recorded as the worst number
-// there is, so that an error in the arithmetic hides no failure.
-func (l *Level) Set(number float64) {
-	if l == nil {
+// run calls the function, unless a call is running.
+func (p *poller) run(ctx context.Context) {
+	if !p.busy.CompareAndSwap(false, true) {
 		return
 	}
-	if !finite(number) {
-		number = l.declaration.Limits.worst()
-	}
-	before := math.Float64frombits(l.number.Swap(math.Float64bits(number)))
-	if l.settings.add() || l.declaration.Limits.Crossed(before, number) {
-		l.settings.wake(l.set)
-	}
+	defer p.busy.Store(false)
+	p.call(ctx)
 }
-
-// worst returns the number that is furthest beyond the limits.
-func (l Limits) worst() float64 {
-	if l.Below {
-		return -math.MaxFloat64
-	}
-	return math.MaxFloat64
-}
-
-func (l *Level) validate() error {
-	if err := l.declaration.validate(); err != nil {
-		return err
-	}
-	if l.inquiry != nil && l.inquiry.ask == nil {
-		return errors.New("Asked was given a nil function; give it one that returns the number")
-	}
-	return l.declaration.Limits.validate()
-}
-
-func (l *Level) read(now time.Time) Reading {
-	// The count first: the number is then at least as new.
-	r := l.settings.read(now, 0)
-	r.Value = math.Float64frombits(l.number.Load())
-	return r
-}
-
-func (l *Level) asked() *inquiry { return l.inquiry }

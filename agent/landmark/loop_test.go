@@ -6,31 +6,32 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/landmark-health/landmark/internal/collector"
 )
 
 // loopUnderTest is a Loop and the carrier's hold on it.
 type loopUnderTest struct {
 	*Loop
-	carrier Landmark
+	carrier collector.Landmark
 }
 
 func newLoop(opts ...LoopOption) loopUnderTest {
 	var s Set
 	l := s.Loop("main loop", time.Second, opts...)
-	return loopUnderTest{l, s.Landmarks()[0]}
+	return loopUnderTest{l, landmarks(&s)[0]}
 }
 
 func (l loopUnderTest) put(t *testing.T, wantAnswers uint64) {
 	t.Helper()
-	answers, ok := l.carrier.PutCommand(time.Now())
-	if !ok || answers != wantAnswers {
-		t.Fatalf("PutCommand() = %d, %t, want %d, true", answers, ok, wantAnswers)
+	if answers := l.carrier.SendCommand(time.Now()); answers != wantAnswers {
+		t.Fatalf("SendCommand() = %d, want %d", answers, wantAnswers)
 	}
 }
 
-func (l loopUnderTest) read(t *testing.T, what string, want Reading) {
+func (l loopUnderTest) read(t *testing.T, what string, want collector.Sample) {
 	t.Helper()
-	if diff := cmp.Diff(want, l.carrier.Read(time.Now())); diff != "" {
+	if diff := cmp.Diff(want, l.carrier.Sample(time.Now())); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", what, diff)
 	}
 }
@@ -39,21 +40,21 @@ func TestLoopReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLoop()
 		time.Sleep(time.Minute)
-		l.read(t, "idle, with no command", Reading{Age: time.Minute})
+		l.read(t, "idle, with no command", collector.Sample{Age: time.Minute})
 		l.put(t, 0)
-		l.read(t, "put", Reading{Age: time.Minute, Open: true})
+		l.read(t, "put", collector.Sample{Age: time.Minute, Open: true})
 		time.Sleep(30 * time.Millisecond)
 		(<-l.C())()
-		l.read(t, "answered", Reading{Reached: true, Count: 1, Lag: 30 * time.Millisecond})
+		l.read(t, "answered", collector.Sample{Reached: true, Count: 1, Lag: 30 * time.Millisecond})
 		time.Sleep(time.Second)
 		l.put(t, 1)
 		time.Sleep(time.Hour)
 		l.put(t, 1)
-		l.read(t, "wedged for an hour", Reading{
+		l.read(t, "wedged for an hour", collector.Sample{
 			Reached: true, Age: time.Hour + time.Second, Count: 1, Open: true, Lag: 30 * time.Millisecond,
 		})
 		(<-l.C())()
-		l.read(t, "freed", Reading{Reached: true, Count: 2, Lag: time.Hour})
+		l.read(t, "freed", collector.Sample{Reached: true, Count: 2, Lag: time.Hour})
 		select {
 		case <-l.C():
 			t.Error("more than one command was outstanding")
@@ -69,23 +70,23 @@ func TestLoopCommandCountsOnce(t *testing.T) {
 		first := <-l.C()
 		first()
 		first()
-		l.read(t, "run twice", Reading{Reached: true, Count: 1})
+		l.read(t, "run twice", collector.Sample{Reached: true, Count: 1})
 		l.put(t, 1)
 		time.Sleep(time.Minute)
 		first()
 		l.read(t, "old command run while a new one is open",
-			Reading{Reached: true, Age: time.Minute, Count: 1, Open: true})
+			collector.Sample{Reached: true, Age: time.Minute, Count: 1, Open: true})
 		(<-l.C())()
 		first()
-		l.read(t, "new command run", Reading{Reached: true, Count: 2, Lag: time.Minute})
+		l.read(t, "new command run", collector.Sample{Reached: true, Count: 2, Lag: time.Minute})
 	})
 }
 
 func TestOnlyLoopsTakeCommands(t *testing.T) {
 	var s Set
 	s.Alive("a", time.Second)
-	if _, ok := s.Landmarks()[0].PutCommand(time.Now()); ok {
-		t.Error("an Alive took a get-state command")
+	if landmarks(&s)[0].SendCommand != nil {
+		t.Error("an Alive takes a get-state command")
 	}
 }
 
@@ -101,7 +102,7 @@ func TestPostRunsOnMainLoop(t *testing.T) {
 			time.Sleep(time.Millisecond)
 			(<-queue)()
 		}
-		l.read(t, "answered", Reading{Reached: true, Count: 3, Lag: time.Millisecond})
+		l.read(t, "answered", collector.Sample{Reached: true, Count: 3, Lag: time.Millisecond})
 	})
 }
 
@@ -120,7 +121,7 @@ func TestPostThatBlocks(t *testing.T) {
 		}))
 		l.put(t, 0)
 		synctest.Wait()
-		l.read(t, "answered", Reading{Reached: true, Count: 1})
+		l.read(t, "answered", collector.Sample{Reached: true, Count: 1})
 		for range 100 {
 			l.put(t, 1)
 			time.Sleep(time.Minute)
@@ -128,7 +129,7 @@ func TestPostThatBlocks(t *testing.T) {
 		if calls != 1 {
 			t.Errorf("post was called %d times at once", calls)
 		}
-		l.read(t, "blocked", Reading{Reached: true, Age: 100 * time.Minute, Count: 1, Open: true})
+		l.read(t, "blocked", collector.Sample{Reached: true, Age: 100 * time.Minute, Count: 1, Open: true})
 		close(block)
 		synctest.Wait()
 		if calls != 2 {
@@ -144,7 +145,7 @@ func TestPostThatDropsStaysOpen(t *testing.T) {
 			l.put(t, 0)
 			time.Sleep(time.Minute)
 		}
-		l.read(t, "never run", Reading{Age: time.Hour, Open: true})
+		l.read(t, "never run", collector.Sample{Age: time.Hour, Open: true})
 	})
 }
 
@@ -153,13 +154,13 @@ func TestCommandAllocations(t *testing.T) {
 	l := newLoop()
 	now := time.Now()
 	n := testing.AllocsPerRun(100, func() {
-		l.carrier.PutCommand(now)
+		l.carrier.SendCommand(now)
 		(<-l.C())()
 	})
 	if n > 1 {
 		t.Errorf("%v allocations a command, want 1", n)
 	}
-	if n := testing.AllocsPerRun(100, func() { l.carrier.Read(now) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { l.carrier.Sample(now) }); n != 0 {
 		t.Errorf("%v allocations a reading", n)
 	}
 }

@@ -5,28 +5,26 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
+	"github.com/landmark-health/landmark/internal/collector"
 	"github.com/landmark-health/landmark/internal/contract"
 )
 
-// A Set holds the landmarks of one program, in the order in which they were
-// declared. Landmarks may be declared at any time, also after an agent has
-// begun to carry the set; they cannot be taken back.
+// A Set holds the landmarks of one program, in the order of their declaration.
+// Landmarks may be declared at any time, even after an agent has started with
+// the set. They cannot be removed.
 //
-// A declaration that breaks a rule still gives a landmark that can be used,
-// but nothing recorded by it is reported. The set remembers the first such
-// error, and the agent's Start returns it. A nil Set gives nil landmarks, whose
-// methods do nothing.
+// An invalid declaration returns a landmark that is safe to use, but that no
+// agent reports. The set keeps the first such error, and the agent's Start
+// returns it. A nil Set returns nil landmarks, whose methods do nothing.
 //
-// A Set is safe for concurrent use. The zero Set is empty and ready.
+// A Set is safe for concurrent use. The zero Set is empty and ready to use.
 type Set struct {
-	mu        sync.Mutex // guards what follows, and the replacing of watchers
-	landmarks []Landmark // only ever appended to, so that readers may keep it
-	err       error      // the first
+	mu        sync.Mutex           // guards landmarks and err, and serializes changes of watchers
+	landmarks []collector.Landmark // only ever appended to, so readers may keep the slice
+	err       error                // the first
 
-	// watchers is replaced as a whole, so that a landmark wakes its carriers
-	// without a lock.
+	// watchers is replaced as a whole, so that wake needs no lock.
 	watchers atomic.Pointer[[]chan struct{}]
 }
 
@@ -35,12 +33,21 @@ func NewSet() *Set {
 	return new(Set)
 }
 
-// declare enters a landmark into the set, or remembers why it may not.
-func (s *Set) declare(d Declaration, source recording) {
+// Err returns the first error in a declaration, nil if all are valid. It names
+// the landmark and says what to do.
+func (s *Set) Err() error {
 	s.mu.Lock()
-	err := s.check(d.Name, source)
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// declare adds a landmark to the set, unless invalid or another rule of the set
+// forbids it. invalid is what is wrong with the declaration itself.
+func (s *Set) declare(l collector.Landmark, invalid error) {
+	s.mu.Lock()
+	err := s.check(l.Name, invalid)
 	if err == nil {
-		s.landmarks = append(s.landmarks, Landmark{Declaration: d, source: source})
+		s.landmarks = append(s.landmarks, l)
 	} else if s.err == nil {
 		s.err = err
 	}
@@ -48,12 +55,12 @@ func (s *Set) declare(d Declaration, source recording) {
 	s.wake()
 }
 
-// check returns what keeps a landmark out of the set. The caller holds mu.
-func (s *Set) check(name string, source recording) error {
-	if err := source.validate(); err != nil {
-		return fmt.Errorf("landmark %.128q: %w", name, err)
+// check returns why the set cannot hold the landmark. The caller holds mu.
+func (s *Set) check(name string, invalid error) error {
+	if invalid != nil {
+		return fmt.Errorf("landmark %.128q: %w", name, invalid)
 	}
-	if slices.ContainsFunc(s.landmarks, func(l Landmark) bool { return l.Name == name }) {
+	if slices.ContainsFunc(s.landmarks, func(l collector.Landmark) bool { return l.Name == name }) {
 		return fmt.Errorf("landmark %q: declared twice; give each landmark a name of its own", name)
 	}
 	if len(s.landmarks) == contract.MaxLandmarks {
@@ -63,8 +70,8 @@ func (s *Set) check(name string, source recording) error {
 	return nil
 }
 
-// wake tells every watcher that there is something to look at. It never blocks,
-// and does nothing when s is nil, as in a zero landmark.
+// wake notifies every watcher. It never blocks, and does nothing when s is nil,
+// as in a zero landmark.
 func (s *Set) wake() {
 	if s == nil {
 		return
@@ -76,15 +83,7 @@ func (s *Set) wake() {
 	for _, w := range *watchers {
 		select {
 		case w <- struct{}{}:
-		default: // already told
+		default: // a notification is pending already
 		}
 	}
-}
-
-// recording is what each kind of landmark gives to its carriers.
-type recording interface {
-	// validate returns the first rule that the declaration breaks.
-	validate() error
-	// read returns the facts at the instant now.
-	read(now time.Time) Reading
 }

@@ -11,32 +11,33 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/landmark-health/landmark/internal/collector"
 	"github.com/landmark-health/landmark/internal/contract"
 )
 
 func TestSetKeepsDeclarationsInOrder(t *testing.T) {
 	var s Set
 	s.Loop("main loop", time.Second)
-	s.Alive("reader", 24*time.Hour, StartWithin(time.Minute), WithImpact(Readiness))
-	s.Loop("ui", 100*time.Millisecond, WithImpact(Informational), StartWithin(time.Millisecond), Post(func(func()) {}))
+	s.Alive("reader", 24*time.Hour, StartWithin(time.Minute), Readiness)
+	s.Loop("ui", 100*time.Millisecond, Informational, StartWithin(time.Millisecond), Post(func(func()) {}))
 	s.Deadline("answer", 5*time.Second, StartWithin(time.Hour))
-	s.Level("queue", Above(100, 1000), Asked(func() float64 { return 0 }))
-	s.Level("disk", Below(10, 5), WithImpact(Critical))
+	s.Level("queue", Above(100, 1000), Poll(func() float64 { return 0 }))
+	s.Level("disk", Below(10, 5), Critical)
 	s.Condition("guide", StartWithin(time.Minute), TTL(time.Hour))
 	s.Condition("db", Check(time.Second, time.Second, func(context.Context) error { return nil }), TTL(2*time.Second))
 
-	want := []Declaration{
-		{Name: "main loop", Kind: KindLoop, Impact: Critical, Within: time.Second},
-		{Name: "reader", Kind: KindAlive, Impact: Readiness, Within: 24 * time.Hour, StartWithin: time.Minute},
-		{Name: "ui", Kind: KindLoop, Impact: Informational, Within: 100 * time.Millisecond, StartWithin: time.Millisecond},
-		{Name: "answer", Kind: KindDeadline, Impact: Critical, Within: 5 * time.Second, StartWithin: time.Hour},
-		{Name: "queue", Kind: KindLevel, Impact: Degrading, Limits: Limits{DegradeAt: 100, FailAt: 1000}},
-		{Name: "disk", Kind: KindLevel, Impact: Critical, Limits: Limits{DegradeAt: 10, FailAt: 5, Below: true}},
-		{Name: "guide", Kind: KindCondition, Impact: Readiness, StartWithin: time.Minute, TTL: time.Hour},
-		{Name: "db", Kind: KindCondition, Impact: Readiness, TTL: 2 * time.Second},
+	want := []collector.Declaration{
+		{Name: "main loop", Kind: collector.KindLoop, Impact: uint8(Critical), Within: time.Second},
+		{Name: "reader", Kind: collector.KindAlive, Impact: uint8(Readiness), Within: 24 * time.Hour, StartWithin: time.Minute},
+		{Name: "ui", Kind: collector.KindLoop, Impact: uint8(Informational), Within: 100 * time.Millisecond, StartWithin: time.Millisecond},
+		{Name: "answer", Kind: collector.KindDeadline, Impact: uint8(Critical), Within: 5 * time.Second, StartWithin: time.Hour},
+		{Name: "queue", Kind: collector.KindLevel, Impact: uint8(Degrading), Limits: collector.Limits{DegradeAt: 100, FailAt: 1000}},
+		{Name: "disk", Kind: collector.KindLevel, Impact: uint8(Critical), Limits: collector.Limits{DegradeAt: 10, FailAt: 5, Below: true}},
+		{Name: "guide", Kind: collector.KindCondition, Impact: uint8(Readiness), StartWithin: time.Minute, TTL: time.Hour},
+		{Name: "db", Kind: collector.KindCondition, Impact: uint8(Readiness), TTL: 2 * time.Second},
 	}
-	var got []Declaration
-	for _, l := range s.Landmarks() {
+	var got []collector.Declaration
+	for _, l := range landmarks(&s) {
 		got = append(got, l.Declaration)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -64,18 +65,18 @@ func TestSetRemembersBadDeclarations(t *testing.T) {
 		{"negative", func(s *Set) { s.Loop("x", -time.Second) }, "within must be 100ms to 24h"},
 		{"start too short", func(s *Set) { s.Loop("x", time.Second, StartWithin(1)) }, "StartWithin must be 1ms to 24h"},
 		{"start negative", func(s *Set) { s.Alive("x", time.Second, StartWithin(-1)) }, "StartWithin must be 1ms to 24h"},
-		{"impact", func(s *Set) { s.Alive("x", time.Second, WithImpact(5)) }, "impact 5"},
+		{"impact", func(s *Set) { s.Alive("x", time.Second, Impact(5)) }, "impact 5"},
 		{"nil post", func(s *Set) { s.Loop("x", time.Second, Post(nil)) }, "Post was given a nil function"},
 		{"deadline too short", func(s *Set) { s.Deadline("x", 0) }, "within must be 100ms to 24h"},
 		{"no number", func(s *Set) { s.Level("x", Above(0, math.NaN())) }, "limits are finite"},
 		{"infinite", func(s *Set) { s.Level("x", Below(math.Inf(1), 0)) }, "limits are finite"},
 		{"wrong way up", func(s *Set) { s.Level("x", Above(2, 1)) }, "or use Below"},
 		{"wrong way down", func(s *Set) { s.Level("x", Below(1, 2)) }, "or use Above"},
-		{"nil asked", func(s *Set) { s.Level("x", Above(1, 2), Asked(nil)) }, "Asked was given a nil function"},
+		{"nil poll", func(s *Set) { s.Level("x", Above(1, 2), Poll(nil)) }, "Poll was given a nil function"},
 		{"level start", func(s *Set) { s.Level("x", Above(1, 2), StartWithin(1)) }, "StartWithin must be"},
 		{"TTL too short", func(s *Set) { s.Condition("x", TTL(1)) }, "TTL must be 1ms to 24h"},
 		{"nil check", func(s *Set) { s.Condition("x", Check(time.Second, time.Second, nil)) }, "Check was given a nil"},
-		{"check too often", func(s *Set) { s.Condition("x", Check(time.Millisecond, time.Second, well)) }, "10ms to 24h"},
+		{"check too often", func(s *Set) { s.Condition("x", Check(time.Millisecond, time.Second, well)) }, "interval of a Check must be 10ms to 24h"},
 		{"no timeout", func(s *Set) { s.Condition("x", Check(time.Second, 0, well)) }, "timeout of a Check must be"},
 		{"TTL between checks", func(s *Set) {
 			s.Condition("x", Check(time.Second, time.Second, well), TTL(2*time.Second-1))
@@ -109,12 +110,12 @@ func TestBadLandmarksAreUsableAndUnreported(t *testing.T) {
 	l := s.Loop("", time.Second)
 	a.Reach()
 	s.Deadline("", 0).Begin().End()
-	s.Level("", Limits{}, Asked(nil)).Set(1)
+	s.Level("", Limits{}, Poll(nil)).Set(1)
 	s.Condition("", Check(0, 0, nil)).Set(true, "")
 	if l.C() == nil {
 		t.Error("a Loop with a bad declaration has no channel to select on")
 	}
-	if n := len(s.Landmarks()); n != 0 {
+	if n := len(landmarks(&s)); n != 0 {
 		t.Errorf("%d bad landmarks would be reported", n)
 	}
 }
@@ -140,8 +141,8 @@ func TestNilIsHarmless(t *testing.T) {
 func TestWatchersHearOfNews(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s Set
-		first, stopFirst := s.Watch()
-		second, stopSecond := s.Watch()
+		first, stopFirst := watch(&s)
+		second, stopSecond := watch(&s)
 		defer stopSecond()
 
 		expect := func(what string, c <-chan struct{}, want bool) {
@@ -171,13 +172,13 @@ func TestWatchersHearOfNews(t *testing.T) {
 		a.Reach()
 		both("reached again", false)
 
-		alive := s.Landmarks()[0]
-		alive.Read(time.Now())
+		alive := landmarks(&s)[0]
+		alive.Sample(time.Now())
 		a.Reach()
 		both("reached after a fresh reading", false)
-		alive.Read(time.Now())
+		alive.Sample(time.Now())
 		time.Sleep(2 * time.Second)
-		alive.Read(time.Now())
+		alive.Sample(time.Now())
 		both("overdue", false)
 		a.Reach()
 		both("reached when overdue", true)
@@ -186,7 +187,7 @@ func TestWatchersHearOfNews(t *testing.T) {
 
 		l := s.Loop("l", time.Second)
 		both("a Loop declared", true)
-		s.Landmarks()[1].PutCommand(time.Now())
+		landmarks(&s)[1].SendCommand(time.Now())
 		both("a command put", false)
 		(<-l.C())()
 		both("a command answered", true)
@@ -197,14 +198,14 @@ func TestWatchersHearOfNews(t *testing.T) {
 		both("first begun", true)
 		d.Begin().End()
 		both("begun and ended", false)
-		deadline := s.Landmarks()[2]
-		deadline.Read(time.Now())
+		deadline := landmarks(&s)[2]
+		deadline.Sample(time.Now())
 		w.End()
 		both("ended after a fresh reading", false)
 		w, other := d.Begin(), d.Begin()
 		time.Sleep(time.Second)
-		deadline.Read(time.Now())
-		deadline.Read(time.Now())
+		deadline.Sample(time.Now())
+		deadline.Sample(time.Now())
 		w.End()
 		both("ended when overdue", true)
 		w.End()
@@ -230,13 +231,13 @@ func TestWatchersHearOfNews(t *testing.T) {
 		both("set to the same", false)
 		c.Set(true, "")
 		both("turned", true)
-		condition := s.Landmarks()[4]
-		condition.Read(time.Now())
+		condition := landmarks(&s)[4]
+		condition.Sample(time.Now())
 		c.Set(true, "")
 		both("renewed", false)
-		condition.Read(time.Now())
+		condition.Sample(time.Now())
 		time.Sleep(time.Second)
-		condition.Read(time.Now())
+		condition.Sample(time.Now())
 		c.Set(true, "")
 		both("renewed late", true)
 
@@ -246,3 +247,9 @@ func TestWatchersHearOfNews(t *testing.T) {
 		expect("other watcher", second, true)
 	})
 }
+
+// landmarks returns the set's landmarks as an agent gets them.
+func landmarks(s *Set) []collector.Landmark { return collector.Of(s).Landmarks() }
+
+// watch watches the set as an agent does.
+func watch(s *Set) (changed <-chan struct{}, stop func()) { return collector.Of(s).Watch() }

@@ -10,57 +10,58 @@ import (
 const (
 	firstBlock = 64 // slots
 	maxBlocks  = 12 // 262,080 slots, 4 MiB
-	probes     = 8  // slots of a block that are looked at before the next block is
+	maxProbes  = 8  // slots to try in one block before the next block
 )
 
-// A workTable keeps the pieces of work of a [Deadline] that are open, each in a
-// slot of its own, which is found by a few looks at a random place. So cores
-// seldom meet, and no lock and no list is needed; it is the reading that looks
-// at every slot. Times are since the making of the landmark.
+// A workTable holds the open pieces of work of a [Deadline], each in a slot of
+// its own. begin finds a free slot by trying a few from a random index on, so
+// cores rarely meet, and no lock and no list is needed. In exchange, a sample
+// reads every slot. Times are durations since the declaration of the landmark.
 type workTable struct {
-	// blocks are made in order, as they are needed, each with twice the slots
-	// of the one before, a power of two.
+	// blocks are allocated in order, as needed. Each has twice as many slots as
+	// the one before, a power of two.
 	blocks [maxBlocks]atomic.Pointer[[]slot]
 }
 
-// A slot is a place for one piece of work at a time.
+// A slot holds one piece of work at a time.
 type slot struct {
-	// state holds how many pieces were begun here, above two bits. The count
-	// tells one piece from the next, so that to end a piece twice is harmless.
+	// state is the number of pieces that began in this slot, above two bits. The
+	// number distinguishes each piece from the next, so that ending a piece twice
+	// is harmless.
 	state atomic.Uint64
 	begun atomic.Int64 // when, in nanoseconds; valid while open
 }
 
-// The low bits of a slot's state. With neither of them it is free.
+// The low bits of a slot's state. When both are 0, the slot is free.
 const (
-	claimed   = 0b01 // taken, and not yet open
+	claimed   = 0b01 // taken, and not open yet
 	open      = 0b10
-	awaited   = 0b11 // open, and the carriers wait to hear of its end
+	watched   = 0b11 // open, and its end is worth a wake
 	stateBits = 2
 )
 
-// begin enters a piece of work that begins now. It returns no slot when there
-// is none left to be found. grown says that the table had to grow, as it does
-// for the first one.
+// begin adds a piece of work that begins now. It returns a nil slot when it finds
+// no free one. grown reports whether the table had to grow, as it does for the
+// first piece of work.
 func (t *workTable) begin(now time.Duration) (s *slot, state uint64, grown bool) {
 	for i := range t.blocks {
 		block := t.blocks[i].Load()
 		if block == nil {
 			block, grown = t.grow(i), true
 		}
-		place := rand.Uint32()
-		for range probes {
-			s := &(*block)[place&uint32(len(*block)-1)]
+		index := rand.Uint32()
+		for range maxProbes {
+			s := &(*block)[index&uint32(len(*block)-1)]
 			if state, ok := s.begin(now); ok {
 				return s, state, grown
 			}
-			place++
+			index++
 		}
 	}
 	return nil, 0, grown
 }
 
-// grow makes block i, unless another goroutine was quicker.
+// grow allocates block i, unless another goroutine was faster.
 func (t *workTable) grow(i int) *[]slot {
 	block := make([]slot, firstBlock<<i)
 	t.blocks[i].CompareAndSwap(nil, &block)
@@ -70,59 +71,59 @@ func (t *workTable) grow(i int) *[]slot {
 // begin opens the slot if it is free.
 func (s *slot) begin(now time.Duration) (state uint64, ok bool) {
 	state = s.state.Load()
-	if state&awaited != 0 || !s.state.CompareAndSwap(state, state|claimed) {
+	if state&watched != 0 || !s.state.CompareAndSwap(state, state|claimed) {
 		return 0, false
 	}
-	// Readers pass over the slot until its time stands in it.
+	// A sample skips the slot until its time is stored.
 	s.begun.Store(int64(now))
 	state += 1<<stateBits | open
 	s.state.Store(state)
 	return state, true
 }
 
-// end frees the slot if it still holds the piece of work that was begun with
-// state, and reports whether the carriers wait to hear of that.
-func (s *slot) end(state uint64) (wanted bool) {
-	free := state &^ awaited
-	return !s.state.CompareAndSwap(state, free) && s.state.CompareAndSwap(free|awaited, free)
+// end frees the slot if it still holds the piece of work that began with state.
+// It reports whether the caller must wake the watchers.
+func (s *slot) end(state uint64) (wake bool) {
+	free := state &^ watched
+	return !s.state.CompareAndSwap(state, free) && s.state.CompareAndSwap(free|watched, free)
 }
 
-// A workReading is what is known of the pieces of work at an instant.
-type workReading struct {
+// A workSample is what is known of the pieces of work at one instant.
+type workSample struct {
 	begun, pending uint64
-	oldest         time.Duration // when the oldest of the pending ones began
+	oldest         time.Duration // when the oldest pending one began
 }
 
-// read reads every slot. The end of a piece of work that began at late or
-// before is awaited from now on.
-func (t *workTable) read(late time.Duration) workReading {
-	r := workReading{oldest: math.MaxInt64}
+// sample reads every slot. From then on, the end of a piece of work that began at
+// late or before requests a wake.
+func (t *workTable) sample(late time.Duration) workSample {
+	sample := workSample{oldest: math.MaxInt64}
 	for i := range t.blocks {
 		block := t.blocks[i].Load()
 		if block == nil {
 			break
 		}
 		for j := range *block {
-			(*block)[j].read(&r, late)
+			(*block)[j].addTo(&sample, late)
 		}
 	}
-	return r
+	return sample
 }
 
-// read adds the slot to r.
-func (s *slot) read(r *workReading, late time.Duration) {
+// addTo adds the slot to sample.
+func (s *slot) addTo(sample *workSample, late time.Duration) {
 	state := s.state.Load()
-	r.begun += state >> stateBits
+	sample.begun += state >> stateBits
 	if state&open == 0 {
 		return
 	}
 	began := time.Duration(s.begun.Load())
 	if began <= late {
-		s.state.CompareAndSwap(state&^awaited|open, state|awaited)
+		s.state.CompareAndSwap(state&^watched|open, state|watched)
 	}
-	if now := s.state.Load(); (now^state)&^awaited != 0 || now&open == 0 {
-		return // it has ended since, and what else began here is new
+	if now := s.state.Load(); (now^state)&^watched != 0 || now&open == 0 {
+		return // it has ended meanwhile, and another one that began here is new
 	}
-	r.pending++
-	r.oldest = min(r.oldest, began)
+	sample.pending++
+	sample.oldest = min(sample.oldest, began)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/agent/landmark"
+	"github.com/landmark-health/landmark/internal/collector"
 )
 
 // A network joins clients to a server by pipes.
@@ -42,7 +43,7 @@ func (n *network) dial() net.Conn {
 type testServer struct {
 	network
 	signals chan os.Signal
-	loop    landmark.Landmark
+	loop    collector.Landmark
 }
 
 // newTestServer runs a server until the test ends.
@@ -53,7 +54,7 @@ func newTestServer(t *testing.T) *testServer {
 		signals: make(chan os.Signal, 16),
 	}
 	loop := &mainLoop{questions: make(chan question), landmark: marks.Loop("main loop", time.Second), signals: s.signals}
-	s.loop = marks.Landmarks()[0]
+	s.loop = collector.Of(marks).Landmarks()[0]
 	var running sync.WaitGroup
 	running.Go(func() { loop.run(t.Context()) })
 	running.Go(func() { serve(s, loop.questions) })
@@ -129,15 +130,15 @@ func TestWedge(t *testing.T) {
 				t.Errorf("the request was held for %v, want %v", held, patience)
 			}
 			conn.Close()
-			s.loop.PutCommand(time.Now())
+			s.loop.SendCommand(time.Now())
 			synctest.Wait()
-			if !s.loop.Read(time.Now()).Open {
+			if !s.loop.Sample(time.Now()).Open {
 				t.Error("a loop that hangs answered the get-state command")
 			}
 
 			s.signals <- syscall.SIGUSR2
 			synctest.Wait()
-			if s.loop.Read(time.Now()).Open {
+			if s.loop.Sample(time.Now()).Open {
 				t.Error("the freed loop did not answer the get-state command")
 			}
 			conn = s.dial()

@@ -16,13 +16,13 @@ const (
 	MaxLandmarkName = 128
 )
 
-// Aspects are the aspects of a service's health. A request for NAME-liveness is
-// one for the liveness of the service NAME.
+// Aspects are the aspects of a service's health. A request for NAME-liveness
+// asks for the liveness of the service NAME.
 var Aspects = [...]string{"readiness", "liveness", "startup"}
 
-// CheckServiceName returns an error that says what to do unless a service may
-// have the name: [A-Za-z0-9][A-Za-z0-9._-]{0,89}, neither equal to an aspect nor
-// ending in "-" and one.
+// CheckServiceName returns an error that says what to do unless name is a valid
+// service name: [A-Za-z0-9][A-Za-z0-9._-]{0,89}, neither equal to an aspect nor
+// ending in "-" and an aspect.
 func CheckServiceName(name string) error {
 	switch {
 	case name == "":
@@ -37,36 +37,38 @@ func CheckServiceName(name string) error {
 			return fmt.Errorf("%q has the character %q: use letters, digits, '.', '_' and '-' only", name, c)
 		}
 	}
-	if slices.Contains(Aspects[:], name[strings.LastIndexByte(name, '-')+1:]) {
-		return fmt.Errorf("%q means the %s of a service, so no service can have this name", name, name[strings.LastIndexByte(name, '-')+1:])
+	if last := name[strings.LastIndexByte(name, '-')+1:]; slices.Contains(Aspects[:], last) {
+		return fmt.Errorf("%q means the %s of a service, so no service can have this name", name, last)
 	}
 	return nil
 }
 
-// CheckInstanceName returns an error that says what to do unless an instance may
-// have the name: 1 to 128 bytes of printable ASCII.
+// CheckInstanceName returns an error that says what to do unless name is a valid
+// instance name: 1 to 128 bytes of printable ASCII.
 func CheckInstanceName(name string) error {
 	return checkText(name, MaxInstanceName, "printable ASCII", func(r rune) bool { return ' ' <= r && r <= '~' })
 }
 
-// CheckLandmarkName returns an error that says what to do unless a landmark may
-// have the name: 1 to 128 bytes of printable UTF-8, as unicode.IsPrint has it.
+// CheckLandmarkName returns an error that says what to do unless name is a valid
+// landmark name: 1 to 128 bytes of UTF-8, printable according to
+// unicode.IsPrint.
 func CheckLandmarkName(name string) error {
 	return checkText(name, MaxLandmarkName, "printable UTF-8", unicode.IsPrint)
 }
 
-func checkText(text string, most int, what string, allowed func(rune) bool) error {
+// checkText describes the allowed characters as charset.
+func checkText(text string, maxBytes int, charset string, allowed func(rune) bool) error {
 	switch {
 	case text == "":
-		return fmt.Errorf("is empty: use 1 to %d bytes", most)
-	case len(text) > most:
-		return fmt.Errorf("%.20q… is %d bytes long: use %d at most", text, len(text), most)
+		return fmt.Errorf("is empty: use 1 to %d bytes", maxBytes)
+	case len(text) > maxBytes:
+		return fmt.Errorf("%.20q… is %d bytes long: use %d at most", text, len(text), maxBytes)
 	case !utf8.ValidString(text):
-		return fmt.Errorf("%q is not UTF-8: use %s", text, what)
+		return fmt.Errorf("%q is not UTF-8: use %s", text, charset)
 	}
 	for _, r := range text {
 		if !allowed(r) {
-			return fmt.Errorf("%q has the character %q: use %s", text, r, what)
+			return fmt.Errorf("%q has the character %q: use %s", text, r, charset)
 		}
 	}
 	return nil
@@ -74,4 +76,18 @@ func checkText(text string, most int, what string, allowed func(rune) bool) erro
 
 func alphanumeric(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}
+
+// CutText returns the longest prefix of text that has at most maxBytes bytes and
+// does not split a character. Text that is not UTF-8 loses at most 4 bytes more
+// than necessary.
+func CutText(text string, maxBytes int) string {
+	if len(text) <= maxBytes {
+		return text
+	}
+	end := maxBytes
+	for end > maxBytes-utf8.UTFMax && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end]
 }

@@ -5,25 +5,26 @@ import (
 	"path/filepath"
 )
 
-// Directory returns the directory of landmarkd's sockets: $RUNTIME_DIRECTORY, as
-// systemd sets it, else /run/landmark as root, else $XDG_RUNTIME_DIR/landmark,
-// else /run/landmark. It is never below the temporary directory, where any other
-// user could make it first.
-func Directory() string { return here().directory() }
+// SocketDirectory returns the directory of landmarkd's sockets:
+// $RUNTIME_DIRECTORY, which systemd sets, else /run/landmark as root, else
+// $XDG_RUNTIME_DIR/landmark, else /run/landmark. It is never below the temporary
+// directory, where another user could create it first.
+func SocketDirectory() string { return currentEnvironment().socketDirectory() }
 
 // AgentSocket returns the default path of the socket on which landmarkd receives
 // reports.
-func AgentSocket() string { return filepath.Join(Directory(), "agent.sock") }
+func AgentSocket() string { return filepath.Join(SocketDirectory(), "agent.sock") }
 
-// AdminSocket returns the default path of the socket on which landmarkd takes
-// orders.
-func AdminSocket() string { return filepath.Join(Directory(), "admin.sock") }
+// AdminSocket returns the default path of the socket on which landmarkd receives
+// operators' commands.
+func AdminSocket() string { return filepath.Join(SocketDirectory(), "admin.sock") }
 
-// ReportTo returns the default path of the socket that an agent reports to:
+// ReportSocket returns the default path of the socket that an agent reports to:
 // $LANDMARK_SOCKET, else /run/landmark/agent.sock as root, else
-// $XDG_RUNTIME_DIR/landmark/agent.sock, else /run/landmark/agent.sock. The
-// $RUNTIME_DIRECTORY of a program is its own, not landmarkd's.
-func ReportTo() string { return here().reportTo() }
+// $XDG_RUNTIME_DIR/landmark/agent.sock, else /run/landmark/agent.sock. It
+// ignores $RUNTIME_DIRECTORY, which in a program is the program's own directory,
+// not landmarkd's.
+func ReportSocket() string { return currentEnvironment().reportSocket() }
 
 // environment is what the paths depend on.
 type environment struct {
@@ -31,25 +32,25 @@ type environment struct {
 	euid int
 }
 
-func here() environment { return environment{os.Getenv, os.Geteuid()} }
+func currentEnvironment() environment { return environment{os.Getenv, os.Geteuid()} }
 
-func (e environment) directory() string {
+func (e environment) socketDirectory() string {
 	if dir := e.get("RUNTIME_DIRECTORY"); dir != "" {
 		return filepath.SplitList(dir)[0]
 	}
-	return e.shared()
+	return e.sharedDirectory()
 }
 
-func (e environment) reportTo() string {
+func (e environment) reportSocket() string {
 	if path := e.get("LANDMARK_SOCKET"); path != "" {
 		return path
 	}
-	return filepath.Join(e.shared(), "agent.sock")
+	return filepath.Join(e.sharedDirectory(), "agent.sock")
 }
 
-// shared is the directory that a landmarkd and the programs of the same user
-// agree on.
-func (e environment) shared() string {
+// sharedDirectory is the directory that landmarkd and the programs of the same
+// user both find without configuration.
+func (e environment) sharedDirectory() string {
 	if dir := e.get("XDG_RUNTIME_DIR"); dir != "" && e.euid != 0 {
 		return filepath.Join(dir, "landmark")
 	}

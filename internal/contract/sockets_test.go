@@ -2,14 +2,14 @@ package contract
 
 import "testing"
 
-func TestPaths(t *testing.T) {
+func TestSocketPaths(t *testing.T) {
 	type variables map[string]string
 	const root, user = 0, 7
 	for _, tt := range []struct {
-		name                string
-		euid                int
-		environment         variables
-		directory, reportTo string
+		name                    string
+		euid                    int
+		environment             variables
+		directory, reportSocket string
 	}{
 		{"systemd, root", root, variables{"RUNTIME_DIRECTORY": "/run/a"}, "/run/a", "/run/landmark/agent.sock"},
 		{"systemd, user", user, variables{"RUNTIME_DIRECTORY": "/run/user/7/a", "XDG_RUNTIME_DIR": "/run/user/7"},
@@ -24,11 +24,11 @@ func TestPaths(t *testing.T) {
 		{"named, user", user, variables{"LANDMARK_SOCKET": "/a.sock"}, "/run/landmark", "/a.sock"},
 	} {
 		e := environment{func(name string) string { return tt.environment[name] }, tt.euid}
-		if got := e.directory(); got != tt.directory {
-			t.Errorf("%s: directory %s, want %s", tt.name, got, tt.directory)
+		if got := e.socketDirectory(); got != tt.directory {
+			t.Errorf("%s: socketDirectory() = %s, want %s", tt.name, got, tt.directory)
 		}
-		if got := e.reportTo(); got != tt.reportTo {
-			t.Errorf("%s: report to %s, want %s", tt.name, got, tt.reportTo)
+		if got := e.reportSocket(); got != tt.reportSocket {
+			t.Errorf("%s: reportSocket() = %s, want %s", tt.name, got, tt.reportSocket)
 		}
 	}
 }
@@ -36,9 +36,9 @@ func TestPaths(t *testing.T) {
 func TestSocketsAreInTheRuntimeDirectory(t *testing.T) {
 	t.Setenv("RUNTIME_DIRECTORY", "/run/epg")
 	if got, want := AdminSocket(), "/run/epg/admin.sock"; got != want {
-		t.Errorf("admin socket %s, want %s", got, want)
+		t.Errorf("AdminSocket() = %s, want %s", got, want)
 	}
 	if got, want := AgentSocket(), "/run/epg/agent.sock"; got != want {
-		t.Errorf("agent socket %s, want %s", got, want)
+		t.Errorf("AgentSocket() = %s, want %s", got, want)
 	}
 }

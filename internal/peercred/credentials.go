@@ -16,8 +16,8 @@ import (
 // connection whose peer the kernel does not tell is closed.
 func New() credentials.TransportCredentials { return transport{} }
 
-// Of returns who opened the call of ctx, and whether that is known.
-func Of(ctx context.Context) (socket.Peer, bool) {
+// FromContext returns who opened the call of ctx, and whether that is known.
+func FromContext(ctx context.Context) (socket.Peer, bool) {
 	p, _ := peer.FromContext(ctx)
 	if p == nil {
 		return socket.Peer{}, false
@@ -26,9 +26,9 @@ func Of(ctx context.Context) (socket.Peer, bool) {
 	return info.Peer, ok
 }
 
-// Conn returns the connection of ctx's call as its listener accepted it, nil if it
+// ConnFromContext returns the connection of ctx's call as its listener accepted it, nil if it
 // is not known.
-func Conn(ctx context.Context) net.Conn {
+func ConnFromContext(ctx context.Context) net.Conn {
 	if p, _ := peer.FromContext(ctx); p != nil {
 		if info, ok := p.AuthInfo.(AuthInfo); ok {
 			return info.conn

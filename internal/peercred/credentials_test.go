@@ -54,7 +54,7 @@ func TestPeerOfAnythingElseIsRefused(t *testing.T) {
 }
 
 func TestNobodyOpenedABareContext(t *testing.T) {
-	if p, known := Of(t.Context()); known {
+	if p, known := FromContext(t.Context()); known {
 		t.Errorf("it was %+v", p)
 	}
 }

@@ -39,11 +39,12 @@ var layers = []layer{
 	{path: status, imports: []string{report}},
 	{path: admin},
 
-	{path: "lmp", stdlib: true},
-	{path: "lmp/probe", imports: []string{"lmp"}, stdlib: true},
+	{path: "lmp", imports: []string{"internal/contract"}, stdlib: true},
+	{path: "lmp/probe", imports: []string{"lmp", "internal/contract"}, stdlib: true},
 
-	{path: "agent/landmark", imports: []string{"internal/contract"}, stdlib: true},
-	{path: "agent", imports: []string{"agent/landmark", "internal/contract", "internal/hostclock", report, intake}},
+	{path: "internal/collector", stdlib: true},
+	{path: "agent/landmark", imports: []string{"internal/collector", "internal/contract"}, stdlib: true},
+	{path: "agent", imports: []string{"agent/landmark", "internal/collector", "internal/contract", "internal/hostclock", report, intake}},
 
 	{path: "internal/contract", stdlib: true},
 
@@ -86,9 +87,9 @@ var layers = []layer{
 	{path: "cmd/landmark", imports: []string{
 		"internal/snippet", "internal/contract", "internal/duration", "internal/terminal", "internal/logqueue", status, report, admin}},
 	{path: "internal/snippet", imports: []string{"lmp", "internal/contract", "internal/keepalived"}, noGRPC: true},
-	{path: "cmd/landmark-check", imports: []string{"lmp", "lmp/probe", "internal/keepalived"}, stdlib: true},
-	{path: "cmd/landmark-watch", imports: []string{"lmp", "lmp/probe", "internal/keepalived", "internal/logqueue"}, stdlib: true},
-	{path: "examples/epgd", imports: []string{"agent", "agent/landmark", "internal/logqueue"}},
+	{path: "cmd/landmark-check", imports: []string{"lmp", "lmp/probe", "internal/contract", "internal/keepalived"}, stdlib: true},
+	{path: "cmd/landmark-watch", imports: []string{"lmp", "lmp/probe", "internal/contract", "internal/keepalived", "internal/logqueue"}, stdlib: true},
+	{path: "examples/epgd", imports: []string{"agent", "agent/landmark", "internal/collector", "internal/logqueue"}},
 
 	{path: "test/attack", imports: []string{"agent", "agent/landmark", report, intake, "lmp", "lmp/probe"}},
 	{path: "test/bench", imports: []string{"agent", "agent/landmark", report, intake}},

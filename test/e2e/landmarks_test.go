@@ -35,7 +35,7 @@ func TestEveryKindOfLandmark(t *testing.T) {
 	e := newEnv(t)
 	marks := landmark.NewSet()
 	work := marks.Deadline("batch", 200*time.Millisecond)
-	queue := marks.Level("queue", landmark.Above(10, 20), landmark.WithImpact(landmark.Readiness))
+	queue := marks.Level("queue", landmark.Above(10, 20), landmark.Readiness)
 	database := marks.Condition("database")
 	a, err := agent.Start(agent.Config{Service: "epg", Landmarks: marks, Socket: e.socket})
 	if err != nil {

@@ -115,10 +115,10 @@ func (e *env) testProgram(service string, within time.Duration) *testProgram {
 	e.t.Helper()
 	marks := landmark.NewSet()
 	loop := marks.Loop("main loop", within)
-	marks.Level("queue", landmark.Above(10, 20), landmark.WithImpact(landmark.Readiness)).Set(15)
+	marks.Level("queue", landmark.Above(10, 20), landmark.Readiness).Set(15)
 	// A policy's settings for landmarks count from the next report on. This
 	// landmark makes the agent report every 25 ms, and affects no verdict.
-	marks.Alive("haste", 100*time.Millisecond, landmark.WithImpact(landmark.Informational))
+	marks.Alive("haste", 100*time.Millisecond, landmark.Informational)
 	a, err := agent.Start(agent.Config{Service: service, Landmarks: marks, Socket: e.socket})
 	if err != nil {
 		e.t.Fatal(err)

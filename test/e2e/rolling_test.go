@@ -54,7 +54,7 @@ func TestRollingRestartKeepsServing(t *testing.T) {
 		}},
 		{"new before old ends, of the same name", func(e *env, old *process, i int) *process {
 			successor := startEPG(e, fmt.Sprint("old-", i))
-			old.awaitLine("another process took this instance's place")
+			old.awaitLine("another process replaced this instance")
 			stopEPG(e.t, old)
 			return successor
 		}},

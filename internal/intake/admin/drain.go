@@ -38,7 +38,7 @@ func (s *Server) Forget(ctx context.Context, q *adminv1.ForgetRequest) (*adminv1
 
 // apply has done what the operator of the call wants, and logs who wanted it.
 func (s *Server) apply(ctx context.Context, what, service string, do func(string, uint32) (bool, error)) (changed bool, err error) {
-	operator, known := peercred.Of(ctx)
+	operator, known := peercred.FromContext(ctx)
 	if !known {
 		return false, status.Error(codes.Unauthenticated, "the kernel did not say who connected")
 	}

@@ -109,7 +109,7 @@ func (c *connections) add(conn net.Conn) (*connection, error) {
 // connectionOf returns the connection of the stream with the context, or nil if it
 // was not added.
 func connectionOf(ctx context.Context) *connection {
-	conn := peercred.Conn(ctx)
+	conn := peercred.ConnFromContext(ctx)
 	for {
 		switch c := conn.(type) {
 		case *connection:

@@ -21,7 +21,7 @@ type agentStream = grpc.BidiStreamingServer[reportv1.StreamRequest, reportv1.Str
 // Stream serves the session of one process (proto/landmark/intake/v1).
 func (s *Server) Stream(stream agentStream) error {
 	ctx := stream.Context()
-	peer, known := peercred.Of(ctx)
+	peer, known := peercred.FromContext(ctx)
 	hello, err := receiveHello(stream)
 	if err != nil {
 		if ctx.Err() == nil { // the agent is still there

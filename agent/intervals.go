@@ -1,0 +1,72 @@
+package agent
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/landmark-health/landmark/internal/collector"
+)
+
+const (
+	minCommandInterval = 10 * time.Millisecond
+	maxCommandInterval = time.Second
+
+	minReportInterval = 25 * time.Millisecond
+	maxReportInterval = 500 * time.Millisecond
+
+	// minStepGap is the minimum time between a step and one that a change causes,
+	// so that landmarks that change all the time cost the program little. Answers
+	// to the sidecar's requests are not delayed.
+	minStepGap = 5 * time.Millisecond
+)
+
+// commandInterval returns how often to send the get-state command to a Loop.
+func commandInterval(within time.Duration) time.Duration {
+	return min(max(within/4, minCommandInterval), maxCommandInterval)
+}
+
+// reportInterval returns how often to report when nothing changes: often enough
+// that each age is known to a quarter of its limit.
+func reportInterval(states []landmarkState) time.Duration {
+	interval := maxReportInterval
+	for _, s := range states {
+		if limit := s.limit(); limit > 0 {
+			interval = min(interval, limit/4)
+		}
+	}
+	return max(interval, minReportInterval)
+}
+
+// limit returns the age at which the landmark fails, 0 if it does not fail by age.
+func (s *landmarkState) limit() time.Duration { return max(s.Within, s.TTL) } // no kind has both
+
+// callInterval returns how often to send the get-state command to the landmark, or
+// to poll it; 0 = never.
+func (r *reporter) callInterval(s *landmarkState) time.Duration {
+	switch {
+	case s.SendCommand != nil:
+		return commandInterval(s.Within)
+	case s.Poll != nil:
+		return cmp.Or(s.PollInterval, r.interval)
+	}
+	return 0
+}
+
+// needsReport reports whether the landmark is worth a report at once, before the
+// one that is due at next. The sidecar received the last fact at reportedAt and
+// computes its age from then on.
+func (s *landmarkState) needsReport(reportedAt, now, next time.Time) bool {
+	last, current := s.reported, s.current
+	switch {
+	case current.Reached != last.Reached:
+		return true
+	case current.Count == last.Count && current.Pending == last.Pending:
+		return false
+	case current.Met != last.Met, s.Limits.Crossed(last.Value, current.Value):
+		return true
+	case s.limit() == 0, s.Kind == collector.KindDeadline && !last.Open:
+		return false // it cannot fail by age
+	}
+	renewed := now.Add(-current.Age).After(reportedAt.Add(-last.Age))
+	return renewed && last.Age+next.Sub(reportedAt) >= s.limit()
+}
