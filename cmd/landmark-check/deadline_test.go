@@ -14,27 +14,27 @@ import (
 	"github.com/landmark-health/landmark/lmp"
 )
 
-// gone fails the test unless r ended at its deadline, with that exit code and a line
-// that names the service.
-func gone(t *testing.T, r result, code int, limit time.Duration) {
+// expectDeadline fails the test unless r ended at its deadline, with that exit code and a
+// line that names the service.
+func expectDeadline(t *testing.T, r result, code int, limit time.Duration) {
 	t.Helper()
 	if r.code != code || r.stderr != "" || strings.Count(r.stdout, "\n") != 1 || !strings.Contains(r.stdout, "epg: ") {
 		t.Errorf("exit %d, stdout %q, stderr %q; want exit %d and one line of epg", r.code, r.stdout, r.stderr, code)
 	}
 	if most := limit + startTime(t); r.took < limit || r.took > most {
-		t.Errorf("it took %v, want %v to %v", r.took, limit, most)
+		t.Errorf("took %v, want %v to %v", r.took, limit, most)
 	}
 }
 
-// startTime is what a run may take besides its deadline: many starts of the
-// program, as long as one takes on this machine now.
+// startTime is how much longer than its timeout a run may take: many times the start of
+// the program, as it takes on this machine now.
 func startTime(t *testing.T) time.Duration {
 	t.Helper()
 	return time.Second + 50*execute(t, program, "-version").took
 }
 
-// Whatever the network does, the program is gone by its deadline.
-func TestDeadline(t *testing.T) {
+// Whatever the network does, the program exits at its timeout.
+func TestDeadlineOfNetwork(t *testing.T) {
 	const limit = 300 * time.Millisecond
 	hang := make(chan struct{})
 	t.Cleanup(func() { close(hang) })
@@ -49,8 +49,8 @@ func TestDeadline(t *testing.T) {
 		"the answer to another question": {"udp", listenUDP(t, "127.0.0.1:0", func([]byte) []byte {
 			return lmp.AppendAnswer(nil, &serving, lmp.MaxDatagram, nil)
 		})},
-		"a port nobody listens on": {"udp", freeUDP(t)},
-		"silence":                  {"tcp", listenTCP(t, "127.0.0.1:0", func(net.Conn) { <-hang })},
+		"a closed UDP port": {"udp", freeUDP(t)},
+		"silence":           {"tcp", listenTCP(t, "127.0.0.1:0", func(net.Conn) { <-hang })},
 		"a byte at a time": {"tcp", listenTCP(t, "127.0.0.1:0", func(conn net.Conn) {
 			tick := time.NewTicker(50 * time.Millisecond)
 			defer tick.Stop()
@@ -61,25 +61,25 @@ func TestDeadline(t *testing.T) {
 				}
 			}
 		})},
-		"a queue that is full":       {"tcp", fullBacklog(t)},
-		"a closed port":              {"tcp", freeUDP(t)},
-		"garbage without end":        {"udp", flood(t)},
-		"garbage without end by TCP": {"tcp", listenTCP(t, "127.0.0.1:0", babble)},
+		"a full queue":             {"tcp", fullBacklog(t)},
+		"a closed port":            {"tcp", freeUDP(t)},
+		"endless garbage":          {"udp", flood(t)},
+		"endless garbage over TCP": {"tcp", listenTCP(t, "127.0.0.1:0", babble)},
 	} {
 		for _, mode := range []struct {
 			name string
 			code int
 		}{{"exec", 2}, {"keepalived", 1}, {"nagios", 2}} {
 			t.Run(name+" "+mode.name, func(t *testing.T) {
-				t.Parallel() // they do nothing but wait
+				t.Parallel() // each only waits
 				r := execute(t, program, "-addr", tt.address, "-"+tt.network, "-service", "epg", "-timeout", limit.String(), "-as", mode.name)
-				gone(t, r, mode.code, limit)
+				expectDeadline(t, r, mode.code, limit)
 			})
 		}
 	}
 }
 
-// freeUDP returns an address that nobody listens at.
+// freeUDP returns an address at which no one listens.
 func freeUDP(t *testing.T) string {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -90,8 +90,8 @@ func freeUDP(t *testing.T) string {
 	return conn.LocalAddr().String()
 }
 
-// fullBacklog returns the address of a listener whose queue is full, so that to
-// connect takes for ever.
+// fullBacklog returns the address of a listener whose queue is full, so that no connection
+// is ever made.
 func fullBacklog(t *testing.T) string {
 	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
@@ -117,12 +117,12 @@ func fullBacklog(t *testing.T) string {
 		}
 		t.Cleanup(func() { conn.Close() })
 	}
-	t.Fatal("the queue does not fill")
+	t.Fatal("the queue does not fill up")
 	return ""
 }
 
-// flood returns the address of a server that answers the first datagram with garbage
-// for as long as the test lasts.
+// flood returns the address of a server that answers the first datagram with garbage until
+// the test ends.
 func flood(t *testing.T) string {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -136,7 +136,7 @@ func flood(t *testing.T) string {
 			if err != nil {
 				return
 			}
-			// Until the checker is gone and the kernel says so, or the test is over.
+			// Until the kernel reports that the checker is gone, or the test ends.
 			for err == nil {
 				_, err = conn.WriteTo([]byte("garbage"), from)
 			}
@@ -145,8 +145,7 @@ func flood(t *testing.T) string {
 	return conn.LocalAddr().String()
 }
 
-// babble writes the header of an answer that goes on for 65,535 bytes and is slow, and
-// goes on after its end.
+// babble writes an answer of 65,535 bytes slowly, and goes on after its end.
 func babble(conn net.Conn) {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
@@ -156,11 +155,10 @@ func babble(conn net.Conn) {
 	}
 }
 
-// In a network of its own, where packets vanish: those of the question, and those that
-// ask what address a name has.
-func TestDeadlineInABlackHole(t *testing.T) {
+// The network drops all packets, those of the check and those of the lookup of a name.
+func TestDeadlineInBlackHole(t *testing.T) {
 	if out, err := exec.Command("unshare", "--user", "--map-root-user", "--net", "--mount", "ip", "link").CombinedOutput(); err != nil {
-		t.Skipf("no network of its own can be had: %v %s", err, out)
+		t.Skipf("cannot make a network namespace: %v %s", err, out)
 	}
 	const limit = 300 * time.Millisecond
 	resolv := filepath.Join(t.TempDir(), "resolv.conf")
@@ -170,7 +168,7 @@ func TestDeadlineInABlackHole(t *testing.T) {
 	for _, address := range []string{"10.99.0.2:19533", "epg.example.net:19533"} {
 		for _, network := range []string{"udp", "tcp"} {
 			t.Run(network+" "+address, func(t *testing.T) {
-				// Neighbours that are not there: the other end of the cable drops what it gets.
+				// The neighbours do not exist: the other end of the cable drops everything.
 				script := fmt.Sprintf(`set -e
 					ip link set lo up
 					ip link add hole type veth peer name end
@@ -183,13 +181,13 @@ func TestDeadlineInABlackHole(t *testing.T) {
 					exec %s "$@"`, resolv, program)
 				r := execute(t, "unshare", "--user", "--map-root-user", "--net", "--mount", "sh", "-c", script, "sh",
 					"-addr", address, "-"+network, "-service", "epg", "-timeout", limit.String())
-				gone(t, r, 2, limit)
+				expectDeadline(t, r, 2, limit)
 			})
 		}
 	}
 }
 
-// stuckPipe returns the end of a pipe that is full and that nobody reads.
+// stuckPipe returns the end of a full pipe that no one reads.
 func stuckPipe(t *testing.T) *os.File {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -212,8 +210,7 @@ func stuckPipe(t *testing.T) *os.File {
 	return w
 }
 
-// Nobody reads what the program writes, and that neither keeps it nor changes its
-// exit code.
+// A full pipe that no one reads neither delays the program nor changes its exit code.
 func TestDeadlineOfOutput(t *testing.T) {
 	const limit = 300 * time.Millisecond
 	address := listenUDP(t, "127.0.0.1:0", new(server).reply)
@@ -244,8 +241,8 @@ func TestDeadlineOfOutput(t *testing.T) {
 	}
 }
 
-// Whoever has gone away without reading the line is told the exit code all the same.
-func TestNobodyIsThereToRead(t *testing.T) {
+// A closed pipe does not change the exit code.
+func TestClosedOutputKeepsExitCode(t *testing.T) {
 	address := listenUDP(t, "127.0.0.1:0", new(server).reply)
 	r, w, err := os.Pipe()
 	if err != nil {

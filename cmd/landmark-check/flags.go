@@ -6,18 +6,28 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/keepalived"
 	"github.com/landmark-health/landmark/lmp"
 	"github.com/landmark-health/landmark/lmp/probe"
 )
 
-// maxWeight is the largest weight that MISC_CHECK's exit code, at most 255, can tell.
-const maxWeight = 253
+// parseArguments parses the command line. The program's name decides how.
+func parseArguments(args []string) (check, error) {
+	if len(args) > 0 { // a program can be started without a name
+		if service, isLink := strings.CutPrefix(filepath.Base(args[0]), linkPrefix); isLink {
+			return parseLdirectord(service, args[1:])
+		}
+		args = args[1:]
+	}
+	return parseFlags(args)
+}
 
-// options are what the flags say.
+// options are the values of the flags.
 type options struct {
 	addr, service, keyFile, mode string
 	timeout, maxAge              time.Duration
@@ -25,35 +35,81 @@ type options struct {
 	weight                       int
 }
 
-// newFlags returns the flags, which write into o.
+// newFlags declares the flags, which set o.
 func newFlags(o *options) *flag.FlagSet {
 	flags := flag.NewFlagSet("landmark-check", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // one line will do, and that is the error
-	here := net.JoinHostPort("127.0.0.1", strconv.Itoa(lmp.Port))
-	flags.StringVar(&o.addr, "addr", here, "ask the sidecar at `HOST:PORT`, which is its -monitor")
-	flags.StringVar(&o.service, "service", "", "ask for the service `NAME`; none is the whole of all services")
+	flags.SetOutput(io.Discard) // the error is one line, without the help
+	local := net.JoinHostPort("127.0.0.1", strconv.Itoa(lmp.Port))
+	flags.StringVar(&o.addr, "addr", local, "send the check to landmarkd at `HOST:PORT`, its -monitor")
+	flags.StringVar(&o.service, "service", "", "check the service `NAME`; without it, all services together")
 	flags.DurationVar(&o.timeout, "timeout", defaultTimeout, "give up after this `time`, counted from the start")
-	flags.BoolVar(&o.udp, "udp", false, "ask by UDP, which is the default")
-	flags.BoolVar(&o.tcp, "tcp", false, "ask by TCP")
-	flags.DurationVar(&o.maxAge, "max-age", 0, "take no facts older than this `time`; 0 leaves it to the service")
-	flags.StringVar(&o.keyFile, "key-file", "", "sign with the first key of `FILE`, and take signed answers only")
-	flags.StringVar(&o.mode, "as", "exec", "exit as this `mode` has it: exec, keepalived or nagios")
-	flags.IntVar(&o.weight, "weight", 0, "with -as keepalived, exit so that a degraded server gets its part of `N`, the configured weight, 1 to 253")
+	flags.BoolVar(&o.udp, "udp", false, "send the check over UDP, which is the default")
+	flags.BoolVar(&o.tcp, "tcp", false, "send the check over TCP")
+	flags.DurationVar(&o.maxAge, "max-age", 0, "accept no facts older than this `time`; 0 = as the service is configured")
+	flags.StringVar(&o.keyFile, "key-file", "", "sign with the first key of `FILE`, and accept only signed answers")
+	flags.StringVar(&o.mode, "as", "exec", "exit with the codes of the `MODE`: exec, keepalived or nagios")
+	flags.IntVar(&o.weight, "weight", 0, "with -as keepalived, the server's configured weight `N`, 1 to 253, of which a degraded server gets its part")
 	flags.BoolVar(&o.version, "version", false, "print the version and exit")
 	return flags
 }
 
-// usage is the text of the help.
+// usage is the help.
 func usage() string {
 	var text strings.Builder
 	flags := newFlags(new(options))
-	text.WriteString("usage: landmark-check [flags]\n")
+	text.WriteString(`usage: landmark-check [flags]
+
+Checks one service, prints the answer in one line, and exits with the code of the mode:
+
+  -as exec        0 serving, 1 bad arguments, 2 no answer, 3 rejected or unknown service,
+                  4 not serving; for scripts, Kubernetes and Consul
+  -as keepalived  0 serving, 1 down, 2 draining, more with -weight; for MISC_CHECK with
+                  misc_dynamic, and nothing else
+  -as nagios      0 serving, 1 degraded or draining, 2 not serving or no answer,
+                  3 unknown service or bad arguments
+
+-h exits with the code of bad arguments, so that a checker that is configured with it by
+mistake never counts as healthy.
+
+`)
 	flags.SetOutput(&text)
 	flags.PrintDefaults()
 	return text.String()
 }
 
-// parseFlags reads the command line of all but the ldirectord link.
+// usageError returns the exit code and the output for bad arguments, and for help. Help
+// has the same exit code: a checker with a stray -h must not count as healthy. Nagios
+// reads only standard output.
+func usageError(args []string, err error) (code int, stdout, stderr string) {
+	code = 1
+	if isNagios(args) {
+		code = nagiosUnknown
+	}
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return code, "", usage()
+	case code == nagiosUnknown:
+		return code, nagiosText(code, err.Error()) + "\n", ""
+	}
+	return code, "", "landmark-check: " + err.Error() + "\n"
+}
+
+// isNagios reports whether the arguments have -as nagios. It works with arguments that
+// parseFlags rejects.
+func isNagios(args []string) bool {
+	for i, arg := range args {
+		name, value, joined := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
+		if !joined && i+1 < len(args) {
+			value = args[i+1]
+		}
+		if strings.HasPrefix(arg, "-") && name == "as" && value == "nagios" {
+			return true
+		}
+	}
+	return false
+}
+
+// parseFlags parses the arguments of the program under its own name.
 func parseFlags(args []string) (check, error) {
 	var o options
 	flags := newFlags(&o)
@@ -64,22 +120,22 @@ func parseFlags(args []string) (check, error) {
 		return check{}, fmt.Errorf("unexpected argument %q; all are flags", flags.Arg(0))
 	}
 	if o.version {
-		if flags.NFlag() > 1 { // its exit code is 0, and a checker with a stray -version is not serving
-			return check{}, errors.New("-version asks nobody: give it alone")
+		if flags.NFlag() > 1 { // exits with 0, so a checker with a stray -version must not get here
+			return check{}, errors.New("-version checks nothing: give it alone")
 		}
 		return check{version: true}, nil
 	}
 	weighted := false
 	flags.Visit(func(f *flag.Flag) { weighted = weighted || f.Name == "weight" })
-	if weighted && (o.weight < 1 || o.weight > maxWeight) {
-		return check{}, fmt.Errorf("-weight %d is not from 1 to %d: write the weight that keepalived has for this server", o.weight, maxWeight)
+	if weighted && (o.weight < 1 || o.weight > keepalived.MaxWeight) {
+		return check{}, fmt.Errorf("-weight %d is not from 1 to %d: give the weight that keepalived has for this server", o.weight, keepalived.MaxWeight)
 	}
 	return o.check()
 }
 
-// check is the run that the options ask for.
+// check returns the run that the options describe.
 func (o options) check() (check, error) {
-	c := check{timeout: o.timeout, question: probe.Request{
+	c := check{timeout: o.timeout, request: probe.Request{
 		Network: "udp",
 		Address: o.addr,
 		Service: o.service,
@@ -92,16 +148,16 @@ func (o options) check() (check, error) {
 		return c, fmt.Errorf("-service has %d bytes and may have %d", n, lmp.MaxService)
 	}
 	if o.timeout <= 0 {
-		return c, fmt.Errorf("-timeout %v is not more than 0: write one as 800ms or 3s", o.timeout)
+		return c, fmt.Errorf("-timeout %v is not more than 0: write it as 800ms or 3s", o.timeout)
 	}
 	if o.maxAge < 0 {
-		return c, fmt.Errorf("-max-age %v is less than 0: write one as 250ms, or 0 for the service's own", o.maxAge)
+		return c, fmt.Errorf("-max-age %v is less than 0: write it as 250ms, or 0 for the service's own", o.maxAge)
 	}
 	if o.udp && o.tcp {
 		return c, errors.New("-udp and -tcp exclude each other: give one, or none for UDP")
 	}
 	if o.tcp {
-		c.question.Network = "tcp"
+		c.request.Network = "tcp"
 	}
 	var err error
 	if c.mode, err = modeOf(o.mode, o.weight); err != nil {
@@ -112,7 +168,7 @@ func (o options) check() (check, error) {
 		if err != nil {
 			return c, err
 		}
-		c.question.Key = keys[0]
+		c.request.Key = keys[0]
 	}
 	return c, nil
 }

@@ -20,7 +20,7 @@ func ldirectordLink(t *testing.T, name string) string {
 	return link
 }
 
-func TestLdirectordAsksTheRealServer(t *testing.T) {
+func TestLdirectordChecksRealServer(t *testing.T) {
 	for argument, want := range map[string]string{
 		"10.0.0.7":        "10.0.0.7:19533",
 		"2001:db8::7":     "[2001:db8::7]:19533",
@@ -31,19 +31,19 @@ func TestLdirectordAsksTheRealServer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		q := c.question
-		if q.Address != want || q.Service != "epg" || q.Network != "udp" || c.mode.kind != lmp.KindCheck {
-			t.Errorf("with %s, asks %+v, want by udp at %s", argument, q, want)
+		r := c.request
+		if r.Address != want || r.Service != "epg" || r.Network != "udp" || c.mode.kind != lmp.KindCheck {
+			t.Errorf("%s: request %+v, want UDP to %s", argument, r, want)
 		}
 	}
 }
 
-func TestLdirectordExits(t *testing.T) {
-	// An address of our own, for the port is the protocol's.
+func TestLdirectordExitCodes(t *testing.T) {
+	// An address that no other program uses, because the port cannot be chosen.
 	const host = "127.19.53.3"
 	conn, err := net.ListenPacket("udp", net.JoinHostPort(host, "19533"))
 	if err != nil {
-		t.Skipf("the protocol's port is taken here: %v", err)
+		t.Skipf("the port is taken: %v", err)
 	}
 	conn.Close()
 	listenUDP(t, net.JoinHostPort(host, "19533"), new(server).reply)
@@ -55,13 +55,13 @@ func TestLdirectordExits(t *testing.T) {
 		"epg":      {0, "epg: SERVING"},
 		"stalled":  {1, "stalled: NOT_SERVING stalled"},
 		"draining": {1, "draining: NOT_SERVING draining"},
-		"nobody":   {1, "nobody: SERVICE_UNKNOWN"},
+		"unknown":  {1, "unknown: SERVICE_UNKNOWN"},
 	} {
 		link := ldirectordLink(t, "ldirectord-"+service)
 		expect(t, execute(t, link, "192.0.2.1", "80", host, "8080"), want.code, want.line)
 		expect(t, execute(t, link, "7", "80", host, "8080"), want.code, want.line) // by firewall mark
 	}
-	// Nobody at this address: refused by ICMP, and given up after 1 s.
+	// No server at this address: refused by ICMP, and given up after 1 s.
 	expect(t, execute(t, ldirectordLink(t, "ldirectord-epg"), "192.0.2.1", "80", "127.19.53.4", "8080"), 1, "epg: checking 127.19.53.4:19533 over udp: no answer in time...")
 }
 

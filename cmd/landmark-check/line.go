@@ -9,7 +9,7 @@ import (
 	"github.com/landmark-health/landmark/lmp"
 )
 
-// statusWords are grpc.health.v1's, as grpc-health-probe prints them.
+// statusWords are those of grpc.health.v1, as grpc-health-probe prints them.
 var statusWords = map[lmp.Status]string{
 	lmp.StatusUnknown:        "UNKNOWN",
 	lmp.StatusServing:        "SERVING",
@@ -17,7 +17,7 @@ var statusWords = map[lmp.Status]string{
 	lmp.StatusUnknownService: "SERVICE_UNKNOWN",
 }
 
-// line tells an answer, or why there is none, to a person: as
+// line returns an answer, or an error, as a line for people, such as
 // "epg: NOT_SERVING stalled: main loop last answered 3 s ago, allowed 1 s".
 func line(service string, a lmp.Answer, err error) string {
 	if service == "" {
@@ -33,16 +33,15 @@ func line(service string, a lmp.Answer, err error) string {
 	if a.Cause == lmp.CauseNone || a.Status == lmp.StatusUnknownService {
 		return fmt.Sprintf("%s: %s", service, status)
 	}
-	told := fmt.Sprintf("%s: %s %v", service, status, a.Cause)
+	text := fmt.Sprintf("%s: %s %v", service, status, a.Cause)
 	if a.Reason != "" {
-		told += ": " + strings.Map(shown, a.Reason)
+		text += ": " + strings.Map(printable, a.Reason)
 	}
-	return told
+	return text
 }
 
-// shown keeps what a program says of itself from disturbing a terminal or a
-// log.
-func shown(r rune) rune {
+// printable replaces characters that could command a terminal or break a log.
+func printable(r rune) rune {
 	if unicode.IsPrint(r) {
 		return r
 	}

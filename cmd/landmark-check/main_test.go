@@ -39,7 +39,7 @@ func buildAndRun(m *testing.M) int {
 	return m.Run()
 }
 
-// result is what a run of the program came to.
+// result is the result of a run of the program.
 type result struct {
 	code           int
 	stdout, stderr string
@@ -61,8 +61,8 @@ func execute(t *testing.T, path string, args ...string) result {
 	return r
 }
 
-// expect fails the test unless r is that exit code and that one line on stdout,
-// or with ... at its end a line that begins so.
+// expect fails the test unless r has that exit code and that one line on stdout. A line
+// that ends in ... is the beginning of the line.
 func expect(t *testing.T, r result, code int, line string) {
 	t.Helper()
 	start, isStart := strings.CutSuffix(line, "...")
@@ -96,7 +96,7 @@ func TestAnswers(t *testing.T) {
 				{"draining", 4, 2, 2, "draining: NOT_SERVING draining"},
 				{"undecided", 4, 1, 1, "undecided: UNKNOWN"},
 				{"future", 4, 1, 1, "future: STATUS_9 cause 42"},
-				{"nobody", 3, 1, 1, "nobody: SERVICE_UNKNOWN"},
+				{"unknown", 3, 1, 1, "unknown: SERVICE_UNKNOWN"},
 				{"", 3, 1, 1, "all services: SERVICE_UNKNOWN"},
 			} {
 				t.Run(network+host+tt.service, func(t *testing.T) {
@@ -138,8 +138,10 @@ func TestKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	guarded, open := &server{keys: keys}, new(server)
-	udp, tcp := listenUDP(t, "127.0.0.1:0", guarded.reply), listenTCP(t, "127.0.0.1:0", guarded.stream)
+	withKeys, open := &server{keys: keys}, new(server)
+	udp, tcp := listenUDP(t, "127.0.0.1:0", withKeys.reply), listenTCP(t, "127.0.0.1:0", withKeys.stream)
+	_, tcpPort, _ := net.SplitHostPort(tcp)
+	_, udpPort, _ := net.SplitHostPort(udp)
 	openUDP := listenUDP(t, "127.0.0.1:0", open.reply)
 
 	for _, tt := range []struct {
@@ -149,12 +151,12 @@ func TestKeys(t *testing.T) {
 	}{
 		{[]string{"-addr", udp, "-key-file", onlyOne, "-timeout", "20s"}, 0, "epg: SERVING"},
 		{[]string{"-addr", tcp, "-tcp", "-key-file", onlyOne, "-timeout", "20s"}, 0, "epg: SERVING"},
-		// The first key of both is not the server's.
-		{[]string{"-addr", tcp, "-tcp", "-key-file", both, "-timeout", "20s"}, 3, "epg: checking " + tcp + " over tcp: the server closed the connection without an answer"},
+		// The first key of the file is not the server's.
+		{[]string{"-addr", tcp, "-tcp", "-key-file", both, "-timeout", "20s"}, 3, "epg: checking " + tcp + " over tcp: the server closed the connection without an answer; is port " + tcpPort + " landmarkd's -monitor, and -key-file one of its -monitor-keys?"},
 		{[]string{"-addr", tcp, "-tcp", "-timeout", "20s"}, 3, "epg: checking " + tcp + "..."},
-		{[]string{"-addr", udp, "-timeout", "100ms"}, 2, "epg: checking " + udp + " over udp: no answer in time"},
+		{[]string{"-addr", udp, "-timeout", "100ms"}, 2, "epg: checking " + udp + " over udp: no answer in time; is landmarkd running on 127.0.0.1, without -monitor-keys, and does the network let port " + udpPort + " through?"},
 		// A server without keys does not sign.
-		{[]string{"-addr", openUDP, "-key-file", onlyOne, "-timeout", "500ms"}, 2, "epg: checking " + openUDP + " over udp: no answer in time: not authenticated: the frame is not signed"},
+		{[]string{"-addr", openUDP, "-key-file", onlyOne, "-timeout", "500ms"}, 2, "epg: checking " + openUDP + " over udp: no answer in time: not authenticated: the frame is not signed; is -key-file one of landmarkd's -monitor-keys?"},
 	} {
 		expect(t, execute(t, program, append(tt.args, "-service", "epg")...), tt.code, tt.line)
 	}
@@ -164,7 +166,7 @@ func TestKeys(t *testing.T) {
 	badArguments(t, "no such file", "-addr", udp, "-key-file", filepath.Join(dir, "none"))
 }
 
-func TestFailuresBeforeTheDeadline(t *testing.T) {
+func TestErrorsBeforeDeadline(t *testing.T) {
 	refusing := listenTCP(t, "127.0.0.1:0", func(net.Conn) {})
 	http := listenTCP(t, "127.0.0.1:0", func(conn net.Conn) {
 		conn.Read(make([]byte, 1500))
@@ -187,8 +189,8 @@ func TestFailuresBeforeTheDeadline(t *testing.T) {
 	}
 }
 
-// badArguments runs the program and wants exit 1, and one line on stderr that has
-// message in it.
+// badArguments runs the program and wants exit code 1 and one line on stderr with the
+// message.
 func badArguments(t *testing.T, message string, args ...string) {
 	t.Helper()
 	r := execute(t, program, args...)
@@ -221,10 +223,10 @@ func TestBadArguments(t *testing.T) {
 	badArguments(t, "-service", addr, "-service", strings.Repeat("s", 256))
 }
 
-func TestHelpIsNoSuccess(t *testing.T) {
+func TestHelpExitsWithError(t *testing.T) {
 	for _, help := range []string{"-h", "-help", "--help"} {
 		r := execute(t, program, help)
-		if r.code != 1 || r.stdout != "" || !strings.Contains(r.stderr, "-max-age") {
+		if r.code != 1 || r.stdout != "" || !strings.Contains(r.stderr, "-max-age") || !strings.Contains(r.stderr, "-h exits with") {
 			t.Errorf("%s: exit %d, stdout %q, stderr %q; want exit 1 and the flags on stderr", help, r.code, r.stdout, r.stderr)
 		}
 	}

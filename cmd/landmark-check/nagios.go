@@ -20,10 +20,10 @@ const (
 
 var nagiosWords = [...]string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}
 
-// nagiosCode exits as a Nagios plugin. A warning is what need not wake anybody: a
-// server that takes less than its share, or one that was taken out on purpose. That
-// nothing answers is critical, for the guidelines keep UNKNOWN to what is wrong with
-// the plugin's own call: there it is the name of the service.
+// nagiosCode returns the exit codes of a Nagios plugin. A degraded or draining server is
+// a warning, because it needs no action at once. No answer is critical. UNKNOWN is for
+// mistakes in the plugin's own arguments, as the guidelines say, and the name of the
+// service is one.
 func nagiosCode(a lmp.Answer, err error) int {
 	switch {
 	case err != nil:
@@ -40,47 +40,47 @@ func nagiosCode(a lmp.Answer, err error) int {
 	return nagiosCritical
 }
 
-// nagiosLine tells an answer as Nagios shows it, with the numbers behind a | that it
+// nagiosLine returns an answer as Nagios shows it. The numbers behind the | are what it
 // draws.
 func nagiosLine(service string, a lmp.Answer, err error) string {
-	told := line(service, a, err)
+	text := line(service, a, err)
 	if err == nil && a.Status == lmp.StatusServing && a.Weight < 100 {
-		told += degradation(a)
+		text += degradation(a)
 	}
-	told = nagiosText(nagiosCode(a, err), told)
+	text = nagiosText(nagiosCode(a, err), text)
 	if err != nil || a.Status == lmp.StatusUnknownService {
-		return told
+		return text
 	}
 	return fmt.Sprintf("%s|weight=%d%%;;;0;100 age=%ss;;;0 failing=%d;;;0 stood=%ss;;;0",
-		told, a.Weight, seconds(a.Age), a.Failing, seconds(a.StatusAge))
+		text, a.Weight, seconds(a.Age), a.Failing, seconds(a.StatusAge))
 }
 
-// nagiosText is the line of text of a plugin that exits with the code. A | in it would
-// begin the numbers.
+// nagiosText returns the text of a plugin that exits with the code. It replaces |, which
+// would begin the numbers.
 func nagiosText(code int, text string) string {
 	return "LANDMARK " + nagiosWords[code] + " - " + strings.ReplaceAll(text, "|", "?")
 }
 
-// degradation says to how much a serving server is degraded, and by which landmarks.
+// maxNames is how many landmarks a line names.
+const maxNames = 3
+
+// degradation returns the weight of a degraded server, and the landmarks that lower it.
 func degradation(a lmp.Answer) string {
 	var names []string
 	for _, l := range a.Landmarks {
 		if l.State == lmp.StateDegraded || l.State == lmp.StateFailing {
-			names = append(names, strings.Map(shown, l.Name))
+			names = append(names, strings.Map(printable, l.Name))
 		}
 	}
-	told := fmt.Sprintf(" degraded to %d%%", a.Weight)
-	if more := len(names) - namesShown; more > 0 {
-		names = append(names[:namesShown], fmt.Sprintf("%d more", more))
+	text := fmt.Sprintf(" degraded to %d%%", a.Weight)
+	if more := len(names) - maxNames; more > 0 {
+		names = append(names[:maxNames], fmt.Sprintf("%d more", more))
 	}
 	if len(names) > 0 {
-		told += " by " + strings.Join(names, ", ")
+		text += " by " + strings.Join(names, ", ")
 	}
-	return told
+	return text
 }
 
-// namesShown is how many landmarks a line names.
-const namesShown = 3
-
-// seconds writes a time as Nagios reads numbers.
+// seconds writes a duration in Nagios's format.
 func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 3, 64) }

@@ -26,7 +26,7 @@ func TestNagiosLine(t *testing.T) {
 			Status: lmp.StatusUnknownService, Cause: lmp.CauseUnknownService},
 	} {
 		if got := nagiosLine("epg", a, nil); got != want {
-			t.Errorf("%+v is told as\n%s, want\n%s", a, got, want)
+			t.Errorf("%+v is\n%s, want\n%s", a, got, want)
 		}
 	}
 	many := lmp.Answer{Status: lmp.StatusServing, Weight: 10}
@@ -49,7 +49,7 @@ func TestNagios(t *testing.T) {
 		"draining": {1, `LANDMARK WARNING - draining: NOT_SERVING draining\|.*`},
 		"stalled":  {2, `LANDMARK CRITICAL - stalled: NOT_SERVING stalled\|.*`},
 		"future":   {2, `LANDMARK CRITICAL - future: STATUS_9 cause 42\|.*`},
-		"nobody":   {3, `LANDMARK UNKNOWN - nobody: SERVICE_UNKNOWN`},
+		"unknown":  {3, `LANDMARK UNKNOWN - unknown: SERVICE_UNKNOWN`},
 	} {
 		r := execute(t, program, "-addr", address, "-service", service, "-as", "nagios", "-timeout", "20s")
 		if r.code != want.code || r.stderr != "" || !regexp.MustCompile("^"+want.line+"\n$").MatchString(r.stdout) {
@@ -58,8 +58,7 @@ func TestNagios(t *testing.T) {
 	}
 }
 
-// Nagios reads standard output, and takes 1 for a warning: what is wrong with the call
-// is UNKNOWN, wherever the mode stands.
+// To Nagios, bad arguments are UNKNOWN, on standard output, wherever -as is among them.
 func TestNagiosBadArguments(t *testing.T) {
 	for _, args := range [][]string{
 		{"-as", "nagios", "-no"},

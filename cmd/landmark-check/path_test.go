@@ -9,9 +9,9 @@ import (
 	"github.com/landmark-health/landmark/lmp"
 )
 
-// narrowPath returns an address from which datagrams come to the server and back,
-// unless they are longer than limit: those are lost, as on a path that drops fragments.
-// It calls passed with the length of each that was not.
+// narrowPath returns an address that forwards datagrams to the server and back, and drops
+// those longer than limit, like a path that drops fragments. It calls passed with the
+// length of each that it forwards.
 func narrowPath(t *testing.T, server string, limit int, passed func(int)) string {
 	t.Helper()
 	conn, err := net.Dial("udp", server)
@@ -36,8 +36,8 @@ func narrowPath(t *testing.T, server string, limit int, passed func(int)) string
 	})
 }
 
-// A path that drops long datagrams takes the reason away, and nothing else. What IPv6
-// carries everywhere arrives at the first try.
+// On a path that drops long datagrams the answer lacks the reason, and nothing else. A
+// datagram that every IPv6 path carries needs no second try.
 func TestNarrowPath(t *testing.T) {
 	reason := strings.Repeat("r", 255)
 	server := listenUDP(t, "127.0.0.1:0", func(datagram []byte) []byte {
@@ -50,17 +50,17 @@ func TestNarrowPath(t *testing.T) {
 	})
 	for _, tt := range []struct {
 		limit int
-		sent  int // the length that passes at first
+		sent  int // the first length that passes
 		whole bool
 	}{
 		{1280 - 40 - 8, 1232, true},
 		{1231, 508, true},
 		{576 - 60 - 8, 508, true},
-		{100, 37, false}, // the header and the name's field
+		{100, 37, false}, // the header and the field of the name
 	} {
 		for mode, code := range map[string]int{"exec": 4, "nagios": 2} {
 			t.Run(fmt.Sprint(mode, " ", tt.limit), func(t *testing.T) {
-				t.Parallel() // they do nothing but wait
+				t.Parallel() // each only waits
 				passed := make(chan int, 100)
 				address := narrowPath(t, server, tt.limit, func(n int) { passed <- n })
 				r := execute(t, program, "-addr", address, "-service", "epg", "-as", mode, "-timeout", "5s")
@@ -68,7 +68,7 @@ func TestNarrowPath(t *testing.T) {
 					t.Fatalf("exit %d, %q", r.code, r.stdout)
 				}
 				if whole := strings.Contains(r.stdout, reason); whole != tt.whole {
-					t.Errorf("the reason is whole: %t, want %t", whole, tt.whole)
+					t.Errorf("whole reason: %t, want %t", whole, tt.whole)
 				}
 				if n := <-passed; n != tt.sent {
 					t.Errorf("the first datagram that passes has %d bytes, want %d", n, tt.sent)

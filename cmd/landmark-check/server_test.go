@@ -9,8 +9,7 @@ import (
 	"github.com/landmark-health/landmark/lmp"
 )
 
-// answers are what the server of the tests says of its services. What is not here
-// is an unknown service to it.
+// answers are those of the test server. Other services are unknown to it.
 var answers = map[string]lmp.Answer{
 	"epg":       {Status: lmp.StatusServing, Weight: 100},
 	"degraded":  {Status: lmp.StatusServing, Weight: 30, Degraded: true},
@@ -25,7 +24,7 @@ type server struct {
 	keys lmp.Keys
 }
 
-// reply answers one request; it returns nothing to one that is to get no answer.
+// reply returns the answer to a request, or nil if it gets none.
 func (s *server) reply(frame []byte) []byte {
 	q, err := lmp.ParseRequest(frame)
 	if err != nil {
@@ -48,7 +47,7 @@ func (s *server) reply(frame []byte) []byte {
 	return lmp.AppendAnswer(nil, &a, len(frame), key)
 }
 
-// listenUDP answers datagrams by reply until the test ends, and returns its address.
+// listenUDP answers datagrams with reply until the test ends, and returns its address.
 func listenUDP(t *testing.T, address string, reply func([]byte) []byte) string {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", address)
@@ -71,8 +70,7 @@ func listenUDP(t *testing.T, address string, reply func([]byte) []byte) string {
 	return conn.LocalAddr().String()
 }
 
-// listenTCP hands each connection to serve until the test ends, and returns its
-// address.
+// listenTCP calls serve with each connection until the test ends, and returns its address.
 func listenTCP(t *testing.T, address string, serve func(net.Conn)) string {
 	t.Helper()
 	l, err := net.Listen("tcp", address)

@@ -8,7 +8,7 @@ import (
 	"github.com/landmark-health/landmark/lmp/probe"
 )
 
-// Of all that can come, nothing but a serving answer may pass for serving.
+// Of all answers and errors, only a serving answer exits with 0.
 func TestOnlyServingExitsWithZero(t *testing.T) {
 	for name, code := range map[string]func(lmp.Answer, error) int{
 		"exec": execCode, "keepalived": keepalivedCode(0), "weighted keepalived": keepalivedCode(100),
@@ -24,20 +24,20 @@ func TestOnlyServingExitsWithZero(t *testing.T) {
 		}
 		for _, err := range []error{errors.New("any"), probe.ErrRejected} {
 			if code(lmp.Answer{Status: lmp.StatusServing}, err) == 0 {
-				t.Errorf("%s: exits with 0 upon %v", name, err)
+				t.Errorf("%s: exits with 0 for the error %v", name, err)
 			}
 		}
 	}
 }
 
-// A part of the weight is told rounded up, and is never so much as the whole of a
-// server, nor so little as that of one that drains.
+// A degraded server gets its part of the weight, rounded up, and never 0, which is a
+// drain.
 func TestKeepalivedWeights(t *testing.T) {
 	for _, tt := range []struct{ configured, percent, want int }{
 		{1, 1, 3}, {1, 99, 3}, {1, 100, 0},
 		{100, 1, 3}, {100, 50, 52}, {100, 99, 101}, {100, 100, 0},
 		{253, 1, 5}, {253, 99, 253}, {10, 33, 6},
-		{0, 50, 0}, // not told what it is of
+		{0, 50, 0}, // no configured weight
 	} {
 		a := lmp.Answer{Status: lmp.StatusServing, Weight: uint8(tt.percent)}
 		if got := keepalivedCode(tt.configured)(a, nil); got != tt.want {
