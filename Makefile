@@ -1,6 +1,6 @@
-# Everything here needs no more than Go, make and git. The tools come from the
-# go.mod files under tools/, the programs that the tests run as peers from
-# Debian (test/debian/install).
+# All targets need Go and make, and most need git. The tools come from the go.mod
+# files under tools/. The programs that the tests run come from Debian: see
+# test/debian/install.
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -9,41 +9,41 @@
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
-# The version is stamped by the linker. To let Go ask git for it as well would
-# only be one more way to fail, for instance in another user's checkout.
+# The linker sets the version. Go need not ask git for it too: that fails, for
+# instance, in another user's checkout.
 export GOFLAGS := $(strip $(filter-out -buildvcs%,$(shell go env GOFLAGS)) -buildvcs=false)
 
 BUF         := go tool -modfile=tools/buf/go.mod buf
 STATICCHECK := go tool -modfile=tools/lint/go.mod staticcheck
 PROBE       := go tool -modfile=tools/probe/go.mod -n grpc-health-probe
 
-# The schemas as they were last released.
+# The schemas of the last release.
 RELEASED := proto/released.binpb
 
 # The build tags of the tests that need other programs or much time, for the
 # checks that read all code.
 ALLTAGS := -tags=e2e,lab
 
-# How long each fuzz target runs, or how often (1000x), and which benchmarks. In
-# make test it is a count: at the end of a time Go's fuzzer now and then takes
-# its own deadline for a failure of the target.
+# FUZZTIME is how long each fuzz target runs, or how often (1000x). make test uses
+# a count, because with a duration Go's fuzzer sometimes reports its own deadline
+# as a failure of the target. BENCH is a pattern of benchmarks.
 FUZZTIME ?= 30s
 QUICKFUZZ := 20000x
 BENCH    ?= .
 
-# How often the laboratory lets a server hang, and die, where milliseconds are
-# measured, and how many connections it has open at a drain.
+# REPEATS is how many hangs and deaths the lab measures where milliseconds count.
+# CROWD is how many connections it has open at a drain.
 REPEATS  ?= 11
 CROWD    ?= 1000
 
-# What a test run had to leave out, one a line.
+# What a test run had to leave out, one item a line.
 LEFT_OUT := bin/left-out
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 # Without cgo the programs are static: they run on any Linux of the same
-# architecture and start faster, which a checker that is run often needs.
+# architecture, and start faster, which matters for landmark-check.
 build: ## Build every program into bin/
 	@mkdir -p bin
 	CGO_ENABLED=0 go build -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/... ./examples/...
@@ -51,10 +51,10 @@ build: ## Build every program into bin/
 run: build ## Run landmarkd with the EPG server until Ctrl-C
 	@examples/epgd/run.sh
 
-demo: build ## Play the story: serving, wedged, freed, killed
+demo: build ## Show an EPG server serving, hung, freed and killed
 	@GRPC_HEALTH_PROBE="$$($(PROBE))" examples/epgd/demo.sh
 
-# What make test runs, one after the other.
+# The targets of make test, in this order.
 PARTS := lint unit e2e quick-fuzz attack-short lab-short
 
 test: packages ## Run every check and test that needs no quiet machine
@@ -66,12 +66,12 @@ test: packages ## Run every check and test that needs no quiet machine
 	@if [ -s $(LEFT_OUT) ]; then echo 'Passed, but left out:'; cat $(LEFT_OUT); \
 	else echo 'Passed; nothing was left out.'; fi
 
-# Installs what it may; the rest begins the list of what is left out.
+# Installs the missing packages if it may, and lists the others as left out.
 packages:
 	@mkdir -p bin
 	@test/debian/install >$(LEFT_OUT); status=$$?; cat $(LEFT_OUT); exit $$status
 
-# Built, for go run would turn every exit status into 1.
+# It is built, because go run turns every exit status into 1.
 gotest:
 	@mkdir -p bin
 	@go build -o bin/gotest ./test/gotest
@@ -94,14 +94,15 @@ lint: checkgenerate ## Check format, vet, staticcheck and the schemas
 	$(BUF) format --diff --exit-code
 	$(BUF) breaking --against $(RELEASED)
 
-# Agents and sidecars of different ages meet: what was released must not break.
-release-schema: ## Make the present schemas those that later ones are held to
+# Agents and sidecars of different versions meet, so a schema must stay compatible
+# with the released one.
+release-schema: ## Record the present schemas as released, to compare later ones
 	$(BUF) build -o $(RELEASED)
 
 generate: ## Generate proto/gen from the schemas
 	$(BUF) generate
 
-checkgenerate: ## Fail if proto/gen is not what the schemas generate
+checkgenerate: ## Fail if proto/gen does not match the schemas
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && \
 	$(BUF) generate --output "$$fresh" && \
 	if ! diff -r "$$fresh/proto/gen" proto/gen; then \
@@ -122,20 +123,20 @@ e2e: gotest ## Run the real programs against real checkers
 	bin/gotest $(LEFT_OUT) -tags=e2e -vet=off -count=1 -parallel=8 -timeout=30m ./test/e2e
 	go test -C tools/compat -vet=off -count=1 ./...
 
-times: ## Run e2e and hold its bounds in real time, on a quiet machine
+times: ## Run e2e with its limits in real time, on a quiet machine
 	LANDMARK_TIMES=1 go test -tags=e2e -count=1 -v -timeout=30m ./test/e2e
 
-soak: ## Hold an idle program to SERVING for five minutes on a busy machine
+soak: ## Check that an idle program stays SERVING on a busy machine for five minutes
 	LANDMARK_SOAK=5m LANDMARK_TIMES=1 go test -tags=e2e -count=1 -v -timeout=20m -run=TestIdleUnderLoad ./test/e2e
 
 bench: ## Run the benchmarks that match BENCH
 	go test -run='^$$' -bench='$(BENCH)' -benchmem ./...
 
-cost: ## Measure what landmarkd costs, against what it may
+cost: ## Measure what landmarkd costs, and compare it with its limits
 	go run ./test/bench
 
-# Exit status 75 ("Error 75"): nothing failed, but the host was too slow to show
-# all of it.
+# Exit status 75 ("Error 75") means that nothing failed, but the host was too slow
+# to show everything.
 lab: packages gotest ## Run the real LVS of test/lab, and measure REPEATS hangs and deaths
 	@LANDMARK_LAB_REPEATS=$(REPEATS) LANDMARK_LAB_CROWD=$(CROWD) \
 	bin/gotest $(LEFT_OUT) -tags=lab -v -count=1 -timeout=3h ./test/lab
@@ -143,12 +144,12 @@ lab: packages gotest ## Run the real LVS of test/lab, and measure REPEATS hangs 
 lab-short: gotest
 	@LANDMARK_LAB_CROWD=20 bin/gotest $(LEFT_OUT) -tags=lab -vet=off -count=1 -timeout=60m -run='^TestShort$$' ./test/lab
 
-mutants: packages gotest ## See that lab-short fails with programs that lie
+mutants: packages gotest ## Check that lab-short detects programs that lie
 	@test/lab/mutants bin/gotest
 
-# Built, for go run would turn every exit status into 1. Exit status 75: nothing
-# broke, but the host was too slow to show all of it.
-attack: ## Attack landmarkd, and hold it to its bounds: see docs/security.md
+# It is built, because go run turns every exit status into 1. Exit status 75 means
+# that nothing failed, but the host was too slow to show everything.
+attack: ## Attack landmarkd, and check its limits: see docs/security.md
 	@mkdir -p bin
 	@go build -o bin/attack ./test/attack
 	bin/attack
