@@ -182,7 +182,7 @@ func (a *agent) send(messages ...*reportv1.StreamRequest) {
 	}
 }
 
-// logStart waits for the Welcome.
+// welcomed waits for the Welcome.
 func (a *agent) welcomed() {
 	a.t.Helper()
 	m, err := a.Recv()

@@ -5,129 +5,134 @@ import (
 	"time"
 )
 
-// inspectionRest is how many times as long as a look took there is none: to
-// look at a host's thousands of connections takes a hundredth of a core.
+// inspectionRest is how many times as long as an inspection took the next one is
+// delayed. So inspections, which list a host's thousands of connections, use at most
+// a hundredth of a core.
 const inspectionRest = 99
 
-// recheckMargin is how long before a connection has waited too long the queue is
+// recheckMargin is how long before a connection has waited for too long the queue is
 // read once more.
 const recheckMargin = 10 * time.Millisecond
 
-// queue is what is known of the connections that wait to be accepted at one
-// place, all listening sockets there together.
+// queue estimates how long the oldest connection has waited to be accepted at one
+// address, over all listening sockets there.
 //
-// The kernel tells how many wait at each socket, not for how long. But they are
-// accepted in the order in which they came: the one that waits longest came by
-// the moment at which so many had come as were not all accepted since. Of those
-// accepted only the fewest possible are known: as many as the queue became
-// shorter by; and, where the connections themselves were looked at, all that
-// waited then and do not now. A connection that its client has reset stays in
-// the queue and cannot be looked at, and so what is counted and not seen counts
-// as what waited then. The wait is never taken for shorter than it is, but by
-// the time between two readings; it is taken for longer where many come and are
-// accepted between two readings and none is looked at.
+// The kernel reports how many connections wait at each socket, but not for how long.
+// Connections are accepted in the order of their arrival. So the oldest one arrived
+// no later than the time at which the number of arrivals first exceeded the number of
+// accepted connections. Of that number only a lower bound is known: by how much the
+// queue shrank between two readings. An inspection, which lists the connections
+// themselves, improves the bound: those that waited at the last inspection and no
+// longer wait have been accepted. A connection that its client has reset stays in the
+// queue but cannot be listed. So each counted connection that is not listed counts as
+// one that waited at the last inspection.
 //
-// What came when nobody read, before the first reading or in a pause of them, is
-// as old as the kernel says of the connections themselves, and, of those that
-// were reset, as the reading that found them.
+// The estimated wait is too short by at most the time between two readings. It is too
+// long if many connections arrive and are accepted between two readings without an
+// inspection.
+//
+// Connections that arrived before the first reading, or during a pause of the
+// readings, are as old as the kernel says of each of them. Of those that were reset
+// it says nothing: they count from the reading that found them.
 type queue struct {
-	within  time.Duration           // how long one may wait, by the strictest who asks
+	within  time.Duration           // how long a connection may wait, by the strictest landmark
 	sockets map[uint64]*socketQueue // by cookie
-	counted time.Duration           // when that was
-	gap     time.Duration           // how long after the time before
+	counted time.Duration           // when the sockets were last counted
+	gap     time.Duration           // between the last two counts
 
-	// What was seen when the connections were last looked at, in a reading before
-	// this one, and in this one.
-	lastSeen, nowSeen map[uint64]struct{} // cookies
-	inspectedAt       time.Duration       // when that was
-	inspectionTime    time.Duration
-	countedAfter      time.Duration // when they were first counted after that; 0 = not yet
+	// The connections that were listed by the last inspection before this reading,
+	// and by the inspection in this reading: sets of cookies.
+	lastSeen, nowSeen map[uint64]struct{}
+
+	inspectedAt    time.Duration // when the last inspection ended
+	inspectionTime time.Duration // how long it took
+	countedAfter   time.Duration // the first count after it; 0 = none yet
 }
 
-// socketQueue is one listening socket.
+// socketQueue is the queue of one listening socket.
 type socketQueue struct {
-	undated       bool // some that wait may have come when nobody read
+	undated       bool // some that wait may have arrived while nothing was read
 	waiting       int
-	accepted      uint64 // at least so many, since it was first seen
-	lastInspected uint64 // arrived, when the connections were last looked at, in a reading before this one
-	nowInspected  uint64 // in this one
+	accepted      uint64 // a lower bound, since the socket was first seen
+	lastInspected uint64 // arrived() at the last inspection before this reading
+	nowInspected  uint64 // arrived() at the inspection in this reading
 	marks         []mark
 }
 
-// mark is that so many connections had arrived at a moment.
+// mark says that the given number of connections had arrived by a time.
 type mark struct {
 	at      time.Duration
 	arrived uint64
 }
 
-func (a *socketQueue) arrived() uint64 { return a.accepted + uint64(a.waiting) }
+func (s *socketQueue) arrived() uint64 { return s.accepted + uint64(s.waiting) }
 
-// startReading begins a reading: what was seen in the one before is what is compared
-// with.
+// startReading starts a reading: the inspection of the previous reading becomes the
+// last one.
 func (q *queue) startReading() {
 	if q.nowSeen == nil {
 		return
 	}
 	q.lastSeen, q.nowSeen, q.countedAfter = q.nowSeen, nil, 0
-	for _, a := range q.sockets {
-		a.lastInspected = a.nowInspected
+	for _, s := range q.sockets {
+		s.lastInspected = s.nowInspected
 	}
 }
 
-// countQueue takes how many wait at each socket now. A socket that is there no more
-// is forgotten.
-func (q *queue) count(sockets []listener, now time.Duration) {
+// count records how many connections wait at each socket now. It forgets sockets that
+// no longer exist.
+func (q *queue) count(listeners []listener, now time.Duration) {
 	known := q.sockets
 	q.gap, q.counted = now-q.counted, now
 	if q.countedAfter == 0 {
 		q.countedAfter = now
 	}
-	q.sockets = make(map[uint64]*socketQueue, len(sockets))
-	for _, l := range sockets {
-		a := known[l.cookie]
-		if a == nil {
-			a = &socketQueue{undated: true}
+	q.sockets = make(map[uint64]*socketQueue, len(listeners))
+	for _, l := range listeners {
+		s := known[l.cookie]
+		if s == nil {
+			s = &socketQueue{undated: true}
 		}
-		a.undated = (a.undated || q.afterGap()) && l.queue > 0
-		q.sockets[l.cookie] = a
-		before := a.arrived()
-		if fewer := a.waiting - l.queue; fewer > 0 {
-			a.accepted += uint64(fewer)
+		s.undated = (s.undated || q.afterGap()) && l.queue > 0
+		q.sockets[l.cookie] = s
+		before := s.arrived()
+		if fewer := s.waiting - l.queue; fewer > 0 {
+			s.accepted += uint64(fewer)
 		}
-		a.waiting = l.queue
-		if arrived := a.arrived(); arrived > before {
-			a.marks = append(a.marks, mark{now, arrived})
+		s.waiting = l.queue
+		if arrived := s.arrived(); arrived > before {
+			s.marks = append(s.marks, mark{now, arrived})
 		}
-		a.dropAccepted()
+		s.dropAccepted()
 	}
 }
 
-// needsInspection reports whether the connections are to be looked at, since one may
-// have waited for a good part of within, or came when nobody read. Once it has
-// waited for longer there is time: that the queue becomes shorter is counted
-// anyway.
+// needsInspection reports whether the connections should be listed: one may have
+// waited for a quarter of within, or may have arrived while nothing was read. Once
+// one has waited for longer than within, inspections are rarer: a shorter queue is
+// noticed without them.
 func (q *queue) needsInspection(now time.Duration) bool {
-	for _, a := range q.sockets {
-		if a.undated {
+	for _, s := range q.sockets {
+		if s.undated {
 			return true
 		}
 	}
-	since, waits := q.oldest()
+	oldest, waits := q.oldest()
 	rest := q.within / 8
-	if now-since > q.within {
+	if now-oldest > q.within {
 		rest = q.within
 	}
-	return waits && now-since > q.within/4 && now-q.inspectedAt >= min(inspectionRest*q.inspectionTime, rest)
+	return waits && now-oldest > q.within/4 && now-q.inspectedAt >= min(inspectionRest*q.inspectionTime, rest)
 }
 
-// afterGap reports whether the reading before was so long ago that nothing is
-// known of what was accepted since.
+// afterGap reports whether the previous count was so long ago that nothing is known
+// of the connections that were accepted since.
 func (q *queue) afterGap() bool { return q.gap > q.within/2 }
 
-// inspect takes the connections that wait, seen before the last count and after
-// it, and returns how many more are counted than were seen both times: those
-// that were reset, and those that came or were accepted meanwhile. gap is that
-// the queue was blind before.
+// inspect compares two lists of the waiting connections, from before and after the
+// last count. It returns how many connections were counted but are not in both lists:
+// those that were reset, and those that arrived or were accepted meanwhile. gap is
+// afterGap of the reading.
 func (q *queue) inspect(before, after []connection, gap bool, now time.Duration) (unseen int) {
 	earlier := make(map[uint64]struct{}, len(before))
 	for _, c := range before {
@@ -147,81 +152,81 @@ func (q *queue) inspect(before, after []connection, gap bool, now time.Duration)
 	}
 	unseen = max(0, q.waiting()-both)
 	still += unseen
-	for _, a := range q.sockets {
-		if a.lastInspected > uint64(still) {
-			a.setAccepted(a.lastInspected-uint64(still), q.countedAfter)
+	for _, s := range q.sockets {
+		if s.lastInspected > uint64(still) {
+			s.setAccepted(s.lastInspected-uint64(still), q.countedAfter)
 		}
 		if still == 0 && gap {
-			a.setAccepted(a.arrived(), now) // or else some that came in the gap would be as old as it
+			s.setAccepted(s.arrived(), now) // otherwise connections that arrived in the gap would count as older
 		}
-		if a.undated {
-			a.setOldest(oldest)
+		if s.undated {
+			s.setOldest(oldest)
 		}
-		a.nowInspected = a.arrived()
+		s.nowInspected = s.arrived()
 	}
 	return unseen
 }
 
-// setOldest takes it that the first of those that wait had come by the moment, though
-// nobody read then.
-func (a *socketQueue) setOldest(at time.Duration) {
-	if a.undated = false; len(a.marks) > 0 && at < a.marks[0].at {
-		a.marks = slices.Insert(a.marks, 0, mark{at, a.accepted + 1})
+// setOldest records that the first connection that waits arrived by at, though
+// nothing was read then.
+func (s *socketQueue) setOldest(at time.Duration) {
+	if s.undated = false; len(s.marks) > 0 && at < s.marks[0].at {
+		s.marks = slices.Insert(s.marks, 0, mark{at, s.accepted + 1})
 	}
 }
 
-// oldest is by when the connection that waits longest had come, and whether
-// there is one.
-func (q *queue) oldest() (since time.Duration, waits bool) {
-	for _, a := range q.sockets {
-		if len(a.marks) > 0 && (!waits || a.marks[0].at < since) {
-			since, waits = a.marks[0].at, true
+// oldest returns the time by which the oldest connection that waits had arrived. waits
+// is false if none waits.
+func (q *queue) oldest() (at time.Duration, waits bool) {
+	for _, s := range q.sockets {
+		if len(s.marks) > 0 && (!waits || s.marks[0].at < at) {
+			at, waits = s.marks[0].at, true
 		}
 	}
-	return since, waits
+	return at, waits
 }
 
-// recheckIn is in how long the queue is to be read anew, lest one that was accepted in
-// time is told to wait too long, for the time alone makes it so. It is 0 if there
-// is no need.
+// recheckIn returns the time until the queue must be read again, just before the
+// oldest connection has waited for too long: it may have been accepted since. It is 0
+// if no connection waits.
 func (q *queue) recheckIn(now time.Duration) time.Duration {
-	since, waits := q.oldest()
+	oldest, waits := q.oldest()
 	if !waits {
 		return 0
 	}
-	return max(0, since+q.within-recheckMargin-now)
+	return max(0, oldest+q.within-recheckMargin-now)
 }
 
-// waitingAt is how many wait, at all sockets.
+// waiting returns how many connections wait at all sockets.
 func (q *queue) waiting() (n int) {
-	for _, a := range q.sockets {
-		n += a.waiting
+	for _, s := range q.sockets {
+		n += s.waiting
 	}
 	return n
 }
 
-// setAccepted takes it that at least so many were accepted in all, and that as many
-// more came than was known since the last look. Which of those that came since
-// then were accepted is not known: all may have come by the moment at.
-func (a *socketQueue) setAccepted(atLeast uint64, at time.Duration) {
-	if atLeast <= a.accepted {
+// setAccepted raises the number of accepted connections to atLeast. Since the number
+// waiting is fixed, as many more have arrived since the last inspection. Which of
+// those that arrived since are accepted is not known, so all may have arrived by at.
+func (s *socketQueue) setAccepted(atLeast uint64, at time.Duration) {
+	if atLeast <= s.accepted {
 		return
 	}
-	a.accepted = atLeast
-	for len(a.marks) > 0 && a.marks[len(a.marks)-1].arrived > a.lastInspected {
-		a.marks = a.marks[:len(a.marks)-1]
+	s.accepted = atLeast
+	for len(s.marks) > 0 && s.marks[len(s.marks)-1].arrived > s.lastInspected {
+		s.marks = s.marks[:len(s.marks)-1]
 	}
-	if a.arrived() > a.lastInspected {
-		a.marks = append(a.marks, mark{at, a.arrived()})
+	if s.arrived() > s.lastInspected {
+		s.marks = append(s.marks, mark{at, s.arrived()})
 	}
-	a.dropAccepted()
+	s.dropAccepted()
 }
 
 // dropAccepted drops the marks of connections that are all accepted.
-func (a *socketQueue) dropAccepted() {
+func (s *socketQueue) dropAccepted() {
 	i := 0
-	for i < len(a.marks) && a.marks[i].arrived <= a.accepted {
+	for i < len(s.marks) && s.marks[i].arrived <= s.accepted {
 		i++
 	}
-	a.marks = a.marks[i:]
+	s.marks = s.marks[i:]
 }

@@ -1,9 +1,11 @@
-// Package host is the intake of what landmarkd sees by itself on its host, with
-// no program's help: whether an address is on it, whether a TCP port listens,
-// and whether connections to it are accepted in time.
+// Package host is the intake of what landmarkd reads from its own host, without any
+// program: whether the host has an address, whether a program listens on a TCP port,
+// and whether it accepts connections in time.
 //
-// It asks the kernel over netlink (rtnetlink(7), sock_diag(7)), which takes no
-// privilege, and so sees the network namespace that landmarkd is in. It asks
-// some times a second for as long as there is anything to be seen, and hands
-// the registry all that it saw each time, as an agent does.
+// It reads from the kernel over netlink (rtnetlink(7), sock_diag(7)), which needs no
+// privilege and shows landmarkd's own network namespace. As long as the
+// configuration has landmarks of the host, it reads all of them several times a
+// second and reports them to the registry, like an agent.
+//
+// Netlink exists on Linux only, so this package does too.
 package host
