@@ -231,7 +231,7 @@ func TestHostVirtualAddress(t *testing.T) {
 	for _, wrong := range []struct{ set, right, reason string }{
 		{"all.arp_ignore=0", "all.arp_ignore=1", "eth0 answers ARP for 192.0.2.80, its arp_ignore being 0: sysctl -w net.ipv4.conf.all.arp_ignore=1"},
 		{"eth0.arp_ignore=3", "eth0.arp_ignore=0", "eth0 answers ARP for 192.0.2.80, its arp_ignore being 3: sysctl -w net.ipv4.conf.all.arp_ignore=1"},
-		{"all.arp_announce=0", "all.arp_announce=2", "eth0 may tell of 192.0.2.80 in ARP, its arp_announce being 0: sysctl -w net.ipv4.conf.all.arp_announce=2"},
+		{"all.arp_announce=0", "all.arp_announce=2", "eth0 may announce 192.0.2.80 in ARP, its arp_announce being 0: sysctl -w net.ipv4.conf.all.arp_announce=2"},
 	} {
 		becomes("NOT_SERVING +failed", wrong.reason, inside(setting+wrong.set))
 		becomes("SERVING", "", inside(setting+wrong.right))

@@ -1,3 +1,6 @@
+// Package admin is the intake of operators' orders: it receives drains, resumes and
+// requests to forget a service over the admin socket (proto/landmark/admin/v1), and
+// passes them to the registry with the operator's user, which the kernel reports.
 package admin
 
 import (
@@ -18,34 +21,34 @@ import (
 )
 
 const (
-	// maxMessage bounds a request, in bytes. It is little more than a name.
+	// maxMessage is the size of the largest request, in bytes. A request is little more
+	// than a name.
 	maxMessage = 4 << 10
 	// maxStreams is how many calls one connection may have open at once.
 	maxStreams = 4
-	// maxUnread is how many bytes that are part of no whole request all
-	// connections may have sent together, beyond what each has of its own.
+	// maxUnread is how many bytes of requests that have not arrived whole all
+	// connections may hold together, beyond what each may hold by itself.
 	maxUnread = 64 << 10
-	// maxAge is how long a connection lasts, and a call is never longer: an
-	// operator says one thing and goes.
+	// maxAge is how long a connection may stay open. A call never takes longer.
 	maxAge = 10 * time.Second
 )
 
-// Server takes what operators want.
+// Server serves operators' calls.
 type Server struct {
 	adminv1.UnimplementedAdminServiceServer
 	registry *registry.Registry
-	save     func(context.Context) error // returns once what was ordered outlives a restart
+	save     func(context.Context) error
 	logger   *slog.Logger
 	logLimit *socket.LogLimit
 }
 
-// New returns a server that tells the registry. remember returns once what was
-// ordered outlives a restart of the sidecar, or why it will not.
-func New(r *registry.Registry, remember func(context.Context) error, logger *slog.Logger) *Server {
-	return &Server{registry: r, save: remember, logger: logger, logLimit: socket.NewLogLimit(logger)}
+// New returns a server that passes orders to the registry. save returns nil once all
+// orders so far will survive a restart of the sidecar, or an error if they will not.
+func New(r *registry.Registry, save func(context.Context) error, logger *slog.Logger) *Server {
+	return &Server{registry: r, save: save, logger: logger, logLimit: socket.NewLogLimit(logger)}
 }
 
-// Run takes calls from the Unix listener until ctx is done, then ends them and
+// Run serves calls from the Unix listener until ctx is done, then ends them and
 // returns nil.
 func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	limits := guard.Limits{Message: maxMessage, Streams: maxStreams, Budget: guard.NewBudget(maxUnread, maxStreams)}
@@ -56,7 +59,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	adminv1.RegisterAdminServiceServer(server, s)
 	defer context.AfterFunc(ctx, server.Stop)()
 	if err := server.Serve(guard.Listen(l, limits)); err != nil && ctx.Err() == nil {
-		return fmt.Errorf("taking operators' calls: %w", err)
+		return fmt.Errorf("serving operators: %w", err)
 	}
 	return nil
 }

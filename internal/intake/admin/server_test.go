@@ -27,17 +27,17 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// noLink is to a process that is never asked anything.
-type noLink struct{}
+// saved is the save function of a members file that is always written.
+func saved(context.Context) error { return nil }
 
-// remembered stands in for a members file that takes everything.
-func remembered(context.Context) error { return nil }
+// noLink is the link of a process that gets no commands.
+type noLink struct{}
 
 func (noLink) GetState(uint64) {}
 func (noLink) End(error)       {}
 func (noLink) CaughtUp() bool  { return true }
 
-// epg returns a registry with the service epg, of uid 1000, that is serving.
+// epg returns a registry with the serving service epg of uid 1000.
 func epg(t *testing.T) *registry.Registry {
 	t.Helper()
 	r := registry.New(clock.New(), 0)
@@ -57,7 +57,7 @@ func cause(r *registry.Registry) judge.Cause {
 	return a.Cause
 }
 
-// serve runs a server of the registry, and returns a client of it.
+// serve runs a server of the registry, and returns its client.
 func serve(t *testing.T, r *registry.Registry, log io.Writer) adminv1.AdminServiceClient {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "admin.sock")
@@ -67,7 +67,7 @@ func serve(t *testing.T, r *registry.Registry, log io.Writer) adminv1.AdminServi
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- New(r, remembered, slog.New(slog.NewTextHandler(log, nil))).Run(ctx, l) }()
+	go func() { ended <- New(r, saved, slog.New(slog.NewTextHandler(log, nil))).Run(ctx, l) }()
 	conn, err := grpc.NewClient("unix:"+path, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
@@ -82,45 +82,45 @@ func serve(t *testing.T, r *registry.Registry, log io.Writer) adminv1.AdminServi
 	return adminv1.NewAdminServiceClient(conn)
 }
 
-// TestDrainAndResume drains and resumes as the user who runs the sidecar.
+// The user of the sidecar may drain and resume any service.
 func TestDrainAndResume(t *testing.T) {
 	r, log := epg(t), new(bytes.Buffer)
 	client := serve(t, r, log)
 	for _, already := range []bool{false, true} {
 		a, err := client.Drain(t.Context(), &adminv1.DrainRequest{Service: "epg"})
 		if err != nil || a.GetAlready() != already || cause(r) != judge.Draining {
-			t.Errorf("drained it is %v: already %v, want %v; %v", cause(r), a.GetAlready(), already, err)
+			t.Errorf("after Drain the cause is %v; already %v, want %v; %v", cause(r), a.GetAlready(), already, err)
 		}
 	}
 	for _, already := range []bool{false, true} {
 		a, err := client.Resume(t.Context(), &adminv1.ResumeRequest{Service: "epg"})
 		if err != nil || a.GetAlready() != already || cause(r) != judge.None {
-			t.Errorf("resumed it is %v: already %v, want %v; %v", cause(r), a.GetAlready(), already, err)
+			t.Errorf("after Resume the cause is %v; already %v, want %v; %v", cause(r), a.GetAlready(), already, err)
 		}
 	}
 	if drained, resumed := strings.Count(log.String(), "drained by an operator"), strings.Count(log.String(), "resumed by an operator"); drained != 1 || resumed != 1 {
-		t.Errorf("logged was:\n%s", log)
+		t.Errorf("the log is\n%s", log)
 	}
 }
 
-func TestDrainUntilGone(t *testing.T) {
+func TestDrainUntilGoneNeedsAProcess(t *testing.T) {
 	r := registry.New(clock.New(), 0)
 	r.Configure(map[string]registry.Policy{"epg": registry.DefaultPolicy}, nil)
 	_, err := serve(t, r, io.Discard).Drain(t.Context(), &adminv1.DrainRequest{Service: "epg", UntilGone: true})
 	if status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), "drain it until it is resumed") {
-		t.Errorf("of nobody: %v", err)
+		t.Errorf("without a process: %v", err)
 	}
 	r = epg(t)
 	_, err = serve(t, r, io.Discard).Drain(t.Context(), &adminv1.DrainRequest{Service: "epg", UntilGone: true})
 	if err != nil || cause(r) != judge.Draining {
-		t.Errorf("it is %v, %v", cause(r), err)
+		t.Errorf("the cause is %v, %v", cause(r), err)
 	}
 }
 
 func TestUnknownServiceIsNotFound(t *testing.T) {
 	client := serve(t, epg(t), io.Discard)
-	_, err := client.Drain(t.Context(), &adminv1.DrainRequest{Service: "nobody"})
-	if status.Code(err) != codes.NotFound || !strings.Contains(err.Error(), `"nobody"`) {
+	_, err := client.Drain(t.Context(), &adminv1.DrainRequest{Service: "absent"})
+	if status.Code(err) != codes.NotFound || !strings.Contains(err.Error(), `"absent"`) {
 		t.Error(err)
 	}
 	if _, err := client.Resume(t.Context(), &adminv1.ResumeRequest{}); status.Code(err) != codes.NotFound {
@@ -128,8 +128,8 @@ func TestUnknownServiceIsNotFound(t *testing.T) {
 	}
 }
 
-// TestOperatorsAreKnown has users call whom only the kernel can tell apart.
-func TestOperatorsAreKnown(t *testing.T) {
+// Only the owner of a service and root may drain and resume it.
+func TestOrdersNeedPermission(t *testing.T) {
 	for _, tt := range []struct {
 		who   string
 		info  peercred.AuthInfo
@@ -139,11 +139,11 @@ func TestOperatorsAreKnown(t *testing.T) {
 		{"its owner", peercred.AuthInfo{Peer: socket.Peer{UID: 1000}}, true, codes.OK},
 		{"root", peercred.AuthInfo{Peer: socket.Peer{UID: 0}}, true, codes.OK},
 		{"another user", peercred.AuthInfo{Peer: socket.Peer{UID: 1001}}, true, codes.PermissionDenied},
-		{"nobody knows who", peercred.AuthInfo{}, false, codes.Unauthenticated},
+		{"no credentials", peercred.AuthInfo{}, false, codes.Unauthenticated},
 	} {
 		t.Run(tt.who, func(t *testing.T) {
 			r := epg(t)
-			s, ctx := New(r, remembered, slog.New(slog.DiscardHandler)), t.Context()
+			s, ctx := New(r, saved, slog.New(slog.DiscardHandler)), t.Context()
 			if tt.known {
 				ctx = peer.NewContext(ctx, &peer.Peer{AuthInfo: tt.info})
 			}
@@ -151,7 +151,7 @@ func TestOperatorsAreKnown(t *testing.T) {
 				t.Errorf("drain: %v, want %v", err, tt.want)
 			}
 			if drained := cause(r) == judge.Draining; drained != (tt.want == codes.OK) {
-				t.Errorf("it is %v", cause(r))
+				t.Errorf("after Drain the cause is %v", cause(r))
 			}
 			if _, err := s.Resume(ctx, &adminv1.ResumeRequest{Service: "epg"}); status.Code(err) != tt.want {
 				t.Errorf("resume: %v, want %v", err, tt.want)
@@ -160,13 +160,13 @@ func TestOperatorsAreKnown(t *testing.T) {
 	}
 }
 
-func TestRunTellsThatItCannot(t *testing.T) {
+func TestRunReturnsTheErrorOfItsListener(t *testing.T) {
 	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	l.Close()
-	if err := New(nil, remembered, nil).Run(t.Context(), l); err == nil || !strings.Contains(err.Error(), "operators' calls") {
+	if err := New(nil, saved, nil).Run(t.Context(), l); err == nil || !strings.Contains(err.Error(), "serving operators") {
 		t.Error(err)
 	}
 }

@@ -13,14 +13,14 @@ const (
 	quiet = unix.IFF_UP | unix.IFF_NOARP
 )
 
-// machine is a host with lo, eth0 and a dummy, which has the virtual addresses
-// where on says.
+// machine is a host with the interfaces lo, eth0 and dummy0, which may have the
+// virtual addresses.
 type machine struct {
-	on    string
+	on    string // the interface with the virtual addresses, "" = none
 	flags uint32 // of the addresses
-	scope uint8
-	down  bool // where they are
-	port  bool // eth0 is a bridge's
+	scope uint8  // of the addresses
+	down  bool   // the interface on is down
+	port  bool   // eth0 is a port of a bridge
 	all   arp
 	eth0  arp
 }
@@ -35,7 +35,7 @@ func (m machine) read() (all []address, links []link) {
 		{index: 1, name: "lo", flags: up | unix.IFF_LOOPBACK},
 		{index: 2, name: "eth0", flags: up, arp: m.eth0, port: m.port},
 		{index: 3, name: "dummy0", flags: quiet},
-		{index: 4, name: "eth1"}, // which is down, and counts for nothing
+		{index: 4, name: "eth1"}, // down, so its settings do not matter
 	}
 	all = []address{{Addr: netip.MustParseAddr("10.0.0.7"), link: 2}}
 	for i := range links {
@@ -52,7 +52,7 @@ func (m machine) read() (all []address, links []link) {
 	return all, links
 }
 
-func TestAddressIsAbsent(t *testing.T) {
+func TestAddressProblem(t *testing.T) {
 	for _, tt := range []struct {
 		machine
 		why string
@@ -64,7 +64,7 @@ func TestAddressIsAbsent(t *testing.T) {
 		{machine{on: "dummy0", down: true}, "192.0.2.80 is on dummy0, which is down: ip link set dummy0 up"},
 		{machine{on: "eth1"}, "192.0.2.80 is on eth1, which is down: ip link set eth1 up"},
 		{machine{on: "eth0", flags: unix.IFA_F_TENTATIVE}, "192.0.2.80 is on eth0, and not yet in use: duplicate address detection has not ended"},
-		{machine{on: "eth0", flags: unix.IFA_F_TENTATIVE | unix.IFA_F_DADFAILED}, "192.0.2.80 is on eth0, and another host has it too: duplicate address detection failed"},
+		{machine{on: "eth0", flags: unix.IFA_F_TENTATIVE | unix.IFA_F_DADFAILED}, "192.0.2.80 is on eth0, and on another host, too: duplicate address detection failed"},
 	} {
 		all, links := tt.read()
 		if why := addressProblem(vip, all, links); why != tt.why {
@@ -76,8 +76,8 @@ func TestAddressIsAbsent(t *testing.T) {
 	}
 }
 
-// TestAddressOnSeveralInterfaces holds that one that is in use is enough.
-func TestAddressOnSeveralInterfaces(t *testing.T) {
+// An address that one of several interfaces can use is no problem.
+func TestAddressOnOneUsableInterfaceIsNoProblem(t *testing.T) {
 	all, links := machine{on: "eth1"}.read()
 	all = append(all, address{Addr: vip, link: 1}, address{Addr: vip, link: 9})
 	if why := addressProblem(vip, all, links); why != "" {
@@ -85,7 +85,7 @@ func TestAddressOnSeveralInterfaces(t *testing.T) {
 	}
 }
 
-func TestAddressIsExposed(t *testing.T) {
+func TestARPLeak(t *testing.T) {
 	right := arp{1, 2}
 	for _, tt := range []struct {
 		machine
@@ -98,15 +98,15 @@ func TestAddressIsExposed(t *testing.T) {
 		{machine{on: "lo", all: arp{8, 2}}, ""},
 		{machine{on: "eth0", all: arp{8, 2}}, ""},
 		{machine{on: "lo", all: arp{3, 2}, scope: unix.RT_SCOPE_HOST}, ""},
-		{machine{on: "lo", port: true}, ""}, // its bridge speaks for it
+		{machine{on: "lo", port: true}, ""}, // its bridge answers for it
 
 		{machine{on: "lo"}, "eth0 answers ARP for 192.0.2.80, its arp_ignore being 0: sysctl -w net.ipv4.conf.all.arp_ignore=1"},
 		{machine{on: "dummy0", all: arp{0, 2}}, "eth0 answers ARP for 192.0.2.80, its arp_ignore being 0: sysctl -w net.ipv4.conf.all.arp_ignore=1"},
 		{machine{on: "lo", all: arp{3, 2}}, "eth0 answers ARP for 192.0.2.80, its arp_ignore being 3: sysctl -w net.ipv4.conf.all.arp_ignore=1"},
 		{machine{on: "lo", all: arp{4, 2}}, "eth0 answers ARP for 192.0.2.80, its arp_ignore being 4: sysctl -w net.ipv4.conf.all.arp_ignore=1"},
 		{machine{on: "lo", all: right, eth0: arp{3, 2}}, "eth0 answers ARP for 192.0.2.80, its arp_ignore being 3: sysctl -w net.ipv4.conf.all.arp_ignore=1"},
-		{machine{on: "lo", all: arp{1, 0}, eth0: arp{0, 1}}, "eth0 may tell of 192.0.2.80 in ARP, its arp_announce being 1: sysctl -w net.ipv4.conf.all.arp_announce=2"},
-		{machine{on: "eth0", all: right}, "192.0.2.80 is on eth0, which answers neighbours who look for it: move it to lo (ip addr add 192.0.2.80/32 dev lo)"},
+		{machine{on: "lo", all: arp{1, 0}, eth0: arp{0, 1}}, "eth0 may announce 192.0.2.80 in ARP, its arp_announce being 1: sysctl -w net.ipv4.conf.all.arp_announce=2"},
+		{machine{on: "eth0", all: right}, "192.0.2.80 is on eth0, which answers ARP and neighbour discovery for it: move it to lo (ip addr add 192.0.2.80/32 dev lo)"},
 	} {
 		all, links := tt.read()
 		if why := arpLeak(vip, all, links, tt.all); why != tt.why {
@@ -115,7 +115,7 @@ func TestAddressIsExposed(t *testing.T) {
 	}
 }
 
-func TestIPv6AddressIsExposed(t *testing.T) {
+func TestARPLeakOfIPv6(t *testing.T) {
 	for on, right := range map[string]bool{"lo": true, "dummy0": true, "eth0": false} {
 		all, links := machine{on: on}.read()
 		if why := arpLeak(vip6, all, links, arp{}); (why == "") != right || !right && !strings.HasSuffix(why, "(ip addr add 2001:db8::80/128 dev lo)") {
@@ -124,7 +124,7 @@ func TestIPv6AddressIsExposed(t *testing.T) {
 	}
 }
 
-func TestHeard(t *testing.T) {
+func TestMatchingSockets(t *testing.T) {
 	at := func(cookie uint64, a string, v6only bool) listener {
 		return listener{cookie: cookie, at: netip.MustParseAddr(a), v6only: v6only}
 	}
@@ -157,7 +157,7 @@ func TestHeard(t *testing.T) {
 			got = append(got, l.cookie)
 		}
 		if len(got) != len(tt.want) || len(got) > 0 && (got[0] != tt.want[0] || got[len(got)-1] != tt.want[len(got)-1]) {
-			t.Errorf("at %q are heard %v, want %v", tt.a, got, tt.want)
+			t.Errorf("sockets %v match %q, want %v", got, tt.a, tt.want)
 		}
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BenchmarkReading measures what each part of a view costs.
+// BenchmarkReading measures the cost of each part of a view.
 func BenchmarkReading(b *testing.B) {
 	route, diag := newNetlink(unix.NETLINK_ROUTE), newNetlink(unix.NETLINK_SOCK_DIAG)
 	defer route.close()

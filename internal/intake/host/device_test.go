@@ -17,7 +17,7 @@ import (
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
-// listenOnDevice listens by a socket that is bound to the device.
+// listenOnDevice listens on a socket that is bound to the device.
 func listenOnDevice(t *testing.T, network, address, device string) {
 	t.Helper()
 	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
@@ -33,7 +33,7 @@ func listenOnDevice(t *testing.T, network, address, device string) {
 	t.Cleanup(func() { l.Close() })
 }
 
-// viewOf is what is seen of the host now.
+// viewOf returns a view of the host now.
 func viewOf(t *testing.T, at netip.AddrPort) *view {
 	t.Helper()
 	route := newNetlink(unix.NETLINK_ROUTE)
@@ -48,9 +48,9 @@ func viewOf(t *testing.T, at netip.AddrPort) *view {
 	}
 }
 
-// TestSocketsBoundToADevice has programs listen on one device alone: customers
-// that come through any other find nothing there.
-func TestSocketsBoundToADevice(t *testing.T) {
+// A socket that is bound to a device does not count as listening: connections through
+// other devices do not reach it.
+func TestSocketBoundToADeviceDoesNotListen(t *testing.T) {
 	if !inNamespace(t) {
 		return
 	}
@@ -73,7 +73,7 @@ func TestSocketsBoundToADevice(t *testing.T) {
 		{":5403", "nothing listens on TCP port 5403, only a socket bound to device lo"},
 		{":5404", ""},
 		{"10.0.0.7:5404", ""},
-		{":5405", ""}, // its address says where it listens, as each address does
+		{":5405", ""}, // bound to its interface by its address only
 		{"[fe80::7]:5405", ""},
 	} {
 		at, err := netip.ParseAddrPort(tt.at)
@@ -98,7 +98,7 @@ func TestSocketsBoundToADevice(t *testing.T) {
 		}
 	}
 
-	// Connections that wait at a socket bound to a device are its own.
+	// A connection that waits at a socket bound to a device counts for that socket.
 	dial(t, "127.0.0.1:5403")
 	dial(t, "127.0.0.1:5404")
 	n := diag(t)
@@ -113,11 +113,11 @@ func TestSocketsBoundToADevice(t *testing.T) {
 		}
 		waiting, err := connections(n, unix.AF_INET6, port)
 		if err != nil || len(waiting) != 1 {
-			t.Fatalf("on %d wait %v, %v", port, waiting, err)
+			t.Fatalf("on port %d %v wait, %v", port, waiting, err)
 		}
 		own := receivers(all, waiting[0])
 		if len(own) != 1 || (own[0].device != 0) != (device != "") || own[0].queue != 1 {
-			t.Errorf("on %d %+v came to %+v", port, waiting[0], own)
+			t.Errorf("on port %d %+v was received by %+v", port, waiting[0], own)
 		}
 	}
 }

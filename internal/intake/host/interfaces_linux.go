@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// address is one that an interface has.
+// address is an address of an interface.
 type address struct {
 	netip.Addr
-	link  int
+	link  int // index of the interface
 	scope uint8
 	flags uint32 // IFA_F_…
 }
@@ -22,24 +22,24 @@ type link struct {
 	index int
 	name  string
 	flags uint32 // IFF_…
-	port  bool   // of a bridge, a bond or a team, which speaks for it
+	port  bool   // of a bridge, a bond or a team, which answers ARP for it
 	arp   arp    // its own settings
 }
 
-// arp is how ARP is spoken (Documentation/networking/ip-sysctl.rst): of an
-// interface, or of all, of which the larger value counts.
+// arp holds the settings arp_ignore and arp_announce of an interface or of all
+// interfaces (Documentation/networking/ip-sysctl.rst).
 type arp struct{ ignore, announce int }
 
-// combine is what counts where an interface has the one and all have the other.
+// combine returns the settings in effect for an interface, of its own and those for
+// all: the larger value of each.
 func (a arp) combine(b arp) arp {
 	return arp{max(a.ignore, b.ignore), max(a.announce, b.announce)}
 }
 
-// resolves reports whether neighbours learn of addresses through the interface,
-// by ARP or by IPv6's neighbour discovery.
+// resolves reports whether the interface answers ARP or IPv6 neighbour discovery.
 func (l *link) resolves() bool { return l.flags&(unix.IFF_LOOPBACK|unix.IFF_NOARP) == 0 }
 
-// addresses are those of the host.
+// addresses returns the addresses of the host.
 func addresses(n *netlink) (all []address, err error) {
 	err = n.dump(unix.RTM_GETADDR, make([]byte, unix.SizeofIfAddrmsg), func() { all = nil }, func(m []byte) {
 		if len(m) < unix.SizeofIfAddrmsg {
@@ -49,7 +49,7 @@ func addresses(n *netlink) (all []address, err error) {
 		a := address{flags: uint32(m[2]), scope: m[3], link: int(native.Uint32(m[4:]))}
 		for kind, value := range attributes(m[unix.SizeofIfAddrmsg:]) {
 			switch kind {
-			case unix.IFA_LOCAL: // goes before IFA_ADDRESS, which is then the peer's
+			case unix.IFA_LOCAL: // precedes IFA_ADDRESS, which is then the address of the peer
 				a.Addr, _ = netip.AddrFromSlice(value)
 			case unix.IFA_ADDRESS:
 				if !a.Addr.IsValid() {
@@ -66,7 +66,7 @@ func addresses(n *netlink) (all []address, err error) {
 	return all, err
 }
 
-// links are the interfaces of the host.
+// links returns the interfaces of the host.
 func links(n *netlink) (all []link, err error) {
 	const skipStatistics = 1 << 3 // RTEXT_FILTER_SKIP_STATS
 	request := make([]byte, unix.SizeofIfInfomsg, unix.SizeofIfInfomsg+8)
@@ -98,13 +98,13 @@ func links(n *netlink) (all []link, err error) {
 	return all, err
 }
 
-// readARP reads the interface's own settings out of IFLA_AF_SPEC, which has
-// those of IPv4 as an array (linux/if_link.h, linux/ip.h).
+// readARP reads the settings of the interface from IFLA_AF_SPEC, which has those of
+// IPv4 as an array (linux/if_link.h, linux/ip.h).
 func (l *link) readARP(families []byte) {
 	const (
 		inetConf = 1 // IFLA_INET_CONF
 		announce = 18
-		ignore   = 19 // IPV4_DEVCONF_ARP_…, which count from 1
+		ignore   = 19 // IPV4_DEVCONF_ARP_…, which counts from 1
 	)
 	for family, value := range attributes(families) {
 		if family != unix.AF_INET {
@@ -119,7 +119,7 @@ func (l *link) readARP(families []byte) {
 	}
 }
 
-// readARPAll is how ARP is spoken on all interfaces.
+// readARPAll returns the settings for all interfaces.
 func readARPAll() (a arp, err error) {
 	const dir = "/proc/sys/net/ipv4/conf/all/"
 	if a.ignore, err = readNumber(dir + "arp_ignore"); err == nil {
@@ -136,7 +136,7 @@ func readNumber(path string) (int, error) {
 	return strconv.Atoi(strings.TrimSpace(string(b)))
 }
 
-// text is what stands before the zero byte.
+// text returns the text before the zero byte.
 func text(b []byte) string {
 	s, _, _ := strings.Cut(string(b), "\x00")
 	return s

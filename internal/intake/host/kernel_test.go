@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// listenOn listens, and accepts nothing by itself.
+// listenOn listens, and accepts no connection.
 func listenOn(t *testing.T, network, address string, options ...int) *net.TCPListener {
 	t.Helper()
 	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
@@ -48,7 +48,7 @@ func diag(t *testing.T) *netlink {
 	return n
 }
 
-// listening tells of the sockets that listen on the port, in words.
+// listening describes the sockets that listen on the port.
 func listening(t *testing.T, n *netlink, port uint16) string {
 	t.Helper()
 	all, err := listeners(n, port)
@@ -59,14 +59,14 @@ func listening(t *testing.T, n *netlink, port uint16) string {
 	for _, l := range all {
 		word := fmt.Sprint(l.at)
 		if l.v6only {
-			word += " alone"
+			word += " only"
 		}
 		words = append(words, fmt.Sprint(word, " with ", l.queue))
 	}
 	return strings.Join(words, ", ")
 }
 
-func TestListeningSockets(t *testing.T) {
+func TestListenersAreFound(t *testing.T) {
 	if !inNamespace(t) {
 		return
 	}
@@ -74,7 +74,7 @@ func TestListeningSockets(t *testing.T) {
 	listenOn(t, "tcp4", "127.0.0.1:5401")
 	listenOn(t, "tcp", ":5402") // of both families
 	listenOn(t, "tcp4", "0.0.0.0:5403")
-	listenOn(t, "tcp6", "[::]:5403") // of IPv6 alone
+	listenOn(t, "tcp6", "[::]:5403") // of IPv6 only
 	dial(t, "127.0.0.1:5401")
 	dial(t, "127.0.0.1:5402")
 	dial(t, "[::1]:5402")
@@ -82,7 +82,7 @@ func TestListeningSockets(t *testing.T) {
 		5400: "",
 		5401: "127.0.0.1 with 1",
 		5402: ":: with 2",
-		5403: "0.0.0.0 with 0, :: alone with 0",
+		5403: "0.0.0.0 with 0, :: only with 0",
 	} {
 		var got string
 		eventually(t, fmt.Sprintf("%d is %q", port, want), func() bool {
@@ -92,16 +92,15 @@ func TestListeningSockets(t *testing.T) {
 	}
 }
 
-// TestWaitingConnections has connections wait, and go in each way: those that
-// their clients have closed wait on, and those that they have reset are in the
-// queue and nowhere else.
-func TestWaitingConnections(t *testing.T) {
+// Connections that their clients close still wait. Those that they reset stay in the
+// queue but are not listed.
+func TestClosedConnectionsWaitAndResetOnesAreNotListed(t *testing.T) {
 	if !inNamespace(t) {
 		return
 	}
 	n := diag(t)
 	l := listenOn(t, "tcp", ":5400")
-	stands := func(waiting, queued int) {
+	want := func(waiting, queued int) {
 		t.Helper()
 		var seen []connection
 		var all []listener
@@ -121,41 +120,40 @@ func TestWaitingConnections(t *testing.T) {
 			}
 		}
 	}
-	stands(0, 0)
+	want(0, 0)
 	served := dial(t, "127.0.0.1:5400")
-	stands(1, 1)
+	want(1, 1)
 	accepted, err := l.Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer accepted.Close()
-	stands(0, 0)
+	want(0, 0)
 	closing := dial(t, "127.0.0.1:5400")
 	resetting := dial(t, "127.0.0.1:5400")
 	dial(t, "127.0.0.1:5400")
-	stands(3, 3)
+	want(3, 3)
 	closing.Close()
-	stands(3, 3)
+	want(3, 3)
 	resetting.SetLinger(0)
 	resetting.Close()
-	stands(2, 3)
+	want(2, 3)
 
 	accepted.Close() // while its client does not
-	stands(2, 3)
+	want(2, 3)
 	served.Close()
-	stands(2, 3)
-	for _, left := range [][2]int{{1, 2}, {1, 1}, {0, 0}} { // in the order of their coming
+	want(2, 3)
+	for _, left := range [][2]int{{1, 2}, {1, 1}, {0, 0}} { // in the order of their arrival
 		c, err := l.Accept()
 		if err != nil {
 			t.Fatal(err)
 		}
 		c.Close()
-		stands(left[0], left[1])
+		want(left[0], left[1])
 	}
 }
 
-// TestInterfaces reads what addresses there are, and how ARP is spoken.
-func TestInterfaces(t *testing.T) {
+func TestAddressesAndARPSettingsAreRead(t *testing.T) {
 	if !inNamespace(t) {
 		return
 	}
@@ -206,14 +204,13 @@ func TestInterfaces(t *testing.T) {
 			}
 		}
 	}
-	if ofAll, err := readARPAll(); err != nil || ofAll != (arp{3, 1}) {
-		t.Errorf("ARP of all is %v, %v", ofAll, err)
+	if forAll, err := readARPAll(); err != nil || forAll != (arp{3, 1}) {
+		t.Errorf("the settings for all interfaces are %v, %v", forAll, err)
 	}
 }
 
-// TestDuplicateAddress has two hosts with one IPv6 address: the second does not
-// have it.
-func TestDuplicateAddress(t *testing.T) {
+// An IPv6 address is a problem while duplicate address detection runs.
+func TestAddressUnderDuplicateDetectionIsAProblem(t *testing.T) {
 	if !inNamespace(t) {
 		return
 	}
@@ -225,8 +222,8 @@ func TestDuplicateAddress(t *testing.T) {
 	ip(t, "link set eth0 up")
 	ip(t, "addr add 2001:db8::80/64 dev eth0")
 	a := netip.MustParseAddr("2001:db8::80")
-	told := ""
-	eventually(t, "it is told that it is not in use yet", func() bool {
+	problem := ""
+	eventually(t, "the problem is duplicate address detection", func() bool {
 		all, err := addresses(n)
 		if err != nil {
 			t.Fatal(err)
@@ -235,7 +232,7 @@ func TestDuplicateAddress(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		told = addressProblem(a, all, interfaces)
-		return strings.Contains(told, "duplicate address detection")
+		problem = addressProblem(a, all, interfaces)
+		return strings.Contains(problem, "duplicate address detection")
 	})
 }

@@ -15,21 +15,21 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// within is the environment variable that tells a test that it is in a
-// namespace of its own.
-const within = "LANDMARK_TEST_NAMESPACE"
+// namespaced is the environment variable that is set for a test in a network namespace
+// of its own.
+const namespaced = "LANDMARK_TEST_NAMESPACE"
 
-// inNamespace reports whether the test has a network of its own: if not, it has
-// the test run once more, in a process that does. Where the system allows none
-// it skips, but fails in CI.
+// inNamespace reports whether the test runs in a network namespace of its own. If not,
+// it runs the test in another process that does. If the system allows none, it skips
+// the test, or fails it in CI.
 func inNamespace(t *testing.T) bool {
 	t.Helper()
-	if os.Getenv(within) != "" {
+	if os.Getenv(namespaced) != "" {
 		ip(t, "link set lo up")
 		return true
 	}
 	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), within+"=1")
+	cmd.Env = append(os.Environ(), namespaced+"=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 	if os.Geteuid() != 0 {
 		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
@@ -43,14 +43,14 @@ func inNamespace(t *testing.T) bool {
 	case errors.As(err, &exit) || err == nil:
 		t.Errorf("%v\n%s", err, out)
 	case os.Getenv("CI") != "":
-		t.Fatalf("no network namespace to be had: %v", err)
+		t.Fatalf("cannot create a network namespace: %v", err)
 	default:
-		t.Skipf("no network namespace to be had: %v", err)
+		t.Skipf("cannot create a network namespace: %v", err)
 	}
 	return false
 }
 
-// ip runs the command of that name.
+// ip runs the command ip.
 func ip(t *testing.T, args string) {
 	t.Helper()
 	if out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil {
@@ -58,7 +58,7 @@ func ip(t *testing.T, args string) {
 	}
 }
 
-// set sets one of the kernel's settings under net.
+// set sets a sysctl setting under net.
 func set(t *testing.T, name, value string) {
 	t.Helper()
 	if err := os.WriteFile("/proc/sys/net/"+name, []byte(value), 0); err != nil {
@@ -66,16 +66,16 @@ func set(t *testing.T, name, value string) {
 	}
 }
 
-// patience is how long a test waits for what must come, on the slowest machine.
-const patience = time.Minute
+// testTimeout is how long a test waits for an event, on the slowest machine.
+const testTimeout = time.Minute
 
-// eventually asks until it is so: what comes over the loopback comes at once,
-// but not always before it is sent.
-func eventually(t *testing.T, what string, so func() bool) {
+// eventually waits until the condition holds. A connection over the loopback may take
+// a moment to arrive.
+func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for begun := time.Now(); !so(); {
-		if time.Since(begun) > patience {
-			t.Fatalf("after %v not yet: %s", patience, what)
+	for start := time.Now(); !holds(); {
+		if time.Since(start) > testTimeout {
+			t.Fatalf("not within %v: %s", testTimeout, what)
 		}
 	}
 }

@@ -8,18 +8,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The kernel tells of sockets by struct inet_diag_msg, when asked by struct
-// inet_diag_req_v2 (linux/inet_diag.h):
+// The kernel describes a socket by struct inet_diag_msg, in answer to struct
+// inet_diag_req_v2 (linux/inet_diag.h). Numbers are offsets, and sizes in parentheses:
 //
 //	request                              message
 //	 0  family                            0  family
 //	 1  protocol                          1  state
 //	 2  extensions                        2  timer
 //	 3  -                                 3  retransmissions
-//	 4  states, a bit each (4)            4  socket (48)
+//	 4  states, one bit each (4)          4  socket (48)
 //	 8  socket (48)                      52  expires (4)
 //	                                     56  receive queue (4)
-//	socket, at its ends in network order 60  send queue (4)
+//	socket, ports in network order       60  send queue (4)
 //	 0  source port (2)                  64  uid (4)
 //	 2  destination port (2)             68  inode (4)
 //	 4  source address (16)              72  attributes
@@ -27,36 +27,36 @@ import (
 //	36  interface (4)
 //	40  cookie (8)
 //
-// Of a listening socket the receive queue is how many connections wait to be
-// accepted. A connection that waits belongs to no file yet, so it has no inode;
-// one that its program has closed has none either, but is in another state.
-// Nobody can have sent anything on it, so when the last data were sent is when
-// it was made (net/ipv4/tcp_minisocks.c, lsndtime).
+// The receive queue of a listening socket is the number of connections that wait to
+// be accepted. A connection that waits belongs to no file yet, so it has no inode. One
+// that its program has closed has none either, but is in another state. The program
+// cannot have sent anything on a connection that waits, so its last-sent time is its
+// creation (net/ipv4/tcp_minisocks.c, lsndtime).
 const (
 	byFamily      = 20 // SOCK_DIAG_BY_FAMILY
 	sizeOfRequest = 56
 	sizeOfMessage = 72
 	v6only        = 11 // INET_DIAG_SKV6ONLY
 	info          = 2  // INET_DIAG_INFO: struct tcp_info (linux/tcp.h)
-	lastSent      = 44 // in it: tcpi_last_data_sent, how many ms ago
+	lastSent      = 44 // offset in it of tcpi_last_data_sent, in ms ago
 
 	established = 1 << 1  // TCP_ESTABLISHED
-	closeWait   = 1 << 8  // TCP_CLOSE_WAIT: its client is done
+	closeWait   = 1 << 8  // TCP_CLOSE_WAIT: the client has closed it
 	listen      = 1 << 10 // TCP_LISTEN
 )
 
-// listener is a socket that listens.
+// listener is a listening socket.
 type listener struct {
 	family uint8
-	cookie uint64 // no two sockets of a boot have the same
+	cookie uint64 // unique since boot
 	at     netip.Addr
 	v6only bool
 	device int // index of the interface or VRF that it is bound to, 0 = none
 	queue  int // connections that wait to be accepted
 }
 
-// takes reports whether connections to the address come to the listener, as far
-// as there is none at that very address.
+// takes reports whether the listener receives connections to the address, unless
+// another is bound to exactly that address.
 func (l *listener) takes(a netip.Addr) bool {
 	switch {
 	case l.at == a:
@@ -70,25 +70,25 @@ func (l *listener) takes(a netip.Addr) bool {
 	}
 }
 
-// connection is one that waits to be accepted.
+// connection is a connection that waits to be accepted.
 type connection struct {
 	cookie uint64
 	to     netip.Addr
-	device int           // that of the socket that it came to
+	device int           // of the socket that received it
 	age    time.Duration // oldest it was made
 }
 
-// listeners are the sockets that listen on the port.
+// listeners returns the sockets that listen on the port.
 func listeners(n *netlink, port uint16) (all []listener, err error) {
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
-		of := len(all)
-		err := n.dump(byFamily, socketsOf(family, listen, port, 0), func() { all = all[:of] }, func(m []byte) {
+		start := len(all)
+		err := n.dump(byFamily, socketsOf(family, listen, port, 0), func() { all = all[:start] }, func(m []byte) {
 			if len(m) < sizeOfMessage || binary.BigEndian.Uint16(m[4:]) != port {
 				return
 			}
 			l := listener{family: family, at: source(family, m), cookie: native.Uint64(m[44:]), queue: int(native.Uint32(m[56:]))}
-			// The kernel binds every socket at a link-local address to its
-			// interface (net/ipv6/af_inet6.c, __inet6_bind): there the address says it all.
+			// The kernel binds each socket with a link-local address to its interface
+			// (net/ipv6/af_inet6.c, __inet6_bind). That does not restrict it further.
 			if l.at.Is4() || !l.at.IsLinkLocalUnicast() {
 				l.device = int(native.Uint32(m[40:]))
 			}
@@ -106,8 +106,8 @@ func listeners(n *netlink, port uint16) (all []listener, err error) {
 	return all, nil
 }
 
-// connections are those to the port, of one family of sockets, that wait
-// to be accepted, as far as their clients have not reset them.
+// connections returns the connections to the port that wait to be accepted by sockets
+// of the family. It cannot return those that their clients have reset.
 func connections(n *netlink, family uint8, port uint16) (all []connection, err error) {
 	err = n.dump(byFamily, socketsOf(family, established|closeWait, port, info), func() { all = nil }, func(m []byte) {
 		if len(m) < sizeOfMessage || binary.BigEndian.Uint16(m[4:]) != port || native.Uint32(m[68:]) != 0 {
@@ -124,8 +124,8 @@ func connections(n *netlink, family uint8, port uint16) (all []connection, err e
 	return all, err
 }
 
-// socketsOf is the request for TCP's sockets of a family, in one of the states,
-// whose local port it is, with an attribute that is told only to who asks for it
+// socketsOf returns the request for the TCP sockets of the family that are in one of
+// the states and have the local port. The answer includes the optional attribute
 // (0 = none).
 func socketsOf(family uint8, states uint32, port uint16, attribute int) []byte {
 	q := make([]byte, sizeOfRequest)
@@ -138,8 +138,8 @@ func socketsOf(family uint8, states uint32, port uint16, attribute int) []byte {
 	return q
 }
 
-// source is the local address of a message's socket: an IPv4 address also where
-// a socket of IPv6 has it.
+// source returns the local address of a message's socket. It returns an IPv4 address
+// of an IPv6 socket as IPv4.
 func source(family uint8, m []byte) netip.Addr {
 	if family == unix.AF_INET {
 		return netip.AddrFrom4([4]byte(m[8:12]))

@@ -14,8 +14,8 @@ import (
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
-// view is the host at one moment. Each part of it is read once, and only if it
-// is asked for.
+// view is the host during one reading. Each part is read once, when it is first
+// needed.
 type view struct {
 	route, diag *netlink
 	now         func() time.Duration
@@ -25,48 +25,48 @@ type view struct {
 	arp       cached[arp]
 	listeners map[uint16]*cached[[]listener]
 
-	queues  map[netip.AddrPort]*queue              // what is known of them
-	counted map[netip.AddrPort]*cached[[]listener] // the sockets of those that were read
+	queues  map[netip.AddrPort]*queue              // kept from reading to reading
+	counted map[netip.AddrPort]*cached[[]listener] // the sockets of the queues that were counted
 }
 
-// buf is a part of a view.
+// cached is a part of a view.
 type cached[T any] struct {
 	read  bool
 	value T
 	err   error
 }
 
-func (p *cached[T]) get(read func() (T, error)) (T, error) {
-	if !p.read {
-		p.value, p.err = read()
-		p.read = true
+func (c *cached[T]) get(read func() (T, error)) (T, error) {
+	if !c.read {
+		c.value, c.err = read()
+		c.read = true
 	}
-	return p.value, p.err
+	return c.value, c.err
 }
 
-// check reads the fact of one landmark. The error says what the kernel did not
-// tell, and what to do.
+// check returns the fact of one landmark. The error says what could not be read, and
+// what to do.
 func (v *view) check(l *registry.HostLandmark) (registry.Fact, error) {
 	if l.Kind == judge.KindDeadline {
 		return v.checkQueue(l)
 	}
-	look := v.checkListening
+	check := v.checkListening
 	if l.Address.IsValid() {
-		look = v.checkAddress
+		check = v.checkAddress
 	}
-	why, err := look(l)
+	why, err := check(l)
 	return registry.Fact{Reached: true, Met: why == "", Reason: why}, err
 }
 
-// remedy says what to do about an error of the kernel's.
+// remedy adds to an error of the kernel what was read and what to do.
 func remedy(what string, err error) error {
 	var file *fs.PathError
-	do := "see what of its kernel landmarkd may not use"
+	do := "check which interfaces of the kernel landmarkd may use"
 	switch {
 	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):
-		do = "let landmarkd have more descriptors (LimitNOFILE= of its unit, ulimit -n)"
+		do = "allow landmarkd more descriptors (LimitNOFILE= of its unit, ulimit -n)"
 	case errors.As(err, &file):
-		do = "mount /proc where landmarkd runs, and let it read there"
+		do = "mount /proc where landmarkd runs, and allow it to read there"
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES), errors.Is(err, unix.EAFNOSUPPORT):
 		do = "allow landmarkd netlink sockets (AF_NETLINK in RestrictAddressFamilies= of its unit, or its seccomp profile)"
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.EPROTONOSUPPORT):
@@ -87,11 +87,11 @@ func (v *view) checkAddress(l *registry.HostLandmark) (why string, err error) {
 	if why := addressProblem(l.Address, all, interfaces); why != "" || !l.DirectRouting {
 		return why, nil
 	}
-	ofAll, err := v.arp.get(readARPAll)
+	forAll, err := v.arp.get(readARPAll)
 	if err != nil && l.Address.Is4() {
-		return "", remedy("how this host speaks ARP", err)
+		return "", remedy("the ARP settings of this host", err)
 	}
-	return arpLeak(l.Address, all, interfaces, ofAll), nil
+	return arpLeak(l.Address, all, interfaces, forAll), nil
 }
 
 func (v *view) checkListening(l *registry.HostLandmark) (why string, err error) {
@@ -103,7 +103,8 @@ func (v *view) checkListening(l *registry.HostLandmark) (why string, err error) 
 	return v.notListening(all, at), nil
 }
 
-// notListening says that nothing listens at the place, and where something does instead.
+// notListening returns the reason that no program listens on the address, and names
+// an address or a device on which one listens instead.
 func (v *view) notListening(all []listener, at netip.AddrPort) string {
 	why := "nothing listens on " + endpoint(at)
 	for i := range all {
@@ -117,7 +118,7 @@ func (v *view) notListening(all []listener, at netip.AddrPort) string {
 	return why
 }
 
-// device is the name of the interface of that index.
+// device returns the name of the interface with the index.
 func (v *view) device(index int) string {
 	interfaces, err := v.links.get(func() ([]link, error) { return links(v.route) })
 	if err == nil {
@@ -137,11 +138,11 @@ func (v *view) checkQueue(l *registry.HostLandmark) (registry.Fact, error) {
 	}
 	if len(sockets) == 0 {
 		all, _ := v.listenersOn(l.Port.Port())
-		return registry.Fact{Reached: true, Unreadable: true, Reason: v.notListening(all, l.Port)}, nil // no queue, and no hang
+		return registry.Fact{Reached: true, Unreadable: true, Reason: v.notListening(all, l.Port)}, nil // without a queue nothing is stuck
 	}
 	fact, q := registry.Fact{Reached: true}, v.queues[l.Port]
-	if since, waits := q.oldest(); waits {
-		fact.Open, fact.Pending, fact.Age = true, uint64(q.waiting()), v.now()-since
+	if oldest, waits := q.oldest(); waits {
+		fact.Open, fact.Pending, fact.Age = true, uint64(q.waiting()), v.now()-oldest
 		fact.Reason = "a connection to " + endpoint(l.Port) + " has not been accepted"
 		if fact.Pending > 1 {
 			fact.Reason = fmt.Sprintf("one of %d connections to %s has not been accepted", fact.Pending, endpoint(l.Port))
@@ -150,15 +151,15 @@ func (v *view) checkQueue(l *registry.HostLandmark) (registry.Fact, error) {
 	return fact, nil
 }
 
-// countQueue has the queue at the place know what waits in it now, and returns the
-// sockets there.
+// countQueue counts the queue of the address, inspects it if needed, and returns its
+// sockets.
 func (v *view) countQueue(at netip.AddrPort) ([]listener, error) {
-	p := v.counted[at]
-	if p == nil {
-		p = new(cached[[]listener])
-		v.counted[at] = p
+	c := v.counted[at]
+	if c == nil {
+		c = new(cached[[]listener])
+		v.counted[at] = c
 	}
-	return p.get(func() ([]listener, error) {
+	return c.get(func() ([]listener, error) {
 		all, err := v.listenersOn(at.Port())
 		if err != nil {
 			return nil, err
@@ -173,13 +174,14 @@ func (v *view) countQueue(at netip.AddrPort) ([]listener, error) {
 	})
 }
 
-// maxInspections is how often it is tried to see all that is counted. What comes or goes
-// while the kernel is asked is not; what was reset never is.
+// maxInspections is how often an inspection is repeated until it lists every counted
+// connection. It misses those that arrive or are accepted meanwhile; those that were
+// reset are never listed.
 const maxInspections = 3
 
-// inspect looks at the connections themselves, and counts them again.
+// inspect lists the connections that wait, and counts them again.
 func (v *view) inspect(at netip.AddrPort, q *queue) error {
-	began, gap := v.now(), q.afterGap()
+	start, gap := v.now(), q.afterGap()
 	before, err := v.waitingAt(at)
 	if err != nil {
 		return err
@@ -199,18 +201,18 @@ func (v *view) inspect(at netip.AddrPort, q *queue) error {
 		}
 		before = after
 	}
-	q.inspectedAt, q.inspectionTime = v.now(), v.now()-began
+	q.inspectedAt, q.inspectionTime = v.now(), v.now()-start
 	return nil
 }
 
-// listenersOn are the sockets that listen on the port.
+// listenersOn returns the sockets that listen on the port.
 func (v *view) listenersOn(port uint16) ([]listener, error) {
-	p := v.listeners[port]
-	if p == nil {
-		p = new(cached[[]listener])
-		v.listeners[port] = p
+	c := v.listeners[port]
+	if c == nil {
+		c = new(cached[[]listener])
+		v.listeners[port] = c
 	}
-	return p.get(func() ([]listener, error) {
+	return c.get(func() ([]listener, error) {
 		all, err := listeners(v.diag, port)
 		if err != nil {
 			return nil, remedy("the listening sockets of this host", err)
@@ -219,8 +221,7 @@ func (v *view) listenersOn(port uint16) ([]listener, error) {
 	})
 }
 
-// waitingAt are the connections that wait at the sockets that are heard at the
-// place.
+// waitingAt returns the connections that wait at the sockets of the address.
 func (v *view) waitingAt(at netip.AddrPort) ([]connection, error) {
 	all, err := v.listenersOn(at.Port())
 	if err != nil {
@@ -246,29 +247,30 @@ func (v *view) waitingAt(at netip.AddrPort) ([]connection, error) {
 	}), nil
 }
 
-// matching are those of the sockets that connections to the address come to: all
-// of them if it is not valid; the one of that very address goes before those of
-// every address. A socket that is bound to a device is not among them, for
-// connections through every other device pass it by.
+// matching returns the sockets that receive connections to the address: those bound
+// to it, or else those bound to all addresses. If a is not valid, it returns all
+// sockets. It leaves out sockets that are bound to a device, because connections
+// through other devices do not reach them.
 func matching(sockets []listener, a netip.Addr) []listener {
-	var own, every []listener
+	var bound, every []listener
 	for _, l := range sockets {
 		switch {
 		case l.device != 0:
 		case l.at == a:
-			own = append(own, l)
+			bound = append(bound, l)
 		case !a.IsValid() || l.takes(a):
 			every = append(every, l)
 		}
 	}
-	if len(own) > 0 {
-		return own
+	if len(bound) > 0 {
+		return bound
 	}
 	return every
 }
 
-// queuesFor are the sockets in whose queues connections to the address wait: where
-// any are heard, those, and those that take connections through one device.
+// queuesFor returns the sockets in whose queues connections to the address wait: the
+// matching ones, and those that receive connections to it through one device. It
+// returns none if none match.
 func queuesFor(sockets []listener, a netip.Addr) []listener {
 	all := matching(sockets, a)
 	if len(all) == 0 {
@@ -282,8 +284,8 @@ func queuesFor(sockets []listener, a netip.Addr) []listener {
 	return all
 }
 
-// receivers are the sockets that the connection can have come to. One that came
-// to a socket bound to a device is bound to it as well.
+// receivers returns the sockets that may have received the connection. A connection
+// to a socket that is bound to a device is bound to the device, too.
 func receivers(sockets []listener, c connection) []listener {
 	var bound []listener
 	for _, l := range sockets {
@@ -297,7 +299,7 @@ func receivers(sockets []listener, c connection) []listener {
 	return matching(sockets, c.to)
 }
 
-// endpoint is a place where a program listens, as it is told.
+// endpoint returns the text for an address on which a program listens.
 func endpoint(at netip.AddrPort) string {
 	if at.Addr().IsValid() {
 		return "TCP " + at.String()

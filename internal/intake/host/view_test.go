@@ -8,9 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestRemedies holds that an operator is told what to do about what the kernel
-// refuses.
-func TestRemedies(t *testing.T) {
+// Each error of the kernel says what the operator must do.
+func TestKernelErrorsNameTheRemedy(t *testing.T) {
 	file := func(err error) error { return &fs.PathError{Op: "open", Path: "/proc/sys/net", Err: err} }
 	for _, tt := range []struct {
 		err  error
@@ -23,10 +22,10 @@ func TestRemedies(t *testing.T) {
 		{unix.EPERM, "RestrictAddressFamilies="},
 		{unix.EAFNOSUPPORT, "RestrictAddressFamilies="},
 		{unix.ENOENT, "modprobe tcp_diag"},
-		{unix.EINVAL, "see what of its kernel"},
+		{unix.EINVAL, "check which interfaces of the kernel"},
 	} {
 		if got := remedy("it", tt.err).Error(); !strings.Contains(got, tt.want) || !strings.Contains(got, "reading it: "+tt.err.Error()) {
-			t.Errorf("of %v is said: %s", tt.err, got)
+			t.Errorf("the error for %v is %q, want it to contain %q", tt.err, got, tt.want)
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 	adminv1 "github.com/landmark-health/landmark/proto/gen/landmark/admin/v1"
 )
 
-// Drain takes a service out.
+// Drain drains a service.
 func (s *Server) Drain(ctx context.Context, q *adminv1.DrainRequest) (*adminv1.DrainResponse, error) {
 	drain := s.registry.Drain
 	if q.GetUntilGone() {
@@ -22,13 +22,13 @@ func (s *Server) Drain(ctx context.Context, q *adminv1.DrainRequest) (*adminv1.D
 	return &adminv1.DrainResponse{Already: !changed}, err
 }
 
-// Resume ends a drain.
+// Resume ends the drain of a service.
 func (s *Server) Resume(ctx context.Context, q *adminv1.ResumeRequest) (*adminv1.ResumeResponse, error) {
 	changed, err := s.apply(ctx, "resumed", q.GetService(), s.registry.Resume)
 	return &adminv1.ResumeResponse{Already: !changed}, err
 }
 
-// Forget forgets a service that no process reports.
+// Forget forgets a service without connected processes.
 func (s *Server) Forget(ctx context.Context, q *adminv1.ForgetRequest) (*adminv1.ForgetResponse, error) {
 	_, err := s.apply(ctx, "forgotten", q.GetService(), func(name string, operator uint32) (bool, error) {
 		return true, s.registry.Forget(name, operator)
@@ -36,26 +36,27 @@ func (s *Server) Forget(ctx context.Context, q *adminv1.ForgetRequest) (*adminv1
 	return &adminv1.ForgetResponse{}, err
 }
 
-// apply has done what the operator of the call wants, and logs who wanted it.
-func (s *Server) apply(ctx context.Context, what, service string, do func(string, uint32) (bool, error)) (changed bool, err error) {
+// apply applies an order of the caller to the service, and logs and saves it. done is
+// the past participle of the order, for the log.
+func (s *Server) apply(ctx context.Context, done, service string, order func(name string, operator uint32) (bool, error)) (changed bool, err error) {
 	operator, known := peercred.FromContext(ctx)
 	if !known {
-		return false, status.Error(codes.Unauthenticated, "the kernel did not say who connected")
+		return false, status.Error(codes.Unauthenticated, "the kernel does not report the peer's credentials")
 	}
-	changed, err = do(service, operator.UID)
+	changed, err = order(service, operator.UID)
 	if err != nil {
 		return false, statusOf(err)
 	}
 	if changed {
-		s.logLimit.Logger(s.logger, operator.UID, service).Info("service "+what+" by an operator", "service", service, "uid", operator.UID, "pid", operator.PID)
+		s.logLimit.Logger(s.logger, operator.UID, service).Info("service "+done+" by an operator", "service", service, "uid", operator.UID, "pid", operator.PID)
 	}
 	if err := s.save(ctx); err != nil {
-		return changed, status.Errorf(codes.Internal, "%s is %s, but a restart of landmarkd will undo that: %v", service, what, err)
+		return changed, status.Errorf(codes.Internal, "%s is %s, but a restart of landmarkd will undo that: %v", service, done, err)
 	}
 	return changed, nil
 }
 
-// statusOf returns the status that says what err does.
+// statusOf returns the gRPC status for an error of the registry.
 func statusOf(err error) error {
 	switch {
 	case errors.Is(err, registry.ErrUnknown):
