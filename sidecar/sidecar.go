@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -285,6 +287,12 @@ func (s *Sidecar) Reload() error {
 	s.host.Configure(policies)
 	s.checkers.Retain(s.services.Names())
 	s.logger.Info("configuration loaded", "file", s.file, "services", len(policies))
+	for _, name := range slices.Sorted(maps.Keys(policies)) {
+		if undeclared := s.services.UndeclaredOverrides(name); len(undeclared) > 0 {
+			s.logger.Warn("the configuration names landmarks that no program of the service declares: correct their names",
+				"service", name, "landmarks", undeclared)
+		}
+	}
 	return nil
 }
 

@@ -6,65 +6,53 @@ import (
 	"slices"
 )
 
-// LandmarkState is a landmark and its state at an instant.
+// LandmarkState is a landmark as it stands at an instant, in the worst of the
+// service's processes.
 type LandmarkState struct {
 	*Landmark
 	State State
-	// Presumed means that the landmark is Failing only because there are no
-	// reports: its process is gone or silent, or the host was not read for too
-	// long. By its last report it was not failing.
-	Presumed bool
 }
 
-// Describe returns the state of each landmark of the processes that count, and
-// of each landmark of the host. Of landmarks with the same name in several
-// processes it returns the worst; a landmark of the host is always another one.
-// Failing landmarks come first, then degraded and unarmed ones, each in the
-// order of declaration.
+// Describe returns one record for each landmark of the processes that count,
+// and one for each of their host's, failing first, then in the order of
+// declaration. A name that both have stands for two landmarks.
 func Describe(p Policy, s Service, now Instant) []LandmarkState {
 	counted, _ := s.counted(p, now)
-	var states []LandmarkState
-	index := make(map[string]int) // by name
+	var records []LandmarkState
+	place := make(map[string]int)
 	for _, in := range counted {
 		for i := range in.Landmarks {
 			l := &in.Landmarks[i]
-			state := in.State(p, l, now)
-			r := LandmarkState{l, state, state == Failing && l.evaluate(now).state != Failing}
-			at, known := index[l.Name]
+			r := LandmarkState{l, in.State(p, l, now)}
+			at, known := place[l.Name]
 			switch {
 			case !known:
-				index[l.Name] = len(states)
-				states = append(states, r)
-			case r.worse(states[at]):
-				states[at] = r
+				place[l.Name] = len(records)
+				records = append(records, r)
+			case r.worse(records[at]):
+				records[at] = r
 			}
 		}
 	}
 	for i := range s.Host.Landmarks {
 		l := &s.Host.Landmarks[i]
-		state := s.Host.State(p, l, now)
-		states = append(states, LandmarkState{l, state, state == Failing && l.evaluateOnHost(now).state != Failing})
+		records = append(records, LandmarkState{l, s.Host.State(p, l, now)})
 	}
-	slices.SortStableFunc(states, func(a, b LandmarkState) int { return cmp.Compare(b.severity(), a.severity()) })
-	return states
+	slices.SortStableFunc(records, func(a, b LandmarkState) int { return cmp.Compare(b.urgency(), a.urgency()) })
+	return records
 }
 
-// worse reports whether r is worse than q: in its state, then by its last
-// report, then by its age.
+// worse reports whether r is more to be worried about than q.
 func (r LandmarkState) worse(q LandmarkState) bool {
-	switch {
-	case r.State != q.State:
-		return r.severity() > q.severity()
-	case r.Presumed != q.Presumed:
-		return q.Presumed
-	default:
-		return r.At < q.At
+	if r.State != q.State {
+		return r.urgency() > q.urgency()
 	}
+	return r.At < q.At
 }
 
-// severity ranks the states. A landmark that was not reached yet is worse than
-// a healthy one.
-func (r LandmarkState) severity() int {
+// urgency ranks the states: one that is not reached yet is more to be worried
+// about than one that is well.
+func (r LandmarkState) urgency() int {
 	switch r.State {
 	case Failing:
 		return 3
@@ -77,8 +65,8 @@ func (r LandmarkState) severity() int {
 	}
 }
 
-// countFailing counts the landmarks that fail in any of the instances, each name
-// once, and those of the host. It returns 255 at most.
+// countFailing counts the landmarks that are failing in any of the instances,
+// each name once, and those of the host, up to 255.
 func countFailing(p Policy, instances []*Instance, h Host, now Instant) uint8 {
 	ofHost := 0
 	for i := range h.Landmarks {
@@ -86,7 +74,7 @@ func countFailing(p Policy, instances []*Instance, h Host, now Instant) uint8 {
 			ofHost++
 		}
 	}
-	var failing map[string]struct{} // nil while none fails
+	var failing map[string]struct{} // made once there is one
 	for _, in := range instances {
 		for i := range in.Landmarks {
 			l := &in.Landmarks[i]

@@ -1,97 +1,97 @@
 package judge
 
-// Service is the facts about one service. It is immutable.
+// Service is the facts of one service. It is immutable.
 type Service struct {
-	// Instances are its processes, in the order in which they joined. It is
-	// empty until one has reported.
+	// Instances are its processes, in the order of their joining. There is
+	// none until one has reported.
 	Instances []*Instance
-	// Host is what the sidecar reads by itself.
+	// Host is what the sidecar sees by itself.
 	Host Host
-	// Drained means that an operator has taken the service out: it gets no new
-	// work, and open connections may finish.
+	// Drained is that an operator wants it out: ready for no new work, its
+	// connections left to finish.
 	Drained bool
-	// Incomplete means that there may be processes that the sidecar does not
-	// know about: it has just started, and no file says which processes there
-	// were before.
+	// Incomplete is that processes may be missing of which the sidecar does not
+	// know: it has just started, and nothing says who was there before.
 	Incomplete bool
-	// History is the History of the last Result.
+	// History is what was judged of it before.
 	History History
 }
 
-// Result is the judgement of a service at an instant.
+// Result is what the facts of a service come to.
 type Result struct {
 	Verdicts [Aspects]Verdict
-	History  History // for the next evaluation
+	History  History // to be given to the next evaluation
 	Next     Instant // when time alone changes any of the verdicts, Never if it does not
 }
 
 // Evaluate judges the service at now.
 func Evaluate(p Policy, s Service, now Instant) Result {
 	counted, next := s.counted(p, now)
-	r := Result{Next: next}
-	started := s.History.Started || s.Host.healthy(p, now)
+	j := Result{Next: next}
+	started := s.History.Started || s.Host.well(p, now)
 	for a := range Aspect(Aspects) {
-		g := s.evaluateAspect(p, counted, a, started, now)
+		t := s.judge(p, counted, a, started, now)
 		if a == Readiness {
-			r.Verdicts[a], r.History = p.damp(s.applyDrain(g), s.History, now)
+			j.Verdicts[a], j.History = p.damp(s.drain(t), s.History, now)
 		} else {
-			r.Verdicts[a] = g.undamped()
+			j.Verdicts[a] = t.undamped()
 		}
-		r.Next = min(r.Next, r.Verdicts[a].Next)
+		j.Next = min(j.Next, j.Verdicts[a].Next)
 	}
-	r.History.Started = started
+	j.History.Started = started
 	failing := countFailing(p, counted, s.Host, now)
-	for a := range r.Verdicts {
-		v := &r.Verdicts[a]
+	for a := range j.Verdicts {
+		v := &j.Verdicts[a]
 		v.Failing = failing
-		v.Next = r.Next // each verdict has Failing, which may change when any aspect does
-		v.multiInstance = len(s.Instances) > 1
+		v.Next = j.Next // the earliest of all aspects', since each tells what is failing
+		v.crowd = len(s.Instances) > 1
 	}
-	return r
+	return j
 }
 
-// evaluateAspect judges one aspect of the processes that count, together with
-// their host. The host says nothing about startup if there is a process.
-func (s Service) evaluateAspect(p Policy, counted []*Instance, a Aspect, started bool, now Instant) aggregate {
-	hostOnly := len(counted) == 0 && p.Quorum.NoneNeeded && s.Host.reportsReadiness()
-	g := healthyWithoutInstances()
-	if !hostOnly {
-		g = p.Quorum.evaluateInstances(p, s.activeInstances(counted, a), a, now)
-		g.intentional = g.verdict.Status != Serving && p.Quorum.intentional(counted, g)
-		if s.Incomplete && p.Quorum.AtLeast != 1 && g.verdict.Status == Serving {
-			g.verdict.Status, g.verdict.Cause, g.verdict.incomplete = NotServing, Unreported, true
+// judge makes the verdict for one aspect of the processes that count and of
+// their host. Whether it has started, a program knows better than its host.
+func (s Service) judge(p Policy, counted []*Instance, a Aspect, started bool, now Instant) tally {
+	absent := len(counted) == 0 && p.Quorum.NoneNeeded && s.Host.vouches()
+	t := nobody()
+	if !absent {
+		t = p.Quorum.judge(p, s.working(counted, a), a, now)
+		t.unwanted = t.verdict.Status != Serving && p.Quorum.unwanted(counted, t)
+		if s.Incomplete && p.Quorum.AtLeast != 1 && t.verdict.Status == Serving {
+			t.verdict.Status, t.verdict.Cause, t.verdict.incomplete = NotServing, Unreported, true
 		}
 	}
 	switch {
 	case len(s.Host.Landmarks) == 0:
-		return g
+		return t
 	case a != Startup:
-		return g.withHost(s.Host, s.Host.evaluate(p, a, now))
-	case hostOnly:
-		return g.withHost(s.Host, s.Host.evaluateStartup(started, now))
+		return t.and(s.Host, s.Host.judge(p, a, now))
+	case absent:
+		return t.and(s.Host, s.Host.judgeStartup(started, now))
 	default:
-		return g
+		return t
 	}
 }
 
-// Counted returns the instances that count for the verdict at now.
+// Counted returns the instances that the verdict at now is made of.
 func (s Service) Counted(p Policy, now Instant) []*Instance {
 	counted, _ := s.counted(p, now)
 	return counted
 }
 
-// counted returns the instances that count, and when time alone changes that.
-// A newcomer does not count while it is starting, draining or not, nor if it is
-// lost before it has started. A lost process counts until it is forgotten. If
-// no other instance is left, all of them count.
+// counted returns the instances that the verdict is made of, and when time
+// alone changes that. A newcomer does not count while it is starting, whether
+// or not it drains, nor if it is lost before it has started, and a lost process
+// counts until it is forgotten; where nothing else is left, they count all the
+// same.
 func (s Service) counted(p Policy, now Instant) ([]*Instance, Instant) {
 	next := Never
 	var counted []*Instance
 	for _, in := range s.Instances {
 		if in.Newcomer {
-			r := in.evaluate(p, Readiness, now)
-			next = min(next, r.next)
-			if r.excludesNewcomer() {
+			f := in.judge(p, Readiness, now)
+			next = min(next, f.next)
+			if f.waits() {
 				continue
 			}
 		}
@@ -109,34 +109,43 @@ func (s Service) counted(p Policy, now Instant) ([]*Instance, Instant) {
 	return counted, next
 }
 
-// activeInstances returns the instances that count for the aspect. A draining
-// one does not count for readiness, unless all of them are draining.
-func (s Service) activeInstances(counted []*Instance, a Aspect) []*Instance {
+// working returns those of the instances that count for the aspect: a draining
+// one does not count for readiness, unless all of them are.
+func (s Service) working(counted []*Instance, a Aspect) []*Instance {
 	if a != Readiness {
 		return counted
 	}
-	var active []*Instance
+	var working []*Instance
 	for _, in := range counted {
 		if !in.Draining {
-			active = append(active, in)
+			working = append(working, in)
 		}
 	}
-	if len(active) == 0 {
+	if len(working) == 0 {
 		return counted
 	}
-	return active
+	return working
 }
 
-// applyDrain returns the readiness of the service with its operator's drain, if
-// there is one. A cause that precedes Draining stays.
-func (s Service) applyDrain(g aggregate) aggregate {
+// drain makes of the readiness of a service what it is where an operator wants
+// the service out. What goes before a drain is told all the same.
+func (s Service) drain(t tally) tally {
 	if !s.Drained {
-		return g
+		return t
 	}
-	g.intentional = true
-	if v := &g.verdict; Draining.precedes(v.Cause) {
+	t.unwanted = true
+	if v := &t.verdict; Draining.before(v.Cause) {
 		v.Status, v.Cause = NotServing, Draining
 		v.instance, v.landmark, v.missing = nil, nil, 0
 	}
-	return g
+	return t
+}
+
+// undamped is the verdict on an aspect that has neither damping nor degrees.
+func (t tally) undamped() Verdict {
+	v := t.verdict
+	if v.Status == Serving {
+		v.Weight = 100
+	}
+	return v
 }

@@ -3,6 +3,7 @@ package registry
 import (
 	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/landmark-health/landmark/internal/judge"
@@ -172,4 +173,37 @@ func (s *service) setHost(host HostReport) {
 		}
 		s.host.Landmarks = append(s.host.Landmarks, l)
 	}
+}
+
+// UndeclaredOverrides returns the names of landmarks that the service's policy
+// overrides and none of its connected instances declares, sorted. Mostly they are
+// misspelt. It returns none while no instance is connected.
+func (r *Registry) UndeclaredOverrides(name string) []string {
+	s := r.service(name)
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	declared, connected := make(map[string]bool), false
+	for _, sl := range s.slots {
+		if sl.session == nil {
+			continue
+		}
+		connected = true
+		for _, d := range sl.declaration {
+			declared[d.Name] = true
+		}
+	}
+	if !connected {
+		return nil
+	}
+	var undeclared []string
+	for landmark := range s.policy.Landmarks {
+		if !declared[landmark] {
+			undeclared = append(undeclared, landmark)
+		}
+	}
+	slices.Sort(undeclared)
+	return undeclared
 }

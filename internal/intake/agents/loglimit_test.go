@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/landmark-health/landmark/internal/judge"
+	"github.com/landmark-health/landmark/internal/registry"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -109,5 +111,27 @@ func TestStopLogsNoRefusal(t *testing.T) {
 	s.stop()
 	if n := log.count("refused"); n > 0 {
 		t.Errorf("the log has %d refusals:\n%s", n, log)
+	}
+}
+
+// A landmark whose name is misspelt in the configuration has no effect, so landmarkd
+// logs it once a program reports.
+func TestUndeclaredLandmarksOfTheConfigurationAreLogged(t *testing.T) {
+	log := new(logBuffer)
+	s := newLoggingSidecar(t, log)
+	s.registry.Configure(map[string]registry.Policy{
+		"epg":   {Policy: judge.DefaultPolicy, Landmarks: map[string]registry.Override{"main lopp": {}}},
+		"right": {Policy: judge.DefaultPolicy, Landmarks: map[string]registry.Override{"main": {}}},
+	}, nil)
+	for _, service := range []string{"epg", "right"} {
+		a := s.dial(hello(service, "a"), declaration(loop("main")), report(0, fact(1)), report(0, fact(1)), goodbye())
+		a.ended()
+	}
+	s.stop()
+	if n := log.count("main lopp"); n != 1 {
+		t.Errorf("the log has %d lines about it, want 1:\n%s", n, log)
+	}
+	if n := log.count("correct their names"); n != 1 {
+		t.Errorf("the log has %d such lines, want 1:\n%s", n, log)
 	}
 }

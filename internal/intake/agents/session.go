@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"sync"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -58,6 +59,11 @@ func (s *Server) Stream(stream agentStream) error {
 		return err
 	}
 	r.logStart = func() { logger.Info("program reports") }
+	r.logUndeclared = sync.OnceFunc(func() {
+		if undeclared := s.registry.UndeclaredOverrides(hello.Service); len(undeclared) > 0 {
+			logger.Warn("the configuration names landmarks that no program of the service declares: correct their names", "landmarks", undeclared)
+		}
+	})
 	return s.run(r, link, logger)
 }
 
@@ -121,14 +127,15 @@ func (s *Server) endSession(session *registry.Session, err error, logger *slog.L
 
 // receiver receives the messages of one stream, and reports to its session.
 type receiver struct {
-	stream       agentStream
-	session      *registry.Session
-	throttle     *throttle
-	declared     []judge.Declared // the latest declaration, nil before the first
-	facts        []registry.Fact  // of the latest report; reused for the next
-	logStart     func()           // called after the Welcome
-	markReported func()           // called once the process has reported
-	creation     *creationLock    // nil unless the first report creates the service
+	stream        agentStream
+	session       *registry.Session
+	throttle      *throttle
+	declared      []judge.Declared // the latest declaration, nil before the first
+	facts         []registry.Fact  // of the latest report; reused for the next
+	logStart      func()           // called after the Welcome
+	logUndeclared func()           // called after each report
+	markReported  func()           // called once the process has reported
+	creation      *creationLock    // nil unless the first report creates the service
 }
 
 // run receives messages until the stream ends, and returns why.
@@ -202,6 +209,7 @@ func (r *receiver) handleReport(ctx context.Context, m *reportv1.Report) error {
 	}
 	r.creation = nil // the service exists now
 	r.markReported()
+	r.logUndeclared()
 	r.throttle.wait(ctx, 1, 1+len(r.facts)/landmarksPerWork)
 	return nil
 }
