@@ -9,7 +9,7 @@ import (
 	"github.com/landmark-health/landmark/lmp"
 )
 
-// options are what the command line asks for.
+// options are the values of the flags.
 type options struct {
 	dir     string
 	targets []target
@@ -17,19 +17,18 @@ type options struct {
 	version bool
 }
 
-// parseFlags reads the command line. It writes to stdout only if it was asked for
-// help.
+// parseFlags parses the command line. Only the help is written to stdout.
 func parseFlags(args []string, stdout io.Writer) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("landmark-watch", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // one line will do, and that is the error
+	flags.SetOutput(io.Discard) // the error is one line, without the help
 	flags.StringVar(&o.dir, "dir", "", "write the track files into `DIR`, which must exist; best under /run")
-	flags.Func("target", "keep DIR/NAME true to a service, as `NAME=HOST:PORT/SERVICE[,weight=N]`; may be repeated", func(s string) error {
+	flags.Func("target", "keep DIR/NAME at the value of a service: `NAME=HOST:PORT/SERVICE[,weight=N]`; may be repeated", func(s string) error {
 		t, err := parseTarget(s)
 		o.targets = append(o.targets, t)
 		return err
 	})
-	keyFile := flags.String("key-file", "", "sign with the first key of `FILE`, and take signed answers only")
+	keyFile := flags.String("key-file", "", "sign with the first key of `FILE`, and accept only signed answers")
 	flags.BoolVar(&o.version, "version", false, "print the version and exit")
 
 	err := flags.Parse(args)
@@ -53,7 +52,7 @@ func parseFlags(args []string, stdout io.Writer) (options, error) {
 	names := make(map[string]bool)
 	for _, t := range o.targets {
 		if names[t.name] {
-			return o, fmt.Errorf("-target %s is there twice: each needs a file of its own", t.name)
+			return o, fmt.Errorf("-target %s is given twice: each needs a file of its own", t.name)
 		}
 		names[t.name] = true
 	}

@@ -1,21 +1,22 @@
-// Command landmark-watch runs on a director and keeps keepalived's track files
-// true: it holds a WATCH to the sidecar of every real server and writes what it
-// is told by rename, so that keepalived's FILE_CHECK reacts in milliseconds.
+// Command landmark-watch runs on a director and keeps keepalived's track files up to date.
+// It watches the landmarkd of every real server and replaces a file when an answer changes
+// it, so that keepalived's FILE_CHECK reacts within milliseconds.
 //
 //	landmark-watch -dir DIR [-key-file FILE] -target NAME=HOST:PORT/SERVICE[,weight=N] …
 //
-// The values that it writes to DIR/NAME, with N as the weight that keepalived is
-// configured with, and w as the server's own, in percent of its capacity:
+// The values in DIR/NAME, with N the weight that keepalived is configured with, and w the
+// server's weight in percent of its capacity:
 //
-//	              without weight    with weight=N
-//	serving       0                 −N + max(1, ⌈N·w/100⌉)
-//	draining      −2147483648       −N, which is in, at weight 0
-//	all else      −2147483648       −2147483648, which is out
+//	               without weight    with weight=N
+//	serving        0                 −N + max(1, ⌈N·w/100⌉)
+//	draining       −2147483648       −N (in, at weight 0)
+//	anything else  −2147483648       −2147483648 (out)
 //
-// All else includes that nothing was heard for 3 s. Its own start and exit change
-// no file: each stays as it is until there is a first word, or silence, on its
-// target. SIGHUP changes nothing, for there is nothing to read again. Exit codes: 0
-// ended by SIGTERM or SIGINT, 1 it could not run, 2 bad arguments.
+// Anything else includes 3 s without an answer. Its start and its exit change no file: a
+// file stays as it is until the first answer, or 3 s of silence. SIGHUP changes nothing.
+// Exit codes: 0 stopped by SIGTERM or SIGINT, 1 could not run, 2 bad arguments.
+//
+// It runs on Linux, as keepalived does.
 package main
 
 import (
@@ -32,7 +33,7 @@ import (
 	"github.com/landmark-health/landmark/internal/logqueue"
 )
 
-// version is stamped by the linker.
+// version is set by the linker.
 var version = "devel"
 
 func main() {
@@ -44,9 +45,9 @@ func main() {
 	os.Exit(code)
 }
 
-// run does the whole of the program's work and returns its exit code.
+// run runs the program until ctx is done, and returns its exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	hangups := make(chan os.Signal, 1) // from now on: an early one must not end the program either
+	hangups := make(chan os.Signal, 1) // first, because an early SIGHUP must not end the program
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 	o, err := parseFlags(args, stdout)
@@ -71,8 +72,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// logHangup logs the first SIGHUP: whoever sends it expects something to happen,
-// as logrotate and pkill do.
+// logHangup logs the first SIGHUP, because its sender expects something to happen.
 func logHangup(ctx context.Context, hangups <-chan os.Signal, logger *slog.Logger) {
 	select {
 	case <-hangups:

@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// output is what a program that runs has written.
+// output collects what a running program writes.
 type output struct {
 	mu  sync.Mutex
 	all bytes.Buffer // guarded by mu
@@ -70,9 +70,8 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// It does not begin with targets whose files it could not write for want of
-// descriptors.
-func TestTooFewDescriptors(t *testing.T) {
+// The program does not start if its targets need more open files than it may have.
+func TestLowLimitOfOpenFiles(t *testing.T) {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
@@ -94,8 +93,7 @@ func TestTooFewDescriptors(t *testing.T) {
 			t.Errorf("%d targets: exit code %d, %q", n, code, stderr.String())
 		}
 	}
-	// A name may have many addresses, and all of them may be tried at the same time, while
-	// it is looked up.
+	// All addresses of a name may be tried at the same time, and during another lookup.
 	var stderr bytes.Buffer
 	given := append(args, "-target=a=a.test:1/", "-target=b=b.test:1/", "-target=c=127.0.0.1:1/", "-target=d=127.0.0.1:1/", "-target=e=127.0.0.1:1/", "-target=f=127.0.0.1:1/")
 	if code := run(stopped, given, io.Discard, &stderr); code != 1 || !strings.Contains(stderr.String(), "6 targets take up to 46 open files") {
@@ -103,8 +101,8 @@ func TestTooFewDescriptors(t *testing.T) {
 	}
 }
 
-// A directory has one writer, and has it no more when that has ended.
-func TestTwoWriters(t *testing.T) {
+// A directory can have only one writer at a time.
+func TestSecondWriterFails(t *testing.T) {
 	dir := t.TempDir()
 	unlock, err := lock(dir)
 	if err != nil {
@@ -124,8 +122,8 @@ func TestTwoWriters(t *testing.T) {
 	}
 }
 
-// sidecar answers each WATCH on a free port with what is told, and returns where.
-func sidecar(t *testing.T, key *lmp.Key, told <-chan lmp.Answer) string {
+// serve answers one WATCH on a free port with the answers, and returns its address.
+func serve(t *testing.T, key *lmp.Key, answers <-chan lmp.Answer) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -142,10 +140,10 @@ func sidecar(t *testing.T, key *lmp.Key, told <-chan lmp.Answer) string {
 		n, _ := conn.Read(b)
 		q, err := lmp.ParseRequest(b[:n])
 		if err != nil || q.Kind != lmp.KindWatch || string(q.Service) != "epg" || key.Verify(b[:n]) != nil {
-			t.Errorf("asked %+v, %v, %v", q, err, key.Verify(b[:n]))
+			t.Errorf("request %+v, %v, %v", q, err, key.Verify(b[:n]))
 			return
 		}
-		for a := range told {
+		for a := range answers {
 			a.Kind, a.Nonce = q.Kind, q.Nonce
 			conn.Write(lmp.AppendAnswer(nil, &a, lmp.MaxLength, key))
 		}
@@ -153,8 +151,8 @@ func sidecar(t *testing.T, key *lmp.Key, told <-chan lmp.Answer) string {
 	return l.Addr().String()
 }
 
-// From a signed word of the sidecar to the file, and to systemd.
-func TestFromWordToFile(t *testing.T) {
+// A signed answer changes the file, and systemd is notified.
+func TestAnswersChangeFile(t *testing.T) {
 	dir := t.TempDir()
 	keys := filepath.Join(t.TempDir(), "keys")
 	if err := os.WriteFile(keys, []byte("7:101112131415161718191a1b1c1d1e1f"), 0o600); err != nil {
@@ -171,8 +169,8 @@ func TestFromWordToFile(t *testing.T) {
 	defer notify.Close()
 	t.Setenv("NOTIFY_SOCKET", notify.LocalAddr().String())
 
-	told := make(chan lmp.Answer, 1)
-	address := sidecar(t, key[0], told)
+	answers := make(chan lmp.Answer, 1)
+	address := serve(t, key[0], answers)
 	ctx, stop := context.WithCancel(t.Context())
 	var stderr output
 	ended := make(chan int)
@@ -180,25 +178,25 @@ func TestFromWordToFile(t *testing.T) {
 		ended <- run(ctx, []string{"-dir", dir, "-key-file", keys, "-target", "rs1=" + address + "/epg,weight=100"}, io.Discard, &stderr)
 	}()
 
-	told <- lmp.Answer{Status: lmp.StatusServing, Weight: 75}
+	answers <- lmp.Answer{Status: lmp.StatusServing, Weight: 75}
 	ready := make([]byte, 100)
 	notify.SetReadDeadline(time.Now().Add(10 * time.Second))
 	if n, err := notify.Read(ready); string(ready[:n]) != "READY=1" || err != nil {
-		t.Errorf("systemd was told %q, %v", ready[:n], err)
+		t.Errorf("systemd got %q, %v", ready[:n], err)
 	}
 	becomes(t, filepath.Join(dir, "rs1"), "-25\n")
-	told <- lmp.Answer{Status: lmp.StatusNotServing, Cause: lmp.CauseDraining}
+	answers <- lmp.Answer{Status: lmp.StatusNotServing, Cause: lmp.CauseDraining}
 	becomes(t, filepath.Join(dir, "rs1"), "-100\n")
-	told <- lmp.Answer{Status: lmp.StatusNotServing, Cause: lmp.CauseStalled}
+	answers <- lmp.Answer{Status: lmp.StatusNotServing, Cause: lmp.CauseStalled}
 	becomes(t, filepath.Join(dir, "rs1"), "-2147483648\n")
-	told <- lmp.Answer{Status: lmp.StatusServing, Weight: 100}
+	answers <- lmp.Answer{Status: lmp.StatusServing, Weight: 100}
 	becomes(t, filepath.Join(dir, "rs1"), "0\n")
 	stop()
 	if code := <-ended; code != 0 {
 		t.Errorf("exit code %d", code)
 	}
 	becomes(t, filepath.Join(dir, "rs1"), "0\n")
-	close(told)
+	close(answers)
 	for _, line := range []string{"the target is serving", "the target is not serving, draining", "the target is not serving, stalled"} {
 		if !strings.Contains(stderr.String(), line) {
 			t.Errorf("%q was not logged:\n%s", line, stderr.String())
@@ -206,7 +204,7 @@ func TestFromWordToFile(t *testing.T) {
 	}
 }
 
-// becomes waits until the file says so.
+// becomes waits until the file has that content.
 func becomes(t *testing.T, path, want string) {
 	t.Helper()
 	var got []byte

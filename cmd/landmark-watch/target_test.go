@@ -56,13 +56,13 @@ func TestTargets(t *testing.T) {
 	}
 }
 
-func TestFlagsThatAreWrong(t *testing.T) {
+func TestBadFlags(t *testing.T) {
 	for args, says := range map[string]string{
 		"":                                     "-dir is missing",
 		"-dir d":                               "-target is missing",
 		"-target a=h:1/":                       "-dir is missing",
 		"-dir d -target a=h:1/ b":              "unexpected argument",
-		"-dir d -target a=h:1/ -target a=h:2/": "a is there twice",
+		"-dir d -target a=h:1/ -target a=h:2/": "a is given twice",
 		"-dir d -target a=h:1/ -key-file none": "none",
 		"-dir d -target a":                     "NAME=HOST:PORT/SERVICE",
 		"-no-such-flag":                        "no-such-flag",

@@ -10,16 +10,16 @@ import (
 	"testing"
 )
 
-// fullAt has the directory of the tmpfs in a process that a test has started.
+// fullAt is the environment variable for the directory of the tmpfs, in the process that
+// the test starts.
 const fullAt = "LANDMARK_WATCH_TEST_TMPFS"
 
-// TestFullFileSystem: on a tmpfs without a free block, a server goes out, and comes
-// back at each weight.
+// On a tmpfs without a free block, a server goes out and comes back at each weight.
 func TestFullFileSystem(t *testing.T) {
 	dir := os.Getenv(fullAt)
 	if dir == "" {
 		if out, err := exec.Command("unshare", "--user", "--map-root-user", "--mount", "true").CombinedOutput(); err != nil {
-			t.Skipf("no file system of its own can be had: %v %s", err, out)
+			t.Skipf("cannot make a mount namespace: %v %s", err, out)
 		}
 		cmd := exec.Command("unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
 			`mount -t tmpfs -o size=64k landmark "$0" && exec "$@"`, t.TempDir(), os.Args[0], "-test.run=^TestFullFileSystem$")
@@ -45,10 +45,10 @@ func TestFullFileSystem(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := f.replace(0); !errors.Is(err, syscall.ENOSPC) {
-		t.Fatalf("there is room: %v", err)
+		t.Fatalf("the file system is not full: %v", err)
 	}
 	for _, value := range []int{out, 0, -25, out, -100, -99, out, -1, 0} {
-		if err := f.write(value); err != nil || !f.holds(value) {
+		if err := f.write(value); err != nil || !f.has(value) {
 			content, _ := os.ReadFile(f.path)
 			t.Fatalf("the file says %q, want %d: %v", content, value, err)
 		}

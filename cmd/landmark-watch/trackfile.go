@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -9,29 +10,28 @@ import (
 	"syscall"
 )
 
-// maxContent is how much a track file holds at most: more is none of ours.
+// maxContent is the greatest size of a track file that this program has written.
 const maxContent = 32
 
-// trackFile is one of keepalived's track files. keepalived takes one that is
-// missing, empty or garbled for 0, which is healthy. So a file is never emptied
-// nor taken away: another takes its place, whole, by rename. Where there is no room for another, as on a full
-// tmpfs, the value is written over what is there.
+// trackFile is one of keepalived's track files. To keepalived a missing, empty or garbled
+// file means 0, which is healthy. So a file is never truncated or removed: a new file
+// replaces it by rename. Where there is no room for a new one, as on a full tmpfs, the
+// value is written over the old one.
 //
-// Nothing is synced to disk. That would cost milliseconds at each change and gain
-// nothing: the machine's death is keepalived's too, and when they are back, what a
-// file said before is no truth either, however well it was kept. See the
-// documentation for how to start them.
+// Nothing is synced to disk, which would cost milliseconds at each change. After a crash
+// of the machine the old files would be out of date anyway; docs/operations.md says how
+// to start keepalived then.
 type trackFile struct {
 	path string
-	temp string // beside it, and of no other target's name
+	temp string // beside it; no target can have this name
 }
 
 func newTrackFile(dir, name string) trackFile {
 	return trackFile{path: filepath.Join(dir, name), temp: filepath.Join(dir, "."+name+".tmp")}
 }
 
-// holds reports whether the file says the value already.
-func (f trackFile) holds(value int) bool {
+// has reports whether the file has the value.
+func (f trackFile) has(value int) bool {
 	info, err := os.Lstat(f.path)
 	if err != nil || !info.Mode().IsRegular() || info.Size() > maxContent {
 		return false
@@ -44,7 +44,7 @@ func (f trackFile) holds(value int) bool {
 	return err == nil && n == value
 }
 
-// write makes the file say the value, or leaves it as it is and returns why.
+// write writes the value. If it fails, the file is as it was.
 func (f trackFile) write(value int) error {
 	err := f.replace(value)
 	if err != nil && f.overwrite(value) == nil {
@@ -53,15 +53,15 @@ func (f trackFile) write(value int) error {
 	return err
 }
 
-// replace puts a file that says the value in the place of what is there.
+// replace replaces the file by a new one.
 func (f trackFile) replace(value int) error {
-	f.tidy()
+	f.removeTemp()
 	temp, err := os.OpenFile(f.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}
 	_, err = temp.WriteString(strconv.Itoa(value) + "\n")
-	// Some file systems tell only here that there is no room.
+	// Some file systems report only here that they are full.
 	if closed := temp.Close(); err == nil {
 		err = closed
 	}
@@ -69,18 +69,17 @@ func (f trackFile) replace(value int) error {
 		err = os.Rename(f.temp, f.path)
 	}
 	if err != nil {
-		f.tidy()
+		f.removeTemp()
 	}
 	return err
 }
 
-// overwrite makes the file that is there say the value, which takes no room: it has
-// its block already. Neither a server that is down stays in because a disk is full,
-// nor one that has recovered out.
+// overwrite writes the value into the existing file, which needs no room: its block is
+// allocated.
 //
-// The value is written at once, and then what is left of a longer one is cut off.
-// keepalived reads the file when it is closed. If it reads in between, as at its own
-// start, it finds the value as the first line, which is all that it takes.
+// It writes the value in one call and then cuts off the rest of a longer one. keepalived
+// reads the file when it is closed. If keepalived reads it in between, as at its own
+// start, the value is the first line, and it reads no more.
 func (f trackFile) overwrite(value int) error {
 	file, err := os.OpenFile(f.path, os.O_WRONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -88,10 +87,38 @@ func (f trackFile) overwrite(value int) error {
 	}
 	n, err := file.WriteString(strconv.Itoa(value) + "\n")
 	if err == nil {
-		err = file.Truncate(int64(n)) // of a longer value, or of what somebody else wrote
+		err = file.Truncate(int64(n))
 	}
 	return errors.Join(err, file.Close())
 }
 
-// tidy takes away what a write left that did not come to its end.
-func (f trackFile) tidy() { os.Remove(f.temp) }
+// removeTemp removes the temporary file of an interrupted write.
+func (f trackFile) removeTemp() { os.Remove(f.temp) }
+
+// lock locks the directory of the track files until unlock is called or the process ends.
+// Two processes that write the same file would undo each other's changes. The lock is on
+// the directory itself and leaves no file in it.
+func lock(dir string) (unlock func(), err error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("%w: give -dir a directory that exists", err)
+	}
+	info, err := d.Stat()
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%s is not a directory, which -dir needs", dir)
+	}
+	if err == nil {
+		err = syscall.Flock(int(d.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		switch {
+		case errors.Is(err, syscall.EWOULDBLOCK):
+			err = fmt.Errorf("another landmark-watch writes to %s: give each a -dir of its own", dir)
+		case err != nil:
+			err = fmt.Errorf("locking %s: %w", dir, err)
+		}
+	}
+	if err != nil {
+		d.Close()
+		return nil, err
+	}
+	return func() { d.Close() }, nil
+}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,18 +16,17 @@ import (
 )
 
 const (
-	// silence is how long nothing may be heard of a target before it is out.
+	// silence is how long a target may send nothing before it is out.
 	silence = 3 * time.Second
-	// keepAlive is how often a sidecar is to tell that nothing has changed. The
-	// silence begins with the last of these: were they seldom, a restart of the
-	// sidecar would have that much less of it.
+	// keepAlive is how often a landmarkd repeats an unchanged answer. Silence counts from
+	// the last answer, so a long interval leaves less time for a restart.
 	keepAlive = 100 * time.Millisecond
 )
 
-// watch keeps the track files of all targets until ctx is done, and then leaves
+// watch keeps the track files of all targets up to date until ctx is done, and then leaves
 // them as they are.
 func watch(ctx context.Context, o options, logger *slog.Logger) error {
-	if err := checkDescriptors(o.targets); err != nil {
+	if err := checkOpenFiles(o.targets); err != nil {
 		return err
 	}
 	unlock, err := lock(o.dir)
@@ -33,69 +34,59 @@ func watch(ctx context.Context, o options, logger *slog.Logger) error {
 		return err
 	}
 	defer unlock()
-	// One target that cannot be watched ends the rest, rather than be forgotten.
+	// If one target cannot be watched, all end: a single one would be overlooked.
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	var working sync.WaitGroup
-	var untrue atomic.Int64 // files that were not yet written, or found true
-	untrue.Store(int64(len(o.targets)))
+	var running sync.WaitGroup
+	var pending atomic.Int64 // files without a value of this process
+	pending.Store(int64(len(o.targets)))
 	first := func() {
-		if untrue.Add(-1) == 0 {
+		if pending.Add(-1) == 0 {
 			ready(logger)
 		}
 	}
 	for _, t := range o.targets {
 		log := logger.With("target", t.name)
-		k := newKeeper(newTrackFile(o.dir, t.name), log)
-		working.Go(func() { k.run(ctx, first) })
-		working.Go(func() {
-			if err := t.watch(ctx, o.key, k, log); ctx.Err() == nil {
+		s := newFileSync(newTrackFile(o.dir, t.name), log)
+		running.Go(func() { s.run(ctx, first) })
+		running.Go(func() {
+			if err := t.watch(ctx, o.key, s, log); ctx.Err() == nil {
 				stop(fmt.Errorf("target %s: %w", t.name, err))
 			}
 		})
 	}
-	working.Wait()
+	running.Wait()
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 		return err
 	}
 	return nil
 }
 
-// ready tells that every file has been true once: within the silence, if not before
-// and if all can be written.
-func ready(logger *slog.Logger) {
-	logger.Info("landmark-watch is ready")
-	if err := notifyReady(); err != nil {
-		logger.Error("systemd cannot be told so", "err", err)
-	}
-}
-
-// watch has the keeper want what is heard of the target, and the log told of each
-// change of that.
-func (t target) watch(ctx context.Context, key *lmp.Key, k *keeper, log *slog.Logger) error {
+// watch sets the file to the value of each update, and logs each change of the status.
+func (t target) watch(ctx context.Context, key *lmp.Key, s *fileSync, log *slog.Logger) error {
 	req := probe.WatchRequest{Address: t.address, Service: t.service, KeepAlive: keepAlive, Silence: silence, Key: key}
-	last, wanted := "", 1 // no value is more than 0
+	lastStatus, lastValue := "", 1 // no value is more than 0
 	return probe.Watch(ctx, req, func(u probe.Update) {
 		v := value(u, t.weight)
-		if v != wanted { // to what is wanted already the keeper sees by itself
-			wanted = v
-			k.want(v)
+		if v != lastValue { // run repeats an unchanged value by itself
+			lastValue = v
+			s.set(v)
 		}
-		switch word := wordOf(u); {
-		case word == last:
+		switch status := statusOf(u); {
+		case status == lastStatus:
 		case u.Err != nil:
-			last = word
+			lastStatus = status
 			log.Warn("the target is silent", "value", v, "err", u.Err)
 		default:
-			last = word
-			log.Info("the target is "+word, "value", v)
+			lastStatus = status
+			log.Info("the target is "+status, "value", v)
 		}
 	})
 }
 
-// wordOf is what a person is told of an update, weights and reasons apart, which
-// change too often.
-func wordOf(u probe.Update) string {
+// statusOf returns the status of an update for the log. It has no weight and no reason,
+// which change too often.
+func statusOf(u probe.Update) string {
 	switch {
 	case u.Err != nil:
 		return "silent"
@@ -103,4 +94,30 @@ func wordOf(u probe.Update) string {
 		return u.Answer.Status.String()
 	}
 	return fmt.Sprintf("%v, %v", u.Answer.Status, u.Answer.Cause)
+}
+
+// ready logs that every file is up to date, and notifies systemd. That takes no longer
+// than the silence, if all files can be written.
+func ready(logger *slog.Logger) {
+	logger.Info("landmark-watch is ready")
+	if err := notifyReady(); err != nil {
+		logger.Error("cannot notify systemd", "err", err)
+	}
+}
+
+// notifyReady sends READY=1 to systemd if it started the program with Type=notify: see
+// sd_notify(3).
+func notifyReady() error {
+	path := os.Getenv("NOTIFY_SOCKET")
+	if path == "" {
+		return nil
+	}
+	// A leading @ stands for an abstract socket, in package net as in systemd.
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_, err = conn.Write([]byte("READY=1"))
+	return err
 }

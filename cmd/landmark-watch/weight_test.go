@@ -26,13 +26,13 @@ func TestValues(t *testing.T) {
 		{"serving", serving(100), 100, 0},
 		{"serving", serving(75), 100, -25},
 		{"serving", serving(1), 100, -99},
-		{"serving at nothing", serving(0), 100, -99},
+		{"serving at 0 %", serving(0), 100, -99},
 		{"serving", serving(50), 3, -1}, // ⌈1.5⌉ = 2
 		{"serving", serving(34), 3, -1}, // ⌈1.02⌉ = 2
 		{"serving", serving(33), 3, -2}, // ⌈0.99⌉ = 1
 		{"serving", serving(1), 1, 0},
 		{"serving", serving(100), 253, 0},
-		{"serving beyond its all", serving(255), 253, 0},
+		{"serving above 100 %", serving(255), 253, 0},
 		{"draining", draining, 100, -100},
 		{"draining", draining, 1, -1},
 		{"lost", probe.Update{Answer: lmp.Answer{Status: lmp.StatusNotServing, Cause: lmp.CauseLost}}, 100, -2147483648},
@@ -47,8 +47,8 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// Whatever a server says: only one that serves is in at more than weight 0, none
-// at more than its weight, and but for one that drains the others are out.
+// Of all answers: a serving server is in at weight 1 to its configured weight, a draining
+// one with a weight at 0, and all others are out.
 func TestValuesOfAllAnswers(t *testing.T) {
 	for status := range 256 {
 		for cause := range 256 {
