@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// clientTimeout is how long the client waits for a programme, all in all.
+// clientTimeout is how long the client waits for a programme in total.
 const clientTimeout = time.Second
 
-// fetch asks the server at the address what is on channel 1 now.
+// fetch gets the current programme of channel 1 from the server at the address.
 func fetch(address string) (programme, error) {
 	deadline := time.Now().Add(clientTimeout)
 	conn, err := net.DialTimeout("tcp", address, clientTimeout)
@@ -24,7 +24,7 @@ func fetch(address string) (programme, error) {
 	return readAnswer(conn)
 }
 
-// String writes the programme as a guide prints it.
+// String returns the programme as a printed guide shows it.
 func (p programme) String() string {
 	return fmt.Sprintf("%s-%s %s", p.start.Format("15:04"), p.start.Add(p.duration).Format("15:04"), p.title)
 }

@@ -1,17 +1,17 @@
 #!/bin/sh
-# Plays Landmark's story on loopback: an EPG server serves, wedges, is freed
-# and is killed, and each time its sidecar is asked. Needs what `make build`
-# built. The exit status is 0 if the story came out as told.
+# Shows Landmark on loopback: an EPG server serves, hangs, continues and is killed,
+# and the sidecar is checked each time. Needs what `make build` built. The exit
+# status is 0 if every answer was as expected.
 #
-# It has a runtime directory and ports of its own, and disturbs no landmarkd
-# that is running already. GRPC_HEALTH_PROBE is the path of grpc-health-probe;
-# without it, Go builds one.
+# It uses its own runtime directory and ports, so it does not affect a landmarkd
+# that is running already. GRPC_HEALTH_PROBE is the path of grpc-health-probe. If
+# it is not set, Go builds one.
 set -u
 cd "$(dirname "$0")/../.." || exit
 
 probe=${GRPC_HEALTH_PROBE:-$(go tool -modfile=tools/probe/go.mod -n grpc-health-probe)} || exit
 
-# Three ports below those that the kernel gives to clients.
+# Three ports below the range that the kernel uses for clients.
 port=$((20000 + $$ % 4000 * 3))
 epg=127.0.0.1:$port
 monitor=127.0.0.1:$((port + 1))
@@ -35,7 +35,7 @@ trap 'exit 130' INT TERM HUP
 fail() {
 	{
 		echo "demo.sh: $1"
-		echo 'The programs said:'
+		echo 'The log of epgd and landmarkd:'
 		cat "$log"
 	} >&2
 	exit 1
@@ -45,8 +45,8 @@ say() {
 	printf '\n# %s\n' "$1"
 }
 
-# expect STATUS TEXT COMMAND... shows the command and what it prints as soon as
-# it ends with STATUS and TEXT is in its output, for which it has 5 s.
+# expect STATUS TEXT COMMAND... runs the command until it exits with STATUS and its
+# output contains TEXT, for at most 5 s, and shows the command and its output.
 expect() {
 	want=$1 text=$2 program=$3
 	shift 3
@@ -58,16 +58,16 @@ expect() {
 		case $output in *"$text"*) [ "$status" -eq "$want" ] && break ;; esac
 		if [ "$(date +%s)" -ge "$deadline" ]; then
 			printf '%s\n' "$output"
-			fail "that should have exited with $want and said \"$text\", but exited with $status"
+			fail "want exit status $want and \"$text\", got exit status $status"
 		fi
 		sleep 0.1
 	done
 	printf '%s\n' "$output"
 }
 
-# ask STATUS TEXT WORD asks the sidecar both ways; they must agree. TEXT is for
-# landmark-check, WORD for grpc-health-probe.
-ask() {
+# check STATUS TEXT WORD checks the service with landmark-check, which must print
+# TEXT, and with grpc-health-probe, which must print WORD.
+check() {
 	expect "$1" "$2" bin/landmark-check -addr "$monitor" -service epg
 	expect "$1" "$3" "$probe" -addr "$grpc" -service epg
 }
@@ -77,29 +77,29 @@ landmarkd=$!
 bin/epgd -listen "$epg" -agent-socket "$RUNTIME_DIRECTORY/agent.sock" >>"$log" 2>&1 &
 epgd=$!
 
-say 'An EPG server at work, and its sidecar:'
+say 'The EPG server works:'
 expect 0 '' bin/epgd -ask "$epg"
-ask 0 SERVING SERVING
+check 0 SERVING SERVING
 
-say 'Its main loop wedges. The process, its port and its agent stay alive:'
+say 'Its main loop hangs. The process, its port and its agent stay alive:'
 kill -USR1 "$epgd" || fail 'epgd has ended'
 expect 1 '' bin/epgd -ask "$epg"
-ask 4 stalled NOT_SERVING
-kill -0 "$epgd" || fail 'epgd did not survive its wedge'
+check 4 stalled NOT_SERVING
+kill -0 "$epgd" || fail 'epgd has ended while its loop hung'
 
-say 'It is freed:'
+say 'The main loop continues:'
 kill -USR2 "$epgd" || fail 'epgd has ended'
 expect 0 '' bin/epgd -ask "$epg"
-ask 0 SERVING SERVING
+check 0 SERVING SERVING
 
-say 'It is killed:'
+say 'The EPG server is killed:'
 kill -KILL "$epgd" || fail 'epgd has ended'
 wait "$epgd" 2>/dev/null
 epgd=
-ask 4 lost NOT_SERVING
+check 4 lost NOT_SERVING
 
-say 'The sidecar stops when told to:'
+say 'The sidecar stops on SIGTERM:'
 kill "$landmarkd" || fail 'landmarkd has ended'
-wait "$landmarkd" || fail 'landmarkd did not end cleanly'
+wait "$landmarkd" || fail 'landmarkd exited with an error'
 landmarkd=
-echo 'That was the whole story.'
+echo 'All answers were as expected.'

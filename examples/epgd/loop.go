@@ -9,34 +9,33 @@ import (
 	"github.com/landmark-health/landmark/agent/landmark"
 )
 
-// mainLoop is the one loop on which all of the server's work is done. Whatever
-// blocks it, the process, its port and its agent live on; only the landmark
-// tells.
+// A mainLoop does all of the server's work. When it blocks, the process, its port
+// and its agent stay alive, and only the landmark shows it.
 type mainLoop struct {
-	questions chan question
-	landmark  *landmark.Loop
+	requests chan pendingRequest
+	landmark *landmark.Loop
 
 	// signals are for demonstrations: SIGUSR1 makes the loop hang until SIGUSR2.
 	signals <-chan os.Signal
 }
 
-// question is a request that waits for the main loop.
-type question struct {
+// A pendingRequest is a request that waits for the main loop.
+type pendingRequest struct {
 	request
-	answer chan *programme // has room for the one answer
+	answer chan *programme // holds the one answer
 }
 
-// run turns until ctx is done, unless it hangs.
+// run works until ctx is done.
 func (l *mainLoop) run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case q := <-l.questions:
+		case q := <-l.requests:
 			q.answer <- onAir(q.channel, q.at)
 		case answer := <-l.landmark.C():
-			// The get-state command: that it is answered here, and nowhere
-			// else, is what makes it the truth.
+			// The get-state command. It must be run here, on the main loop, and
+			// nowhere else: only then does the answer prove that this loop works.
 			answer()
 		case s := <-l.signals:
 			if s == syscall.SIGUSR1 {
@@ -48,8 +47,8 @@ func (l *mainLoop) run(ctx context.Context) {
 
 // hang blocks the loop as a deadlock or an endless computation would.
 func (l *mainLoop) hang() {
-	slog.Warn("the main loop hangs; SIGUSR2 frees it")
+	slog.Warn("the main loop hangs until SIGUSR2")
 	for <-l.signals != syscall.SIGUSR2 {
 	}
-	slog.Info("the main loop goes on")
+	slog.Info("the main loop continues")
 }

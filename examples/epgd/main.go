@@ -1,20 +1,21 @@
-// Command epgd is a small server of a programme guide (EPG) with a binary
-// protocol of its own and one main loop, and Landmark's agent in it: an example
-// of a program that no balancer can ask over HTTP.
+// Command epgd is a small server for a programme guide (EPG), with a binary
+// protocol, one main loop, and Landmark's agent. It is an example of a program
+// that a load balancer cannot check over HTTP.
 //
 //	epgd [-listen HOST:PORT] [-service epg] [-instance NAME] [-within 1s] [-agent-socket PATH]
 //	epgd -ask HOST:PORT
 //
-// SIGUSR1 wedges the main loop: the process, its port and its agent stay
-// alive, and nobody gets a programme. SIGUSR2 frees it. SIGTERM and SIGINT say
-// goodbye and end the program.
+// SIGUSR1 makes the main loop hang: the process, its port and its agent stay
+// alive, but no client gets a programme. SIGUSR2 lets the loop continue. SIGTERM
+// and SIGINT end the program with a goodbye to the sidecar.
 //
 // Exit codes: 0 ended by a signal, or -ask got a programme within 1 s; 1 could
-// not serve, or -ask got none; 2 bad arguments.
+// not serve, or -ask got no programme; 2 bad arguments.
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -30,10 +31,10 @@ import (
 	"github.com/landmark-health/landmark/internal/logqueue"
 )
 
-// version is stamped by the linker.
+// version is set by the linker.
 var version = "devel"
 
-// options are what the command line says.
+// options are the flags.
 type options struct {
 	listen  string
 	ask     string
@@ -55,14 +56,14 @@ func run(args []string, log io.Writer) int {
 	case err == flag.ErrHelp:
 		return 0
 	case err != nil:
-		return complain(log, 2, err)
+		return printError(log, 2, err)
 	case o.version:
 		fmt.Println("epgd", version)
 		return 0
 	case o.ask != "":
 		p, err := fetch(o.ask)
 		if err != nil {
-			return complain(log, 1, err)
+			return printError(log, 1, err)
 		}
 		fmt.Println(p)
 		return 0
@@ -78,64 +79,70 @@ func (o options) serve(log io.Writer) int {
 
 	marks := landmark.NewSet()
 	loop := &mainLoop{
-		questions: make(chan question),
-		landmark:  marks.Loop("main loop", o.within),
-		signals:   notify(syscall.SIGUSR1, syscall.SIGUSR2),
+		requests: make(chan pendingRequest),
+		landmark: marks.Loop("main loop", o.within),
+		signals:  notify(syscall.SIGUSR1, syscall.SIGUSR2),
 	}
 	listener, err := net.Listen("tcp", o.listen)
-	if err != nil {
-		return complain(log, 1, err)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return printError(log, 1, fmt.Errorf("-listen %s: %w; stop the program that listens there, or choose another address", o.listen, syscall.EADDRINUSE))
 	}
-	o.agent.Landmarks, o.agent.Logger = marks, slog.Default()
+	if err != nil {
+		return printError(log, 1, fmt.Errorf("-listen %s: %w", o.listen, err))
+	}
+	o.agent.Landmarks = marks
+	o.agent.Logger = slog.Default() // it logs where the agent reports, or why it cannot
 	a, err := agent.Start(o.agent)
 	if err != nil {
-		return complain(log, 2, err)
+		return printError(log, 2, err)
 	}
-	defer a.Close() // says goodbye, whether or not the loop still turns
+	defer a.Close() // says goodbye, even if the loop hangs
 
-	go loop.run(ctx) // not waited for: it may hang
+	go loop.run(ctx) // do not wait for it: it may hang
 	slog.Info("serving programmes", "listen", listener.Addr().String(), "service", o.agent.Service)
 	defer context.AfterFunc(ctx, func() { listener.Close() })()
-	if err := serve(listener, loop.questions); err != nil {
-		return complain(log, 1, err)
+	if err := serve(listener, loop.requests); err != nil {
+		return printError(log, 1, err)
 	}
 	return 0
 }
 
-// notify returns a channel that receives the signals, in their order.
+// notify returns a channel that receives the signals in their order.
 func notify(signals ...os.Signal) <-chan os.Signal {
 	c := make(chan os.Signal, 16)
 	signal.Notify(c, signals...)
 	return c
 }
 
-// complain says in one line what is wrong.
-func complain(log io.Writer, code int, err error) int {
+// printError writes the error in one line and returns code.
+func printError(log io.Writer, code int, err error) int {
 	fmt.Fprintln(log, "epgd:", err)
 	return code
 }
 
-// parse reads the command line.
+// parse parses the command line.
 func parse(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("epgd", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // an error is one line, and complain's
+	flags.SetOutput(io.Discard) // printError prints the error, in one line
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:9000", "serve programmes on `HOST:PORT`")
-	flags.StringVar(&o.ask, "ask", "", "ask the server at `HOST:PORT` for a programme, instead of serving")
+	flags.StringVar(&o.ask, "ask", "", "get a programme from the server at `HOST:PORT` instead of serving")
 	flags.StringVar(&o.agent.Service, "service", "epg", "report as the service `NAME`")
-	flags.StringVar(&o.agent.Instance, "instance", "", "report as the instance `NAME`; the process's id if empty")
-	flags.StringVar(&o.agent.Socket, "agent-socket", "", "report to the sidecar's socket at `PATH`; $LANDMARK_SOCKET, or where landmarkd has it, if empty")
-	flags.DurationVar(&o.within, "within", time.Second, "the main loop answers within this `time`")
+	flags.StringVar(&o.agent.Instance, "instance", "", "report as the instance `NAME`; if empty, a unique name with the process number")
+	flags.StringVar(&o.agent.Socket, "agent-socket", "", "report to the sidecar's socket at `PATH`; if empty, $LANDMARK_SOCKET or landmarkd's default")
+	flags.DurationVar(&o.within, "within", time.Second, "the main loop must answer within this `time`")
 	flags.BoolVar(&o.version, "version", false, "print the version and exit")
 	switch err := flags.Parse(args); {
 	case err == flag.ErrHelp:
-		fmt.Println("usage: epgd [flags]")
+		fmt.Print("usage: epgd [flags]\n\n" +
+			"epgd serves a programme guide and reports its main loop to landmarkd.\n" +
+			"SIGUSR1 makes the main loop hang, SIGUSR2 lets it continue.\n\n")
 		flags.SetOutput(os.Stdout)
 		flags.PrintDefaults()
 		return o, err
 	case err != nil:
 		return o, fmt.Errorf("%w; epgd -help lists the flags", err)
 	case flags.NArg() > 0:
-		return o, fmt.Errorf("unexpected argument %q; all are flags", flags.Arg(0))
+		return o, fmt.Errorf("unexpected argument %q; all arguments are flags, see epgd -help", flags.Arg(0))
 	}
 	return o, nil
 }

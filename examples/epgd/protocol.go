@@ -14,7 +14,7 @@ import (
 //	request   offset size
 //	               0    4  magic 45 50 47 31 ("EPG1")
 //	               4    2  channel
-//	               6    8  time asked about, in seconds since 1970
+//	               6    8  time, in seconds since 1970
 //
 //	answer    offset size
 //	               0    4  magic 45 50 47 31
@@ -24,7 +24,7 @@ import (
 //	              17    1  length of the title
 //	              18    …  title, UTF-8
 //
-// A request that does not begin with the magic ends its connection.
+// The server closes a connection whose request does not begin with the magic.
 
 const magic = 0x45504731
 
@@ -33,13 +33,13 @@ const (
 	noSuchChannel = 1
 )
 
-// request asks what is on a channel at a time.
+// A request asks for the programme of a channel at a time.
 type request struct {
 	channel uint16
 	at      time.Time
 }
 
-// programme is what is on.
+// A programme is one entry of the guide.
 type programme struct {
 	start    time.Time
 	duration time.Duration
@@ -57,7 +57,7 @@ func appendRequest(b []byte, q request) []byte {
 	return binary.BigEndian.AppendUint64(b, uint64(q.at.Unix()))
 }
 
-// readRequest reads one request. The error is io.EOF if there is none.
+// readRequest reads one request. The error is io.EOF if the client sent no more.
 func readRequest(r io.Reader) (request, error) {
 	var b [14]byte
 	if _, err := io.ReadFull(r, b[:]); err != nil {
@@ -72,8 +72,8 @@ func readRequest(r io.Reader) (request, error) {
 	}, nil
 }
 
-// appendAnswer appends the answer that is p, or that there is no such channel
-// if p is nil.
+// appendAnswer appends the answer with the programme p. A nil p means that there is
+// no such channel.
 func appendAnswer(b []byte, p *programme) []byte {
 	b = binary.BigEndian.AppendUint32(b, magic)
 	if p == nil {
@@ -86,7 +86,7 @@ func appendAnswer(b []byte, p *programme) []byte {
 	return append(b, p.title...)
 }
 
-// readAnswer reads one answer. The error is errNoSuchChannel if it says so.
+// readAnswer reads one answer. The error is errNoSuchChannel if the answer says so.
 func readAnswer(r io.Reader) (programme, error) {
 	var b [18]byte
 	if _, err := io.ReadFull(r, b[:]); err != nil {

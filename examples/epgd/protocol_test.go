@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// unhex reads hexadecimal digits, and blanks between them.
+// unhex decodes hexadecimal digits with spaces between them.
 func unhex(t *testing.T, s string) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
@@ -29,7 +29,7 @@ func TestRequest(t *testing.T) {
 		t.Errorf("read %v, %v, want %v", got, err, want)
 	}
 	if _, err := readRequest(strings.NewReader("GET / HTTP/1.0\r\n")); !errors.Is(err, errMagic) {
-		t.Errorf("a request of another protocol: %v", err)
+		t.Errorf("request of another protocol: error %v, want errMagic", err)
 	}
 }
 
@@ -43,11 +43,11 @@ func TestAnswer(t *testing.T) {
 		t.Errorf("read %v, %v, want %v", got, err, want)
 	}
 	if _, err := readAnswer(bytes.NewReader(appendAnswer(nil, nil))); !errors.Is(err, errNoSuchChannel) {
-		t.Errorf("the answer that there is no such channel: %v", err)
+		t.Errorf("answer without a programme: error %v, want errNoSuchChannel", err)
 	}
 	for n := range len(unhex(t, vector)) {
 		if p, err := readAnswer(bytes.NewReader(unhex(t, vector)[:n])); err == nil {
-			t.Errorf("an answer cut to %d bytes was read as %v", n, p)
+			t.Errorf("answer cut to %d bytes: got %v, want an error", n, p)
 		}
 	}
 }
@@ -56,9 +56,9 @@ func TestGuide(t *testing.T) {
 	at := time.Unix(1234567890, 0)
 	for channel := range uint16(channels + 2) {
 		p := onAir(channel, at)
-		if there := channel >= 1 && channel <= channels; there != (p != nil) {
-			t.Errorf("channel %d: %v", channel, p)
-		} else if there && (p.start.After(at) || !p.start.Add(p.duration).After(at)) {
+		if exists := channel >= 1 && channel <= channels; exists != (p != nil) {
+			t.Errorf("channel %d: got %v, want a programme: %t", channel, p, exists)
+		} else if exists && (p.start.After(at) || !p.start.Add(p.duration).After(at)) {
 			t.Errorf("channel %d: %v is not on at %v", channel, p, at)
 		}
 	}

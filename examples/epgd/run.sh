@@ -1,67 +1,108 @@
 #!/bin/sh
-# Runs landmarkd with an EPG server beside it, both on their defaults, until
-# Ctrl-C. Needs what `make build` built. The exit status is 0 unless one of the
-# two could not start or ended by itself.
+# Runs landmarkd with an EPG server beside it until Ctrl-C. Needs what
+# `make build` built. The exit status is 0, unless one of the two could not start
+# or ended by itself.
+#
+# These variables of the environment choose other addresses than the defaults:
+#   EPGD_LISTEN        of the EPG server
+#   LANDMARKD_MONITOR  of the monitoring protocol
+#   LANDMARKD_GRPC     of gRPC
+#   RUNTIME_DIRECTORY  directory of landmarkd's sockets, beside another landmarkd
 set -u
 cd "$(dirname "$0")/../.." || exit
 
-# An ordinary user's sockets live in $XDG_RUNTIME_DIR, which su and cron do not
-# give. Then make one.
+listen=${EPGD_LISTEN:-127.0.0.1:9000}
+monitor=${LANDMARKD_MONITOR:-:19533}
+grpc=${LANDMARKD_GRPC:-:19534}
+check='bin/landmark-check -service epg'
+case ${LANDMARKD_MONITOR:-} in
+'') ;;
+:*) check="$check -addr 127.0.0.1$monitor" ;;
+*) check="$check -addr $monitor" ;;
+esac
+
+temp=$(mktemp -d) || exit
+
+# For an ordinary user, landmarkd's sockets are in $XDG_RUNTIME_DIR. su and cron
+# do not set it, so use a temporary directory there.
 if [ "$(id -u)" -ne 0 ] && [ ! -w "${XDG_RUNTIME_DIR:-}" ]; then
-	XDG_RUNTIME_DIR=$(mktemp -d) || exit
+	XDG_RUNTIME_DIR=$temp
 	export XDG_RUNTIME_DIR
-	made=$XDG_RUNTIME_DIR
+fi
+if [ -n "${RUNTIME_DIRECTORY:-}" ]; then
+	LANDMARK_SOCKET=$RUNTIME_DIRECTORY/agent.sock
+	export LANDMARK_SOCKET
 fi
 
-# The program goes before its sidecar, so that its goodbye is still heard.
+# Stop the program before its sidecar, which then receives its goodbye.
 stop() {
 	trap - EXIT
 	for pid in ${epgd:-} ${landmarkd:-}; do
 		kill "$pid" 2>/dev/null
 		wait "$pid" 2>/dev/null
 	done
-	[ -z "${made:-}" ] || rm -rf "$made"
+	[ -z "${tee:-}" ] || wait "$tee"
+	rm -rf "$temp"
 }
 trap stop EXIT
 trap 'echo; exit 0' INT TERM HUP
 
 fail() {
+	sleep 0.2 # until the programs' last lines are shown
 	echo "run.sh: $1" >&2
 	exit 1
 }
 
-# In a session of its own, so that the terminal's Ctrl-C does not reach it too.
-setsid bin/landmarkd &
+# Both logs go to the terminal, and to a file that shows when the programs are
+# ready. landmarkd and tee get a session of their own, so that Ctrl-C in the
+# terminal does not reach them.
+log=$temp/log
+: >"$log"
+mkfifo "$temp/pipe" || exit
+setsid tee "$log" <"$temp/pipe" >&2 &
+tee=$!
+exec 3>"$temp/pipe"
+setsid bin/landmarkd -monitor "$monitor" -grpc "$grpc" 2>&3 3>&- &
 landmarkd=$!
-bin/epgd &
+bin/epgd -listen "$listen" 2>&3 3>&- &
 epgd=$!
+exec 3>&-
 
-both_run() {
-	kill -0 "$landmarkd" 2>/dev/null || fail 'landmarkd has ended; it says above why'
-	kill -0 "$epgd" 2>/dev/null || fail 'epgd has ended; it says above why'
+check_both() {
+	kill -0 "$landmarkd" 2>/dev/null || fail 'landmarkd has ended; see its message above. To choose other addresses:
+  make run LANDMARKD_MONITOR=:19633 LANDMARKD_GRPC=:19634 RUNTIME_DIRECTORY=$(mktemp -d)'
+	kill -0 "$epgd" 2>/dev/null || fail 'epgd has ended; see its message above. To choose another address:
+  make run EPGD_LISTEN=127.0.0.1:9100'
+}
+
+# The log proves that these two serve, not others on the same ports.
+ready() {
+	grep -q 'landmarkd is ready' "$log" &&
+		grep -q 'serving programmes' "$log" &&
+		$check >/dev/null 2>&1
 }
 
 tries=50
-until bin/landmark-check -service epg >/dev/null 2>&1; do
-	both_run
-	tries=$((tries - 1))
-	[ "$tries" -gt 0 ] || fail "epg is still not serving after 5 s"
+until ready; do
 	sleep 0.1
+	check_both
+	tries=$((tries - 1))
+	[ "$tries" -gt 0 ] || fail 'epg is not serving after 5 s'
 done
 
 cat <<END
 
 An EPG server and its sidecar are running. Ctrl-C ends both.
 
-  ask for a programme   bin/epgd -ask 127.0.0.1:9000
-  ask how it does       bin/landmark-check -service epg
-  wedge its main loop   kill -USR1 $epgd
-  free it again         kill -USR2 $epgd
+  get a programme       bin/epgd -ask $listen
+  check the server      $check
+  hang its main loop    kill -USR1 $epgd
+  let it continue       kill -USR2 $epgd
 
 END
 
-while both_run; do
-	# In the background, so that a signal need not wait for it.
+while check_both; do
+	# In the background, so that a signal is handled at once.
 	sleep 1 &
 	wait $!
 done

@@ -8,51 +8,51 @@ import (
 )
 
 const (
-	// maxConnections bounds what clients can make the server hold, however
-	// long its loop hangs.
+	// maxConnections limits the memory that clients can use while the main loop
+	// hangs.
 	maxConnections = 4000
-	// patience is how long a request waits for the main loop.
-	patience = 5 * time.Second
-	// idle is how long a connection may have nothing to ask.
-	idle = 5 * time.Minute
+	// requestTimeout is how long a request waits for the main loop.
+	requestTimeout = 5 * time.Second
+	// idleTimeout is how long a connection may wait for its next request.
+	idleTimeout = 5 * time.Minute
 )
 
-// serve accepts connections until the listener is closed. It only carries
-// requests to the main loop and answers back. While there are as many
-// connections as there may be, it hangs up on newcomers.
-func serve(listener net.Listener, questions chan<- question) error {
-	places := make(chan struct{}, maxConnections)
+// serve accepts connections until the listener is closed. It only passes requests
+// to the main loop and answers to the clients. Beyond maxConnections, it closes
+// new connections.
+func serve(listener net.Listener, requests chan<- pendingRequest) error {
+	slots := make(chan struct{}, maxConnections)
 	for {
 		conn, err := listener.Accept()
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return nil
 		case err != nil:
-			time.Sleep(50 * time.Millisecond) // out of descriptors, most likely
+			time.Sleep(50 * time.Millisecond) // most likely out of file descriptors
 			continue
 		}
 		select {
-		case places <- struct{}{}:
+		case slots <- struct{}{}:
 		default:
 			conn.Close()
 			continue
 		}
 		go func() {
-			defer func() { conn.Close(); <-places }()
-			converse(conn, questions)
+			defer func() { conn.Close(); <-slots }()
+			serveConn(conn, requests)
 		}()
 	}
 }
 
-// converse answers the requests of one connection until it ends.
-func converse(conn net.Conn, questions chan<- question) {
+// serveConn answers the requests of one connection until it ends.
+func serveConn(conn net.Conn, requests chan<- pendingRequest) {
 	for {
-		conn.SetDeadline(time.Now().Add(idle))
+		conn.SetDeadline(time.Now().Add(idleTimeout))
 		q, err := readRequest(conn)
 		if err != nil {
 			return
 		}
-		p, err := ask(questions, q)
+		p, err := ask(requests, q)
 		if err != nil {
 			return
 		}
@@ -62,13 +62,13 @@ func converse(conn net.Conn, questions chan<- question) {
 	}
 }
 
-// ask puts a request to the main loop and waits for its answer.
-func ask(questions chan<- question, q request) (*programme, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+// ask passes a request to the main loop and waits for its answer.
+func ask(requests chan<- pendingRequest, q request) (*programme, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
 	defer cancel()
 	answer := make(chan *programme, 1)
 	select {
-	case questions <- question{q, answer}:
+	case requests <- pendingRequest{q, answer}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

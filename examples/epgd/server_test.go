@@ -15,7 +15,7 @@ import (
 	"github.com/landmark-health/landmark/internal/collector"
 )
 
-// A network joins clients to a server by pipes.
+// A network connects clients and a server through pipes.
 type network struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -39,7 +39,7 @@ func (n *network) dial() net.Conn {
 	return client
 }
 
-// A testServer is a server under fake time.
+// A testServer is a server for synctest.
 type testServer struct {
 	network
 	signals chan os.Signal
@@ -53,11 +53,11 @@ func newTestServer(t *testing.T) *testServer {
 		network: network{conns: make(chan net.Conn), closed: make(chan struct{})},
 		signals: make(chan os.Signal, 16),
 	}
-	loop := &mainLoop{questions: make(chan question), landmark: marks.Loop("main loop", time.Second), signals: s.signals}
+	loop := &mainLoop{requests: make(chan pendingRequest), landmark: marks.Loop("main loop", time.Second), signals: s.signals}
 	s.loop = collector.Of(marks).Landmarks()[0]
 	var running sync.WaitGroup
 	running.Go(func() { loop.run(t.Context()) })
-	running.Go(func() { serve(s, loop.questions) })
+	running.Go(func() { serve(s, loop.requests) })
 	t.Cleanup(func() {
 		s.signals <- syscall.SIGUSR2
 		s.Close()
@@ -66,7 +66,7 @@ func newTestServer(t *testing.T) *testServer {
 	return s
 }
 
-// askChannel1 asks on the connection what is on channel 1.
+// askChannel1 requests the current programme of channel 1.
 func askChannel1(conn net.Conn) (programme, error) {
 	if _, err := conn.Write(appendRequest(nil, request{channel: 1, at: time.Now()})); err != nil {
 		return programme{}, err
@@ -80,19 +80,19 @@ func TestServerAnswersManyRequests(t *testing.T) {
 		defer conn.Close()
 		for range 3 {
 			p, err := askChannel1(conn)
-			if err != nil || p != *onAir(1, time.Now()) {
-				t.Errorf("got %v, %v", p, err)
+			if want := *onAir(1, time.Now()); err != nil || p != want {
+				t.Errorf("answer %v, %v, want %v", p, err, want)
 			}
-			time.Sleep(idle / 2)
+			time.Sleep(idleTimeout / 2)
 		}
-		time.Sleep(idle)
+		time.Sleep(idleTimeout)
 		if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
-			t.Errorf("an idle connection ended with %v", err)
+			t.Errorf("reading from an idle connection: %v, want EOF", err)
 		}
 	})
 }
 
-func TestMalformedRequestEndsItsConnectionAlone(t *testing.T) {
+func TestMalformedRequestClosesOnlyItsConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newTestServer(t)
 		good, bad := s.dial(), s.dial()
@@ -102,18 +102,18 @@ func TestMalformedRequestEndsItsConnectionAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := bad.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
-			t.Errorf("a malformed request ended with %v", err)
+			t.Errorf("reading after a malformed request: %v, want EOF", err)
 		}
 		if _, err := askChannel1(good); err != nil {
-			t.Errorf("another connection: %v", err)
+			t.Errorf("request on another connection: %v", err)
 		}
 	})
 }
 
-// While the loop hangs the landmark is not answered and no client gets a
-// programme, but the server accepts; afterwards all is as before. The signals
-// count in their order, and one too many is nothing.
-func TestWedge(t *testing.T) {
+// While the loop hangs, the landmark is not answered and no client gets a
+// programme, but the server accepts. Afterwards everything works again. Extra
+// signals have no effect.
+func TestHangingLoopShows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newTestServer(t)
 		for range 2 {
@@ -122,37 +122,37 @@ func TestWedge(t *testing.T) {
 			}
 			synctest.Wait()
 			conn := s.dial()
-			asked := time.Now()
+			start := time.Now()
 			if p, err := askChannel1(conn); err == nil {
-				t.Errorf("a server whose loop hangs gave %v", p)
+				t.Errorf("hanging loop: got the programme %v, want an error", p)
 			}
-			if held := time.Since(asked); held != patience {
-				t.Errorf("the request was held for %v, want %v", held, patience)
+			if waited := time.Since(start); waited != requestTimeout {
+				t.Errorf("hanging loop: the request waited %v, want %v", waited, requestTimeout)
 			}
 			conn.Close()
 			s.loop.SendCommand(time.Now())
 			synctest.Wait()
 			if !s.loop.Sample(time.Now()).Open {
-				t.Error("a loop that hangs answered the get-state command")
+				t.Error("hanging loop: the get-state command was answered")
 			}
 
 			s.signals <- syscall.SIGUSR2
 			synctest.Wait()
 			if s.loop.Sample(time.Now()).Open {
-				t.Error("the freed loop did not answer the get-state command")
+				t.Error("loop continues: the get-state command was not answered")
 			}
 			conn = s.dial()
 			if _, err := askChannel1(conn); err != nil {
-				t.Errorf("the freed server: %v", err)
+				t.Errorf("loop continues: %v", err)
 			}
 			conn.Close()
 		}
 	})
 }
 
-// However many clients come while the loop hangs, the server holds no more than
-// it may, and goes on accepting.
-func TestClientsAreBounded(t *testing.T) {
+// However many clients connect while the loop hangs, the server keeps at most
+// maxConnections and continues to accept.
+func TestConnectionsAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newTestServer(t)
 		s.signals <- syscall.SIGUSR1
@@ -162,20 +162,20 @@ func TestClientsAreBounded(t *testing.T) {
 			conn := s.dial()
 			clients.Go(func() { askChannel1(conn); conn.Close() })
 		}
-		newcomer := s.dial()
-		if _, err := askChannel1(newcomer); err == nil {
-			t.Error("a newcomer got a programme")
+		extra := s.dial()
+		if _, err := askChannel1(extra); err == nil {
+			t.Error("a connection beyond the limit got a programme")
 		}
-		if _, err := newcomer.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
-			t.Errorf("the newcomer's connection ended with %v", err)
+		if _, err := extra.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+			t.Errorf("reading from a connection beyond the limit: %v, want EOF", err)
 		}
-		newcomer.Close()
+		extra.Close()
 
-		clients.Wait() // they are dropped when their patience ends
+		clients.Wait() // until their requests time out
 		s.signals <- syscall.SIGUSR2
 		conn := s.dial()
 		if _, err := askChannel1(conn); err != nil {
-			t.Errorf("after the rush: %v", err)
+			t.Errorf("after the others have left: %v", err)
 		}
 		conn.Close()
 	})
