@@ -222,9 +222,20 @@ func TestDrainReportsUnwritableMembersFile(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
 	e.instances("a")
-	// Not even root can replace a directory that is not empty by a file.
-	if err := os.MkdirAll(filepath.Join(e.membersFile()+".new", "in", "the way"), 0o700); err != nil {
+	// Not even root can replace a directory that is not empty by a file. It is
+	// moved into place whole, because landmarkd may write the file at any time.
+	blocker := filepath.Join(t.TempDir(), "blocker")
+	if err := os.MkdirAll(filepath.Join(blocker, "content"), 0o700); err != nil {
 		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(testTimeout); ; time.Sleep(time.Millisecond) {
+		err := os.Rename(blocker, e.membersFile()+".new")
+		if err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
 	}
 	e.wantError(3, "epg is drained, but a restart of landmarkd will undo that", "drain", "epg")
 	e.await(checkUDP, "epg", "NOT_SERVING draining")

@@ -114,7 +114,7 @@ func TestSilentCheckerIsReported(t *testing.T) {
 	status, _ = e.landmark(0, "status")
 	wantLine(t, status, `epg +SERVING .* by 6, 1 silent`)
 	status, _ = e.landmark(0, "status", "epg")
-	wantLine(t, status, `127\.0\.0\.2 +lmp-udp +\S+/s +\d{3,} +silent for \d+(\.\d)? s, asked `+rate+` before`)
+	wantLine(t, status, `127\.0\.0\.2 +lmp-udp +\S+/s +\d{3,} +silent for \d+(\.\d)? s, checked `+rate+` before`)
 	wantLine(t, status, `127\.0\.0\.3 +lmp-udp`+steadily)
 	var document struct {
 		Services []struct {
