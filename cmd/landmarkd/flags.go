@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -11,57 +13,57 @@ import (
 	"github.com/landmark-health/landmark/sidecar"
 )
 
-// only is what to do instead of serving.
-type only struct{ version, check bool }
+// runMode says what to do instead of serving.
+type runMode struct{ version, check bool }
 
-// parse reads the command line. The error is one line.
-func parse(args []string, help io.Writer) (c sidecar.Config, o only, err error) {
+// parse parses the command line. The error is one line.
+func parse(args []string, help io.Writer) (c sidecar.Config, mode runMode, err error) {
 	c = sidecar.DefaultConfig()
 	flags := flag.NewFlagSet("landmarkd", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
+	flags.SetOutput(io.Discard) // the error is one line, without the help
 	flags.StringVar(&c.AgentSocket, "agent-socket", c.AgentSocket, "`PATH` of the Unix socket that agents report to; \"\" = off")
 	flags.StringVar(&c.AdminSocket, "admin-socket", c.AdminSocket, "`PATH` of the Unix socket on which operators drain and resume services, by default beside the agents'; \"\" = off")
 	flags.StringVar(&c.Monitor, "monitor", c.Monitor, "`HOST:PORT` of the monitoring protocol, UDP and TCP; \"\" = off")
-	flags.StringVar(&c.Line, "line", c.Line, "`HOST:PORT` of the line protocol, TCP, as :19536; it has no keys; \"\" = off")
+	flags.StringVar(&c.Line, "line", c.Line, "`HOST:PORT` of the line protocol, TCP, such as :19536; it has no keys; \"\" = off")
 	flags.StringVar(&c.GRPC, "grpc", c.GRPC, "`ADDRESS`, HOST:PORT or unix:PATH, of grpc.health.v1 and landmark.status.v1; \"\" = off")
 	keys := flags.String("monitor-keys", "", "`FILE` of NUMBER:HEX lines; monitoring requests must be signed with one of these keys")
 	flags.StringVar(&c.File, "config", "", "YAML `FILE` of the services' policies; SIGHUP reads it again")
 	flags.DurationVar(&c.DrainOnStop, "drain-on-stop", 0, "drain all services for this `time` before stopping; 0 = stop at once")
-	flags.BoolVar(&o.check, "check-config", false, "say what is wrong with the -config file, and exit")
-	flags.BoolVar(&o.version, "version", false, "print the version and exit")
+	flags.BoolVar(&mode.check, "check-config", false, "report errors in the -config file and exit")
+	flags.BoolVar(&mode.version, "version", false, "print the version and exit")
 	switch err := flags.Parse(args); {
 	case err == flag.ErrHelp:
 		fmt.Fprintln(help, "usage: landmarkd [flags]")
 		flags.SetOutput(help)
 		flags.PrintDefaults()
-		return c, o, err
+		return c, mode, err
 	case err != nil:
-		return c, o, fmt.Errorf("%w; landmarkd -help lists the flags", err)
+		return c, mode, fmt.Errorf("%w; landmarkd -help lists the flags", err)
 	case flags.NArg() > 0:
-		return c, o, fmt.Errorf("unexpected argument %q; landmarkd takes flags alone, and -help lists them", flags.Arg(0))
+		return c, mode, fmt.Errorf("unexpected argument %q; landmarkd takes only flags, and -help lists them", flags.Arg(0))
 	}
 	if c.DrainOnStop < 0 {
-		return c, o, fmt.Errorf("-drain-on-stop %v: give how long to drain, such as 15s, or 0 not to", c.DrainOnStop)
+		return c, mode, fmt.Errorf("-drain-on-stop %v: give how long to drain, such as 15s, or 0 not to", c.DrainOnStop)
 	}
 	if !given(flags, "admin-socket") {
 		c.AdminSocket = beside(c.AgentSocket, "admin.sock")
 	}
 	if given(flags, "config") && c.File == "" {
-		return c, o, errors.New("-config is empty: give the path of a YAML file, or leave -config out to use the default policies")
+		return c, mode, errors.New("-config is empty: give the path of a YAML file, or leave -config out to use the default policies")
 	}
-	if o.check && c.File == "" {
-		return c, o, errors.New("-check-config needs the file to check: give -config FILE")
+	if mode.check && c.File == "" {
+		return c, mode, errors.New("-check-config needs the file to check: give -config FILE")
 	}
 	if !given(flags, "monitor-keys") {
-		return c, o, nil
+		return c, mode, nil
 	}
 	if *keys == "" {
-		return c, o, errors.New("-monitor-keys is empty: give the path of a key file, or leave -monitor-keys out to answer unsigned requests")
+		return c, mode, errors.New("-monitor-keys is empty: give the path of a key file, or leave -monitor-keys out to answer unsigned requests")
 	}
 	if c.MonitorKeys, err = lmp.ReadKeys(*keys); err != nil {
-		return c, o, fmt.Errorf("-monitor-keys: %w", err)
+		return c, mode, fmt.Errorf("-monitor-keys: %w", err)
 	}
-	return c, o, nil
+	return c, mode, nil
 }
 
 // given reports whether the command line has the flag.
@@ -70,8 +72,8 @@ func given(flags *flag.FlagSet, name string) (yes bool) {
 	return yes
 }
 
-// beside is the path of a socket in the directory of another, off if that is:
-// who gives one landmarkd a place of its own gives it to all its sockets.
+// beside returns the path of a socket in the directory of another socket, or "" if that is
+// off. So -agent-socket moves both.
 func beside(socket, name string) string {
 	if socket == "" {
 		return ""

@@ -1,12 +1,16 @@
-// Command landmarkd is the sidecar: agents in programs report to it over a
-// Unix socket, and it tells load balancers the truth about them.
+//go:build linux
+
+// Command landmarkd is the sidecar. Agents in programs report facts to it over a Unix
+// socket; it judges them and answers the checks of load balancers.
 //
-// It runs with no flags at all and until SIGTERM or SIGINT; a second one ends
-// it at once, be it draining (-drain-on-stop). SIGHUP makes it
-// read its configuration again; one that is wrong is logged, and changes
-// nothing. Exit codes: 0 stopped by a signal, or -check-config found nothing
-// wrong; 1 it could not start or had to stop, or a second signal came; 2 bad arguments, or a bad
+// It needs no flags, and runs until SIGTERM or SIGINT. A second signal ends it at once,
+// even during -drain-on-stop. SIGHUP reads the configuration again; a wrong one is
+// logged and changes nothing. Exit codes: 0 stopped by a signal, or -check-config found no
+// error; 1 could not start, had to stop, or got a second signal; 2 bad arguments or
 // configuration.
+//
+// It runs on Linux only, because it reads sockets and processes through Linux's own
+// interfaces. -h lists the flags, and docs/operations.md describes them.
 package main
 
 import (
@@ -28,27 +32,28 @@ import (
 	"github.com/landmark-health/landmark/sidecar"
 )
 
-// version is stamped by the linker.
+// version is set by the linker.
 var version = "devel"
 
 func main() {
 	log := logqueue.Stderr()
-	// By itself gRPC writes its errors to standard error, and waits for the reader.
+	// By default gRPC writes errors to standard error itself, which blocks if no one reads.
 	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, log))
 	code := run(os.Args[1:], os.Stdout, log)
 	log.Close()
 	os.Exit(code)
 }
 
+// run runs the program and returns its exit code.
 func run(args []string, stdout, stderr io.Writer) int {
-	config, only, err := parse(args, stdout)
+	config, mode, err := parse(args, stdout)
 	switch {
 	case err == flag.ErrHelp:
 		return 0
 	case err != nil:
 		fmt.Fprintf(stderr, "landmarkd: %v\n", err)
 		return 2
-	case only.version:
+	case mode.version:
 		fmt.Fprintf(stdout, "landmarkd %s\n", version)
 		return 0
 	}
@@ -61,27 +66,27 @@ func run(args []string, stdout, stderr io.Writer) int {
 			return 2
 		}
 	}
-	if only.check {
+	if mode.check {
 		fmt.Fprintf(stdout, "%s is valid\n", config.File)
 		return 0
 	}
 	return serve(config, stderr)
 }
 
-// memory is the heap that the garbage collector tries to stay below, in bytes,
-// unless GOMEMLIMIT says another. landmarkd's own bounds keep what is in use lower
-// (see docs/operations.md); this keeps garbage from adding much to it.
-const memory = 100 << 20
+// memoryLimit is the soft limit of the Go runtime's memory, in bytes, unless GOMEMLIMIT
+// sets another. landmarkd's own limits keep the memory in use lower (see
+// docs/operations.md); this keeps garbage from adding much to it.
+const memoryLimit = 100 << 20
 
 // serve runs the sidecar until a signal ends it, and returns the exit code.
 func serve(config sidecar.Config, stderr io.Writer) int {
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memory)
+		debug.SetMemoryLimit(memoryLimit)
 	}
 	config.Logger = slog.New(slog.NewTextHandler(stderr, nil))
 
 	ctx := untilSignal()
-	hangup := make(chan os.Signal, 1) // from now on, lest one that comes early end the program
+	hangup := make(chan os.Signal, 1) // before New, because an early SIGHUP must not end the program
 	signal.Notify(hangup, syscall.SIGHUP)
 	s, err := sidecar.New(config)
 	if err == nil {
@@ -95,8 +100,8 @@ func serve(config sidecar.Config, stderr io.Writer) int {
 	return 0
 }
 
-// untilSignal returns a context that is done at the first SIGTERM or SIGINT. A
-// second one waits for nothing, and ends the program with exit code 1.
+// untilSignal returns a context that is done at the first SIGTERM or SIGINT. The second
+// one ends the program at once with exit code 1.
 func untilSignal() context.Context {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
@@ -110,7 +115,7 @@ func untilSignal() context.Context {
 	return ctx
 }
 
-// reload has the configuration read again at each hangup.
+// reload reads the configuration again at each hangup.
 func reload(s *sidecar.Sidecar, hangup <-chan os.Signal, logger *slog.Logger) {
 	for range hangup {
 		if err := s.Reload(); err != nil {
