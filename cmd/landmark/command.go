@@ -98,7 +98,7 @@ func (c command) run(ctx context.Context, args []string, o output) error {
 	rest, err := parse(flags, args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		c.help(o.out)
+		c.help(o)
 		return nil
 	case err != nil:
 		return badArguments("%v; landmark help %s lists the flags", err, c.name)
@@ -118,19 +118,19 @@ func (c command) declare(flags *flag.FlagSet) action {
 		return c.prepare(flags)
 	}
 	return func(_ context.Context, _ []string, o output) error {
-		c.help(o.out)
+		c.help(o)
 		return nil
 	}
 }
 
 // help explains the command.
-func (c command) help(w io.Writer) {
+func (c command) help(o output) {
 	flags := c.flags()
 	c.declare(flags)
 	if len(c.commands) > 0 {
-		fmt.Fprintf(w, "usage: landmark %s %s [flags]\n\nTo %s:\n\n", c.name, c.arguments, c.purpose)
-		list(w, c.commands)
-		fmt.Fprintf(w, "\nlandmark %s %s -h lists the flags.\n", c.name, c.arguments)
+		fmt.Fprintf(o.out, "usage: landmark %s %s [flags]\n\nTo %s:\n\n", c.name, c.arguments, c.purpose)
+		list(o.out, c.commands)
+		fmt.Fprintf(o.out, "\nlandmark %s %s -h lists the flags.\n", c.name, c.arguments)
 		return
 	}
 	line := "landmark " + c.name
@@ -139,11 +139,15 @@ func (c command) help(w io.Writer) {
 	if hasFlags {
 		line += " [flags]"
 	}
-	fmt.Fprintf(w, "usage: %s\n\nTo %s.\n", strings.TrimSpace(line+" "+c.arguments), c.purpose)
+	fmt.Fprintf(o.out, "usage: %s\n\nTo %s.\n", strings.TrimSpace(line+" "+c.arguments), c.purpose)
 	if hasFlags {
-		fmt.Fprintln(w)
-		flags.SetOutput(w)
+		var b strings.Builder
+		flags.SetOutput(&b)
 		flags.PrintDefaults()
+		for line := range strings.Lines("\n" + b.String()) {
+			start, text, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t") // before the description
+			fmt.Fprintln(o.out, o.Hang(strings.Replace(start, "    ", "        ", 1), text))
+		}
 	}
 }
 

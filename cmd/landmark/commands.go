@@ -45,7 +45,7 @@ func run(ctx context.Context, args []string, o output) int {
 	case "-version", "--version":
 		err = printVersion(o)
 	case "help", "-h", "-help", "--help":
-		err = help(rest, o.out)
+		err = help(rest, o)
 	default:
 		var c command
 		if c, rest, err = find(commands, "", args); err == nil {
@@ -62,14 +62,14 @@ func run(ctx context.Context, args []string, o output) int {
 }
 
 // help explains the program, or the named command.
-func help(args []string, w io.Writer) error {
+func help(args []string, o output) error {
 	if len(args) == 0 {
-		printUsage(w)
+		printUsage(o.out)
 		return nil
 	}
 	c, _, err := find(commands, "", args)
 	if err == nil {
-		c.help(w)
+		c.help(o)
 	}
 	return err
 }

@@ -9,6 +9,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/landmark-health/landmark/internal/terminal"
 )
 
 func TestBadArguments(t *testing.T) {
@@ -72,6 +74,22 @@ func TestHelp(t *testing.T) {
 			got := runTo(args...)
 			if got.code != 0 || got.err != "" || !strings.HasPrefix(got.out, "usage: landmark "+strings.Join(words, " ")) || words[0] != "version" && !strings.Contains(got.out, "\n  -") {
 				t.Errorf("%q: %+v", args, got)
+			}
+		}
+	}
+}
+
+func TestHelpFitsScreen(t *testing.T) {
+	const width = 60
+	for _, words := range leaves(commands) {
+		var out strings.Builder
+		if code := run(t.Context(), append(words, "-h"), output{out: &out, Screen: terminal.Screen{Width: width}}); code != 0 {
+			t.Errorf("%q: exit code %d", words, code)
+		}
+		_, flags, _ := strings.Cut(out.String(), ".\n\n")
+		for line := range strings.Lines(flags) {
+			if len(line) > width+len("\n") {
+				t.Errorf("%q: a line of %d characters: %s", words, len(line), line)
 			}
 		}
 	}

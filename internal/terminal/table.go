@@ -59,8 +59,9 @@ func (t *Table) Write(w io.Writer, s Screen) error {
 	natural, least := t.widths()
 	wrapped := make([]int, len(natural))
 	for i := range natural {
-		wrapped[i] = max(least[i], min(natural[i], comfortable))
+		wrapped[i] = max(least[i], min(natural[i], minColumn))
 	}
+	wrapped[last] = max(least[last], min(natural[last], minLastColumn))
 	switch {
 	case s.Width == 0 || total(natural) <= s.Width:
 		t.writeColumns(&b, s, natural)

@@ -8,9 +8,10 @@ import (
 
 const (
 	indent = "    "
-	// comfortable is the least width that text is wrapped to while it has a
-	// narrower place elsewhere.
-	comfortable = 14
+	// minColumn and minLastColumn are the least widths to which columns, and the last
+	// one, are wrapped while the last one can stand beneath the rows instead.
+	minColumn     = 14
+	minLastColumn = 24
 )
 
 // painted is what Paint adds. All other text is printable.
@@ -71,16 +72,15 @@ func longestWord(text string) int {
 	return longest
 }
 
-// Hang returns the text behind the start of a line. Text that goes past the width of
-// the screen goes on below where it began, or where little room is left beneath the
-// start, indented.
+// Hang returns the text behind the start of a line. Text that does not fit is
+// wrapped behind the start, or, where little room is left, beneath it and indented.
 func (s Screen) Hang(start, text string) string {
 	all := start + text
 	if s.Width == 0 || visible(all) <= s.Width {
 		return all
 	}
 	below := strings.Repeat(" ", visible(start))
-	if s.Width-visible(start) < comfortable {
+	if s.Width-visible(start) < minLastColumn {
 		start, below = strings.TrimRight(start, " ")+"\n"+indent, indent
 	}
 	return start + strings.Join(wrap(text, s.Width-len(below)), "\n"+below)
