@@ -16,7 +16,7 @@
 // file stays as it is until the first answer, or 3 s of silence. SIGHUP changes nothing.
 // Exit codes: 0 stopped by SIGTERM or SIGINT, 1 could not run, 2 bad arguments.
 //
-// It runs on Linux, as keepalived does.
+// It is for Linux, where keepalived runs, and also builds for macOS.
 package main
 
 import (

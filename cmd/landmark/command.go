@@ -16,8 +16,8 @@ type command struct {
 	purpose   string // in one line
 	// commands are its subcommands. A command that has any does nothing else.
 	commands []command
-	// prepare declares the command's flags and returns the action, which is to be
-	// called once the flags are parsed.
+	// prepare declares the command's flags and returns the action. The action runs
+	// after the flags are parsed.
 	prepare func(*flag.FlagSet) action
 }
 
