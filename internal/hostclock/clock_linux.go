@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Own returns the clock of this process, or the zero Clock if it cannot be
-// named: without /proc.
+// Own returns the clock of this process, or the zero Clock if its name is unknown,
+// as it is without /proc.
 func Own() Clock {
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
@@ -16,14 +16,14 @@ func Own() Clock {
 	}
 	namespace, err := os.Readlink("/proc/self/ns/time")
 	if os.IsNotExist(err) {
-		namespace = "time:[]" // before Linux 5.6 there is only one
+		namespace = "time:[]" // before Linux 5.6 there is only one time namespace
 	} else if err != nil {
 		return Clock{}
 	}
 	return Clock{name: strings.TrimSpace(string(boot)) + "/" + namespace}
 }
 
-// Now returns the microseconds that the clock shows, 0 if it does not go.
+// Now returns the clock's time in microseconds, 0 for the zero Clock.
 func (c Clock) Now() uint64 {
 	var now unix.Timespec
 	if c.name == "" || unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) != nil {

@@ -17,7 +17,6 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// Another process has the same clock, and its time is between two of ours.
 func TestProcessesShareTheClock(t *testing.T) {
 	c := Own()
 	before := c.Now()
@@ -29,18 +28,18 @@ func TestProcessesShareTheClock(t *testing.T) {
 	}
 	name, now, _ := strings.Cut(string(out), " ")
 	if !c.Is(name) {
-		t.Errorf("the other process has the clock %q, this one %q", name, c.Name())
+		t.Errorf("clock of the other process %q, want %q as here", name, c.Name())
 	}
 	if at, err := strconv.ParseUint(now, 10, 64); err != nil || at < before || at > c.Now() {
-		t.Errorf("the other process read %s, between %d and %d here", now, before, c.Now())
+		t.Errorf("time in the other process %s, want between %d and %d", now, before, c.Now())
 	}
 }
 
-func TestNoNameIsNoClock(t *testing.T) {
+func TestZeroClockMatchesNoClock(t *testing.T) {
 	if (Clock{}).Is("") || Own().Is("") {
-		t.Error("a process without a clock is said to have the same")
+		t.Error(`Is("") = true, want false`)
 	}
 	if now := (Clock{}).Now(); now != 0 {
-		t.Errorf("the zero clock shows %d", now)
+		t.Errorf("Now() of the zero Clock = %d, want 0", now)
 	}
 }

@@ -1,8 +1,8 @@
-// Package logqueue writes a program's log without ever making the program wait
-// for the reader of the log. What a slow reader leaves no room for is dropped
-// and counted, and the log says how many lines that were.
+// Package logqueue writes a program's log without making the program wait for the
+// reader of the log. When a slow reader leaves no room, lines are dropped, and the
+// log says how many.
 //
-// A daemon that judges others must not stop because journald, a container
+// A daemon that judges other programs must not stop because journald, a container
 // runtime or the other end of a pipe has stopped.
 package logqueue
 
@@ -19,52 +19,52 @@ import (
 )
 
 const (
-	// maxBytes bounds the lines that wait. As many again may be in the hands of
-	// the goroutine that writes.
+	// maxBytes limits the waiting lines. The goroutine that writes may hold as many
+	// again.
 	maxBytes = 1 << 20
-	// overhead is what a waiting line takes besides its text, in bytes.
+	// overhead is the memory of a waiting line besides its text, in bytes.
 	overhead = 64
-	// closeWithin bounds how long Close waits for the reader.
-	closeWithin = 500 * time.Millisecond
-	// retryAfter is the pause before a write is repeated for which a
-	// non-blocking descriptor had no room.
-	retryAfter = 20 * time.Millisecond
+	// closeTimeout is how long Close waits for the reader.
+	closeTimeout = 500 * time.Millisecond
+	// retryDelay is the delay before another write to a non-blocking descriptor that
+	// had no room.
+	retryDelay = 20 * time.Millisecond
 )
 
-// Queue is an io.Writer that never blocks. One goroutine writes the lines to
-// the writer below, in their order. A Queue is made by New or Stderr.
+// A Queue is an io.Writer that never blocks. One goroutine writes the lines to
+// another writer, in order. New and Stderr return a Queue.
 type Queue struct {
 	w     io.Writer
-	wake  chan struct{} // holds that there is work, or that the queue was closed
+	wake  chan struct{} // ready when there is work or the queue was closed
 	ended chan struct{} // closed when the goroutine has ended
 
-	mu      sync.Mutex // guards what follows; it is never held while w is written to
+	mu      sync.Mutex // guards the fields below; not held while writing to w
 	lines   [][]byte
 	size    int    // of lines, in bytes
-	dropped uint64 // lines that the log does not yet say are missing
+	dropped uint64 // lines that the log does not mention yet
 	closed  bool
 }
 
-// New returns a queue in front of w. Close ends it.
+// New returns a queue that writes to w. Close ends it.
 func New(w io.Writer) *Queue {
 	q := &Queue{w: w, wake: make(chan struct{}, 1), ended: make(chan struct{})}
 	go q.run()
 	return q
 }
 
-// Stderr returns a queue in front of standard error, and makes the program
-// ignore SIGPIPE: Go would end it at the first write to a standard output or
-// error whose reader is gone (os/signal), even if its parent ignores the signal.
+// Stderr returns a queue that writes to standard error, and makes the program ignore
+// SIGPIPE. Otherwise Go ends the program at the first write to a standard output or
+// error that no one reads any more (os/signal), even if its parent ignores the
+// signal.
 //
-// The descriptor stays as it was inherited. It is shared with other processes,
-// so O_NONBLOCK must not be set on it.
+// Stderr does not set O_NONBLOCK, because other processes share the descriptor.
 func Stderr() *Queue {
 	signal.Ignore(syscall.SIGPIPE)
 	return New(os.Stderr)
 }
 
-// Write takes one line, or drops it if there is no room. It never blocks,
-// returns no error, and may be called by any number of goroutines.
+// Write queues one line, or drops it if there is no room. It never blocks or returns
+// an error, and is safe for concurrent use.
 func (q *Queue) Write(line []byte) (int, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -78,14 +78,14 @@ func (q *Queue) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// Close waits until all lines are written, but not longer than half a second
-// for a reader that does not read. Lines that come later are dropped.
+// Close waits until all lines are written, for at most half a second. Later lines
+// are dropped.
 func (q *Queue) Close() {
 	q.mu.Lock()
 	q.closed = true
 	q.signal()
 	q.mu.Unlock()
-	timer := time.NewTimer(closeWithin)
+	timer := time.NewTimer(closeTimeout)
 	defer timer.Stop()
 	select {
 	case <-q.ended:
@@ -105,13 +105,13 @@ func (q *Queue) run() {
 	defer close(q.ended)
 	for range q.wake {
 		lines, dropped, closed := q.take()
-		// The dropped lines came after these, when there was no room for more.
+		// The dropped lines came after these lines, when there was no more room.
 		for _, line := range lines {
 			if q.write(line) != nil {
 				dropped++
 			}
 		}
-		if dropped > 0 && q.write(note(dropped)) != nil {
+		if dropped > 0 && q.write(droppedLine(dropped)) != nil {
 			q.drop(dropped)
 		}
 		if closed {
@@ -128,16 +128,16 @@ func (q *Queue) take() (lines [][]byte, dropped uint64, closed bool) {
 	return lines, dropped, q.closed
 }
 
-// drop counts lines that could not be written. The log says so once a line can
-// be written again.
+// drop counts lines that could not be written. The log mentions them once a line can
+// be written.
 func (q *Queue) drop(n uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.dropped += n
 }
 
-// write writes one line. Standard error may be non-blocking, because another
-// process that shares it made it so.
+// write writes one line. It retries, because standard error may be non-blocking if
+// another process that shares it set O_NONBLOCK.
 func (q *Queue) write(line []byte) error {
 	for {
 		n, err := q.w.Write(line)
@@ -145,12 +145,12 @@ func (q *Queue) write(line []byte) error {
 			return err
 		}
 		line = line[n:]
-		time.Sleep(retryAfter)
+		time.Sleep(retryDelay)
 	}
 }
 
-// note is the line that says how many others are missing.
-func note(dropped uint64) []byte {
+// droppedLine returns the line that says how many lines were dropped.
+func droppedLine(dropped uint64) []byte {
 	var b bytes.Buffer
 	slog.New(slog.NewTextHandler(&b, nil)).Warn("log lines were dropped: the log's reader was too slow or could not take them", "lines", dropped)
 	return b.Bytes()

@@ -17,9 +17,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// reader is a log's reader that a test stops, or lets fail.
+// A reader reads a log. A test can stop it or make it fail.
 type reader struct {
-	gate chan struct{} // closed while it reads
+	gate chan struct{} // closed once it reads
 
 	mu   sync.Mutex
 	err  error
@@ -70,12 +70,12 @@ func TestQueueKeepsOrder(t *testing.T) {
 		}
 	}
 	if len(got) != 100 {
-		t.Errorf("%d lines were written, want 100", len(got))
+		t.Errorf("%d lines written, want 100", len(got))
 	}
 }
 
-// TestWriteNeverBlocks: nothing reads, so the queue is bounded, and what it
-// dropped is said after what it kept.
+// While the reader is stopped, the queue stays below its limit, and the number of
+// dropped lines follows the kept lines.
 func TestWriteNeverBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReader(false)
@@ -86,7 +86,7 @@ func TestWriteNeverBlocks(t *testing.T) {
 			q.Write(line)
 		}
 		if q.size > maxBytes {
-			t.Errorf("%d bytes wait, want %d at most", q.size, maxBytes)
+			t.Errorf("%d bytes wait, want at most %d", q.size, maxBytes)
 		}
 		close(r.gate)
 		synctest.Wait()
@@ -95,30 +95,29 @@ func TestWriteNeverBlocks(t *testing.T) {
 		got := r.lines()
 		kept := len(got) - 2
 		if kept < 1000 || kept > 2*maxBytes/(len(line)+overhead)+1 {
-			t.Errorf("%d lines were kept", kept)
+			t.Errorf("%d lines kept, want 1000 to the limit", kept)
 		}
 		if want := fmt.Sprintf("lines=%d", n-kept); !strings.Contains(got[kept], "level=WARN") || !strings.HasSuffix(got[kept], want) {
-			t.Errorf("after the kept lines stands %q, want %s", got[kept], want)
+			t.Errorf("line after the kept lines is %q, want %s", got[kept], want)
 		}
 		if got[kept+1] != "later" {
-			t.Errorf("the last line is %q", got[kept+1])
+			t.Errorf("last line is %q, want later", got[kept+1])
 		}
 	})
 }
 
-// TestCloseGivesUp: a reader that does not read holds up no end, and one that
-// is only slow gets the last line.
-func TestCloseGivesUp(t *testing.T) {
+// Close does not wait for a reader that is stopped. A slow reader gets the last line.
+func TestCloseTimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReader(false)
 		q := New(r)
 		fmt.Fprintln(q, "a")
-		begun := time.Now()
+		start := time.Now()
 		q.Close()
-		if took := time.Since(begun); took != closeWithin {
-			t.Errorf("Close took %v, want %v", took, closeWithin)
+		if took := time.Since(start); took != closeTimeout {
+			t.Errorf("Close took %v, want %v", took, closeTimeout)
 		}
-		fmt.Fprintln(q, "b") // goes nowhere
+		fmt.Fprintln(q, "b") // dropped
 		close(r.gate)
 		<-q.ended
 		if got := r.lines(); got[0] != "a" {
@@ -129,7 +128,7 @@ func TestCloseGivesUp(t *testing.T) {
 		r := newReader(false)
 		q := New(r)
 		fmt.Fprintln(q, "why it ended")
-		time.AfterFunc(closeWithin/2, func() { close(r.gate) })
+		time.AfterFunc(closeTimeout/2, func() { close(r.gate) })
 		q.Close()
 		if got := r.lines(); len(got) != 1 || got[0] != "why it ended" {
 			t.Errorf("lines %q", got)
@@ -137,8 +136,7 @@ func TestCloseGivesUp(t *testing.T) {
 	})
 }
 
-// TestFailedWritesAreCounted: a full disk loses lines, and the log says how many
-// once there is room.
+// A full disk loses lines, and the log says how many once there is room.
 func TestFailedWritesAreCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReader(true)
@@ -158,8 +156,8 @@ func TestFailedWritesAreCounted(t *testing.T) {
 	})
 }
 
-// TestNonBlockingReader: a descriptor without room is no lost line.
-func TestNonBlockingReader(t *testing.T) {
+// A non-blocking descriptor without room does not lose a line.
+func TestNonBlockingWriteIsRetried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReader(true)
 		q := New(r)
@@ -174,8 +172,8 @@ func TestNonBlockingReader(t *testing.T) {
 	})
 }
 
-// TestLongLine: a line that never fits is dropped, and stops nothing.
-func TestLongLine(t *testing.T) {
+// A line longer than the queue is dropped.
+func TestLongLineIsDropped(t *testing.T) {
 	r := newReader(true)
 	q := New(r)
 	q.Write(make([]byte, maxBytes))

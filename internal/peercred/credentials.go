@@ -1,3 +1,7 @@
+// Package peercred provides gRPC transport credentials that identify the process at
+// the other end of a Unix socket. The kernel provides its user, group and process
+// number (SO_PEERCRED, unix(7)). The traffic never leaves the machine, so it is not
+// encrypted.
 package peercred
 
 import (
@@ -12,11 +16,11 @@ import (
 	"github.com/landmark-health/landmark/internal/socket"
 )
 
-// New returns the credentials for a server that listens on a Unix socket. A
-// connection whose peer the kernel does not tell is closed.
+// New returns the credentials for a server on a Unix socket. The server closes a
+// connection whose peer is unknown.
 func New() credentials.TransportCredentials { return transport{} }
 
-// FromContext returns who opened the call of ctx, and whether that is known.
+// FromContext returns the peer of the call of ctx, and whether it is known.
 func FromContext(ctx context.Context) (socket.Peer, bool) {
 	p, _ := peer.FromContext(ctx)
 	if p == nil {
@@ -26,8 +30,8 @@ func FromContext(ctx context.Context) (socket.Peer, bool) {
 	return info.Peer, ok
 }
 
-// ConnFromContext returns the connection of ctx's call as its listener accepted it, nil if it
-// is not known.
+// ConnFromContext returns the connection of the call of ctx as the listener accepted
+// it, nil if it is unknown.
 func ConnFromContext(ctx context.Context) net.Conn {
 	if p, _ := peer.FromContext(ctx); p != nil {
 		if info, ok := p.AuthInfo.(AuthInfo); ok {
@@ -37,19 +41,19 @@ func ConnFromContext(ctx context.Context) net.Conn {
 	return nil
 }
 
-// protocol is what gRPC is told that a connection is secured by.
+// protocol is the security protocol that gRPC shows.
 const protocol = "SO_PEERCRED"
 
 type transport struct{}
 
-// AuthInfo is what was learned of a connection.
+// AuthInfo identifies the peer of a connection.
 type AuthInfo struct {
 	credentials.CommonAuthInfo
 	Peer socket.Peer
 	conn net.Conn
 }
 
-// AuthType returns the name of the means by which it was learned.
+// AuthType implements credentials.AuthInfo.
 func (AuthInfo) AuthType() string { return protocol }
 
 // NetConn returns the connection.
@@ -58,7 +62,7 @@ func (i AuthInfo) NetConn() net.Conn { return i.conn }
 func (transport) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	unix, ok := conn.(syscall.Conn)
 	if !ok {
-		return nil, nil, errors.New("the connection is none of the kernel's")
+		return nil, nil, errors.New("the connection is not a socket, so its peer is unknown")
 	}
 	p, err := socket.PeerOf(unix)
 	if err != nil {
@@ -69,7 +73,7 @@ func (transport) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo,
 }
 
 func (transport) ClientHandshake(context.Context, string, net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	return nil, nil, errors.New("only a server learns who its peer is")
+	return nil, nil, errors.New("these credentials are for servers only")
 }
 
 func (transport) Info() credentials.ProtocolInfo {

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// handshake has a server's credentials learn who dials the listener.
+// handshake dials the listener and returns what a server with the credentials knows
+// of the client.
 func handshake(t *testing.T, l net.Listener) (AuthInfo, error) {
 	t.Helper()
 	defer l.Close()
@@ -28,7 +29,7 @@ func handshake(t *testing.T, l net.Listener) (AuthInfo, error) {
 	return info.(AuthInfo), nil
 }
 
-func TestPeerOfUnixSocketIsKnown(t *testing.T) {
+func TestHandshakeIdentifiesUnixPeer(t *testing.T) {
 	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
 	if err != nil {
 		t.Fatal(err)
@@ -38,23 +39,22 @@ func TestPeerOfUnixSocketIsKnown(t *testing.T) {
 		t.Fatal(err)
 	}
 	if p := info.Peer; p.UID != uint32(os.Getuid()) || p.GID != uint32(os.Getgid()) || p.PID != int32(os.Getpid()) {
-		t.Errorf("the peer is %+v", p)
+		t.Errorf("peer %+v, want this process", p)
 	}
 }
 
-// Who connects by anything but a Unix socket cannot be known.
-func TestPeerOfAnythingElseIsRefused(t *testing.T) {
+func TestHandshakeRefusesTCP(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if info, err := handshake(t, l); err == nil {
-		t.Errorf("%+v was learned", info)
+		t.Errorf("ServerHandshake on TCP = %+v, want an error", info)
 	}
 }
 
-func TestNobodyOpenedABareContext(t *testing.T) {
+func TestBackgroundContextHasNoPeer(t *testing.T) {
 	if p, known := FromContext(t.Context()); known {
-		t.Errorf("it was %+v", p)
+		t.Errorf("FromContext = %+v, want none", p)
 	}
 }
