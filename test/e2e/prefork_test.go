@@ -48,7 +48,7 @@ func newPrefork(t *testing.T, instances string, flags ...string) *prefork {
 	return p
 }
 
-var servingWorker = regexp.MustCompile(`worker serves" place=(\d+) pid=(\d+)`)
+var servingWorker = regexp.MustCompile(`worker serves" worker=(\d+) pid=(\d+)`)
 
 // worker returns the PID of the latest worker in the slot, or 0 if there was none.
 func (p *prefork) worker(slot int) (pid int) {

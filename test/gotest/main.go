@@ -1,12 +1,11 @@
-// Command gotest runs go test and keeps count of what it left out: each
-// skipped test is appended to a file, one a line, with the reason it gave.
+// Command gotest runs go test and records what it left out: it appends each skipped
+// test to a file, one a line, with the reason.
 //
 //	gotest FILE ARGUMENT...
 //
-// The ARGUMENTs are go test's. What is printed is what go test itself would
-// print, and the exit status is go test's, but 75 if nothing failed except
-// packages whose binary printed a line "inconclusive: ..." outside every test:
-// their tests came to no conclusion.
+// The ARGUMENTs are those of go test. The output and the exit status are those of go
+// test, with one exception: the exit status is 75 if the only failures are packages
+// whose binary printed a line "inconclusive: ..." outside every test.
 package main
 
 import (
@@ -37,18 +36,18 @@ func main() {
 	}
 }
 
-// exitInconclusive is the exit status of a run that came to no conclusion,
-// EX_TEMPFAIL of sysexits.h. go test itself reports no other status than 1.
+// exitInconclusive is the exit status of an inconclusive run, EX_TEMPFAIL of
+// sysexits.h. go test itself only uses 1 for failed tests.
 const exitInconclusive = 75
 
-var errInconclusive = errors.New("the tests came to no conclusion")
+var errInconclusive = errors.New("the tests were inconclusive")
 
-// run is main without the exit: its error is an *exec.ExitError where go test
-// itself failed.
+// run runs go test with args and appends the skipped tests to the file leftOut. Its
+// error is an *exec.ExitError if go test failed.
 func run(leftOut string, args []string) error {
 	file, err := os.OpenFile(leftOut, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
-		return fmt.Errorf("opening the list of what is left out: %w", err)
+		return fmt.Errorf("opening the list of skipped tests: %w", err)
 	}
 	defer file.Close()
 
@@ -70,8 +69,8 @@ func run(leftOut string, args []string) error {
 	return err
 }
 
-// relay hands every event in r to t. It reads to the end whatever happens, so
-// that go test is never held up by a full pipe.
+// relay passes every event in r to t. It always reads r to the end, so that a full
+// pipe does not block go test.
 func relay(t *transcript, r io.Reader) error {
 	decoder := json.NewDecoder(r)
 	for {

@@ -6,27 +6,27 @@ import (
 	"strings"
 )
 
-// event is one of go test -json's, as `go doc test2json` tells them.
+// An event is one event of go test -json (go doc test2json).
 type event struct {
 	Action  string
 	Package string
-	Test    string // empty in an event of the package's own
+	Test    string // empty in an event of the package itself
 	Output  string
 }
 
-// transcript turns events back into what go test prints without -json. The
-// output of a test waits until its end shows whether it is wanted.
+// A transcript prints events as go test prints them without -json. It holds the
+// output of a test back until the test ends, because only failed tests are shown.
 type transcript struct {
 	out     io.Writer
 	leftOut io.Writer
 	verbose bool
 	pending map[test]*strings.Builder
 
-	failed  int             // tests and packages that failed
-	unknown map[string]bool // packages that printed what they could not show
+	failed  int             // tests and packages
+	unknown map[string]bool // packages that printed "inconclusive: "
 }
 
-// test names one test of one package.
+// A test is the name of one test of one package.
 type test struct{ pkg, name string }
 
 func newTranscript(out, leftOut io.Writer, verbose bool) *transcript {
@@ -58,11 +58,10 @@ func (t *transcript) add(e event) {
 	}
 }
 
-// inconclusive reports whether nothing failed but packages that came to no
-// conclusion.
+// inconclusive reports whether something failed, and only inconclusive packages.
 func (t *transcript) inconclusive() bool { return t.failed > 0 && t.failed == len(t.unknown) }
 
-// keep holds back what a test printed.
+// keep holds back output of a test.
 func (t *transcript) keep(id test, output string) {
 	if t.pending[id] == nil {
 		t.pending[id] = new(strings.Builder)
@@ -70,7 +69,7 @@ func (t *transcript) keep(id test, output string) {
 	t.pending[id].WriteString(output)
 }
 
-// take returns what a test printed, and forgets it.
+// take removes and returns the output of a test.
 func (t *transcript) take(id test) string {
 	kept := t.pending[id]
 	delete(t.pending, id)
@@ -80,8 +79,8 @@ func (t *transcript) take(id test) string {
 	return kept.String()
 }
 
-// fail shows what a failed test printed. When its package fails, so does every
-// test that had not ended: one of them may have taken the process down.
+// fail shows the output of a failed test. For a failed package it shows the output
+// of every test that had not ended, because one of them may have ended the process.
 func (t *transcript) fail(id test) {
 	if id.name != "" {
 		t.show(id)
@@ -100,7 +99,8 @@ func (t *transcript) show(id test) {
 	}
 }
 
-// print drops the lines that go test prints with -v alone, which -json implies.
+// print prints output, except lines that go test prints only with -v. -json implies
+// -v.
 func (t *transcript) print(output string) {
 	for line := range strings.Lines(output) {
 		if !t.verbose && (line == "PASS\n" || strings.HasPrefix(line, "=== ")) {
@@ -110,9 +110,9 @@ func (t *transcript) print(output string) {
 	}
 }
 
-// reason finds in a skipped test's output what it gave t.Skip.
+// reason returns the reason that a skipped test gave, from its output.
 func reason(output string) string {
-	var said []string
+	var lines []string
 	for line := range strings.Lines(output) {
 		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "=== ") || strings.HasPrefix(line, "--- ") {
@@ -122,10 +122,10 @@ func reason(output string) string {
 		if _, text, found := strings.Cut(line, ": "); found {
 			line = text
 		}
-		said = append(said, line)
+		lines = append(lines, line)
 	}
-	if len(said) == 0 {
+	if len(lines) == 0 {
 		return "no reason given"
 	}
-	return strings.Join(said, " ")
+	return strings.Join(lines, " ")
 }

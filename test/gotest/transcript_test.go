@@ -1,11 +1,12 @@
 package main
 
 import (
+	"io"
 	"strings"
 	"testing"
 )
 
-func TestTranscript(t *testing.T) {
+func TestTranscriptPrintsAsGoTest(t *testing.T) {
 	events := `
 {"Action":"start","Package":"p"}
 {"Action":"run","Package":"p","Test":"TestGood"}
@@ -72,9 +73,40 @@ func TestTranscript(t *testing.T) {
 	}
 }
 
-func TestRelayRefusesGarbage(t *testing.T) {
+func TestRelayRejectsInvalidJSON(t *testing.T) {
 	err := relay(newTranscript(new(strings.Builder), new(strings.Builder), false), strings.NewReader("no JSON"))
 	if err == nil {
-		t.Fatal("garbage was taken for events")
+		t.Fatal("relay(no JSON) = nil, want an error")
+	}
+}
+
+// A run is inconclusive if and only if inconclusive packages are its only failures.
+func TestInconclusiveNeedsOnlyInconclusiveFailures(t *testing.T) {
+	const unknown, failed = "inconclusive: the host was slow\n", "panic: no\n"
+	for _, tt := range []struct {
+		name   string
+		events []event
+		want   bool
+	}{
+		{"passed", []event{{Action: "pass", Package: "p"}}, false},
+		{"inconclusive package", []event{
+			{Action: "output", Package: "p", Output: unknown}, {Action: "output", Package: "p", Output: unknown}, {Action: "fail", Package: "p"}}, true},
+		{"inconclusive package and failed test", []event{
+			{Action: "output", Package: "p", Output: unknown}, {Action: "fail", Package: "p"},
+			{Action: "fail", Package: "q", Test: "TestQ"}, {Action: "fail", Package: "q"}}, false},
+		{"failed package", []event{
+			{Action: "output", Package: "p", Output: failed}, {Action: "fail", Package: "p"}}, false},
+		{"test that prints the line", []event{
+			{Action: "output", Package: "p", Test: "TestP", Output: unknown}, {Action: "fail", Package: "p", Test: "TestP"}, {Action: "fail", Package: "p"}}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tr := newTranscript(io.Discard, io.Discard, false)
+			for _, e := range tt.events {
+				tr.add(e)
+			}
+			if got := tr.inconclusive(); got != tt.want {
+				t.Errorf("inconclusive is %v, want %v", got, tt.want)
+			}
+		})
 	}
 }

@@ -1,6 +1,6 @@
-// Command plain is a server that knows nothing of Landmark, for the tests of
-// what landmarkd sees by itself: it accepts connections, one after the other, on
-// its only thread of work, and says good day to each.
+// Command plain is a server without Landmark, for the tests of what landmarkd
+// observes of a program that does not report. It accepts connections one after the
+// other, on one goroutine, and sends each a greeting.
 //
 //	plain HOST:PORT
 package main

@@ -1,14 +1,14 @@
-// Command prefork is a server of several processes, for the tests of services
-// that have more than one: a parent binds a socket, and keeps as many workers,
-// which inherit it and accept from it. Each worker has a main loop and an
-// agent of its own; the parent, which works for nobody, has neither.
+// Command prefork is a server of several processes, for the tests of services with
+// more than one instance. A parent binds a socket and keeps a number of workers
+// running, which inherit the socket and accept from it. Each worker has its own main
+// loop and agent. The parent serves no clients, so it has neither.
 //
 //	prefork -listen HOST:PORT -workers 4 -service NAME -agent-socket PATH -within 1s [-by-number]
 //
-// A client that connects is told the process number of the worker that
-// accepted it. A worker that ends, for whatever reason, is replaced at once.
-// SIGTERM has a worker finish and say goodbye; SIGUSR1 wedges its main loop
-// until SIGUSR2. SIGTERM to the parent ends them all.
+// A client receives the process number of the worker that accepted its connection.
+// A worker that ends for any reason is replaced at once. On SIGTERM a worker finishes
+// and says goodbye. On SIGUSR1 its main loop hangs until SIGUSR2. SIGTERM to the
+// parent ends all workers.
 package main
 
 import (
@@ -28,11 +28,11 @@ import (
 	"github.com/landmark-health/landmark/agent"
 )
 
-// options are what the command line says, to the parent and to each worker.
+// options are the flags, of the parent and of each worker.
 type options struct {
 	listen   string
 	workers  int
-	place    int // of a worker, from 1; 0 = this is the parent
+	number   int // of a worker, from 1; 0 = this is the parent
 	byNumber bool
 	within   time.Duration
 	agent    agent.Config
@@ -43,9 +43,9 @@ func main() {
 	var o options
 	flag.StringVar(&o.listen, "listen", "127.0.0.1:0", "accept clients on `HOST:PORT`")
 	flag.IntVar(&o.workers, "workers", 4, "keep `N` workers")
-	flag.IntVar(&o.place, "place", 0, "be the worker in place `N`, which the parent says")
-	flag.BoolVar(&o.byNumber, "by-number", false, "name each worker by its process number, not by its place")
-	flag.DurationVar(&o.within, "within", time.Second, "each main loop answers within this `time`")
+	flag.IntVar(&o.number, "place", 0, "run as worker `N`; the parent sets it")
+	flag.BoolVar(&o.byNumber, "by-number", false, "name each worker by its process number, not by its worker number")
+	flag.DurationVar(&o.within, "within", time.Second, "each main loop must answer within this `time`")
 	flag.StringVar(&o.agent.Service, "service", "prefork", "report as the service `NAME`")
 	flag.StringVar(&o.agent.Socket, "agent-socket", "", "report to the sidecar's socket at `PATH`")
 	flag.Parse()
@@ -53,7 +53,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	run := o.parent
-	if o.place > 0 {
+	if o.number > 0 {
 		run = o.worker
 	}
 	if err := run(ctx); err != nil {
@@ -62,8 +62,8 @@ func main() {
 	}
 }
 
-// parent keeps every place filled until ctx is done, and returns when the
-// workers have ended.
+// parent keeps the workers running until ctx is done, and returns when they have
+// ended.
 func (o options) parent(ctx context.Context) error {
 	listener, err := net.Listen("tcp", o.listen)
 	if err != nil {
@@ -74,28 +74,29 @@ func (o options) parent(ctx context.Context) error {
 		return err
 	}
 	defer bound.Close()
-	// To start a process puts the files that it inherits into blocking mode,
-	// which a socket has in common with the workers that are there already,
-	// but leaves those alone that were so when they were made.
+	// Starting a process puts the files that it inherits into blocking mode. A socket
+	// shares that mode with the workers that are running already. A file made by
+	// os.NewFile from a blocking descriptor stays as it is.
 	socket := os.NewFile(bound.Fd(), bound.Name())
 	slog.Info("keeping workers", "listen", listener.Addr().String(), "workers", o.workers)
 
-	var places sync.WaitGroup
-	for place := 1; place <= o.workers; place++ {
-		places.Go(func() {
+	var workers sync.WaitGroup
+	for number := 1; number <= o.workers; number++ {
+		workers.Go(func() {
 			for ctx.Err() == nil {
-				err := child(ctx, place, socket).Run()
-				slog.Info("worker ended", "place", place, "err", err)
+				err := workerCommand(ctx, number, socket).Run()
+				slog.Info("worker ended", "worker", number, "err", err)
 			}
 		})
 	}
-	places.Wait()
+	workers.Wait()
 	return nil
 }
 
-// child is this program once more, as the worker in the place.
-func child(ctx context.Context, place int, socket *os.File) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, "/proc/self/exe", append(os.Args[1:], "-place", strconv.Itoa(place))...)
+// workerCommand returns a command that runs this program as the worker with the
+// number.
+func workerCommand(ctx context.Context, number int, socket *os.File) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", append(os.Args[1:], "-place", strconv.Itoa(number))...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = time.Second // for one that hangs
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -15,23 +15,22 @@ import (
 	"github.com/landmark-health/landmark/agent/landmark"
 )
 
-// inherited is the descriptor of the parent's socket: the first behind
-// standard input, output and error.
+// inherited is the descriptor of the parent's socket: the first after standard
+// input, output and error.
 const inherited = 3
 
-// startUp is how long a worker takes until it can serve, as one that loads its
-// tables does.
-const startUp = 200 * time.Millisecond
+// startTime is how long a worker takes to start, as if it loaded its tables.
+const startTime = 200 * time.Millisecond
 
-// patience is how long a client may take to be told its line.
-const patience = 100 * time.Millisecond
+// writeTimeout is the timeout for sending a client its line.
+const writeTimeout = 100 * time.Millisecond
 
 // worker accepts from the parent's socket until ctx is done, then stops as
-// docs/embedding.md has it.
+// docs/embedding.md describes.
 func (o options) worker(ctx context.Context) error {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGUSR1, syscall.SIGUSR2)
-	listener, err := inherit()
+	listener, err := inheritedListener()
 	if err != nil {
 		return err
 	}
@@ -42,7 +41,7 @@ func (o options) worker(ctx context.Context) error {
 	marks.Loop("main loop", o.within, landmark.Post(loop.post))
 	o.agent.Landmarks = marks
 	if !o.byNumber {
-		o.agent.Instance = fmt.Sprintf("worker-%d", o.place)
+		o.agent.Instance = fmt.Sprintf("worker-%d", o.number)
 	}
 	a, err := agent.Start(o.agent)
 	if err != nil {
@@ -52,27 +51,27 @@ func (o options) worker(ctx context.Context) error {
 
 	defer context.AfterFunc(ctx, func() {
 		a.Drain()
-		listener.Close() // ends the loop once the client that it has is served
+		listener.Close() // ends the loop once it has served its current client
 	})()
-	go wedge(loop, signals)
-	time.Sleep(startUp)
-	slog.Info("worker serves", "place", o.place, "pid", os.Getpid())
+	go hangOnSignal(loop, signals)
+	time.Sleep(startTime)
+	slog.Info("worker serves", "worker", o.number, "pid", os.Getpid())
 	return loop.run()
 }
 
-// inherit returns the parent's socket as a listener.
-func inherit() (*net.TCPListener, error) {
+// inheritedListener returns the parent's socket as a listener.
+func inheritedListener() (*net.TCPListener, error) {
 	file := os.NewFile(inherited, "listener")
-	defer file.Close() // the listener has a descriptor of its own
+	defer file.Close() // the listener has its own descriptor
 	l, err := net.FileListener(file)
 	if err != nil {
-		return nil, fmt.Errorf("taking over the parent's socket: %w", err)
+		return nil, fmt.Errorf("inheriting the parent's socket: %w", err)
 	}
 	return l.(*net.TCPListener), nil
 }
 
-// wedge has the loop hang at each SIGUSR1, until SIGUSR2.
-func wedge(loop *mainLoop, signals <-chan os.Signal) {
+// hangOnSignal makes the loop hang on each SIGUSR1 until SIGUSR2.
+func hangOnSignal(loop *mainLoop, signals <-chan os.Signal) {
 	for s := range signals {
 		if s != syscall.SIGUSR1 {
 			continue
@@ -85,20 +84,19 @@ func wedge(loop *mainLoop, signals <-chan os.Signal) {
 	}
 }
 
-// mainLoop is the one loop on which a worker does everything, and which sleeps
-// in accept.
+// A mainLoop does all of a worker's work. It sleeps in accept.
 type mainLoop struct {
 	listener *net.TCPListener
 	posted   chan func()
 }
 
-// post has the loop run f, and wakes it up.
+// post makes the loop run f, and wakes it up.
 func (l *mainLoop) post(f func()) {
 	l.posted <- f
 	l.listener.SetDeadline(time.Now())
 }
 
-// run turns until the listener is closed.
+// run works until the listener is closed.
 func (l *mainLoop) run() error {
 	for {
 		conn, err := l.listener.AcceptTCP()
@@ -106,7 +104,7 @@ func (l *mainLoop) run() error {
 		case err == nil:
 			serve(conn)
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			l.listener.SetDeadline(time.Time{}) // first, lest it undo the next post's
+			l.listener.SetDeadline(time.Time{}) // first, so that it does not undo the next post's deadline
 			l.runPosted()
 		case errors.Is(err, net.ErrClosed):
 			return nil
@@ -116,7 +114,7 @@ func (l *mainLoop) run() error {
 	}
 }
 
-// runPosted runs what was posted.
+// runPosted runs the posted functions.
 func (l *mainLoop) runPosted() {
 	for {
 		select {
@@ -128,9 +126,9 @@ func (l *mainLoop) runPosted() {
 	}
 }
 
-// serve tells the client who serves it.
+// serve sends the client the worker's process number.
 func serve(conn net.Conn) {
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(patience))
+	conn.SetDeadline(time.Now().Add(writeTimeout))
 	fmt.Fprintln(conn, os.Getpid())
 }
