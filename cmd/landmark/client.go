@@ -89,6 +89,9 @@ func connect(address, flag string) (*connection, error) {
 	target, where := "dns:///"+url.PathEscape(address), address
 	var dialer grpc.DialOption = grpc.EmptyDialOption{}
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		if path == "" {
+			return nil, badArguments("-%s names no socket: give the path of landmarkd's", flag)
+		}
 		target, where = "passthrough:///landmarkd", path
 		dialer = grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", path)

@@ -29,6 +29,8 @@ func TestBadArguments(t *testing.T) {
 		"status EMPTY":                 "name is empty",
 		"status -addr 127.0.0.1":       `-addr "127.0.0.1" is neither HOST:PORT`,
 		"watch -addr 127.0.0.1:":       "neither HOST:PORT",
+		"status -addr unix:":           "-addr names no socket: give the path",
+		"drain epg -admin-socket=":     "-admin-socket names no socket: give the path",
 		"watch epg -o table vod":       `unexpected argument "vod"`,
 		"history":                      "which service?",
 		"history EMPTY":                "name is empty",

@@ -148,7 +148,7 @@ func (n *netlink) receive() ([]byte, error) {
 // withoutPath returns the cause of an error of os.File, whose path is not a path of
 // the file system.
 func withoutPath(err error) error {
-	if wrapped := new(fs.PathError); errors.As(err, &wrapped) {
+	if wrapped, ok := err.(*fs.PathError); ok {
 		return wrapped.Err
 	}
 	return err
