@@ -5,10 +5,10 @@ import (
 	"net/netip"
 )
 
-// FrontEnd is the way by which somebody asks.
+// FrontEnd is the protocol that a checker uses.
 type FrontEnd string
 
-// The ways there are.
+// The front ends.
 const (
 	LMPUDP    FrontEnd = "lmp-udp"
 	LMPTCP    FrontEnd = "lmp-tcp"
@@ -18,16 +18,17 @@ const (
 	Line      FrontEnd = "line"
 )
 
-// Checker is who asks: the same address by another way is another checker.
+// Checker identifies a checker. The same address through another front end is
+// another checker.
 type Checker struct {
-	// From is the address, without the port, which checkers change with each
-	// question. An IPv4 address is one even where it came in IPv6's clothes.
-	// The zero Addr is whoever asks over a Unix socket.
+	// From is the address without the port, since checkers use a new port for
+	// each check. An IPv4 address mapped to IPv6 is stored as IPv4. The zero
+	// Addr means a Unix socket.
 	From netip.Addr
 	Via  FrontEnd
 }
 
-// Address writes where the checker asks from.
+// Address returns the address as text; "unix" for a Unix socket.
 func (a Checker) Address() string {
 	if !a.From.IsValid() {
 		return "unix"
@@ -35,17 +36,18 @@ func (a Checker) Address() string {
 	return a.From.String()
 }
 
-// AddressOf returns the address of the other end of a connection, as From is.
-func AddressOf(end net.Addr) netip.Addr {
-	if tcp, ok := end.(*net.TCPAddr); ok {
+// AddressOf returns the peer address of a connection, in the form of
+// Checker.From.
+func AddressOf(peer net.Addr) netip.Addr {
+	if tcp, ok := peer.(*net.TCPAddr); ok {
 		return tcp.AddrPort().Addr().Unmap()
 	}
 	return netip.Addr{}
 }
 
-// Check is what somebody has asked about.
+// Check says what a check was about.
 type Check struct {
-	Name    []byte // as it was asked for; of use only where nobody knows it
-	Service string // that it is about, "" for all together
-	Known   bool
+	Name    []byte // as the checker sent it; used only if Known is false
+	Service string // "" for all services together
+	Known   bool   // whether a service has the name
 }

@@ -19,11 +19,11 @@ func forged(i int) Checker {
 	return Checker{netip.AddrFrom4([4]byte{172, byte(i >> 16), byte(i >> 8), byte(i)}), LMPUDP}
 }
 
-// quiet returns a memory that tells no log.
-func quiet() *Tracker { return New(slog.New(slog.DiscardHandler), since()) }
+// newTracker returns a memory that tells no log.
+func newTracker() *Tracker { return New(slog.New(slog.DiscardHandler), newClock()) }
 
-// since returns a clock that begins now.
-func since() func() time.Duration {
+// newClock returns a clock that begins now.
+func newClock() func() time.Duration {
 	begun := time.Now()
 	return func() time.Duration { return time.Since(begun) }
 }
@@ -31,21 +31,21 @@ func since() func() time.Duration {
 // about is a question about a service, or all.
 func about(service string) Check { return Check{Service: service, Known: true} }
 
-func note(m *Tracker, service string, a Checker) { m.Record(about(service), a, m.now()) }
+func record(m *Tracker, service string, a Checker) { m.Record(about(service), a, m.now()) }
 
-func noteUnknown(m *Tracker, name []byte, a Checker) { m.Record(Check{Name: name}, a, m.now()) }
+func recordUnknown(m *Tracker, name []byte, a Checker) { m.Record(Check{Name: name}, a, m.now()) }
 
-// asks has the checker ask so many times, the first at once, then waits one gap
+// checks has the checker ask so many times, the first at once, then waits one gap
 // more.
-func asks(m *Tracker, a Checker, times int, gap time.Duration) {
+func checks(m *Tracker, a Checker, times int, gap time.Duration) {
 	for range times {
-		note(m, "epg", a)
+		record(m, "epg", a)
 		time.Sleep(gap)
 	}
 }
 
-// one returns what is told of the only checker.
-func one(t *testing.T, m *Tracker) Stats {
+// onlyChecker returns what is told of the only checker.
+func onlyChecker(t *testing.T, m *Tracker) Stats {
 	t.Helper()
 	told := m.ByService("epg")
 	if len(told) != 1 {
@@ -54,8 +54,8 @@ func one(t *testing.T, m *Tracker) Stats {
 	return told[0]
 }
 
-// watch begins a watch of a service that is known.
-func watch(m *Tracker, service string, a Checker) *Watch {
+// startWatch begins a watch of a service that is known.
+func startWatch(m *Tracker, service string, a Checker) *Watch {
 	w := m.Watch(a)
 	w.Record(about(service))
 	return w

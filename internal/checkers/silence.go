@@ -11,43 +11,43 @@ import (
 )
 
 const (
-	// rest is the least time between one look at all checkers and the next, and
-	// lookAgain the most while somebody asks steadily.
-	rest      = time.Second
-	lookAgain = leastQuiet
-	// late is how much later than it was to a look may be for the sidecar to
-	// have heard all who asked: if it was stopped, or starved, they did.
-	late = time.Second
-	// maxLines is how many checkers the log is told of in a minute, one by one.
+	// minPause is the shortest time between two runs of findEvents, and maxPause
+	// the longest while a checker is steady.
+	minPause = time.Second
+	maxPause = minSilence
+	// maxDelay is how late a timer may fire before Run takes it that the sidecar
+	// was stopped or starved. Checks were missed then.
+	maxDelay = time.Second
+	// maxLines is how many events are logged in a minute.
 	maxLines = 20
-	// never is later than any instant.
+	// never is later than any time.
 	never = time.Duration(math.MaxInt64)
 )
 
-// Run tells the log of each steady checker that falls silent, once, and of each
-// that is back, until ctx is done. It costs nothing while nobody asks steadily.
+// Run logs each steady checker that falls silent, once, and each that is back,
+// until ctx is done. It uses no CPU while no checker is steady.
 func (m *Tracker) Run(ctx context.Context) error {
-	due, lines := never, lines{logger: m.logger}
-	for m.await(ctx, due) {
+	due, log := never, eventLog{logger: m.logger}
+	for m.waitUntil(ctx, due) {
 		now := m.now()
-		if due != never && now-due > late {
-			m.awake.Store(int64(now))
+		if due != never && now-due > maxDelay {
+			m.awakeSince.Store(int64(now))
 		}
-		events, next := m.look(now)
-		lines.tell(events, now)
+		events, next := m.findEvents(now)
+		log.write(events, now)
 		if due = never; next != never {
-			due = min(max(next, now+rest), now+lookAgain)
+			due = min(max(next, now+minPause), now+maxPause)
 		}
 		if len(events) > 0 || due != never {
-			pause(ctx, rest)
+			pause(ctx, minPause)
 		}
 	}
 	return nil
 }
 
-// await waits until the instant due, or for news, and reports whether ctx is
-// not done.
-func (m *Tracker) await(ctx context.Context, due time.Duration) bool {
+// waitUntil waits until the time due or a wakeup, and reports whether ctx is not
+// done.
+func (m *Tracker) waitUntil(ctx context.Context, due time.Duration) bool {
 	var fires <-chan time.Time
 	if due != never {
 		timer := time.NewTimer(due - m.now())
@@ -56,7 +56,7 @@ func (m *Tracker) await(ctx context.Context, due time.Duration) bool {
 	}
 	select {
 	case <-fires:
-	case <-m.news:
+	case <-m.wakeups:
 	case <-ctx.Done():
 	}
 	return ctx.Err() == nil
@@ -71,30 +71,30 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// wake has Run look at all checkers.
+// wake makes Run look for events.
 func (m *Tracker) wake() {
 	select {
-	case m.news <- struct{}{}:
+	case m.wakeups <- struct{}{}:
 	default:
 	}
 }
 
 // event is that a checker of a service fell silent, or is back.
 type event struct {
-	service string
-	checker Checker
-	back    bool
-	silent  time.Duration // for how long
-	usual   float64       // questions a second before; 0 if it watched
+	service   string
+	checker   Checker
+	back      bool
+	silentFor time.Duration
+	usualRate float64 // checks per second before the silence; 0 if the checker watched
 }
 
-// look returns what has happened since the last look, in the order of the
-// services' names, and when the next checker falls silent if it does not ask.
-func (m *Tracker) look(now time.Duration) (events []event, next time.Duration) {
+// findEvents returns what has happened since its last call, sorted by service,
+// and when the next checker falls silent if it does not check again.
+func (m *Tracker) findEvents(now time.Duration) (events []event, next time.Duration) {
 	next = never
 	for service, l := range *m.services.Load() {
-		happened, due := l.look(now, time.Duration(m.awake.Load()))
-		for _, e := range happened {
+		found, due := l.findEvents(now, time.Duration(m.awakeSince.Load()))
+		for _, e := range found {
 			e.service = service
 			events = append(events, e)
 		}
@@ -104,59 +104,59 @@ func (m *Tracker) look(now time.Duration) (events []event, next time.Duration) {
 	return events, next
 }
 
-func (l *list) look(now, awake time.Duration) (events []event, next time.Duration) {
+func (l *list) findEvents(now, awakeSince time.Duration) (events []event, next time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	next = never
 	for i := range l.entries {
 		e := &l.entries[i]
-		if e.away > 0 {
-			events = append(events, event{checker: e.checker, back: true, silent: e.away})
-			e.away = 0
+		if e.wasSilentFor > 0 {
+			events = append(events, event{checker: e.checker, back: true, silentFor: e.wasSilentFor})
+			e.wasSilentFor = 0
 		}
 		switch {
-		case !e.steady || e.watching > 0 || e.missed:
-		case e.silent(now, awake):
-			events = append(events, event{checker: e.checker, silent: now - e.last, usual: e.usual()})
-			e.missed = true
+		case !e.steady || e.watching > 0 || e.reportedSilent:
+		case e.silent(now, awakeSince):
+			events = append(events, event{checker: e.checker, silentFor: now - e.last, usualRate: e.usualRate()})
+			e.reportedSilent = true
 		default:
-			next = min(next, max(e.last, awake)+e.patience()+1)
+			next = min(next, max(e.last, awakeSince)+e.silentAfter()+1)
 		}
 	}
 	return events, next
 }
 
-// lines tells the log of events, and once a minute that they are too many.
-type lines struct {
+// eventLog logs events, and once a minute that there are too many.
+type eventLog struct {
 	logger *slog.Logger
-	minute time.Duration // when it began
-	told   int           // in it, one by one
-	full   bool          // it was told in it that there are more
+	minute time.Duration // when the current minute began
+	logged int           // events in this minute
+	full   bool          // it has logged in this minute that there are more
 }
 
-func (l *lines) tell(events []event, now time.Duration) {
+func (l *eventLog) write(events []event, now time.Duration) {
 	if now-l.minute >= time.Minute {
-		l.minute, l.told, l.full = now, 0, false
+		l.minute, l.logged, l.full = now, 0, false
 	}
-	room := min(len(events), maxLines-l.told)
-	l.told += room
-	for _, e := range events[:room] {
+	n := min(len(events), maxLines-l.logged)
+	l.logged += n
+	for _, e := range events[:n] {
 		e.log(l.logger)
 	}
-	if more := len(events) - room; more > 0 && !l.full {
+	if more := len(events) - n; more > 0 && !l.full {
 		l.full = true
-		l.logger.Warn("more checkers fell silent or are back than are told in a minute: landmark status tells which", "checkers", more)
+		l.logger.Warn("more checkers fell silent or are back than are logged in a minute: run landmark status to see them", "checkers", more)
 	}
 }
 
 func (e event) log(logger *slog.Logger) {
-	who := []any{"service", e.service, "checker", e.checker.Address(), "by", string(e.checker.Via), "silent_for", e.silent.Round(100 * time.Millisecond)}
+	args := []any{"service", e.service, "checker", e.checker.Address(), "by", string(e.checker.Via), "silent_for", e.silentFor.Round(100 * time.Millisecond)}
 	if e.back {
-		logger.Info("a checker is back", who...)
+		logger.Info("a checker is back", args...)
 		return
 	}
-	if e.usual > 0 {
-		who = append(who, "asked_per_second", strconv.FormatFloat(e.usual, 'g', 2, 64))
+	if e.usualRate > 0 {
+		args = append(args, "checks_per_second", strconv.FormatFloat(e.usualRate, 'g', 2, 64))
 	}
-	logger.Warn("a checker has fallen silent", who...)
+	logger.Warn("a checker has fallen silent", args...)
 }

@@ -13,20 +13,20 @@ import (
 	"time"
 )
 
-// text is what was logged and not yet taken.
-type text struct {
+// logBuffer is what was logged and not yet taken.
+type logBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
 }
 
-func (l *text) Write(line []byte) (int, error) {
+func (l *logBuffer) Write(line []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.Write(line)
 }
 
 // take takes it, once all that is due is logged.
-func (l *text) take() string {
+func (l *logBuffer) take() string {
 	synctest.Wait()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -38,14 +38,14 @@ func (l *text) take() string {
 func logging(t *testing.T, test func(t *testing.T, m *Tracker, log func() string)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		var logged text
+		var logged logBuffer
 		untimed := func(_ []string, a slog.Attr) slog.Attr {
 			if a.Key == slog.TimeKey {
 				return slog.Attr{}
 			}
 			return a
 		}
-		m := New(slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{ReplaceAttr: untimed})), since())
+		m := New(slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{ReplaceAttr: untimed})), newClock())
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- m.Run(ctx) }()
@@ -67,25 +67,25 @@ func wantLog(t *testing.T, log func() string, want ...string) {
 func TestSilenceIsLoggedOnce(t *testing.T) {
 	logging(t, func(t *testing.T, m *Tracker, log func() string) {
 		director := at("10.0.0.1")
-		asks(m, director, 70, 500*time.Millisecond)
+		checks(m, director, 70, 500*time.Millisecond)
 		time.Sleep(9 * time.Second)
 		wantLog(t, log)
 		time.Sleep(2 * time.Second)
-		wantLog(t, log, "level=WARN msg=\"a checker has fallen silent\" service=epg checker=10.0.0.1 by=lmp-udp silent_for=10s asked_per_second=2\n")
+		wantLog(t, log, "level=WARN msg=\"a checker has fallen silent\" service=epg checker=10.0.0.1 by=lmp-udp silent_for=10s checks_per_second=2\n")
 		time.Sleep(3*time.Hour - 11500*time.Millisecond)
 		wantLog(t, log)
-		note(m, "epg", director)
+		record(m, "epg", director)
 		wantLog(t, log, "level=INFO msg=\"a checker is back\" service=epg checker=10.0.0.1 by=lmp-udp silent_for=3h0m0s\n")
 		// It falls silent again: nobody has to wait until it is steady.
-		asks(m, director, 120, 500*time.Millisecond)
+		checks(m, director, 120, 500*time.Millisecond)
 		time.Sleep(11 * time.Second)
-		wantLog(t, log, "level=WARN msg=\"a checker has fallen silent\" service=epg checker=10.0.0.1 by=lmp-udp silent_for=10s asked_per_second=2\n")
+		wantLog(t, log, "level=WARN msg=\"a checker has fallen silent\" service=epg checker=10.0.0.1 by=lmp-udp silent_for=10s checks_per_second=2\n")
 	})
 }
 
 func TestSilenceOfAWatcher(t *testing.T) {
 	logging(t, func(t *testing.T, m *Tracker, log func() string) {
-		held := watch(m, "", Checker{at("10.0.0.1").From, LMPWatch})
+		held := startWatch(m, "", Checker{at("10.0.0.1").From, LMPWatch})
 		time.Sleep(time.Hour)
 		held.End()
 		wantLog(t, log)
@@ -98,8 +98,8 @@ func TestSilenceOfAWatcher(t *testing.T) {
 // from now on is called silent once, not each minute.
 func TestChangeOfPace(t *testing.T) {
 	logging(t, func(t *testing.T, m *Tracker, log func() string) {
-		asks(m, at("10.0.0.1"), 60, time.Second)
-		asks(m, at("10.0.0.1"), 60, time.Minute)
+		checks(m, at("10.0.0.1"), 60, time.Second)
+		checks(m, at("10.0.0.1"), 60, time.Minute)
 		if text := log(); strings.Count(text, "silent\"") != 1 || strings.Count(text, "back") != 1 {
 			t.Errorf("it logs\n%s", text)
 		}
@@ -112,10 +112,10 @@ func TestChangeOfPace(t *testing.T) {
 func TestACloserLook(t *testing.T) {
 	logging(t, func(t *testing.T, m *Tracker, log func() string) {
 		const usual, late = 5 * time.Minute, 300 * time.Millisecond
-		asks(m, at("10.0.0.1"), 12, usual+late)
+		checks(m, at("10.0.0.1"), 12, usual+late)
 		for range 3 {
-			asks(m, at("10.0.0.1"), 4, time.Minute)
-			asks(m, at("10.0.0.1"), 2, usual+late)
+			checks(m, at("10.0.0.1"), 4, time.Minute)
+			checks(m, at("10.0.0.1"), 2, usual+late)
 		}
 		wantLog(t, log)
 	})
@@ -124,9 +124,9 @@ func TestACloserLook(t *testing.T) {
 // TestPassersByAreNotMissed holds that what a person asks by hand is not.
 func TestPassersByAreNotMissed(t *testing.T) {
 	logging(t, func(t *testing.T, m *Tracker, log func() string) {
-		asks(m, at("10.0.0.1"), 9, 10*time.Second)
-		asks(m, at("10.0.0.2"), 100, 10*time.Millisecond)
-		noteUnknown(m, []byte("epgg"), at("10.0.0.3"))
+		checks(m, at("10.0.0.1"), 9, 10*time.Second)
+		checks(m, at("10.0.0.2"), 100, 10*time.Millisecond)
+		recordUnknown(m, []byte("epgg"), at("10.0.0.3"))
 		time.Sleep(48 * time.Hour)
 		wantLog(t, log)
 	})
@@ -140,8 +140,8 @@ func TestOwnPause(t *testing.T) {
 		var stopped atomic.Int64
 		m.now = func() time.Duration { return real() + time.Duration(stopped.Load()) }
 		for range 70 {
-			note(m, "epg", at("10.0.0.1"))
-			note(m, "epg", at("10.0.0.2"))
+			record(m, "epg", at("10.0.0.1"))
+			record(m, "epg", at("10.0.0.2"))
 			time.Sleep(500 * time.Millisecond)
 		}
 		stopped.Store(int64(time.Hour)) // all that it has heard is an hour old
@@ -152,7 +152,7 @@ func TestOwnPause(t *testing.T) {
 				t.Errorf("%+v", told)
 			}
 		}
-		asks(m, at("10.0.0.2"), 30, 500*time.Millisecond)
+		checks(m, at("10.0.0.2"), 30, 500*time.Millisecond)
 		if text := log(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "checker=10.0.0.1 by=lmp-udp silent_for=1h0m1") {
 			t.Errorf("it logs\n%s", text)
 		}
@@ -164,13 +164,13 @@ func TestManySilences(t *testing.T) {
 	logging(t, func(t *testing.T, m *Tracker, log func() string) {
 		for range 70 {
 			for i := range 100 {
-				note(m, fmt.Sprintf("epg%02d", i), at("10.0.0.1"))
+				record(m, fmt.Sprintf("epg%02d", i), at("10.0.0.1"))
 			}
 			time.Sleep(500 * time.Millisecond)
 		}
 		time.Sleep(time.Minute)
 		text := log()
-		if n := strings.Count(text, "\n"); n != maxLines+1 || !strings.Contains(text, "service=epg00") || !strings.Contains(text, "tells which\" checkers=80\n") {
+		if n := strings.Count(text, "\n"); n != maxLines+1 || !strings.Contains(text, "service=epg00") || !strings.Contains(text, "status to see them\" checkers=80\n") {
 			t.Errorf("it logs\n%s", text)
 		}
 	})
@@ -180,9 +180,9 @@ func TestManySilences(t *testing.T) {
 // fall silent: the bubble's time goes on at once.
 func TestRestsWhileNobodyAsks(t *testing.T) {
 	logging(t, func(t *testing.T, m *Tracker, log func() string) {
-		asks(m, at("10.0.0.1"), 70, 500*time.Millisecond)
+		checks(m, at("10.0.0.1"), 70, 500*time.Millisecond)
 		time.Sleep(time.Minute)
-		if _, next := m.look(m.now()); next != never {
+		if _, next := m.findEvents(m.now()); next != never {
 			t.Errorf("though its only checker is silent, it is to look again in %v", next-m.now())
 		}
 	})

@@ -1,47 +1,48 @@
 package checkers
 
-// Watch is a watch that a checker holds: however little it says, it is not
-// silent until the end. It is for one goroutine at a time.
+// Watch is a watch that a checker holds. The checker is not silent until the
+// watch ends, however rarely it gets an answer. A Watch is for one goroutine at
+// a time.
 type Watch struct {
-	memory  *Tracker
-	checker Checker
-	held    *list // nil if it is not remembered
-	noted   bool  // as one for an unknown name
+	tracker         *Tracker
+	checker         Checker
+	list            *list // that holds the watch, nil if none does
+	recordedUnknown bool  // whether a check of an unknown name was recorded
 }
 
-// Watch begins a watch. End must end it.
-func (m *Tracker) Watch(a Checker) *Watch { return &Watch{memory: m, checker: a} }
+// Watch starts a watch. The caller must call End.
+func (m *Tracker) Watch(a Checker) *Watch { return &Watch{tracker: m, checker: a} }
 
-// Record takes it that the watch is a question of this kind. It is to be called
-// whenever the checker is told something, for a name may become known, and costs
-// little where nothing has changed.
+// Record records what the watch is about. Call it with each answer that the
+// checker gets, since a name may become known. It costs little if nothing has
+// changed.
 func (w *Watch) Record(q Check) {
-	m := w.memory
+	m := w.tracker
 	if !q.Known {
-		if !w.noted {
-			w.noted = true
+		if !w.recordedUnknown {
+			w.recordedUnknown = true
 			m.Record(q, w.checker, m.now())
 		}
 		return
 	}
-	l := m.of(q.Service)
-	if l == w.held {
+	l := m.listOf(q.Service)
+	if l == w.list {
 		return
 	}
 	w.End()
-	held, news := l.hold(w.checker, m.now())
+	held, changed := l.beginWatch(w.checker, m.now())
 	if held {
-		w.held = l
+		w.list = l
 	}
-	if news {
+	if changed {
 		m.wake()
 	}
 }
 
-// End ends the watch.
+// End ends the watch. It may be called more than once.
 func (w *Watch) End() {
-	if w.held != nil && w.held.release(w.checker, w.memory.now()) {
-		w.memory.wake()
+	if w.list != nil && w.list.endWatch(w.checker, w.tracker.now()) {
+		w.tracker.wake()
 	}
-	w.held = nil
+	w.list = nil
 }

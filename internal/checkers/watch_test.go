@@ -10,7 +10,7 @@ import (
 // lasts, of whatever the name is meanwhile.
 func TestWatchOfANameThatBecomesKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := quiet()
+		m := newTracker()
 		w := m.Watch(at("10.0.0.1"))
 		for range 3 {
 			w.Record(Check{Name: []byte("epg")})
@@ -21,18 +21,18 @@ func TestWatchOfANameThatBecomesKnown(t *testing.T) {
 		for range 3 {
 			w.Record(about("epg"))
 		}
-		if told := one(t, m); told.Watching != 1 || told.Total != 1 {
+		if told := onlyChecker(t, m); told.Watching != 1 || told.Total != 1 {
 			t.Errorf("of a known one: %+v", told)
 		}
 		m.Retain(nil)
 		w.Record(about("epg")) // it is there again
-		if told := one(t, m); told.Watching != 1 {
+		if told := onlyChecker(t, m); told.Watching != 1 {
 			t.Errorf("forgotten and known again: %+v", told)
 		}
 		w.End()
 		w.End()
 		time.Sleep(time.Second)
-		if told := one(t, m); told.Watching != 0 || told.SinceLast != time.Second {
+		if told := onlyChecker(t, m); told.Watching != 0 || told.SinceLast != time.Second {
 			t.Errorf("ended: %+v", told)
 		}
 	})

@@ -16,12 +16,12 @@ import (
 
 func TestEachWayIsAnotherChecker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := quiet()
+		m := newTracker()
 		a, b, local := at("10.0.0.1"), Checker{netip.MustParseAddr("10.0.0.1"), LMPTCP}, Checker{Via: GRPCCheck}
-		asks(m, a, 3, 500*time.Millisecond)
-		note(m, "epg", b)
-		note(m, "", b)
-		note(m, "epg", local)
+		checks(m, a, 3, 500*time.Millisecond)
+		record(m, "epg", b)
+		record(m, "", b)
+		record(m, "epg", local)
 		time.Sleep(time.Second)
 		want := []Stats{
 			{Checker: local, SinceLast: time.Second, Total: 1},
@@ -47,14 +47,14 @@ func TestEachWayIsAnotherChecker(t *testing.T) {
 // nor that of a director that is dead, and the memory stays small.
 func TestFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := quiet()
+		m := newTracker()
 		director, dead := at("10.0.0.1"), at("10.0.0.2")
-		asks(m, dead, 70, 500*time.Millisecond)
-		asks(m, director, 2, 500*time.Millisecond) // it has hardly begun
+		checks(m, dead, 70, 500*time.Millisecond)
+		checks(m, director, 2, 500*time.Millisecond) // it has hardly begun
 		for i := range 1_000_000 {
-			note(m, "epg", forged(i))
+			record(m, "epg", forged(i))
 			if i%10_000 == 0 { // 20,000 a second
-				note(m, "epg", director)
+				record(m, "epg", director)
 				time.Sleep(500 * time.Millisecond)
 			}
 		}
@@ -73,28 +73,28 @@ func TestFlood(t *testing.T) {
 // the dead.
 func TestNewcomers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := quiet()
+		m := newTracker()
 		dead, newcomer := forged(0), at("10.0.0.1")
-		asks(m, dead, 70, 500*time.Millisecond)
+		checks(m, dead, 70, 500*time.Millisecond)
 		for range 70 {
 			for i := 1; i < maxCheckers; i++ {
-				note(m, "epg", forged(i))
+				record(m, "epg", forged(i))
 			}
 			time.Sleep(500 * time.Millisecond)
 		}
-		note(m, "epg", newcomer)
+		record(m, "epg", newcomer)
 		if told := m.ByService("epg"); len(told) != maxCheckers || told[0].Checker != newcomer {
 			t.Errorf("beside the living, the newcomer does not take the place of the dead: %+v", told[0])
 		}
-		note(m, "epg", at("10.0.0.2"))
-		time.Sleep(proof + 1)
+		record(m, "epg", at("10.0.0.2"))
+		time.Sleep(minRetention + 1)
 		for i := 1; i < maxCheckers; i++ {
-			note(m, "epg", forged(i))
+			record(m, "epg", forged(i))
 		}
 		if told := m.ByService("epg"); told[0].Checker != newcomer {
 			t.Errorf("another took the newcomer's place at once: %+v", told[0])
 		}
-		note(m, "epg", at("10.0.0.2"))
+		record(m, "epg", at("10.0.0.2"))
 		if told := m.ByService("epg"); told[0].Checker != at("10.0.0.2") {
 			t.Errorf("the newcomer that did not ask again keeps its place: %+v", told[0])
 		}
@@ -106,7 +106,7 @@ func TestWhoIsSilent(t *testing.T) {
 		name  string
 		times int
 		gap   time.Duration
-		after time.Duration // since the last question
+		after time.Duration // newClock the last question
 	}{
 		{"2 a second", 70, 500 * time.Millisecond, 10 * time.Second},
 		{"1 in 10 s", 12, 10 * time.Second, 50 * time.Second},
@@ -116,23 +116,23 @@ func TestWhoIsSilent(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				m := quiet()
-				asks(m, at("10.0.0.1"), tt.times, tt.gap)
-				if one(t, m).Silent {
+				m := newTracker()
+				checks(m, at("10.0.0.1"), tt.times, tt.gap)
+				if onlyChecker(t, m).Silent {
 					t.Fatal("a gap is taken for silence")
 				}
-				for one(t, m).SinceLast < min(tt.after, time.Hour) {
-					if one(t, m).Silent {
-						t.Fatalf("it is silent after %v", one(t, m).SinceLast)
+				for onlyChecker(t, m).SinceLast < min(tt.after, time.Hour) {
+					if onlyChecker(t, m).Silent {
+						t.Fatalf("it is silent after %v", onlyChecker(t, m).SinceLast)
 					}
-					time.Sleep(min(time.Second, tt.after-one(t, m).SinceLast))
+					time.Sleep(min(time.Second, tt.after-onlyChecker(t, m).SinceLast))
 				}
 				time.Sleep(time.Nanosecond)
-				if one(t, m).Silent != (tt.after != never) {
-					t.Errorf("after %v: %+v", one(t, m).SinceLast, one(t, m))
+				if onlyChecker(t, m).Silent != (tt.after != never) {
+					t.Errorf("after %v: %+v", onlyChecker(t, m).SinceLast, onlyChecker(t, m))
 				}
-				note(m, "epg", at("10.0.0.1"))
-				if one(t, m).Silent {
+				record(m, "epg", at("10.0.0.1"))
+				if onlyChecker(t, m).Silent {
 					t.Error("it is silent, though it is back")
 				}
 			})
@@ -143,10 +143,10 @@ func TestWhoIsSilent(t *testing.T) {
 // TestRemembered holds that a dead director is told of for a day.
 func TestRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := quiet()
-		asks(m, at("10.0.0.1"), 70, 500*time.Millisecond)
-		time.Sleep(remembered - 500*time.Millisecond)
-		if told := one(t, m); !told.Silent || told.SinceLast != remembered || told.Total != 70 {
+		m := newTracker()
+		checks(m, at("10.0.0.1"), 70, 500*time.Millisecond)
+		time.Sleep(retention - 500*time.Millisecond)
+		if told := onlyChecker(t, m); !told.Silent || told.SinceLast != retention || told.Total != 70 {
 			t.Errorf("after a day: %+v", told)
 		}
 		time.Sleep(time.Nanosecond)
@@ -158,29 +158,29 @@ func TestRemembered(t *testing.T) {
 
 func TestWatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := quiet()
+		m := newTracker()
 		a := Checker{netip.MustParseAddr("10.0.0.1"), LMPWatch}
-		first := watch(m, "epg", a)
-		second := watch(m, "epg", a)
+		first := startWatch(m, "epg", a)
+		second := startWatch(m, "epg", a)
 		time.Sleep(48 * time.Hour)
-		if told := one(t, m); told.Watching != 2 || told.Total != 2 || told.SinceLast != 0 || told.Silent {
+		if told := onlyChecker(t, m); told.Watching != 2 || told.Total != 2 || told.SinceLast != 0 || told.Silent {
 			t.Errorf("watching: %+v", told)
 		}
 		first.End()
 		time.Sleep(time.Minute)
-		if told := one(t, m); told.Watching != 1 || told.Silent {
+		if told := onlyChecker(t, m); told.Watching != 1 || told.Silent {
 			t.Errorf("one ended: %+v", told)
 		}
 		second.End()
-		time.Sleep(leastQuiet)
-		if told := one(t, m); told.Watching != 0 || told.SinceLast != leastQuiet || told.Silent {
+		time.Sleep(minSilence)
+		if told := onlyChecker(t, m); told.Watching != 0 || told.SinceLast != minSilence || told.Silent {
 			t.Errorf("both ended: %+v", told)
 		}
 		time.Sleep(time.Nanosecond)
-		if told := one(t, m); !told.Silent {
+		if told := onlyChecker(t, m); !told.Silent {
 			t.Errorf("some time after: %+v", told)
 		}
-		short := watch(m, "epg", at("10.0.0.2"))
+		short := startWatch(m, "epg", at("10.0.0.2"))
 		time.Sleep(steadyTime - 1)
 		short.End()
 		time.Sleep(time.Hour)
@@ -194,13 +194,13 @@ func TestWatches(t *testing.T) {
 // whatever came between.
 func TestWatchesKeepTheirPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := quiet()
+		m := newTracker()
 		var ends []*Watch
 		for i := range maxCheckers + 3 { // for the last three there is no place
-			ends = append(ends, watch(m, "epg", forged(i)))
+			ends = append(ends, startWatch(m, "epg", forged(i)))
 		}
 		time.Sleep(25 * time.Hour)
-		note(m, "epg", at("10.0.0.1"))
+		record(m, "epg", at("10.0.0.1"))
 		for _, told := range m.ByService("epg") {
 			if told.Watching != 1 {
 				t.Errorf("%+v", told)
@@ -217,9 +217,9 @@ func TestWatchesKeepTheirPlace(t *testing.T) {
 }
 
 func TestKeep(t *testing.T) {
-	m := quiet()
+	m := newTracker()
 	for _, service := range []string{"", "epg", "vod", "web"} {
-		note(m, service, at("10.0.0.1"))
+		record(m, service, at("10.0.0.1"))
 	}
 	m.Retain([]string{"epg", "web"})
 	for service, want := range map[string]int{"": 1, "epg": 1, "vod": 0, "web": 1} {
@@ -230,13 +230,13 @@ func TestKeep(t *testing.T) {
 }
 
 func TestUnknown(t *testing.T) {
-	m := quiet()
+	m := newTracker()
 	name := []byte("epgg")
-	noteUnknown(m, name, at("10.0.0.1"))
-	noteUnknown(m, name, at("10.0.0.1"))
+	recordUnknown(m, name, at("10.0.0.1"))
+	recordUnknown(m, name, at("10.0.0.1"))
 	copy(name, "ebbb")
-	noteUnknown(m, name, at("10.0.0.1"))
-	noteUnknown(m, bytes.Repeat(name, 1000), at("10.0.0.1"))
+	recordUnknown(m, name, at("10.0.0.1"))
+	recordUnknown(m, bytes.Repeat(name, 1000), at("10.0.0.1"))
 	var got []string
 	for _, u := range m.Unknown() {
 		got = append(got, fmt.Sprintf("%s %d", u.Name, u.Total))
@@ -250,7 +250,7 @@ func TestUnknown(t *testing.T) {
 // TestMadeUpNamesTakeNoMemory holds that whoever makes up names, and sources,
 // makes the memory no bigger and the collector do nothing.
 func TestMadeUpNamesTakeNoMemory(t *testing.T) {
-	m := quiet()
+	m := newTracker()
 	i, name := 0, make([]byte, maxName)
 	ask := func() {
 		i++
@@ -272,24 +272,24 @@ func TestMadeUpNamesTakeNoMemory(t *testing.T) {
 }
 
 func TestNoteAllocatesNothing(t *testing.T) {
-	m := quiet()
+	m := newTracker()
 	a := at("10.0.0.1")
-	if n := testing.AllocsPerRun(1000, func() { note(m, "epg", a) }); n != 0 {
+	if n := testing.AllocsPerRun(1000, func() { record(m, "epg", a) }); n != 0 {
 		t.Errorf("noting allocates %v times", n)
 	}
 }
 
 // TestAllAtOnce is for the race detector, and for nothing to be lost.
 func TestAllAtOnce(t *testing.T) {
-	m := quiet()
+	m := newTracker()
 	var asking sync.WaitGroup
 	for g := range 8 {
 		asking.Go(func() {
 			for i := range 1000 {
-				note(m, "epg", forged(i%8))
-				note(m, fmt.Sprint("epg", i%20), forged(g))
-				watch(m, "epg", forged(i%8)).End()
-				noteUnknown(m, []byte("epgg"), forged(g))
+				record(m, "epg", forged(i%8))
+				record(m, fmt.Sprint("epg", i%20), forged(g))
+				startWatch(m, "epg", forged(i%8)).End()
+				recordUnknown(m, []byte("epgg"), forged(g))
 				if i%100 == 0 {
 					m.ByService("epg")
 					m.Unknown()
@@ -314,7 +314,7 @@ func TestAllAtOnce(t *testing.T) {
 func BenchmarkNote(b *testing.B) {
 	for _, checkers := range []int{1, 4, maxCheckers} {
 		b.Run(fmt.Sprintf("checkers=%d", checkers), func(b *testing.B) {
-			m := quiet()
+			m := newTracker()
 			for i := range checkers - 1 {
 				m.Record(about("epg"), forged(i), 0)
 			}
@@ -327,7 +327,7 @@ func BenchmarkNote(b *testing.B) {
 		})
 	}
 	b.Run("parallel", func(b *testing.B) {
-		m := quiet()
+		m := newTracker()
 		b.RunParallel(func(pb *testing.PB) {
 			q, a, now := about("epg"), at("10.0.0.1"), time.Duration(0)
 			for pb.Next() {
@@ -337,7 +337,7 @@ func BenchmarkNote(b *testing.B) {
 		})
 	})
 	b.Run("forged", func(b *testing.B) {
-		m, q, i := quiet(), about("epg"), 0
+		m, q, i := newTracker(), about("epg"), 0
 		for b.Loop() {
 			i++
 			m.Record(q, forged(i), time.Duration(i))

@@ -20,10 +20,10 @@ func near(t *testing.T, what string, got, want, part float64) {
 func TestRateOfRegularCheckers(t *testing.T) {
 	for _, perSecond := range []float64{1. / 60, 0.1, 0.5, 1, 2, 10, 100, 10_000} {
 		gap := time.Duration(float64(time.Second) / perSecond)
-		var p pace
+		var p rateMeter
 		for i := range 200 {
 			now := time.Hour + time.Duration(i)*gap
-			p.ask(now)
+			p.add(now)
 			if i == 0 {
 				if p.rate(now) != 0 {
 					t.Errorf("after one question the rate is %v", p.rate(now))
@@ -49,26 +49,26 @@ func TestRateOfOthers(t *testing.T) {
 		{"random, 1,000 a second", func(int) time.Duration { return time.Duration(random.ExpFloat64() * 1e6) }, 1000, 0.03},
 		{"random, 10 a second", func(int) time.Duration { return time.Duration(random.ExpFloat64() * 1e8) }, 10, 0.25},
 	} {
-		var p pace
+		var p rateMeter
 		var now time.Duration
 		for i := range 30_000 {
 			now += tt.gap(i)
-			p.ask(now)
+			p.add(now)
 		}
 		near(t, tt.name+": the rate", p.rate(now), tt.want, tt.part)
 	}
 }
 
 func TestRateFollows(t *testing.T) {
-	var p pace
+	var p rateMeter
 	var now time.Duration
 	for range 100 {
 		now += time.Second
-		p.ask(now)
+		p.add(now)
 	}
 	for begun := now; now < begun+25*time.Second; {
 		now += 100 * time.Millisecond
-		p.ask(now)
+		p.add(now)
 	}
 	near(t, "after ten times the pace for 25 s, the rate", p.rate(now), 10, 0.1)
 
@@ -84,13 +84,13 @@ func TestRateFollows(t *testing.T) {
 	if p.rate(asked+time.Minute) > 0.3 || p.rate(asked+time.Hour) > 1e-4 {
 		t.Errorf("after a minute of silence the rate is %v, after an hour %v", p.rate(asked+time.Minute), p.rate(asked+time.Hour))
 	}
-	near(t, "the rate that it had", p.usual(), 10, 0.1)
+	near(t, "the rate that it had", p.usualRate(), 10, 0.1)
 
 	// It is back, and the silence is not taken for a gap.
 	now = asked + 3*time.Hour
 	for range 3 {
 		now += 500 * time.Millisecond
-		p.ask(now)
+		p.add(now)
 	}
 	near(t, "back from a silence, the rate", p.rate(now), 2, 1e-6)
 }
@@ -98,11 +98,11 @@ func TestRateFollows(t *testing.T) {
 // TestPaceTakesQuestionsOutOfOrder is two goroutines' time, taken before the
 // lock.
 func TestPaceTakesQuestionsOutOfOrder(t *testing.T) {
-	var p pace
+	var p rateMeter
 	for _, ms := range []time.Duration{1000, 999, 1000, 1000} {
-		p.ask(ms * time.Millisecond)
+		p.add(ms * time.Millisecond)
 	}
-	if p.last != time.Second || p.total != 4 || p.rate(time.Second) > fastest {
+	if p.last != time.Second || p.total != 4 || p.rate(time.Second) > maxRate {
 		t.Errorf("%+v, %v a second", p, p.rate(time.Second))
 	}
 }
