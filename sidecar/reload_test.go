@@ -81,6 +81,10 @@ func TestReloadIsLogged(t *testing.T) {
 		t.Fatal(err)
 	}
 	logged(1)
+	if s, err := New(Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}); err != nil || s.Reload() != nil || strings.Count(log.String(), "no configuration to reload") != 1 {
+		t.Errorf("a reload without a file: %v, the log is %q", err, &log)
+	}
+	log.Reset()
 	write("services: 7\n")
 	if err := s.Reload(); err == nil || log.Len() > 0 {
 		t.Errorf("a wrong file: %v, the log is %q", err, &log)

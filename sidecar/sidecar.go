@@ -80,8 +80,10 @@ func New(c Config) (*Sidecar, error) {
 	}
 	s.intake = append(s.intake, s.host.Run)
 	s.closers = append(s.closers, s.host)
-	if err := s.Reload(); err != nil {
-		return nil, errors.Join(err, s.Close())
+	if s.file != "" {
+		if err := s.Reload(); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
 	}
 	for _, bind := range []func(Config, *registry.Registry) error{s.bindAgents, s.restoreMembers, s.bindAdmin, s.bindMonitor, s.bindLine, s.bindGRPC} {
 		if err := bind(c, services); err != nil {
@@ -278,6 +280,7 @@ func (s *Sidecar) afterDrain(ctx context.Context) context.Context {
 // called at any time.
 func (s *Sidecar) Reload() error {
 	if s.file == "" {
+		s.logger.Warn("no configuration to reload; start landmarkd with -config FILE")
 		return nil
 	}
 	policies, err := config.Read(s.file)

@@ -190,7 +190,7 @@ func (a *agent) welcomed() {
 		a.t.Fatal(err)
 	}
 	if m.GetWelcome() == nil {
-		a.t.Fatalf("%v came, want the welcome", m)
+		a.t.Fatalf("received %v, want the Welcome", m)
 	}
 }
 
@@ -202,7 +202,7 @@ func (a *agent) commanded() uint64 {
 		a.t.Fatal(err)
 	}
 	if m.GetGetState() == nil {
-		a.t.Fatalf("%v came, want the get-state command", m)
+		a.t.Fatalf("received %v, want the get-state command", m)
 	}
 	return m.GetGetState().Number
 }

@@ -109,7 +109,7 @@ func TestAnswerToGetStateCompletesACheck(t *testing.T) {
 	for number := uint64(1); number <= 3; number++ {
 		answers := s.ask("epg")
 		if got := a.commanded(); got != number {
-			t.Errorf("command %d came, want %d", got, number)
+			t.Errorf("received command %d, want %d", got, number)
 		}
 		a.send(report(number, fact(0)))
 		if got := <-answers; got.Status != judge.Serving || got.Age > time.Second {
