@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// near fails the test unless got is want, give or take a part of it.
+// near fails the test unless got differs from want by at most that part of it.
 func near(t *testing.T, what string, got, want, part float64) {
 	t.Helper()
 	if math.Abs(got-want) > part*want {
@@ -15,8 +15,8 @@ func near(t *testing.T, what string, got, want, part float64) {
 	}
 }
 
-// TestRateOfRegularCheckers holds that the rate is exact, from the second
-// question on and until the next is overdue.
+// TestRateOfRegularCheckers checks that the rate is exact from the second check
+// on, until the next one is overdue.
 func TestRateOfRegularCheckers(t *testing.T) {
 	for _, perSecond := range []float64{1. / 60, 0.1, 0.5, 1, 2, 10, 100, 10_000} {
 		gap := time.Duration(float64(time.Second) / perSecond)
@@ -26,17 +26,17 @@ func TestRateOfRegularCheckers(t *testing.T) {
 			p.add(now)
 			if i == 0 {
 				if p.rate(now) != 0 {
-					t.Errorf("after one question the rate is %v", p.rate(now))
+					t.Errorf("after one check the rate is %v, want 0", p.rate(now))
 				}
 				continue
 			}
-			near(t, "just asked, the rate", p.rate(now), perSecond, 1e-6)
-			near(t, "about to ask, the rate", p.rate(now+gap), perSecond, 1e-6)
+			near(t, "right after a check, the rate", p.rate(now), perSecond, 1e-6)
+			near(t, "right before the next check, the rate", p.rate(now+gap), perSecond, 1e-6)
 		}
 	}
 }
 
-func TestRateOfOthers(t *testing.T) {
+func TestRateOfIrregularCheckers(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, tt := range []struct {
 		name string
@@ -59,50 +59,50 @@ func TestRateOfOthers(t *testing.T) {
 	}
 }
 
-func TestRateFollows(t *testing.T) {
+func TestRateFollowsChanges(t *testing.T) {
 	var p rateMeter
 	var now time.Duration
 	for range 100 {
 		now += time.Second
 		p.add(now)
 	}
-	for begun := now; now < begun+25*time.Second; {
+	for start := now; now < start+25*time.Second; {
 		now += 100 * time.Millisecond
 		p.add(now)
 	}
-	near(t, "after ten times the pace for 25 s, the rate", p.rate(now), 10, 0.1)
+	near(t, "after 25 s at ten times the rate, the rate", p.rate(now), 10, 0.1)
 
-	asked, before := now, p.rate(now)
+	last, before := now, p.rate(now)
 	for range 1000 {
 		now += time.Second
 		if rate := p.rate(now); rate > before {
-			t.Fatalf("the rate grows in silence, from %v to %v", before, rate)
+			t.Fatalf("the rate grows during a silence, from %v to %v", before, rate)
 		} else {
 			before = rate
 		}
 	}
-	if p.rate(asked+time.Minute) > 0.3 || p.rate(asked+time.Hour) > 1e-4 {
-		t.Errorf("after a minute of silence the rate is %v, after an hour %v", p.rate(asked+time.Minute), p.rate(asked+time.Hour))
+	if p.rate(last+time.Minute) > 0.3 || p.rate(last+time.Hour) > 1e-4 {
+		t.Errorf("after a minute of silence the rate is %v, after an hour %v", p.rate(last+time.Minute), p.rate(last+time.Hour))
 	}
-	near(t, "the rate that it had", p.usualRate(), 10, 0.1)
+	near(t, "the usual rate", p.usualRate(), 10, 0.1)
 
-	// It is back, and the silence is not taken for a gap.
-	now = asked + 3*time.Hour
+	// After the silence, which does not count as a gap.
+	now = last + 3*time.Hour
 	for range 3 {
 		now += 500 * time.Millisecond
 		p.add(now)
 	}
-	near(t, "back from a silence, the rate", p.rate(now), 2, 1e-6)
+	near(t, "after a silence, the rate", p.rate(now), 2, 1e-6)
 }
 
-// TestPaceTakesQuestionsOutOfOrder is two goroutines' time, taken before the
-// lock.
-func TestPaceTakesQuestionsOutOfOrder(t *testing.T) {
+// TestRateTakesChecksOutOfOrder adds the times of two goroutines, which read the
+// clock before they took the lock.
+func TestRateTakesChecksOutOfOrder(t *testing.T) {
 	var p rateMeter
 	for _, ms := range []time.Duration{1000, 999, 1000, 1000} {
 		p.add(ms * time.Millisecond)
 	}
 	if p.last != time.Second || p.total != 4 || p.rate(time.Second) > maxRate {
-		t.Errorf("%+v, %v a second", p, p.rate(time.Second))
+		t.Errorf("%+v, %v per second", p, p.rate(time.Second))
 	}
 }

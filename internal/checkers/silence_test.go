@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// logBuffer is what was logged and not yet taken.
+// logBuffer holds the lines logged since the last take.
 type logBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -25,7 +25,7 @@ func (l *logBuffer) Write(line []byte) (int, error) {
 	return l.b.Write(line)
 }
 
-// take takes it, once all that is due is logged.
+// take returns the lines and empties the buffer, once Run waits.
 func (l *logBuffer) take() string {
 	synctest.Wait()
 	l.mu.Lock()
@@ -34,7 +34,7 @@ func (l *logBuffer) take() string {
 	return l.b.String()
 }
 
-// logging runs a test of a memory that runs, and whose log is at hand.
+// logging runs a test with a Tracker whose Run is running, and its log.
 func logging(t *testing.T, test func(t *testing.T, m *Tracker, log func() string)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -76,14 +76,14 @@ func TestSilenceIsLoggedOnce(t *testing.T) {
 		wantLog(t, log)
 		record(m, "epg", director)
 		wantLog(t, log, "level=INFO msg=\"a checker is back\" service=epg checker=10.0.0.1 by=lmp-udp silent_for=3h0m0s\n")
-		// It falls silent again: nobody has to wait until it is steady.
+		// It falls silent again. It is still steady, so this is logged too.
 		checks(m, director, 120, 500*time.Millisecond)
 		time.Sleep(11 * time.Second)
 		wantLog(t, log, "level=WARN msg=\"a checker has fallen silent\" service=epg checker=10.0.0.1 by=lmp-udp silent_for=10s checks_per_second=2\n")
 	})
 }
 
-func TestSilenceOfAWatcher(t *testing.T) {
+func TestSilenceAfterWatchIsLogged(t *testing.T) {
 	logging(t, func(t *testing.T, m *Tracker, log func() string) {
 		held := startWatch(m, "", Checker{at("10.0.0.1").From, LMPWatch})
 		time.Sleep(time.Hour)
@@ -94,9 +94,9 @@ func TestSilenceOfAWatcher(t *testing.T) {
 	})
 }
 
-// TestChangeOfPace holds that who asks once a minute instead of each second
-// from now on is called silent once, not each minute.
-func TestChangeOfPace(t *testing.T) {
+// TestSlowerCheckerIsReportedOnce checks that a checker that changes from once per
+// second to once per minute is reported silent once, not each minute.
+func TestSlowerCheckerIsReportedOnce(t *testing.T) {
 	logging(t, func(t *testing.T, m *Tracker, log func() string) {
 		checks(m, at("10.0.0.1"), 60, time.Second)
 		checks(m, at("10.0.0.1"), 60, time.Minute)
@@ -106,10 +106,10 @@ func TestChangeOfPace(t *testing.T) {
 	})
 }
 
-// TestACloserLook holds that a checker which asks more often for a while, as
-// Nagios does where something is wrong, is not called silent when it goes back
-// to its own pace.
-func TestACloserLook(t *testing.T) {
+// TestFasterChecksForAWhileAreNotSilenceAfter checks that a checker that checks more
+// often for a while, as Nagios does while something is wrong, is not reported
+// silent when it goes back to its usual rate.
+func TestFasterChecksForAWhileAreNotSilenceAfter(t *testing.T) {
 	logging(t, func(t *testing.T, m *Tracker, log func() string) {
 		const usual, late = 5 * time.Minute, 300 * time.Millisecond
 		checks(m, at("10.0.0.1"), 12, usual+late)
@@ -121,8 +121,9 @@ func TestACloserLook(t *testing.T) {
 	})
 }
 
-// TestPassersByAreNotMissed holds that what a person asks by hand is not.
-func TestPassersByAreNotMissed(t *testing.T) {
+// TestUnsteadyCheckersAreNotReported checks that checks by hand, in a short burst
+// or of an unknown name cause no log line.
+func TestUnsteadyCheckersAreNotReported(t *testing.T) {
 	logging(t, func(t *testing.T, m *Tracker, log func() string) {
 		checks(m, at("10.0.0.1"), 9, 10*time.Second)
 		checks(m, at("10.0.0.2"), 100, 10*time.Millisecond)
@@ -132,9 +133,10 @@ func TestPassersByAreNotMissed(t *testing.T) {
 	})
 }
 
-// TestOwnPause holds that a landmarkd that was stopped calls nobody silent
-// before all had the time to ask again, and who does not then.
-func TestOwnPause(t *testing.T) {
+// TestPauseOfSidecarIsNotSilence checks that a landmarkd that was stopped reports no
+// checker silent until all had time to check again, and then only those that did
+// not.
+func TestPauseOfSidecarIsNotSilence(t *testing.T) {
 	logging(t, func(t *testing.T, m *Tracker, log func() string) {
 		real := m.now
 		var stopped atomic.Int64
@@ -144,12 +146,12 @@ func TestOwnPause(t *testing.T) {
 			record(m, "epg", at("10.0.0.2"))
 			time.Sleep(500 * time.Millisecond)
 		}
-		stopped.Store(int64(time.Hour)) // all that it has heard is an hour old
-		time.Sleep(8 * time.Second)     // the look that was due comes an hour late
+		stopped.Store(int64(time.Hour)) // all checks are an hour old
+		time.Sleep(8 * time.Second)     // the timer fires an hour late
 		wantLog(t, log)
-		for _, told := range m.ByService("epg") {
-			if told.Silent {
-				t.Errorf("%+v", told)
+		for _, got := range m.ByService("epg") {
+			if got.Silent {
+				t.Errorf("%+v", got)
 			}
 		}
 		checks(m, at("10.0.0.2"), 30, 500*time.Millisecond)
@@ -159,8 +161,9 @@ func TestOwnPause(t *testing.T) {
 	})
 }
 
-// TestManySilences holds that the log is not flooded when a network fails.
-func TestManySilences(t *testing.T) {
+// TestManySilencesAreSummarized checks that a network failure does not flood the
+// log.
+func TestManySilencesAreSummarized(t *testing.T) {
 	logging(t, func(t *testing.T, m *Tracker, log func() string) {
 		for range 70 {
 			for i := range 100 {
@@ -176,14 +179,14 @@ func TestManySilences(t *testing.T) {
 	})
 }
 
-// TestRestsWhileNobodyAsks holds that no timer is set while there is nobody to
-// fall silent: the bubble's time goes on at once.
-func TestRestsWhileNobodyAsks(t *testing.T) {
+// TestRunIsIdleWithoutSteadyCheckers checks that no timer is set while no checker
+// can fall silent.
+func TestRunIsIdleWithoutSteadyCheckers(t *testing.T) {
 	logging(t, func(t *testing.T, m *Tracker, log func() string) {
 		checks(m, at("10.0.0.1"), 70, 500*time.Millisecond)
 		time.Sleep(time.Minute)
 		if _, next := m.findEvents(m.now()); next != never {
-			t.Errorf("though its only checker is silent, it is to look again in %v", next-m.now())
+			t.Errorf("the only checker is silent, but the next look is in %v", next-m.now())
 		}
 	})
 }

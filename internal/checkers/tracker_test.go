@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-func TestEachWayIsAnotherChecker(t *testing.T) {
+func TestCheckersDifferByFrontEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newTracker()
 		a, b, local := at("10.0.0.1"), Checker{netip.MustParseAddr("10.0.0.1"), LMPTCP}, Checker{Via: GRPCCheck}
@@ -34,23 +34,24 @@ func TestEachWayIsAnotherChecker(t *testing.T) {
 		if diff := cmp.Diff(want[1:2], m.ByService(""), cmpopts.EquateComparable(netip.Addr{})); diff != "" {
 			t.Errorf("of all, -want +got:\n%s", diff)
 		}
-		if told := m.ByService("vod"); told != nil {
-			t.Errorf("of vod: %+v", told)
+		if got := m.ByService("vod"); got != nil {
+			t.Errorf("of vod: %+v", got)
 		}
 		if got := local.Address() + " " + a.Address(); got != "unix 10.0.0.1" {
-			t.Errorf("they are at %s", got)
+			t.Errorf("the addresses are %s", got)
 		}
 	})
 }
 
-// TestFlood holds that forged sources take nobody's place who asks steadily,
-// nor that of a director that is dead, and the memory stays small.
-func TestFlood(t *testing.T) {
+// TestFloodKeepsRealCheckers checks that forged sources take no entry of a checker
+// that checks regularly, nor that of a dead director, and that the list stays
+// small.
+func TestFloodKeepsRealCheckers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newTracker()
 		director, dead := at("10.0.0.1"), at("10.0.0.2")
 		checks(m, dead, 70, 500*time.Millisecond)
-		checks(m, director, 2, 500*time.Millisecond) // it has hardly begun
+		checks(m, director, 2, 500*time.Millisecond) // not steady yet
 		for i := range 1_000_000 {
 			record(m, "epg", forged(i))
 			if i%10_000 == 0 { // 20,000 a second
@@ -58,20 +59,21 @@ func TestFlood(t *testing.T) {
 				time.Sleep(500 * time.Millisecond)
 			}
 		}
-		told := m.ByService("epg")
-		if len(told) != maxCheckers {
-			t.Errorf("%d checkers are told", len(told))
+		got := m.ByService("epg")
+		if len(got) != maxCheckers {
+			t.Errorf("%d checkers are kept", len(got))
 		}
-		if told[0].Checker != dead || !told[0].Silent || told[1].Checker != director || told[1].Total != 102 {
-			t.Errorf("first come %+v", told[:2])
+		if got[0].Checker != dead || !got[0].Silent || got[1].Checker != director || got[1].Total != 102 {
+			t.Errorf("the first are %+v", got[:2])
 		}
-		near(t, "the director's rate", told[1].Rate, 2, 0.01)
+		near(t, "the director's rate", got[1].Rate, 2, 0.01)
 	})
 }
 
-// TestNewcomers holds who makes room for them: who passes by, and only then
-// the dead.
-func TestNewcomers(t *testing.T) {
+// TestNewCheckerTakesOldEntry checks whose entry a new checker takes: that of a
+// silent one if all others are steady, or that of one that is not steady, once
+// that had time to check again.
+func TestNewCheckerTakesOldEntry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newTracker()
 		dead, newcomer := forged(0), at("10.0.0.1")
@@ -83,30 +85,30 @@ func TestNewcomers(t *testing.T) {
 			time.Sleep(500 * time.Millisecond)
 		}
 		record(m, "epg", newcomer)
-		if told := m.ByService("epg"); len(told) != maxCheckers || told[0].Checker != newcomer {
-			t.Errorf("beside the living, the newcomer does not take the place of the dead: %+v", told[0])
+		if got := m.ByService("epg"); len(got) != maxCheckers || got[0].Checker != newcomer {
+			t.Errorf("the new checker did not take the silent one's entry: %+v", got[0])
 		}
 		record(m, "epg", at("10.0.0.2"))
 		time.Sleep(minRetention + 1)
 		for i := 1; i < maxCheckers; i++ {
 			record(m, "epg", forged(i))
 		}
-		if told := m.ByService("epg"); told[0].Checker != newcomer {
-			t.Errorf("another took the newcomer's place at once: %+v", told[0])
+		if got := m.ByService("epg"); got[0].Checker != newcomer {
+			t.Errorf("another checker took the entry within minRetention: %+v", got[0])
 		}
 		record(m, "epg", at("10.0.0.2"))
-		if told := m.ByService("epg"); told[0].Checker != at("10.0.0.2") {
-			t.Errorf("the newcomer that did not ask again keeps its place: %+v", told[0])
+		if got := m.ByService("epg"); got[0].Checker != at("10.0.0.2") {
+			t.Errorf("the checker that did not check again keeps its entry: %+v", got[0])
 		}
 	})
 }
 
-func TestWhoIsSilent(t *testing.T) {
+func TestSteadyCheckerFallsSilent(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		times int
 		gap   time.Duration
-		after time.Duration // newClock the last question
+		after time.Duration // since the last check
 	}{
 		{"2 a second", 70, 500 * time.Millisecond, 10 * time.Second},
 		{"1 in 10 s", 12, 10 * time.Second, 50 * time.Second},
@@ -119,7 +121,7 @@ func TestWhoIsSilent(t *testing.T) {
 				m := newTracker()
 				checks(m, at("10.0.0.1"), tt.times, tt.gap)
 				if onlyChecker(t, m).Silent {
-					t.Fatal("a gap is taken for silence")
+					t.Fatal("it is silent after one gap")
 				}
 				for onlyChecker(t, m).SinceLast < min(tt.after, time.Hour) {
 					if onlyChecker(t, m).Silent {
@@ -133,90 +135,90 @@ func TestWhoIsSilent(t *testing.T) {
 				}
 				record(m, "epg", at("10.0.0.1"))
 				if onlyChecker(t, m).Silent {
-					t.Error("it is silent, though it is back")
+					t.Error("it is silent after another check")
 				}
 			})
 		})
 	}
 }
 
-// TestRemembered holds that a dead director is told of for a day.
-func TestRemembered(t *testing.T) {
+// TestSilentCheckerIsKeptForADay checks that a dead director is listed for a day.
+func TestSilentCheckerIsKeptForADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newTracker()
 		checks(m, at("10.0.0.1"), 70, 500*time.Millisecond)
 		time.Sleep(retention - 500*time.Millisecond)
-		if told := onlyChecker(t, m); !told.Silent || told.SinceLast != retention || told.Total != 70 {
-			t.Errorf("after a day: %+v", told)
+		if got := onlyChecker(t, m); !got.Silent || got.SinceLast != retention || got.Total != 70 {
+			t.Errorf("after a day: %+v", got)
 		}
 		time.Sleep(time.Nanosecond)
-		if told := m.ByService("epg"); len(told) > 0 {
-			t.Errorf("after more than that: %+v", told)
+		if got := m.ByService("epg"); len(got) > 0 {
+			t.Errorf("after more than a day: %+v", got)
 		}
 	})
 }
 
-func TestWatches(t *testing.T) {
+func TestWatchingCheckerIsNotSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newTracker()
 		a := Checker{netip.MustParseAddr("10.0.0.1"), LMPWatch}
 		first := startWatch(m, "epg", a)
 		second := startWatch(m, "epg", a)
 		time.Sleep(48 * time.Hour)
-		if told := onlyChecker(t, m); told.Watching != 2 || told.Total != 2 || told.SinceLast != 0 || told.Silent {
-			t.Errorf("watching: %+v", told)
+		if got := onlyChecker(t, m); got.Watching != 2 || got.Total != 2 || got.SinceLast != 0 || got.Silent {
+			t.Errorf("two watches: %+v", got)
 		}
 		first.End()
 		time.Sleep(time.Minute)
-		if told := onlyChecker(t, m); told.Watching != 1 || told.Silent {
-			t.Errorf("one ended: %+v", told)
+		if got := onlyChecker(t, m); got.Watching != 1 || got.Silent {
+			t.Errorf("after the first ended: %+v", got)
 		}
 		second.End()
 		time.Sleep(minSilence)
-		if told := onlyChecker(t, m); told.Watching != 0 || told.SinceLast != minSilence || told.Silent {
-			t.Errorf("both ended: %+v", told)
+		if got := onlyChecker(t, m); got.Watching != 0 || got.SinceLast != minSilence || got.Silent {
+			t.Errorf("after both ended: %+v", got)
 		}
 		time.Sleep(time.Nanosecond)
-		if told := onlyChecker(t, m); !told.Silent {
-			t.Errorf("some time after: %+v", told)
+		if got := onlyChecker(t, m); !got.Silent {
+			t.Errorf("one nanosecond later: %+v", got)
 		}
 		short := startWatch(m, "epg", at("10.0.0.2"))
 		time.Sleep(steadyTime - 1)
 		short.End()
 		time.Sleep(time.Hour)
-		if told := m.ByService("epg"); len(told) != 2 || told[1].Silent {
-			t.Errorf("a passing watch: %+v", told)
+		if got := m.ByService("epg"); len(got) != 2 || got[1].Silent {
+			t.Errorf("after a short watch: %+v", got)
 		}
 	})
 }
 
-// TestWatchesKeepTheirPlace holds that ends find what their begins made,
-// whatever came between.
-func TestWatchesKeepTheirPlace(t *testing.T) {
+// TestWatchesKeepTheirEntries checks that the end of a watch finds the entry of its
+// beginning, whatever came between.
+func TestWatchesKeepTheirEntries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newTracker()
-		var ends []*Watch
-		for i := range maxCheckers + 3 { // for the last three there is no place
-			ends = append(ends, startWatch(m, "epg", forged(i)))
+		var watches []*Watch
+		for i := range maxCheckers + 3 { // the last three get no entry
+			watches = append(watches, startWatch(m, "epg", forged(i)))
 		}
 		time.Sleep(25 * time.Hour)
 		record(m, "epg", at("10.0.0.1"))
-		for _, told := range m.ByService("epg") {
-			if told.Watching != 1 {
-				t.Errorf("%+v", told)
+		for _, got := range m.ByService("epg") {
+			if got.Watching != 1 {
+				t.Errorf("%+v", got)
 			}
 		}
 		m.Retain(nil)
-		for _, end := range ends {
-			end.End()
+		for _, w := range watches {
+			w.End()
 		}
-		if told := m.ByService("epg"); told != nil {
-			t.Errorf("forgotten: %+v", told)
+		if got := m.ByService("epg"); got != nil {
+			t.Errorf("after Retain: %+v", got)
 		}
 	})
 }
 
-func TestKeep(t *testing.T) {
+func TestRetainDropsOtherServices(t *testing.T) {
 	m := newTracker()
 	for _, service := range []string{"", "epg", "vod", "web"} {
 		record(m, service, at("10.0.0.1"))
@@ -229,7 +231,7 @@ func TestKeep(t *testing.T) {
 	}
 }
 
-func TestUnknown(t *testing.T) {
+func TestUnknownNamesAreSortedAndCut(t *testing.T) {
 	m := newTracker()
 	name := []byte("epgg")
 	recordUnknown(m, name, at("10.0.0.1"))
@@ -247,44 +249,44 @@ func TestUnknown(t *testing.T) {
 	}
 }
 
-// TestMadeUpNamesTakeNoMemory holds that whoever makes up names, and sources,
-// makes the memory no bigger and the collector do nothing.
-func TestMadeUpNamesTakeNoMemory(t *testing.T) {
+// TestInventedNamesTakeNoMemory checks that invented names and sources do not grow
+// the list, and allocate nothing.
+func TestInventedNamesTakeNoMemory(t *testing.T) {
 	m := newTracker()
 	i, name := 0, make([]byte, maxName)
-	ask := func() {
+	check := func() {
 		i++
 		binary.BigEndian.PutUint32(name, uint32(i))
-		m.Record(Check{Name: name}, forged(i), time.Duration(i)*time.Minute) // so that each finds a place
+		m.Record(Check{Name: name}, forged(i), time.Duration(i)*time.Minute) // so that each gets an entry
 	}
 	for range maxCheckers {
-		ask()
+		check()
 	}
-	if n := testing.AllocsPerRun(1000, ask); n != 0 {
-		t.Errorf("noting an unknown name allocates %v times", n)
+	if n := testing.AllocsPerRun(1000, check); n != 0 {
+		t.Errorf("recording an unknown name allocates %v times", n)
 	}
-	if told := m.Unknown(); len(told) != maxCheckers || told[0].Total != 1 {
-		t.Errorf("%d are told: %+v", len(told), told[0])
+	if got := m.Unknown(); len(got) != maxCheckers || got[0].Total != 1 {
+		t.Errorf("%d are kept, the first is %+v", len(got), got[0])
 	}
 	if services := len(*m.services.Load()); services != 0 {
 		t.Errorf("there are %d services", services)
 	}
 }
 
-func TestNoteAllocatesNothing(t *testing.T) {
+func TestRecordDoesNotAllocate(t *testing.T) {
 	m := newTracker()
 	a := at("10.0.0.1")
 	if n := testing.AllocsPerRun(1000, func() { record(m, "epg", a) }); n != 0 {
-		t.Errorf("noting allocates %v times", n)
+		t.Errorf("recording allocates %v times", n)
 	}
 }
 
-// TestAllAtOnce is for the race detector, and for nothing to be lost.
-func TestAllAtOnce(t *testing.T) {
+// TestConcurrentChecksAreAllCounted is also for the race detector.
+func TestConcurrentChecksAreAllCounted(t *testing.T) {
 	m := newTracker()
-	var asking sync.WaitGroup
+	var checking sync.WaitGroup
 	for g := range 8 {
-		asking.Go(func() {
+		checking.Go(func() {
 			for i := range 1000 {
 				record(m, "epg", forged(i%8))
 				record(m, fmt.Sprint("epg", i%20), forged(g))
@@ -298,20 +300,20 @@ func TestAllAtOnce(t *testing.T) {
 			}
 		})
 	}
-	asking.Wait()
+	checking.Wait()
 	var total uint64
-	for _, told := range m.ByService("epg") {
-		total += told.Total
-		if told.Watching != 0 {
-			t.Errorf("it still watches: %+v", told)
+	for _, got := range m.ByService("epg") {
+		total += got.Total
+		if got.Watching != 0 {
+			t.Errorf("still watching: %+v", got)
 		}
 	}
 	if total != 16_000 {
-		t.Errorf("%d questions are told, want 16000", total)
+		t.Errorf("%d checks are counted, want 16000", total)
 	}
 }
 
-func BenchmarkNote(b *testing.B) {
+func BenchmarkRecord(b *testing.B) {
 	for _, checkers := range []int{1, 4, maxCheckers} {
 		b.Run(fmt.Sprintf("checkers=%d", checkers), func(b *testing.B) {
 			m := newTracker()

@@ -6,34 +6,34 @@ import (
 	"time"
 )
 
-// TestWatchOfANameThatBecomesKnown holds that a watch is one for as long as it
-// lasts, of whatever the name is meanwhile.
-func TestWatchOfANameThatBecomesKnown(t *testing.T) {
+// TestWatchFollowsNameThatBecomesKnown checks that a watch counts once while its
+// name is unknown, and once for the service after that.
+func TestWatchFollowsNameThatBecomesKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newTracker()
 		w := m.Watch(at("10.0.0.1"))
 		for range 3 {
 			w.Record(Check{Name: []byte("epg")})
 		}
-		if told := m.Unknown(); len(told) != 1 || told[0].Total != 1 {
-			t.Errorf("of an unknown name: %+v", told)
+		if got := m.Unknown(); len(got) != 1 || got[0].Total != 1 {
+			t.Errorf("while the name is unknown: %+v", got)
 		}
 		for range 3 {
 			w.Record(about("epg"))
 		}
-		if told := onlyChecker(t, m); told.Watching != 1 || told.Total != 1 {
-			t.Errorf("of a known one: %+v", told)
+		if got := onlyChecker(t, m); got.Watching != 1 || got.Total != 1 {
+			t.Errorf("once it is known: %+v", got)
 		}
 		m.Retain(nil)
-		w.Record(about("epg")) // it is there again
-		if told := onlyChecker(t, m); told.Watching != 1 {
-			t.Errorf("forgotten and known again: %+v", told)
+		w.Record(about("epg")) // the list was dropped, and is made again
+		if got := onlyChecker(t, m); got.Watching != 1 {
+			t.Errorf("dropped and recorded again: %+v", got)
 		}
 		w.End()
 		w.End()
 		time.Sleep(time.Second)
-		if told := onlyChecker(t, m); told.Watching != 0 || told.SinceLast != time.Second {
-			t.Errorf("ended: %+v", told)
+		if got := onlyChecker(t, m); got.Watching != 0 || got.SinceLast != time.Second {
+			t.Errorf("after the end: %+v", got)
 		}
 	})
 }
