@@ -50,7 +50,7 @@ func factOf(l *statusv1.Landmark) string {
 	kind := l.GetDeclared().GetKind()
 	switch {
 	case unreached(l):
-		return "not reached yet, made " + ago
+		return "not reached yet, created " + ago
 	case kind == reportv1.Kind_KIND_ALIVE:
 		return "passed " + ago
 	case kind == reportv1.Kind_KIND_DEADLINE && f.GetOpen():

@@ -48,7 +48,7 @@ func onlyChecker(t *testing.T, m *Tracker) Stats {
 	t.Helper()
 	got := m.ByService("epg")
 	if len(got) != 1 {
-		t.Fatalf("%d checkers are got, want 1: %+v", len(got), got)
+		t.Fatalf("%d checkers, want 1: %+v", len(got), got)
 	}
 	return got[0]
 }

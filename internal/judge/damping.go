@@ -5,82 +5,82 @@ import (
 	"time"
 )
 
-// History is what has been of a service: all that the judge needs to remember from
-// one evaluation to the next, all but Started of its readiness.
+// History is what the judge keeps about a service from one evaluation to the
+// next. All fields but Started are about readiness.
 type History struct {
-	Serving      bool    // it was told to be serving
-	EverServed   bool    // it was told so once at least
-	Healthy      bool    // undamped, it was serving
-	HealthSince  Instant // since when Well is what it is
-	ServingSince Instant // since when it has been told to be serving, the first time aside
+	Serving      bool    // the last verdict was serving
+	EverServed   bool    // a verdict was serving at least once
+	Healthy      bool    // readiness without damping
+	HealthSince  Instant // since when Healthy has its value
+	ServingSince Instant // since when Serving is true; far in the past for the first time
 
-	Started bool // the host's landmarks were well, all at once
+	Started bool // the host's landmarks were all healthy at once
 }
 
-// damp makes of the undamped verdict and of the past what is told: a fall is
-// told after fall_after, a recovery after recover_after, and then the weight
-// grows for slow_start. A fall on purpose is told at once, and so is the first
-// serving verdict, with its full weight: a sidecar that has been restarted
-// must not take out a healthy program.
-func (p Policy) damp(t tally, past History, now Instant) (Verdict, History) {
-	well := t.verdict.Status == Serving
-	if well != past.Healthy || past == (History{Started: past.Started}) {
-		past.Healthy, past.HealthSince = well, now
+// damp returns the verdict with damping, and what to keep. A fall counts after
+// FallAfter, a recovery after RecoverAfter; then the weight grows for SlowStart.
+// An intentional fall counts at once. So does the first serving verdict, with
+// its full weight: a restart of the sidecar must not take out a healthy program.
+func (p Policy) damp(g aggregate, past History, now Instant) (Verdict, History) {
+	healthy := g.verdict.Status == Serving
+	if healthy != past.Healthy || past == (History{Started: past.Started}) {
+		past.Healthy, past.HealthSince = healthy, now
 	}
 	switch {
-	case well && past.Serving:
-		return p.ramp(t, past, now), past
-	case well && !past.EverServed:
-		past.Serving, past.EverServed, past.ServingSince = true, true, distant
-		return p.ramp(t, past, now), past
-	case well:
-		if due := past.HealthSince.Add(p.RecoverAfter); now < due {
-			return t.recovering(due), past
+	case healthy && past.Serving:
+		return p.ramp(g, past, now), past
+	case healthy && !past.EverServed:
+		past.Serving, past.EverServed, past.ServingSince = true, true, distantPast
+		return p.ramp(g, past, now), past
+	case healthy:
+		if recoveredAt := past.HealthSince.Add(p.RecoverAfter); now < recoveredAt {
+			return g.recovering(recoveredAt), past
 		}
 		past.Serving, past.ServingSince = true, now
-		return p.ramp(t, past, now), past
-	case past.Serving && !t.unwanted:
-		if due := past.HealthSince.Add(p.FallAfter); now < due {
-			return p.ramp(t, past, now).holding(due), past
+		return p.ramp(g, past, now), past
+	case past.Serving && !g.intentional:
+		if fallsAt := past.HealthSince.Add(p.FallAfter); now < fallsAt {
+			return p.ramp(g, past, now).withFallDeferred(fallsAt), past
 		}
 	}
 	past.Serving = false
-	return t.verdict, past
+	return g.verdict, past
 }
 
-// distant is so long ago that every slow start is over.
-const distant Instant = math.MinInt64 / 2
+// distantPast is so long ago that every slow start is over.
+const distantPast Instant = math.MinInt64 / 2
 
-// recovering is the verdict on a service that is well, until due.
-func (t tally) recovering(due Instant) Verdict {
-	v := t.verdict
+// recovering returns the verdict on a healthy service that becomes serving at
+// recoveredAt.
+func (g aggregate) recovering(recoveredAt Instant) Verdict {
+	v := g.verdict
 	v.Status, v.Cause = NotServing, Recovering
-	v.until = due
-	v.Next = min(v.Next, due)
+	v.recoveredAt = recoveredAt
+	v.Next = min(v.Next, recoveredAt)
 	return v
 }
 
-// holding is the verdict that is told of a service that is not well, and is not
-// yet told to have fallen, until due.
-func (v Verdict) holding(due Instant) Verdict {
+// withFallDeferred returns the verdict on an unhealthy service that stays
+// serving until fallsAt.
+func (v Verdict) withFallDeferred(fallsAt Instant) Verdict {
 	v.Status, v.Cause = Serving, None
 	v.instance, v.landmark, v.missing = nil, nil, 0
-	v.Next = min(v.Next, due)
+	v.Next = min(v.Next, fallsAt)
 	return v
 }
 
-// ramp is the verdict on a service that is told to be serving, at the weight
-// that slow_start lets it have by now.
-func (p Policy) ramp(t tally, past History, now Instant) Verdict {
-	v := t.verdict
-	share := t.share
+// ramp returns the verdict on a serving service, with the weight that SlowStart
+// allows at now.
+func (p Policy) ramp(g aggregate, past History, now Instant) Verdict {
+	v := g.verdict
+	capacity := g.capacity
 	if up := now.Sub(past.ServingSince); up < p.SlowStart {
-		share *= float64(up) / float64(p.SlowStart)
+		capacity *= float64(up) / float64(p.SlowStart)
 		v.Next = min(v.Next, past.ServingSince.Add(p.SlowStart), now.Add(max(p.SlowStart/100, minRampStep)))
 	}
-	v.Weight = weight(share)
+	v.Weight = weightOf(capacity)
 	return v
 }
 
-// minRampStep bounds how often a growing weight is told.
+// minRampStep is the shortest time between two changes of a growing weight.
 const minRampStep = 100 * time.Millisecond

@@ -159,7 +159,7 @@ func (d *day) hang(t *rapid.T) {
 	report(func(*Landmark) {})
 }
 
-// drain has a process say whether it wants new work.
+// applyDrain has a process say whether it wants new work.
 func (d *day) drain(t *rapid.T) {
 	d.reported(d.someone(t), func(in *Instance) {
 		in.Draining = drawAmong(t, "drained", false, true)

@@ -117,7 +117,7 @@ func (d *day) change(t *rapid.T) {
 	d.judge(t)
 }
 
-// judge has the service judged, and compares.
+// evaluate has the service judged, and compares.
 func (d *day) judge(t *rapid.T) {
 	service := d.law.facts
 	service.History = d.present.History

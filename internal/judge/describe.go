@@ -6,53 +6,65 @@ import (
 	"slices"
 )
 
-// LandmarkState is a landmark as it stands at an instant, in the worst of the
-// service's processes.
+// LandmarkState is a landmark and its state at an instant.
 type LandmarkState struct {
 	*Landmark
 	State State
+	// Presumed means that the landmark is Failing only because there are no
+	// reports: its process is gone or silent, or the host was not read for too
+	// long. By its last report it was not failing.
+	Presumed bool
 }
 
-// Describe returns one record for each landmark of the processes that count,
-// and one for each of their host's, failing first, then in the order of
-// declaration. A name that both have stands for two landmarks.
+// Describe returns the state of each landmark of the processes that count, and
+// of each landmark of the host. Of landmarks with the same name in several
+// processes it returns the worst; a landmark of the host is always another one.
+// Failing landmarks come first, then degraded and unarmed ones, each in the
+// order of declaration.
 func Describe(p Policy, s Service, now Instant) []LandmarkState {
 	counted, _ := s.counted(p, now)
-	var records []LandmarkState
-	place := make(map[string]int)
+	var states []LandmarkState
+	index := make(map[string]int) // by name
 	for _, in := range counted {
 		for i := range in.Landmarks {
 			l := &in.Landmarks[i]
-			r := LandmarkState{l, in.State(p, l, now)}
-			at, known := place[l.Name]
+			state := in.State(p, l, now)
+			r := LandmarkState{l, state, state == Failing && l.evaluate(now).state != Failing}
+			at, known := index[l.Name]
 			switch {
 			case !known:
-				place[l.Name] = len(records)
-				records = append(records, r)
-			case r.worse(records[at]):
-				records[at] = r
+				index[l.Name] = len(states)
+				states = append(states, r)
+			case r.worse(states[at]):
+				states[at] = r
 			}
 		}
 	}
 	for i := range s.Host.Landmarks {
 		l := &s.Host.Landmarks[i]
-		records = append(records, LandmarkState{l, s.Host.State(p, l, now)})
+		state := s.Host.State(p, l, now)
+		states = append(states, LandmarkState{l, state, state == Failing && l.evaluateOnHost(now).state != Failing})
 	}
-	slices.SortStableFunc(records, func(a, b LandmarkState) int { return cmp.Compare(b.urgency(), a.urgency()) })
-	return records
+	slices.SortStableFunc(states, func(a, b LandmarkState) int { return cmp.Compare(b.severity(), a.severity()) })
+	return states
 }
 
-// worse reports whether r is more to be worried about than q.
+// worse reports whether r is worse than q: in its state, then by its last
+// report, then by its age.
 func (r LandmarkState) worse(q LandmarkState) bool {
-	if r.State != q.State {
-		return r.urgency() > q.urgency()
+	switch {
+	case r.State != q.State:
+		return r.severity() > q.severity()
+	case r.Presumed != q.Presumed:
+		return q.Presumed
+	default:
+		return r.At < q.At
 	}
-	return r.At < q.At
 }
 
-// urgency ranks the states: one that is not reached yet is more to be worried
-// about than one that is well.
-func (r LandmarkState) urgency() int {
+// severity ranks the states. A landmark that was not reached yet is worse than
+// a healthy one.
+func (r LandmarkState) severity() int {
 	switch r.State {
 	case Failing:
 		return 3
@@ -65,8 +77,8 @@ func (r LandmarkState) urgency() int {
 	}
 }
 
-// countFailing counts the landmarks that are failing in any of the instances,
-// each name once, and those of the host, up to 255.
+// countFailing counts the landmarks that fail in any of the instances, each name
+// once, and those of the host. It returns 255 at most.
 func countFailing(p Policy, instances []*Instance, h Host, now Instant) uint8 {
 	ofHost := 0
 	for i := range h.Landmarks {
@@ -74,7 +86,7 @@ func countFailing(p Policy, instances []*Instance, h Host, now Instant) uint8 {
 			ofHost++
 		}
 	}
-	var failing map[string]struct{} // made once there is one
+	var failing map[string]struct{} // nil while none fails
 	for _, in := range instances {
 		for i := range in.Landmarks {
 			l := &in.Landmarks[i]

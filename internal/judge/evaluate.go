@@ -1,97 +1,97 @@
 package judge
 
-// Service is the facts of one service. It is immutable.
+// Service is the facts about one service. It is immutable.
 type Service struct {
-	// Instances are its processes, in the order of their joining. There is
-	// none until one has reported.
+	// Instances are its processes, in the order in which they joined. It is
+	// empty until one has reported.
 	Instances []*Instance
-	// Host is what the sidecar sees by itself.
+	// Host is what the sidecar reads by itself.
 	Host Host
-	// Drained is that an operator wants it out: ready for no new work, its
-	// connections left to finish.
+	// Drained means that an operator has taken the service out: it gets no new
+	// work, and open connections may finish.
 	Drained bool
-	// Incomplete is that processes may be missing of which the sidecar does not
-	// know: it has just started, and nothing says who was there before.
+	// Incomplete means that there may be processes that the sidecar does not
+	// know about: it has just started, and no file says which processes there
+	// were before.
 	Incomplete bool
-	// History is what was judged of it before.
+	// History is the History of the last Result.
 	History History
 }
 
-// Result is what the facts of a service come to.
+// Result is the judgement of a service at an instant.
 type Result struct {
 	Verdicts [Aspects]Verdict
-	History  History // to be given to the next evaluation
+	History  History // for the next evaluation
 	Next     Instant // when time alone changes any of the verdicts, Never if it does not
 }
 
 // Evaluate judges the service at now.
 func Evaluate(p Policy, s Service, now Instant) Result {
 	counted, next := s.counted(p, now)
-	j := Result{Next: next}
-	started := s.History.Started || s.Host.well(p, now)
+	r := Result{Next: next}
+	started := s.History.Started || s.Host.healthy(p, now)
 	for a := range Aspect(Aspects) {
-		t := s.judge(p, counted, a, started, now)
+		g := s.evaluateAspect(p, counted, a, started, now)
 		if a == Readiness {
-			j.Verdicts[a], j.History = p.damp(s.drain(t), s.History, now)
+			r.Verdicts[a], r.History = p.damp(s.applyDrain(g), s.History, now)
 		} else {
-			j.Verdicts[a] = t.undamped()
+			r.Verdicts[a] = g.undamped()
 		}
-		j.Next = min(j.Next, j.Verdicts[a].Next)
+		r.Next = min(r.Next, r.Verdicts[a].Next)
 	}
-	j.History.Started = started
+	r.History.Started = started
 	failing := countFailing(p, counted, s.Host, now)
-	for a := range j.Verdicts {
-		v := &j.Verdicts[a]
+	for a := range r.Verdicts {
+		v := &r.Verdicts[a]
 		v.Failing = failing
-		v.Next = j.Next // the earliest of all aspects', since each tells what is failing
-		v.crowd = len(s.Instances) > 1
+		v.Next = r.Next // each verdict has Failing, which may change when any aspect does
+		v.multiInstance = len(s.Instances) > 1
 	}
-	return j
+	return r
 }
 
-// judge makes the verdict for one aspect of the processes that count and of
-// their host. Whether it has started, a program knows better than its host.
-func (s Service) judge(p Policy, counted []*Instance, a Aspect, started bool, now Instant) tally {
-	absent := len(counted) == 0 && p.Quorum.NoneNeeded && s.Host.vouches()
-	t := nobody()
-	if !absent {
-		t = p.Quorum.judge(p, s.working(counted, a), a, now)
-		t.unwanted = t.verdict.Status != Serving && p.Quorum.unwanted(counted, t)
-		if s.Incomplete && p.Quorum.AtLeast != 1 && t.verdict.Status == Serving {
-			t.verdict.Status, t.verdict.Cause, t.verdict.incomplete = NotServing, Unreported, true
+// evaluateAspect judges one aspect of the processes that count, together with
+// their host. The host says nothing about startup if there is a process.
+func (s Service) evaluateAspect(p Policy, counted []*Instance, a Aspect, started bool, now Instant) aggregate {
+	hostOnly := len(counted) == 0 && p.Quorum.NoneNeeded && s.Host.reportsReadiness()
+	g := healthyWithoutInstances()
+	if !hostOnly {
+		g = p.Quorum.evaluateInstances(p, s.activeInstances(counted, a), a, now)
+		g.intentional = g.verdict.Status != Serving && p.Quorum.intentional(counted, g)
+		if s.Incomplete && p.Quorum.AtLeast != 1 && g.verdict.Status == Serving {
+			g.verdict.Status, g.verdict.Cause, g.verdict.incomplete = NotServing, Unreported, true
 		}
 	}
 	switch {
 	case len(s.Host.Landmarks) == 0:
-		return t
+		return g
 	case a != Startup:
-		return t.and(s.Host, s.Host.judge(p, a, now))
-	case absent:
-		return t.and(s.Host, s.Host.judgeStartup(started, now))
+		return g.withHost(s.Host, s.Host.evaluate(p, a, now))
+	case hostOnly:
+		return g.withHost(s.Host, s.Host.evaluateStartup(started, now))
 	default:
-		return t
+		return g
 	}
 }
 
-// Counted returns the instances that the verdict at now is made of.
+// Counted returns the instances that count for the verdict at now.
 func (s Service) Counted(p Policy, now Instant) []*Instance {
 	counted, _ := s.counted(p, now)
 	return counted
 }
 
-// counted returns the instances that the verdict is made of, and when time
-// alone changes that. A newcomer does not count while it is starting, whether
-// or not it drains, nor if it is lost before it has started, and a lost process
-// counts until it is forgotten; where nothing else is left, they count all the
-// same.
+// counted returns the instances that count, and when time alone changes that.
+// A newcomer does not count while it is starting, draining or not, nor if it is
+// lost before it has started. A lost process counts until it is forgotten. If
+// no other instance is left, all of them count.
 func (s Service) counted(p Policy, now Instant) ([]*Instance, Instant) {
 	next := Never
 	var counted []*Instance
 	for _, in := range s.Instances {
 		if in.Newcomer {
-			f := in.judge(p, Readiness, now)
-			next = min(next, f.next)
-			if f.waits() {
+			r := in.evaluate(p, Readiness, now)
+			next = min(next, r.next)
+			if r.excludesNewcomer() {
 				continue
 			}
 		}
@@ -109,43 +109,34 @@ func (s Service) counted(p Policy, now Instant) ([]*Instance, Instant) {
 	return counted, next
 }
 
-// working returns those of the instances that count for the aspect: a draining
-// one does not count for readiness, unless all of them are.
-func (s Service) working(counted []*Instance, a Aspect) []*Instance {
+// activeInstances returns the instances that count for the aspect. A draining
+// one does not count for readiness, unless all of them are draining.
+func (s Service) activeInstances(counted []*Instance, a Aspect) []*Instance {
 	if a != Readiness {
 		return counted
 	}
-	var working []*Instance
+	var active []*Instance
 	for _, in := range counted {
 		if !in.Draining {
-			working = append(working, in)
+			active = append(active, in)
 		}
 	}
-	if len(working) == 0 {
+	if len(active) == 0 {
 		return counted
 	}
-	return working
+	return active
 }
 
-// drain makes of the readiness of a service what it is where an operator wants
-// the service out. What goes before a drain is told all the same.
-func (s Service) drain(t tally) tally {
+// applyDrain returns the readiness of the service with its operator's drain, if
+// there is one. A cause that precedes Draining stays.
+func (s Service) applyDrain(g aggregate) aggregate {
 	if !s.Drained {
-		return t
+		return g
 	}
-	t.unwanted = true
-	if v := &t.verdict; Draining.before(v.Cause) {
+	g.intentional = true
+	if v := &g.verdict; Draining.precedes(v.Cause) {
 		v.Status, v.Cause = NotServing, Draining
 		v.instance, v.landmark, v.missing = nil, nil, 0
 	}
-	return t
-}
-
-// undamped is the verdict on an aspect that has neither damping nor degrees.
-func (t tally) undamped() Verdict {
-	v := t.verdict
-	if v.Status == Serving {
-		v.Weight = 100
-	}
-	return v
+	return g
 }

@@ -11,29 +11,28 @@ type Presence uint8
 // The presences.
 const (
 	Connected   Presence = iota
-	Vacant               // its connection ended with no goodbye, and nobody took its place
-	SaidGoodbye          // it left of its own will, the last of its service
+	Vacant               // its connection ended without a goodbye, and no other process took its slot
+	SaidGoodbye          // it left on purpose, as the last of its service
 	Awaited              // it was there before the sidecar restarted, and may still come back
 )
 
-// Instance is one process of a service and what it last reported. It is
-// immutable.
+// Instance is one process of a service and its last report. It is immutable.
 type Instance struct {
 	Name       string
 	Presence   Presence
-	Since      Instant // since when Presence holds
-	ReportedAt Instant // when its last report was made
-	// Started latches once every landmark that bears on readiness was
-	// reached.
+	Since      Instant // since when Presence has its value
+	ReportedAt Instant // when the process made its last report
+	// Started is set once every landmark that affects readiness was reached,
+	// and stays set.
 	Started bool
-	// Draining is a process that wants no new work: it does not count while
-	// others are left that do.
+	// Draining means that the process wants no new work. It does not count for
+	// readiness while there are others that do not drain.
 	Draining bool
-	// Newcomer is a process that joined beside others and has not started
-	// yet: it does not count for as long as it is starting.
+	// Newcomer means that the process joined beside others and has not started
+	// yet. It does not count while it is starting.
 	Newcomer bool
-	// Seq numbers the places that were added beside others, with no vacancy
-	// to fill, in the order of adding. It is 0 for a place that fills one.
+	// Seq numbers the slots that were added beside others, without filling a
+	// vacancy, in the order of adding. It is 0 for all other slots.
 	Seq uint64
 	// ReliefSeq is the Seq of the first process that joined while this one was
 	// failing. It is 0 if none did, or if this one was healthy since.
@@ -41,26 +40,26 @@ type Instance struct {
 	Landmarks []Landmark
 }
 
-// HasStarted reports whether every landmark that bears on readiness was
-// reached at least once, and there is one.
+// HasStarted reports whether there are landmarks that affect readiness, and all
+// of them were reached at least once.
 func (in *Instance) HasStarted() bool {
-	bearing := false
+	affected := false
 	for i := range in.Landmarks {
 		l := &in.Landmarks[i]
-		if !l.bears(Readiness) {
+		if !l.affects(Readiness) {
 			continue
 		}
-		bearing = true
-		if l.awaited() {
+		affected = true
+		if l.notYetReached() {
 			return false
 		}
 	}
-	return bearing
+	return affected
 }
 
-// CanPoll reports whether the process counts and has main loops that the
-// get-state command can be put to, all of which bear on the aspect: the
-// command goes to them all, and is answered once they all have.
+// CanPoll reports whether the get-state command can be sent for the aspect: the
+// process counts, and has main loops, all of which affect the aspect. The
+// command goes to all of them, and is answered when all have answered.
 func (in *Instance) CanPoll(a Aspect) bool {
 	if in.Presence != Connected || in.Newcomer {
 		return false
@@ -68,10 +67,10 @@ func (in *Instance) CanPoll(a Aspect) bool {
 	can := false
 	for i := range in.Landmarks {
 		l := &in.Landmarks[i]
-		if !l.canBeAsked() {
+		if !l.canBePolled() {
 			continue
 		}
-		if !l.bears(a) || !l.Reached {
+		if !l.affects(a) || !l.Reached {
 			return false
 		}
 		can = true
@@ -79,128 +78,126 @@ func (in *Instance) CanPoll(a Aspect) bool {
 	return can
 }
 
-// LoopWithin returns the smallest Within of the process's loops that can be
-// asked, the longest duration there is if it has none.
+// LoopWithin returns the smallest Within of the loops that can be polled, or
+// the longest duration if there are none.
 func (in *Instance) LoopWithin() time.Duration {
 	within := time.Duration(math.MaxInt64)
 	for i := range in.Landmarks {
-		if l := &in.Landmarks[i]; l.canBeAsked() {
+		if l := &in.Landmarks[i]; l.canBePolled() {
 			within = min(within, l.Within)
 		}
 	}
 	return within
 }
 
-// FactsAt is the instant that the instance's facts about the aspect are of:
-// that of the oldest answer of the loops that bear on it, or of its last report
-// where there is no such loop, which could be asked for anything newer.
+// FactsAt returns the instant of the instance's facts for the aspect: the oldest
+// answer of a loop that affects the aspect, or the last report if that is older
+// or there is no such loop.
 func (in *Instance) FactsAt(a Aspect) Instant {
 	at := in.ReportedAt
 	for i := range in.Landmarks {
-		if l := &in.Landmarks[i]; l.Kind == KindLoop && l.bears(a) && l.At < at {
+		if l := &in.Landmarks[i]; l.Kind == KindLoop && l.affects(a) && l.At < at {
 			at = l.At
 		}
 	}
 	return at
 }
 
-// finding is the judgement of one instance for one aspect.
-type finding struct {
+// causeResult is the evaluation of one instance, or of the host, for one aspect.
+type causeResult struct {
 	cause    Cause
 	landmark *Landmark // the one that gave the cause, nil if none did
-	share    float64   // of its full capacity that the process can use, 0 to 1; 0 where there is a cause
-	next     Instant   // when time alone changes it
+	capacity float64   // how much of its full capacity it can use, 0 to 1; an instance with a cause has 0
+	next     Instant   // when time alone changes it, Never if it does not
 }
 
-// waits reports whether a newcomer of this finding does not count yet: it is
-// starting, or left before it had started.
-func (f finding) waits() bool {
-	return f.cause == Starting || f.cause == Draining || f.cause == Lost || f.cause == Unreported
+// excludesNewcomer reports whether a newcomer with this result does not count
+// yet: it is starting, or left before it had started.
+func (r causeResult) excludesNewcomer() bool {
+	return r.cause == Starting || r.cause == Draining || r.cause == Lost || r.cause == Unreported
 }
 
-// judge finds the instance's cause for the aspect at now, by the order of
-// precedence.
-func (in *Instance) judge(p Policy, a Aspect, now Instant) finding {
+// evaluate returns the instance's cause for the aspect at now, by precedence.
+func (in *Instance) evaluate(p Policy, a Aspect, now Instant) causeResult {
 	switch in.Presence {
 	case SaidGoodbye:
-		return finding{cause: Stopped, next: Never}
+		return causeResult{cause: Stopped, next: Never}
 	case Vacant:
-		return finding{cause: Lost, next: Never}
+		return causeResult{cause: Lost, next: Never}
 	case Awaited:
-		return finding{cause: Unreported, next: Never}
+		return causeResult{cause: Unreported, next: Never}
 	}
 	if a == Startup {
-		return in.judgeStartup()
+		return in.evaluateStartup()
 	}
-	silent := in.ReportedAt.Add(p.StaleAfter) + 1
-	if now >= silent {
-		return finding{cause: Stale, next: Never}
+	staleAt := in.ReportedAt.Add(p.StaleAfter) + 1
+	if now >= staleAt {
+		return causeResult{cause: Stale, next: Never}
 	}
-	f := in.judgeLandmarks(a, now)
-	f.next = min(f.next, silent)
-	if a == Readiness && in.Draining && Draining.before(f.cause) {
-		f.cause, f.landmark = Draining, nil
+	r := in.evaluateLandmarks(a, now)
+	r.next = min(r.next, staleAt)
+	if a == Readiness && in.Draining && Draining.precedes(r.cause) {
+		r.cause, r.landmark = Draining, nil
 	}
-	if f.cause != None {
-		f.share = 0
+	if r.cause != None {
+		r.capacity = 0
 	}
-	return f
+	return r
 }
 
-// judgeStartup answers whether the process has started: once it has, it
-// stays so for as long as it is there.
-func (in *Instance) judgeStartup() finding {
+// evaluateStartup evaluates whether the process has started.
+func (in *Instance) evaluateStartup() causeResult {
 	if in.Started {
-		return finding{cause: None, share: 1, next: Never}
+		return causeResult{cause: None, capacity: 1, next: Never}
 	}
-	return finding{cause: Starting, landmark: in.firstAwaited(), next: Never}
+	return causeResult{cause: Starting, landmark: in.firstUnreached(), next: Never}
 }
 
-// judgeLandmarks finds the cause that the landmarks give, and how much of its
-// capacity they leave to the process: as much as the worst of them does.
-func (in *Instance) judgeLandmarks(a Aspect, now Instant) finding {
-	f := finding{cause: None, share: 1, next: Never}
-	bearing := false
+// evaluateLandmarks returns the first cause that the landmarks give, and the
+// lowest capacity.
+func (in *Instance) evaluateLandmarks(a Aspect, now Instant) causeResult {
+	r := causeResult{cause: None, capacity: 1, next: Never}
+	affected := false
 	for i := range in.Landmarks {
 		l := &in.Landmarks[i]
-		r := l.read(now)
-		f.next = min(f.next, r.next)
+		s := l.evaluate(now)
+		r.next = min(r.next, s.next)
 		if l.Impact != ImpactInformational {
-			f.share = min(f.share, r.share)
+			r.capacity = min(r.capacity, s.capacity)
 		}
-		if l.bears(a) {
-			bearing = true
-			f.consider(l.cause(r.state, a), l)
+		if l.affects(a) {
+			affected = true
+			r.consider(l.cause(s.state, a), l)
 		}
 	}
-	if !bearing && a == Readiness {
-		// Nothing of the program's own vouches for it (yet).
-		f.cause = Starting
+	if !affected && a == Readiness {
+		// No landmark proves that the program is ready.
+		r.cause = Starting
 	}
-	return f
+	return r
 }
 
-// consider takes the landmark's cause if it goes before the one found so far;
-// of two failing alike, the one out of touch for longer is named.
-func (f *finding) consider(c Cause, l *Landmark) {
-	if c.before(f.cause) || c != None && c == f.cause && l.At < f.landmark.At {
-		f.cause, f.landmark = c, l
+// consider takes the landmark's cause if it precedes the one so far. Of two
+// landmarks with the same cause, it takes the one that was reached longer ago.
+func (r *causeResult) consider(c Cause, l *Landmark) {
+	if c.precedes(r.cause) || c != None && c == r.cause && l.At < r.landmark.At {
+		r.cause, r.landmark = c, l
 	}
 }
 
-// firstAwaited returns the first landmark that start-up still waits for,
-// nil if no landmark bears on readiness at all.
-func (in *Instance) firstAwaited() *Landmark {
+// firstUnreached returns the first landmark that startup waits for, nil if no
+// landmark affects readiness.
+func (in *Instance) firstUnreached() *Landmark {
 	for i := range in.Landmarks {
-		if l := &in.Landmarks[i]; l.bears(Readiness) && l.awaited() {
+		if l := &in.Landmarks[i]; l.affects(Readiness) && l.notYetReached() {
 			return l
 		}
 	}
 	return nil
 }
 
-// State returns the state of the instance's landmark l at now. Nothing vouches
-// for the landmarks of a process that is gone or silent: they fail.
+// State returns the state of the instance's landmark l at now. All landmarks of
+// a process that is gone or silent fail.
 func (in *Instance) State(p Policy, l *Landmark, now Instant) State {
 	if in.Presence != Connected || now.Sub(in.ReportedAt) > p.StaleAfter {
 		return Failing
@@ -209,8 +206,8 @@ func (in *Instance) State(p Policy, l *Landmark, now Instant) State {
 	return state
 }
 
-// forgotten reports whether the vacancy has been left for so long that its
-// process is no longer expected.
+// forgotten reports whether the slot has been vacant for so long that its
+// process no longer counts.
 func (in *Instance) forgotten(p Policy, now Instant) bool {
 	return in.Presence == Vacant && now >= in.forgottenAt(p.ForgetAfter)
 }

@@ -91,7 +91,7 @@ func TestPrecedenceAmongInstances(t *testing.T) {
 					facts := Service{Instances: []*Instance{instanceThatIs(pair[0]), instanceThatIs(pair[1])}}
 					for a, v := range Evaluate(DefaultPolicy, facts, testNow).Verdicts {
 						want := causesOf(first)[a]
-						if other := causesOf(second)[a]; other.before(want) {
+						if other := causesOf(second)[a]; other.precedes(want) {
 							want = other
 						}
 						if v.Cause != want || (v.Status == Serving) != (want == None) {

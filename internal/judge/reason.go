@@ -7,12 +7,11 @@ import (
 	"github.com/landmark-health/landmark/internal/duration"
 )
 
-// Reason says at now, to a person who is to act on it, why the verdict is what
-// it is: the landmark, how it stands, and what it is allowed. It is empty for
-// a verdict that is serving.
+// Reason explains the verdict at now to a person: the landmark that gave the
+// cause, its last report, and its limit. It is empty for a serving verdict.
 func (v Verdict) Reason(now Instant) string {
 	reason := v.reason(now)
-	if reason != "" && v.crowd && v.instance != nil {
+	if reason != "" && v.multiInstance && v.instance != nil {
 		return "instance " + v.instance.Name + ": " + reason
 	}
 	return reason
@@ -23,7 +22,7 @@ func (v Verdict) reason(now Instant) string {
 	case None:
 		return ""
 	case UnknownName:
-		return "nobody has reported a service of this name"
+		return "no program has reported a service of this name"
 	case Unreported:
 		return v.reasonUnreported()
 	case Stopped:
@@ -32,7 +31,7 @@ func (v Verdict) reason(now Instant) string {
 		return "the program's connection ended without a goodbye " + ago(now, v.instance.Since)
 	case Stale:
 		if v.instance == nil {
-			return "landmarkd last read the state of its host " + ago(now, v.read)
+			return "landmarkd last read the state of its host " + ago(now, v.hostReadAt)
 		}
 		return "the program is connected but last reported " + ago(now, v.instance.ReportedAt)
 	case Starting:
@@ -47,7 +46,7 @@ func (v Verdict) reason(now Instant) string {
 		}
 		return "drained by the program itself"
 	case Recovering:
-		return "well again, to be told in " + span(v.until.Sub(now))
+		return "healthy again, serving in " + span(v.recoveredAt.Sub(now))
 	default:
 		return v.Cause.String()
 	}
@@ -71,22 +70,22 @@ func (v Verdict) reasonStarting(now Instant) string {
 	case v.missing > 1:
 		return fmt.Sprintf("%d more processes are needed", v.missing)
 	case v.landmark != nil && v.instance == nil:
-		return v.landmark.reasonNotWellYet()
+		return v.landmark.reasonNotHealthyYet()
 	case v.landmark == nil:
-		return "the program has declared no landmark that could vouch for it"
+		return "the program has declared no landmark that counts for readiness"
 	}
-	return fmt.Sprintf("%s was not reached yet, made %s", v.landmark.Name, ago(now, v.landmark.At))
+	return fmt.Sprintf("%s has not been reached yet, created %s", v.landmark.Name, ago(now, v.landmark.At))
 }
 
-// reasonNotWellYet is why a service without a process has not started.
-func (l *Landmark) reasonNotWellYet() string {
+// reasonNotHealthyYet explains why a service without a process has not started.
+func (l *Landmark) reasonNotHealthyYet() string {
 	switch {
 	case !l.Reached:
-		return l.Name + " was not read yet"
+		return l.Name + " has not been read yet"
 	case l.Reason != "":
-		return l.Name + " was never well: " + l.Reason
+		return l.Name + " has not been healthy yet: " + l.Reason
 	default:
-		return l.Name + " was never well"
+		return l.Name + " has not been healthy yet"
 	}
 }
 
@@ -95,7 +94,7 @@ func (l *Landmark) reasonStalled(now Instant) string {
 	case l.Kind == KindDeadline && l.Reason != "":
 		return fmt.Sprintf("%s: %s for %s, allowed %s", l.Name, l.Reason, span(max(0, now.Sub(l.At))), span(l.Within))
 	case !l.Reached:
-		return fmt.Sprintf("%s was never reached, made %s, allowed %s", l.Name, ago(now, l.At), span(l.StartWithin))
+		return fmt.Sprintf("%s was never reached, created %s, allowed %s", l.Name, ago(now, l.At), span(l.StartWithin))
 	case l.Kind == KindDeadline:
 		return fmt.Sprintf("%s began %s and has not ended, allowed %s", l.Name, ago(now, l.At), span(l.Within))
 	case l.Kind == KindLoop:
@@ -108,13 +107,13 @@ func (l *Landmark) reasonStalled(now Instant) string {
 func (l *Landmark) reasonFailed(now Instant) string {
 	switch {
 	case l.Unreadable:
-		return l.Name + " cannot be seen: " + l.Reason
+		return l.Name + " cannot be read: " + l.Reason
 	case !l.Reached:
-		return fmt.Sprintf("%s was never set, made %s, allowed %s", l.Name, ago(now, l.At), span(l.StartWithin))
+		return fmt.Sprintf("%s was never set, created %s, allowed %s", l.Name, ago(now, l.At), span(l.StartWithin))
 	case l.Kind == KindLevel:
 		return fmt.Sprintf("%s is %g, fails at %g", l.Name, l.Value, l.Limits.FailAt)
 	case l.Met:
-		return fmt.Sprintf("%s was last said to hold %s, which holds for %s", l.Name, ago(now, l.At), span(l.TTL))
+		return fmt.Sprintf("%s was last set %s, valid for %s", l.Name, ago(now, l.At), span(l.TTL))
 	case l.Reason == "":
 		return l.Name + " does not hold"
 	default:
@@ -124,5 +123,5 @@ func (l *Landmark) reasonFailed(now Instant) string {
 
 func ago(now, then Instant) string { return span(max(0, now.Sub(then))) + " ago" }
 
-// span writes a duration in whole milliseconds, or in greater units.
+// span formats a duration, without the part below a millisecond.
 func span(d time.Duration) string { return duration.Format(d.Truncate(time.Millisecond)) }

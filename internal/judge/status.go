@@ -1,6 +1,23 @@
 package judge
 
-// Status is what a balancer is told, in the terms of grpc.health.v1.
+import "github.com/landmark-health/landmark/internal/contract"
+
+// Aspect is the question that a verdict answers.
+type Aspect uint8
+
+// The aspects, which are those of kubelet's probes.
+const (
+	Readiness Aspect = iota // can it take new work?
+	Liveness                // does it run, or does it need a restart?
+	Startup                 // has it started?
+
+	Aspects = len(contract.Aspects)
+)
+
+// String returns the aspect's name, as used in service names.
+func (a Aspect) String() string { return contract.Aspects[a] }
+
+// Status is what a load balancer gets, in the terms of grpc.health.v1.
 type Status uint8
 
 // The statuses, numbered as in grpc.health.v1.
@@ -24,19 +41,19 @@ func (s Status) String() string {
 // Cause says why a status is what it is.
 type Cause uint8
 
-// The causes, numbered as the monitoring protocol has them.
+// The causes, numbered as in the monitoring protocol.
 const (
 	None        Cause = 0
-	Starting    Cause = 1  // a landmark was not reached for the first time yet
+	Starting    Cause = 1  // a landmark has not been reached yet
 	Stalled     Cause = 2  // an Alive, Deadline or Loop is failing
 	Failed      Cause = 3  // a Level or Condition is failing
-	Lost        Cause = 4  // the connection ended with no goodbye
+	Lost        Cause = 4  // the connection ended without a goodbye
 	Stopped     Cause = 5  // the program said goodbye
-	Draining    Cause = 6  // taken out on purpose, connections left to finish
+	Draining    Cause = 6  // taken out on purpose; open connections may finish
 	Stale       Cause = 7  // connected but silent: a frozen process
-	Unreported  Cause = 8  // configured, never seen
-	Recovering  Cause = 9  // healthy, not yet for long enough
-	UnknownName Cause = 10 // nobody knows the service
+	Unreported  Cause = 8  // configured, never reported
+	Recovering  Cause = 9  // healthy, but not for long enough yet
+	UnknownName Cause = 10 // no service has this name
 )
 
 var causeNames = [...]string{
@@ -44,7 +61,7 @@ var causeNames = [...]string{
 	"draining", "stale", "unreported", "recovering", "unknown service",
 }
 
-// String returns the cause in lower case, as it is shown to people.
+// String returns the cause in lower case, as shown to people.
 func (c Cause) String() string {
 	if int(c) < len(causeNames) {
 		return causeNames[c]
@@ -52,12 +69,12 @@ func (c Cause) String() string {
 	return "invalid"
 }
 
-// precedence ranks the causes: when several hold, the one ranked first is
-// told. So "draining" never hides a wedge.
+// precedence ranks the causes. When several hold, the verdict has the one with
+// the lowest rank. So a drain never hides a stalled landmark.
 var precedence = [...]uint8{
 	UnknownName: 0, Unreported: 1, Stopped: 2, Lost: 3, Stale: 4, Stalled: 5,
 	Failed: 6, Draining: 7, Starting: 8, Recovering: 9, None: 10,
 }
 
-// before reports whether c is told rather than d when both hold.
-func (c Cause) before(d Cause) bool { return precedence[c] < precedence[d] }
+// precedes reports whether a verdict has c rather than d when both hold.
+func (c Cause) precedes(d Cause) bool { return precedence[c] < precedence[d] }

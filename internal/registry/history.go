@@ -31,7 +31,9 @@ type Change struct {
 	// Verdicts are those after the change, with the latest weight: a change of
 	// weight alone is not kept.
 	Verdicts [judge.Aspects]VerdictSummary
-	// Landmarks are those that were not OK at that moment, the worst first.
+	// Landmarks are those that were not OK at that moment, the worst first. Of a
+	// process that is gone or silent they are those that were not OK in its last
+	// report.
 	Landmarks []Record
 }
 
@@ -76,6 +78,9 @@ func (s *service) recordChange(before, after *snapshot, at judge.Instant) {
 	for _, r := range after.records(at) {
 		if r.State == judge.OK || len(c.Landmarks) == maxChangeLandmarks {
 			break // the worst states come first
+		}
+		if r.Presumed {
+			continue // its last report shows it healthy, which would contradict the change
 		}
 		r.Landmark = new(*r.Landmark) // else it keeps all the others of its report
 		c.Landmarks = append(c.Landmarks, r)

@@ -49,7 +49,7 @@ func TestLineProtocolAnswers(t *testing.T) {
 		"check epg\n":                         "UP 100%\n",
 		"check epg\r\nagent epg\r\n":          "UP 100%\nup ready 100%\n",
 		"check epg-liveness":                  "UP 100%\n", // printf without \n, into nc
-		"check nobody\n":                      "DOWN # unknown service: nobody has reported a service of this name\n",
+		"check nobody\n":                      "DOWN # unknown service: no program has reported a service of this name\n",
 		"help\n":                              "FAIL # not understood; write: check NAME, or for HAProxy's agent-check: agent NAME\n",
 		strings.Repeat("x", 300) + "\n":       "FAIL # not understood; write: check NAME, or for HAProxy's agent-check: agent NAME\n",
 		strings.Repeat("check epg\n", 10_000): strings.Repeat("UP 100%\n", 10_000),

@@ -146,7 +146,7 @@ func TestStuckAcceptQueueIsStalled(t *testing.T) {
 	}
 	e := newEnv(t, new(bytes.Buffer))
 	e.configure(atQueue("[::]:5400", 100*time.Millisecond))
-	e.becomes(judge.Failed, "queue cannot be seen: nothing listens on TCP [::]:5400")
+	e.becomes(judge.Failed, "queue cannot be read: nothing listens on TCP [::]:5400")
 	if alive, _ := e.registry.Lookup([]byte("epg-liveness"), 0); alive.Status != judge.Serving {
 		t.Errorf("liveness fails because nothing listens: %s", alive.Reason())
 	}
@@ -330,7 +330,7 @@ func TestKernelErrorIsReportedAndLoggedOnce(t *testing.T) {
 	}
 	right := e.server.diag.protocol
 	fails(none)
-	e.becomes(judge.Failed, "cannot be seen: reading the listening sockets of this host: protocol not supported: load the kernel's module tcp_diag")
+	e.becomes(judge.Failed, "cannot be read: reading the listening sockets of this host: protocol not supported: load the kernel's module tcp_diag")
 	if alive, _ := e.registry.Lookup([]byte("epg-liveness"), 0); alive.Status != judge.Serving {
 		t.Errorf("liveness fails because nothing can be read: %s", alive.Reason())
 	}

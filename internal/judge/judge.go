@@ -1,3 +1,12 @@
+// Package judge turns the facts about a service into verdicts.
+//
+// [Evaluate] is one pure function of a policy, the facts and an instant: no
+// clock, no lock, no I/O. The same facts at the same instant always give the
+// same verdict. A verdict holds until the instant in its Next field; then the
+// caller evaluates again.
+//
+// Facts carry instants of the sidecar's clock ([Instant]) instead of ages, so
+// that they grow older without being changed.
 package judge
 
 import (
