@@ -12,32 +12,31 @@ import (
 	"github.com/landmark-health/landmark/internal/collector"
 )
 
-func TestAliveReading(t *testing.T) {
+func TestAliveSample(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s Set
 		a := s.Alive("a", time.Second)
-		read := func(what string, want collector.Sample) {
+		check := func(state string, want collector.Sample) {
 			t.Helper()
 			if diff := cmp.Diff(want, landmarks(&s)[0].Sample(time.Now())); diff != "" {
-				t.Errorf("%s (-want +got):\n%s", what, diff)
+				t.Errorf("%s (-want +got):\n%s", state, diff)
 			}
 		}
-		read("made", collector.Sample{})
+		check("declared", collector.Sample{})
 		time.Sleep(3 * time.Second)
-		read("never reached", collector.Sample{Age: 3 * time.Second})
+		check("never reached", collector.Sample{Age: 3 * time.Second})
 		a.Reach()
-		read("reached", collector.Sample{Reached: true, Count: 1})
+		check("reached", collector.Sample{Reached: true, Count: 1})
 		time.Sleep(time.Hour)
-		read("wedged for an hour", collector.Sample{Reached: true, Age: time.Hour, Count: 1})
+		check("hanging for an hour", collector.Sample{Reached: true, Age: time.Hour, Count: 1})
 		a.Reach()
 		a.Reach()
-		read("reached twice", collector.Sample{Reached: true, Count: 3})
+		check("reached twice", collector.Sample{Reached: true, Count: 3})
 	})
 }
 
-// A pass between two readings must neither be lost nor counted twice, however
-// it falls together with the asking for a wake-up.
-func TestAliveLosesNoPass(t *testing.T) {
+// Each pass counts once, even if a sample requests a wake at the same time.
+func TestAliveCountsEachPassOnce(t *testing.T) {
 	const workers, passes = 4, 10_000
 	var s Set
 	a := s.Alive("a", 100*time.Millisecond)
@@ -63,11 +62,11 @@ func TestAliveLosesNoPass(t *testing.T) {
 		}
 	}
 	if got := alive.Sample(time.Now()).Count; got != workers*passes {
-		t.Errorf("%d passes were counted as %d", workers*passes, got)
+		t.Errorf("Count = %d, want %d", got, workers*passes)
 	}
 }
 
-func TestReachAllocatesNothing(t *testing.T) {
+func TestReachDoesNotAllocate(t *testing.T) {
 	var s Set
 	a := s.Alive("a", time.Second)
 	_, stop := watch(&s)
@@ -81,12 +80,12 @@ func TestReachAllocatesNothing(t *testing.T) {
 		"overdue": func() { alive.Sample(late); late = late.Add(time.Hour); alive.Sample(late); a.Reach() },
 	} {
 		if n := testing.AllocsPerRun(100, reach); n != 0 {
-			t.Errorf("Reach %s: %v allocations", name, n)
+			t.Errorf("Reach %s: %v allocations, want 0", name, n)
 		}
 	}
 }
 
-// BenchmarkReach compares Reach with the atomic addition that it consists of.
+// BenchmarkReach compares Reach with an atomic addition.
 func BenchmarkReach(b *testing.B) {
 	b.Run("atomic", func(b *testing.B) {
 		var n atomic.Uint64
@@ -101,7 +100,7 @@ func BenchmarkReach(b *testing.B) {
 			a.Reach()
 		}
 	})
-	// Each core has a landmark of its own: none may disturb the other.
+	// Each core has its own landmark. They must not slow each other down.
 	b.Run("reach-parallel", func(b *testing.B) {
 		var s Set
 		b.RunParallel(func(pb *testing.PB) {

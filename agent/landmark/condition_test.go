@@ -15,30 +15,30 @@ import (
 	"github.com/landmark-health/landmark/internal/collector"
 )
 
-func TestConditionReading(t *testing.T) {
+func TestConditionSample(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s Set
 		c := s.Condition("c", TTL(time.Second))
-		read := func(what string, want collector.Sample) {
+		check := func(state string, want collector.Sample) {
 			t.Helper()
 			if diff := cmp.Diff(want, landmarks(&s)[0].Sample(time.Now())); diff != "" {
-				t.Errorf("%s (-want +got):\n%s", what, diff)
+				t.Errorf("%s (-want +got):\n%s", state, diff)
 			}
 		}
 		time.Sleep(time.Minute)
-		read("never set", collector.Sample{Age: time.Minute})
+		check("never set", collector.Sample{Age: time.Minute})
 		c.Set(false, "not loaded")
-		read("does not hold", collector.Sample{Reached: true, Count: 1, Reason: "not loaded"})
+		check("not met", collector.Sample{Reached: true, Count: 1, Reason: "not loaded"})
 		c.Set(true, "")
 		time.Sleep(time.Second)
 		c.Set(true, "")
-		read("holds", collector.Sample{Reached: true, Count: 3, Met: true})
+		check("met", collector.Sample{Reached: true, Count: 3, Met: true})
 		time.Sleep(time.Hour)
-		read("not renewed", collector.Sample{Reached: true, Age: time.Hour, Count: 3, Met: true})
+		check("not renewed", collector.Sample{Reached: true, Age: time.Hour, Count: 3, Met: true})
 	})
 }
 
-func TestConditionReason(t *testing.T) {
+func TestConditionReasonIsCutAndValid(t *testing.T) {
 	tests := []struct{ name, reason, want string }{
 		{"none", "", ""},
 		{"longest", strings.Repeat("x", 255), strings.Repeat("x", 255)},
@@ -47,7 +47,7 @@ func TestConditionReason(t *testing.T) {
 		{"cut in a long one", strings.Repeat("x", 252) + "😀", strings.Repeat("x", 252)},
 		{"cut after one", strings.Repeat("x", 253) + "é!", strings.Repeat("x", 253) + "é"},
 		{"not UTF-8", "a\xff\xfeb", "a?b"},
-		{"nothing but continuation", strings.Repeat("\x80", 300), "?"},
+		{"only continuation bytes", strings.Repeat("\x80", 300), "?"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -58,16 +58,16 @@ func TestConditionReason(t *testing.T) {
 				t.Errorf("reason %q, want %q", got, tt.want)
 			}
 			if len(got) > 255 || !utf8.ValidString(got) {
-				t.Errorf("reason %q of %d bytes cannot be reported", got, len(got))
+				t.Errorf("reason %q has %d bytes, want at most 255 of UTF-8", got, len(got))
 			}
 		})
 	}
 }
 
-// checked is a Condition with a Check, and the carrier's hold on it.
+// A checked is a Condition with a Check as an agent gets it.
 type checked struct {
-	t       *testing.T
-	carrier collector.Landmark
+	t *testing.T
+	collector.Landmark
 }
 
 // newChecked returns a Condition that is checked with a timeout of 1 s.
@@ -77,11 +77,11 @@ func newChecked(t *testing.T, check func(context.Context) error) checked {
 	return checked{t, landmarks(&s)[0]}
 }
 
-func (c checked) read(what string, want collector.Sample) {
+func (c checked) check(state string, want collector.Sample) {
 	c.t.Helper()
 	synctest.Wait()
-	if diff := cmp.Diff(want, c.carrier.Sample(time.Now())); diff != "" {
-		c.t.Errorf("%s (-want +got):\n%s", what, diff)
+	if diff := cmp.Diff(want, c.Sample(time.Now())); diff != "" {
+		c.t.Errorf("%s (-want +got):\n%s", state, diff)
 	}
 }
 
@@ -89,14 +89,14 @@ func TestConditionCheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var answer error
 		c := newChecked(t, func(context.Context) error { return answer })
-		if got := c.carrier.PollInterval; got != time.Minute {
+		if got := c.PollInterval; got != time.Minute {
 			t.Errorf("PollInterval = %v, want 1m0s", got)
 		}
-		c.carrier.Poll(t.Context())
-		c.read("well", collector.Sample{Reached: true, Count: 1, Met: true})
+		c.Poll(t.Context())
+		c.check("healthy", collector.Sample{Reached: true, Count: 1, Met: true})
 		answer = errors.New("table epg does not exist")
-		c.carrier.Poll(t.Context())
-		c.read("ill", collector.Sample{Reached: true, Count: 2, Reason: "table epg does not exist"})
+		c.Poll(t.Context())
+		c.check("unhealthy", collector.Sample{Reached: true, Count: 2, Reason: "table epg does not exist"})
 	})
 }
 
@@ -105,12 +105,12 @@ func TestConditionCheckTimesOut(t *testing.T) {
 	t.Run("and returns", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c := newChecked(t, func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
-			asked := time.Now()
-			c.carrier.Poll(t.Context())
-			if d := time.Since(asked); d != time.Second {
-				t.Errorf("asking took %v, want the timeout of 1s", d)
+			start := time.Now()
+			c.Poll(t.Context())
+			if d := time.Since(start); d != time.Second {
+				t.Errorf("Poll took %v, want the timeout of 1s", d)
 			}
-			c.read("timed out", collector.Sample{Reached: true, Count: 1, Reason: none})
+			c.check("timed out", collector.Sample{Reached: true, Count: 1, Reason: none})
 		})
 	})
 	t.Run("and hangs", func(t *testing.T) {
@@ -123,51 +123,51 @@ func TestConditionCheckTimesOut(t *testing.T) {
 				}
 				return nil
 			})
-			c.carrier.Poll(t.Context())
-			c.read("well", collector.Sample{Reached: true, Count: 1, Met: true})
-			go c.carrier.Poll(t.Context())
+			c.Poll(t.Context())
+			c.check("healthy", collector.Sample{Reached: true, Count: 1, Met: true})
+			go c.Poll(t.Context())
 			time.Sleep(time.Second - 1)
-			c.read("not yet timed out", collector.Sample{Reached: true, Age: time.Second - 1, Count: 1, Met: true})
+			c.check("not yet timed out", collector.Sample{Reached: true, Age: time.Second - 1, Count: 1, Met: true})
 			time.Sleep(time.Nanosecond)
-			c.read("timed out", collector.Sample{Reached: true, Count: 2, Reason: none})
+			c.check("timed out", collector.Sample{Reached: true, Count: 2, Reason: none})
 			time.Sleep(time.Hour)
-			c.carrier.Poll(t.Context()) // must not wait for the call that goes on
+			c.Poll(t.Context()) // must not wait for the running call
 			close(free)
-			c.read("answered an hour late", collector.Sample{Reached: true, Age: time.Hour, Count: 2, Reason: none})
-			c.carrier.Poll(t.Context())
-			c.read("well again", collector.Sample{Reached: true, Count: 3, Met: true})
+			c.check("answered an hour late", collector.Sample{Reached: true, Age: time.Hour, Count: 2, Reason: none})
+			c.Poll(t.Context())
+			c.check("healthy again", collector.Sample{Reached: true, Count: 3, Met: true})
 			if calls != 3 {
-				t.Errorf("%d calls, want 3, one at a time", calls)
+				t.Errorf("%d calls, want 3 in sequence", calls)
 			}
 		})
 	})
 }
 
-// What a check says because its carrier has gone is not of the dependency.
-func TestConditionCheckIsCancelled(t *testing.T) {
+// The result of a check after the agent's context is cancelled does not count.
+func TestConditionIgnoresCancelledCheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newChecked(t, func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Millisecond, cancel)
-		c.carrier.Poll(ctx)
-		c.read("cancelled", collector.Sample{Age: time.Millisecond})
+		c.Poll(ctx)
+		c.check("cancelled", collector.Sample{Age: time.Millisecond})
 	})
 }
 
-func TestConditionSetAllocatesOnChangeOnly(t *testing.T) {
+func TestConditionSetAllocatesOnlyOnChange(t *testing.T) {
 	var s Set
 	c := s.Condition("c")
 	var none *Condition
 	long := strings.Repeat("é", 200)
 	for name, set := range map[string]func(){
-		"holds":     func() { c.Set(true, "") },
-		"does not":  func() { c.Set(false, "no route to host") },
+		"met":       func() { c.Set(true, "") },
+		"not met":   func() { c.Set(false, "no route to host") },
 		"long":      func() { c.Set(false, long) },
 		"not UTF-8": func() { c.Set(false, "\xff") },
 		"nil":       func() { none.Set(true, "") },
 	} {
 		if n := testing.AllocsPerRun(100, set); n != 0 {
-			t.Errorf("Set %s, again: %v allocations", name, n)
+			t.Errorf("Set %s, repeated: %v allocations, want 0", name, n)
 		}
 	}
 }

@@ -13,47 +13,47 @@ import (
 	"github.com/landmark-health/landmark/internal/collector"
 )
 
-func TestDeadlineReading(t *testing.T) {
+func TestDeadlineSample(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s Set
 		d := s.Deadline("d", time.Second)
-		read := func(what string, want collector.Sample) {
+		check := func(state string, want collector.Sample) {
 			t.Helper()
 			if diff := cmp.Diff(want, landmarks(&s)[0].Sample(time.Now())); diff != "" {
-				t.Errorf("%s (-want +got):\n%s", what, diff)
+				t.Errorf("%s (-want +got):\n%s", state, diff)
 			}
 		}
 		time.Sleep(time.Minute)
-		read("never begun", collector.Sample{Age: time.Minute})
+		check("never begun", collector.Sample{Age: time.Minute})
 		first := d.Begin()
-		read("begun", collector.Sample{Reached: true, Count: 1, Open: true, Pending: 1})
+		check("begun", collector.Sample{Reached: true, Count: 1, Open: true, Pending: 1})
 		time.Sleep(100 * time.Millisecond)
 		second := d.Begin()
 		time.Sleep(time.Hour)
-		read("two, wedged for an hour", collector.Sample{
+		check("two, hanging for an hour", collector.Sample{
 			Reached: true, Age: time.Hour + 100*time.Millisecond, Count: 2, Open: true, Pending: 2,
 		})
 		first.End()
-		read("the older ended", collector.Sample{Reached: true, Age: time.Hour, Count: 2, Open: true, Pending: 1})
+		check("older one ended", collector.Sample{Reached: true, Age: time.Hour, Count: 2, Open: true, Pending: 1})
 		first.End()
-		read("ended again", collector.Sample{Reached: true, Age: time.Hour, Count: 2, Open: true, Pending: 1})
+		check("ended again", collector.Sample{Reached: true, Age: time.Hour, Count: 2, Open: true, Pending: 1})
 		second.End()
-		read("both ended", collector.Sample{Reached: true, Count: 2})
+		check("both ended", collector.Sample{Reached: true, Count: 2})
 		time.Sleep(time.Minute)
-		read("idle", collector.Sample{Reached: true, Age: time.Minute, Count: 2})
+		check("idle", collector.Sample{Reached: true, Age: time.Minute, Count: 2})
 		d.Begin().End()
-		read("a short one", collector.Sample{Reached: true, Count: 3})
+		check("short one ended", collector.Sample{Reached: true, Count: 3})
 	})
 }
 
-// However many pieces are open, in whatever order they end, the oldest counts,
-// and a piece that takes the place of an ended one is not ended by its Work.
+// The oldest piece counts, however many are open and in whatever order they end.
+// Ending a Work again does not end the piece that has taken its slot.
 func TestDeadlineFindsOldest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const pieces = 1000
 		var s Set
 		d := s.Deadline("d", time.Second)
-		carrier := landmarks(&s)[0]
+		mark := landmarks(&s)[0]
 		var earlier []Work
 		for round := range uint64(3) {
 			begun := make([]time.Time, pieces)
@@ -63,7 +63,7 @@ func TestDeadlineFindsOldest(t *testing.T) {
 				time.Sleep(time.Millisecond)
 			}
 			for _, w := range earlier {
-				w.End() // has ended in the round before
+				w.End() // ended in the previous round
 			}
 			earlier = open
 			left := make([]bool, pieces)
@@ -76,26 +76,26 @@ func TestDeadlineFindsOldest(t *testing.T) {
 					Reached: true, Age: time.Since(begun[oldest]), Count: (round + 1) * pieces,
 					Open: true, Pending: uint64(pieces - n),
 				}
-				if diff := cmp.Diff(want, carrier.Sample(time.Now())); diff != "" {
+				if diff := cmp.Diff(want, mark.Sample(time.Now())); diff != "" {
 					t.Fatalf("round %d, %d have ended (-want +got):\n%s", round, n, diff)
 				}
 				open[i].End()
 				left[i] = true
 			}
-			if r := carrier.Sample(time.Now()); r.Open || r.Pending != 0 {
+			if r := mark.Sample(time.Now()); r.Open || r.Pending != 0 {
 				t.Fatalf("round %d, all have ended: %+v", round, r)
 			}
 		}
 	})
 }
 
-// A reading between beginnings and endings on all cores never misses the piece
-// that hangs, never takes an older one for it, and loses no count.
+// A sample while all cores begin and end work always shows the piece that hangs with
+// its true age, and loses no count.
 func TestDeadlineUnderLoad(t *testing.T) {
 	const workers, pieces = 4, 20_000
 	var s Set
-	d := s.Deadline("d", 100*time.Millisecond) // its pieces are awaited soon
-	carrier := landmarks(&s)[0]
+	d := s.Deadline("d", 100*time.Millisecond) // its pieces are watched soon
+	mark := landmarks(&s)[0]
 	_, stop := watch(&s)
 	defer stop()
 	start := time.Now()
@@ -125,19 +125,19 @@ func TestDeadlineUnderLoad(t *testing.T) {
 		default:
 		}
 		now := time.Now()
-		r := carrier.Sample(now)
+		r := mark.Sample(now)
 		if r.Age < now.Sub(begun) || r.Age > now.Sub(start) || !r.Open {
-			t.Fatalf("a piece has been open for %v, read %+v", now.Sub(begun), r)
+			t.Fatalf("a piece has been open for %v, sample %+v", now.Sub(begun), r)
 		}
 	}
 	hung.End()
-	if r := carrier.Sample(time.Now()); r.Count != workers*pieces+1 || r.Pending != 0 || r.Open {
-		t.Errorf("of %d pieces, all ended, read %+v", workers*pieces+1, r)
+	if r := mark.Sample(time.Now()); r.Count != workers*pieces+1 || r.Pending != 0 || r.Open {
+		t.Errorf("%d pieces, all ended: sample %+v", workers*pieces+1, r)
 	}
 }
 
-// A program that never ends its work finds a bound, and goes on.
-func TestDeadlineIsBounded(t *testing.T) {
+// A program that never ends its work uses limited memory, and continues.
+func TestDeadlineMemoryIsLimited(t *testing.T) {
 	var s Set
 	d := s.Deadline("d", time.Second)
 	slots := uint64(0)
@@ -151,29 +151,29 @@ func TestDeadlineIsBounded(t *testing.T) {
 	d.Begin().End()
 	want := collector.Sample{Reached: true, Age: time.Hour, Count: slots, Open: true, Pending: slots}
 	if diff := cmp.Diff(want, landmarks(&s)[0].Sample(d.declaredAt.Add(time.Hour))); diff != "" {
-		t.Errorf("of %d pieces, none ended (-want +got):\n%s", slots, diff)
+		t.Errorf("%d pieces, none ended (-want +got):\n%s", slots, diff)
 	}
 }
 
-func TestWorkAllocatesNothing(t *testing.T) {
+func TestWorkDoesNotAllocate(t *testing.T) {
 	var s Set
 	d := s.Deadline("d", time.Second)
 	d.Begin().End()
 	_, stop := watch(&s)
 	defer stop()
-	carrier := landmarks(&s)[0]
+	mark := landmarks(&s)[0]
 	var none *Deadline
 	for name, work := range map[string]func(){
 		"in time": func() { d.Begin().End() },
 		"nil":     func() { none.Begin().End() },
 		"overdue": func() {
 			w := d.Begin()
-			carrier.Sample(time.Now().Add(time.Hour))
+			mark.Sample(time.Now().Add(time.Hour))
 			w.End()
 		},
 	} {
 		if n := testing.AllocsPerRun(100, work); n != 0 {
-			t.Errorf("Begin and End %s: %v allocations", name, n)
+			t.Errorf("Begin and End %s: %v allocations, want 0", name, n)
 		}
 	}
 }
@@ -203,7 +203,7 @@ func BenchmarkWork(b *testing.B) {
 			}
 		})
 	})
-	crowded := func() (*Deadline, collector.Landmark) {
+	tenThousandOpen := func() (*Deadline, collector.Landmark) {
 		var s Set
 		d := s.Deadline("d", time.Hour)
 		for range 10_000 {
@@ -212,15 +212,15 @@ func BenchmarkWork(b *testing.B) {
 		return d, landmarks(&s)[0]
 	}
 	b.Run("work-10000-open", func(b *testing.B) {
-		d, _ := crowded()
+		d, _ := tenThousandOpen()
 		for b.Loop() {
 			d.Begin().End()
 		}
 	})
-	b.Run("read-10000-open", func(b *testing.B) {
-		_, carrier := crowded()
+	b.Run("sample-10000-open", func(b *testing.B) {
+		_, mark := tenThousandOpen()
 		for b.Loop() {
-			carrier.Sample(time.Now())
+			mark.Sample(time.Now())
 		}
 	})
 }

@@ -12,30 +12,30 @@ import (
 	"github.com/landmark-health/landmark/internal/collector"
 )
 
-func TestLevelReading(t *testing.T) {
+func TestLevelSample(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s Set
 		l := s.Level("l", Above(10, 20))
-		read := func(what string, want collector.Sample) {
+		check := func(state string, want collector.Sample) {
 			t.Helper()
 			if diff := cmp.Diff(want, landmarks(&s)[0].Sample(time.Now())); diff != "" {
-				t.Errorf("%s (-want +got):\n%s", what, diff)
+				t.Errorf("%s (-want +got):\n%s", state, diff)
 			}
 		}
 		time.Sleep(time.Minute)
-		read("never set", collector.Sample{Age: time.Minute})
+		check("never set", collector.Sample{Age: time.Minute})
 		l.Set(0)
-		read("set to 0", collector.Sample{Reached: true, Count: 1})
+		check("set to 0", collector.Sample{Reached: true, Count: 1})
 		time.Sleep(time.Hour)
-		read("not set for an hour", collector.Sample{Reached: true, Age: time.Hour, Count: 1})
+		check("not set for an hour", collector.Sample{Reached: true, Age: time.Hour, Count: 1})
 		l.Set(-3.5)
 		l.Set(12.25)
-		read("set twice", collector.Sample{Reached: true, Count: 3, Value: 12.25})
+		check("set twice", collector.Sample{Reached: true, Count: 3, Value: 12.25})
 	})
 }
 
-// A number that is none must not look like a good one, nor break a report.
-func TestLevelHidesNoFailure(t *testing.T) {
+// A number that is not finite counts as the worst one, and is finite in a report.
+func TestLevelRecordsNonFiniteAsWorst(t *testing.T) {
 	for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
 		for limits, want := range map[Limits]float64{
 			Above(10, 20):   math.MaxFloat64,
@@ -46,7 +46,7 @@ func TestLevelHidesNoFailure(t *testing.T) {
 			var s Set
 			s.Level("l", limits).Set(bad)
 			if r := landmarks(&s)[0].Sample(time.Now()); r.Value != want {
-				t.Errorf("%v of %+v is recorded as %v, want %v", bad, limits, r.Value, want)
+				t.Errorf("%v with %+v: Value = %v, want %v", bad, limits, r.Value, want)
 			}
 		}
 	}
@@ -58,34 +58,34 @@ func TestLevelPoll(t *testing.T) {
 		answers := make(chan float64)
 		calls := 0
 		s.Level("l", Above(10, 20), Poll(func() float64 { calls++; return <-answers }))
-		carrier := landmarks(&s)[0]
-		if got := carrier.PollInterval; got != 0 {
+		mark := landmarks(&s)[0]
+		if got := mark.PollInterval; got != 0 {
 			t.Errorf("PollInterval = %v, want 0", got)
 		}
-		go carrier.Poll(t.Context())
+		go mark.Poll(t.Context())
 		synctest.Wait()
-		carrier.Poll(t.Context()) // must not wait for the call that goes on
+		mark.Poll(t.Context()) // must not wait for the running call
 		if calls != 1 {
-			t.Errorf("%d calls at a time", calls)
+			t.Errorf("%d calls at a time, want 1", calls)
 		}
 		answers <- 7
 		synctest.Wait()
-		go carrier.Poll(t.Context()) // blocks for an hour
-		carrier.Sample(time.Now())
+		go mark.Poll(t.Context()) // blocks for an hour
+		mark.Sample(time.Now())
 		time.Sleep(time.Hour)
 		want := collector.Sample{Reached: true, Age: time.Hour, Count: 1, Value: 7}
-		if diff := cmp.Diff(want, carrier.Sample(time.Now())); diff != "" {
-			t.Errorf("a call blocks (-want +got):\n%s", diff)
+		if diff := cmp.Diff(want, mark.Sample(time.Now())); diff != "" {
+			t.Errorf("while a call blocks (-want +got):\n%s", diff)
 		}
 		answers <- 8
 		synctest.Wait()
-		if r := carrier.Sample(time.Now()); r.Value != 8 || r.Age != 0 {
-			t.Errorf("answered after an hour: %+v", r)
+		if r := mark.Sample(time.Now()); r.Value != 8 || r.Age != 0 {
+			t.Errorf("call returned after an hour: %+v, want value 8 and age 0", r)
 		}
 	})
 }
 
-func TestLevelSetAllocatesNothing(t *testing.T) {
+func TestLevelSetDoesNotAllocate(t *testing.T) {
 	var s Set
 	l := s.Level("l", Above(10, 20))
 	_, stop := watch(&s)
@@ -98,7 +98,7 @@ func TestLevelSetAllocatesNothing(t *testing.T) {
 		"nil":      func() { none.Set(1) },
 	} {
 		if n := testing.AllocsPerRun(100, set); n != 0 {
-			t.Errorf("Set %s: %v allocations", name, n)
+			t.Errorf("Set %s: %v allocations, want 0", name, n)
 		}
 	}
 }

@@ -44,18 +44,18 @@ func TestSetKeepsDeclarationsInOrder(t *testing.T) {
 		t.Errorf("declarations (-want +got):\n%s", diff)
 	}
 	if err := s.Err(); err != nil {
-		t.Errorf("Err() = %v for a set without fault", err)
+		t.Errorf("Err() = %v for valid declarations", err)
 	}
 }
 
-func TestSetRemembersBadDeclarations(t *testing.T) {
-	well := func(context.Context) error { return nil }
+func TestSetKeepsFirstError(t *testing.T) {
+	healthy := func(context.Context) error { return nil }
 	tests := []struct {
 		name    string
 		declare func(*Set)
 		want    string // in the error
 	}{
-		{"no name", func(s *Set) { s.Alive("", time.Second) }, `landmark ""`},
+		{"empty name", func(s *Set) { s.Alive("", time.Second) }, `landmark ""`},
 		{"long name", func(s *Set) { s.Alive(strings.Repeat("x", 129), time.Second) }, "129 bytes long: use 128 at most"},
 		{"control character", func(s *Set) { s.Loop("a\nb", time.Second) }, `"a\nb"`},
 		{"invisible character", func(s *Set) { s.Loop("a\u200bb", time.Second) }, "printable UTF-8"},
@@ -68,20 +68,20 @@ func TestSetRemembersBadDeclarations(t *testing.T) {
 		{"impact", func(s *Set) { s.Alive("x", time.Second, Impact(5)) }, "impact 5"},
 		{"nil post", func(s *Set) { s.Loop("x", time.Second, Post(nil)) }, "Post was given a nil function"},
 		{"deadline too short", func(s *Set) { s.Deadline("x", 0) }, "within must be 100ms to 24h"},
-		{"no number", func(s *Set) { s.Level("x", Above(0, math.NaN())) }, "limits are finite"},
+		{"not a number", func(s *Set) { s.Level("x", Above(0, math.NaN())) }, "limits are finite"},
 		{"infinite", func(s *Set) { s.Level("x", Below(math.Inf(1), 0)) }, "limits are finite"},
-		{"wrong way up", func(s *Set) { s.Level("x", Above(2, 1)) }, "or use Below"},
-		{"wrong way down", func(s *Set) { s.Level("x", Below(1, 2)) }, "or use Above"},
+		{"above reversed", func(s *Set) { s.Level("x", Above(2, 1)) }, "or use Below"},
+		{"below reversed", func(s *Set) { s.Level("x", Below(1, 2)) }, "or use Above"},
 		{"nil poll", func(s *Set) { s.Level("x", Above(1, 2), Poll(nil)) }, "Poll was given a nil function"},
 		{"level start", func(s *Set) { s.Level("x", Above(1, 2), StartWithin(1)) }, "StartWithin must be"},
 		{"TTL too short", func(s *Set) { s.Condition("x", TTL(1)) }, "TTL must be 1ms to 24h"},
 		{"nil check", func(s *Set) { s.Condition("x", Check(time.Second, time.Second, nil)) }, "Check was given a nil"},
-		{"check too often", func(s *Set) { s.Condition("x", Check(time.Millisecond, time.Second, well)) }, "interval of a Check must be 10ms to 24h"},
-		{"no timeout", func(s *Set) { s.Condition("x", Check(time.Second, 0, well)) }, "timeout of a Check must be"},
+		{"check too often", func(s *Set) { s.Condition("x", Check(time.Millisecond, time.Second, healthy)) }, "interval of a Check must be 10ms to 24h"},
+		{"no timeout", func(s *Set) { s.Condition("x", Check(time.Second, 0, healthy)) }, "timeout of a Check must be"},
 		{"TTL between checks", func(s *Set) {
-			s.Condition("x", Check(time.Second, time.Second, well), TTL(2*time.Second-1))
+			s.Condition("x", Check(time.Second, time.Second, healthy), TTL(2*time.Second-1))
 		}, "run out between two checks"},
-		{"twice", func(s *Set) { s.Alive("x", time.Second); s.Loop("x", time.Second) }, `"x": declared twice`},
+		{"declared twice", func(s *Set) { s.Alive("x", time.Second); s.Loop("x", time.Second) }, `"x": declared twice`},
 		{"too many", func(s *Set) {
 			for i := range contract.MaxLandmarks + 1 {
 				s.Alive(fmt.Sprint("worker ", i), time.Second)
@@ -98,13 +98,13 @@ func TestSetRemembersBadDeclarations(t *testing.T) {
 			}
 			s.Alive("", time.Minute)
 			if again := s.Err(); again != err {
-				t.Errorf("the first error %v gave way to %v", err, again)
+				t.Errorf("after another error: Err() = %[2]v, want the first, %[1]v", err, again)
 			}
 		})
 	}
 }
 
-func TestBadLandmarksAreUsableAndUnreported(t *testing.T) {
+func TestInvalidLandmarksAreUsableButNotReported(t *testing.T) {
 	var s Set
 	a := s.Alive("", time.Second)
 	l := s.Loop("", time.Second)
@@ -113,14 +113,14 @@ func TestBadLandmarksAreUsableAndUnreported(t *testing.T) {
 	s.Level("", Limits{}, Poll(nil)).Set(1)
 	s.Condition("", Check(0, 0, nil)).Set(true, "")
 	if l.C() == nil {
-		t.Error("a Loop with a bad declaration has no channel to select on")
+		t.Error("C() of an invalid Loop is nil")
 	}
 	if n := len(landmarks(&s)); n != 0 {
-		t.Errorf("%d bad landmarks would be reported", n)
+		t.Errorf("%d invalid landmarks are reported", n)
 	}
 }
 
-func TestNilIsHarmless(t *testing.T) {
+func TestNilLandmarksDoNothing(t *testing.T) {
 	var s *Set
 	s.Alive("a", time.Second).Reach()
 	new(Alive).Reach()
@@ -133,35 +133,35 @@ func TestNilIsHarmless(t *testing.T) {
 	new(Condition).Set(false, "why not")
 	select {
 	case <-s.Loop("l", time.Second).C():
-		t.Error("a nil Loop gave a command")
+		t.Error("received a command from a nil Loop")
 	default:
 	}
 }
 
-func TestWatchersHearOfNews(t *testing.T) {
+func TestWatchReportsChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s Set
 		first, stopFirst := watch(&s)
 		second, stopSecond := watch(&s)
 		defer stopSecond()
 
-		expect := func(what string, c <-chan struct{}, want bool) {
+		expect := func(event string, c <-chan struct{}, want bool) {
 			t.Helper()
 			select {
 			case <-c:
 				if !want {
-					t.Errorf("%s: woken without cause", what)
+					t.Errorf("%s: woken, want no wake", event)
 				}
 			default:
 				if want {
-					t.Errorf("%s: not woken", what)
+					t.Errorf("%s: not woken", event)
 				}
 			}
 		}
-		both := func(what string, want bool) {
+		both := func(event string, want bool) {
 			t.Helper()
-			expect(what+", first watcher", first, want)
-			expect(what+", second watcher", second, want)
+			expect(event+", first watcher", first, want)
+			expect(event+", second watcher", second, want)
 		}
 
 		both("nothing", false)
@@ -175,7 +175,7 @@ func TestWatchersHearOfNews(t *testing.T) {
 		alive := landmarks(&s)[0]
 		alive.Sample(time.Now())
 		a.Reach()
-		both("reached after a fresh reading", false)
+		both("reached after a recent sample", false)
 		alive.Sample(time.Now())
 		time.Sleep(2 * time.Second)
 		alive.Sample(time.Now())
@@ -188,7 +188,7 @@ func TestWatchersHearOfNews(t *testing.T) {
 		l := s.Loop("l", time.Second)
 		both("a Loop declared", true)
 		landmarks(&s)[1].SendCommand(time.Now())
-		both("a command put", false)
+		both("a command sent", false)
 		(<-l.C())()
 		both("a command answered", true)
 
@@ -201,7 +201,7 @@ func TestWatchersHearOfNews(t *testing.T) {
 		deadline := landmarks(&s)[2]
 		deadline.Sample(time.Now())
 		w.End()
-		both("ended after a fresh reading", false)
+		both("ended after a recent sample", false)
 		w, other := d.Begin(), d.Begin()
 		time.Sleep(time.Second)
 		deadline.Sample(time.Now())
@@ -228,9 +228,9 @@ func TestWatchersHearOfNews(t *testing.T) {
 		c.Set(false, "")
 		both("first set", true)
 		c.Set(false, "another reason")
-		both("set to the same", false)
+		both("same setting with another reason", false)
 		c.Set(true, "")
-		both("turned", true)
+		both("changed to met", true)
 		condition := landmarks(&s)[4]
 		condition.Sample(time.Now())
 		c.Set(true, "")
