@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// arguments are the words behind a command's verb, bare ones and key=value.
-// Each is taken once, and none may be left over.
+// arguments are the words after a command's verb, bare ones and key=value. The
+// methods take them; none may be left over.
 type arguments struct {
 	t     *testing.T
 	line  string
 	words []string
 }
 
-// word takes the first word that is left, "" if none is.
+// word takes the next word, "" if there is none.
 func (a *arguments) word() string {
 	if len(a.words) == 0 {
 		return ""
@@ -26,7 +26,7 @@ func (a *arguments) word() string {
 	return word
 }
 
-// has takes the bare word, and reports whether it stands there.
+// has takes the bare word, and reports whether it is there.
 func (a *arguments) has(word string) bool {
 	i := slices.Index(a.words, word)
 	if i >= 0 {
@@ -35,7 +35,7 @@ func (a *arguments) has(word string) bool {
 	return i >= 0
 }
 
-// value takes the key's value, "" if it has none.
+// value takes the value of the key, "" if there is none.
 func (a *arguments) value(key string) string {
 	i := slices.IndexFunc(a.words, func(w string) bool { return strings.HasPrefix(w, key+"=") })
 	if i < 0 {
@@ -46,14 +46,14 @@ func (a *arguments) value(key string) string {
 	return value
 }
 
-// duration takes the key's value into to, which stays as it is without one.
+// duration sets to from the value of the key, if there is one.
 func (a *arguments) duration(key string, to *time.Duration) {
 	if v := a.value(key); v != "" {
 		*to = a.parse(v)
 	}
 }
 
-// number takes the key's value, 0 if it has none.
+// number takes the value of the key, 0 if there is none.
 func (a *arguments) number(key string) float64 {
 	v := a.value(key)
 	if v == "" {
@@ -74,18 +74,18 @@ func (a *arguments) parse(duration string) time.Duration {
 	return d
 }
 
-// among takes what the word names, and fails if it names nothing.
-func among[T any](a *arguments, named map[string]T, word string) T {
+// lookUp returns the value with the name word. It fails the test if there is none.
+func lookUp[T any](a *arguments, named map[string]T, word string) T {
 	value, known := named[word]
 	if !known {
-		a.t.Fatalf("%s: what is %q?", a.line, word)
+		a.t.Fatalf("%s: unknown word %q", a.line, word)
 	}
 	return value
 }
 
-// done fails if a word is left over.
+// done fails the test if a word is left over.
 func (a *arguments) done() {
 	if len(a.words) > 0 {
-		a.t.Fatalf("%s: what is %q?", a.line, a.words)
+		a.t.Fatalf("%s: unknown word %q", a.line, a.words)
 	}
 }

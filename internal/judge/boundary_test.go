@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// TestBoundaries holds each limit to the nanosecond: an age of exactly the
-// limit is allowed, one more is not, and the verdict before names that instant
-// as its next.
+// TestBoundaries checks each limit to the nanosecond: an age of exactly the limit is
+// allowed, one nanosecond more is not, and the verdict before has that instant as its
+// Next.
 func TestBoundaries(t *testing.T) {
 	const limit = 700 * time.Millisecond
 	at := testNow
@@ -70,14 +70,14 @@ func TestBoundaries(t *testing.T) {
 				t.Errorf("at the limit it is %q, next in %v; want %q, next in 1ns", v.Cause, v.Next.Sub(atLimit), test.before)
 			}
 			if v := Evaluate(test.policy, test.facts, atLimit+1).Verdicts[Liveness]; v.Cause != test.after {
-				t.Errorf("a nanosecond on it is %q, want %q", v.Cause, test.after)
+				t.Errorf("a nanosecond later it is %q, want %q", v.Cause, test.after)
 			}
 		})
 	}
 }
 
-// TestIdleLoopNeverFails holds that a loop of which nothing is asked may sleep
-// for as long as it likes.
+// TestIdleLoopNeverFails checks that a loop without an open command may sleep for any
+// time.
 func TestIdleLoopNeverFails(t *testing.T) {
 	l := Landmark{Declared: testMain, Reached: true, At: testNow}
 	for _, idle := range []time.Duration{0, time.Second, time.Hour, 100 * 365 * 24 * time.Hour} {
@@ -87,9 +87,9 @@ func TestIdleLoopNeverFails(t *testing.T) {
 	}
 }
 
-// TestReaderOfThePast holds that a reader whose now is of before the facts
-// came, since it took the time first, finds them new.
-func TestReaderOfThePast(t *testing.T) {
+// TestReaderBeforeFactsFindsThemNew checks that facts have the age 0 for a reader that
+// took the time before they arrived.
+func TestReaderBeforeFactsFindsThemNew(t *testing.T) {
 	then := testNow.Add(-time.Millisecond)
 	for _, c := range instanceCauses {
 		in := instanceThatIs(c)

@@ -7,14 +7,14 @@ import (
 	"pgregory.net/rapid"
 )
 
-// What may happen in a day. The places are kept as the registry keeps them.
+// The events of a day. The slots are kept as the registry keeps them.
 
-// join has a process begin to report.
+// join makes a new process report.
 func (d *day) join(t *rapid.T) {
 	d.forget()
 	p := d.newPlace(t, rapid.SampledFrom([]string{"a", "b", "c", "d"}).Draw(t, "name"))
 	d.places = slices.DeleteFunc(d.places, func(q place) bool {
-		return q.gone != nil && q.gone.Presence == SaidGoodbye && q.Name != p.Name
+		return q.restored != nil && q.restored.Presence == SaidGoodbye && q.Name != p.Name
 	})
 	started := p.HasStarted()
 	there := d.instances()
@@ -42,14 +42,14 @@ func (d *day) join(t *rapid.T) {
 	d.change(t)
 }
 
-// dropOthers drops the places of others of p's name.
+// dropOthers drops the slots of other processes with p's name.
 func (d *day) dropOthers(p place) {
 	d.places = slices.DeleteFunc(d.places, func(q place) bool { return q.id != p.id && q.Name == p.Name })
 }
 
 func (d *day) newPlace(t *rapid.T, name string) place {
-	d.born++
-	p := place{id: d.born, Instance: Instance{Name: name, Since: d.now, ReportedAt: d.now}}
+	d.processes++
+	p := place{id: d.processes, Instance: Instance{Name: name, Since: d.now, ReportedAt: d.now}}
 	p.Landmarks = drawLandmarks(t, d.now)
 	return p
 }
@@ -62,7 +62,7 @@ func (d *day) instances() []*Instance {
 	return instances
 }
 
-// reported takes the report that change makes in place i.
+// reported applies change to the instance in slot i, as a report.
 func (d *day) reported(i int, change func(*Instance)) {
 	p := &d.places[i]
 	before := p.Instance
@@ -80,11 +80,11 @@ func (d *day) reported(i int, change func(*Instance)) {
 	d.naive.report(id, allReached(member{facts: p.Landmarks}))
 }
 
-// report has a process report, of each landmark what was so before, or that
-// all is well, or anything; or has it declare other landmarks first.
+// report makes a process report: for each landmark the same as before, healthy, or
+// any. It may declare other landmarks first.
 func (d *day) report(t *rapid.T) {
-	d.reported(d.someone(t), func(in *Instance) {
-		if drawAmong(t, "declare", false, false, false, true) {
+	d.reported(d.drawConnected(t), func(in *Instance) {
+		if drawOneOf(t, "declare", false, false, false, true) {
 			before := in.Landmarks
 			in.Landmarks = drawLandmarks(t, d.now)
 			for i := range min(len(before), len(in.Landmarks)) {
@@ -98,10 +98,10 @@ func (d *day) report(t *rapid.T) {
 	d.change(t)
 }
 
-// work has time pass while every process reports, and mostly that all is well.
+// work lets time pass while every process reports, mostly that it is healthy.
 func (d *day) work(t *rapid.T) {
-	same := drawAmong(t, "nothing new", false, false, false, true)
-	for range drawAmong(t, "reports", 1, 2, 4) {
+	same := drawOneOf(t, "nothing new", false, false, false, true)
+	for range drawOneOf(t, "reports", 1, 2, 4) {
 		d.passUntil(t, d.now.Add(beat))
 		var ids []int
 		for _, p := range d.places {
@@ -115,7 +115,7 @@ func (d *day) work(t *rapid.T) {
 			d.reported(i, func(in *Instance) {
 				for j := range in.Landmarks {
 					if !same {
-						in.Landmarks[j].goWell(d.now)
+						in.Landmarks[j].setHealthy(d.now)
 					}
 				}
 			})
@@ -125,10 +125,9 @@ func (d *day) work(t *rapid.T) {
 	}
 }
 
-// hang has a main loop late, or nearly so, and then answer, while all else is
-// well.
+// hang makes a main loop answer late, or almost late, while all else is healthy.
 func (d *day) hang(t *rapid.T) {
-	p := d.places[d.someone(t)]
+	p := d.places[d.drawConnected(t)]
 	i := slices.IndexFunc(p.Landmarks, func(l Landmark) bool { return l.Kind == KindLoop })
 	if i < 0 {
 		t.Skip("it has no main loop")
@@ -138,39 +137,39 @@ func (d *day) hang(t *rapid.T) {
 		d.reported(at, func(in *Instance) {
 			for j := range in.Landmarks {
 				if j != i {
-					in.Landmarks[j].goWell(d.now)
+					in.Landmarks[j].setHealthy(d.now)
 				}
 			}
 			change(&in.Landmarks[i])
 		})
 		d.change(t)
 	}
-	late := drawAmong(t, "late by", 0, 1, beat)
+	late := drawOneOf(t, "late by", 0, 1, beat)
 	report(func(l *Landmark) {
-		l.goWell(d.now)
+		l.setHealthy(d.now)
 		l.Open, l.At = true, d.now.Add(-l.Within)
 	})
 	d.passUntil(t, d.now.Add(late))
 	report(func(l *Landmark) {
-		l.goWell(d.now)
-		l.Lag = drawAmong(t, "lag", l.Within-l.Within/4, l.Within, l.Within+1)
-		l.Count += drawAmong[uint64](t, "more answers", 0, 0, 1)
+		l.setHealthy(d.now)
+		l.Lag = drawOneOf(t, "lag", l.Within-l.Within/4, l.Within, l.Within+1)
+		l.Count += drawOneOf[uint64](t, "more answers", 0, 0, 1)
 	})
 	report(func(*Landmark) {})
 }
 
-// applyDrain has a process say whether it wants new work.
+// drain makes a process report whether it is draining.
 func (d *day) drain(t *rapid.T) {
-	d.reported(d.someone(t), func(in *Instance) {
-		in.Draining = drawAmong(t, "drained", false, true)
+	d.reported(d.drawConnected(t), func(in *Instance) {
+		in.Draining = drawOneOf(t, "drained", false, true)
 	})
 	d.change(t)
 }
 
-// leave ends a process. One that goes on purpose leaves the set, unless it is
-// the last; the place of a lost one goes to its heir, if there is one.
+// leave ends a process. One that leaves on purpose leaves no slot, unless it is the
+// last. The slot of a lost one goes to its successor, if there is one.
 func (d *day) leave(t *rapid.T) {
-	id, how := d.places[d.someone(t)].id, drawAmong(t, "how", Vacant, SaidGoodbye)
+	id, how := d.places[d.drawConnected(t)].id, drawOneOf(t, "how", Vacant, SaidGoodbye)
 	d.forget()
 	i := slices.IndexFunc(d.places, func(p place) bool { return p.id == id })
 	p := &d.places[i]
@@ -179,21 +178,21 @@ func (d *day) leave(t *rapid.T) {
 		d.places = slices.Delete(d.places, i, i+1)
 	} else {
 		p.Presence, p.Since = how, d.now
-		d.succeed(i)
+		d.fillVacancy(i)
 	}
 	d.naive.leave(id, how, onPurpose, d.now)
 	d.change(t)
 }
 
-// succeed gives vacancy i to its heir, if it has one.
-func (d *day) succeed(i int) {
+// fillVacancy gives slot i to its successor, if it has one.
+func (d *day) fillVacancy(i int) {
 	if heir := Successor(d.instances(), i); heir >= 0 {
 		d.places[heir].Instance = *d.places[heir].TakeSlotOf(&d.places[i].Instance)
 		d.places = slices.Delete(d.places, i, i+1)
 	}
 }
 
-// forget drops the vacancies that do not count any more.
+// forget drops the vacancies that no longer count.
 func (d *day) forget() {
 	there := d.instances()
 	counted := Service{Instances: there}.Counted(d.policy, d.now)
@@ -206,14 +205,14 @@ func (d *day) forget() {
 	d.places = kept
 }
 
-// operate has an operator drain the service, or resume it.
-func (d *day) operate(t *rapid.T) {
-	d.drained = drawAmong(t, "drained", false, false, true)
+// operatorDrain makes an operator drain or resume the service.
+func (d *day) operatorDrain(t *rapid.T) {
+	d.drained = drawOneOf(t, "drained", false, false, true)
 	d.change(t)
 }
 
-// see has the sidecar read its host.
-func (d *day) see(t *rapid.T) {
+// readHost makes the sidecar read the host.
+func (d *day) readHost(t *rapid.T) {
 	d.host.draw(t, d.now)
 	d.change(t)
 }
@@ -227,22 +226,22 @@ func (d *day) pass(t *rapid.T) {
 	).Draw(t, "for")))
 }
 
-// passTurn lets time pass up to an instant that something may turn at, or a
+// passToTurn lets time pass to an instant at which the result may change, or a
 // nanosecond before or after.
-func (d *day) passTurn(t *rapid.T) {
+func (d *day) passToTurn(t *rapid.T) {
 	turns := d.naive.turns(d.now, d.now.Add(2*time.Hour))
-	if d.present.Next != Never {
-		turns = append(turns, d.present.Next)
+	if d.result.Next != Never {
+		turns = append(turns, d.result.Next)
 	}
 	if len(turns) == 0 {
-		t.Skip("nothing will turn")
+		t.Skip("time changes nothing")
 	}
 	turn := rapid.SampledFrom(turns).Draw(t, "turn") + Instant(rapid.IntRange(-1, 1).Draw(t, "off by"))
 	d.passUntil(t, max(d.now, turn))
 }
 
-// someone is the place of a process that is there.
-func (d *day) someone(t *rapid.T) int {
+// drawConnected draws the slot of a connected process.
+func (d *day) drawConnected(t *rapid.T) int {
 	var there []int
 	for i, p := range d.places {
 		if p.Presence == Connected {
@@ -250,7 +249,7 @@ func (d *day) someone(t *rapid.T) int {
 		}
 	}
 	if len(there) == 0 {
-		t.Skip("nobody is there")
+		t.Skip("no process is connected")
 	}
 	return rapid.SampledFrom(there).Draw(t, "process")
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// The kinds that limits and settings judge, at and beyond each of their bounds.
+// TestStatesOfKinds checks each kind at and beyond each of its limits.
 func TestStatesOfKinds(t *testing.T) {
 	const at Instant = 1000
 	high := Limits{DegradeAt: 100, FailAt: 200}
@@ -29,7 +29,7 @@ func TestStatesOfKinds(t *testing.T) {
 		{"work in time", Landmark{Declared: deadline, Reached: true, Open: true, At: at}, time.Second, landmarkResult{OK, 1, at.Add(time.Second) + 1}},
 		{"work too long", Landmark{Declared: deadline, Reached: true, Open: true, At: at}, time.Second + 1, landmarkResult{Failing, 0, Never}},
 		{"work that ended", Landmark{Declared: deadline, Reached: true, At: at}, time.Hour, landmarkResult{OK, 1, Never}},
-		{"work awaited", Landmark{Declared: awaited, At: at}, time.Minute, landmarkResult{Unarmed, 1, at.Add(time.Minute) + 1}},
+		{"work that must come", Landmark{Declared: awaited, At: at}, time.Minute, landmarkResult{Unarmed, 1, at.Add(time.Minute) + 1}},
 		{"work that never came", Landmark{Declared: awaited, At: at}, time.Minute + 1, landmarkResult{Failing, 0, Never}},
 
 		{"half of its time", Landmark{Declared: loop, Reached: true, At: at, Lag: 500 * time.Millisecond}, 0, landmarkResult{OK, 1, Never}},
@@ -62,8 +62,8 @@ func TestStatesOfKinds(t *testing.T) {
 	}
 }
 
-// Of a critical landmark that fails, the kind says the cause; a degrading one
-// lowers the weight alone, to 1 at the least.
+// TestKindsAndImpacts checks that the kind of a failing landmark decides the cause,
+// and that a degrading one only lowers the weight, to 1 at least.
 func TestKindsAndImpacts(t *testing.T) {
 	const now Instant = 1000
 	well := Landmark{Declared: &Declared{Kind: KindLoop, Impact: ImpactCritical, Within: time.Second}, Reached: true, At: now}

@@ -2,30 +2,29 @@ package judge
 
 import "slices"
 
-// ofHost judges the host beside the processes: what it has against the service
-// counts as what they have, and where none needs to be there and none is, it
-// alone.
-func (n *naive) ofHost(m moment, o opinion, a Aspect, now Instant) opinion {
-	if len(m.seen) == 0 {
+// ofHost adds the host to the verdict on the processes. Its causes count as theirs.
+// If no process needs to be there and none is, it counts alone.
+func (n *naive) ofHost(m moment, o undampedVerdict, a Aspect, now Instant) undampedVerdict {
+	if len(m.host) == 0 {
 		return o
 	}
 	alone := len(m.members) == 0 && n.policy.Quorum == NoneNeeded && len(readOfHost(m, Readiness)) > 0
 	if alone {
-		o = opinion{expected: expected{status: Serving, cause: None, percent: 100, factsAt: Never}}
+		o = undampedVerdict{expected: expected{status: Serving, cause: None, percent: 100, factsAt: Never}}
 	}
 	if a == Startup && !alone {
-		return o // a program knows better
+		return o // the program decides
 	}
-	o.factsAt = min(o.factsAt, m.seenAt)
+	o.factsAt = min(o.factsAt, m.hostReadAt)
 	cause, by := n.causeOfHost(m, a, now)
 	if cause != None {
 		o.status, o.percent = NotServing, 0
-		if slices.Index(order, cause) < slices.Index(order, o.cause) {
-			o.cause, o.culprits, o.seen = cause, nil, by
+		if slices.Index(causeOrder, cause) < slices.Index(causeOrder, o.cause) {
+			o.cause, o.instances, o.host = cause, nil, by
 		}
 		return o
 	}
-	for _, l := range m.seen {
+	for _, l := range m.host {
 		if l.Impact != ImpactInformational && (l.Unreadable || isFailing(l, now)) && l.Reached {
 			o.percent = 0
 		}
@@ -33,23 +32,24 @@ func (n *naive) ofHost(m moment, o opinion, a Aspect, now Instant) opinion {
 	return o
 }
 
-// causeOfHost is the first cause that the host gives, and whose it is.
+// causeOfHost returns the first cause that the host gives, and the landmarks that
+// gave it.
 func (n *naive) causeOfHost(m moment, a Aspect, now Instant) (Cause, []Landmark) {
 	if a == Startup {
-		if m.wasWell {
+		if m.hostWasHealthy {
 			return None, nil
 		}
-		return Starting, slices.DeleteFunc(slices.Clone(m.seen), func(l Landmark) bool {
-			return !bearsOn(l, Readiness) || l.Reached && !l.Unreadable && !isFailing(l, now)
+		return Starting, slices.DeleteFunc(slices.Clone(m.host), func(l Landmark) bool {
+			return !affectsAspect(l, Readiness) || l.Reached && !l.Unreadable && !isFailing(l, now)
 		})
 	}
-	if a == Readiness && now.Sub(m.seenAt) > n.policy.StaleAfter {
+	if a == Readiness && now.Sub(m.hostReadAt) > n.policy.StaleAfter {
 		return Stale, nil
 	}
 	var by [len(causes{})][]Landmark
 	holds := causes{None: true}
-	for _, l := range m.seen {
-		c := causeOfSeen(l, a, now)
+	for _, l := range m.host {
+		c := causeOfHostLandmark(l, a, now)
 		holds[c] = true
 		by[c] = append(by[c], l)
 	}
@@ -61,16 +61,16 @@ func (n *naive) causeOfHost(m moment, a Aspect, now Instant) (Cause, []Landmark)
 	return first, slices.DeleteFunc(by[first], func(l Landmark) bool { return l.At > oldest })
 }
 
-// causeOfSeen is what a landmark of the host gives for a cause.
-func causeOfSeen(l Landmark, a Aspect, now Instant) Cause {
+// causeOfHostLandmark returns the cause that a landmark of the host gives.
+func causeOfHostLandmark(l Landmark, a Aspect, now Instant) Cause {
 	switch {
-	case !bearsOn(l, a):
+	case !affectsAspect(l, a):
 		return None
 	case !l.Reached && a == Readiness:
 		return Starting
 	case !l.Reached:
 		return None
-	case l.Unreadable && a == Readiness: // a restart opens no eyes
+	case l.Unreadable && a == Readiness: // a restart of the program would not help
 		return Failed
 	case l.Unreadable:
 		return None
@@ -79,19 +79,19 @@ func causeOfSeen(l Landmark, a Aspect, now Instant) Cause {
 	}
 }
 
-// readOfHost are the landmarks that were read and bear on the aspect.
+// readOfHost returns the landmarks that were read and affect the aspect.
 func readOfHost(m moment, a Aspect) []Landmark {
-	return slices.DeleteFunc(slices.Clone(m.seen), func(l Landmark) bool { return !l.Reached || !bearsOn(l, a) })
+	return slices.DeleteFunc(slices.Clone(m.host), func(l Landmark) bool { return !l.Reached || !affectsAspect(l, a) })
 }
 
-func (n *naive) hostIsWell(m moment, now Instant) bool {
+func (n *naive) hostIsHealthy(m moment, now Instant) bool {
 	cause, _ := n.causeOfHost(m, Readiness, now)
 	return cause == None && len(readOfHost(m, Readiness)) > 0
 }
 
 func (n *naive) failingOfHost(m moment, now Instant) (failing int) {
-	silent := now.Sub(m.seenAt) > n.policy.StaleAfter
-	for _, l := range m.seen {
+	silent := now.Sub(m.hostReadAt) > n.policy.StaleAfter
+	for _, l := range m.host {
 		if silent || l.Reached && (l.Unreadable || isFailing(l, now)) {
 			failing++
 		}

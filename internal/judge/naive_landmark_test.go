@@ -5,35 +5,35 @@ import (
 	"time"
 )
 
-// bearsOn reports whether a landmark's failing fails the aspect.
-func bearsOn(l Landmark, a Aspect) bool {
+// affectsAspect reports whether the aspect fails if the landmark fails.
+func affectsAspect(l Landmark, a Aspect) bool {
 	return l.Impact == ImpactCritical || l.Impact == ImpactReadiness && a != Liveness
 }
 
-// causeOfLandmark is what a landmark gives for a cause where it bears on the
-// aspect.
+// causeOfLandmark returns the cause that a landmark gives to an aspect that it
+// affects.
 func causeOfLandmark(l Landmark, a Aspect, now Instant) Cause {
 	switch {
 	case isFailing(l, now) && l.Kind <= KindLoop:
 		return Stalled
 	case isFailing(l, now):
 		return Failed
-	case isAwaited(l) && a == Readiness:
+	case isNotYetReached(l) && a == Readiness:
 		return Starting
 	default:
 		return None
 	}
 }
 
-// isAwaited reports whether the program has not started for want of this
-// landmark. A Deadline without work is well, unless work was to come in time.
-func isAwaited(l Landmark) bool {
+// isNotYetReached reports whether the program has not started because of this
+// landmark. A Deadline without work is healthy, unless it has a StartWithin.
+func isNotYetReached(l Landmark) bool {
 	return !l.Reached && !(l.Kind == KindDeadline && l.StartWithin == 0)
 }
 
 func isFailing(l Landmark, now Instant) bool {
 	older := func(limit time.Duration) bool { return now.Sub(l.At) > limit }
-	if isAwaited(l) {
+	if isNotYetReached(l) {
 		return l.StartWithin > 0 && older(l.StartWithin)
 	}
 	switch l.Kind {
@@ -58,23 +58,23 @@ func smallIsBad(l Landmark) bool {
 	return l.Limits.FailAt < l.Limits.DegradeAt
 }
 
-// shareOf is how much of a process's capacity its landmarks leave it, the worst
-// of them: those that are shown alone aside.
-func (n *naive) shareOf(p member, now Instant) float64 {
+// capacityOf returns the lowest capacity of the process's landmarks, except
+// informational ones.
+func (n *naive) capacityOf(p member, now Instant) float64 {
 	share := 1.0
 	for _, l := range p.facts {
 		if n.endedHang(p.id, l) {
 			l.Lag = 0
 		}
 		if l.Impact != ImpactInformational {
-			share = min(share, shareOfLandmark(l, now))
+			share = min(share, capacityOfLandmark(l, now))
 		}
 	}
 	return share
 }
 
-// endedHang reports whether the last answer of a process's loop came when the
-// landmark had failed. More than Within it takes in no other way.
+// endedHang reports whether the landmark was failing when the last answer of a
+// process's loop came. A lag of more than Within has no other cause.
 func (n *naive) endedHang(id int, l Landmark) bool {
 	if l.Kind != KindLoop || l.Lag > l.Within {
 		return l.Kind == KindLoop
@@ -91,18 +91,18 @@ func (n *naive) endedHang(id int, l Landmark) bool {
 	return false
 }
 
-func shareOfLandmark(l Landmark, now Instant) float64 {
+func capacityOfLandmark(l Landmark, now Instant) float64 {
 	switch {
 	case isFailing(l, now):
 		return 0
-	case isAwaited(l):
+	case isNotYetReached(l):
 		return 1
 	case l.Kind == KindLevel && l.Limits.DegradeAt != l.Limits.FailAt:
-		// From all at DegradeAt to nothing at FailAt, either way round.
+		// From 1 at DegradeAt to 0 at FailAt, in either direction.
 		left := (l.Limits.FailAt - l.Value) / (l.Limits.FailAt - l.Limits.DegradeAt)
 		return min(1, left)
 	case l.Kind == KindLoop:
-		// From all at half of what is allowed to nothing at all of it.
+		// From 1 at half of Within to 0 at Within.
 		left := 2 * (1 - float64(l.Lag)/float64(l.Within))
 		return min(1, max(0, left))
 	default:
@@ -111,12 +111,12 @@ func shareOfLandmark(l Landmark, now Instant) float64 {
 }
 
 // allReached reports whether a process has started by its last report: it has
-// landmarks that bear on readiness, and waits for none of them.
+// landmarks that affect readiness, and all of them were reached.
 func allReached(p member) bool {
 	bearing := false
 	for _, l := range p.facts {
-		if bearsOn(l, Readiness) {
-			if isAwaited(l) {
+		if affectsAspect(l, Readiness) {
+			if isNotYetReached(l) {
 				return false
 			}
 			bearing = true

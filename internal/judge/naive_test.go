@@ -5,85 +5,85 @@ import (
 	"time"
 )
 
-// naive is a second judge, for the first to be held against. It is written
-// from the rules as people are told them, and shares with the first no more
-// than the words: it keeps a log of everything that happened, remembers no
-// verdict, and finds damping by going back through the log.
+// naive is a second judge, to compare the first one with. It is written from the
+// documented rules and shares only the types with the first. It keeps a log of
+// everything that happened, remembers no verdict, and finds damping by going
+// back through the log.
 type naive struct {
 	policy  Policy
-	members []member // as they are from the next moment on
+	members []member // as of the next moment
 	log     []moment
 	began   int       // the first moment since the sidecar's start
-	past    []stretch // of readiness up to the last moment: what the log comes to
+	past    []stretch // of readiness up to the last moment, from the log
 }
 
-// moment is what was known of a service from an instant on, up to the next
-// moment's.
+// moment holds the facts about a service from an instant on, until the next
+// moment.
 type moment struct {
 	at      Instant
 	drained bool // by an operator
-	// incomplete is that the sidecar has just started and does not know who
-	// else may come back.
-	incomplete bool
-	members    []member
-	seen       []Landmark // of the host
-	seenAt     Instant
-	wasWell    bool // the host, now or before; told by the log
+	// incomplete means that the sidecar has just started and does not know which
+	// other processes may come back.
+	incomplete     bool
+	members        []member
+	host           []Landmark
+	hostReadAt     Instant
+	hostWasHealthy bool // now or before; set by happen
 }
 
-// member is a process in its place.
+// member is a process and its slot.
 type member struct {
-	id       int   // no two processes have the same
-	formerly []int // what it was called before the sidecar restarted
-	name     string
-	gone     Presence
-	was      Presence // if it is awaited: how it left before the restart, Connected if it was there
-	since    Instant  // since when it is gone
-	heard    Instant
-	draining bool
-	beside   bool // joined where others were, and filled no vacancy
-	spare    int  // the moment before which its place was added beside others, 0 if it was not, or has filled a vacancy
-	started  bool // told by the log
-	facts    []Landmark
+	id             int   // unique among all processes
+	formerIDs      []int // its ids before the sidecar restarted
+	name           string
+	presence       Presence
+	presenceBefore Presence // if it is awaited: its presence before the restart
+	since          Instant  // since when it is gone
+	reportedAt     Instant
+	draining       bool
+	newcomer       bool // joined beside others, and filled no vacancy
+	addedAt        int  // the moment before which its slot was added beside others; 0 if it was not, or has filled a vacancy
+	started        bool // set by happen
+	facts          []Landmark
 }
 
 // stretch is a time during which readiness, before damping, did not change.
 type stretch struct {
-	well       bool
-	from, last Instant // both belong to it
-	onPurpose  Instant // since when somebody wants the service out, Never if nobody does
+	healthy          bool
+	from, last       Instant // inclusive
+	intentionalSince Instant // since when the service is out on purpose, Never if it is not
 }
 
-// expected is what is to be told of an aspect.
+// expected is the expected verdict for an aspect.
 type expected struct {
-	status   Status
-	cause    Cause
-	percent  float64    // of capacity, exactly
-	rising   bool       // by slow_start
-	failing  int        // landmarks
-	factsAt  Instant    // of the oldest facts that count
-	culprits []member   // those whose cause it is
-	seen     []Landmark // of the host, whose cause it is where it is nobody's
+	status    Status
+	cause     Cause
+	percent   float64    // of capacity, exactly
+	rising    bool       // because of slow_start
+	failing   int        // landmarks
+	factsAt   Instant    // of the oldest facts that count
+	instances []member   // that have the cause
+	host      []Landmark // the host's landmarks that have the cause, if no instance has
 }
 
-// order is the precedence of causes.
-var order = []Cause{Unreported, Stopped, Lost, Stale, Stalled, Failed, Draining, Starting, Recovering, None}
+// causeOrder is the precedence of causes.
+var causeOrder = []Cause{Unreported, Stopped, Lost, Stale, Stalled, Failed, Draining, Starting, Recovering, None}
 
-// happen adds to the log what is known from now on.
+// happen adds a moment to the log.
 func (n *naive) happen(m moment) {
 	for i := range m.members {
 		m.members[i].started = allReached(m.members[i]) || n.hadStarted(m.members[i].id)
 	}
-	m.wasWell = n.hostIsWell(m, m.at)
+	m.hostWasHealthy = n.hostIsHealthy(m, m.at)
 	if len(n.log) > n.began {
-		m.wasWell = m.wasWell || n.present().wasWell
+		m.hostWasHealthy = m.hostWasHealthy || n.current().hostWasHealthy
 		n.past = n.stretches(m.at)
 	}
 	n.log = append(n.log, m)
 }
 
-// hadStarted reports whether all of a process's landmarks were reached in any
-// of its reports: startup latches.
+// hadStarted reports whether all of a process's landmarks were reached in any of
+// its reports. Once a process has started, it stays so.
 func (n *naive) hadStarted(id int) bool {
 	for _, m := range n.log[n.began:] {
 		for _, p := range m.members {
@@ -95,11 +95,11 @@ func (n *naive) hadStarted(id int) bool {
 	return false
 }
 
-func (n *naive) present() moment { return n.log[len(n.log)-1] }
+func (n *naive) current() moment { return n.log[len(n.log)-1] }
 
-// at says what is to be told at an instant of the last moment or after it.
+// at returns the expected verdict at an instant of the last moment or later.
 func (n *naive) at(a Aspect, now Instant) expected {
-	raw := n.undamped(n.present(), a, now)
+	raw := n.undamped(n.current(), a, now)
 	if a != Readiness {
 		raw.percent = 0
 		if raw.status == Serving {
@@ -108,14 +108,14 @@ func (n *naive) at(a Aspect, now Instant) expected {
 		return raw.expected
 	}
 	stretches := n.stretches(now)
-	told, up := n.told(stretches, now)
+	serving, up := n.servingAfterDamping(stretches, now)
 	switch {
-	case told:
+	case serving:
 		if risen := now.Sub(up); risen < n.policy.SlowStart {
 			raw.percent *= float64(risen) / float64(n.policy.SlowStart)
 			raw.rising = true
 		}
-		raw.status, raw.cause, raw.culprits, raw.seen = Serving, None, nil, nil
+		raw.status, raw.cause, raw.instances, raw.host = Serving, None, nil, nil
 		raw.percent = max(1, raw.percent)
 	case raw.status == Serving:
 		raw.status, raw.cause, raw.percent = NotServing, Recovering, 0
@@ -128,57 +128,57 @@ func (n *naive) at(a Aspect, now Instant) expected {
 // longAgo is before everything that happens.
 const longAgo Instant = -1 << 62
 
-// told reports whether readiness is told to be serving at an instant of the
-// last stretch, and since when it rises: forever where nothing was recovered
-// from.
-func (n *naive) told(s []stretch, now Instant) (bool, Instant) {
+// servingAfterDamping reports whether readiness is serving, with damping, at an
+// instant of the last stretch, and since when its weight rises: longAgo if there
+// was no recovery.
+func (n *naive) servingAfterDamping(s []stretch, now Instant) (bool, Instant) {
 	last := s[len(s)-1]
 	before := s[:len(s)-1]
-	first := !slices.ContainsFunc(before, func(b stretch) bool { return b.well })
+	first := !slices.ContainsFunc(before, func(b stretch) bool { return b.healthy })
 	switch {
-	case last.well && first:
+	case last.healthy && first:
 		return true, longAgo
 	case first:
 		return false, 0
 	}
-	wasTold, up := n.told(before, before[len(before)-1].last)
+	wasTold, up := n.servingAfterDamping(before, before[len(before)-1].last)
 	recovered := last.from.Add(n.policy.RecoverAfter)
 	switch {
-	case last.well && wasTold:
-		return true, up // a fall that nobody was told of
-	case last.well:
+	case last.healthy && wasTold:
+		return true, up // the fall was too short to count
+	case last.healthy:
 		return now >= recovered, recovered
 	default:
-		return wasTold && now < last.from.Add(n.policy.FallAfter) && now < last.onPurpose, up
+		return wasTold && now < last.from.Add(n.policy.FallAfter) && now < last.intentionalSince, up
 	}
 }
 
-// stretches are those of readiness up to now. Where the facts changed at an
-// instant, what was known before held for that instant too; where time alone
-// changed what they come to, it did not.
+// stretches returns the stretches of readiness up to now. If the facts changed at
+// an instant, the stretch before includes that instant; if time alone changed the
+// result, it does not.
 func (n *naive) stretches(now Instant) []stretch {
 	all := slices.Clone(n.past)
-	m := n.present()
+	m := n.current()
 	for i, at := range append(append([]Instant{m.at}, n.turns(m.at, now)...), now) {
 		v := n.undamped(m, Readiness, at)
 		well := v.status == Serving
-		if len(all) == 0 || all[len(all)-1].well != well {
+		if len(all) == 0 || all[len(all)-1].healthy != well {
 			if len(all) > 0 && i > 0 {
 				all[len(all)-1].last = at - 1
 			}
-			all = append(all, stretch{well: well, from: at, onPurpose: Never})
+			all = append(all, stretch{healthy: well, from: at, intentionalSince: Never})
 		}
 		last := &all[len(all)-1]
 		last.last = at
-		if v.onPurpose {
-			last.onPurpose = min(last.onPurpose, at)
+		if v.intentional {
+			last.intentionalSince = min(last.intentionalSince, at)
 		}
 	}
 	return all
 }
 
-// turns are the instants after one and up to another at which time may change
-// what the present facts come to, in order.
+// turns returns the instants in (after, until] at which time alone may change the
+// result of the current facts, in order.
 func (n *naive) turns(after, until Instant) []Instant {
 	var turns []Instant
 	limit := func(from Instant, d time.Duration) {
@@ -186,12 +186,12 @@ func (n *naive) turns(after, until Instant) []Instant {
 			turns = append(turns, at)
 		}
 	}
-	limit(n.present().seenAt, n.policy.StaleAfter)
-	for _, l := range n.present().seen {
+	limit(n.current().hostReadAt, n.policy.StaleAfter)
+	for _, l := range n.current().host {
 		limit(l.At, l.Within)
 	}
-	for _, p := range n.present().members {
-		limit(p.heard, n.policy.StaleAfter)
+	for _, p := range n.current().members {
+		limit(p.reportedAt, n.policy.StaleAfter)
 		limit(p.since, n.policy.ForgetAfter)
 		for _, l := range p.facts {
 			limit(l.At, l.Within)
@@ -203,32 +203,32 @@ func (n *naive) turns(after, until Instant) []Instant {
 	return slices.Compact(turns)
 }
 
-// opinion is what is expected before damping.
-type opinion struct {
+// undampedVerdict is the expected verdict before damping.
+type undampedVerdict struct {
 	expected
-	onPurpose bool
+	intentional bool
 }
 
-// undamped judges a moment at an instant by itself.
-func (n *naive) undamped(m moment, a Aspect, now Instant) opinion {
+// undamped judges one moment at an instant, without the log.
+func (n *naive) undamped(m moment, a Aspect, now Instant) undampedVerdict {
 	o := n.ofHost(m, n.ofProcesses(m, a, now), a, now)
 	o.failing = n.failing(n.counted(m, now), now) + n.failingOfHost(m, now)
 	if m.drained && a == Readiness {
-		o.onPurpose = true
-		if slices.Index(order, o.cause) > slices.Index(order, Draining) {
-			o.status, o.cause, o.culprits, o.seen = NotServing, Draining, nil, nil
+		o.intentional = true
+		if slices.Index(causeOrder, o.cause) > slices.Index(causeOrder, Draining) {
+			o.status, o.cause, o.instances, o.host = NotServing, Draining, nil, nil
 		}
 	}
 	return o
 }
 
 // ofProcesses judges the processes alone.
-func (n *naive) ofProcesses(m moment, a Aspect, now Instant) opinion {
+func (n *naive) ofProcesses(m moment, a Aspect, now Instant) undampedVerdict {
 	if len(m.members) == 0 {
-		return opinion{expected: expected{status: NotServing, cause: Unreported, factsAt: now}}
+		return undampedVerdict{expected: expected{status: NotServing, cause: Unreported, factsAt: now}}
 	}
 	counted := n.counted(m, now)
-	var o opinion
+	var o undampedVerdict
 
 	asked := counted
 	if a == Readiness {
@@ -244,7 +244,7 @@ func (n *naive) ofProcesses(m moment, a Aspect, now Instant) opinion {
 		all[c] = true
 		by[c] = append(by[c], p)
 		if c == None {
-			o.percent += 100 * n.shareOf(p, now) / float64(len(asked))
+			o.percent += 100 * n.capacityOf(p, now) / float64(len(asked))
 		}
 		o.factsAt = min(o.factsAt, factsOf(p, a))
 	}
@@ -255,7 +255,7 @@ func (n *naive) ofProcesses(m moment, a Aspect, now Instant) opinion {
 	tooFew := well == len(asked) && well < needed
 	o.status, o.cause = NotServing, all.first()
 	switch {
-	case well >= needed, tooFew && a == Liveness: // whoever is not there yet is not dead
+	case well >= needed, tooFew && a == Liveness: // a process that is not there yet is not dead
 		o.status, o.cause = Serving, None
 	case tooFew:
 		o.cause = Starting
@@ -264,32 +264,32 @@ func (n *naive) ofProcesses(m moment, a Aspect, now Instant) opinion {
 	if unsure {
 		o.status, o.cause = NotServing, Unreported
 	}
-	o.culprits = by[o.cause]
+	o.instances = by[o.cause]
 	if o.cause == None || tooFew || unsure {
-		o.culprits = nil
+		o.instances = nil
 	}
-	o.onPurpose = o.status != Serving && !unsure && n.wantedOut(counted, asked, well, needed)
+	o.intentional = o.status != Serving && !unsure && n.intentional(counted, asked, well, needed)
 	return o
 }
 
-// wantedOut reports whether the processes themselves want the service out:
-// those that are there, or so many that the others, all well, are too few, or
-// that with them there would be enough.
-func (n *naive) wantedOut(counted, asked []member, well, needed int) bool {
-	leaving := func(p member) bool { return p.draining || p.gone == SaidGoodbye }
+// intentional reports whether the processes themselves have taken the service out:
+// all that are there are leaving, or the others are healthy but too few, or there
+// would be enough with those that leave.
+func (n *naive) intentional(counted, asked []member, well, needed int) bool {
+	leaving := func(p member) bool { return p.draining || p.presence == SaidGoodbye }
 	leavers := len(counted) - len(without(counted, leaving))
-	there := without(counted, func(p member) bool { return (p.gone == Vacant || p.gone == Awaited) && !p.draining })
+	there := without(counted, func(p member) bool { return (p.presence == Vacant || p.presence == Awaited) && !p.draining })
 	allLeave := leavers > 0 && len(without(there, leaving)) == 0
 	tooFew := well == len(asked) && well < needed
 	enough := n.policy.Quorum.AtLeast > 0 && well+leavers >= needed
 	return allLeave || tooFew || enough
 }
 
-// counted are the processes that the verdict is made of.
+// counted returns the processes that count.
 func (n *naive) counted(m moment, now Instant) []member {
 	counted := without(m.members, func(p member) bool {
-		forgotten := p.gone == Vacant && now.Sub(p.since) > n.policy.ForgetAfter
-		return forgotten || n.newcomer(p, now)
+		forgotten := p.presence == Vacant && now.Sub(p.since) > n.policy.ForgetAfter
+		return forgotten || n.isNewcomer(p, now)
 	})
 	if len(counted) == 0 {
 		return m.members
@@ -297,32 +297,32 @@ func (n *naive) counted(m moment, now Instant) []member {
 	return counted
 }
 
-// newcomer reports whether a process that filled no vacancy is still starting,
-// drained or not, or was lost or is awaited and had not started before.
-func (n *naive) newcomer(p member, now Instant) bool {
+// isNewcomer reports whether a process that filled no vacancy is still starting,
+// draining or not, or was lost or is awaited and had not started before.
+func (n *naive) isNewcomer(p member, now Instant) bool {
 	p.draining = false
 	c := n.causeOf(p, Readiness, now)
-	return p.beside && !p.started && (c == Starting || c == Lost || c == Unreported)
+	return p.newcomer && !p.started && (c == Starting || c == Lost || c == Unreported)
 }
 
-// causeOf is the first cause that holds for a process.
+// causeOf returns the first cause that holds for a process.
 func (n *naive) causeOf(p member, a Aspect, now Instant) Cause {
 	var holds causes
 	holds[None] = true
-	holds[Stopped] = p.gone == SaidGoodbye
-	holds[Lost] = p.gone == Vacant
-	holds[Unreported] = p.gone == Awaited
+	holds[Stopped] = p.presence == SaidGoodbye
+	holds[Lost] = p.presence == Vacant
+	holds[Unreported] = p.presence == Awaited
 	switch a {
 	case Startup:
 		holds[Starting] = !p.started
 	case Readiness:
 		holds[Draining] = p.draining
-		holds[Starting] = !slices.ContainsFunc(p.facts, func(l Landmark) bool { return bearsOn(l, Readiness) })
+		holds[Starting] = !slices.ContainsFunc(p.facts, func(l Landmark) bool { return affectsAspect(l, Readiness) })
 	}
 	if a != Startup {
-		holds[Stale] = now.Sub(p.heard) > n.policy.StaleAfter
+		holds[Stale] = now.Sub(p.reportedAt) > n.policy.StaleAfter
 		for _, l := range p.facts {
-			if bearsOn(l, a) {
+			if affectsAspect(l, a) {
 				holds[causeOfLandmark(l, a, now)] = true
 			}
 		}
@@ -334,7 +334,7 @@ func (n *naive) causeOf(p member, a Aspect, now Instant) Cause {
 func (n *naive) failing(members []member, now Instant) int {
 	names := map[string]bool{}
 	for _, p := range members {
-		silent := p.gone != Connected || now.Sub(p.heard) > n.policy.StaleAfter
+		silent := p.presence != Connected || now.Sub(p.reportedAt) > n.policy.StaleAfter
 		for _, l := range p.facts {
 			if silent || isFailing(l, now) {
 				names[l.Name] = true
@@ -344,24 +344,24 @@ func (n *naive) failing(members []member, now Instant) int {
 	return len(names)
 }
 
-// factsOf is of when the process's facts are: its last report's, or the oldest
-// answer's of a loop that bears on the aspect, where that is older.
+// factsOf returns the instant of the process's facts: its last report, or the
+// oldest answer of a loop that affects the aspect, if that is older.
 func factsOf(p member, a Aspect) Instant {
-	at := p.heard
+	at := p.reportedAt
 	for _, l := range p.facts {
-		if l.Kind == KindLoop && bearsOn(l, a) {
+		if l.Kind == KindLoop && affectsAspect(l, a) {
 			at = min(at, l.At)
 		}
 	}
 	return at
 }
 
-// causes are those that hold.
+// causes says which causes hold.
 type causes [len(causeNames)]bool
 
-// first is the first of them by precedence.
+// first returns the first of them by precedence.
 func (holds causes) first() Cause {
-	return order[slices.IndexFunc(order, func(c Cause) bool { return holds[c] })]
+	return causeOrder[slices.IndexFunc(causeOrder, func(c Cause) bool { return holds[c] })]
 }
 
 func without(members []member, drop func(member) bool) []member {

@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// inOrder are the causes as the law has them: when several hold, the first is
-// told.
-var inOrder = []Cause{
+// wantPrecedence lists the causes by precedence: if several hold, the verdict has
+// the first.
+var wantPrecedence = []Cause{
 	UnknownName, Unreported, Stopped, Lost, Stale, Stalled, Failed, Draining, Starting, Recovering, None,
 }
 
 func TestPrecedenceOfEveryPair(t *testing.T) {
-	if len(inOrder) != len(causeNames) {
-		t.Fatalf("%d causes are ordered, there are %d", len(inOrder), len(causeNames))
+	if len(wantPrecedence) != len(causeNames) {
+		t.Fatalf("%d causes have a precedence, want %d", len(wantPrecedence), len(causeNames))
 	}
 	verdict := func(c Cause) Verdict {
 		if c == None {
@@ -22,8 +22,8 @@ func TestPrecedenceOfEveryPair(t *testing.T) {
 		}
 		return Verdict{Status: NotServing, Cause: c}
 	}
-	for i, first := range inOrder {
-		for _, second := range inOrder[i:] {
+	for i, first := range wantPrecedence {
+		for _, second := range wantPrecedence[i:] {
 			for _, both := range []Verdict{verdict(first).And(verdict(second)), verdict(second).And(verdict(first))} {
 				if both.Cause != first {
 					t.Errorf("%q and %q together are %q", first, second, both.Cause)
@@ -43,7 +43,7 @@ var (
 	testFeed = &Declared{Name: "feed", Kind: KindAlive, Impact: ImpactReadiness, Within: time.Second}
 )
 
-// instanceThatIs returns a process of which each aspect's cause is known.
+// instanceThatIs returns an instance with the given cause; see causesOf.
 func instanceThatIs(c Cause) *Instance {
 	in := &Instance{Name: c.String(), ReportedAt: testNow, Started: true, Landmarks: []Landmark{
 		{Declared: testMain, Reached: true, At: testNow},
@@ -65,22 +65,22 @@ func instanceThatIs(c Cause) *Instance {
 	return in
 }
 
-// causesOf are the causes that each aspect gives for a process that is c.
+// causesOf returns the cause of each aspect for instanceThatIs(c).
 func causesOf(c Cause) [Aspects]Cause {
 	switch c {
 	case Stopped, Lost:
 		return [Aspects]Cause{Readiness: c, Liveness: c, Startup: c}
-	case Stale, Stalled: // it has started all the same
+	case Stale, Stalled: // it has started before
 		return [Aspects]Cause{Readiness: c, Liveness: c, Startup: None}
-	case Starting: // it is alive meanwhile
+	case Starting: // it is alive
 		return [Aspects]Cause{Readiness: c, Liveness: None, Startup: c}
 	default:
 		return [Aspects]Cause{}
 	}
 }
 
-// instanceCauses are those that one process can have by Alive and Loop, in the
-// order of precedence.
+// instanceCauses are the causes that one process with an Alive and a Loop can have,
+// by precedence.
 var instanceCauses = []Cause{Stopped, Lost, Stale, Stalled, Starting, None}
 
 func TestPrecedenceAmongInstances(t *testing.T) {
@@ -113,28 +113,28 @@ func TestPrecedenceWithinOneInstance(t *testing.T) {
 		because string // the landmark that gave readiness its cause
 	}{
 		{
-			name:    "a stall goes before a start",
+			name:    "a stall precedes a start",
 			worsen:  func(in *Instance) { in.Landmarks[1].Reached, in.Landmarks[1].At = false, testNow+long },
 			want:    [Aspects]Cause{Stalled, Stalled, None},
 			because: "main",
 		},
 		{
-			name:   "silence before a stall",
+			name:   "silence precedes a stall",
 			worsen: func(in *Instance) { in.ReportedAt += long },
 			want:   [Aspects]Cause{Stale, Stale, None},
 		},
 		{
-			name:   "a loss before silence",
+			name:   "a loss precedes silence",
 			worsen: func(in *Instance) { in.ReportedAt += long; in.Presence = Vacant },
 			want:   [Aspects]Cause{Lost, Lost, Lost},
 		},
 		{
-			name:   "a goodbye before silence",
+			name:   "a goodbye precedes silence",
 			worsen: func(in *Instance) { in.ReportedAt += long; in.Presence = SaidGoodbye },
 			want:   [Aspects]Cause{Stopped, Stopped, Stopped},
 		},
 		{
-			name:    "of two stalled landmarks the one longer out of touch",
+			name:    "of two stalled landmarks the one reached longer ago",
 			worsen:  func(in *Instance) { in.Landmarks[1].At += long },
 			want:    [Aspects]Cause{Stalled, Stalled, None},
 			because: "feed",
@@ -150,7 +150,7 @@ func TestPrecedenceWithinOneInstance(t *testing.T) {
 				}
 			}
 			if l := verdicts[Readiness].landmark; test.because != "" && (l == nil || l.Name != test.because) {
-				t.Errorf("readiness is for %+v, want %s", l, test.because)
+				t.Errorf("the cause of readiness comes from %+v, want %s", l, test.because)
 			}
 		})
 	}

@@ -25,22 +25,22 @@ func TestSpan(t *testing.T) {
 	}
 }
 
-// TestReasonsNameTheirInstance holds that a reason says whose it is where
-// there are several.
+// TestReasonsNameTheirInstance checks that a reason names its instance if there are
+// several.
 func TestReasonsNameTheirInstance(t *testing.T) {
 	well, stalled := instanceThatIs(None), instanceThatIs(Stalled)
 	const reason = "main last answered 2 s ago, allowed 1 s"
 	if got := Evaluate(DefaultPolicy, Service{Instances: []*Instance{stalled}}, testNow).Verdicts[Readiness].Reason(testNow); got != reason {
-		t.Errorf("of one process the reason is %q, want %q", got, reason)
+		t.Errorf("with one process the reason is %q, want %q", got, reason)
 	}
 	got := Evaluate(DefaultPolicy, Service{Instances: []*Instance{well, stalled}}, testNow).Verdicts[Readiness].Reason(testNow)
 	if want := "instance stalled: " + reason; got != want {
-		t.Errorf("of two the reason is %q, want %q", got, want)
+		t.Errorf("with two the reason is %q, want %q", got, want)
 	}
 }
 
-// TestNumbers holds the numbers that stand on the wire.
-func TestNumbers(t *testing.T) {
+// TestWireNumbers checks the numbers that are used on the wire.
+func TestWireNumbers(t *testing.T) {
 	for i, c := range []Cause{
 		None, Starting, Stalled, Failed, Lost, Stopped, Draining, Stale, Unreported, Recovering, UnknownName,
 	} {

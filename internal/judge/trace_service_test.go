@@ -8,42 +8,42 @@ import (
 	"time"
 )
 
-// trace is a service whose facts a script makes up. It is judged as the
-// registry judges: at each change of its facts, and meanwhile at each instant
-// that a verdict names as its next, with what was made of its past.
+// trace is a service with the facts of a script. It is evaluated as the registry
+// does: at each change of its facts, and at each Next, with the History of the last
+// result.
 type trace struct {
 	t        *testing.T
 	policy   Policy
-	declared []*Declared // of every instance that is to come
+	declared []*Declared // by every new instance
 	service  Service
-	present  Result
+	result   Result
 	now      Instant
 }
 
 func newTrace(t *testing.T) *trace {
-	// The origin is some way off, as facts may be of before the sidecar began.
+	// The origin is in the past, since facts may be older than the sidecar.
 	tr := &trace{t: t, policy: DefaultPolicy, now: Instant(100 * time.Hour)}
 	tr.change()
 	return tr
 }
 
-// change judges the service anew.
+// change evaluates the service.
 func (tr *trace) change() {
-	tr.service.History = tr.present.History
-	tr.present = Evaluate(tr.policy, tr.service, tr.now)
-	if tr.present.Next <= tr.now {
-		tr.t.Fatalf("what is judged at %d is next due at %d", tr.now, tr.present.Next)
+	tr.service.History = tr.result.History
+	tr.result = Evaluate(tr.policy, tr.service, tr.now)
+	if tr.result.Next <= tr.now {
+		tr.t.Fatalf("the result at %d is due again at %d", tr.now, tr.result.Next)
 	}
 }
 
-// advance lets d pass.
+// advance lets time pass.
 func (tr *trace) advance(d time.Duration) { tr.pass(d, func() {}) }
 
-// pass lets d pass, and calls turned whenever time has brought a new verdict.
+// pass lets time pass, and calls turned after each evaluation.
 func (tr *trace) pass(d time.Duration, turned func()) {
 	end := tr.now.Add(d)
-	for end >= tr.present.Next {
-		tr.now = tr.present.Next
+	for end >= tr.result.Next {
+		tr.now = tr.result.Next
 		tr.change()
 		turned()
 	}
@@ -82,12 +82,12 @@ var impacts = map[string]Impact{
 	"critical": ImpactCritical, "readiness": ImpactReadiness, "degrading": ImpactDegrading, "informational": ImpactInformational,
 }
 
-// declare adds a landmark to what instances have. Its impact is its kind's
-// own, unless one is named.
+// declare adds a landmark to those of new instances. The default impact depends on
+// its kind.
 func (tr *trace) declare(a *arguments) { tr.declared = append(tr.declared, declaration(a)) }
 
-// look adds a landmark to what is looked at on the host, which is not read yet.
-func (tr *trace) look(a *arguments) {
+// addHostLandmark adds a landmark of the host, which was not read yet.
+func (tr *trace) addHostLandmark(a *arguments) {
 	host := tr.service.Host
 	tr.service.Host.Landmarks = append(slices.Clone(host.Landmarks), Landmark{Declared: declaration(a), At: tr.now})
 	tr.service.Host.ReadAt = tr.now
@@ -95,10 +95,10 @@ func (tr *trace) look(a *arguments) {
 }
 
 func declaration(a *arguments) *Declared {
-	d := &Declared{Name: a.word(), Kind: among(a, kinds, a.word()), Impact: ImpactCritical}
+	d := &Declared{Name: a.word(), Kind: lookUp(a, kinds, a.word()), Impact: ImpactCritical}
 	switch impact := a.value("impact"); {
 	case impact != "":
-		d.Impact = among(a, impacts, impact)
+		d.Impact = lookUp(a, impacts, impact)
 	case d.Kind == KindLevel:
 		d.Impact = ImpactDegrading
 	case d.Kind == KindCondition:
@@ -111,9 +111,9 @@ func declaration(a *arguments) *Declared {
 	return d
 }
 
-// see has the host read: the facts of the landmarks that are named are what the
-// command says, and those of the others what they were.
-func (tr *trace) see(a *arguments) {
+// readHost reads the host. The named landmarks get the facts of the command; the
+// others keep theirs.
+func (tr *trace) readHost(a *arguments) {
 	host := Host{Landmarks: slices.Clone(tr.service.Host.Landmarks), ReadAt: tr.now}
 	var named []*Landmark
 	for i := range host.Landmarks {
@@ -132,9 +132,8 @@ func (tr *trace) see(a *arguments) {
 	tr.change()
 }
 
-// report changes an instance's facts: those of the landmarks that are named, if
-// any are, and what each report says by being made. An instance's first report
-// says that its landmarks were all made this very moment.
+// report adds a report of an instance. The named landmarks get the facts of the
+// command; the others keep theirs. All landmarks of a new instance are created now.
 func (tr *trace) report(a *arguments) {
 	next := Instance{Name: "a", Since: tr.now}
 	before := next
@@ -176,8 +175,9 @@ func (tr *trace) report(a *arguments) {
 	tr.change()
 }
 
-// facts are [reached] [age=D] [open] [count=N] [pending=N] [lag=D] [value=X]
-// [met] [why=WORDS] [blind=WORDS], _ standing for a space: all that a report says of a landmark, whatever its kind.
+// facts parses the facts of a landmark, whatever its kind: [reached] [age=D] [open]
+// [count=N] [pending=N] [lag=D] [value=X] [met] [why=WORDS] [blind=WORDS], with _
+// for spaces. blind is the reason why the landmark is unreadable.
 func (tr *trace) facts(a *arguments) Landmark {
 	var age, lag time.Duration
 	a.duration("age", &age)
@@ -197,8 +197,8 @@ func (tr *trace) facts(a *arguments) Landmark {
 	}
 }
 
-// leave ends an instance. One that goes on purpose leaves the set, unless it
-// is the last.
+// leave ends an instance. One that leaves on purpose leaves no slot, unless it is the
+// last.
 func (tr *trace) leave(how Presence, a *arguments) {
 	name := a.word()
 	if name == "" {

@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write what the traces in testdata give as what they are expected to")
+var rewrite = flag.Bool("rewrite", false, "write the output of the traces in testdata as the expected output")
 
-// TestTraces plays the scripts in testdata. A script is blocks of commands,
-// each followed by a line of ---- and what the commands are expected to print,
-// with an empty line between blocks; # begins a comment. What one block does
-// stays for the next. The commands are those of trace.play.
+// TestTraces plays the scripts in testdata. A script consists of blocks, separated
+// by empty lines. A block has commands, a line of ----, and the expected output; #
+// starts a comment. Each block continues from the one before. See trace.play for
+// the commands.
 func TestTraces(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -41,7 +41,7 @@ func TestTraces(t *testing.T) {
 	}
 }
 
-// playAll plays the script and returns it with what it gives.
+// playAll plays the script and returns it with its output.
 func (tr *trace) playAll(script string) string {
 	var played strings.Builder
 	for i, block := range strings.Split(strings.TrimRight(script, "\n"), "\n\n") {
@@ -64,7 +64,7 @@ func (tr *trace) playAll(script string) string {
 	return played.String() + "\n"
 }
 
-// play does what one command says and returns what it prints.
+// play runs one command and returns its output.
 func (tr *trace) play(verb string, a *arguments) string {
 	defer a.done()
 	switch verb {
@@ -72,12 +72,12 @@ func (tr *trace) play(verb string, a *arguments) string {
 		tr.setPolicy(a)
 	case "declare": // NAME KIND [within=D] [start_within=D] [impact=IMPACT] [degrade_at=X] [fail_at=X] [below] [ttl=D]
 		tr.declare(a)
-	case "report": // [instance=NAME] [newcomer] [draining] [LANDMARK... FACTS], with the facts of facts
+	case "report": // [instance=NAME] [newcomer] [draining] [LANDMARK... FACTS]; see facts
 		tr.report(a)
-	case "look": // as declare, of the host's landmarks
-		tr.look(a)
-	case "see": // [LANDMARK... FACTS], of the host's, with the facts of facts
-		tr.see(a)
+	case "look": // as declare, for a landmark of the host
+		tr.addHostLandmark(a)
+	case "see": // [LANDMARK... FACTS], for landmarks of the host; see facts
+		tr.readHost(a)
 	case "disconnect": // [NAME]
 		tr.leave(Vacant, a)
 	case "goodbye": // [NAME]
@@ -90,7 +90,7 @@ func (tr *trace) play(verb string, a *arguments) string {
 		tr.change()
 	case "advance": // D
 		tr.advance(a.parse(a.word()))
-	case "watch": // D: to advance, and to be told what changes
+	case "watch": // D: as advance, and print the changes
 		return tr.watch(a.parse(a.word()))
 	case "verdict":
 		return tr.verdict()
@@ -102,10 +102,10 @@ func (tr *trace) play(verb string, a *arguments) string {
 	return ""
 }
 
-// verdict prints the verdict for each aspect, and below it its reason.
+// verdict prints the verdict for each aspect, with its reason.
 func (tr *trace) verdict() string {
 	var out strings.Builder
-	for a, v := range tr.present.Verdicts {
+	for a, v := range tr.result.Verdicts {
 		next := "never"
 		if v.Next != Never {
 			next = "in " + v.Next.Sub(tr.now).String()
@@ -116,20 +116,20 @@ func (tr *trace) verdict() string {
 	return out.String()
 }
 
-// watch prints each change of a status, a cause or a weight that time alone
-// makes, with how far in it comes.
+// watch lets time pass and prints each change of a status, a cause or a weight, with
+// the time since its beginning.
 func (tr *trace) watch(d time.Duration) string {
 	var out strings.Builder
-	began, before := tr.now, tr.present
+	began, before := tr.now, tr.result
 	tr.pass(d, func() {
-		for a, v := range tr.present.Verdicts {
+		for a, v := range tr.result.Verdicts {
 			if was := before.Verdicts[a]; was.Status == v.Status && was.Cause == v.Cause && was.Weight == v.Weight {
 				continue
 			}
 			fmt.Fprintf(&out, "%v: %s %s %s, weight %d\n%s",
 				tr.now.Sub(began), Aspect(a), v.Status, v.Cause, v.Weight, tr.reason(v))
 		}
-		before = tr.present
+		before = tr.result
 	})
 	return out.String()
 }

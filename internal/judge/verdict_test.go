@@ -13,15 +13,15 @@ func TestAnd(t *testing.T) {
 		t.Errorf("together they are\n%+v, want\n%+v", got, want)
 	}
 	if got := sooner.And(older); got != want {
-		t.Errorf("the other way round they are\n%+v, want\n%+v", got, want)
+		t.Errorf("in the other order they are\n%+v, want\n%+v", got, want)
 	}
 	many := Verdict{Failing: 200}
 	if got := many.And(many).Failing; got != 255 {
-		t.Errorf("200 and 200 landmarks failing are %d, want 255, the most that can be told", got)
+		t.Errorf("200 and 200 landmarks failing are %d, want 255, the highest value", got)
 	}
 }
 
-func TestCanBeAsked(t *testing.T) {
+func TestCanPoll(t *testing.T) {
 	loop := Landmark{Declared: testMain, Reached: true}
 	alive := Landmark{Declared: testFeed, Reached: true}
 	slow := Landmark{Declared: &Declared{Name: "slow", Kind: KindLoop, Impact: ImpactReadiness, Within: time.Minute}, Reached: true}
@@ -33,8 +33,8 @@ func TestCanBeAsked(t *testing.T) {
 	}{
 		{"a process with a loop", Instance{Landmarks: []Landmark{alive, loop}}, true, true},
 		{"one without", Instance{Landmarks: []Landmark{alive}}, false, false},
-		{"one with a loop that does not bear on liveness", Instance{Landmarks: []Landmark{loop, slow}}, true, false},
-		{"one with a loop that bears on nothing", Instance{Landmarks: []Landmark{shown}}, false, false},
+		{"one with a loop that does not affect liveness", Instance{Landmarks: []Landmark{loop, slow}}, true, false},
+		{"one with a loop that affects nothing", Instance{Landmarks: []Landmark{shown}}, false, false},
 		{"one whose loop was not reached yet", Instance{Landmarks: []Landmark{{Declared: testMain}}}, false, false},
 		{"a newcomer", Instance{Newcomer: true, Landmarks: []Landmark{loop}}, false, false},
 		{"a lost one", Instance{Presence: Vacant, Landmarks: []Landmark{loop}}, false, false},
