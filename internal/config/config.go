@@ -1,11 +1,10 @@
-// Package config reads landmarkd's configuration file: how each service is to
-// be judged and asked.
+// Package config reads landmarkd's configuration file: the policy of each service.
 //
-// The file is YAML 1.2. What each key means stands in docs/configuration.md;
-// which keys there are, and what they take, in [serviceKeys], [landmarkKeys]
-// and [hostKeys]. The reader walks the parsed document by these tables itself,
-// rather than have it decoded into structs, so that every error can name the
-// path, line and column of what is wrong and say what to write instead.
+// The file is YAML 1.2. docs/configuration.md explains each key; the tables
+// [serviceKeys], [landmarkKeys] and [hostKeys] list the keys and their values. The
+// reader walks the parsed document with these tables instead of decoding it into
+// structs. So each error has the path, line and column of the problem, and says what
+// to write instead.
 package config
 
 import (
@@ -19,18 +18,17 @@ import (
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
-// maxSize is how long a file may be, in bytes. A thousand services with every
-// key are a third of it.
+// maxSize is the largest size of a file, in bytes. A thousand services with every key
+// take a third of it.
 const maxSize = 1 << 20
 
-// Read reads the policies of the services that a configuration file names, by
-// their names. A key that a service leaves out is [registry.DefaultPolicy]'s. A
-// file with nothing in it names no services.
+// Read reads a configuration file. It returns the policies of the services by name.
+// [registry.DefaultPolicy] has the values of keys that a service leaves out. An empty
+// file has no services.
 //
-// The error tells everything that is wrong with the file, up to ten things: one
-// or more of
+// The error lists up to ten problems, each as
 //
-//	FILE:LINE:COLUMN: PATH: what is wrong, and what to write
+//	FILE:LINE:COLUMN: PATH: what is wrong: what to do
 //	    LINE | the line
 //	         |     ^
 func Read(path string) (map[string]registry.Policy, error) {
@@ -41,9 +39,9 @@ func Read(path string) (map[string]registry.Policy, error) {
 	return parse(path, src)
 }
 
-// readFile returns what stands in the file.
+// readFile returns the contents of the file.
 func readFile(path string) ([]byte, error) {
-	// Looked at before it is opened: opening a pipe would wait for its writer.
+	// Check the type first: opening a pipe would wait for a writer.
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -66,7 +64,7 @@ func readFile(path string) ([]byte, error) {
 	return src, nil
 }
 
-// parse reads the text of a file of that name.
+// parse parses src, the contents of the file with that name.
 func parse(name string, src []byte) (map[string]registry.Policy, error) {
 	r := newReader(name, src)
 	services := make(map[string]registry.Policy)
@@ -79,7 +77,7 @@ func parse(name string, src []byte) (map[string]registry.Policy, error) {
 	return services, nil
 }
 
-// readServices reads what stands under services:.
+// readServices reads the value of services.
 func readServices(r *reader, at path, n ast.Node, services *map[string]registry.Policy) {
 	for _, e := range r.mapping(at, n) {
 		p, found := registry.DefaultPolicy, len(r.problems)
@@ -94,11 +92,11 @@ func readServices(r *reader, at path, n ast.Node, services *map[string]registry.
 		(*services)[e.name] = p
 	}
 	if len(*services) > registry.MaxServices {
-		r.fail(n, at, "are %d: %d at most", len(*services), registry.MaxServices)
+		r.fail(n, at, "has %d services: use %d at most", len(*services), registry.MaxServices)
 	}
 }
 
-// readLandmarks reads what stands under a service's landmarks:.
+// readLandmarks reads the value of a service's landmarks.
 func readLandmarks(r *reader, at path, n ast.Node, p *registry.Policy) {
 	p.Landmarks = make(map[string]registry.Override)
 	for _, e := range r.mapping(at, n) {

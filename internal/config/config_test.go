@@ -20,12 +20,12 @@ import (
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
-var update = flag.Bool("update", false, "write testdata/problems.txt from what is told now")
+var update = flag.Bool("update", false, "write the present errors to testdata/problems.txt")
 
-// byValue compares addresses as what they are.
+// byValue compares addresses by value.
 var byValue = cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{})
 
-// policy is the default policy, changed.
+// policy returns the default policy, changed.
 func policy(change func(*registry.Policy)) registry.Policy {
 	p := registry.DefaultPolicy
 	change(&p)
@@ -131,7 +131,7 @@ services:
 			},
 		},
 		{
-			"names that YAML takes for something else", "services:\n  1.0: {}\n  0x10: {}\n  true: {}\n  \"null\": {}\n",
+			"names that have another YAML type", "services:\n  1.0: {}\n  0x10: {}\n  true: {}\n  \"null\": {}\n",
 			map[string]registry.Policy{
 				"1.0": registry.DefaultPolicy, "0x10": registry.DefaultPolicy,
 				"true": registry.DefaultPolicy, "null": registry.DefaultPolicy,
@@ -157,7 +157,7 @@ services:
 			},
 		},
 		{
-			"a merge, whose keys give way",
+			"a merge, which does not override keys",
 			"services:\n  a: &x {fall_after: 1h, slow_start: 1s}\n  b:\n    <<: *x\n    fall_after: 2s\n",
 			map[string]registry.Policy{
 				"a": policy(func(p *registry.Policy) { p.FallAfter, p.SlowStart = time.Hour, time.Second }),
@@ -165,7 +165,7 @@ services:
 			},
 		},
 		{
-			"a merge of several, of which the first counts",
+			"a merge of several; the first counts",
 			"services:\n  a: &x {fall_after: 2s}\n  b: &y {fall_after: 1h, slow_start: 1s}\n  c: {<<: [*x, *y]}\n",
 			map[string]registry.Policy{
 				"a": twoSeconds,
@@ -203,14 +203,14 @@ services:
 				test.want = map[string]registry.Policy{}
 			}
 			if diff := cmp.Diff(test.want, got, byValue); diff != "" {
-				t.Errorf("read otherwise (-want +got):\n%s", diff)
+				t.Errorf("the policies differ (-want +got):\n%s", diff)
 			}
 			checkPolicies(t, got)
 		})
 	}
 }
 
-// problemCase is a file with something wrong, and what is to be told of it.
+// problemCase is a file with problems, and the expected error.
 type problemCase struct {
 	name, src, want string
 }
@@ -229,15 +229,15 @@ func readCases(t testing.TB) []problemCase {
 		name, rest, _ := strings.Cut(section, "\n")
 		src, want, found := strings.Cut(rest, "\n=>\n")
 		if !found {
-			t.Fatalf("%s: there is no line of => behind the file", name)
+			t.Fatalf("%s: there is no line with => after the file", name)
 		}
 		cases = append(cases, problemCase{name, src + "\n", strings.TrimRight(want, "\n")})
 	}
 	return cases
 }
 
-// TestProblems holds what is told of each thing that can be wrong in a file.
-func TestProblems(t *testing.T) {
+// TestProblemsAreReported checks the error for each problem that a file can have.
+func TestProblemsAreReported(t *testing.T) {
 	var now []string
 	for _, c := range readCases(t) {
 		t.Run(c.name, func(t *testing.T) {
@@ -246,11 +246,11 @@ func TestProblems(t *testing.T) {
 				t.Fatalf("there is no error, but %v", services)
 			}
 			if services != nil {
-				t.Errorf("there are an error and policies: %v", services)
+				t.Errorf("there are both an error and policies: %v", services)
 			}
 			now = append(now, fmt.Sprintf("=== %s\n%s=>\n%s\n", c.name, c.src, err))
 			if diff := cmp.Diff(c.want, err.Error()); diff != "" && !*update {
-				t.Errorf("told otherwise (-want +got):\n%s", diff)
+				t.Errorf("the error differs (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -261,8 +261,9 @@ func TestProblems(t *testing.T) {
 	}
 }
 
-// TestProblemsOfBytes holds what is told of what a readable file cannot show.
-func TestProblemsOfBytes(t *testing.T) {
+// TestUnprintableProblemsAreReported checks the errors for files that
+// testdata/problems.txt cannot contain.
+func TestUnprintableProblemsAreReported(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		yaml string
@@ -270,13 +271,13 @@ func TestProblemsOfBytes(t *testing.T) {
 	}{
 		{"not UTF-8", "services:\n  épg\xff:\n", "f:2:6: this is not UTF-8: save the file as UTF-8"},
 		{"UTF-16", "\xff\xfes\x00", "f:1:1: this is not UTF-8: save the file as UTF-8"},
-		{"NUL", "services:\r\n  a: \x00\n", "f:2:6: this is the control character U+0000: take it out"},
-		{"escape", "# \x1b[2J", "f:1:3: this is the control character U+001B: take it out"},
+		{"NUL", "services:\r\n  a: \x00\n", "f:2:6: this is the control character U+0000: remove it"},
+		{"escape", "# \x1b[2J", "f:1:3: this is the control character U+001B: remove it"},
 		{"escape is not shown", "# \x1b[2J", "       1 | # \ufffd[2J"},
-		{"tab", "services:\n\tepg:\n", "f:2:1: a tab indents this line: indent by spaces"},
-		{"tab in an empty line", "services:\n\t\n", "f:2:1: a tab indents this line: indent by spaces"},
-		{"tab behind spaces", "services:\n  \tepg:\n", "f:2:3: a tab indents this line: indent by spaces"},
-		{"line ends of CR", "services:\r  epg:\r    x: 1\r", "f:3:5: services.epg.x: is not a key that can stand here; these can: " + list(serviceKeys)},
+		{"tab", "services:\n\tepg:\n", "f:2:1: a tab indents this line: use spaces"},
+		{"tab in an empty line", "services:\n\t\n", "f:2:1: a tab indents this line: use spaces"},
+		{"tab after spaces", "services:\n  \tepg:\n", "f:2:3: a tab indents this line: use spaces"},
+		{"line ends of CR", "services:\r  epg:\r    x: 1\r", "f:3:5: services.epg.x: is not a key here: use one of " + list(serviceKeys)},
 		{
 			"long name", "services:\n  " + strings.Repeat("e", 91) + ":\n",
 			`f:2:3: services.` + strings.Repeat("e", 91) + `: "eeeeeeeeeeeeeeeeeeee"… is 91 bytes long: use 90 at most`,
@@ -295,35 +296,35 @@ func TestProblemsOfBytes(t *testing.T) {
 		},
 		{
 			"nested in brackets", "services: " + strings.Repeat("[", maxNesting),
-			"f:1:26: this is nested over 16 deep: a landmark's keys, the deepest there are, are at 5",
+			"f:1:26: this is nested more than 16 deep: no key needs more than 5",
 		},
 		{
 			"nested in a line", strings.Repeat("- ", maxNesting+1),
-			"f:1:33: this is nested over 16 deep: a landmark's keys, the deepest there are, are at 5",
+			"f:1:33: this is nested more than 16 deep: no key needs more than 5",
 		},
 		{
 			"nested by indentation", staircase(maxNesting + 1),
-			"f:17:17: this is nested over 16 deep: a landmark's keys, the deepest there are, are at 5",
+			"f:17:17: this is nested more than 16 deep: no key needs more than 5",
 		},
 		{
 			"many lines", "services:\n" + strings.Repeat("#\n", maxLines),
-			"f:20001:1: this is one line too many: a file has 20000 at most",
+			"f:20001:1: the file has too many lines: use 20000 at most",
 		},
 		{
 			"many keys", "services: {\n" + strings.Repeat("a: ,\n", maxEntries/2) + "}",
-			"f:10001:4: this is one key too many: a file has 20000 at most",
+			"f:10001:4: the file has too many keys: use 20000 at most",
 		},
 		{
 			"many words", strings.Repeat("'x' ", maxTokens+1),
-			"f:1:400001: this is one key too many: a file has 20000 at most",
+			"f:1:400001: the file has too many keys: use 20000 at most",
 		},
 		{
 			"many keys from anchors", "services:\n  a: &a\n    landmarks: &l\n" + numbered("      ", 1000) + uses(30),
-			"f:4:7: services.s18.landmarks: here are more than 20000 keys, those that anchors stand for counted each time: use fewer",
+			"f:4:7: services.s18.landmarks: there are more than 20000 keys here, with those of anchors counted at each use: use fewer",
 		},
 		{
 			"many services", "services:\n" + numbered("  ", registry.MaxServices+1),
-			"f:2:3: services: are 10001: 10000 at most",
+			"f:2:3: services: has 10001 services: use 10000 at most",
 		},
 		{"many problems", "services: {}\n" + numbered("", 15), "f: and 5 more"},
 	} {
@@ -333,13 +334,13 @@ func TestProblemsOfBytes(t *testing.T) {
 				t.Fatal("there is no error")
 			}
 			if !strings.Contains("\n"+err.Error()+"\n", "\n"+test.want+"\n") {
-				t.Errorf("it has not %q:\n%.2000s", test.want, err)
+				t.Errorf("the error does not have %q:\n%.2000s", test.want, err)
 			}
 		})
 	}
 }
 
-// staircase is a mapping in a mapping, depth deep.
+// staircase returns nested mappings, depth deep.
 func staircase(depth int) string {
 	var b strings.Builder
 	for i := range depth {
@@ -348,7 +349,7 @@ func staircase(depth int) string {
 	return b.String()
 }
 
-// numbered is n keys of a mapping.
+// numbered returns n keys of a mapping.
 func numbered(indent string, n int) string {
 	var b strings.Builder
 	for i := range n {
@@ -357,7 +358,7 @@ func numbered(indent string, n int) string {
 	return b.String()
 }
 
-// uses is n services with the landmarks that the anchor l names.
+// uses returns n services with the landmarks of the anchor l.
 func uses(n int) string {
 	var b strings.Builder
 	for i := range n {
@@ -377,11 +378,11 @@ func TestRead(t *testing.T) {
 	}
 	want := map[string]registry.Policy{"epg": policy(func(p *registry.Policy) { p.SlowStart = time.Minute })}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("read otherwise (-want +got):\n%s", diff)
+		t.Errorf("the policies differ (-want +got):\n%s", diff)
 	}
 }
 
-func TestReadRefusesFiles(t *testing.T) {
+func TestReadRejectsFiles(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name, text string) string {
 		path := filepath.Join(dir, name)
@@ -408,7 +409,7 @@ func TestReadRefusesFiles(t *testing.T) {
 		},
 		{
 			"wrong", wrong,
-			wrong + ":1:1: service: is not a key that can stand here; these can: services\n       1 | service:\n         | ^",
+			wrong + ":1:1: service: is not a key here: use one of services\n       1 | service:\n         | ^",
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -417,7 +418,7 @@ func TestReadRefusesFiles(t *testing.T) {
 				t.Fatalf("there is no error, but %v", got)
 			}
 			if diff := cmp.Diff(test.want, err.Error()); diff != "" {
-				t.Errorf("told otherwise (-want +got):\n%s", diff)
+				t.Errorf("the error differs (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -426,8 +427,8 @@ func TestReadRefusesFiles(t *testing.T) {
 	}
 }
 
-// checkPolicies holds policies to the ranges, apart from the code that reads
-// them.
+// checkPolicies checks that policies are in range, independently of the code that
+// reads them.
 func checkPolicies(t *testing.T, services map[string]registry.Policy) {
 	t.Helper()
 	check := func(name, key string, ok bool, value any) {

@@ -14,37 +14,37 @@ import (
 )
 
 const (
-	// maxNesting is how deep mappings and lists may stand in one another. The
-	// deepest configuration needs five; the parser's memory grows with the
-	// square of the depth.
+	// maxNesting is how deep mappings and lists may be nested. The deepest
+	// configuration needs 5. The parser's memory grows with the square of the
+	// depth.
 	maxNesting = 16
-	// maxEntries is how many keys and items of lists a file may have, counted
-	// again wherever an anchor is used. The parser's time grows with the
-	// square of a mapping's keys; an anchor's uses multiply.
+	// maxEntries is how many keys and list items a file may have, counted again at
+	// each use of an anchor. The parser's time grows with the square of the keys of
+	// a mapping, and uses of anchors multiply.
 	maxEntries = 20_000
-	// maxTokens is five for each: key, colon, anchor, value and comma.
+	// maxTokens allows five tokens for each entry: key, colon, anchor, value, comma.
 	maxTokens = 5 * maxEntries
-	// maxLines bounds the lexer, whose time grows with the square of the lines
-	// of a block of text.
+	// maxLines bounds the time of the lexer, which grows with the square of the
+	// lines of a block of text.
 	maxLines = 20_000
 )
 
-// document returns the file's one document, nil if there is nothing in it, or
-// if it is no YAML that can be read.
+// document returns the one document of the file, nil if it is empty or cannot be
+// parsed.
 func (r *reader) document() ast.Node {
-	if len(r.lines) > maxLines+1 { // the last is empty, behind the last line end
-		r.failAt(maxLines+1, 1, nil, "this is one line too many: a file has %d at most", maxLines)
+	if len(r.lines) > maxLines+1 { // the last one is empty, after the last line end
+		r.failAt(maxLines+1, 1, nil, "the file has too many lines: use %d at most", maxLines)
 		return nil
 	}
 	if !r.isText() {
 		return nil
 	}
-	// Not the file's own bytes: the lexer miscounts lines that end in CR LF.
+	// Use r.lines, not the file's bytes: the lexer miscounts lines that end in CR LF.
 	tokens := lexer.Tokenize(strings.Join(r.lines, "\n"))
 	if !r.isBounded(tokens) {
 		return nil
 	}
-	// Keys that stand twice are found later, with better words.
+	// The reader finds duplicate keys later, with a better error.
 	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		r.failSyntax(err)
@@ -57,13 +57,13 @@ func (r *reader) document() ast.Node {
 	return body
 }
 
-// only returns what stands in the one document that a file may have.
+// only returns the body of the one document that a file may have.
 func (r *reader) only(docs []*ast.DocumentNode) ast.Node {
 	var body ast.Node
 	for i, d := range docs {
 		switch _, directive := d.Body.(*ast.DirectiveNode); {
 		case directive:
-			r.fail(d.Body, nil, "this is a directive: take the line out")
+			r.fail(d.Body, nil, "this is a directive: remove the line")
 			return nil
 		case i > 0 && d.Start != nil:
 			r.failAt(d.Start.Position.Line, d.Start.Position.Column, nil, secondDocument)
@@ -78,11 +78,11 @@ func (r *reader) only(docs []*ast.DocumentNode) ast.Node {
 	return body
 }
 
-const secondDocument = "a second document begins here: a file has one, so take this line out, or the rest of the file"
+const secondDocument = "a second document starts here, but a file has one: remove this line, or the rest of the file"
 
-// isText checks that there are only characters that YAML allows, and that no
-// line is indented by tabs. The parser would take, or blame on something else,
-// what this finds.
+// isText checks that the file has only characters that YAML allows, and that no line
+// is indented by tabs. The parser would accept some of these, or report another
+// problem.
 func (r *reader) isText() bool {
 	for number, line := range r.lines {
 		indent := true
@@ -94,9 +94,9 @@ func (r *reader) isText() bool {
 			case c == utf8.RuneError && size == 1:
 				wrong = "this is not UTF-8: save the file as UTF-8"
 			case c < ' ' && c != '\t' || c == 0x7f:
-				wrong = fmt.Sprintf("this is the control character %U: take it out", c)
+				wrong = fmt.Sprintf("this is the control character %U: remove it", c)
 			case c == '\t' && indent:
-				wrong = "a tab indents this line: indent by spaces"
+				wrong = "a tab indents this line: use spaces"
 			}
 			if wrong != "" {
 				r.failAt(number+1, column, nil, "%s", wrong)
@@ -108,10 +108,10 @@ func (r *reader) isText() bool {
 	return true
 }
 
-// isBounded checks that the parser can be given the tokens.
+// isBounded checks that the tokens are within the limits for the parser.
 func (r *reader) isBounded(tokens token.Tokens) bool {
-	var blocks []int // columns at which the block mappings and lists that are open began
-	flows := 0       // brackets that are open
+	var blocks []int // start columns of the open block mappings and lists
+	flows := 0       // open brackets
 	entries, line := 0, 0
 	for i, t := range tokens {
 		switch t.Type {
@@ -131,18 +131,18 @@ func (r *reader) isBounded(tokens token.Tokens) bool {
 		line = t.Position.Line
 		switch {
 		case len(blocks)+flows > maxNesting:
-			r.failAt(t.Position.Line, t.Position.Column, nil, "this is nested over %d deep: a landmark's keys, the deepest there are, are at 5", maxNesting)
+			r.failAt(t.Position.Line, t.Position.Column, nil, "this is nested more than %d deep: no key needs more than 5", maxNesting)
 			return false
 		case entries > maxEntries || i >= maxTokens:
-			r.failAt(t.Position.Line, t.Position.Column, nil, "this is one key too many: a file has %d at most", maxEntries)
+			r.failAt(t.Position.Line, t.Position.Column, nil, "the file has too many keys: use %d at most", maxEntries)
 			return false
 		}
 	}
 	return true
 }
 
-// open adds the column of a token that begins a block to those that are open,
-// less those that it ends.
+// open adds the column of a token that begins a block, and removes the blocks that it
+// ends.
 func open(blocks []int, t *token.Token) []int {
 	for len(blocks) > 0 && blocks[len(blocks)-1] >= t.Position.Column {
 		blocks = blocks[:len(blocks)-1]
@@ -150,7 +150,7 @@ func open(blocks []int, t *token.Token) []int {
 	return append(blocks, t.Position.Column)
 }
 
-// failSyntax notes what the parser has found.
+// failSyntax adds a problem that the parser found.
 func (r *reader) failSyntax(err error) {
 	line, column, message := 1, 1, err.Error()
 	if e := yaml.Error(nil); errors.As(err, &e) {
@@ -159,5 +159,5 @@ func (r *reader) failSyntax(err error) {
 			line, column = t.Position.Line, t.Position.Column
 		}
 	}
-	r.failAt(line, column, nil, "%s: see whether the indentation, quotes and brackets here and above are right", message)
+	r.failAt(line, column, nil, "%s: check the indentation, quotes and brackets here and above", message)
 }

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// FuzzParse holds that no file makes the reader panic, that what it accepts is
-// in range, and that what it refuses is told with a place in the file.
+// FuzzParse checks that no file makes the reader panic, that accepted values are in
+// range, and that each error has a position in the file.
 func FuzzParse(f *testing.F) {
 	for _, path := range []string{"testdata/problems.txt", reference} {
 		src, err := os.ReadFile(path)
@@ -33,10 +33,10 @@ func FuzzParse(f *testing.F) {
 		}
 		var first problem
 		if !errors.As(err, &first) {
-			t.Fatalf("the error has no place: %v", err)
+			t.Fatalf("the error has no position: %v", err)
 		}
 		if lines := newReader("f", src).lines; first.line < 1 || first.line > len(lines) || first.column < 1 {
-			t.Errorf("the place is not in the file of %d lines: %v", len(lines), err)
+			t.Errorf("the position is not in the file of %d lines: %v", len(lines), err)
 		}
 	})
 }

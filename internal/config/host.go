@@ -14,11 +14,10 @@ import (
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
-// defaultAccept is how long a connection may wait to be accepted where nothing
-// else is said.
+// defaultAccept is how long a connection may wait in the accept queue by default.
 const defaultAccept = 2 * time.Second
 
-// hostEntry is what stands under a host landmark's name.
+// hostEntry holds the keys of one landmark of the host; nil for those left out.
 type hostEntry struct {
 	address       *netip.Addr
 	directRouting *bool
@@ -44,7 +43,7 @@ var hostKeys = []key[hostEntry]{
 		func(e *hostEntry, i judge.Impact) { e.impact = &i }),
 }
 
-// readHost reads what stands under a service's host:.
+// readHost reads the value of a service's host.
 func readHost(r *reader, at path, n ast.Node, p *registry.Policy) {
 	for _, e := range r.mapping(at, n) {
 		var entry hostEntry
@@ -55,7 +54,7 @@ func readHost(r *reader, at path, n ast.Node, p *registry.Policy) {
 			continue
 		}
 		if len(r.problems) > found {
-			continue // else what is missing might be told of what is only misspelt
+			continue // a misspelt key would also be reported as missing
 		}
 		l, err := entry.landmark(e.name)
 		if err != nil {
@@ -66,7 +65,7 @@ func readHost(r *reader, at path, n ast.Node, p *registry.Policy) {
 	}
 }
 
-// landmark is the landmark that the entry stands for.
+// landmark returns the landmark of the entry.
 func (e *hostEntry) landmark(name string) (registry.HostLandmark, error) {
 	l := registry.HostLandmark{Declared: judge.Declared{Name: name, Kind: judge.KindCondition, Impact: judge.ImpactReadiness}}
 	given := 0
@@ -85,11 +84,11 @@ func (e *hostEntry) landmark(name string) (registry.HostLandmark, error) {
 	}
 	switch {
 	case given != 1:
-		return l, fmt.Errorf("says %d of address, listening and accept_queue: write one of them; what else is to be looked at gets a name of its own", given)
+		return l, fmt.Errorf("has %d of address, listening and accept_queue: write exactly one, and give each further landmark its own name", given)
 	case e.directRouting != nil && e.address == nil:
-		return l, errors.New("direct_routing says how the host has an address, and there is none: take it out, or write address")
+		return l, errors.New("has direct_routing without an address: write address, or remove direct_routing")
 	case e.within != nil && e.acceptQueue == nil:
-		return l, errors.New("within is how long a connection may wait in an accept_queue, and there is none: take it out, or write accept_queue")
+		return l, errors.New("has within without an accept_queue: write accept_queue, or remove within")
 	}
 	set(&l.DirectRouting, e.directRouting)
 	set(&l.Within, e.within)
@@ -97,44 +96,45 @@ func (e *hostEntry) landmark(name string) (registry.HostLandmark, error) {
 	return l, nil
 }
 
+// set stores a value that is given.
 func set[T any](to *T, given *T) {
 	if given != nil {
 		*to = *given
 	}
 }
 
-// checkHost returns an error if the host's landmarks and the rest of the policy
-// do not go together.
+// checkHost returns an error if the host's landmarks contradict the rest of the
+// policy.
 func checkHost(p registry.Policy) error {
-	vouches := false
+	affectsReadiness := false
 	for _, l := range p.Host {
-		vouches = vouches || l.Impact == judge.ImpactCritical || l.Impact == judge.ImpactReadiness
+		affectsReadiness = affectsReadiness || l.Impact == judge.ImpactCritical || l.Impact == judge.ImpactReadiness
 		if _, both := p.Landmarks[l.Name]; both {
-			return fmt.Errorf("%.128q stands under host and under landmarks, which overrules what a program declares: give one of them another name", l.Name)
+			return fmt.Errorf("%.128q is under host and under landmarks, which overrides what a program declares: rename one of the two", l.Name)
 		}
 	}
-	if p.Quorum.NoneNeeded && !vouches {
-		return errors.New("with instances: none, nothing vouches for the service but a landmark under host whose impact is critical or readiness: write one, or take instances: none out")
+	if p.Quorum.NoneNeeded && !affectsReadiness {
+		return errors.New("has instances: none without a landmark under host whose impact is critical or readiness: write one, or remove instances: none")
 	}
 	return nil
 }
 
-// addresses are the addresses that a host can have.
+// addresses takes the addresses that a host can have.
 func addresses() scalar[netip.Addr] {
 	const takes = "an IPv4 or IPv6 address"
 	return scalar[netip.Addr]{takes, func(text string) (netip.Addr, error) {
 		a, err := netip.ParseAddr(text)
 		switch {
 		case err != nil:
-			return a, fmt.Errorf("%.60q is not an address: write %s, such as 192.0.2.80, with no mask and no port", text, takes)
+			return a, fmt.Errorf("%.60q is not an address: write %s, such as 192.0.2.80, without mask and port", text, takes)
 		case a.Zone() != "" || a.IsUnspecified() || a.IsMulticast():
-			return a, fmt.Errorf("%.60q is no address of one host: write %s, such as 192.0.2.80", text, takes)
+			return a, fmt.Errorf("%.60q is not the address of one host: write %s, such as 192.0.2.80", text, takes)
 		}
 		return a.Unmap(), nil
 	}}
 }
 
-// ports are the places where a program can listen.
+// ports takes a port or address to listen on.
 func ports() scalar[netip.AddrPort] {
 	const takes = "a TCP port from 1 to 65535, or ADDRESS:PORT"
 	return scalar[netip.AddrPort]{takes, func(text string) (netip.AddrPort, error) {
@@ -158,6 +158,6 @@ func booleans() scalar[bool] {
 		case "false":
 			return false, nil
 		}
-		return false, fmt.Errorf("%.40q is neither: write %s", text, takes)
+		return false, fmt.Errorf("%.40q is not a boolean: write %s", text, takes)
 	}}
 }

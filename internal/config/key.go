@@ -15,7 +15,7 @@ import (
 // key is one key of a mapping that fills a T.
 type key[T any] struct {
 	name  string
-	takes string // what may stand behind it
+	takes string // which values it takes
 	read  func(r *reader, at path, n ast.Node, to *T)
 }
 
@@ -47,16 +47,16 @@ var serviceKeys = []key[registry.Policy]{
 		func(p *registry.Policy, d time.Duration) { p.SlowStart = d }),
 	scalarKey("max_age", anyAge,
 		func(p *registry.Policy, d time.Duration) { p.MaxAge = d }),
-	// A checker has a deadline of its own, most often of a second, so the
-	// contract has it answered within 800 ms.
+	// Most checkers have a timeout of one second, so the answer must come within
+	// 800 ms.
 	scalarKey("ask_timeout", durations(10*time.Millisecond, 800*time.Millisecond),
 		func(p *registry.Policy, d time.Duration) { p.PollTimeout = d }),
 	{"landmarks", "a mapping of names to landmarks", readLandmarks},
 	{"host", "a mapping of names to landmarks of the host", readHost},
 }
 
-// landmarkKeys are the keys of a landmark. The ranges are those of what a
-// program may declare (proto/landmark/report/v1).
+// landmarkKeys are the keys of a landmark. The ranges are those for declarations of
+// programs (proto/landmark/report/v1).
 var landmarkKeys = []key[registry.Override]{
 	scalarKey("impact", impacts(),
 		func(o *registry.Override, i judge.Impact) { o.Impact = &i }),
@@ -72,7 +72,7 @@ var landmarkKeys = []key[registry.Override]{
 		func(o *registry.Override, f float64) { o.FailAt = &f }),
 }
 
-// scalarKey is the key whose value is a scalar that set puts in its place.
+// scalarKey returns a key whose value is a scalar; set stores it.
 func scalarKey[T, V any](name string, s scalar[V], set func(*T, V)) key[T] {
 	return key[T]{name, s.takes, func(r *reader, at path, n ast.Node, to *T) {
 		text, ok := r.text(n)
@@ -89,19 +89,19 @@ func scalarKey[T, V any](name string, s scalar[V], set func(*T, V)) key[T] {
 	}}
 }
 
-// fill reads a mapping that may have those keys into to.
+// fill reads a mapping with the given keys into to.
 func fill[T any](r *reader, at path, n ast.Node, keys []key[T], to *T) {
 	for _, e := range r.mapping(at, n) {
 		i := slices.IndexFunc(keys, func(k key[T]) bool { return k.name == e.name })
 		if i < 0 {
-			r.fail(e.key, at.to(e.name), "is not a key that can stand here; these can: %s", list(keys))
+			r.fail(e.key, at.to(e.name), "is not a key here: use one of %s", list(keys))
 			continue
 		}
 		keys[i].read(r, at.to(e.name), e.value, to)
 	}
 }
 
-// list names the keys in their order.
+// list returns the names of the keys in their order.
 func list[T any](keys []key[T]) string {
 	names := make([]string, len(keys))
 	for i, k := range keys {

@@ -11,24 +11,24 @@ import (
 )
 
 const (
-	// maxProblems is how many things that are wrong are told at once.
+	// maxProblems is how many problems are reported at once.
 	maxProblems = 10
 	// maxExcerpt is how much of a line is shown, in characters.
 	maxExcerpt = 100
 )
 
-// problem is something wrong in a file. Lines and columns count from 1, columns
+// problem is a problem in a file. Lines and columns count from 1, columns
 // in characters.
 type problem struct {
 	file         string
 	line, column int
-	path         path // to what is wrong, as far as one leads there
+	path         path // of the problem, as far as there is one
 	message      string
-	excerpt      string // empty until it is told
+	excerpt      string // set by reader.err
 }
 
-// Error tells the problem as editors and compilers do, so that tools find the
-// place, and shows the line.
+// Error returns the problem in the form of compilers, which editors understand, and
+// the line.
 func (p problem) Error() string {
 	message := p.message
 	if len(p.path) > 0 {
@@ -37,8 +37,8 @@ func (p problem) Error() string {
 	return fmt.Sprintf("%s:%d:%d: %s\n%s", p.file, p.line, p.column, message, p.excerpt)
 }
 
-// fail notes that something is wrong with a node; the message follows upon the
-// path, as in "PATH: is empty".
+// fail adds a problem with a node. The message comes after the path, as in
+// "PATH: is empty".
 func (r *reader) fail(n ast.Node, at path, format string, args ...any) {
 	n = r.plain(n)
 	if m, ok := n.(*ast.MappingNode); ok && !m.IsFlowStyle && len(m.Values) > 0 {
@@ -48,8 +48,8 @@ func (r *reader) fail(n ast.Node, at path, format string, args ...any) {
 	r.failAt(position.Line, position.Column, at, format, args...)
 }
 
-// failAt notes that something is wrong at a place in the file. Of several
-// things at one place, as where an anchor is used often, the first is told.
+// failAt adds a problem at a position in the file. Of several problems at one
+// position, as with an anchor that is used often, it keeps the first.
 func (r *reader) failAt(line, column int, at path, format string, args ...any) {
 	if slices.ContainsFunc(r.problems, func(p problem) bool { return p.line == line && p.column == column }) {
 		return
@@ -60,7 +60,7 @@ func (r *reader) failAt(line, column int, at path, format string, args ...any) {
 	})
 }
 
-// excerpt shows a line and points at the column.
+// excerpt returns a line and a pointer to the column.
 func (r *reader) excerpt(line, column int) string {
 	var text []rune
 	if line >= 1 && line <= len(r.lines) {
@@ -77,13 +77,13 @@ func (r *reader) excerpt(line, column int) string {
 		if c == '\t' {
 			text[i] = ' '
 		} else if !unicode.IsPrint(c) {
-			text[i] = unicode.ReplacementChar // what a terminal might obey
+			text[i] = unicode.ReplacementChar // a terminal might interpret it
 		}
 	}
 	return fmt.Sprintf("%8d | %s\n%8s | %*s", line, string(text), "", pointer+1, "^")
 }
 
-// err returns all that was found wrong, in the order of the file.
+// err returns the problems in the order of the file, nil if there are none.
 func (r *reader) err() error {
 	if len(r.problems) == 0 {
 		return nil

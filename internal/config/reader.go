@@ -9,12 +9,12 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// reader reads one document, and notes all that is wrong with it.
+// reader reads one document and collects its problems.
 type reader struct {
-	name     string   // the file's
-	lines    []string // its text, without line ends
+	name     string   // of the file
+	lines    []string // of the file, without line ends
 	aliases  map[*ast.AliasNode]ast.Node
-	entries  int // keys read by now, see maxEntries
+	entries  int // keys read so far; see maxEntries
 	problems []problem
 }
 
@@ -23,16 +23,16 @@ func newReader(name string, src []byte) *reader {
 	return &reader{name: name, lines: strings.Split(text, "\n"), aliases: make(map[*ast.AliasNode]ast.Node)}
 }
 
-// path is where in the document something stands: the keys that lead there.
+// path is a place in the document: the keys that lead to it.
 type path []string
 
-// to is the path to what stands under the key.
+// to returns the path of the key's value.
 func (p path) to(key string) path { return append(p[:len(p):len(p)], key) }
 
-// maxShown is how much of a key is shown, in bytes: the longest name whole.
+// maxShown is how much of a key is shown, in bytes. It is enough for the longest name.
 const maxShown = 128
 
-// bare matches the keys that need no quotes for a path to be clear.
+// bare matches keys that need no quotes in a path.
 var bare = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
 // String joins the keys: services.epg.landmarks."main loop".within.
@@ -51,9 +51,9 @@ func (p path) String() string {
 	return strings.Join(keys, ".")
 }
 
-// link finds what each alias stands for: what the last anchor of its name
-// before it names. It reports whether all are known. Since an anchor is known
-// only behind what it names, nothing contains itself.
+// link finds the value of each alias: that of the last anchor with its name before
+// it. It reports whether all are known. An anchor is known only after its value, so
+// no value contains itself.
 func (r *reader) link(body ast.Node) bool {
 	anchors := make(map[string]ast.Node)
 	linked := true
@@ -67,7 +67,7 @@ func (r *reader) link(body ast.Node) bool {
 			name := n.Value.GetToken().Value
 			named, ok := anchors[name]
 			if !ok {
-				r.failAt(n.Start.Position.Line, n.Start.Position.Column, nil, "*%s has no anchor before it: write &%[1]s before what it stands for", name)
+				r.failAt(n.Start.Position.Line, n.Start.Position.Column, nil, "*%s has no anchor before it: write &%[1]s before the value that it stands for", name)
 				linked = false
 			}
 			r.aliases[n] = named
@@ -90,7 +90,7 @@ func (r *reader) link(body ast.Node) bool {
 	return linked
 }
 
-// plain is what a node stands for, behind all anchors and aliases.
+// plain returns the node behind all anchors and aliases.
 func (r *reader) plain(n ast.Node) ast.Node {
 	for {
 		switch named := n.(type) {
@@ -104,8 +104,8 @@ func (r *reader) plain(n ast.Node) ast.Node {
 	}
 }
 
-// text returns the text of a scalar, without its quotes. Of what kind YAML
-// holds it to be does not matter: the key says what it has to be.
+// text returns the text of a scalar, without its quotes. Its YAML type does not
+// matter: the key decides what it must be.
 func (r *reader) text(n ast.Node) (text string, ok bool) {
 	switch n := r.plain(n).(type) {
 	case *ast.StringNode:
@@ -117,7 +117,7 @@ func (r *reader) text(n ast.Node) (text string, ok bool) {
 	}
 }
 
-// describe names what is not what it should be.
+// describe describes a node of the wrong kind.
 func describe(n ast.Node) string {
 	switch n.(type) {
 	case *ast.NullNode:
@@ -135,15 +135,15 @@ func describe(n ast.Node) string {
 	}
 }
 
-// entry is a key of a mapping, and what stands behind it.
+// entry is a key of a mapping, and its value.
 type entry struct {
 	name  string
 	key   ast.Node
 	value ast.Node
 }
 
-// mapping returns the entries of a mapping, what is merged into it included
-// (<<: *anchor). One with nothing in it may be left out.
+// mapping returns the entries of a mapping, with those merged into it (<<: *anchor).
+// A null node is an empty mapping.
 func (r *reader) mapping(at path, n ast.Node) []entry {
 	n = r.plain(n)
 	m, ok := n.(*ast.MappingNode)
@@ -157,12 +157,12 @@ func (r *reader) mapping(at path, n ast.Node) []entry {
 		return nil
 	}
 	if r.entries += 1 + len(m.Values); r.entries > maxEntries {
-		r.fail(m, at, "here are more than %d keys, those that anchors stand for counted each time: use fewer", maxEntries)
+		r.fail(m, at, "there are more than %d keys here, with those of anchors counted at each use: use fewer", maxEntries)
 		return nil
 	}
 
 	var own, merged []entry
-	lines := make(map[string]int) // by key, the line on which it stands
+	lines := make(map[string]int) // by key
 	for _, v := range m.Values {
 		if v.Key.IsMergeKey() {
 			merged = append(merged, r.merge(at, v.Value)...)
@@ -174,7 +174,7 @@ func (r *reader) mapping(at path, n ast.Node) []entry {
 			r.fail(v.Key, at, "has a key that is %s: write a name", describe(r.plain(v.Key)))
 			continue
 		case line > 0:
-			r.fail(v.Key, at.to(name), "stands on line %d already: take one of the two out", line)
+			r.fail(v.Key, at.to(name), "is on line %d already: remove one of the two", line)
 			continue
 		}
 		lines[name] = v.Key.GetToken().Position.Line
@@ -189,8 +189,8 @@ func (r *reader) mapping(at path, n ast.Node) []entry {
 	return own
 }
 
-// merge returns the entries that a mapping takes over from another, or from a
-// list of others, of which the first counts.
+// merge returns the entries that a mapping takes from another mapping, or from a list
+// of mappings. If several have a key, the first counts.
 func (r *reader) merge(at path, n ast.Node) []entry {
 	sources := []ast.Node{n}
 	if list, ok := r.plain(n).(*ast.SequenceNode); ok {

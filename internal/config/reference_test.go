@@ -12,28 +12,28 @@ import (
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
-// The documents that are held to the code here.
+// The documents that the tests compare with the code.
 const (
 	reference     = "../../docs/landmarkd.yaml"
 	documentation = "../../docs/configuration.md"
 )
 
-// TestReferenceIsTheDefault holds that the annotated reference says what holds
-// without it.
-func TestReferenceIsTheDefault(t *testing.T) {
+// TestReferenceHasDefaults checks that the annotated reference configures the
+// defaults.
+func TestReferenceHasDefaults(t *testing.T) {
 	got, err := Read(reference)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]registry.Policy{"epg": registry.DefaultPolicy}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("it is not the default (-default +reference):\n%s", diff)
+		t.Errorf("the reference differs from the defaults (-default +reference):\n%s", diff)
 	}
 }
 
-// TestReferenceIsWhole holds that the annotated reference has every key once
-// its lines are all on, each with its range, and that it can then be read.
-func TestReferenceIsWhole(t *testing.T) {
+// TestReferenceHasEveryKey uncomments the annotated reference, and checks that it then
+// has every key with its range, and is valid.
+func TestReferenceHasEveryKey(t *testing.T) {
 	src := readText(t, reference)
 	on := regexp.MustCompile(`(?m)^( *)#([a-z"])`).ReplaceAllString(src, "$1$2")
 	services, err := parse("landmarkd.yaml", []byte(on))
@@ -49,22 +49,22 @@ func TestReferenceIsWhole(t *testing.T) {
 		}
 	}
 	ofService := names(serviceKeys)
-	last := len(ofService) - 1 // host, which stands behind the keys of the one before it
+	last := len(ofService) - 1 // host, which comes after the keys of the one before it
 	if diff := cmp.Diff(slices.Concat(ofService[:last], names(landmarkKeys), ofService[last:], names(hostKeys)), got); diff != "" {
-		t.Errorf("it has not the keys (-code +reference):\n%s", diff)
+		t.Errorf("the keys differ (-code +reference):\n%s", diff)
 	}
 	for _, takes := range slices.Concat(ranges(serviceKeys), ranges(landmarkKeys), ranges(hostKeys)) {
-		// As the reference words it, in sentences of their own.
+		// The reference has the range at the end of a sentence.
 		words := strings.TrimPrefix(takes, "a duration from ")
 		if words != takes && !strings.Contains(strings.Join(strings.Fields(strings.ReplaceAll(src, "#", "")), " "), words+".") {
-			t.Errorf("it does not say %q", words)
+			t.Errorf("the reference does not have the range %q", words)
 		}
 	}
 }
 
-// TestDocumentation holds the documentation's tables and sections to the keys
-// that there are.
-func TestDocumentation(t *testing.T) {
+// TestDocumentationHasEveryKey compares the documentation's tables and sections with
+// the keys.
+func TestDocumentationHasEveryKey(t *testing.T) {
 	ofService, ofLandmark, found := strings.Cut(readText(t, documentation), "\n## The keys of a landmark\n")
 	if !found {
 		t.Fatal("there is no section on the keys of a landmark")
@@ -81,19 +81,19 @@ func TestDocumentation(t *testing.T) {
 	for _, row := range tableOf(ofService) {
 		name, value := row[1], strings.Trim(row[3], "`")
 		if "`"+value+"`" != row[3] {
-			continue // words: there is no value that stands for it
+			continue // text instead of a value
 		}
 		services, err := parse(name, []byte("services: {epg: {"+name+": "+value+"}}"))
 		if err != nil {
 			t.Errorf("the default of %s: %v", name, err)
 		} else if diff := cmp.Diff(registry.DefaultPolicy, services["epg"]); diff != "" {
-			t.Errorf("the default of %s is another (-code +documentation):\n%s", name, diff)
+			t.Errorf("the default of %s differs (-code +documentation):\n%s", name, diff)
 		}
 	}
 }
 
-// TestDocumentationExamples holds that the documentation's example is accepted,
-// and the error that it shows is the one that is told.
+// TestDocumentationExamples checks that the documentation's example is valid, and that
+// the documentation shows the error as it is.
 func TestDocumentationExamples(t *testing.T) {
 	text := readText(t, documentation)
 	_, rest, _ := strings.Cut(text, "```yaml\n")
@@ -107,15 +107,15 @@ func TestDocumentationExamples(t *testing.T) {
 
 	_, err := parse("landmarkd.yaml", []byte(strings.Replace(example, "within: 5s", "within: 5", 1)))
 	if err == nil {
-		t.Fatal("there is no error where the unit is missing")
+		t.Fatal("there is no error for a missing unit")
 	}
 	if shown := "    " + strings.ReplaceAll(err.Error(), "\n", "\n    ") + "\n"; !strings.Contains(text, shown) {
-		t.Errorf("it does not show the error as it is:\n%s", shown)
+		t.Errorf("the documentation does not show this error:\n%s", shown)
 	}
 }
 
-// checkDocumented holds a part of the documentation to the keys: one row of the
-// table and one section for each, in their order.
+// checkDocumented checks that a part of the documentation has one table row and one
+// section for each key, in their order.
 func checkDocumented[T any](t *testing.T, text string, keys []key[T]) {
 	t.Helper()
 	var want, got, sections []string
@@ -126,17 +126,17 @@ func checkDocumented[T any](t *testing.T, text string, keys []key[T]) {
 		got = append(got, row[1]+": "+row[2])
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("the table is of other keys (-code +documentation):\n%s", diff)
+		t.Errorf("the keys of the table differ (-code +documentation):\n%s", diff)
 	}
 	for _, m := range regexp.MustCompile("(?m)^### `([^`]+)`$").FindAllStringSubmatch(text, -1) {
 		sections = append(sections, m[1])
 	}
 	if diff := cmp.Diff(names(keys), sections); diff != "" {
-		t.Errorf("the sections are of other keys (-code +documentation):\n%s", diff)
+		t.Errorf("the keys of the sections differ (-code +documentation):\n%s", diff)
 	}
 }
 
-// tableOf returns the rows that begin with a key: key, value, and the rest.
+// tableOf returns the rows that start with a key, as key, value and the rest.
 func tableOf(text string) [][]string {
 	return regexp.MustCompile("(?m)^\\| `([^`]+)` \\| (.*?) \\| (.*) \\|$").FindAllStringSubmatch(text, -1)
 }

@@ -12,13 +12,13 @@ import (
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
-// scalar is a kind of value that is written in one piece.
+// scalar is a type of scalar value.
 type scalar[V any] struct {
-	takes string                       // what may be written
+	takes string                       // which values it takes, for errors and the documentation
 	parse func(text string) (V, error) // the error says what to write instead
 }
 
-// durations are the durations in a range, its ends included.
+// durations takes durations from lowest to highest, inclusive.
 func durations(lowest, highest time.Duration) scalar[time.Duration] {
 	takes := "a duration from " + spell(lowest) + " to " + spell(highest)
 	return scalar[time.Duration]{takes, func(text string) (time.Duration, error) {
@@ -36,7 +36,7 @@ func durations(lowest, highest time.Duration) scalar[time.Duration] {
 	}}
 }
 
-// spell writes a duration as a person would: 1h, not 1h0m0s.
+// spell returns a duration in short form: 1h, not 1h0m0s.
 func spell(d time.Duration) string {
 	s := d.String()
 	for _, zero := range []string{"m0s", "h0m"} {
@@ -47,8 +47,8 @@ func spell(d time.Duration) string {
 	return s
 }
 
-// numbers are the finite decimal numbers. YAML's other ways to write a number
-// (0x10, 0o7) are none: nobody reads them at night.
+// numbers takes finite decimal numbers. It rejects YAML's other notations (0x10, 0o7),
+// which are hard to read.
 func numbers() scalar[float64] {
 	const takes = "a number"
 	return scalar[float64]{takes, func(text string) (float64, error) {
@@ -63,7 +63,7 @@ func numbers() scalar[float64] {
 	}}
 }
 
-// impacts are the impacts by name.
+// impacts takes the names of impacts.
 func impacts() scalar[judge.Impact] {
 	const takes = "critical, readiness, degrading or informational"
 	return scalar[judge.Impact]{takes, func(text string) (judge.Impact, error) {
@@ -81,7 +81,7 @@ func impacts() scalar[judge.Impact] {
 	}}
 }
 
-// quorums are how many instances must be well.
+// quorums takes how many instances must be healthy.
 func quorums() scalar[judge.Quorum] {
 	takes := fmt.Sprintf("all, any, none, or at_least N with N from 1 to %d", registry.MaxInstances)
 	return scalar[judge.Quorum]{takes, func(text string) (judge.Quorum, error) {

@@ -123,7 +123,7 @@ func (d *day) evaluate(t *rapid.T) {
 	d.result = Evaluate(d.policy, service, d.now)
 	d.judged = d.now
 	if d.result.Next <= d.now {
-		t.Fatalf("what is judged at %d is next due at %d", d.now, d.result.Next)
+		t.Fatalf("the result at %d is due again at %d", d.now, d.result.Next)
 	}
 	for a, v := range d.result.Verdicts {
 		d.compare(t, Aspect(a), v, d.now)

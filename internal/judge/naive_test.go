@@ -141,15 +141,15 @@ func (n *naive) servingAfterDamping(s []stretch, now Instant) (bool, Instant) {
 	case first:
 		return false, 0
 	}
-	wasTold, up := n.servingAfterDamping(before, before[len(before)-1].last)
+	wasServing, up := n.servingAfterDamping(before, before[len(before)-1].last)
 	recovered := last.from.Add(n.policy.RecoverAfter)
 	switch {
-	case last.healthy && wasTold:
+	case last.healthy && wasServing:
 		return true, up // the fall was too short to count
 	case last.healthy:
 		return now >= recovered, recovered
 	default:
-		return wasTold && now < last.from.Add(n.policy.FallAfter) && now < last.intentionalSince, up
+		return wasServing && now < last.from.Add(n.policy.FallAfter) && now < last.intentionalSince, up
 	}
 }
 
