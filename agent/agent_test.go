@@ -26,22 +26,22 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// A journal keeps what a sidecar was told, and lets it behave like one.
-type journal struct {
+// A recorder is the stream handler of a sidecar. It keeps the messages of the agent.
+type recorder struct {
 	mu       sync.Mutex // guards messages
 	messages []*reportv1.StreamRequest
 }
 
-// take is a handler that welcomes an agent and writes down what it says.
-func (j *journal) take(stream agentStream) error {
+// handle welcomes the agent and records its messages.
+func (r *recorder) handle(stream agentStream) error {
 	for {
 		m, err := stream.Recv()
 		if err != nil {
 			return err
 		}
-		j.mu.Lock()
-		j.messages = append(j.messages, m)
-		j.mu.Unlock()
+		r.mu.Lock()
+		r.messages = append(r.messages, m)
+		r.mu.Unlock()
 		switch m.Message.(type) {
 		case *reportv1.StreamRequest_Declaration:
 			if err := stream.Send(welcome()); err != nil {
@@ -53,12 +53,12 @@ func (j *journal) take(stream agentStream) error {
 	}
 }
 
-// kinds returns the kinds of the messages so far: H, D, R, G.
-func (j *journal) kinds() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
+// kinds returns the first letters of the messages so far: H, D, R, G.
+func (r *recorder) kinds() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	var kinds strings.Builder
-	for _, m := range j.messages {
+	for _, m := range r.messages {
 		switch m.Message.(type) {
 		case *reportv1.StreamRequest_Hello:
 			kinds.WriteByte('H')
@@ -73,25 +73,25 @@ func (j *journal) kinds() string {
 	return kinds.String()
 }
 
-func (j *journal) first() *reportv1.StreamRequest {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.messages[0]
+func (r *recorder) first() *reportv1.StreamRequest {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.messages[0]
 }
 
-func (j *journal) last() *reportv1.StreamRequest {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.messages[len(j.messages)-1]
+func (r *recorder) last() *reportv1.StreamRequest {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.messages[len(r.messages)-1]
 }
 
-func (j *journal) clear() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.messages = nil
+func (r *recorder) clear() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.messages = nil
 }
 
-// startAgent starts an agent with the sidecar s, logging to the buffer.
+// startAgent starts an agent that reports to the sidecar s and logs to log.
 func startAgent(t *testing.T, marks *landmark.Set, s *sidecar, log io.Writer) *Agent {
 	t.Helper()
 	cfg, err := Config{
@@ -111,39 +111,39 @@ func closeAgent(t *testing.T, a *Agent) {
 	}
 }
 
-func TestAgentSaysWhatItShould(t *testing.T) {
+func TestAgentSendsHelloDeclarationReportsGoodbye(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var j journal
-		s := newSidecar(t, j.take)
+		var r recorder
+		s := newSidecar(t, r.handle)
 		s.start()
 		var marks landmark.Set
 		marks.Alive("a", time.Second)
 		agent := startAgent(t, &marks, s, io.Discard)
 		synctest.Wait()
-		if got := j.kinds(); got != "HDR" {
-			t.Errorf("at once the agent said %q, want HDR", got)
+		if got := r.kinds(); got != "HDR" {
+			t.Errorf("at once: messages %q, want HDR", got)
 		}
-		hello := j.first().GetHello()
+		hello := r.first().GetHello()
 		if hello.Service != "epg" || hello.Instance != "a" {
-			t.Errorf("hello = %v", hello)
+			t.Errorf("hello = %v, want service epg and instance a", hello)
 		}
 		time.Sleep(time.Second + time.Millisecond)
 		synctest.Wait()
-		if got := j.kinds(); got != "HDRRRRR" {
-			t.Errorf("after a second the agent had said %q, want HDRRRRR", got)
+		if got := r.kinds(); got != "HDRRRRR" {
+			t.Errorf("after a second: messages %q, want HDRRRRR", got)
 		}
 		closeAgent(t, agent)
-		if got := j.kinds(); !strings.HasSuffix(got, "RG") {
-			t.Errorf("at the end the agent had said %q, want one goodbye", got)
+		if got := r.kinds(); !strings.HasSuffix(got, "RG") {
+			t.Errorf("after Close: messages %q, want one goodbye at the end", got)
 		}
 		closeAgent(t, agent)
 	})
 }
 
-func TestAgentDialsUntilThereIsASidecar(t *testing.T) {
+func TestAgentDialsUntilSidecarStarts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var j journal
-		s := newSidecar(t, j.take)
+		var r recorder
+		s := newSidecar(t, r.handle)
 		var marks landmark.Set
 		marks.Alive("a", time.Second)
 		var log bytes.Buffer
@@ -152,69 +152,69 @@ func TestAgentDialsUntilThereIsASidecar(t *testing.T) {
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		if n := s.dialled(); n < 3600/0.6 || n > 3600/0.4+10 {
-			t.Errorf("%d dials in an hour, want one each 400 to 600 ms", n)
+			t.Errorf("%d dials in an hour, want one every 400 to 600 ms", n)
 		}
 		if n := strings.Count(log.String(), "\n"); n != 1 {
-			t.Errorf("one cause was logged %d times:\n%s", n, log.String())
+			t.Errorf("one error was logged %d times, want once:\n%s", n, log.String())
 		}
 		s.start()
 		time.Sleep(600 * time.Millisecond)
 		synctest.Wait()
-		if got := j.kinds(); !strings.HasPrefix(got, "HDR") {
-			t.Errorf("the agent said %q to a sidecar that came late, want HDR…", got)
+		if got := r.kinds(); !strings.HasPrefix(got, "HDR") {
+			t.Errorf("messages to a late sidecar %q, want HDR…", got)
 		}
 		closeAgent(t, agent)
 	})
 }
 
-// A sidecar that is started anew hears everything again, at once.
+// A restarted sidecar receives the whole state at once.
 func TestAgentRedialsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var j journal
-		s := newSidecar(t, j.take)
+		var r recorder
+		s := newSidecar(t, r.handle)
 		s.start()
 		var marks landmark.Set
 		loop := marks.Loop("main loop", time.Second)
-		go answerUntilWedged(loop, time.Minute)
+		go answerFor(loop, time.Minute)
 		var log bytes.Buffer
 		agent := startAgent(t, &marks, s, &log)
 		for range 3 {
 			time.Sleep(time.Minute + time.Millisecond) // between two reports
 			synctest.Wait()
-			j.clear()
+			r.clear()
 			s.restart()
 			synctest.Wait()
-			if got := j.kinds(); !strings.HasPrefix(got, "HDR") {
-				t.Fatalf("the agent said %q to a restarted sidecar, want HDR… at once", got)
+			if got := r.kinds(); !strings.HasPrefix(got, "HDR") {
+				t.Fatalf("messages to a restarted sidecar %q, want HDR… at once", got)
 			}
 		}
-		// The loop wedged two minutes ago; who comes anew must learn that.
-		f := j.last().GetReport().Facts[0]
+		// The loop has hung for two minutes. The new session must report that.
+		f := r.last().GetReport().Facts[0]
 		if age := time.Duration(f.AgeUs) * time.Microsecond; !f.Open || age < 2*time.Minute {
-			t.Errorf("a loop wedged for 2 min is reported as %v", f)
+			t.Errorf("loop that hangs for 2 min: reported %v", f)
 		}
 		if n := strings.Count(log.String(), "\n"); n != 7 {
-			t.Errorf("4 welcomes and 3 breaks made %d lines:\n%s", n, log.String())
+			t.Errorf("%d log lines, want 7 for 4 welcomes and 3 disconnections:\n%s", n, log.String())
 		}
 		closeAgent(t, agent)
 	})
 }
 
-// answerUntilWedged is a main loop that works for a while and then hangs.
-func answerUntilWedged(loop *landmark.Loop, d time.Duration) {
-	wedge := time.After(d)
+// answerFor is a main loop that works for the time d and then hangs.
+func answerFor(loop *landmark.Loop, d time.Duration) {
+	hang := time.After(d)
 	for {
 		select {
 		case answer := <-loop.C():
 			answer()
-		case <-wedge:
+		case <-hang:
 			return
 		}
 	}
 }
 
-// A sidecar that welcomes and hangs up must not make the agent spin.
-func TestAgentDoesNotSpin(t *testing.T) {
+// A sidecar that welcomes and hangs up does not make the agent spin.
+func TestAgentBacksOffAfterWelcome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSidecar(t, func(stream agentStream) error {
 			stream.Send(welcome())
@@ -225,13 +225,13 @@ func TestAgentDoesNotSpin(t *testing.T) {
 		agent := startAgent(t, &marks, s, io.Discard)
 		time.Sleep(time.Minute)
 		if n := s.dialled(); n > 160 {
-			t.Errorf("%d dials in a minute", n)
+			t.Errorf("%d dials in a minute, want at most 160", n)
 		}
 		closeAgent(t, agent)
 	})
 }
 
-func TestAgentSlowsDownWhenRefused(t *testing.T) {
+func TestAgentRetriesSlowlyWhenRefused(t *testing.T) {
 	for _, code := range []codes.Code{codes.PermissionDenied, codes.InvalidArgument, codes.Unimplemented} {
 		t.Run(code.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -243,10 +243,10 @@ func TestAgentSlowsDownWhenRefused(t *testing.T) {
 				time.Sleep(time.Minute)
 				synctest.Wait()
 				if n := s.dialled(); n < 10 || n > 16 {
-					t.Errorf("%d dials in a minute, want about one each 5 s", n)
+					t.Errorf("%d dials in a minute, want about one every 5 s", n)
 				}
 				if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "not you") {
-					t.Errorf("log, want one line with the cause:\n%s", got)
+					t.Errorf("log, want one line with the error:\n%s", got)
 				}
 				closeAgent(t, agent)
 			})
@@ -254,7 +254,7 @@ func TestAgentSlowsDownWhenRefused(t *testing.T) {
 	}
 }
 
-func TestAgentGivesWayToNewerInstance(t *testing.T) {
+func TestAgentStopsWhenReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSidecar(t, func(agentStream) error { return status.Error(codes.Aborted, "replaced") })
 		s.start()
@@ -265,7 +265,7 @@ func TestAgentGivesWayToNewerInstance(t *testing.T) {
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		if n := s.dialled(); n != 1 {
-			t.Errorf("%d dials, want no second one", n)
+			t.Errorf("%d dials, want 1", n)
 		}
 		if got := log.String(); !strings.Contains(got, "its own instance name") {
 			t.Errorf("the log does not say what to do:\n%s", got)
@@ -274,23 +274,22 @@ func TestAgentGivesWayToNewerInstance(t *testing.T) {
 	})
 }
 
-// A sidecar that does not read, being paused, costs the program neither memory
-// nor time; the main loop goes on being asked; and when the sidecar wakes up it
-// soon hears the present state.
-func TestAgentWithPausedSidecar(t *testing.T) {
+// A stopped sidecar costs the program neither memory nor time. The main loop still
+// receives commands. When the sidecar continues, it soon receives the current state.
+func TestAgentWithStoppedSidecar(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		wake := make(chan struct{})
-		var j journal
+		resume := make(chan struct{})
+		var r recorder
 		s := newSidecar(t, func(stream agentStream) error {
-			<-wake
-			return j.take(stream)
+			<-resume
+			return r.handle(stream)
 		})
 		s.start()
 		var marks landmark.Set
 		busy := marks.Alive("busy", time.Second)
 		loop := marks.Loop("main loop", 100*time.Millisecond)
 		hung := make(chan struct{})
-		go func() { defer close(hung); answerUntilWedged(loop, 2*time.Hour) }()
+		go func() { defer close(hung); answerFor(loop, 2*time.Hour) }()
 		agent := startAgent(t, &marks, s, io.Discard)
 
 		memory := func() uint64 {
@@ -299,38 +298,38 @@ func TestAgentWithPausedSidecar(t *testing.T) {
 			runtime.ReadMemStats(&m)
 			return m.HeapAlloc
 		}
-		time.Sleep(10 * time.Minute) // by now gRPC's window is full
+		time.Sleep(10 * time.Minute) // gRPC's window is full by then
 		before := memory()
 		time.Sleep(time.Hour)
 		if after := memory(); after > before+64<<10 {
-			t.Errorf("memory grew by %d KiB in an hour", (after-before)>>10)
+			t.Errorf("memory grew by %d KiB in an hour, want at most 64", (after-before)>>10)
 		}
 		busy.Reach()
-		if r := collector.Of(&marks).Landmarks()[1].Sample(time.Now()); r.Age > 50*time.Millisecond || r.Count < 100_000 {
-			t.Errorf("the main loop was asked too seldom: %+v", r)
+		if s := collector.Of(&marks).Landmarks()[1].Sample(time.Now()); s.Age > 50*time.Millisecond || s.Count < 100_000 {
+			t.Errorf("the main loop received too few commands: %+v", s)
 		}
 
-		close(wake)
+		close(resume)
 		time.Sleep(100 * time.Millisecond)
 		synctest.Wait()
-		r := j.last().GetReport()
-		if !r.Facts[0].Reached || r.Facts[1].AgeUs > 50_000 {
-			t.Errorf("after waking up the sidecar hears only of an older state: %v", r.Facts)
+		report := r.last().GetReport()
+		if !report.Facts[0].Reached || report.Facts[1].AgeUs > 50_000 {
+			t.Errorf("the sidecar continues: latest report %v, want the current state", report.Facts)
 		}
 		closeAgent(t, agent)
 		<-hung
 	})
 }
 
-func TestCloseIsBounded(t *testing.T) {
+func TestCloseTimesOut(t *testing.T) {
 	tests := []struct {
 		name   string
 		handle func(agentStream) error
 		after  time.Duration
 	}{
-		{"paused", paused, time.Minute},
-		{"paused until Send blocks", paused, 30 * time.Minute},
-		{"deaf to the goodbye", deaf, time.Minute},
+		{"sidecar stopped", readNothing, time.Minute},
+		{"sidecar stopped until Send blocks", readNothing, 30 * time.Minute},
+		{"goodbye ignored", ignoreGoodbye, time.Minute},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -341,26 +340,26 @@ func TestCloseIsBounded(t *testing.T) {
 				marks.Alive("a", 100*time.Millisecond)
 				agent := startAgent(t, &marks, s, io.Discard)
 				time.Sleep(tt.after)
-				asked := time.Now()
+				start := time.Now()
 				if err := agent.Close(); err == nil {
-					t.Error("Close() = nil, though the goodbye was not taken")
+					t.Error("Close() = nil, want an error because the goodbye is not confirmed")
 				}
-				if d := time.Since(asked); d != closeTimeout {
-					t.Errorf("Close took %v", d)
+				if d := time.Since(start); d != closeTimeout {
+					t.Errorf("Close took %v, want %v", d, closeTimeout)
 				}
 			})
 		})
 	}
 }
 
-// paused reads nothing.
-func paused(stream agentStream) error {
+// readNothing is a handler that reads nothing.
+func readNothing(stream agentStream) error {
 	<-stream.Context().Done()
 	return nil
 }
 
-// deaf reads everything and ends nothing.
-func deaf(stream agentStream) error {
+// ignoreGoodbye is a handler that reads everything and does not end the stream.
+func ignoreGoodbye(stream agentStream) error {
 	for {
 		if _, err := stream.Recv(); errors.Is(err, io.EOF) {
 			<-stream.Context().Done()
@@ -371,7 +370,7 @@ func deaf(stream agentStream) error {
 	}
 }
 
-// While a connection is being made there is nobody to say goodbye to.
+// Without a connection, Close does not wait.
 func TestCloseWhileConnecting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSidecar(t, nil)
@@ -379,26 +378,25 @@ func TestCloseWhileConnecting(t *testing.T) {
 		var marks landmark.Set
 		agent := startAgent(t, &marks, s, io.Discard)
 		time.Sleep(10 * time.Second)
-		asked := time.Now()
+		start := time.Now()
 		closeAgent(t, agent)
-		if d := time.Since(asked); d != 0 {
-			t.Errorf("Close took %v", d)
+		if d := time.Since(start); d != 0 {
+			t.Errorf("Close took %v, want 0", d)
 		}
 	})
 }
 
-// A question from the sidecar travels to the main loop and back.
 func TestAgentAnswersGetState(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		answered := make(chan uint64, 1)
 		s := newSidecar(t, func(stream agentStream) error {
-			for asked := false; ; {
+			for requested := false; ; {
 				m, err := stream.Recv()
 				if err != nil {
 					return err
 				}
-				if m.GetReport() != nil && !asked {
-					asked = true
+				if m.GetReport() != nil && !requested {
+					requested = true
 					stream.Send(getState(1))
 				}
 				if n := m.GetReport().GetAnswered(); n != 0 {
@@ -423,12 +421,12 @@ func TestAgentAnswersGetState(t *testing.T) {
 				}
 			}
 		}()
-		asked := time.Now()
+		start := time.Now()
 		agent := startAgent(t, &marks, s, io.Discard)
 		if n := <-answered; n != 1 {
 			t.Errorf("answered = %d, want 1", n)
 		}
-		if d := time.Since(asked); d != 3*time.Millisecond {
+		if d := time.Since(start); d != 3*time.Millisecond {
 			t.Errorf("the answer took %v, want the loop's 3ms", d)
 		}
 		close(stop)
@@ -437,62 +435,62 @@ func TestAgentAnswersGetState(t *testing.T) {
 	})
 }
 
-// A drain is told at once, and again to a sidecar that is started anew; it is no
-// goodbye.
-func TestAgentDrains(t *testing.T) {
+// A drain is reported at once, and again to a restarted sidecar. It is not a goodbye.
+func TestAgentReportsDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var j journal
-		s := newSidecar(t, j.take)
+		var r recorder
+		s := newSidecar(t, r.handle)
 		s.start()
 		var marks landmark.Set
 		marks.Alive("a", time.Minute)
 		agent := startAgent(t, &marks, s, io.Discard)
-		draining := func(what string, want bool) {
+		draining := func(event string, want bool) {
 			t.Helper()
 			synctest.Wait()
-			if r := j.last().GetReport(); r == nil || r.Draining != want {
-				t.Errorf("%s: %v, want draining %t", what, j.last(), want)
+			if report := r.last().GetReport(); report == nil || report.Draining != want {
+				t.Errorf("%s: last message %v, want draining %t", event, r.last(), want)
 			}
 		}
 		draining("started", false)
 		agent.Drain()
 		agent.Drain()
 		draining("drained", true)
-		if got := j.kinds(); got != "HDRR" {
-			t.Errorf("the agent said %q, want HDRR", got)
+		if got := r.kinds(); got != "HDRR" {
+			t.Errorf("messages %q, want HDRR", got)
 		}
 		time.Sleep(time.Minute + time.Millisecond) // between two reports
-		j.clear()
+		r.clear()
 		s.restart()
 		draining("sidecar restarted", true)
-		if got := j.kinds(); got != "HDR" {
-			t.Errorf("the agent said %q to a restarted sidecar, want HDR", got)
+		if got := r.kinds(); got != "HDR" {
+			t.Errorf("messages to a restarted sidecar %q, want HDR", got)
 		}
 		s.stop()
 		agent.Resume()
 		s.start()
 		time.Sleep(time.Second)
-		draining("resumed while there was no sidecar", false)
+		draining("resumed without a sidecar", false)
 		agent.Drain()
 		closeAgent(t, agent)
-		if got := j.kinds(); !strings.HasSuffix(got, "RG") {
-			t.Errorf("at the end the agent had said %q, want one goodbye", got)
+		if got := r.kinds(); !strings.HasSuffix(got, "RG") {
+			t.Errorf("after Close: messages %q, want one goodbye at the end", got)
 		}
-		agent.Resume() // of no effect, and harmless
+		agent.Resume() // no effect
 	})
 }
 
-// Close ends what the agent asks, and waits for it, but not for ever.
-func TestCloseEndsAsking(t *testing.T) {
-	const cleanUp = 200 * time.Millisecond
-	var forever chan struct{} // each test's own
+// Close stops the calls of the program's functions. It waits for a running call, but
+// not for ever.
+func TestCloseStopsPolling(t *testing.T) {
+	const cleanup = 200 * time.Millisecond
+	var forever chan struct{} // one for each test
 	tests := []struct {
 		name  string
 		check func(context.Context) error
 		want  time.Duration // that Close takes
 	}{
 		{"idle", func(context.Context) error { return nil }, 0},
-		{"cleans up", func(ctx context.Context) error { <-ctx.Done(); time.Sleep(cleanUp); return ctx.Err() }, cleanUp},
+		{"cleans up", func(ctx context.Context) error { <-ctx.Done(); time.Sleep(cleanup); return ctx.Err() }, cleanup},
 		{"hangs", func(context.Context) error { <-forever; return nil }, closeTimeout},
 	}
 	for _, tt := range tests {
@@ -500,8 +498,8 @@ func TestCloseEndsAsking(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				forever = make(chan struct{})
 				defer close(forever)
-				var j journal
-				s := newSidecar(t, j.take)
+				var r recorder
+				s := newSidecar(t, r.handle)
 				s.start()
 				var calls atomic.Int64
 				var marks landmark.Set
@@ -512,15 +510,15 @@ func TestCloseEndsAsking(t *testing.T) {
 				marks.Level("queue", landmark.Above(1, 2), landmark.Poll(func() float64 { calls.Add(1); return 0 }))
 				agent := startAgent(t, &marks, s, io.Discard)
 				time.Sleep(time.Minute)
-				asked := time.Now()
+				start := time.Now()
 				closeAgent(t, agent)
-				if d := time.Since(asked); d != tt.want {
+				if d := time.Since(start); d != tt.want {
 					t.Errorf("Close took %v, want %v", d, tt.want)
 				}
 				before := calls.Load()
 				time.Sleep(time.Minute)
 				if after := calls.Load(); after != before {
-					t.Errorf("%d calls after Close", after-before)
+					t.Errorf("%d calls after Close, want 0", after-before)
 				}
 			})
 		})

@@ -13,7 +13,7 @@ import (
 	"github.com/landmark-health/landmark/internal/contract"
 )
 
-func TestConfigNamesTheFieldToMend(t *testing.T) {
+func TestStartNamesInvalidField(t *testing.T) {
 	var bad landmark.Set
 	bad.Alive("reader", 0)
 	tests := []struct {
@@ -69,18 +69,18 @@ func TestConfigDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if want := strconv.Itoa(os.Getpid()) + "-"; !strings.HasPrefix(cfg.Instance, want) || contract.CheckInstanceName(cfg.Instance) != nil {
-		t.Errorf("Instance = %q, want %s and what makes it unique", cfg.Instance, want)
+		t.Errorf("Instance = %q, want %s and a unique suffix", cfg.Instance, want)
 	}
 	if again, err := (Config{Service: "epg", Landmarks: new(landmark.Set)}).complete(); err != nil || again.Instance != cfg.Instance {
-		t.Errorf("then Instance = %q, %v; want %q as before", again.Instance, err, cfg.Instance)
+		t.Errorf("second time: Instance = %q, %v, want %q again", again.Instance, err, cfg.Instance)
 	}
 	if cfg.Socket != "/from/environment.sock" {
 		t.Errorf("Socket = %q, want $LANDMARK_SOCKET", cfg.Socket)
 	}
-	cfg.Logger.Error("a program that asked for no log must not see this")
+	cfg.Logger.Error("no one sees this: the default Logger discards")
 }
 
-func TestCadence(t *testing.T) {
+func TestIntervals(t *testing.T) {
 	const ms, s = time.Millisecond, time.Second
 	for _, tt := range []struct{ within, command, report time.Duration }{
 		{ms, 10 * ms, 25 * ms},
@@ -93,10 +93,10 @@ func TestCadence(t *testing.T) {
 		slow := landmarkState{Landmark: collector.Landmark{Declaration: collector.Declaration{Within: 24 * time.Hour}}}
 		own := landmarkState{Landmark: collector.Landmark{Declaration: collector.Declaration{Within: tt.within}}}
 		if got := commandInterval(tt.within); got != tt.command {
-			t.Errorf("within %v a command each %v, want %v", tt.within, got, tt.command)
+			t.Errorf("within %v: a command every %v, want %v", tt.within, got, tt.command)
 		}
 		if got := reportInterval([]landmarkState{slow, own}); got != tt.report {
-			t.Errorf("within %v a report each %v, want %v", tt.within, got, tt.report)
+			t.Errorf("within %v: a report every %v, want %v", tt.within, got, tt.report)
 		}
 	}
 }
@@ -125,33 +125,33 @@ func TestBackoff(t *testing.T) {
 		short, long = short || d < 45*ms, long || d > 55*ms
 	}
 	if !short || !long {
-		t.Error("delays do not vary: all agents of a machine would dial together")
+		t.Error("delays do not vary, so all agents of a machine would dial together")
 	}
 }
 
-// Two agents of one process that a sidecar takes for one are refused, for only
-// the newer would be heard, until the older is closed.
-func TestStartRefusesTheSameTwice(t *testing.T) {
+// A second agent with the same identity is refused until the first is closed,
+// because the sidecar would only count the newer one.
+func TestStartRefusesDuplicateIdentity(t *testing.T) {
 	dir := t.TempDir()
-	begin := func(service, instance string) (*Agent, error) {
+	startAs := func(service, instance string) (*Agent, error) {
 		return Start(Config{Service: service, Instance: instance, Landmarks: new(landmark.Set), Socket: filepath.Join(dir, "none.sock")})
 	}
-	first, err := begin("epg", "")
+	first, err := startAs("epg", "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := begin("epg", ""); err == nil || !strings.Contains(err.Error(), "Instance") {
+	if _, err := startAs("epg", ""); err == nil || !strings.Contains(err.Error(), "Instance") {
 		t.Errorf("a second agent of the same service and instance: %v", err)
 	}
 	for _, other := range []struct{ service, instance string }{{"epg", "b"}, {"vod", ""}} {
-		a, err := begin(other.service, other.instance)
+		a, err := startAs(other.service, other.instance)
 		if err != nil {
 			t.Fatalf("%v: %v", other, err)
 		}
 		closeAgent(t, a)
 	}
 	closeAgent(t, first)
-	second, err := begin("epg", "")
+	second, err := startAs("epg", "")
 	if err != nil {
 		t.Fatalf("after the first is closed: %v", err)
 	}

@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/landmark-health/landmark/agent"
@@ -11,7 +12,7 @@ import (
 func Example() {
 	var marks landmark.Set
 	mainLoop := marks.Loop("main loop", time.Second)
-	a, err := agent.Start(agent.Config{Service: "epg", Landmarks: &marks})
+	a, err := agent.Start(agent.Config{Service: "epg", Landmarks: &marks, Logger: slog.Default()})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -35,11 +36,11 @@ func Example() {
 	// Output: one piece of work
 }
 
-// A program that is to stop drains first, so that nobody's request is lost.
+// A program drains before it stops, so that no request is lost.
 func ExampleAgent_Drain() {
 	var marks landmark.Set
 	answering := marks.Deadline("answering", time.Second)
-	a, err := agent.Start(agent.Config{Service: "epg", Landmarks: &marks})
+	a, err := agent.Start(agent.Config{Service: "epg", Landmarks: &marks, Logger: slog.Default()})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -49,8 +50,8 @@ func ExampleAgent_Drain() {
 	last := answering.Begin() // the last request
 
 	a.Drain()
-	<-time.After(10 * time.Millisecond) // rather seconds: as long as the balancers take to notice
+	<-time.After(10 * time.Millisecond) // in practice seconds, until the balancers have noticed
 	last.End()
-	fmt.Println("all is answered")
-	// Output: all is answered
+	fmt.Println("all requests are answered")
+	// Output: all requests are answered
 }

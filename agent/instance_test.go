@@ -10,13 +10,13 @@ import (
 	"github.com/landmark-health/landmark/agent/landmark"
 )
 
-// namesInstance is the environment variable that has the test binary write its
+// printInstance is the environment variable that makes the test binary print its
 // default instance name and its process number, and exit.
-const namesInstance = "LANDMARK_TEST_NAMES_INSTANCE"
+const printInstance = "LANDMARK_TEST_NAMES_INSTANCE"
 
-// Containers that share a sidecar's socket may each have one process, number 1.
-func TestDefaultInstanceInTwoNamespaces(t *testing.T) {
-	if os.Getenv(namesInstance) != "" {
+// Containers that share a sidecar's socket may each have a process with number 1.
+func TestDefaultInstanceDiffersBetweenPIDNamespaces(t *testing.T) {
+	if os.Getenv(printInstance) != "" {
 		cfg, err := Config{Service: "epg", Landmarks: new(landmark.Set)}.complete()
 		if err != nil {
 			t.Fatal(err)
@@ -26,14 +26,14 @@ func TestDefaultInstanceInTwoNamespaces(t *testing.T) {
 	}
 	name := func() string {
 		cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-		cmd.Env = append(os.Environ(), namesInstance+"=1")
+		cmd.Env = append(os.Environ(), printInstance+"=1")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
 		if os.Geteuid() != 0 {
 			cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
 		}
 		out, err := cmd.CombinedOutput()
 		if err != nil && len(out) == 0 && os.Getenv("CI") == "" {
-			t.Skipf("no PID namespace can be made: %v", err)
+			t.Skipf("cannot create a PID namespace: %v", err)
 		}
 		_, line, found := strings.Cut(string(out), "pid 1 is ")
 		name, _, ended := strings.Cut(line, ".\n")
@@ -43,6 +43,6 @@ func TestDefaultInstanceInTwoNamespaces(t *testing.T) {
 		return name
 	}
 	if a, b := name(), name(); a == b || !strings.HasPrefix(a, "1") {
-		t.Errorf("two processes are named %q and %q", a, b)
+		t.Errorf("instance names %q and %q, want different ones that begin with 1", a, b)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/landmark-health/landmark/agent/landmark"
 )
 
-// blockedLog is a log whose reader does not read before the gate is closed.
+// A blockedLog blocks its writers until the gate is closed.
 type blockedLog struct {
 	gate chan struct{}
 	text strings.Builder
@@ -21,40 +21,40 @@ func (l *blockedLog) Write(b []byte) (int, error) {
 	return l.text.Write(b)
 }
 
-// TestBlockedLogStopsNoReport has the handler block from the first record on.
-func TestBlockedLogStopsNoReport(t *testing.T) {
+// The log handler blocks from the first record on.
+func TestBlockedLogDoesNotStopReports(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var j journal
-		s := newSidecar(t, j.take)
+		var r recorder
+		s := newSidecar(t, r.handle)
 		s.start()
 		var marks landmark.Set
 		marks.Alive("a", time.Second)
 		log := &blockedLog{gate: make(chan struct{})}
 		agent := startAgent(t, &marks, s, log)
 		synctest.Wait()
-		s.stop() // which is logged, too
+		s.stop() // the agent logs this, too
 		s.start()
 		time.Sleep(time.Second)
-		j.clear()
+		r.clear()
 		time.Sleep(time.Second + time.Millisecond)
 		synctest.Wait()
-		if got := j.kinds(); !strings.HasPrefix(got, "RRRR") {
-			t.Errorf("in a second the agent sent %q, want a report each quarter", got)
+		if got := r.kinds(); !strings.HasPrefix(got, "RRRR") {
+			t.Errorf("messages in a second %q, want a report every 250 ms", got)
 		}
-		begun := time.Now()
+		start := time.Now()
 		closeAgent(t, agent)
-		if took := time.Since(begun); took != closeTimeout {
+		if took := time.Since(start); took != closeTimeout {
 			t.Errorf("Close took %v, want %v", took, closeTimeout)
 		}
 		close(log.gate)
 		synctest.Wait()
 		if got := log.text.String(); strings.Count(got, "reporting to the sidecar") != 2 {
-			t.Errorf("the log has not both connections:\n%s", got)
+			t.Errorf("log, want both connections:\n%s", got)
 		}
 	})
 }
 
-func TestLogQueueCountsWhatItDrops(t *testing.T) {
+func TestLogQueueCountsDroppedRecords(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &blockedLog{gate: make(chan struct{})}
 		q := newLogQueue()
@@ -74,19 +74,19 @@ func TestLogQueueCountsWhatItDrops(t *testing.T) {
 			t.Errorf("%d lines, want %d", len(lines), maxRecords+2)
 		}
 		if !strings.HasSuffix(lines[1], "msg=more dropped=3") {
-			t.Errorf("the line after the gap is %q", lines[1])
+			t.Errorf("line after the dropped ones %q, want dropped=3", lines[1])
 		}
 		if last := lines[len(lines)-1]; !strings.HasSuffix(last, "msg=last g.a=1 g.b=2") {
-			t.Errorf("the last line is %q", last)
+			t.Errorf("last line %q, want group and attributes", last)
 		}
 	})
 }
 
-// TestCloseWaitsForTheLog: a handler that is only slow gets every record.
+// A slow handler gets every record.
 func TestCloseWaitsForTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var j journal
-		s := newSidecar(t, j.take)
+		var r recorder
+		s := newSidecar(t, r.handle)
 		s.start()
 		log := &blockedLog{gate: make(chan struct{})}
 		agent := startAgent(t, new(landmark.Set), s, log)
@@ -94,7 +94,7 @@ func TestCloseWaitsForTheLog(t *testing.T) {
 		time.AfterFunc(closeTimeout/2, func() { close(log.gate) })
 		closeAgent(t, agent)
 		if !strings.Contains(log.text.String(), "reporting to the sidecar") {
-			t.Errorf("the log is %q", log.text.String())
+			t.Errorf("log %q, want the connection", log.text.String())
 		}
 	})
 }

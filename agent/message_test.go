@@ -13,8 +13,7 @@ import (
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 )
 
-// What the program said of each kind of landmark is what the wire says.
-func TestEveryKindOnTheWire(t *testing.T) {
+func TestEveryKindIsDeclaredAndReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var marks landmark.Set
 		reader := marks.Alive("reader", 4*time.Second)
@@ -31,10 +30,10 @@ func TestEveryKindOnTheWire(t *testing.T) {
 		disk.Set(6.5)
 		db.Set(false, "no route to host")
 		collector.Of(&marks).Landmarks()[2].SendCommand(time.Now())
-		answer(loop) // and not the commands that come
+		answer(loop) // the later commands stay open
 		d := newFakeStream(t, &marks)
 
-		second := uint64(1_000_000) // in microseconds
+		const second = 1_000_000 // microseconds
 		wantDeclared := []*reportv1.Landmark{
 			{Name: "reader", Kind: reportv1.Kind_KIND_ALIVE, Impact: reportv1.Impact_IMPACT_CRITICAL, WithinUs: 4 * second},
 			{Name: "answering", Kind: reportv1.Kind_KIND_DEADLINE, Impact: reportv1.Impact_IMPACT_CRITICAL, WithinUs: 5 * second},

@@ -11,7 +11,7 @@ import (
 // answer runs the loop's open command.
 func answer(loop *landmark.Loop) { (<-loop.C())() }
 
-// quietStream returns a desk past its first report.
+// quietStream returns a stream after its first report.
 func quietStream(t *testing.T, marks *landmark.Set) *fakeStream {
 	d := newFakeStream(t, marks)
 	d.declaration()
@@ -25,49 +25,49 @@ func TestPullWaitsForEveryLoop(t *testing.T) {
 		a := marks.Loop("a", time.Hour)
 		b := marks.Loop("b", time.Hour)
 		d := quietStream(t, &marks)
-		answer(a) // the commands of the cadence
+		answer(a) // the regular commands
 		answer(b)
 		d.report()
 
 		time.Sleep(100 * time.Millisecond)
-		d.ask(1)
+		d.request(1)
 		answer(a)
 		if r := d.report(); r.Answered != 0 {
-			t.Errorf("answered %d, though one loop is silent", r.Answered)
+			t.Errorf("answered %d before every loop has answered, want 0", r.Answered)
 		}
 		answer(b)
 		r := d.within(0, "both answered")
 		if r.Answered != 1 || r.Facts[0].Count != 2 || r.Facts[1].Count != 2 {
-			t.Errorf("got %v, want question 1 answered", r)
+			t.Errorf("got %v, want request 1 answered", r)
 		}
 		if r := d.report(); r.Answered != 1 {
-			t.Errorf("the next report says answered %d, want still 1", r.Answered)
+			t.Errorf("next report: answered %d, want 1", r.Answered)
 		}
 		d.connect()
 		d.declaration()
 		if r := d.report(); r.Answered != 0 {
-			t.Errorf("a new stream is told that its question %d was answered", r.Answered)
+			t.Errorf("new stream: answered %d, want 0", r.Answered)
 		}
 	})
 }
 
-// An answer that comes after the question is fresh, whenever its command was
-// put; one that came before is not.
-func TestPullJoinsOpenCommand(t *testing.T) {
+// An answer after the request counts, even if its command was sent before it. An
+// answer before the request does not count.
+func TestPullAcceptsAnswerToOpenCommand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var marks landmark.Set
 		loop := marks.Loop("main loop", time.Hour)
-		d := quietStream(t, &marks) // the cadence's command is open
-		d.ask(7)
+		d := quietStream(t, &marks) // a regular command is open
+		d.request(7)
 		answer(loop)
-		if r := d.within(0, "joined"); r.Answered != 7 {
+		if r := d.within(0, "answer to the open command"); r.Answered != 7 {
 			t.Errorf("answered %d, want 7", r.Answered)
 		}
-		d.ask(8)
+		d.request(8)
 		if r := d.report(); r.Answered != 7 {
-			t.Errorf("answered %d by an answer from before the question", r.Answered)
+			t.Errorf("answered %d with an answer before the request, want 7", r.Answered)
 		}
-		d.ask(3) // late and superseded
+		d.request(3) // late, and replaced by 8
 		answer(loop)
 		if r := d.within(0, "answered"); r.Answered != 8 {
 			t.Errorf("answered %d, want 8", r.Answered)
@@ -75,62 +75,61 @@ func TestPullJoinsOpenCommand(t *testing.T) {
 	})
 }
 
-func TestPullWithoutLoops(t *testing.T) {
+func TestPullWithoutLoopsIsAnsweredAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var marks landmark.Set
 		marks.Alive("reader", time.Hour)
 		d := quietStream(t, &marks)
-		d.ask(1)
+		d.request(1)
 		if r := d.within(0, "no loops"); r.Answered != 1 {
 			t.Errorf("answered %d, want 1", r.Answered)
 		}
 	})
 }
 
-// A question that is out of place must not seem answered.
-func TestPullIgnoresStrayQuestions(t *testing.T) {
+// A request before the declaration, or of an ended stream, is never answered.
+func TestPullIgnoresMisplacedRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var marks landmark.Set
 		marks.Loop("main loop", time.Hour)
 		d := newFakeStream(t, &marks)
-		d.ask(1) // before the declaration
+		d.request(1) // before the declaration
 		d.declaration()
 		if r := d.report(); r.Answered != 0 {
-			t.Errorf("an early question was answered: %v", r)
+			t.Errorf("request before the declaration was answered: %v", r)
 		}
 		old := d.slot
 		d.connect()
 		d.declaration()
 		d.requests <- getStateRequest{old, 2}
 		if r := d.report(); r.Answered != 0 {
-			t.Errorf("a question of an old stream was answered: %v", r)
+			t.Errorf("request of an ended stream was answered: %v", r)
 		}
 	})
 }
 
-// A loop that is declared while a question is open has to answer it too.
-func TestPullAsksLateLoops(t *testing.T) {
+// A loop that is declared while a request is open must answer it, too.
+func TestPullWaitsForNewLoops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var marks landmark.Set
 		first := marks.Loop("first", time.Hour)
 		d := quietStream(t, &marks)
-		d.ask(1)
+		d.request(1)
 		late := marks.Loop("late", time.Hour)
 		d.declaration()
 		answer(first)
 		if r := d.until(time.Second); r.Answered != 0 {
-			t.Errorf("answered %d without the late loop", r.Answered)
+			t.Errorf("answered %d before the new loop has answered, want 0", r.Answered)
 		}
 		answer(late)
-		if r := d.within(0, "late loop answered"); r.Answered != 1 {
+		if r := d.within(0, "new loop answered"); r.Answered != 1 {
 			t.Errorf("answered %d, want 1", r.Answered)
 		}
 	})
 }
 
-// Questions that come faster than slow loops answer, out of step with each
-// other, are still found answered.
-func TestPullDoesNotStarve(t *testing.T) {
+// Some requests are answered even if they arrive faster than two slow loops answer.
+func TestPullAnswersUnderFastRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var marks landmark.Set
 		slow := func(loop *landmark.Loop, phase time.Duration) {
@@ -148,10 +147,10 @@ func TestPullDoesNotStarve(t *testing.T) {
 		background(t, func() { slow(a, 0) })
 		background(t, func() { slow(b, 15*time.Millisecond) })
 		d := quietStream(t, &marks)
-		var asked, answered uint64
+		var requested, answered uint64
 		for range 100 {
-			asked++
-			d.ask(asked)
+			requested++
+			d.request(requested)
 			time.Sleep(10 * time.Millisecond)
 			select {
 			case d.ready <- d.slot:
@@ -163,8 +162,8 @@ func TestPullDoesNotStarve(t *testing.T) {
 			default:
 			}
 		}
-		if answered < asked-10 {
-			t.Errorf("of %d questions in a second, %d is the latest answered", asked, answered)
+		if answered < requested-10 {
+			t.Errorf("after %d requests in a second, the latest answered is %d", requested, answered)
 		}
 	})
 }

@@ -14,7 +14,7 @@ import (
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 )
 
-// A desk runs a reporter, and stands where its stream would.
+// A fakeStream runs a reporter and takes its messages as a stream does.
 type fakeStream struct {
 	t *testing.T
 	*reporter
@@ -31,16 +31,16 @@ func newFakeStream(t *testing.T, marks *landmark.Set) *fakeStream {
 	return d
 }
 
-// connect begins another stream.
+// connect starts a new stream.
 func (d *fakeStream) connect() { d.slot, d.since = newSendSlot(), time.Now() }
 
-// next takes the next message, waiting for it.
+// next waits for the next message.
 func (d *fakeStream) next() *reportv1.StreamRequest {
 	d.ready <- d.slot
 	return <-d.slot.messages
 }
 
-// declaration takes the next message, which must be one.
+// declaration waits for the next message, which must be a declaration.
 func (d *fakeStream) declaration() []*reportv1.Landmark {
 	d.t.Helper()
 	m := d.next()
@@ -50,7 +50,7 @@ func (d *fakeStream) declaration() []*reportv1.Landmark {
 	return m.GetDeclaration().Landmarks
 }
 
-// report takes the next message, which must be one.
+// report waits for the next message, which must be a report.
 func (d *fakeStream) report() *reportv1.Report {
 	d.t.Helper()
 	m := d.next()
@@ -71,24 +71,24 @@ func (d *fakeStream) until(passed time.Duration) *reportv1.Report {
 	return r
 }
 
-// within fails the test unless the next report comes in the given time.
-func (d *fakeStream) within(limit time.Duration, why string) *reportv1.Report {
+// within fails the test unless the next report arrives in the given time.
+func (d *fakeStream) within(limit time.Duration, event string) *reportv1.Report {
 	d.t.Helper()
-	asked := time.Now()
+	start := time.Now()
 	r := d.report()
-	if took := time.Since(asked); took > limit {
-		d.t.Errorf("%s: report after %v, want it within %v", why, took, limit)
+	if took := time.Since(start); took > limit {
+		d.t.Errorf("%s: report after %v, want it within %v", event, took, limit)
 	}
 	return r
 }
 
-// ask puts a question, and waits until the loops have been asked.
-func (d *fakeStream) ask(number uint64) {
+// request sends a GetState request, and waits until the loops have their commands.
+func (d *fakeStream) request(number uint64) {
 	d.requests <- getStateRequest{d.slot, number}
 	synctest.Wait()
 }
 
-// background runs f, which ends with the test's context, until the test's end.
+// background runs f, which must return when the test's context is done.
 func background(t *testing.T, f func()) {
 	var running sync.WaitGroup
 	running.Go(f)
@@ -97,7 +97,7 @@ func background(t *testing.T, f func()) {
 
 func age(f *reportv1.Fact) time.Duration { return time.Duration(f.AgeUs) * time.Microsecond }
 
-// serve is a healthy main loop.
+// serve runs a healthy main loop.
 func serve(t *testing.T, loop *landmark.Loop) {
 	background(t, func() {
 		for {
@@ -111,7 +111,7 @@ func serve(t *testing.T, loop *landmark.Loop) {
 	})
 }
 
-func TestReporterFollowsCadence(t *testing.T) {
+func TestReportsFollowTheInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var marks landmark.Set
 		loop := marks.Loop("main loop", time.Second)
@@ -124,23 +124,24 @@ func TestReporterFollowsCadence(t *testing.T) {
 		for n := range uint64(100) {
 			r := d.report()
 			if gap := time.Since(at); gap != 250*time.Millisecond {
-				t.Fatalf("report %d came %v after the one before", n, gap)
+				t.Fatalf("report %d came %v after the previous one, want 250ms", n, gap)
 			}
 			at = time.Now()
-			// A report goes before the next command: a healthy loop has none open.
+			// A report is made before the next command, so a healthy loop has none open.
 			if f := r.Facts[0]; f.Open || f.Count != count+n+1 || age(f) != 250*time.Millisecond {
-				t.Fatalf("report %d of a healthy loop: %v", n, f)
+				t.Fatalf("report %d: %v, want the fact of a healthy loop", n, f)
 			}
 		}
 	})
 }
 
-// With no landmark there is still a sign of life.
-func TestReporterWithoutLandmarks(t *testing.T) {
+// Reports continue without a landmark, so that the sidecar knows that the process
+// lives.
+func TestReportsWithoutLandmarks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newFakeStream(t, new(landmark.Set))
 		if l := d.declaration(); len(l) != 0 {
-			t.Errorf("declared %v", l)
+			t.Errorf("declared %v, want none", l)
 		}
 		d.report()
 		d.report()
@@ -151,12 +152,12 @@ func TestReporterWithoutLandmarks(t *testing.T) {
 	})
 }
 
-// Nothing but the main loop can vouch for the main loop: not a healthy agent,
-// not other landmarks, not a post, not the sidecar's questions.
-func TestNothingElseVouchesForMainLoop(t *testing.T) {
+// Only the main loop can answer for the main loop: neither a healthy agent nor other
+// landmarks, a post or the sidecar's requests can.
+func TestOnlyMainLoopAnswers(t *testing.T) {
 	tests := []struct {
 		name string
-		// make declares the loop and lets it answer once, never again.
+		// make declares the loop, which answers once and never again.
 		make func(t *testing.T, marks *landmark.Set) *landmark.Loop
 	}{
 		{"blocked", func(t *testing.T, marks *landmark.Set) *landmark.Loop {
@@ -164,12 +165,12 @@ func TestNothingElseVouchesForMainLoop(t *testing.T) {
 			background(t, func() { (<-l.C())() })
 			return l
 		}},
-		{"takes a command and hangs in it", func(t *testing.T, marks *landmark.Set) *landmark.Loop {
+		{"receives a command and hangs", func(t *testing.T, marks *landmark.Set) *landmark.Loop {
 			l := marks.Loop("main loop", time.Second)
 			background(t, func() { (<-l.C())(); <-l.C() })
 			return l
 		}},
-		{"runs the old command again and again", func(t *testing.T, marks *landmark.Set) *landmark.Loop {
+		{"runs the first command again and again", func(t *testing.T, marks *landmark.Set) *landmark.Loop {
 			l := marks.Loop("main loop", time.Second)
 			background(t, func() {
 				for answer := <-l.C(); t.Context().Err() == nil; time.Sleep(time.Second) {
@@ -188,7 +189,7 @@ func TestNothingElseVouchesForMainLoop(t *testing.T) {
 				<-t.Context().Done()
 			}))
 		}},
-		{"post accepts and never runs", func(t *testing.T, marks *landmark.Set) *landmark.Loop {
+		{"post drops commands", func(t *testing.T, marks *landmark.Set) *landmark.Loop {
 			calls := 0
 			return marks.Loop("main loop", time.Second, landmark.Post(func(answer func()) {
 				if calls++; calls == 1 {
@@ -207,24 +208,24 @@ func TestNothingElseVouchesForMainLoop(t *testing.T) {
 				d.declaration()
 				d.until(10 * time.Millisecond)
 				start := time.Now()
-				var asked uint64
+				var number uint64
 				for time.Since(start) < time.Hour {
 					for range 10 {
 						busy.Reach()
 					}
-					asked++
-					d.ask(asked)
+					number++
+					d.request(number)
 					r := d.report()
 					f := r.Facts[0]
-					stood := time.Since(start)
-					if f.Count != 1 || age(f) < stood || r.Answered != 0 {
-						t.Fatalf("after %v: %v, answered %d", stood, r.Facts, r.Answered)
+					hangs := time.Since(start)
+					if f.Count != 1 || age(f) < hangs || r.Answered != 0 {
+						t.Fatalf("hanging for %v: %v, answered %d", hangs, r.Facts, r.Answered)
 					}
-					if stood > 500*time.Millisecond && !f.Open {
-						t.Fatalf("after %v no command is open: %v", stood, f)
+					if hangs > 500*time.Millisecond && !f.Open {
+						t.Fatalf("hanging for %v: no command is open: %v", hangs, f)
 					}
 					if b := r.Facts[1]; age(b) != 0 {
-						t.Fatalf("after %v the busy landmark is %v old", stood, age(b))
+						t.Fatalf("hanging for %v: the busy landmark is %v old, want 0", hangs, age(b))
 					}
 				}
 			})
@@ -232,7 +233,7 @@ func TestNothingElseVouchesForMainLoop(t *testing.T) {
 	}
 }
 
-func TestReporterTellsNewsAtOnce(t *testing.T) {
+func TestFirstAndOverdueAreReportedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var marks landmark.Set
 		reader := marks.Alive("reader", time.Minute)
@@ -263,7 +264,7 @@ func TestReporterTellsNewsAtOnce(t *testing.T) {
 	})
 }
 
-func TestReporterTellsTurnsAtOnce(t *testing.T) {
+func TestChangesAreReportedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var marks landmark.Set
 		answering := marks.Deadline("answering", 4*time.Second)
@@ -274,13 +275,13 @@ func TestReporterTellsTurnsAtOnce(t *testing.T) {
 		d.declaration()
 		d.until(110 * time.Millisecond)
 
-		// Each step falls between two reports, and far enough from the step
-		// before. It tells something that soon is to be seen in the report.
+		// Each step is between two reports, long enough after the previous step, and
+		// must show in a report at once.
 		var first, second landmark.Work
 		steps := []struct {
 			name string
 			do   func()
-			told func([]*reportv1.Fact) bool
+			want func([]*reportv1.Fact) bool
 		}{
 			{"work begun first", func() { first = answering.Begin() }, func(f []*reportv1.Fact) bool { return f[0].Open }},
 			{"level set first", func() { queue.Set(0) }, func(f []*reportv1.Fact) bool { return f[1].Reached }},
@@ -288,10 +289,10 @@ func TestReporterTellsTurnsAtOnce(t *testing.T) {
 			{"level failing", func() { queue.Set(20) }, func(f []*reportv1.Fact) bool { return f[1].Value == 20 }},
 			{"level good", func() { queue.Set(10) }, func(f []*reportv1.Fact) bool { return f[1].Value == 10 }},
 			{"condition set first", func() { db.Set(false, "a") }, func(f []*reportv1.Fact) bool { return f[2].Reason == "a" }},
-			{"condition turned", func() { db.Set(true, "b") }, func(f []*reportv1.Fact) bool { return f[2].Met }},
-			{"condition turned back", func() { db.Set(false, "c") }, func(f []*reportv1.Fact) bool { return !f[2].Met }},
+			{"condition met", func() { db.Set(true, "b") }, func(f []*reportv1.Fact) bool { return f[2].Met }},
+			{"condition no longer met", func() { db.Set(false, "c") }, func(f []*reportv1.Fact) bool { return !f[2].Met }},
 			{"condition with a TTL", func() { guide.Set(true, "") }, func(f []*reportv1.Fact) bool { return f[3].Met }},
-			{"overdue work ended, other goes on", func() {
+			{"overdue work ended, other is open", func() {
 				d.until(2 * time.Second)
 				second = answering.Begin()
 				d.until(2510 * time.Millisecond)
@@ -308,15 +309,15 @@ func TestReporterTellsTurnsAtOnce(t *testing.T) {
 		for _, step := range steps {
 			time.Sleep(10 * time.Millisecond)
 			step.do()
-			if r := d.within(minStepGap, step.name); !step.told(r.Facts) {
+			if r := d.within(minStepGap, step.name); !step.want(r.Facts) {
 				t.Errorf("%s: %v", step.name, r)
 			}
 		}
 	})
 }
 
-// What does not change a judgement waits for the next report.
-func TestReporterTellsNoTrifles(t *testing.T) {
+// A change that cannot change a verdict waits for the next report.
+func TestMinorChangesWaitForTheNextReport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var marks landmark.Set
 		answering := marks.Deadline("answering", time.Minute)
@@ -337,18 +338,17 @@ func TestReporterTellsNoTrifles(t *testing.T) {
 		d.declaration()
 		d.report()
 		for n := range 20 {
-			asked := time.Now()
+			start := time.Now()
 			d.report()
-			if gap := time.Since(asked); gap != maxReportInterval {
-				t.Fatalf("report %d came %v after the one before", n, gap)
+			if gap := time.Since(start); gap != maxReportInterval {
+				t.Fatalf("report %d came %v after the previous one", n, gap)
 			}
 		}
 	})
 }
 
-// A program that always keeps its time, though barely, is never told of in a
-// way that makes it seem late before the next report.
-func TestReporterRaisesNoFalseAlarm(t *testing.T) {
+// A program that is always just in time never seems late before the next report.
+func TestProgramInTimeNeverSeemsLate(t *testing.T) {
 	const within = time.Second
 	for _, takes := range []time.Duration{100 * time.Millisecond, 510 * time.Millisecond, 800 * time.Millisecond,
 		910 * time.Millisecond, 990 * time.Millisecond} {
@@ -369,25 +369,25 @@ func TestReporterRaisesNoFalseAlarm(t *testing.T) {
 				})
 				d := newFakeStream(t, &marks)
 				d.declaration()
-				told, toldAt := d.report(), time.Now()
+				last, reportedAt := d.report(), time.Now()
 				for time.Since(d.since) < time.Minute {
 					next := d.report()
-					for i, f := range told.Facts {
-						if seems := age(f) + time.Since(toldAt); f.Reached && seems >= within {
+					for i, f := range last.Facts {
+						if seems := age(f) + time.Since(reportedAt); f.Reached && seems >= within {
 							t.Fatalf("%s seemed %v old before the next report",
 								collector.Of(&marks).Landmarks()[i].Name, seems)
 						}
 					}
-					told, toldAt = next, time.Now()
+					last, reportedAt = next, time.Now()
 				}
 			})
 		})
 	}
 }
 
-// Landmarks are asked in the background: one that does not answer keeps nobody
-// waiting, and shows.
-func TestReporterAsks(t *testing.T) {
+// The program's functions are called in the background. One that hangs delays no
+// report, and shows.
+func TestHangingFunctionsDelayNoReport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var marks landmark.Set
 		hang := make(chan struct{})
@@ -411,17 +411,17 @@ func TestReporterAsks(t *testing.T) {
 		d := newFakeStream(t, &marks)
 		d.declaration()
 		time.Sleep(minStepGap)
-		if f := d.within(0, "asked first").Facts; !f[0].Reached || !f[1].Met {
-			t.Errorf("asked first: %v", f)
+		if f := d.within(0, "called first").Facts; !f[0].Reached || !f[1].Met {
+			t.Errorf("called first: %v", f)
 		}
 		d.until(9 * time.Second)
 		if n := checks.Load(); n != 5 {
-			t.Errorf("checked %d times in 9 s, want every 2 s", n)
+			t.Errorf("checked %d times in 9 s, want 5", n)
 		}
 		length.Store(15)
 		d.until(maxReportInterval)
 		if f := d.report().Facts; f[0].Value != 15 || f[0].Count < 20 {
-			t.Errorf("asked for each report: %v", f)
+			t.Errorf("called for each report: %v", f)
 		}
 		close(hang)
 		started := time.Now()
@@ -434,14 +434,14 @@ func TestReporterAsks(t *testing.T) {
 				break
 			}
 			if time.Since(started) > 2700*time.Millisecond+minStepGap {
-				t.Fatalf("a check hangs since %v: %v", time.Since(started), f[1])
+				t.Fatalf("a check hangs for %v: %v", time.Since(started), f[1])
 			}
 		}
 		for range 100 {
-			asked := time.Now()
+			start := time.Now()
 			d.report()
-			if gap := time.Since(asked); gap > maxReportInterval {
-				t.Fatalf("a report came %v after the one before", gap)
+			if gap := time.Since(start); gap > maxReportInterval {
+				t.Fatalf("a report came %v after the previous one", gap)
 			}
 		}
 		if f := d.report().Facts; age(f[0]) < 50*time.Second || f[0].Value != 15 || f[1].Met {
@@ -450,7 +450,7 @@ func TestReporterAsks(t *testing.T) {
 	})
 }
 
-func TestReporterTellsDrainAtOnce(t *testing.T) {
+func TestDrainIsReportedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var marks landmark.Set
 		marks.Alive("reader", time.Minute).Reach()
@@ -461,23 +461,23 @@ func TestReporterTellsDrainAtOnce(t *testing.T) {
 			time.Sleep(time.Millisecond)
 			d.setDraining(draining)
 			if r := d.within(0, "changed"); r.Draining != draining {
-				t.Errorf("draining is %t, told %v", draining, r)
+				t.Errorf("draining %t: report %v", draining, r)
 			}
 		}
 		d.setDraining(true)
 		d.connect()
 		d.declaration()
 		if r := d.within(0, "new stream"); !r.Draining {
-			t.Errorf("a new stream is not told that the program drains: %v", r)
+			t.Errorf("new stream: report %v, want draining", r)
 		}
 		if r := d.report(); !r.Draining {
-			t.Errorf("the next report takes it back: %v", r)
+			t.Errorf("next report %v, want draining", r)
 		}
 	})
 }
 
-// Loops that come and go out of time all the while may not keep the agent busy.
-func TestReporterIsNotDrivenBySwarms(t *testing.T) {
+// Many landmarks that are late and in time in turn do not keep the agent busy.
+func TestReportRateIsLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var marks landmark.Set
 		var late []*landmark.Alive
@@ -487,7 +487,7 @@ func TestReporterIsNotDrivenBySwarms(t *testing.T) {
 		d := newFakeStream(t, &marks)
 		background(t, func() {
 			for t.Context().Err() == nil {
-				for _, a := range late { // each passes every 10 ms
+				for _, a := range late { // each is reached every 10 ms
 					a.Reach()
 					time.Sleep(100 * time.Microsecond)
 				}
@@ -500,14 +500,13 @@ func TestReporterIsNotDrivenBySwarms(t *testing.T) {
 			reports++
 		}
 		if reports > 10*200+2 {
-			t.Errorf("%d reports in 10 s", reports)
+			t.Errorf("%d reports in 10 s, want at most %d", reports, 10*200+2)
 		}
 	})
 }
 
-// A stream that takes nothing is offered nothing, however long; what it then
-// takes is the present state.
-func TestReporterKeepsNoQueue(t *testing.T) {
+// While a stream cannot send, no messages wait. Its next message is the current state.
+func TestReportsAreNotQueued(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var marks landmark.Set
 		loop := marks.Loop("main loop", time.Second)
@@ -519,50 +518,50 @@ func TestReporterKeepsNoQueue(t *testing.T) {
 		alive.Reach()
 		time.Sleep(time.Hour)
 		if n := len(d.slot.messages); n != 0 {
-			t.Errorf("%d messages wait", n)
+			t.Errorf("%d messages wait, want 0", n)
 		}
-		r := d.within(0, "owed")
+		r := d.within(0, "report due")
 		if f := r.Facts[0]; f.Count < 4*3600-10 || age(f) > 250*time.Millisecond {
-			t.Errorf("the loop was not asked while nobody listened: %v", f)
+			t.Errorf("the loop received too few commands while the stream could not send: %v", f)
 		}
 		if f := r.Facts[1]; age(f) < time.Hour-time.Second {
-			t.Errorf("a landmark passed an hour ago is said to be %v old", age(f))
+			t.Errorf("age of a landmark reached an hour ago: %v", age(f))
 		}
 	})
 }
 
-// A new stream hears the truth about what happened while there was none.
-func TestReporterTellsTrueAgesOnReconnection(t *testing.T) {
+// A new stream gets the true ages of what happened before it.
+func TestReconnectionReportsTrueAges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var marks landmark.Set
 		healthy := marks.Loop("healthy", time.Second)
-		wedged := marks.Loop("wedged", time.Second)
+		hanging := marks.Loop("hanging", time.Second)
 		reader := marks.Alive("reader", time.Second)
 		serve(t, healthy)
 		d := newFakeStream(t, &marks)
-		(<-wedged.C())()
+		(<-hanging.C())()
 		reader.Reach()
 		d.declaration()
 		d.report()
 		time.Sleep(time.Hour + time.Millisecond) // between two commands
 		d.connect()
-		if l := d.declaration(); len(l) != 3 || l[1].Name != "wedged" {
-			t.Errorf("declared anew: %v", l)
+		if l := d.declaration(); len(l) != 3 || l[1].Name != "hanging" {
+			t.Errorf("declared again: %v", l)
 		}
 		f := d.within(0, "new stream").Facts
 		if f[0].Open || age(f[0]) > 250*time.Millisecond {
 			t.Errorf("healthy loop: %v", f[0])
 		}
 		if !f[1].Open || age(f[1]) < time.Hour {
-			t.Errorf("wedged loop: %v", f[1])
+			t.Errorf("hanging loop: %v", f[1])
 		}
 		if age(f[2]) < time.Hour-time.Second {
-			t.Errorf("forsaken landmark: %v", f[2])
+			t.Errorf("unreached landmark: %v", f[2])
 		}
 	})
 }
 
-func TestReporterDeclaresLateLandmarks(t *testing.T) {
+func TestLateLandmarksAreDeclared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var marks landmark.Set
 		marks.Alive("first", time.Minute)
@@ -573,7 +572,7 @@ func TestReporterDeclaresLateLandmarks(t *testing.T) {
 		second := marks.Alive("second", 200*time.Millisecond,
 			landmark.StartWithin(time.Minute), landmark.Informational)
 		second.Reach()
-		asked := time.Now()
+		start := time.Now()
 		l := d.declaration()
 		if len(l) != 2 {
 			t.Fatalf("declared %v, want 2 landmarks", l)
@@ -586,16 +585,16 @@ func TestReporterDeclaresLateLandmarks(t *testing.T) {
 			t.Errorf("declared %v, want %v", l[1], want)
 		}
 		if r := d.report(); len(r.Facts) != 2 || !r.Facts[1].Reached {
-			t.Errorf("reported %v", r)
+			t.Errorf("reported %v, want 2 facts and the second reached", r)
 		}
-		if took := time.Since(asked); took > minStepGap {
-			t.Errorf("a late declaration took %v", took)
+		if took := time.Since(start); took > minStepGap {
+			t.Errorf("the declaration and its report took %v, want at most %v", took, minStepGap)
 		}
 		for range 4 {
 			d.report()
 		}
-		if took := time.Since(asked); took > 200*time.Millisecond+minStepGap {
-			t.Errorf("the cadence does not follow the new landmark: 4 reports took %v", took)
+		if took := time.Since(start); took > 200*time.Millisecond+minStepGap {
+			t.Errorf("4 reports at the interval of the new landmark took %v", took)
 		}
 	})
 }

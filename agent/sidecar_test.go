@@ -15,19 +15,19 @@ import (
 
 type agentStream = grpc.BidiStreamingServer[reportv1.StreamRequest, reportv1.StreamResponse]
 
-// A sidecar stands in for landmarkd: a real gRPC server whose handler is the
-// test's. It works over pipes, so that it can live in a synctest bubble.
+// A sidecar replaces landmarkd: a real gRPC server with a handler of the test. It
+// uses pipes, so that it works in a synctest bubble.
 type sidecar struct {
 	intakev1.UnimplementedIntakeServiceServer
 	handle func(agentStream) error
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	server *grpc.Server
-	conns  chan net.Conn // nil while there is no server
+	conns  chan net.Conn // nil while it is stopped
 	dials  int
 }
 
-// newSidecar returns a sidecar that does not run yet.
+// newSidecar returns a sidecar that is not started.
 func newSidecar(t *testing.T, handle func(agentStream) error) *sidecar {
 	s := &sidecar{handle: handle}
 	t.Cleanup(s.stop)
@@ -45,7 +45,7 @@ func (s *sidecar) start() {
 	go s.server.Serve(&pipeListener{conns: s.conns, closed: make(chan struct{})})
 }
 
-// stop ends the server and its connections, as the end of its process does.
+// stop ends the server and its connections, as if its process ended.
 func (s *sidecar) stop() {
 	s.mu.Lock()
 	server := s.server
@@ -56,7 +56,7 @@ func (s *sidecar) stop() {
 	}
 }
 
-// restart ends the server when the next is there already, as quick as can be.
+// restart starts the next server before it stops the old one, so there is no gap.
 func (s *sidecar) restart() {
 	s.mu.Lock()
 	old := s.server
@@ -89,7 +89,7 @@ func (s *sidecar) dialled() int {
 	return s.dials
 }
 
-// A pipeListener accepts one end of each pipe.
+// A pipeListener accepts the server's end of each pipe.
 type pipeListener struct {
 	conns  <-chan net.Conn
 	once   sync.Once
@@ -112,12 +112,12 @@ func (l *pipeListener) Close() error {
 
 func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
 
-// welcome is what a sidecar says first.
+// welcome is the sidecar's first message.
 func welcome() *reportv1.StreamResponse {
 	return &reportv1.StreamResponse{Message: &reportv1.StreamResponse_Welcome{Welcome: &reportv1.Welcome{}}}
 }
 
-// getState is the sidecar's question.
+// getState is the sidecar's request for the state.
 func getState(number uint64) *reportv1.StreamResponse {
 	return &reportv1.StreamResponse{Message: &reportv1.StreamResponse_GetState{
 		GetState: &reportv1.GetState{Number: number},

@@ -14,8 +14,7 @@ import (
 	intakev1 "github.com/landmark-health/landmark/proto/gen/landmark/intake/v1"
 )
 
-// The agent finds a real socket by the environment, speaks over it, and says
-// goodbye.
+// The agent uses a real socket, whose path is in the environment.
 func TestAgentOverUnixSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "agent.sock")
 	t.Setenv("LANDMARK_SOCKET", path)
@@ -23,11 +22,11 @@ func TestAgentOverUnixSocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var j journal
+	var r recorder
 	ended := make(chan error, 1)
 	server := grpc.NewServer()
 	intakev1.RegisterIntakeServiceServer(server, &sidecar{handle: func(stream agentStream) error {
-		err := j.take(stream)
+		err := r.handle(stream)
 		ended <- err
 		return err
 	}})
@@ -46,35 +45,34 @@ func TestAgentOverUnixSocket(t *testing.T) {
 		case answer := <-loop.C():
 			answer()
 		case <-time.After(10 * time.Second):
-			t.Fatal("no command came to the main loop")
+			t.Fatal("the main loop received no command")
 		}
 	}
-	for deadline := time.After(10 * time.Second); !strings.HasPrefix(j.kinds(), "HDR"); {
+	for deadline := time.After(10 * time.Second); !strings.HasPrefix(r.kinds(), "HDR"); {
 		select {
 		case <-deadline:
-			t.Fatalf("the agent said %q, want HDR…", j.kinds())
+			t.Fatalf("messages %q, want HDR…", r.kinds())
 		case answer := <-loop.C():
 			answer()
 		}
 	}
 	closeAgent(t, agent)
-	if err := <-ended; err != nil || !strings.HasSuffix(j.kinds(), "G") {
-		t.Errorf("the agent said %q and the stream ended with %v, want a goodbye", j.kinds(), err)
+	if err := <-ended; err != nil || !strings.HasSuffix(r.kinds(), "G") {
+		t.Errorf("messages %q, stream error %v, want a goodbye and no error", r.kinds(), err)
 	}
 }
 
-// While the sidecar is stopped, and reads nothing from its socket, the agent
-// makes only a few reports, and when the sidecar goes on it soon makes one of
-// the present.
-func TestAgentQueuesNothingForStoppedSidecar(t *testing.T) {
+// While the sidecar is stopped and reads nothing from its socket, the agent makes at
+// most maxUnread reports. When the sidecar continues, it soon gets the current state.
+func TestAgentLimitsUnreadReports(t *testing.T) {
 	dir := t.TempDir()
 	behind, err := net.Listen("unix", filepath.Join(dir, "sidecar.sock"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var j journal
+	var r recorder
 	server := grpc.NewServer()
-	intakev1.RegisterIntakeServiceServer(server, &sidecar{handle: j.take})
+	intakev1.RegisterIntakeServiceServer(server, &sidecar{handle: r.handle})
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(behind) }()
 	defer func() { server.Stop(); <-served }()
@@ -84,7 +82,7 @@ func TestAgentQueuesNothingForStoppedSidecar(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer front.Close()
-	running := make(chan struct{}, 1) // holds a token while the agent is read
+	running := make(chan struct{}, 1) // holds a token while the relay reads
 	running <- struct{}{}
 	relayed := make(chan struct{})
 	go func() {
@@ -93,33 +91,33 @@ func TestAgentQueuesNothingForStoppedSidecar(t *testing.T) {
 	}()
 
 	var marks landmark.Set
-	alive := marks.Alive("turning", 100*time.Millisecond)
+	alive := marks.Alive("working", 100*time.Millisecond)
 	alive.Reach()
 	agent, err := Start(Config{Service: "epg", Landmarks: &marks, Socket: front.Addr().String()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	await := func(what string, found func() bool) {
+	await := func(event string, found func() bool) {
 		t.Helper()
 		deadline := time.After(20 * time.Second)
 		for !found() {
 			select {
 			case <-deadline:
-				t.Fatal(what, " did not come")
+				t.Fatal(event, " did not arrive")
 			case <-time.After(time.Millisecond):
 			}
 		}
 	}
-	await("a report", func() bool { return strings.HasPrefix(j.kinds(), "HDR") })
+	await("a report", func() bool { return strings.HasPrefix(r.kinds(), "HDR") })
 	<-running
 	<-time.After(3 * maxUnread * minReportInterval)
-	j.clear()
+	r.clear()
 	alive.Reach()
 	running <- struct{}{}
-	waited := func() (n int, over bool) {
-		j.mu.Lock()
-		defer j.mu.Unlock()
-		for _, m := range j.messages {
+	waiting := func() (n int, current bool) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, m := range r.messages {
 			if m.GetReport().GetFacts()[0].Count > 1 {
 				return n, true
 			}
@@ -127,16 +125,16 @@ func TestAgentQueuesNothingForStoppedSidecar(t *testing.T) {
 		}
 		return n, false
 	}
-	await("a report of the present", func() bool { _, over := waited(); return over })
-	if n, _ := waited(); n > maxUnread+1 {
-		t.Errorf("%d reports waited, for a pause of as long as it takes to make %d", n, 3*maxUnread)
+	await("a current report", func() bool { _, current := waiting(); return current })
+	if n, _ := waiting(); n > maxUnread+1 {
+		t.Errorf("%d reports waited after a pause of %d intervals, want at most %d", n, 3*maxUnread, maxUnread+1)
 	}
 	closeAgent(t, agent)
 	<-relayed
 }
 
-// relay takes one connection and carries it to the socket at path, but reads
-// nothing while running holds no token.
+// relay accepts one connection and copies it to the socket at path. It reads nothing
+// while running holds no token.
 func relay(l net.Listener, path string, running chan struct{}) {
 	client, err := l.Accept()
 	if err != nil {
