@@ -13,23 +13,23 @@ import (
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
-// maxSize is how long the file may be, in bytes.
+// maxSize is the largest size of the file, in bytes.
 const maxSize = 64 << 20
 
-// errMissing is returned where there is no file.
-var errMissing = errors.New("there is none")
+// errMissing is returned if there is no file.
+var errMissing = errors.New("there is no members file")
 
 // bootID identifies this boot of the machine (random(4)).
 const bootID = "/proc/sys/kernel/random/boot_id"
 
-// read returns what the file holds, and whether that is complete, if it is this boot's and nobody but the
-// user of this process can have written it.
+// read returns the contents of the file, and whether it is complete. It returns an
+// error if the file is from another boot, or if another user can have written it.
 func read(path string) (all []registry.Membership, complete bool, err error) {
 	boot, err := thisBoot()
 	if err != nil {
 		return nil, false, err
 	}
-	// A FIFO must not block, nor a link lead elsewhere.
+	// Do not block on a FIFO, and do not follow a link.
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -50,7 +50,7 @@ func read(path string) (all []registry.Membership, complete bool, err error) {
 	case stat.Mode&0o022 != 0:
 		return nil, false, fmt.Errorf("users other than its owner can write it: its mode is %#o", stat.Mode&0o777)
 	case stat.Size > maxSize:
-		return nil, false, fmt.Errorf("it is %d bytes long: %d at most", stat.Size, maxSize)
+		return nil, false, fmt.Errorf("it has %d bytes: at most %d are allowed", stat.Size, maxSize)
 	}
 	b, err := io.ReadAll(io.LimitReader(f, maxSize))
 	if err != nil {
@@ -59,21 +59,21 @@ func read(path string) (all []registry.Membership, complete bool, err error) {
 	return decode(b, boot, now())
 }
 
-// write replaces the file. If it cannot, the old file is said to be incomplete
-// from now on: who has joined since must not be overlooked.
+// write replaces the file. If it fails, it marks the old file as incomplete, since
+// that misses the processes that have joined since.
 func write(path string, all []registry.Membership, complete bool) error {
 	err := replace(path, all, complete)
 	if err != nil {
-		if doubted := doubt(path); doubted != nil {
-			err = errors.Join(err, fmt.Errorf("nor can the old one be marked as incomplete: %w", doubted))
+		if markErr := markIncomplete(path); markErr != nil {
+			err = errors.Join(err, fmt.Errorf("the old file cannot be marked as incomplete: %w", markErr))
 		}
 	}
 	return err
 }
 
-// doubt marks the file, if there is one, as incomplete. It writes in place what
-// is as long as what was there, which a full disk allows.
-func doubt(path string) error {
+// markIncomplete marks the file, if there is one, as incomplete. It overwrites bytes in
+// place, which works on a full disk.
+func markIncomplete(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -84,15 +84,15 @@ func doubt(path string) error {
 	defer f.Close()
 	head := make([]byte, len(completeHead))
 	if _, err := f.ReadAt(head, 0); err != nil || string(head) != completeHead {
-		return nil // it is incomplete already, or none of ours, which nobody takes for complete
+		return nil // it is incomplete already, or not a members file
 	}
 	_, err = f.WriteAt([]byte(incompleteHead), 0)
 	return err
 }
 
-// replace replaces the file by a new one, so that a reader finds the old or the
-// new one whole. The directory is in memory, or should be: nothing needs to
-// survive the machine.
+// replace replaces the file by a new one, so that a reader finds either the whole old
+// or the whole new one. It does not sync, since the file is of no use after a
+// reboot.
 func replace(path string, all []registry.Membership, complete bool) error {
 	boot, err := thisBoot()
 	if err != nil {
@@ -103,22 +103,22 @@ func replace(path string, all []registry.Membership, complete bool) error {
 		return err
 	}
 	if len(b) > maxSize {
-		return fmt.Errorf("it would be %d bytes long: %d at most", len(b), maxSize)
+		return fmt.Errorf("it would have %d bytes: at most %d are allowed", len(b), maxSize)
 	}
-	fresh := path + ".new"
-	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	newPath := path + ".new"
+	if err := os.Remove(newPath); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	f, err := os.OpenFile(fresh, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.OpenFile(newPath, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(b)
 	if err := errors.Join(err, f.Close()); err != nil {
-		return errors.Join(err, os.Remove(fresh))
+		return errors.Join(err, os.Remove(newPath))
 	}
-	if err := os.Rename(fresh, path); err != nil {
-		return errors.Join(err, os.Remove(fresh))
+	if err := os.Rename(newPath, path); err != nil {
+		return errors.Join(err, os.Remove(newPath))
 	}
 	return nil
 }
@@ -126,7 +126,7 @@ func replace(path string, all []registry.Membership, complete bool) error {
 func thisBoot() (string, error) {
 	b, err := os.ReadFile(bootID)
 	if err != nil {
-		return "", fmt.Errorf("reading which boot this is: %w", err)
+		return "", fmt.Errorf("reading the boot ID: %w", err)
 	}
 	boot := strings.TrimSpace(string(b))
 	if boot == "" {

@@ -1,4 +1,4 @@
-// Package members keeps a file of the services' membership beside the agents'
-// socket, so that a landmarkd that is started again knows which processes to
-// wait for and what operators ordered. It holds no facts and no verdicts.
+// Package members keeps a file of the services' members, so that the next landmarkd
+// knows which processes to wait for, and which services operators have drained. The
+// file has no facts and no verdicts. It is beside the agents' socket.
 package members

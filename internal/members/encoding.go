@@ -14,25 +14,25 @@ import (
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
-// version is the form of the file. A landmarkd ignores files of other versions.
+// version is the version of the format. landmarkd ignores files of other versions.
 const version = 1
 
-// document is the file.
+// document is the JSON document in the file.
 type document struct {
-	// Incomplete is that processes may be missing: landmarkd did not know of them
-	// yet, for it had started without a file, or a newer file could not be written.
-	// It is the first, for doubt.
+	// Incomplete means that processes may be missing: landmarkd had started without
+	// a file and did not know them yet, or a newer file could not be written. It is
+	// the first field, for markIncomplete.
 	Incomplete bool   `json:"incomplete"`
 	Version    int    `json:"version"`
 	Boot       string `json:"boot"`
-	// At is when it was written, in nanoseconds of CLOCK_MONOTONIC: times of day
-	// may jump, and this one is the same for all processes of a boot.
+	// At is the time of writing, in nanoseconds of CLOCK_MONOTONIC. That clock does
+	// not jump, and is the same for all processes of a boot.
 	At       int64     `json:"at"`
 	Services []service `json:"services"`
 }
 
-// How the file begins. Both are of one length, so that doubt can replace the one
-// by the other.
+// The beginning of the file. Both have the same length, so that markIncomplete can
+// replace the first by the second.
 const (
 	completeHead   = `{"incomplete":false,`
 	incompleteHead = `{"incomplete":true ,`
@@ -40,7 +40,7 @@ const (
 
 type service struct {
 	Name      string     `json:"name"`
-	UID       *uint32    `json:"uid,omitempty"` // none if it was never reported
+	UID       *uint32    `json:"uid,omitempty"` // nil if the service was never reported
 	Drain     *drain     `json:"drain,omitempty"`
 	Instances []instance `json:"instances,omitempty"`
 }
@@ -52,7 +52,7 @@ type drain struct {
 
 type instance struct {
 	Name     string        `json:"name"`
-	Left     string        `json:"left,omitempty"` // how, empty if it is there
+	Left     string        `json:"left,omitempty"` // how it left: a value of states; empty if it is connected
 	Away     time.Duration `json:"away_ns,omitempty"`
 	Newcomer bool          `json:"newcomer,omitempty"`
 	Leaving  bool          `json:"leaving,omitempty"`
@@ -60,19 +60,19 @@ type instance struct {
 	Relief   uint64        `json:"relief,omitempty"`
 }
 
-// states are how an instance left, by registry.MemberState.
+// states are the values of instance.Left, by registry.MemberState.
 var states = [...]string{registry.MemberPresent: "", registry.MemberLost: "lost", registry.MemberStopped: "stopped"}
 
-// now returns the time by CLOCK_MONOTONIC.
+// now returns the time of CLOCK_MONOTONIC.
 func now() time.Duration {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
-		panic(fmt.Sprintf("members: clock_gettime: %v", err)) // it cannot fail for this clock
+		panic(fmt.Sprintf("members: clock_gettime: %v", err)) // cannot fail for this clock
 	}
 	return time.Duration(t.Nano())
 }
 
-// encode returns the file's bytes, written at the given time.
+// encode returns the contents of a file written at the given time.
 func encode(all []registry.Membership, complete bool, boot string, at time.Duration) ([]byte, error) {
 	d := document{Version: version, Boot: boot, At: int64(at), Incomplete: !complete, Services: make([]service, 0, len(all))}
 	for _, m := range all {
@@ -92,7 +92,8 @@ func encode(all []registry.Membership, complete bool, boot string, at time.Durat
 	return append(b, '\n'), err
 }
 
-// decode returns what the bytes say, and whether that is complete, read at the given time in the given boot.
+// decode parses the contents of a file, read at the given time in the given boot. It
+// also returns whether the file is complete.
 func decode(b []byte, boot string, at time.Duration) (all []registry.Membership, complete bool, err error) {
 	var d document
 	reader := json.NewDecoder(bytes.NewReader(b))
@@ -105,11 +106,11 @@ func decode(b []byte, boot string, at time.Duration) (all []registry.Membership,
 	}
 	switch {
 	case d.Version != version:
-		return nil, false, fmt.Errorf("it is of version %d, not %d", d.Version, version)
+		return nil, false, fmt.Errorf("it has version %d, not %d", d.Version, version)
 	case d.Boot != boot:
-		return nil, false, errors.New("it is of another boot of the machine")
+		return nil, false, errors.New("it is from another boot of the machine")
 	case len(d.Services) > registry.MaxServices:
-		return nil, false, fmt.Errorf("it has %d services: %d at most", len(d.Services), registry.MaxServices)
+		return nil, false, fmt.Errorf("it has %d services: at most %d are allowed", len(d.Services), registry.MaxServices)
 	}
 	since := max(0, at-time.Duration(d.At))
 	known := make(map[string]bool, len(d.Services))
@@ -138,37 +139,37 @@ func decode(b []byte, boot string, at time.Duration) (all []registry.Membership,
 	return all, !d.Incomplete, nil
 }
 
-// check returns an error if the service can be none that was written.
+// check returns an error if landmarkd cannot have written the service.
 func (s *service) check(known map[string]bool) error {
 	switch {
 	case contract.CheckServiceName(s.Name) != nil:
-		return fmt.Errorf("%.128q is no service's name", s.Name)
+		return fmt.Errorf("%.128q is not a service name", s.Name)
 	case known[s.Name]:
-		return fmt.Errorf("%s is there twice", s.Name)
+		return fmt.Errorf("%s is listed twice", s.Name)
 	case len(s.Instances) > registry.MaxInstances:
-		return fmt.Errorf("%s has %d instances: %d at most", s.Name, len(s.Instances), registry.MaxInstances)
+		return fmt.Errorf("%s has %d instances: at most %d are allowed", s.Name, len(s.Instances), registry.MaxInstances)
 	case len(s.Instances) > 0 && s.UID == nil:
 		return fmt.Errorf("%s has instances and no owner", s.Name)
 	}
 	for _, i := range s.Instances {
 		switch {
 		case contract.CheckInstanceName(i.Name) != nil:
-			return fmt.Errorf("%s: %.128q is no instance's name", s.Name, i.Name)
+			return fmt.Errorf("%s: %.128q is not an instance name", s.Name, i.Name)
 		case i.Left != "" && i.state() == registry.MemberPresent:
-			return fmt.Errorf("%s: an instance that left %.32q", s.Name, i.Left)
+			return fmt.Errorf("%s: %.32q is not a way to leave", s.Name, i.Left)
 		case i.Away < 0 || i.Away > time.Duration(1<<62):
-			return fmt.Errorf("%s: an instance is away for %d ns", s.Name, i.Away)
+			return fmt.Errorf("%s: an instance has been away for %d ns", s.Name, i.Away)
 		case max(i.Spare, i.Relief) > 1<<62:
-			return fmt.Errorf("%s: an instance is the %dth to join, or relieved by the %dth", s.Name, i.Spare, i.Relief)
+			return fmt.Errorf("%s: spare %d or relief %d is too large", s.Name, i.Spare, i.Relief)
 		}
 	}
 	return nil
 }
 
-// state is how the instance left, MemberPresent if that is no word for it.
+// state returns how the instance left, MemberPresent if Left is not in states.
 func (i *instance) state() registry.MemberState {
-	for state, word := range states {
-		if word == i.Left {
+	for state, left := range states {
+		if left == i.Left {
 			return registry.MemberState(state)
 		}
 	}

@@ -11,65 +11,65 @@ import (
 )
 
 const (
-	// pauses is how many times as long as a write took the next one waits, so
-	// that writing takes a tenth of a core however often processes come and go.
-	pauses = 9
-	// maxPause is the longest such wait.
+	// pauseFactor times the duration of a write is the pause after it. So writing
+	// takes a tenth of a core at most, however often processes come and go.
+	pauseFactor = 9
+	// maxPause is the longest such pause.
 	maxPause = time.Second
-	// retryAfter is how soon a write that failed is tried again, and logEvery
-	// how often that is logged.
+	// retryAfter is the time until a failed write is repeated, and logEvery how
+	// often the failure is logged.
 	retryAfter = time.Second
 	logEvery   = time.Minute
 )
 
-// errEnded is returned by Sync once no more is written.
-var errEnded = errors.New("landmarkd is stopping")
+// errStopping is returned by Sync after the last write.
+var errStopping = errors.New("landmarkd is stopping")
 
-// Source is what is kept.
+// Source provides the memberships to write.
 type Source interface {
 	Memberships() (all []registry.Membership, complete bool)
-	// MembersChanged receives once Memberships may have changed.
+	// MembersChanged receives after Memberships may have changed.
 	MembersChanged() <-chan struct{}
 }
 
-// File keeps the source's memberships in a file.
+// File writes the memberships of a source to a file.
 type File struct {
 	path   string
 	logger *slog.Logger
-	write  func(path string, all []registry.Membership, complete bool) error // replaced by tests
-	syncs  chan chan error                                                   // one from each Sync
-	ended  chan struct{}                                                     // closed when Run returns
+	write  func(path string, all []registry.Membership, complete bool) error // tests replace it
+	syncs  chan chan error                                                   // has an item for each call of Sync
+	done   chan struct{}                                                     // closed when Run returns
 }
 
-// New returns the keeper of the file at the path.
+// New returns the File with that path.
 func New(path string, logger *slog.Logger) *File {
-	return &File{path: path, logger: logger, write: write, syncs: make(chan chan error), ended: make(chan struct{})}
+	return &File{path: path, logger: logger, write: write, syncs: make(chan chan error), done: make(chan struct{})}
 }
 
-// Read returns what the file holds, and whether no process can be missing there.
-// A file that is missing is not logged; one that is ignored is, with the reason.
+// Read returns the contents of the file, and whether it has all processes. A missing
+// file is not logged. A file that is ignored is logged, with the reason.
 func (f *File) Read() (all []registry.Membership, complete bool) {
 	all, complete, err := read(f.path)
 	switch {
 	case err == nil:
 		return all, complete
 	case !errors.Is(err, errMissing):
-		f.logger.Warn("the members file is ignored: the processes of before are not waited for, and drains are forgotten", "file", f.path, "why", err)
+		f.logger.Warn("the members file is ignored: landmarkd does not wait for earlier processes, and drains are lost", "file", f.path, "why", err)
 	}
 	return nil, false
 }
 
-// Run writes the file whenever the memberships have changed, until ctx is done,
-// and then once more. It may be called once.
+// Run writes the file after each change, until ctx is done, and then once more. It
+// may be called once.
 func (f *File) Run(ctx context.Context, source Source) {
-	defer close(f.ended)
+	defer close(f.done)
 	var rest, retry <-chan time.Time
 	var logged time.Time
 	for {
 		var waiting []chan error
 		changed := source.MembersChanged()
 		if rest != nil {
-			changed = nil // what changes now is written together; an operator does not wait
+			changed = nil // collect changes during the pause; an operator's Sync does not wait
 		}
 		select {
 		case <-changed:
@@ -85,7 +85,7 @@ func (f *File) Run(ctx context.Context, source Source) {
 			}
 			return
 		}
-		begun := time.Now()
+		start := time.Now()
 		err := f.save(source)
 		for _, done := range waiting {
 			done <- err
@@ -95,10 +95,10 @@ func (f *File) Run(ctx context.Context, source Source) {
 			retry = time.After(retryAfter)
 			if logged.IsZero() || time.Since(logged) >= logEvery {
 				logged = time.Now()
-				f.logger.Warn("the members file cannot be written: a restart forgets what has changed", "file", f.path, "why", err)
+				f.logger.Warn("the members file cannot be written: a restart loses the changes", "file", f.path, "why", err)
 			}
 		}
-		rest = time.After(min(pauses*time.Since(begun), maxPause))
+		rest = time.After(min(pauseFactor*time.Since(start), maxPause))
 	}
 }
 
@@ -107,14 +107,13 @@ func (f *File) save(source Source) error {
 	return f.write(f.path, all, complete)
 }
 
-// Sync returns once what has changed until now is in the file, or why it is
-// not.
+// Sync returns after all changes so far are in the file, or returns an error.
 func (f *File) Sync(ctx context.Context) error {
 	done := make(chan error, 1)
 	select {
 	case f.syncs <- done:
-	case <-f.ended:
-		return errEnded
+	case <-f.done:
+		return errStopping
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -129,5 +128,5 @@ func (f *File) Sync(ctx context.Context) error {
 	}
 }
 
-// Wait returns once Run has.
-func (f *File) Wait() { <-f.ended }
+// Wait waits until Run has returned.
+func (f *File) Wait() { <-f.done }

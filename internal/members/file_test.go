@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var some = []registry.Membership{{
+var sample = []registry.Membership{{
 	Service: "epg", Owned: true, UID: 1000, Drain: &registry.OrderedDrain{By: 7, UntilGone: true},
 	Members: []registry.Member{
 		{Instance: "a"},
@@ -33,7 +33,7 @@ var some = []registry.Membership{{
 	},
 }, {Service: "feed", Drain: &registry.OrderedDrain{}}}
 
-// TestEncodingRoundTrip reads back, some time later, whatever can be kept.
+// TestEncodingRoundTrip decodes encoded memberships some time later.
 func TestEncodingRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		duration := rapid.Custom(func(t *rapid.T) time.Duration {
@@ -86,13 +86,13 @@ func TestEncodingRoundTrip(t *testing.T) {
 	})
 }
 
-// TestDamagedFilesAreIgnored cuts a file at every byte, and alters it.
+// TestDamagedFilesAreIgnored cuts a file after each byte, and changes values.
 func TestDamagedFilesAreIgnored(t *testing.T) {
-	whole, err := encode(some, true, "boot", 0)
+	whole, err := encode(sample, true, "boot", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for n := range len(whole) - 1 { // its last byte is a line feed
+	for n := range len(whole) - 1 { // the last byte is a line feed
 		if all, _, err := decode(whole[:n], "boot", 0); err == nil {
 			t.Fatalf("cut after %d bytes it reads as %+v", n, all)
 		}
@@ -111,7 +111,7 @@ func TestDamagedFilesAreIgnored(t *testing.T) {
 		"a long instance":     strings.Replace(string(whole), `"name":"a"`, `"name":"`+strings.Repeat("a", 129)+`"`, 1),
 	} {
 		if damaged == string(whole) {
-			t.Errorf("%s: the file is as it was", name)
+			t.Errorf("%s: the file is unchanged", name)
 		}
 		if all, _, err := decode([]byte(damaged), "boot", 0); err == nil {
 			t.Errorf("%s: it reads as %+v", name, all)
@@ -119,8 +119,8 @@ func TestDamagedFilesAreIgnored(t *testing.T) {
 	}
 }
 
-// TestForeignFilesAreIgnored has one log line say why.
-func TestForeignFilesAreIgnored(t *testing.T) {
+// TestUntrustedFilesAreIgnored checks that one log line has the reason.
+func TestUntrustedFilesAreIgnored(t *testing.T) {
 	for name, tt := range map[string]struct {
 		spoil func(t *testing.T, path string)
 		why   string
@@ -132,7 +132,7 @@ func TestForeignFilesAreIgnored(t *testing.T) {
 		}, "too many levels of symbolic links"},
 		"a FIFO":      {func(t *testing.T, path string) { must(t, os.Remove(path)); must(t, unix.Mkfifo(path, 0o600)) }, "not a regular file"},
 		"a directory": {func(t *testing.T, path string) { must(t, os.Remove(path)); must(t, os.Mkdir(path, 0o700)) }, "not a regular file"},
-		"too long":    {func(t *testing.T, path string) { must(t, os.Truncate(path, maxSize+1)) }, "bytes long"},
+		"too long":    {func(t *testing.T, path string) { must(t, os.Truncate(path, maxSize+1)) }, "bytes: at most"},
 		"damaged":     {func(t *testing.T, path string) { must(t, os.WriteFile(path, []byte("{"), 0o600)) }, "damaged"},
 		"another user's": {func(t *testing.T, path string) {
 			if os.Geteuid() != 0 {
@@ -143,10 +143,10 @@ func TestForeignFilesAreIgnored(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "members.json")
-			must(t, write(path, some, true))
+			must(t, write(path, sample, true))
 			var log bytes.Buffer
 			f := New(path, slog.New(slog.NewTextHandler(&log, nil)))
-			if all, known := f.Read(); !known || len(all) != len(some) || log.Len() > 0 {
+			if all, known := f.Read(); !known || len(all) != len(sample) || log.Len() > 0 {
 				t.Fatalf("the file that was written reads as %+v, %v; logged: %s", all, known, log.String())
 			}
 			tt.spoil(t, path)
@@ -160,10 +160,10 @@ func TestForeignFilesAreIgnored(t *testing.T) {
 	}
 }
 
-func TestFileIsItsOwnersAlone(t *testing.T) {
+func TestOnlyOwnerMayReadFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "members.json")
-	must(t, os.WriteFile(path+".new", []byte("left by one that was killed"), 0o666))
-	must(t, write(path, some, true))
+	must(t, os.WriteFile(path+".new", []byte("left by a killed landmarkd"), 0o666))
+	must(t, write(path, sample, true))
 	info, err := os.Stat(path)
 	must(t, err)
 	if info.Mode() != 0o600 {
@@ -174,32 +174,32 @@ func TestFileIsItsOwnersAlone(t *testing.T) {
 	}
 }
 
-// A file that is older than what is to be known is not complete: who joined since
-// must not be overlooked. What it says of drains stays.
+// TestFileThatCannotBeReplacedIsIncomplete checks that an old file is marked as
+// incomplete if a newer one cannot be written, and keeps its drains.
 func TestFileThatCannotBeReplacedIsIncomplete(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "members.json")
-	if err := doubt(path); err != nil {
-		t.Errorf("no file: %v", err)
+	if err := markIncomplete(path); err != nil {
+		t.Errorf("without a file: %v", err)
 	}
-	must(t, write(path, some, true))
+	must(t, write(path, sample, true))
 	must(t, os.MkdirAll(filepath.Join(path+".new", "full"), 0o700)) // so that no new file can be made
 	for range 2 {
-		if err := write(path, some[:1], true); err == nil {
+		if err := write(path, sample[:1], true); err == nil {
 			t.Fatal("the file was replaced")
 		}
 		all, complete, err := read(path)
-		if err != nil || complete || len(all) != len(some) {
+		if err != nil || complete || len(all) != len(sample) {
 			t.Errorf("it reads as %+v, complete %v, %v", all, complete, err)
 		}
 	}
 	must(t, os.RemoveAll(path+".new"))
-	must(t, write(path, some, true))
+	must(t, write(path, sample, true))
 	if _, complete, err := read(path); err != nil || !complete {
 		t.Errorf("once it can be replaced it is complete %v, %v", complete, err)
 	}
 	must(t, os.WriteFile(path, []byte(completeHead), 0o600))
 	must(t, os.Truncate(path, int64(len(completeHead)-1)))
-	if err := doubt(path); err != nil {
+	if err := markIncomplete(path); err != nil {
 		t.Errorf("a file that is cut short: %v", err)
 	}
 }
@@ -211,7 +211,7 @@ func TestMissingFileIsNotLogged(t *testing.T) {
 	}
 }
 
-// source has memberships that change.
+// source is a Source whose memberships change.
 type source struct {
 	changed chan struct{}
 	n       atomic.Int32
@@ -231,9 +231,9 @@ func (s *source) change() {
 	}
 }
 
-// TestWriting writes at once when idle, what comes during a write together, and
-// what failed again.
-func TestWriting(t *testing.T) {
+// TestRunWritesChanges checks that Run writes at once when idle, collects changes
+// during a pause, and repeats a failed write.
+func TestRunWritesChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		f := New("members.json", slog.New(slog.NewTextHandler(&log, nil)))
@@ -257,7 +257,7 @@ func TestWriting(t *testing.T) {
 			s.change()
 			time.Sleep(time.Millisecond)
 		}
-		must(t, f.Sync(t.Context())) // an operator does not wait for the rest
+		must(t, f.Sync(t.Context())) // does not wait for the pause
 		time.Sleep(time.Second)
 		synctest.Wait()
 		if got, want := fmt.Sprint(written), "[s1 at 10ms s11 at 25ms s11 at 125ms]"; got != want {
@@ -268,7 +268,7 @@ func TestWriting(t *testing.T) {
 		fails.Store(true)
 		s.change()
 		if err := f.Sync(t.Context()); err == nil || !strings.Contains(err.Error(), "the disk is full") {
-			t.Errorf("an operator hears %v", err)
+			t.Errorf("Sync returned %v, want that the disk is full", err)
 		}
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
@@ -289,7 +289,7 @@ func TestWriting(t *testing.T) {
 			t.Errorf("written: %s; want the last goodbye too", written)
 		}
 		if err := f.Sync(t.Context()); err == nil {
-			t.Error("Sync says that it is written when nothing is any more")
+			t.Error("Sync succeeded after Run had returned")
 		}
 	})
 }
