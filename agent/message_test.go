@@ -31,7 +31,7 @@ func TestEveryKindIsDeclaredAndReported(t *testing.T) {
 		db.Set(false, "no route to host")
 		collector.Of(&marks).Landmarks()[2].SendCommand(time.Now())
 		answer(loop) // the later commands stay open
-		d := newFakeStream(t, &marks)
+		st := newFakeStream(t, &marks)
 
 		const second = 1_000_000 // microseconds
 		wantDeclared := []*reportv1.Landmark{
@@ -44,7 +44,7 @@ func TestEveryKindIsDeclaredAndReported(t *testing.T) {
 				Limits: &reportv1.Limits{DegradeAt: 10, FailAt: 5, Below: true}},
 			{Name: "db", Kind: reportv1.Kind_KIND_CONDITION, Impact: reportv1.Impact_IMPACT_READINESS, TtlUs: 60 * second},
 		}
-		if diff := cmp.Diff(wantDeclared, d.declaration(), protocmp.Transform()); diff != "" {
+		if diff := cmp.Diff(wantDeclared, st.declaration(), protocmp.Transform()); diff != "" {
 			t.Errorf("declared (-want +got):\n%s", diff)
 		}
 
@@ -56,7 +56,7 @@ func TestEveryKindIsDeclaredAndReported(t *testing.T) {
 			{Reached: true, AgeUs: second, Count: 1, Value: 6.5},
 			{Reached: true, AgeUs: second, Count: 1, Reason: "no route to host"},
 		}
-		if diff := cmp.Diff(wantFacts, d.until(time.Second).Facts, protocmp.Transform()); diff != "" {
+		if diff := cmp.Diff(wantFacts, st.until(time.Second).Facts, protocmp.Transform()); diff != "" {
 			t.Errorf("reported (-want +got):\n%s", diff)
 		}
 	})

@@ -13,10 +13,10 @@ func answer(loop *landmark.Loop) { (<-loop.C())() }
 
 // quietStream returns a stream after its first report.
 func quietStream(t *testing.T, marks *landmark.Set) *fakeStream {
-	d := newFakeStream(t, marks)
-	d.declaration()
-	d.report()
-	return d
+	st := newFakeStream(t, marks)
+	st.declaration()
+	st.report()
+	return st
 }
 
 func TestPullWaitsForEveryLoop(t *testing.T) {
@@ -24,28 +24,28 @@ func TestPullWaitsForEveryLoop(t *testing.T) {
 		var marks landmark.Set
 		a := marks.Loop("a", time.Hour)
 		b := marks.Loop("b", time.Hour)
-		d := quietStream(t, &marks)
+		st := quietStream(t, &marks)
 		answer(a) // the regular commands
 		answer(b)
-		d.report()
+		st.report()
 
 		time.Sleep(100 * time.Millisecond)
-		d.request(1)
+		st.request(1)
 		answer(a)
-		if r := d.report(); r.Answered != 0 {
+		if r := st.report(); r.Answered != 0 {
 			t.Errorf("answered %d before every loop has answered, want 0", r.Answered)
 		}
 		answer(b)
-		r := d.within(0, "both answered")
+		r := st.within(0, "both answered")
 		if r.Answered != 1 || r.Facts[0].Count != 2 || r.Facts[1].Count != 2 {
 			t.Errorf("got %v, want request 1 answered", r)
 		}
-		if r := d.report(); r.Answered != 1 {
+		if r := st.report(); r.Answered != 1 {
 			t.Errorf("next report: answered %d, want 1", r.Answered)
 		}
-		d.connect()
-		d.declaration()
-		if r := d.report(); r.Answered != 0 {
+		st.connect()
+		st.declaration()
+		if r := st.report(); r.Answered != 0 {
 			t.Errorf("new stream: answered %d, want 0", r.Answered)
 		}
 	})
@@ -57,19 +57,19 @@ func TestPullAcceptsAnswerToOpenCommand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var marks landmark.Set
 		loop := marks.Loop("main loop", time.Hour)
-		d := quietStream(t, &marks) // a regular command is open
-		d.request(7)
+		st := quietStream(t, &marks) // a regular command is open
+		st.request(7)
 		answer(loop)
-		if r := d.within(0, "answer to the open command"); r.Answered != 7 {
+		if r := st.within(0, "answer to the open command"); r.Answered != 7 {
 			t.Errorf("answered %d, want 7", r.Answered)
 		}
-		d.request(8)
-		if r := d.report(); r.Answered != 7 {
+		st.request(8)
+		if r := st.report(); r.Answered != 7 {
 			t.Errorf("answered %d with an answer before the request, want 7", r.Answered)
 		}
-		d.request(3) // late, and replaced by 8
+		st.request(3) // late, and replaced by 8
 		answer(loop)
-		if r := d.within(0, "answered"); r.Answered != 8 {
+		if r := st.within(0, "answered"); r.Answered != 8 {
 			t.Errorf("answered %d, want 8", r.Answered)
 		}
 	})
@@ -79,9 +79,9 @@ func TestPullWithoutLoopsIsAnsweredAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var marks landmark.Set
 		marks.Alive("reader", time.Hour)
-		d := quietStream(t, &marks)
-		d.request(1)
-		if r := d.within(0, "no loops"); r.Answered != 1 {
+		st := quietStream(t, &marks)
+		st.request(1)
+		if r := st.within(0, "no loops"); r.Answered != 1 {
 			t.Errorf("answered %d, want 1", r.Answered)
 		}
 	})
@@ -92,17 +92,17 @@ func TestPullIgnoresMisplacedRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var marks landmark.Set
 		marks.Loop("main loop", time.Hour)
-		d := newFakeStream(t, &marks)
-		d.request(1) // before the declaration
-		d.declaration()
-		if r := d.report(); r.Answered != 0 {
+		st := newFakeStream(t, &marks)
+		st.request(1) // before the declaration
+		st.declaration()
+		if r := st.report(); r.Answered != 0 {
 			t.Errorf("request before the declaration was answered: %v", r)
 		}
-		old := d.slot
-		d.connect()
-		d.declaration()
-		d.requests <- getStateRequest{old, 2}
-		if r := d.report(); r.Answered != 0 {
+		old := st.slot
+		st.connect()
+		st.declaration()
+		st.requests <- getStateRequest{old, 2}
+		if r := st.report(); r.Answered != 0 {
 			t.Errorf("request of an ended stream was answered: %v", r)
 		}
 	})
@@ -113,16 +113,16 @@ func TestPullWaitsForNewLoops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var marks landmark.Set
 		first := marks.Loop("first", time.Hour)
-		d := quietStream(t, &marks)
-		d.request(1)
+		st := quietStream(t, &marks)
+		st.request(1)
 		late := marks.Loop("late", time.Hour)
-		d.declaration()
+		st.declaration()
 		answer(first)
-		if r := d.until(time.Second); r.Answered != 0 {
+		if r := st.until(time.Second); r.Answered != 0 {
 			t.Errorf("answered %d before the new loop has answered, want 0", r.Answered)
 		}
 		answer(late)
-		if r := d.within(0, "new loop answered"); r.Answered != 1 {
+		if r := st.within(0, "new loop answered"); r.Answered != 1 {
 			t.Errorf("answered %d, want 1", r.Answered)
 		}
 	})
@@ -146,18 +146,18 @@ func TestPullAnswersUnderFastRequests(t *testing.T) {
 		a, b := marks.Loop("a", time.Second), marks.Loop("b", time.Second)
 		background(t, func() { slow(a, 0) })
 		background(t, func() { slow(b, 15*time.Millisecond) })
-		d := quietStream(t, &marks)
+		st := quietStream(t, &marks)
 		var requested, answered uint64
 		for range 100 {
 			requested++
-			d.request(requested)
+			st.request(requested)
 			time.Sleep(10 * time.Millisecond)
 			select {
-			case d.ready <- d.slot:
+			case st.ready <- st.slot:
 			default:
 			}
 			select {
-			case m := <-d.slot.messages:
+			case m := <-st.slot.messages:
 				answered = m.GetReport().Answered
 			default:
 			}

@@ -26,65 +26,65 @@ type fakeStream struct {
 func newFakeStream(t *testing.T, marks *landmark.Set) *fakeStream {
 	r := newReporter(marks, slog.New(slog.DiscardHandler))
 	background(t, func() { r.run(t.Context()) })
-	d := &fakeStream{t: t, reporter: r}
-	d.connect()
-	return d
+	st := &fakeStream{t: t, reporter: r}
+	st.connect()
+	return st
 }
 
 // connect starts a new stream.
-func (d *fakeStream) connect() { d.slot, d.since = newSendSlot(), time.Now() }
+func (st *fakeStream) connect() { st.slot, st.since = newSendSlot(), time.Now() }
 
 // next waits for the next message.
-func (d *fakeStream) next() *reportv1.StreamRequest {
-	d.ready <- d.slot
-	return <-d.slot.messages
+func (st *fakeStream) next() *reportv1.StreamRequest {
+	st.ready <- st.slot
+	return <-st.slot.messages
 }
 
 // declaration waits for the next message, which must be a declaration.
-func (d *fakeStream) declaration() []*reportv1.Landmark {
-	d.t.Helper()
-	m := d.next()
+func (st *fakeStream) declaration() []*reportv1.Landmark {
+	st.t.Helper()
+	m := st.next()
 	if m.GetDeclaration() == nil {
-		d.t.Fatalf("got %v, want a declaration", m)
+		st.t.Fatalf("got %v, want a declaration", m)
 	}
 	return m.GetDeclaration().Landmarks
 }
 
 // report waits for the next message, which must be a report.
-func (d *fakeStream) report() *reportv1.Report {
-	d.t.Helper()
-	m := d.next()
+func (st *fakeStream) report() *reportv1.Report {
+	st.t.Helper()
+	m := st.next()
 	if m.GetReport() == nil {
-		d.t.Fatalf("got %v, want a report", m)
+		st.t.Fatalf("got %v, want a report", m)
 	}
 	return m.GetReport()
 }
 
 // until takes reports until the given time has passed, and returns the last.
-func (d *fakeStream) until(passed time.Duration) *reportv1.Report {
-	d.t.Helper()
+func (st *fakeStream) until(passed time.Duration) *reportv1.Report {
+	st.t.Helper()
 	end := time.Now().Add(passed)
-	r := d.report()
+	r := st.report()
 	for time.Now().Before(end) {
-		r = d.report()
+		r = st.report()
 	}
 	return r
 }
 
 // within fails the test unless the next report arrives in the given time.
-func (d *fakeStream) within(limit time.Duration, event string) *reportv1.Report {
-	d.t.Helper()
+func (st *fakeStream) within(limit time.Duration, event string) *reportv1.Report {
+	st.t.Helper()
 	start := time.Now()
-	r := d.report()
+	r := st.report()
 	if took := time.Since(start); took > limit {
-		d.t.Errorf("%s: report after %v, want it within %v", event, took, limit)
+		st.t.Errorf("%s: report after %v, want it within %v", event, took, limit)
 	}
 	return r
 }
 
 // request sends a GetState request, and waits until the loops have their commands.
-func (d *fakeStream) request(number uint64) {
-	d.requests <- getStateRequest{d.slot, number}
+func (st *fakeStream) request(number uint64) {
+	st.requests <- getStateRequest{st.slot, number}
 	synctest.Wait()
 }
 
@@ -117,12 +117,12 @@ func TestReportsFollowTheInterval(t *testing.T) {
 		loop := marks.Loop("main loop", time.Second)
 		marks.Alive("slow", time.Minute)
 		serve(t, loop)
-		d := newFakeStream(t, &marks)
-		d.declaration()
-		count := d.until(100 * time.Millisecond).Facts[0].Count
+		st := newFakeStream(t, &marks)
+		st.declaration()
+		count := st.until(100 * time.Millisecond).Facts[0].Count
 		at := time.Now()
 		for n := range uint64(100) {
-			r := d.report()
+			r := st.report()
 			if gap := time.Since(at); gap != 250*time.Millisecond {
 				t.Fatalf("report %d came %v after the previous one, want 250ms", n, gap)
 			}
@@ -139,14 +139,14 @@ func TestReportsFollowTheInterval(t *testing.T) {
 // lives.
 func TestReportsWithoutLandmarks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newFakeStream(t, new(landmark.Set))
-		if l := d.declaration(); len(l) != 0 {
+		st := newFakeStream(t, new(landmark.Set))
+		if l := st.declaration(); len(l) != 0 {
 			t.Errorf("declared %v, want none", l)
 		}
-		d.report()
-		d.report()
-		d.report()
-		if passed := time.Since(d.since); passed != time.Second {
+		st.report()
+		st.report()
+		st.report()
+		if passed := time.Since(st.since); passed != time.Second {
 			t.Errorf("three reports took %v, want 1s", passed)
 		}
 	})
@@ -204,9 +204,9 @@ func TestOnlyMainLoopAnswers(t *testing.T) {
 				var marks landmark.Set
 				tt.make(t, &marks)
 				busy := marks.Alive("busy", time.Second)
-				d := newFakeStream(t, &marks)
-				d.declaration()
-				d.until(10 * time.Millisecond)
+				st := newFakeStream(t, &marks)
+				st.declaration()
+				st.until(10 * time.Millisecond)
 				start := time.Now()
 				var number uint64
 				for time.Since(start) < time.Hour {
@@ -214,8 +214,8 @@ func TestOnlyMainLoopAnswers(t *testing.T) {
 						busy.Reach()
 					}
 					number++
-					d.request(number)
-					r := d.report()
+					st.request(number)
+					r := st.report()
 					f := r.Facts[0]
 					hangs := time.Since(start)
 					if f.Count != 1 || age(f) < hangs || r.Answered != 0 {
@@ -238,27 +238,27 @@ func TestFirstAndOverdueAreReportedAtOnce(t *testing.T) {
 		var marks landmark.Set
 		reader := marks.Alive("reader", time.Minute)
 		loop := marks.Loop("main loop", 4*time.Second)
-		d := newFakeStream(t, &marks)
-		d.declaration()
-		d.until(2100 * time.Millisecond)
+		st := newFakeStream(t, &marks)
+		st.declaration()
+		st.until(2100 * time.Millisecond)
 
 		reader.Reach()
-		if r := d.within(minStepGap, "first reached"); !r.Facts[0].Reached {
+		if r := st.within(minStepGap, "first reached"); !r.Facts[0].Reached {
 			t.Errorf("first reached: %v", r)
 		}
 		(<-loop.C())()
-		if r := d.within(minStepGap, "loop answered first"); !r.Facts[1].Reached || r.Facts[1].Open {
+		if r := st.within(minStepGap, "loop answered first"); !r.Facts[1].Reached || r.Facts[1].Open {
 			t.Errorf("loop answered first: %v", r)
 		}
-		d.until(61 * time.Second)
+		st.until(61 * time.Second)
 		time.Sleep(10 * time.Millisecond)
 		(<-loop.C())()
-		if r := d.within(minStepGap, "loop answered when overdue"); age(r.Facts[1]) > minStepGap {
+		if r := st.within(minStepGap, "loop answered when overdue"); age(r.Facts[1]) > minStepGap {
 			t.Errorf("loop answered when overdue: %v", r)
 		}
 		time.Sleep(10 * time.Millisecond)
 		reader.Reach()
-		if r := d.within(minStepGap, "overdue landmark reached"); age(r.Facts[0]) > 0 {
+		if r := st.within(minStepGap, "overdue landmark reached"); age(r.Facts[0]) > 0 {
 			t.Errorf("overdue landmark reached: %v", r)
 		}
 	})
@@ -271,9 +271,9 @@ func TestChangesAreReportedAtOnce(t *testing.T) {
 		queue := marks.Level("queue", landmark.Above(10, 20))
 		db := marks.Condition("db")
 		guide := marks.Condition("guide", landmark.TTL(4*time.Second))
-		d := newFakeStream(t, &marks)
-		d.declaration()
-		d.until(110 * time.Millisecond)
+		st := newFakeStream(t, &marks)
+		st.declaration()
+		st.until(110 * time.Millisecond)
 
 		// Each step is between two reports, long enough after the previous step, and
 		// must show in a report at once.
@@ -293,15 +293,15 @@ func TestChangesAreReportedAtOnce(t *testing.T) {
 			{"condition no longer met", func() { db.Set(false, "c") }, func(f []*reportv1.Fact) bool { return !f[2].Met }},
 			{"condition with a TTL", func() { guide.Set(true, "") }, func(f []*reportv1.Fact) bool { return f[3].Met }},
 			{"overdue work ended, other is open", func() {
-				d.until(2 * time.Second)
+				st.until(2 * time.Second)
 				second = answering.Begin()
-				d.until(2510 * time.Millisecond)
+				st.until(2510 * time.Millisecond)
 				first.End()
 			}, func(f []*reportv1.Fact) bool { return f[0].Open && f[0].Pending == 1 && age(f[0]) < 4*time.Second }},
 			{"condition renewed after its TTL", func() { guide.Set(true, "") },
 				func(f []*reportv1.Fact) bool { return age(f[3]) == 0 }},
 			{"overdue work ended", func() {
-				d.until(4 * time.Second)
+				st.until(4 * time.Second)
 				time.Sleep(10 * time.Millisecond)
 				second.End()
 			}, func(f []*reportv1.Fact) bool { return !f[0].Open }},
@@ -309,7 +309,7 @@ func TestChangesAreReportedAtOnce(t *testing.T) {
 		for _, step := range steps {
 			time.Sleep(10 * time.Millisecond)
 			step.do()
-			if r := d.within(minStepGap, step.name); !step.want(r.Facts) {
+			if r := st.within(minStepGap, step.name); !step.want(r.Facts) {
 				t.Errorf("%s: %v", step.name, r)
 			}
 		}
@@ -329,17 +329,17 @@ func TestMinorChangesWaitForTheNextReport(t *testing.T) {
 			db.Set(true, time.Now().String())
 		}
 		work()
-		d := newFakeStream(t, &marks)
+		st := newFakeStream(t, &marks)
 		background(t, func() {
 			for ; t.Context().Err() == nil; time.Sleep(time.Millisecond) {
 				work()
 			}
 		})
-		d.declaration()
-		d.report()
+		st.declaration()
+		st.report()
 		for n := range 20 {
 			start := time.Now()
-			d.report()
+			st.report()
 			if gap := time.Since(start); gap != maxReportInterval {
 				t.Fatalf("report %d came %v after the previous one", n, gap)
 			}
@@ -367,11 +367,11 @@ func TestProgramInTimeNeverSeemsLate(t *testing.T) {
 						w.End()
 					}
 				})
-				d := newFakeStream(t, &marks)
-				d.declaration()
-				last, reportedAt := d.report(), time.Now()
-				for time.Since(d.since) < time.Minute {
-					next := d.report()
+				st := newFakeStream(t, &marks)
+				st.declaration()
+				last, reportedAt := st.report(), time.Now()
+				for time.Since(st.since) < time.Minute {
+					next := st.report()
 					for i, f := range last.Facts {
 						if seems := age(f) + time.Since(reportedAt); f.Reached && seems >= within {
 							t.Fatalf("%s seemed %v old before the next report",
@@ -408,25 +408,25 @@ func TestHangingFunctionsDelayNoReport(t *testing.T) {
 			hangs()
 			return nil
 		}))
-		d := newFakeStream(t, &marks)
-		d.declaration()
+		st := newFakeStream(t, &marks)
+		st.declaration()
 		time.Sleep(minStepGap)
-		if f := d.within(0, "called first").Facts; !f[0].Reached || !f[1].Met {
+		if f := st.within(0, "called first").Facts; !f[0].Reached || !f[1].Met {
 			t.Errorf("called first: %v", f)
 		}
-		d.until(9 * time.Second)
+		st.until(9 * time.Second)
 		if n := checks.Load(); n != 5 {
 			t.Errorf("checked %d times in 9 s, want 5", n)
 		}
 		length.Store(15)
-		d.until(maxReportInterval)
-		if f := d.report().Facts; f[0].Value != 15 || f[0].Count < 20 {
+		st.until(maxReportInterval)
+		if f := st.report().Facts; f[0].Value != 15 || f[0].Count < 20 {
 			t.Errorf("called for each report: %v", f)
 		}
 		close(hang)
 		started := time.Now()
 		for {
-			f := d.report().Facts
+			f := st.report().Facts
 			if !f[1].Met {
 				if f[1].Reason != "no answer within 700ms" {
 					t.Errorf("reason %q", f[1].Reason)
@@ -439,12 +439,12 @@ func TestHangingFunctionsDelayNoReport(t *testing.T) {
 		}
 		for range 100 {
 			start := time.Now()
-			d.report()
+			st.report()
 			if gap := time.Since(start); gap > maxReportInterval {
 				t.Fatalf("a report came %v after the previous one", gap)
 			}
 		}
-		if f := d.report().Facts; age(f[0]) < 50*time.Second || f[0].Value != 15 || f[1].Met {
+		if f := st.report().Facts; age(f[0]) < 50*time.Second || f[0].Value != 15 || f[1].Met {
 			t.Errorf("hanging for 50 s: %v", f)
 		}
 	})
@@ -454,23 +454,23 @@ func TestDrainIsReportedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var marks landmark.Set
 		marks.Alive("reader", time.Minute).Reach()
-		d := newFakeStream(t, &marks)
-		d.declaration()
-		d.until(100 * time.Millisecond)
+		st := newFakeStream(t, &marks)
+		st.declaration()
+		st.until(100 * time.Millisecond)
 		for _, draining := range []bool{true, false, true} {
 			time.Sleep(time.Millisecond)
-			d.setDraining(draining)
-			if r := d.within(0, "changed"); r.Draining != draining {
+			st.setDraining(draining)
+			if r := st.within(0, "changed"); r.Draining != draining {
 				t.Errorf("draining %t: report %v", draining, r)
 			}
 		}
-		d.setDraining(true)
-		d.connect()
-		d.declaration()
-		if r := d.within(0, "new stream"); !r.Draining {
+		st.setDraining(true)
+		st.connect()
+		st.declaration()
+		if r := st.within(0, "new stream"); !r.Draining {
 			t.Errorf("new stream: report %v, want draining", r)
 		}
-		if r := d.report(); !r.Draining {
+		if r := st.report(); !r.Draining {
 			t.Errorf("next report %v, want draining", r)
 		}
 	})
@@ -484,7 +484,7 @@ func TestReportRateIsLimited(t *testing.T) {
 		for i := range 100 {
 			late = append(late, marks.Alive(string(rune('A'+i)), time.Millisecond))
 		}
-		d := newFakeStream(t, &marks)
+		st := newFakeStream(t, &marks)
 		background(t, func() {
 			for t.Context().Err() == nil {
 				for _, a := range late { // each is reached every 10 ms
@@ -493,10 +493,10 @@ func TestReportRateIsLimited(t *testing.T) {
 				}
 			}
 		})
-		d.declaration()
+		st.declaration()
 		reports := 0
-		for time.Since(d.since) < 10*time.Second {
-			d.report()
+		for time.Since(st.since) < 10*time.Second {
+			st.report()
 			reports++
 		}
 		if reports > 10*200+2 {
@@ -512,15 +512,15 @@ func TestReportsAreNotQueued(t *testing.T) {
 		loop := marks.Loop("main loop", time.Second)
 		alive := marks.Alive("reader", 2*time.Second)
 		serve(t, loop)
-		d := newFakeStream(t, &marks)
-		d.declaration()
-		d.report()
+		st := newFakeStream(t, &marks)
+		st.declaration()
+		st.report()
 		alive.Reach()
 		time.Sleep(time.Hour)
-		if n := len(d.slot.messages); n != 0 {
+		if n := len(st.slot.messages); n != 0 {
 			t.Errorf("%d messages wait, want 0", n)
 		}
-		r := d.within(0, "report due")
+		r := st.within(0, "report due")
 		if f := r.Facts[0]; f.Count < 4*3600-10 || age(f) > 250*time.Millisecond {
 			t.Errorf("the loop received too few commands while the stream could not send: %v", f)
 		}
@@ -538,17 +538,17 @@ func TestReconnectionReportsTrueAges(t *testing.T) {
 		hanging := marks.Loop("hanging", time.Second)
 		reader := marks.Alive("reader", time.Second)
 		serve(t, healthy)
-		d := newFakeStream(t, &marks)
+		st := newFakeStream(t, &marks)
 		(<-hanging.C())()
 		reader.Reach()
-		d.declaration()
-		d.report()
+		st.declaration()
+		st.report()
 		time.Sleep(time.Hour + time.Millisecond) // between two commands
-		d.connect()
-		if l := d.declaration(); len(l) != 3 || l[1].Name != "hanging" {
+		st.connect()
+		if l := st.declaration(); len(l) != 3 || l[1].Name != "hanging" {
 			t.Errorf("declared again: %v", l)
 		}
-		f := d.within(0, "new stream").Facts
+		f := st.within(0, "new stream").Facts
 		if f[0].Open || age(f[0]) > 250*time.Millisecond {
 			t.Errorf("healthy loop: %v", f[0])
 		}
@@ -565,15 +565,15 @@ func TestLateLandmarksAreDeclared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var marks landmark.Set
 		marks.Alive("first", time.Minute)
-		d := newFakeStream(t, &marks)
-		d.declaration()
-		d.until(time.Second)
+		st := newFakeStream(t, &marks)
+		st.declaration()
+		st.until(time.Second)
 
 		second := marks.Alive("second", 200*time.Millisecond,
 			landmark.StartWithin(time.Minute), landmark.Informational)
 		second.Reach()
 		start := time.Now()
-		l := d.declaration()
+		l := st.declaration()
 		if len(l) != 2 {
 			t.Fatalf("declared %v, want 2 landmarks", l)
 		}
@@ -584,14 +584,14 @@ func TestLateLandmarksAreDeclared(t *testing.T) {
 		if l[1].String() != want.String() {
 			t.Errorf("declared %v, want %v", l[1], want)
 		}
-		if r := d.report(); len(r.Facts) != 2 || !r.Facts[1].Reached {
+		if r := st.report(); len(r.Facts) != 2 || !r.Facts[1].Reached {
 			t.Errorf("reported %v, want 2 facts and the second reached", r)
 		}
 		if took := time.Since(start); took > minStepGap {
 			t.Errorf("the declaration and its report took %v, want at most %v", took, minStepGap)
 		}
 		for range 4 {
-			d.report()
+			st.report()
 		}
 		if took := time.Since(start); took > 200*time.Millisecond+minStepGap {
 			t.Errorf("4 reports at the interval of the new landmark took %v", took)
