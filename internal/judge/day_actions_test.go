@@ -12,8 +12,8 @@ import (
 // join makes a new process report.
 func (d *day) join(t *rapid.T) {
 	d.forget()
-	p := d.newPlace(t, rapid.SampledFrom([]string{"a", "b", "c", "d"}).Draw(t, "name"))
-	d.places = slices.DeleteFunc(d.places, func(q place) bool {
+	p := d.newSlot(t, rapid.SampledFrom([]string{"a", "b", "c", "d"}).Draw(t, "name"))
+	d.slots = slices.DeleteFunc(d.slots, func(q slot) bool {
 		return q.restored != nil && q.restored.Presence == SaidGoodbye && q.Name != p.Name
 	})
 	started := p.HasStarted()
@@ -23,10 +23,10 @@ func (d *day) join(t *rapid.T) {
 	if i == len(there) {
 		with, spare := AddSlot(d.policy, there, d.now)
 		for j, in := range with {
-			d.places[j].Instance = *in
+			d.slots[j].Instance = *in
 		}
 		before.Newcomer, before.Seq = len(there) > 0, spare
-		d.places = append(d.places, place{})
+		d.slots = append(d.slots, slot{})
 	} else {
 		before.Newcomer, before.Seq = there[i].Newcomer, there[i].Seq
 		if there[i].Presence == Awaited {
@@ -34,7 +34,7 @@ func (d *day) join(t *rapid.T) {
 		}
 	}
 	p.ContinueFrom(&before, d.policy)
-	d.places[i] = p
+	d.slots[i] = p
 	if started {
 		d.dropOthers(p)
 	}
@@ -43,20 +43,20 @@ func (d *day) join(t *rapid.T) {
 }
 
 // dropOthers drops the slots of other processes with p's name.
-func (d *day) dropOthers(p place) {
-	d.places = slices.DeleteFunc(d.places, func(q place) bool { return q.id != p.id && q.Name == p.Name })
+func (d *day) dropOthers(p slot) {
+	d.slots = slices.DeleteFunc(d.slots, func(q slot) bool { return q.id != p.id && q.Name == p.Name })
 }
 
-func (d *day) newPlace(t *rapid.T, name string) place {
+func (d *day) newSlot(t *rapid.T, name string) slot {
 	d.processes++
-	p := place{id: d.processes, Instance: Instance{Name: name, Since: d.now, ReportedAt: d.now}}
+	p := slot{id: d.processes, Instance: Instance{Name: name, Since: d.now, ReportedAt: d.now}}
 	p.Landmarks = drawLandmarks(t, d.now)
 	return p
 }
 
 func (d *day) instances() []*Instance {
 	var instances []*Instance
-	for _, p := range d.places {
+	for _, p := range d.slots {
 		instances = append(instances, new(p.Instance))
 	}
 	return instances
@@ -64,16 +64,16 @@ func (d *day) instances() []*Instance {
 
 // reported applies change to the instance in slot i, as a report.
 func (d *day) reported(i int, change func(*Instance)) {
-	p := &d.places[i]
+	p := &d.slots[i]
 	before := p.Instance
 	p.Landmarks, p.ReportedAt = slices.Clone(p.Landmarks), d.now
 	change(&p.Instance)
 	id := p.id
 	if before.Newcomer && p.HasStarted() {
 		if j := Namesake(d.instances(), i); j >= 0 {
-			before = *before.TakeSlotOf(&d.places[j].Instance)
+			before = *before.TakeSlotOf(&d.slots[j].Instance)
 			d.dropOthers(*p)
-			p = &d.places[slices.IndexFunc(d.places, func(p place) bool { return p.id == id })]
+			p = &d.slots[slices.IndexFunc(d.slots, func(p slot) bool { return p.id == id })]
 		}
 	}
 	p.ContinueFrom(&before, d.policy)
@@ -104,12 +104,12 @@ func (d *day) work(t *rapid.T) {
 	for range drawOneOf(t, "reports", 1, 2, 4) {
 		d.passUntil(t, d.now.Add(beat))
 		var ids []int
-		for _, p := range d.places {
+		for _, p := range d.slots {
 			ids = append(ids, p.id)
 		}
 		for _, id := range ids {
-			i := slices.IndexFunc(d.places, func(p place) bool { return p.id == id })
-			if i < 0 || d.places[i].Presence != Connected {
+			i := slices.IndexFunc(d.slots, func(p slot) bool { return p.id == id })
+			if i < 0 || d.slots[i].Presence != Connected {
 				continue
 			}
 			d.reported(i, func(in *Instance) {
@@ -127,13 +127,13 @@ func (d *day) work(t *rapid.T) {
 
 // hang makes a main loop answer late, or almost late, while all else is healthy.
 func (d *day) hang(t *rapid.T) {
-	p := d.places[d.drawConnected(t)]
+	p := d.slots[d.drawConnected(t)]
 	i := slices.IndexFunc(p.Landmarks, func(l Landmark) bool { return l.Kind == KindLoop })
 	if i < 0 {
 		t.Skip("it has no main loop")
 	}
 	report := func(change func(*Landmark)) {
-		at := slices.IndexFunc(d.places, func(q place) bool { return q.id == p.id })
+		at := slices.IndexFunc(d.slots, func(q slot) bool { return q.id == p.id })
 		d.reported(at, func(in *Instance) {
 			for j := range in.Landmarks {
 				if j != i {
@@ -169,13 +169,13 @@ func (d *day) drain(t *rapid.T) {
 // leave ends a process. One that leaves on purpose leaves no slot, unless it is the
 // last. The slot of a lost one goes to its successor, if there is one.
 func (d *day) leave(t *rapid.T) {
-	id, how := d.places[d.drawConnected(t)].id, drawOneOf(t, "how", Vacant, SaidGoodbye)
+	id, how := d.slots[d.drawConnected(t)].id, drawOneOf(t, "how", Vacant, SaidGoodbye)
 	d.forget()
-	i := slices.IndexFunc(d.places, func(p place) bool { return p.id == id })
-	p := &d.places[i]
+	i := slices.IndexFunc(d.slots, func(p slot) bool { return p.id == id })
+	p := &d.slots[i]
 	onPurpose := how == SaidGoodbye || p.Draining
-	if len(d.places) > 1 && onPurpose {
-		d.places = slices.Delete(d.places, i, i+1)
+	if len(d.slots) > 1 && onPurpose {
+		d.slots = slices.Delete(d.slots, i, i+1)
 	} else {
 		p.Presence, p.Since = how, d.now
 		d.fillVacancy(i)
@@ -187,8 +187,8 @@ func (d *day) leave(t *rapid.T) {
 // fillVacancy gives slot i to its successor, if it has one.
 func (d *day) fillVacancy(i int) {
 	if heir := Successor(d.instances(), i); heir >= 0 {
-		d.places[heir].Instance = *d.places[heir].TakeSlotOf(&d.places[i].Instance)
-		d.places = slices.Delete(d.places, i, i+1)
+		d.slots[heir].Instance = *d.slots[heir].TakeSlotOf(&d.slots[i].Instance)
+		d.slots = slices.Delete(d.slots, i, i+1)
 	}
 }
 
@@ -196,13 +196,13 @@ func (d *day) fillVacancy(i int) {
 func (d *day) forget() {
 	there := d.instances()
 	counted := Service{Instances: there}.Counted(d.policy, d.now)
-	var kept []place
-	for i, p := range d.places {
+	var kept []slot
+	for i, p := range d.slots {
 		if p.Presence == Connected || slices.Contains(counted, there[i]) {
 			kept = append(kept, p)
 		}
 	}
-	d.places = kept
+	d.slots = kept
 }
 
 // operatorDrain makes an operator drain or resume the service.
@@ -243,7 +243,7 @@ func (d *day) passToTurn(t *rapid.T) {
 // drawConnected draws the slot of a connected process.
 func (d *day) drawConnected(t *rapid.T) int {
 	var there []int
-	for i, p := range d.places {
+	for i, p := range d.slots {
 		if p.Presence == Connected {
 			there = append(there, i)
 		}

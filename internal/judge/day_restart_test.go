@@ -12,10 +12,10 @@ import (
 func (d *day) restart(t *rapid.T) {
 	d.grace, d.unknown = true, drawOneOf(t, "processes unknown", false, false, true)
 	if d.unknown {
-		d.places, d.drained = nil, false
+		d.slots, d.drained = nil, false
 	}
-	for i := range d.places {
-		p := &d.places[i]
+	for i := range d.slots {
+		p := &d.slots[i]
 		relief := p.ReliefSeq
 		if p.restored == nil {
 			if p.Presence != Connected {
@@ -29,7 +29,7 @@ func (d *day) restart(t *rapid.T) {
 		p.Instance = *p.restored
 		p.Presence, p.ReliefSeq = Awaited, relief
 	}
-	d.result, d.law = Result{}, law{}
+	d.result, d.invariants = Result{}, invariants{}
 	d.naive.restart(d.unknown, d.now)
 	d.change(t)
 }
@@ -40,25 +40,25 @@ func (d *day) endGrace(t *rapid.T) {
 		t.Skip("the start grace is over")
 	}
 	d.grace, d.unknown = false, false
-	var missed []place
-	for _, p := range d.places {
+	var missed []slot
+	for _, p := range d.slots {
 		if p.restored != nil {
 			missed = append(missed, p)
 		}
 	}
-	slices.SortStableFunc(missed, func(p, q place) int { return cmp.Compare(p.restored.Since, q.restored.Since) })
+	slices.SortStableFunc(missed, func(p, q slot) int { return cmp.Compare(p.restored.Since, q.restored.Since) })
 	for _, p := range missed {
-		i := slices.IndexFunc(d.places, func(q place) bool { return q.id == p.id })
+		i := slices.IndexFunc(d.slots, func(q slot) bool { return q.id == p.id })
 		gone := *p.restored
-		if len(d.places) > 1 && (gone.Draining || gone.Presence == SaidGoodbye) {
-			d.places = slices.Delete(d.places, i, i+1)
+		if len(d.slots) > 1 && (gone.Draining || gone.Presence == SaidGoodbye) {
+			d.slots = slices.Delete(d.slots, i, i+1)
 			continue
 		}
 		if p.wasConnected {
 			gone.Since = d.now
 		}
 		gone.ReliefSeq = p.ReliefSeq
-		d.places[i] = place{id: p.id, Instance: gone}
+		d.slots[i] = slot{id: p.id, Instance: gone}
 		d.fillVacancy(i)
 	}
 	d.naive.endGrace(d.now)

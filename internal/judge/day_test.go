@@ -46,22 +46,22 @@ func playDay(t *rapid.T) {
 
 // day is a service, the events of a day, and the results of two judges.
 type day struct {
-	now       Instant
-	policy    Policy
-	drained   bool // by an operator
-	grace     bool // the sidecar has just started
-	unknown   bool // the sidecar does not know which processes there were before
-	host      Host
-	places    []place // in the order of joining, as the registry keeps them
-	processes int     // how many there have been
-	result    Result
-	judged    Instant // the instant of result
-	naive     naive
-	law       law
+	now        Instant
+	policy     Policy
+	drained    bool // by an operator
+	grace      bool // the sidecar has just started
+	unknown    bool // the sidecar does not know which processes there were before
+	host       Host
+	slots      []slot // in the order of joining, as the registry keeps them
+	processes  int    // how many there have been
+	result     Result
+	judged     Instant // the instant of result
+	naive      naive
+	invariants invariants
 }
 
-// place is a process and its slot, or the vacancy that it left.
-type place struct {
+// slot is a process and its slot, or the vacancy that it left.
+type slot struct {
 	id int // of the process
 	Instance
 	restored     *Instance // if it is awaited: its instance if it does not come back
@@ -75,7 +75,7 @@ func newDay(t *rapid.T) *day {
 	d.naive.policy = d.policy
 	d.host = drawHost(t, d.now)
 	for i := range drawOneOf(t, "processes", 0, 1, 2, 3) {
-		p := d.newPlace(t, string(rune('a'+i)))
+		p := d.newSlot(t, string(rune('a'+i)))
 		p.Presence = drawOneOf(t, "presence", Connected, Connected, Connected, Connected, Vacant, SaidGoodbye)
 		p.Since = d.now.Add(-drawDuration(t, "gone for"))
 		p.ReportedAt = d.now.Add(-drawDuration(t, "silent for"))
@@ -84,7 +84,7 @@ func newDay(t *rapid.T) *day {
 		if beside {
 			p.Newcomer, p.Seq = !p.Started, uint64(i+1)
 		}
-		d.places = append(d.places, p)
+		d.slots = append(d.slots, p)
 		d.naive.members = append(d.naive.members, member{id: p.id, name: p.Name, presence: p.Presence, since: p.Since, newcomer: beside})
 	}
 	d.change(t)
@@ -97,7 +97,7 @@ func (d *day) change(t *rapid.T) {
 	m := moment{at: d.now, drained: d.drained, incomplete: d.unknown, host: host.Landmarks, hostReadAt: host.ReadAt}
 	service := Service{Drained: d.drained, Host: host, Incomplete: d.unknown}
 	reported := map[int]*Instance{}
-	for _, p := range d.places {
+	for _, p := range d.slots {
 		in := p.Instance
 		in.Landmarks = slices.Clone(p.Landmarks)
 		reported[p.id] = &in
@@ -105,20 +105,20 @@ func (d *day) change(t *rapid.T) {
 	}
 	for _, p := range d.naive.members {
 		in := reported[p.id]
-		if in == nil || in.Presence != p.presence || len(d.places) != len(d.naive.members) {
-			t.Fatalf("the places are %+v, want those of %+v", d.places, d.naive.members)
+		if in == nil || in.Presence != p.presence || len(d.slots) != len(d.naive.members) {
+			t.Fatalf("the slots are %+v, want those of %+v", d.slots, d.naive.members)
 		}
 		p.reportedAt, p.draining, p.facts = in.ReportedAt, in.Draining, in.Landmarks
 		m.members = append(m.members, p)
 	}
 	d.naive.happen(m)
-	d.law.facts = service
+	d.invariants.facts = service
 	d.evaluate(t)
 }
 
 // evaluate evaluates the service and compares the results.
 func (d *day) evaluate(t *rapid.T) {
-	service := d.law.facts
+	service := d.invariants.facts
 	service.History = d.result.History
 	d.result = Evaluate(d.policy, service, d.now)
 	d.judged = d.now
@@ -128,7 +128,7 @@ func (d *day) evaluate(t *rapid.T) {
 	for a, v := range d.result.Verdicts {
 		d.compare(t, Aspect(a), v, d.now)
 	}
-	d.law.check(t, d.policy, d.result, d.now)
+	d.invariants.check(t, d.policy, d.result, d.now)
 }
 
 // passUntil lets time pass until an instant. Each result must hold until its Next.
@@ -153,7 +153,7 @@ func (d *day) passUntil(t *rapid.T, until Instant) {
 func (d *day) compare(t *rapid.T, a Aspect, v Verdict, now Instant) {
 	want := d.naive.at(a, now)
 	fail := func(what string, got, want any) {
-		t.Fatalf("%s, judged at %d, has at %d %s %v, want %v: %s\n%+v\n%+v", a, d.judged, now, what, got, want, v.Reason(now), v, want)
+		t.Fatalf("%s, evaluated at %d: at %d the %s is %v, want %v: %s\n%+v\n%+v", a, d.judged, now, what, got, want, v.Reason(now), v, want)
 	}
 	switch {
 	case v.Status != want.status:

@@ -70,11 +70,11 @@ func (h *Host) draw(t *rapid.T, now Instant) {
 		l := &h.Landmarks[i]
 		l.setHealthy(now)
 		l.Unreadable, l.Reason = false, drawOneOf(t, "host's reason", "", "a word")
-		switch drawOneOf(t, "seen", "well", "well", "bad", "blind") {
+		switch drawOneOf(t, "seen", "healthy", "healthy", "bad", "unreadable") {
 		case "bad":
 			l.Met, l.Open = false, true
 			l.At = now.Add(-drawOneOf(t, "waits for", 0, l.Within, l.Within+1, beat))
-		case "blind":
+		case "unreadable":
 			l.Unreadable = true
 		}
 	}
@@ -100,8 +100,8 @@ func drawDeclared(t *rapid.T, name string) *Declared {
 
 // drawFact draws a report about a landmark: the same as before, healthy, or any.
 func drawFact(t *rapid.T, l *Landmark, now Instant) {
-	switch drawOneOf(t, "fact", "well", "the same", "anything", "well") {
-	case "well":
+	switch drawOneOf(t, "fact", "healthy", "the same", "anything", "healthy") {
+	case "healthy":
 		l.setHealthy(now)
 	case "anything":
 		if !l.Reached && rapid.Bool().Draw(t, "unreached") {

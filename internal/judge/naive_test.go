@@ -161,12 +161,12 @@ func (n *naive) stretches(now Instant) []stretch {
 	m := n.current()
 	for i, at := range append(append([]Instant{m.at}, n.turns(m.at, now)...), now) {
 		v := n.undamped(m, Readiness, at)
-		well := v.status == Serving
-		if len(all) == 0 || all[len(all)-1].healthy != well {
+		healthy := v.status == Serving
+		if len(all) == 0 || all[len(all)-1].healthy != healthy {
 			if len(all) > 0 && i > 0 {
 				all[len(all)-1].last = at - 1
 			}
-			all = append(all, stretch{healthy: well, from: at, intentionalSince: Never})
+			all = append(all, stretch{healthy: healthy, from: at, intentionalSince: Never})
 		}
 		last := &all[len(all)-1]
 		last.last = at
@@ -248,14 +248,14 @@ func (n *naive) ofProcesses(m moment, a Aspect, now Instant) undampedVerdict {
 		}
 		o.factsAt = min(o.factsAt, factsOf(p, a))
 	}
-	well, needed := len(by[None]), len(asked)
+	healthy, needed := len(by[None]), len(asked)
 	if n.policy.Quorum != All && n.policy.Quorum != NoneNeeded {
 		needed = n.policy.Quorum.AtLeast
 	}
-	tooFew := well == len(asked) && well < needed
+	tooFew := healthy == len(asked) && healthy < needed
 	o.status, o.cause = NotServing, all.first()
 	switch {
-	case well >= needed, tooFew && a == Liveness: // a process that is not there yet is not dead
+	case healthy >= needed, tooFew && a == Liveness: // a process that is not there yet is not dead
 		o.status, o.cause = Serving, None
 	case tooFew:
 		o.cause = Starting
@@ -268,20 +268,20 @@ func (n *naive) ofProcesses(m moment, a Aspect, now Instant) undampedVerdict {
 	if o.cause == None || tooFew || unsure {
 		o.instances = nil
 	}
-	o.intentional = o.status != Serving && !unsure && n.intentional(counted, asked, well, needed)
+	o.intentional = o.status != Serving && !unsure && n.intentional(counted, asked, healthy, needed)
 	return o
 }
 
 // intentional reports whether the processes themselves have taken the service out:
 // all that are there are leaving, or the others are healthy but too few, or there
 // would be enough with those that leave.
-func (n *naive) intentional(counted, asked []member, well, needed int) bool {
+func (n *naive) intentional(counted, asked []member, healthy, needed int) bool {
 	leaving := func(p member) bool { return p.draining || p.presence == SaidGoodbye }
 	leavers := len(counted) - len(without(counted, leaving))
 	there := without(counted, func(p member) bool { return (p.presence == Vacant || p.presence == Awaited) && !p.draining })
 	allLeave := leavers > 0 && len(without(there, leaving)) == 0
-	tooFew := well == len(asked) && well < needed
-	enough := n.policy.Quorum.AtLeast > 0 && well+leavers >= needed
+	tooFew := healthy == len(asked) && healthy < needed
+	enough := n.policy.Quorum.AtLeast > 0 && healthy+leavers >= needed
 	return allLeave || tooFew || enough
 }
 

@@ -28,12 +28,12 @@ func TestSpan(t *testing.T) {
 // TestReasonsNameTheirInstance checks that a reason names its instance if there are
 // several.
 func TestReasonsNameTheirInstance(t *testing.T) {
-	well, stalled := instanceThatIs(None), instanceThatIs(Stalled)
+	healthy, stalled := instanceThatIs(None), instanceThatIs(Stalled)
 	const reason = "main last answered 2 s ago, allowed 1 s"
 	if got := Evaluate(DefaultPolicy, Service{Instances: []*Instance{stalled}}, testNow).Verdicts[Readiness].Reason(testNow); got != reason {
 		t.Errorf("with one process the reason is %q, want %q", got, reason)
 	}
-	got := Evaluate(DefaultPolicy, Service{Instances: []*Instance{well, stalled}}, testNow).Verdicts[Readiness].Reason(testNow)
+	got := Evaluate(DefaultPolicy, Service{Instances: []*Instance{healthy, stalled}}, testNow).Verdicts[Readiness].Reason(testNow)
 	if want := "instance stalled: " + reason; got != want {
 		t.Errorf("with two the reason is %q, want %q", got, want)
 	}

@@ -6,8 +6,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// law checks invariants that hold for every verdict, whatever the facts are.
-type law struct {
+// invariants checks invariants that hold for every verdict, whatever the facts are.
+type invariants struct {
 	facts            Service
 	everServing      bool    // readiness was serving once
 	unhealthySince   Instant // since when readiness fails without damping; 0 if it does not
@@ -16,7 +16,7 @@ type law struct {
 }
 
 // check checks the result for the facts at an instant.
-func (w *law) check(t *rapid.T, p Policy, j Result, now Instant) {
+func (w *invariants) check(t *rapid.T, p Policy, j Result, now Instant) {
 	undamped := p
 	undamped.FallAfter, undamped.RecoverAfter, undamped.SlowStart = 0, 0, 0
 	facts := w.facts
@@ -34,28 +34,28 @@ func (w *law) check(t *rapid.T, p Policy, j Result, now Instant) {
 		case serving == (v.Weight == 0) || v.Weight > 100:
 			t.Fatalf("%s is %v with weight %d", Aspect(a), v.Status, v.Weight)
 		case serving != (v.Cause == None):
-			t.Fatalf("%s is %v for %q", Aspect(a), v.Status, v.Cause)
+			t.Fatalf("%s is %v with the cause %q", Aspect(a), v.Status, v.Cause)
 		case serving != (v.Reason(now) == ""):
-			t.Fatalf("%s is %v for the reason %q", Aspect(a), v.Status, v.Reason(now))
+			t.Fatalf("%s is %v with the reason %q", Aspect(a), v.Status, v.Reason(now))
 		case int(v.Failing) != failing:
-			t.Fatalf("%s says that %d landmarks fail, described are %d", Aspect(a), v.Failing, failing)
+			t.Fatalf("%s has %d failing landmarks, Describe returns %d", Aspect(a), v.Failing, failing)
 		case Aspect(a) != Readiness && (v.Status != b.Status || v.Cause != b.Cause || v.Weight != b.Weight):
-			t.Fatalf("%s is damped: %+v, by itself %+v", Aspect(a), v, b)
+			t.Fatalf("%s is damped: %+v, without damping %+v", Aspect(a), v, b)
 		}
 	}
 
-	ready, well := j.Verdicts[Readiness], bare.Verdicts[Readiness]
-	w.checkHost(t, p, well, now)
-	trackSince(&w.unhealthySince, well.Status != Serving, now)
+	ready, undampedReady := j.Verdicts[Readiness], bare.Verdicts[Readiness]
+	w.checkHost(t, p, undampedReady, now)
+	trackSince(&w.unhealthySince, undampedReady.Status != Serving, now)
 	trackSince(&w.wedgedSince, slices.ContainsFunc(w.facts.Instances, func(in *Instance) bool {
 		return !in.Draining && isWedged(in, now)
 	}), now)
 	if p.Quorum == All && j.Verdicts[Liveness].Status == Serving &&
 		slices.ContainsFunc(w.facts.Instances, func(in *Instance) bool { return isWedged(in, now) }) {
-		t.Fatal("a process is wedged, and the service is alive")
+		t.Fatal("liveness is serving while a process is wedged")
 	}
-	if !w.everServing && well.Status == Serving && (ready.Status != Serving || ready.Weight != well.Weight) {
-		t.Fatalf("the first time that it is ready it is %+v, by itself %+v", ready, well)
+	if !w.everServing && undampedReady.Status == Serving && (ready.Status != Serving || ready.Weight != undampedReady.Weight) {
+		t.Fatalf("the first serving verdict is %+v, without damping %+v", ready, undampedReady)
 	}
 	if ready.Status != Serving {
 		return
@@ -63,20 +63,20 @@ func (w *law) check(t *rapid.T, p Policy, j Result, now Instant) {
 	w.everServing = true
 	switch {
 	case w.facts.Drained:
-		t.Fatal("an operator drains it, and it is ready")
+		t.Fatal("readiness is serving while an operator drains the service")
 	case w.unhealthySince > 0 && now >= w.unhealthySince.Add(p.FallAfter):
-		t.Fatalf("it is ready, and has not been well since %d", w.unhealthySince)
+		t.Fatalf("readiness is serving, but unhealthy since %d", w.unhealthySince)
 	case w.hostFailingSince > 0 && now >= w.hostFailingSince.Add(p.FallAfter):
-		t.Fatalf("it is ready, and a landmark of its host fails since %d", w.hostFailingSince)
+		t.Fatalf("readiness is serving, but a landmark of the host fails since %d", w.hostFailingSince)
 	case w.wedgedSince > 0 && p.Quorum == All && now >= w.wedgedSince.Add(p.FallAfter):
-		t.Fatalf("it is ready, and a process is wedged since %d", w.wedgedSince)
+		t.Fatalf("readiness is serving, but a process is wedged since %d", w.wedgedSince)
 	}
 }
 
 // checkHost checks readiness without damping against the host: it is not serving if
 // the host is failing. If no process needs to be there and none is, it is serving
 // exactly if the host is healthy.
-func (w *law) checkHost(t *rapid.T, p Policy, well Verdict, now Instant) {
+func (w *invariants) checkHost(t *rapid.T, p Policy, undampedReady Verdict, now Instant) {
 	reported, failing := false, false
 	for _, l := range w.facts.Host.Landmarks {
 		if affectsAspect(l, Readiness) {
@@ -86,15 +86,15 @@ func (w *law) checkHost(t *rapid.T, p Policy, well Verdict, now Instant) {
 	}
 	silent := len(w.facts.Host.Landmarks) > 0 && now.Sub(w.facts.Host.ReadAt) > p.StaleAfter
 	trackSince(&w.hostFailingSince, failing || silent, now)
-	serving := well.Status == Serving
+	serving := undampedReady.Status == Serving
 	if serving && (failing || silent) {
-		t.Fatalf("it is ready by itself, and its host is not: %+v", w.facts.Host)
+		t.Fatalf("readiness is serving without damping, but the host is not: %+v", w.facts.Host)
 	}
 	if len(w.facts.Instances) > 0 {
 		return
 	}
 	if alone := p.Quorum == NoneNeeded && reported && !failing && !silent && !w.facts.Drained; serving != alone {
-		t.Fatalf("without a process it is %v by itself, its host being %+v", well.Status, w.facts.Host)
+		t.Fatalf("without a process and damping readiness is %v, with the host %+v", undampedReady.Status, w.facts.Host)
 	}
 }
 
