@@ -1,137 +1,119 @@
 package registry
 
 import (
-	"context"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
-// inBubble runs f under fake time, with a registry whose clock goes on.
-func inBubble(t *testing.T, startGrace time.Duration, f func(t *testing.T, r *Registry)) {
-	synctest.Test(t, func(t *testing.T) {
-		clock := clock.New()
-		defer run(clock)()
-		f(t, New(clock, startGrace))
-	})
-}
-
-// run lets the clock go on until the function it returns is called.
-func run(c *clock.Clock) (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	running.Go(func() { c.Run(ctx, readAll) })
-	return func() {
-		cancel()
-		running.Wait()
-	}
-}
-
-// agent stands in for a process that reports one landmark, and is the link
-// to it.
+// agent is a process that reports one landmark, and the Link to it.
 type agent struct {
 	t       testing.TB
 	session *Session
-	fact    Fact
+	fact    Fact // of the latest report
 
 	mu       sync.Mutex
-	commands []uint64 // every get-state command that was put
-	ended    error
-	notice   func(what string) // newAnswer of each command and of the end; may be nil
+	commands []uint64          // the numbers of the get-state commands that it received; guarded by mu
+	observe  func(what string) // called with each command and with the end; may be nil
 
-	unread atomic.Bool // something that it has sent was not read yet
+	unread atomic.Bool // something that it sent has not been read yet
 }
 
 // mainLoop is what an agent declares unless a test says otherwise.
 var mainLoop = judge.Declared{Name: "main", Kind: judge.KindLoop, Impact: judge.ImpactCritical, Within: time.Second}
 
-// open begins a session of a process of the service with uid 1000.
+var (
+	passed = Fact{Reached: true}
+	hung   = Fact{Reached: true, Open: true, Age: time.Hour}
+)
+
+// open opens a session of an instance of the service, for uid 1000.
 func open(t testing.TB, r *Registry, service, instance string) *agent {
 	t.Helper()
+	return openAs(t, r, AgentID{Service: service, Instance: instance, UID: 1000})
+}
+
+// openAs opens a session of the process.
+func openAs(t testing.TB, r *Registry, id AgentID) *agent {
+	t.Helper()
 	a := &agent{t: t}
-	if err := a.open(r, AgentID{Service: service, Instance: instance, UID: 1000}, mainLoop); err != nil {
+	if err := a.open(r, id, mainLoop); err != nil {
 		t.Fatal(err)
 	}
 	return a
 }
 
-func (a *agent) open(r *Registry, p AgentID, landmark judge.Declared) (err error) {
-	if a.session, err = r.Open(p, a); err == nil {
-		a.session.Declare([]judge.Declared{landmark})
+func (a *agent) open(r *Registry, id AgentID, landmarks ...judge.Declared) (err error) {
+	if a.session, err = r.Open(id, a); err != nil {
+		return err
 	}
-	return err
+	return a.session.Declare(landmarks)
 }
 
-// GetState is a Link's.
+// GetState implements Link.
 func (a *agent) GetState(number uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.commands = append(a.commands, number)
-	if a.notice != nil {
-		a.notice("get-state command")
+	if a.observe != nil {
+		a.observe("get-state command")
 	}
 }
 
-// CaughtUp is a Link's.
+// CaughtUp implements Link.
 func (a *agent) CaughtUp() bool { return !a.unread.Load() }
 
-// End is a Link's.
+// End implements Link.
 func (a *agent) End(err error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.ended = err
-	if a.notice != nil {
-		a.notice("ended: " + err.Error())
+	if a.observe != nil {
+		a.observe("ended: " + err.Error())
 	}
 }
 
-// put returns how many get-state commands were put, the number of the last of
-// them too.
-func (a *agent) put() (commands int) {
+// commandCount returns how many get-state commands it has received, which is the
+// number of the last one, too.
+func (a *agent) commandCount() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return len(a.commands)
 }
 
-// report reports that the landmark is as fact says, and that the commands put
-// so far are answered unless the fact says that one is open.
+// report reports the fact. Unless the fact is open, that answers all commands which
+// were received.
 func (a *agent) report(fact Fact) error {
 	a.fact = fact
-	answered := uint64(a.put())
+	answered := uint64(a.commandCount())
 	if fact.Open {
 		answered = 0
 	}
 	return a.session.Report([]Fact{fact}, answered)
 }
 
-// pass reports that the landmark was reached just now.
-func (a *agent) pass() {
+// mustReport is report for one that the registry must take.
+func (a *agent) mustReport(fact Fact) {
 	a.t.Helper()
-	if err := a.report(Fact{Reached: true}); err != nil {
+	if err := a.report(fact); err != nil {
 		a.t.Fatal(err)
 	}
 }
 
-// live reports well for d, as often as an agent does whose Loop is allowed 1 s.
-func live(d time.Duration, agents ...*agent) {
-	const every = 250 * time.Millisecond
-	for ; d > 0; d -= every {
-		time.Sleep(min(d, every))
+// pass reports that the landmark was reached just now.
+func (a *agent) pass() {
+	a.t.Helper()
+	a.mustReport(passed)
+}
+
+// passFor has the agents pass for d, as often as an agent reports whose Loop has a
+// Within of 1 s.
+func passFor(d time.Duration, agents ...*agent) {
+	const interval = 250 * time.Millisecond
+	for ; d > 0; d -= interval {
+		time.Sleep(min(d, interval))
 		for _, a := range agents {
 			a.pass()
 		}
 	}
 }
-
-func look(r *Registry, name string) Answer {
-	a, _ := r.Lookup([]byte(name), 0)
-	return a
-}
-
-// readAll is an intake that has always read everything.
-func readAll() bool { return true }

@@ -12,9 +12,9 @@ import (
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
-// BenchmarkLook looks for one service and for all of a thousand. The reference
-// is the least that telling a name can cost: a map under a read lock.
-func BenchmarkLook(b *testing.B) {
+// BenchmarkLookup looks up one of a thousand services, and all. The reference is the
+// least that finding an answer by name can cost: a map under a read lock.
+func BenchmarkLookup(b *testing.B) {
 	const services = 1000
 	r := New(clock.New(), 0)
 	reference := struct {
@@ -24,23 +24,23 @@ func BenchmarkLook(b *testing.B) {
 	for i := range services {
 		name := fmt.Sprintf("epg%d", i)
 		open(b, r, name, "a").pass()
-		reference.answers[name] = look(r, name)
+		reference.answers[name] = lookup(r, name)
 	}
-	for _, name := range []string{"epg500", "epg500-liveness", "nobody", ""} {
+	for _, name := range []string{"epg500", "epg500-liveness", "unknown", ""} {
 		b.Run("name="+cmp.Or(name, "all"), func(b *testing.B) {
-			asked := []byte(name)
+			wire := []byte(name)
 			b.ReportAllocs()
 			for b.Loop() {
-				r.Lookup(asked, 0)
+				r.Lookup(wire, 0)
 			}
 		})
 	}
 	b.Run("reference", func(b *testing.B) {
-		asked := []byte("epg500")
+		wire := []byte("epg500")
 		b.ReportAllocs()
 		for b.Loop() {
 			reference.RLock()
-			a := reference.answers[string(asked)]
+			a := reference.answers[string(wire)]
 			reference.RUnlock()
 			if a.Status != judge.Serving {
 				b.Fatal(a.Status)
@@ -49,9 +49,9 @@ func BenchmarkLook(b *testing.B) {
 	})
 }
 
-// BenchmarkLookUnderReports looks for a service while its process reports as
-// fast as it can.
-func BenchmarkLookUnderReports(b *testing.B) {
+// BenchmarkLookupUnderReports looks up a service while its process reports as fast
+// as it can.
+func BenchmarkLookupUnderReports(b *testing.B) {
 	r := New(clock.New(), 0)
 	epg := open(b, r, "epg", "a")
 	epg.pass()
@@ -62,18 +62,18 @@ func BenchmarkLookUnderReports(b *testing.B) {
 			epg.pass()
 		}
 	})
-	asked := []byte("epg")
+	name := []byte("epg")
 	b.ReportAllocs()
 	for b.Loop() {
-		r.Lookup(asked, 0)
+		r.Lookup(name, 0)
 	}
 	over.Store(true)
 	reporter.Wait()
 }
 
-// BenchmarkReport takes a report of 20 landmarks: one that changes nothing,
-// and one that changes the verdict, among so many services. The reference
-// makes the same landmarks of the same facts.
+// BenchmarkReport takes reports of 20 landmarks beside other services: one that
+// changes nothing, and one that changes the verdict. The reference makes the same
+// landmarks of the same facts.
 func BenchmarkReport(b *testing.B) {
 	const landmarks = 20
 	declared := make([]judge.Declared, landmarks)
@@ -83,16 +83,13 @@ func BenchmarkReport(b *testing.B) {
 		declared[i].Name = fmt.Sprintf("loop%d", i)
 		facts[i].Reached = true
 	}
-	late := append([]Fact{{Reached: true, Open: true, Age: time.Minute}}, facts[1:]...)
+	failing := append([]Fact{{Reached: true, Open: true, Age: time.Minute}}, facts[1:]...)
 	for _, services := range []int{1, 1000, 10_000} {
 		r := New(clock.New(), 0)
 		for uid := range uint32(MaxServices / MaxServicesPerUser) {
 			fill(r, uid, (services-1)/5)
 		}
-		epg := &agent{t: b}
-		if err := epg.open(r, AgentID{Service: "epg", Instance: "a", UID: 1000}, mainLoop); err != nil {
-			b.Fatal(err)
-		}
+		epg := open(b, r, "epg", "a")
 		epg.session.Declare(declared)
 		b.Run(fmt.Sprintf("services=%d/same", services), func(b *testing.B) {
 			b.ReportAllocs()
@@ -103,7 +100,7 @@ func BenchmarkReport(b *testing.B) {
 		b.Run(fmt.Sprintf("services=%d/changing", services), func(b *testing.B) {
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
-				epg.session.Report([2][]Fact{facts, late}[i%2], 0)
+				epg.session.Report([2][]Fact{facts, failing}[i%2], 0)
 			}
 		})
 	}
@@ -119,20 +116,15 @@ func BenchmarkReport(b *testing.B) {
 	})
 }
 
-// BenchmarkStart has so many services report for the first time, as after a
+// BenchmarkFirstReports has many services report for the first time, as after a
 // restart of the sidecar.
-func BenchmarkStart(b *testing.B) {
+func BenchmarkFirstReports(b *testing.B) {
 	for _, services := range []int{1000, MaxServices} {
 		b.Run(fmt.Sprintf("services=%d", services), func(b *testing.B) {
 			for b.Loop() {
 				r := New(clock.New(), 0)
 				for i := range services {
-					epg := &agent{t: b}
-					peer := AgentID{Service: fmt.Sprintf("epg%d", i), Instance: "a", UID: 0}
-					if err := epg.open(r, peer, mainLoop); err != nil {
-						b.Fatal(err)
-					}
-					epg.pass()
+					openAs(b, r, AgentID{Service: fmt.Sprintf("epg%d", i), Instance: "a", UID: 0}).pass()
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*services), "ns/service")

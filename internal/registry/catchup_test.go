@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,13 +10,13 @@ import (
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
-// pauseBegun returns a registry in which the agents of the services report, and
-// whose sidecar has just been stopped.
-func pauseBegun(t *testing.T, services ...string) (*Registry, map[string]*agent) {
+// startPause returns a registry in which agents of the services report, and whose
+// sidecar has just been paused. It goes on with run.
+func startPause(t *testing.T, services ...string) (*Registry, map[string]*agent) {
 	t.Helper()
 	c := clock.New()
 	c.AddSource()
-	stop := run(c)
+	pause := run(c)
 	r := New(c, 0)
 	agents := make(map[string]*agent)
 	for _, name := range services {
@@ -23,23 +24,57 @@ func pauseBegun(t *testing.T, services ...string) (*Registry, map[string]*agent)
 		agents[name].pass()
 	}
 	for _, a := range agents {
-		live(time.Second, a)
+		passFor(time.Second, a)
 	}
 	for _, a := range agents {
 		a.pass()
 	}
-	stop()
+	pause()
 	return r, agents
 }
 
-// TestBothStopped stops the sidecar, and the program 0.6 s later. The reports of
-// these 0.6 s are read when the sidecar goes on: the first answer is that the
-// program is stale.
-func TestBothStopped(t *testing.T) {
+// After an hour's pause of the sidecar, one agent's reports are in its socket, and
+// another agent froze meanwhile. No watcher is woken before the sockets are read.
+func TestPauseMakesNoHealthyServiceStale(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := clock.New()
+		c.AddSource()
+		pause := run(c)
+		r := New(c, 0)
+		epg, frozen := open(t, r, "epg", "a"), open(t, r, "frozen", "a")
+		epg.pass()
+		frozen.pass()
+		sub := r.Subscribe([]byte("epg"))
+		defer sub.Close()
+		passFor(time.Second, epg, frozen)
+		pause()
+		time.Sleep(time.Hour)
+
+		epg.unread.Store(true)
+		defer run(c)()
+		time.Sleep(100 * time.Millisecond) // the intake is slow to read its sockets
+		check(t, "before the socket is read", lookup(r, "epg"), judge.None)
+		if _, isFinal := r.Lookup([]byte("epg"), 0); isFinal {
+			t.Error("before the socket is read: got a final answer, want a provisional one")
+		}
+		epg.pass()
+		epg.unread.Store(false)
+		passFor(maxReportInterval/2, epg)
+		check(t, "epg", await(t, r, "epg", 0), judge.None)
+		check(t, "frozen", await(t, r, "frozen", 0), judge.Stale)
+		if received(sub.Changed()) {
+			t.Error("the watchers of epg were woken")
+		}
+	})
+}
+
+// The sidecar is stopped, and the program 0.6 s later. The sidecar reads the reports
+// of these 0.6 s when it goes on. Its first answer is that the program is stale.
+func TestFirstAnswerAfterBothStoppedIsStale(t *testing.T) {
 	for _, dated := range []bool{true, false} {
-		for _, pause := range []time.Duration{3 * time.Second, 5 * time.Second} {
+		for _, length := range []time.Duration{3 * time.Second, 5 * time.Second} {
 			synctest.Test(t, func(t *testing.T) {
-				r, agents := pauseBegun(t, "epg")
+				r, agents := startPause(t, "epg")
 				epg := agents["epg"]
 				var made []judge.Instant
 				for range 3 {
@@ -48,7 +83,7 @@ func TestBothStopped(t *testing.T) {
 					made = append(made, real)
 				}
 				epg.unread.Store(true)
-				time.Sleep(pause)
+				time.Sleep(length)
 				defer run(r.clock)()
 				time.Sleep(clock.Recheck / 2)
 				for _, at := range made {
@@ -62,11 +97,9 @@ func TestBothStopped(t *testing.T) {
 				epg.unread.Store(false)
 				for _, name := range []string{"epg", "epg-liveness", ""} {
 					began := time.Now()
-					if a := ask(t, r, name, 0); a.Cause != judge.Stale {
-						t.Errorf("dated %v: the first answer about %q is %v, %q", dated, name, a.Status, a.Cause)
-					}
-					if took := time.Since(began); took > clock.MaxBehind+2*clock.Beat {
-						t.Errorf("dated %v: the answer about %q took %v", dated, name, took)
+					check(t, fmt.Sprintf("dated %v: first answer about %q", dated, name), await(t, r, name, 0), judge.Stale)
+					if took, most := time.Since(began), clock.MaxBehind+2*clock.Beat; took > most {
+						t.Errorf("dated %v: the answer about %q took %v, want at most %v", dated, name, took, most)
 					}
 				}
 			})
@@ -74,13 +107,12 @@ func TestBothStopped(t *testing.T) {
 	}
 }
 
-// TestHealthyProgramOutlivesAPause stops the sidecar alone. An agent that says
-// when its reports were made is healthy as soon as they were read; of another
-// the next one is waited for.
-func TestHealthyProgramOutlivesAPause(t *testing.T) {
+// Only the sidecar is stopped. If reports say when they were made, the program is
+// serving as soon as they are read. If not, the sidecar waits for the next one.
+func TestHealthyProgramServesAfterAPause(t *testing.T) {
 	for _, dated := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
-			r, agents := pauseBegun(t, "epg")
+			r, agents := startPause(t, "epg")
 			epg := agents["epg"]
 			report := func(age time.Duration) {
 				t.Helper()
@@ -89,7 +121,7 @@ func TestHealthyProgramOutlivesAPause(t *testing.T) {
 					_, real := r.clock.Read()
 					at = real.Add(-age)
 				}
-				if err := epg.session.ReportAt([]Fact{{Reached: true}}, 0, at); err != nil {
+				if err := epg.session.ReportAt([]Fact{passed}, 0, at); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -103,72 +135,64 @@ func TestHealthyProgramOutlivesAPause(t *testing.T) {
 			next := time.AfterFunc(300*time.Millisecond, func() { report(0) })
 			defer next.Stop()
 			began := time.Now()
-			if a := ask(t, r, "epg", 0); a.Status != judge.Serving {
-				t.Errorf("dated %v: it is %v, %q", dated, a.Status, a.Cause)
-			}
-			allowed := 300*time.Millisecond + 2*clock.Beat
+			check(t, fmt.Sprintf("dated %v", dated), await(t, r, "epg", 0), judge.None)
+			most := 300*time.Millisecond + 2*clock.Beat
 			if dated {
-				allowed = 10 * clock.Recheck
+				most = 10 * clock.Recheck
 			}
-			if took := time.Since(began); took > allowed {
-				t.Errorf("dated %v: the answer took %v, allowed %v", dated, took, allowed)
+			if took := time.Since(began); took > most {
+				t.Errorf("dated %v: the answer took %v, want at most %v", dated, took, most)
 			}
-			time.Sleep(allowed)
+			time.Sleep(most)
 		})
 	}
 }
 
-// TestUnreadProcessMakesOnlyItsOwnServiceWait plays a process of which not all
-// can be read after a pause.
-func TestUnreadProcessMakesOnlyItsOwnServiceWait(t *testing.T) {
+// After a pause, all that one process sent cannot be read. Only its own service
+// waits.
+func TestUnreadProcessHoldsUpOnlyItsOwnService(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, agents := pauseBegun(t, "epg", "flood")
+		r, agents := startPause(t, "epg", "flood")
 		agents["flood"].unread.Store(true)
 		time.Sleep(5 * time.Second)
 		defer run(r.clock)()
 		time.Sleep(clock.Recheck / 2)
 		_, real := r.clock.Read()
-		if err := agents["epg"].session.ReportAt([]Fact{{Reached: true}}, 0, real); err != nil {
+		if err := agents["epg"].session.ReportAt([]Fact{passed}, 0, real); err != nil {
 			t.Fatal(err)
 		}
 		began := time.Now()
 		for _, name := range []string{"epg", "epg-liveness"} {
-			if a := ask(t, r, name, 0); a.Status != judge.Serving {
-				t.Errorf("%s is %v, %q", name, a.Status, a.Cause)
-			}
+			check(t, name, await(t, r, name, 0), judge.None)
 		}
-		if took := time.Since(began); took > 2*clock.Beat+10*clock.Recheck {
-			t.Errorf("the service beside it waited for %v", took)
+		if took, most := time.Since(began), 2*clock.Beat+10*clock.Recheck; took > most {
+			t.Errorf("the answers about epg took %v, want at most %v", took, most)
 		}
-		if a, settled := r.Lookup([]byte("flood"), 0); settled || a.Cause == judge.Stale {
-			t.Errorf("the service that is not read is %v, %q, settled %v", a.Status, a.Cause, settled)
+		if a, isFinal := r.Lookup([]byte("flood"), 0); isFinal || a.Cause == judge.Stale {
+			t.Errorf("flood, unread: got %v, %v, final %v; want a provisional answer that is not stale", a.Status, a.Cause, isFinal)
 		}
-		if _, settled := r.Lookup(nil, 0); settled {
-			t.Error("all services are said to be serving, though one of them was not heard")
+		if _, isFinal := r.Lookup(nil, 0); isFinal {
+			t.Error("all services, one of them unread: got a final answer, want a provisional one")
 		}
-		if a := ask(t, r, "flood", 0); a.Cause != judge.Stale {
-			t.Errorf("then it is %v, %q", a.Status, a.Cause)
-		}
-		if took := time.Since(began); took > clock.MaxBehind+4*clock.Beat {
-			t.Errorf("it was waited for %v", took)
+		check(t, "flood", await(t, r, "flood", 0), judge.Stale)
+		if took, most := time.Since(began), clock.MaxBehind+4*clock.Beat; took > most {
+			t.Errorf("the answer about flood took %v, want at most %v", took, most)
 		}
 	})
 }
 
-// TestShortPauseWaitsForNoReport pauses the sidecar for less than would make a
-// silence count: nothing waits but for what is unread.
+// A pause is too short for a silence to count. Answers wait only for what is unread,
+// and not for the next report.
 func TestShortPauseWaitsForNoReport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, _ := pauseBegun(t, "epg")
+		r, _ := startPause(t, "epg")
 		time.Sleep(200 * time.Millisecond)
 		defer run(r.clock)()
 		time.Sleep(clock.Recheck / 2)
 		began := time.Now()
-		if a := ask(t, r, "epg", 0); a.Status != judge.Serving {
-			t.Errorf("it is %v, %q", a.Status, a.Cause)
-		}
-		if took := time.Since(began); took > 2*clock.Beat+10*clock.Recheck {
-			t.Errorf("the answer took %v", took)
+		check(t, "epg", await(t, r, "epg", 0), judge.None)
+		if took, most := time.Since(began), 2*clock.Beat+10*clock.Recheck; took > most {
+			t.Errorf("the answer took %v, want at most %v", took, most)
 		}
 	})
 }

@@ -1,59 +1,41 @@
 package registry
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
-// policy returns the default policy, changed by f.
-func policy(f func(*Policy)) Policy {
-	p := DefaultPolicy
-	f(&p)
-	return p
-}
-
-// TestConfiguredServiceIsExpected configures a service that nobody reports: it
-// is not serving, and so is the whole, until it is reported, or expected no
-// more.
+// A configured service that no program reports is not serving, and all services
+// together are not, until a program reports it or it leaves the configuration.
 func TestConfiguredServiceIsExpected(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, r *Registry) {
 		other := open(t, r, "other", "a")
 		other.pass()
 		r.Configure(map[string]Policy{"epg": DefaultPolicy}, nil)
 		for _, name := range []string{"epg", ""} {
-			if a := look(r, name); a.Status != judge.NotServing || a.Cause != judge.Unreported {
-				t.Errorf("%q is %v, %q", name, a.Status, a.Cause)
-			}
+			check(t, name, lookup(r, name), judge.Unreported)
 		}
-		news := r.Subscribe([]byte("epg"))
-		defer news.Close()
+		sub := r.Subscribe([]byte("epg"))
+		defer sub.Close()
 		r.Configure(nil, nil)
-		if a := look(r, "epg"); a.Cause != judge.UnknownName {
-			t.Errorf("expected no more it is %v, %q", a.Status, a.Cause)
+		check(t, "no longer configured", lookup(r, "epg"), judge.UnknownName)
+		if !received(sub.Changed()) {
+			t.Error("the service left the configuration, and its watchers were not woken")
 		}
-		if !pending(news) {
-			t.Error("that it is expected no more is no news")
-		}
-		if a := look(r, ""); a.Status != judge.Serving {
-			t.Errorf("the whole is %v, %q", a.Status, a.Cause)
-		}
+		check(t, "all services", lookup(r, ""), judge.None)
 		r.Configure(map[string]Policy{"epg": DefaultPolicy}, nil)
-		epg := open(t, r, "epg", "a")
-		epg.pass()
-		if a := look(r, "epg"); a.Status != judge.Serving {
-			t.Errorf("reported it is %v, %q", a.Status, a.Cause)
-		}
+		open(t, r, "epg", "a").pass()
+		check(t, "reported", lookup(r, "epg"), judge.None)
 	})
 }
 
-// TestReconfiguringKeepsDrains drains a service that was never reported, and
-// takes it out of the configuration: it is drained still when a program reports
-// it, and forgotten once it is resumed before that.
-func TestReconfiguringKeepsDrains(t *testing.T) {
+// A service that was never reported is drained and leaves the configuration. It
+// is still drained when a program reports it. If it is resumed before, it is dropped.
+func TestConfigureKeepsDrains(t *testing.T) {
 	for _, resumed := range []bool{false, true} {
 		inBubble(t, 0, func(t *testing.T, r *Registry) {
 			r.BeginGrace()
@@ -61,134 +43,138 @@ func TestReconfiguringKeepsDrains(t *testing.T) {
 			r.Drain("epg", 0)
 			r.Configure(nil, nil)
 			r.Configure(nil, nil)
-			want, cause := judge.NotServing, judge.Draining
+			want := judge.Draining
 			if resumed {
 				r.Resume("epg", 0)
 				synctest.Wait()
 				if r.Knows("epg") {
-					t.Error("resumed, it is known still")
+					t.Error("the resumed service was not dropped")
 				}
-				want, cause = judge.Serving, judge.None
+				want = judge.None
 			}
 			open(t, r, "epg", "a").pass()
-			if a := look(r, "epg"); a.Status != want || a.Cause != cause {
-				t.Errorf("resumed %v: reported it is %v, %q", resumed, a.Status, a.Cause)
-			}
+			check(t, fmt.Sprintf("resumed %v, then reported", resumed), lookup(r, "epg"), want)
 		})
 	}
 }
 
-// TestReconfiguringKeepsWhatIsKnown changes the policy under a service at work:
-// nothing of it is lost, and the new policy counts.
-func TestReconfiguringKeepsWhatIsKnown(t *testing.T) {
+// A new policy takes effect, and nothing else about the service changes.
+func TestConfigureKeepsFactsAndChanges(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, r *Registry) {
 		epg := open(t, r, "epg", "a")
 		epg.pass()
-		live(time.Second, epg)
-		before := look(r, "epg")
+		passFor(time.Second, epg)
+		before := lookup(r, "epg")
 		r.Configure(map[string]Policy{"epg": policy(func(p *Policy) { p.StaleAfter = 10 * time.Second })}, nil)
-		if a := look(r, "epg"); a.Status != judge.Serving || a.Changes != before.Changes || a.StatusAge != before.StatusAge {
-			t.Errorf("reconfigured it is %+v, was %+v", a, before)
+		if a := lookup(r, "epg"); a.Status != judge.Serving || a.Changes != before.Changes || a.StatusAge != before.StatusAge {
+			t.Errorf("with another policy: got %+v, want %+v", a, before)
 		}
 		time.Sleep(9 * time.Second)
-		if a := look(r, "epg"); a.Cause == judge.Stale {
-			t.Errorf("it is %v after 9 s of silence, allowed 10 s", a.Cause)
+		if a := lookup(r, "epg"); a.Cause == judge.Stale {
+			t.Errorf("after 9 s of silence, 10 s allowed: got %v", a.Cause)
 		}
 		time.Sleep(2 * time.Second)
-		if a := look(r, "epg"); a.Cause != judge.Stale {
-			t.Errorf("it is %q after 11 s of silence, allowed 10 s", a.Cause)
+		if a := lookup(r, "epg"); a.Cause != judge.Stale {
+			t.Errorf("after 11 s of silence, 10 s allowed: got %v, want %v", a.Cause, judge.Stale)
 		}
 	})
 }
 
-// TestDampingByPolicy plays a wedge that is told late and a recovery that is
-// told later; the first serving verdict was told at once.
-func TestDampingByPolicy(t *testing.T) {
+// A fall and a recovery are answered late, as the policy says. The first serving
+// verdict is answered at once.
+func TestPolicyDampsFallAndRecovery(t *testing.T) {
+	type step struct {
+		after  time.Duration
+		cause  judge.Cause
+		weight uint8
+	}
 	inBubble(t, 0, func(t *testing.T, r *Registry) {
 		r.Configure(map[string]Policy{"epg": policy(func(p *Policy) {
 			p.FallAfter, p.RecoverAfter, p.SlowStart = time.Second, 5*time.Second, 10*time.Second
 			p.StaleAfter = time.Hour
 		})}, nil)
+		play := func(phase string, steps ...step) {
+			t.Helper()
+			var after time.Duration
+			for _, s := range steps {
+				time.Sleep(s.after)
+				after += s.after
+				a := lookup(r, "epg")
+				check(t, phase+" "+after.String(), a, s.cause)
+				if a.Weight != s.weight {
+					t.Errorf("%s %v: got weight %d, want %d", phase, after, a.Weight, s.weight)
+				}
+			}
+		}
 		epg := open(t, r, "epg", "a")
 		epg.pass()
-		if a := look(r, "epg"); a.Status != judge.Serving || a.Weight != 100 {
-			t.Fatalf("the first verdict is %v at weight %d", a.Status, a.Weight)
-		}
+		play("first verdict after", step{0, judge.None, 100})
 		epg.session.Disconnect()
-		for _, step := range []struct {
-			after  time.Duration
-			status judge.Status
-			cause  judge.Cause
-			weight uint8
-		}{
-			{time.Second - 1, judge.Serving, judge.None, 1},
-			{1, judge.NotServing, judge.Lost, 0},
-		} {
-			time.Sleep(step.after)
-			if a := look(r, "epg"); a.Status != step.status || a.Cause != step.cause || a.Weight != step.weight {
-				t.Errorf("falling, it is %v, %q at weight %d; want %+v", a.Status, a.Cause, a.Weight, step)
-			}
-		}
-		back := open(t, r, "epg", "a")
-		back.pass()
-		for _, step := range []struct {
-			after  time.Duration
-			status judge.Status
-			cause  judge.Cause
-			weight uint8
-		}{
-			{0, judge.NotServing, judge.Recovering, 0},
-			{5*time.Second - 1, judge.NotServing, judge.Recovering, 0},
-			{1, judge.Serving, judge.None, 1},
-			{5 * time.Second, judge.Serving, judge.None, 50},
-			{5 * time.Second, judge.Serving, judge.None, 100},
-		} {
-			time.Sleep(step.after)
-			if a := look(r, "epg"); a.Status != step.status || a.Cause != step.cause || a.Weight != step.weight {
-				t.Errorf("recovering, it is %v, %q at weight %d; want %+v", a.Status, a.Cause, a.Weight, step)
-			}
-		}
+		play("falling for",
+			step{time.Second - 1, judge.None, 1},
+			step{1, judge.Lost, 0})
+		open(t, r, "epg", "a").pass()
+		play("recovering for",
+			step{0, judge.Recovering, 0},
+			step{5*time.Second - 1, judge.Recovering, 0},
+			step{1, judge.None, 1},
+			step{5 * time.Second, judge.None, 50},
+			step{5 * time.Second, judge.None, 100})
 	})
 }
 
-// TestQuorumByPolicy lets one of two processes die where any will do.
-func TestQuorumByPolicy(t *testing.T) {
+// With "any" as the quorum, the service serves while one of two processes is left.
+func TestPolicyQuorumAnyNeedsOneProcess(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, r *Registry) {
 		r.Configure(map[string]Policy{"epg": policy(func(p *Policy) { p.Quorum = judge.Any })}, nil)
 		a, b := open(t, r, "epg", "a"), open(t, r, "epg", "b")
 		a.pass()
 		b.pass()
 		a.session.Disconnect()
-		if got := look(r, "epg"); got.Status != judge.Serving || got.Weight != 50 {
-			t.Errorf("with one of two it is %v, %q at weight %d", got.Status, got.Cause, got.Weight)
+		got := lookup(r, "epg")
+		check(t, "one of two left", got, judge.None)
+		if got.Weight != 50 {
+			t.Errorf("one of two left: got weight %d, want 50", got.Weight)
 		}
 		b.session.Disconnect()
-		if got := look(r, "epg"); got.Cause != judge.Lost {
-			t.Errorf("with none it is %v, %q", got.Status, got.Cause)
-		}
+		check(t, "none left", lookup(r, "epg"), judge.Lost)
 	})
 }
 
-// TestDrainByTheProgram takes a draining process out, unless it hides a wedge.
-func TestDrainByTheProgram(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := clock.New()
-		defer run(c)()
-		r := New(c, 0)
+// An override takes effect at once: no answer is by half of the new policy until the
+// next report.
+func TestOverrideTakesEffectBeforeTheNextReport(t *testing.T) {
+	inBubble(t, 0, func(t *testing.T, r *Registry) {
+		a := &agent{t: t}
+		level := judge.Declared{Name: "queue", Kind: judge.KindLevel, Impact: judge.ImpactReadiness, Limits: judge.Limits{DegradeAt: 20, FailAt: 20}}
+		if err := a.open(r, AgentID{Service: "epg", Instance: "a", UID: 1000}, level); err != nil {
+			t.Fatal(err)
+		}
+		a.mustReport(Fact{Reached: true, Value: 15})
+		r.Configure(map[string]Policy{"epg": policy(func(p *Policy) { p.Quorum.AtLeast = 2 })}, nil)
+		if a := lookup(r, "epg"); a.Status != judge.NotServing {
+			t.Fatalf("one of two: got %v, want %v", a.Status, judge.NotServing)
+		}
+		failAt := 12.0
+		r.Configure(map[string]Policy{"epg": policy(func(p *Policy) {
+			p.Landmarks = map[string]Override{"queue": {DegradeAt: &failAt, FailAt: &failAt}}
+		})}, nil)
+		check(t, "beyond the new limit", lookup(r, "epg"), judge.Failed)
+		r.Configure(nil, nil)
+		check(t, "by the declared limit", lookup(r, "epg"), judge.None)
+	})
+}
+
+// A slow start that is configured later does not slow a service that has served from
+// the first report.
+func TestSlowStartConfiguredLaterKeepsTheWeight(t *testing.T) {
+	inBubble(t, 0, func(t *testing.T, r *Registry) {
 		epg := open(t, r, "epg", "a")
 		epg.pass()
-		epg.session.Drain(true)
+		r.Configure(map[string]Policy{"epg": policy(func(p *Policy) { p.SlowStart = time.Minute })}, nil)
 		epg.pass()
-		if a := look(r, "epg"); a.Status != judge.NotServing || a.Cause != judge.Draining || a.Weight != 0 {
-			t.Errorf("draining it is %v, %q at weight %d", a.Status, a.Cause, a.Weight)
-		}
-		if a := look(r, "epg-liveness"); a.Status != judge.Serving {
-			t.Errorf("liveness of a draining program is %v", a.Status)
-		}
-		epg.session.Drain(false)
-		epg.pass()
-		if a := look(r, "epg"); a.Status != judge.Serving {
-			t.Errorf("resumed it is %v, %q", a.Status, a.Cause)
+		if a := lookup(r, "epg"); a.Weight != 100 {
+			t.Errorf("got weight %d, want 100", a.Weight)
 		}
 	})
 }

@@ -10,18 +10,18 @@ import (
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
-// TestHistoryKeepsTheLastChanges changes a service more often than is kept.
+// A service changes more often than changes are kept.
 func TestHistoryKeepsTheLastChanges(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, r *Registry) {
 		a := open(t, r, "epg", "a")
 		a.pass()
 		for range MaxChanges {
 			a.report(Fact{Reached: true, Open: true, Age: 2 * mainLoop.Within})
-			live(mainLoop.Within, a)
+			passFor(mainLoop.Within, a)
 		}
 		changes, _ := r.History("epg")
 		if len(changes) != MaxChanges {
-			t.Fatalf("%d changes are kept, want %d", len(changes), MaxChanges)
+			t.Fatalf("got %d changes, want %d", len(changes), MaxChanges)
 		}
 		for i, c := range changes {
 			want := judge.Stalled
@@ -29,23 +29,19 @@ func TestHistoryKeepsTheLastChanges(t *testing.T) {
 				want = judge.None
 			}
 			if got := c.Verdicts[judge.Readiness].Cause; got != want {
-				t.Errorf("change %d is to %q, want %q", i, got, want)
+				t.Errorf("change %d: got cause %v, want %v", i, got, want)
 			}
 			if i > 0 && c.Age > changes[i-1].Age {
-				t.Errorf("change %d was before the one before it", i)
+				t.Errorf("change %d: got age %v, want at most %v, that of the change before", i, c.Age, changes[i-1].Age)
 			}
 		}
 	})
 }
 
-// TestHistoryShowsTheWorstLandmarks has more landmarks that are not well than
-// are kept with a change.
-func TestHistoryShowsTheWorstLandmarks(t *testing.T) {
+// More landmarks are not OK than are kept with a change.
+func TestHistoryKeepsTheWorstLandmarks(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, r *Registry) {
-		a := &agent{t: t}
-		if err := a.open(r, AgentID{Service: "epg", Instance: "a", UID: 1000}, mainLoop); err != nil {
-			t.Fatal(err)
-		}
+		a := open(t, r, "epg", "a")
 		var declared []judge.Declared
 		for _, name := range []string{"a", "b", "c", "d", "e", "failing"} {
 			declared = append(declared, judge.Declared{Name: name, Kind: judge.KindLevel, Impact: judge.ImpactReadiness, Limits: judge.Limits{DegradeAt: 1, FailAt: 3}})
@@ -60,21 +56,18 @@ func TestHistoryShowsTheWorstLandmarks(t *testing.T) {
 			t.Fatal(err)
 		}
 		changes, _ := r.History("epg")
-		shown := changes[len(changes)-1].Landmarks
-		if len(shown) != maxChangeLandmarks || shown[0].Name != "failing" || shown[0].State != judge.Failing || shown[1].State != judge.Degraded {
-			t.Errorf("shown are %+v", shown)
+		got := changes[len(changes)-1].Landmarks
+		if len(got) != maxChangeLandmarks || got[0].Name != "failing" || got[0].State != judge.Failing || got[1].State != judge.Degraded {
+			t.Errorf("got %+v; want %d landmarks, the failing one first, then degraded ones", got, maxChangeLandmarks)
 		}
 	})
 }
 
-// flap has a service of the user change as often as is kept, and again, for long
+// flap makes a service of the user change twice as often as is kept, with long
 // reasons.
 func flap(t *testing.T, r *Registry, service string, uid uint32) {
 	t.Helper()
-	a := &agent{t: t}
-	if err := a.open(r, AgentID{Service: service, Instance: "a", UID: uid}, mainLoop); err != nil {
-		t.Fatal(err)
-	}
+	a := openAs(t, r, AgentID{Service: service, Instance: "a", UID: uid})
 	var declared []judge.Declared
 	for i := range 4 {
 		name := fmt.Sprint(i, strings.Repeat("n", 120))
@@ -92,9 +85,9 @@ func flap(t *testing.T, r *Registry, service string, uid uint32) {
 	}
 }
 
-// kept is how many bytes of text the histories of so many services keep, and
-// the fewest changes of one.
-func kept(r *Registry, services int) (bytes, fewest int) {
+// historySizes returns how many bytes of text the histories of the services s0, s1
+// and so on hold together, and the smallest number of changes of one.
+func historySizes(r *Registry, services int) (bytes, fewest int) {
 	fewest = MaxChanges
 	for i := range services {
 		changes, _ := r.History(fmt.Sprint("s", i))
@@ -116,13 +109,13 @@ func TestHistoryOfOneUserIsBounded(t *testing.T) {
 		for i := range services {
 			flap(t, r, fmt.Sprint("s", i), 1000)
 		}
-		bytes, fewest := kept(r, services)
+		bytes, fewest := historySizes(r, services)
 		if bytes > 4<<20 || fewest < 1 {
-			t.Errorf("%d bytes are kept of one user, and %d changes of some service; want at most 4 MiB, and at least one", bytes, fewest)
+			t.Errorf("one user: got %d bytes, and %d changes of some service; want at most %d, at least 1", bytes, fewest, 4<<20)
 		}
 		flap(t, r, "other", 1001)
 		if changes, _ := r.History("other"); len(changes) != MaxChanges {
-			t.Errorf("of another user %d changes are kept, want %d", len(changes), MaxChanges)
+			t.Errorf("another user: got %d changes, want %d", len(changes), MaxChanges)
 		}
 	})
 }
@@ -134,12 +127,12 @@ func TestHistoryOfAllUsersIsBounded(t *testing.T) {
 		for i := range users * each {
 			flap(t, r, fmt.Sprint("s", i), 1000+uint32(i%users))
 		}
-		if bytes, _ := kept(r, users*each); bytes > 12<<20 {
-			t.Errorf("%d bytes of text are kept, want at most 12 MiB", bytes)
+		if bytes, _ := historySizes(r, users*each); bytes > 12<<20 {
+			t.Errorf("all users: got %d bytes, want at most %d", bytes, 12<<20)
 		}
 		flap(t, r, "calm", 2000)
 		if changes, _ := r.History("calm"); len(changes) != MaxChanges {
-			t.Errorf("of a user with one service %d changes are kept, want %d", len(changes), MaxChanges)
+			t.Errorf("a user with one service: got %d changes, want %d", len(changes), MaxChanges)
 		}
 	})
 }

@@ -11,36 +11,32 @@ import (
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
-// TestOverallTakesNoChangeBack holds that what a reader was told over all
-// services stays counted, though the timer was late to publish it and a report
-// has healed it by then.
+// The timer is late. What a reader finds of all services stays counted, even if a
+// report ends the failure before the timer has published it.
 func TestOverallTakesNoChangeBack(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, r *Registry) {
 		epg := open(t, r, "epg", "a")
 		epg.pass()
-		s := (*r.services.Load())["epg"]
-		s.mu.Lock()
-		s.timer.Stop()
-		s.mu.Unlock()
+		stopTimer(r.service("epg"))
 		time.Sleep(2 * time.Second)
-		stale := look(r, "")
+		stale := lookup(r, "")
 		if stale.Cause != judge.Stale || stale.Changes != 2 {
-			t.Fatalf("it is %q after %d changes", stale.Cause, stale.Changes)
+			t.Fatalf("silent: got %v, %d changes; want %v, 2", stale.Cause, stale.Changes, judge.Stale)
 		}
 		time.Sleep(time.Second)
-		if again := look(r, ""); again.Changes != 2 || again.StatusAge != time.Second {
-			t.Errorf("a second later changes are %d, and it has stood %v", again.Changes, again.StatusAge)
+		if again := lookup(r, ""); again.Changes != 2 || again.StatusAge != time.Second {
+			t.Errorf("a second later: got %d changes, status age %v; want 2, 1s", again.Changes, again.StatusAge)
 		}
 		epg.pass()
-		if healed := look(r, ""); healed.Status != judge.Serving || healed.Changes != 3 {
-			t.Errorf("healed it is %v after %d changes", healed.Status, healed.Changes)
+		if healed := lookup(r, ""); healed.Status != judge.Serving || healed.Changes != 3 {
+			t.Errorf("reported again: got %v, %d changes; want %v, 3", healed.Status, healed.Changes, judge.Serving)
 		}
 	})
 }
 
-// TestOverallOfASimultaneousStart lets many services report for the first time
-// at once, and holds that what is told over all of them comes to rest.
-func TestOverallOfASimultaneousStart(t *testing.T) {
+// Many services report for the first time at once. The answer about all of them
+// then stays the same.
+func TestOverallSettlesAfterASimultaneousStart(t *testing.T) {
 	for round := range 50 {
 		inBubble(t, 0, func(t *testing.T, r *Registry) {
 			var starts sync.WaitGroup
@@ -56,48 +52,42 @@ func TestOverallOfASimultaneousStart(t *testing.T) {
 			}
 			starts.Wait()
 			time.Sleep(time.Millisecond)
-			before := look(r, "")
+			before := lookup(r, "")
 			time.Sleep(time.Millisecond)
-			after := look(r, "")
-			if after.Status != judge.NotServing || after.Cause != judge.Starting {
-				t.Errorf("it is %v, %q", after.Status, after.Cause)
-			}
-			if after.Changes != before.Changes || after.StatusAge != before.StatusAge+time.Millisecond || before.StatusAge < time.Millisecond {
-				t.Errorf("it has stood %v, a millisecond later %v", before.StatusAge, after.StatusAge)
+			after := lookup(r, "")
+			check(t, "all services", after, judge.Starting)
+			if before.StatusAge < time.Millisecond || after.Changes != before.Changes || after.StatusAge != before.StatusAge+time.Millisecond {
+				t.Errorf("got %d changes, status age %v; want %d, 1ms more than %v", after.Changes, after.StatusAge, before.Changes, before.StatusAge)
 			}
 		})
 	}
 }
 
-// TestOverallCounts holds that the ages, the failing landmarks and the weight
-// of all services are told together.
-func TestOverallCounts(t *testing.T) {
+// The answer about all services has the greatest age, the sum of the failing
+// landmarks, and the weight of all.
+func TestOverallCombinesAgesFailuresAndWeights(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, r *Registry) {
 		for i := range 3 {
-			epg := open(t, r, fmt.Sprintf("epg%d", i), "a")
-			if err := epg.report(Fact{Reached: true, Open: i > 0, Age: time.Duration(i) * 1500 * time.Millisecond}); err != nil {
-				t.Fatal(err)
-			}
+			open(t, r, fmt.Sprintf("epg%d", i), "a").mustReport(Fact{Reached: true, Open: i > 0, Age: time.Duration(i) * 1500 * time.Millisecond})
 		}
-		a := look(r, "")
+		a := lookup(r, "")
 		if a.Cause != judge.Stalled || a.Failing != 2 || a.Weight != 0 || a.Age != 3*time.Second {
-			t.Errorf("it is %q, %d landmarks failing, weight %d, age %v", a.Cause, a.Failing, a.Weight, a.Age)
+			t.Errorf("got %v, %d landmarks failing, weight %d, age %v; want %v, 2, 0, 3s", a.Cause, a.Failing, a.Weight, a.Age, judge.Stalled)
 		}
 		if want := "epg1: main last answered 1.5 s ago, allowed 1 s"; a.Reason() != want {
-			t.Errorf("the reason is %q, want %q", a.Reason(), want)
+			t.Errorf("got reason %q, want %q", a.Reason(), want)
 		}
 	})
 }
 
-// TestOverallEvaluatesChangesTogether plays a worker that is at it while
-// services change: none of them has all services evaluated for itself, a reader
-// is told of them all the same, and watchers are woken once, after the last.
-func TestOverallEvaluatesChangesTogether(t *testing.T) {
+// Services change while a worker evaluates. No change causes an evaluation of its
+// own. A reader finds all changes, and watchers are woken once, after the last.
+func TestOverallEvaluatesManyChangesAtOnce(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, r *Registry) {
 		open(t, r, "lasting", "a").pass()
 		synctest.Wait()
-		news := r.Subscribe(nil)
-		defer news.Close()
+		sub := r.Subscribe(nil)
+		defer sub.Close()
 		o := &r.overall
 		o.state.Store(working)
 		before := o.verdicts.Load()
@@ -105,40 +95,39 @@ func TestOverallEvaluatesChangesTogether(t *testing.T) {
 			open(t, r, fmt.Sprintf("epg%d", i), "a").pass()
 		}
 		if o.verdicts.Load() != before {
-			t.Error("they were evaluated one by one")
+			t.Error("the changes were evaluated one by one")
 		}
-		if pending(news) {
-			t.Error("news was told before it was evaluated")
+		if received(sub.Changed()) {
+			t.Error("watchers were woken before the evaluation")
 		}
-		failing := open(t, r, "failing", "a")
-		failing.report(Fact{Reached: true, Open: true, Age: time.Minute})
-		if a := look(r, ""); a.Cause != judge.Stalled || a.Changes != 2 {
-			t.Errorf("a reader is told %q after %d changes", a.Cause, a.Changes)
+		open(t, r, "failing", "a").report(Fact{Reached: true, Open: true, Age: time.Minute})
+		if a := lookup(r, ""); a.Cause != judge.Stalled || a.Changes != 2 {
+			t.Errorf("a reader: got %v, %d changes; want %v, 2", a.Cause, a.Changes, judge.Stalled)
 		}
 		o.work()
-		if !pending(news) {
-			t.Error("the watchers were not woken")
+		if !received(sub.Changed()) {
+			t.Error("watchers were not woken after the evaluation")
 		}
-		if o.state.Load() != clean {
-			t.Error("changes are left")
+		if got := o.state.Load(); got != clean {
+			t.Errorf("got state %d, want clean (%d)", got, clean)
 		}
 	})
 }
 
-// TestOverallComesToRest lets services change all at once, and holds that the
-// watchers of all are woken after the last change, and no worker is left.
-func TestOverallComesToRest(t *testing.T) {
+// Services change all at once. The watchers of all services are woken after the last
+// change, and no worker is left.
+func TestOverallWakesAfterTheLastChange(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, r *Registry) {
-		news := r.Subscribe(nil)
-		defer news.Close()
-		var serving atomic.Int32
+		sub := r.Subscribe(nil)
+		defer sub.Close()
+		var latest atomic.Int32 // status that the watcher found
 		over := make(chan struct{})
 		defer close(over)
 		go func() {
 			for {
 				select {
-				case <-news.Changed():
-					serving.Store(int32(look(r, "").Status))
+				case <-sub.Changed():
+					latest.Store(int32(lookup(r, "").Status))
 				case <-over:
 					return
 				}
@@ -150,7 +139,7 @@ func TestOverallComesToRest(t *testing.T) {
 				epg := open(t, r, fmt.Sprintf("epg%d", i), "a")
 				agents.Go(func() {
 					late := Fact{Reached: true, Open: true, Age: time.Minute}
-					for _, f := range []Fact{{Reached: true}, late, {Reached: true}, late} {
+					for _, f := range []Fact{passed, late, passed, late} {
 						if err := epg.report(f); err != nil {
 							t.Error(err)
 						}
@@ -163,11 +152,11 @@ func TestOverallComesToRest(t *testing.T) {
 			agents.Wait()
 			synctest.Wait()
 			want := [2]judge.Status{judge.Serving, judge.NotServing}[round%2]
-			if got := judge.Status(serving.Load()); got != want {
-				t.Fatalf("in round %d the watcher was last woken for %v, want %v", round, got, want)
+			if got := judge.Status(latest.Load()); got != want {
+				t.Fatalf("round %d: the watcher found %v last, want %v", round, got, want)
 			}
-			if r.overall.state.Load() != clean {
-				t.Fatal("changes are left")
+			if got := r.overall.state.Load(); got != clean {
+				t.Fatalf("round %d: got state %d, want clean (%d)", round, got, clean)
 			}
 		}
 	})

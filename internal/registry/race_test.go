@@ -12,19 +12,19 @@ import (
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
-// TestReadersAndWriters lets everything happen at once, for the race detector,
-// and holds every answer against what must always be so. One service is always
-// well, and must never be told otherwise.
-func TestReadersAndWriters(t *testing.T) {
+// Everything happens at once, for the race detector. Each answer is checked against
+// what is always true. One service is always healthy, and must never be answered
+// otherwise.
+func TestReadersAndWritersAtOnce(t *testing.T) {
 	clock := clock.New()
 	defer run(clock)()
 	r := New(clock, 0)
-	patient := DefaultPolicy
-	patient.StaleAfter = time.Hour // a busy machine makes reports late
-	r.Configure(map[string]Policy{"well": patient}, nil)
-	lasting := open(t, r, "well", "a")
+	tolerant := DefaultPolicy
+	tolerant.StaleAfter = time.Hour // a busy machine makes reports late
+	r.Configure(map[string]Policy{"healthy": tolerant}, nil)
+	lasting := open(t, r, "healthy", "a")
 	lasting.pass()
-	open(t, r, "unwell", "a").pass()
+	open(t, r, "unhealthy", "a").pass()
 
 	var writers, readers sync.WaitGroup
 	var over atomic.Bool
@@ -34,26 +34,26 @@ func TestReadersAndWriters(t *testing.T) {
 				if w == 0 {
 					lasting.pass()
 				}
-				well := open(t, r, "well", fmt.Sprint(w))
-				well.pass()
-				unwell := open(t, r, "unwell", fmt.Sprint(i%5))
-				// Another's session may have taken the name meanwhile.
+				healthy := open(t, r, "healthy", fmt.Sprint(w))
+				healthy.pass()
+				unhealthy := open(t, r, "unhealthy", fmt.Sprint(i%5))
+				// Another writer's session may have taken the name meanwhile.
 				for _, age := range []time.Duration{0, time.Minute, 0, time.Hour} {
-					if err := unwell.report(Fact{Reached: i%3 > 0, Open: true, Age: age}); err != nil {
+					if err := unhealthy.report(Fact{Reached: i%3 > 0, Open: true, Age: age}); err != nil {
 						break
 					}
 				}
-				well.pass()
-				well.session.Goodbye()
+				healthy.pass()
+				healthy.session.Goodbye()
 				if i%2 == 0 {
-					unwell.session.Disconnect()
+					unhealthy.session.Disconnect()
 				} else {
-					unwell.session.Goodbye()
+					unhealthy.session.Goodbye()
 				}
 			}
 		})
 	}
-	names := []string{"well", "well-liveness", "unwell", "unwell-liveness", "unwell-startup", "", "liveness", "nobody"}
+	names := []string{"healthy", "healthy-liveness", "unhealthy", "unhealthy-liveness", "unhealthy-startup", "", "liveness", "unknown"}
 	for i := range 2 {
 		readers.Go(func() {
 			sub := r.Subscribe([]byte(names[2*i]))
@@ -61,7 +61,7 @@ func TestReadersAndWriters(t *testing.T) {
 			last := map[string]uint32{}
 			for n := 0; !over.Load(); n++ {
 				name := names[n%len(names)]
-				a := look(r, name)
+				a := lookup(r, name)
 				if n%10 == 0 {
 					ctx, leave := context.WithTimeout(context.Background(), time.Microsecond)
 					if answer, err := r.Await(ctx, []byte(name), time.Nanosecond); err == nil {
@@ -69,29 +69,28 @@ func TestReadersAndWriters(t *testing.T) {
 					}
 					leave()
 				}
-				pending(sub)
+				received(sub.Changed())
 				a.Landmarks()
 				if n%3 == 0 {
-					r.Drain("unwell", 0)
-					r.History("unwell")
-					r.Resume("unwell", 0)
+					r.Drain("unhealthy", 0)
+					r.History("unhealthy")
+					r.Resume("unhealthy", 0)
 				}
 				if (a.Weight == 0) != (a.Status != judge.Serving) || (a.Reason() == "") != (a.Status == judge.Serving) || a.Age < 0 || a.StatusAge < 0 {
-					t.Errorf("%q is %+v", name, a)
+					t.Errorf("%q: got the contradictory answer %+v", name, a)
 				}
 				if a.Changes < last[name] {
-					t.Errorf("%q has changed %d times, after %d", name, a.Changes, last[name])
+					t.Errorf("%q: got %d changes, want at least %d", name, a.Changes, last[name])
 				}
 				last[name] = a.Changes
 			}
 		})
 	}
-	// The service that is well has one process throughout, and others that
-	// come and go, always well.
+	// The healthy service has one process throughout, and others that come and go.
 	readers.Go(func() {
 		for !over.Load() {
-			if a := look(r, "well"); a.Status != judge.Serving {
-				t.Errorf("it is %v: %s", a.Status, a.Reason())
+			if a := lookup(r, "healthy"); a.Status != judge.Serving {
+				t.Errorf("healthy: got %v (%s), want %v", a.Status, a.Reason(), judge.Serving)
 				return
 			}
 		}

@@ -13,9 +13,58 @@ import (
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
-// TestRandomRestarts has processes of one service come and go, restarts the
-// sidecar, and has some of them come back. It is never told to serve while one
-// is missing that was there, or that was missed before.
+// restart returns a registry with this list of members, whose start grace of 1 s
+// has just begun.
+func restart(c *clock.Clock, members []Membership, complete bool) *Registry {
+	r := New(c, time.Second)
+	r.Restore(members, complete)
+	r.BeginGrace()
+	return r
+}
+
+// The sidecar restarts several times before its grace is over, at first without a
+// list of members. One of two processes hangs and comes back late. No final answer is
+// ever serving. The list is complete only after a whole grace.
+func TestRestartsWithinTheGraceKeepTheListIncomplete(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := clock.New()
+		defer run(c)()
+		var saved []Membership
+		var complete bool
+		for i := range 4 {
+			r := restart(c, saved, complete)
+			open(t, r, "epg", "healthy").pass()
+			for _, name := range []string{"epg", "epg-liveness", ""} {
+				if a, isFinal := r.Lookup([]byte(name), 0); a.Status == judge.Serving && isFinal {
+					t.Errorf("start %d, %q: got a final answer, %v, before the hung process is back", i, name, a.Status)
+				}
+			}
+			time.Sleep(300 * time.Millisecond)
+			saved, complete = r.Memberships()
+			if complete || len(saved) != 1 {
+				t.Errorf("start %d: got members %+v, complete %v; want one service, complete false", i, saved, complete)
+			}
+			time.Sleep(time.Second) // this registry's grace ends, after what was saved
+		}
+		r := restart(c, saved, complete)
+		open(t, r, "epg", "healthy").pass()
+		open(t, r, "epg", "hung").report(hung)
+		for received(r.MembersChanged()) {
+		}
+		check(t, "both are back", await(t, r, "epg", 0), judge.Stalled)
+		time.Sleep(1100 * time.Millisecond)
+		if !received(r.MembersChanged()) {
+			t.Error("the end of the grace did not signal changed members")
+		}
+		if saved, complete = r.Memberships(); !complete || len(saved[0].Members) != 2 {
+			t.Errorf("after the grace: got members %+v, complete %v; want two, complete true", saved, complete)
+		}
+	})
+}
+
+// Processes of one service come and go, the sidecar restarts, and some of them come
+// back. No answer is serving while one is missing that was there or was missed
+// before.
 func TestRandomRestarts(t *testing.T) {
 	for seed := range uint64(300) {
 		synctest.Test(t, func(t *testing.T) {
@@ -44,7 +93,7 @@ func TestRandomRestarts(t *testing.T) {
 				before.Drain("epg", 0)
 			}
 			saved, _ := before.Memberships()
-			var expected []string // to be there for the service to serve
+			var expected []string // instances without which the service does not serve
 			vacant := false
 			for _, m := range saved[0].Members {
 				if m.State == MemberPresent {
@@ -53,26 +102,25 @@ func TestRandomRestarts(t *testing.T) {
 				vacant = vacant || m.State == MemberLost
 			}
 
-			after := New(clock, time.Second)
-			after.Restore(saved, true)
-			after.BeginGrace()
+			after := restart(clock, saved, true)
 			if again, complete := after.Memberships(); !complete || !reflect.DeepEqual(again, saved) {
-				t.Fatalf("seed %d: restored are %+v, of %+v", seed, again, saved)
+				t.Fatalf("seed %d: got restored members %+v, complete %v; want %+v, true", seed, again, complete, saved)
 			}
 			back := map[string]*agent{}
 			check := func(when string) {
+				t.Helper()
 				all := !slices.ContainsFunc(expected, func(name string) bool { return back[name] == nil })
 				want := all && !vacant && !drained && len(expected) > 0
-				a, settled := after.Lookup([]byte("epg"), 0)
+				a, isFinal := after.Lookup([]byte("epg"), 0)
+				got := fmt.Sprintf("seed %d, %s: %d of %v back, a vacancy %v, drained %v: got %v, %v (%s), final %v",
+					seed, when, len(back), expected, vacant, drained, a.Status, a.Cause, a.Reason(), isFinal)
 				switch {
-				case a.Status == judge.Serving && !want:
-					t.Fatalf("seed %d, %s: it is told to serve (settled %v), with %v of %v back, a vacancy %v, drained %v", seed, when, settled, len(back), expected, vacant, drained)
-				case want && a.Status != judge.Serving:
-					t.Fatalf("seed %d, %s: it is %v, %s, and all of %v are back", seed, when, a.Status, a.Reason(), expected)
-				case !settled && (want || !after.grace.holding()):
-					t.Fatalf("seed %d, %s: it is not settled, and %v", seed, when, a.Status)
+				case (a.Status == judge.Serving) != want:
+					t.Fatalf("%s; want that it serves: %v", got, want)
+				case !isFinal && (want || !after.grace.holding()):
+					t.Fatalf("%s; want a final answer", got)
 				case drained && all && !vacant && len(expected) > 0 && a.Cause != judge.Draining:
-					t.Fatalf("seed %d, %s: it is %v, and drained", seed, when, a.Cause)
+					t.Fatalf("%s; want %v", got, judge.Draining)
 				}
 			}
 			check("at once")
@@ -84,7 +132,7 @@ func TestRandomRestarts(t *testing.T) {
 				for _, a := range back {
 					a.pass()
 				}
-				check(fmt.Sprint("after ", name))
+				check("after " + name)
 			}
 			for range 8 {
 				time.Sleep(250 * time.Millisecond)
@@ -100,11 +148,10 @@ func TestRandomRestarts(t *testing.T) {
 	}
 }
 
-// TestRestartKeepsWhoStandsIn has a process join beside one that hangs, and then
-// the sidecar restart twice. It replaces that one when it dies, be that before it
-// is back, or then; but not if that one was well in between.
-func TestRestartKeepsWhoStandsIn(t *testing.T) {
-	hung := Fact{Reached: true, Age: time.Hour, Open: true}
+// A process joins beside one that hangs, and then the sidecar restarts twice. The
+// process replaces the hung one when that dies, before it is back or after. It
+// does not if the hung one was healthy in between.
+func TestReplacementOutlivesRestarts(t *testing.T) {
 	for name, want := range map[string]judge.Cause{"dead": judge.None, "back": judge.None, "healed": judge.Lost, "healed before": judge.Lost} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -115,21 +162,19 @@ func TestRestartKeepsWhoStandsIn(t *testing.T) {
 				old.report(hung)
 				open(t, r, "epg", "new").pass()
 				if name == "healed before" {
-					for pendingMembers(r) {
+					for received(r.MembersChanged()) {
 					}
 					old.pass()
-					if !pendingMembers(r) {
-						t.Error("that nobody stands in any more is not to be written")
+					if !received(r.MembersChanged()) {
+						t.Error("the recovery did not signal changed members")
 					}
 				}
 				for range 2 {
 					saved, complete := r.Memberships()
-					r = New(c, time.Second)
-					r.Restore(saved, complete)
-					r.BeginGrace()
+					r = restart(c, saved, complete)
 				}
-				fresh := open(t, r, "epg", "new")
-				fresh.pass()
+				replacement := open(t, r, "epg", "new")
+				replacement.pass()
 				if name != "dead" {
 					old = open(t, r, "epg", "old")
 					old.report(hung)
@@ -139,62 +184,11 @@ func TestRestartKeepsWhoStandsIn(t *testing.T) {
 					}
 					old.session.Disconnect()
 				}
-				live(1500*time.Millisecond, fresh)
-				if a := look(r, "epg"); a.Cause != want {
-					t.Errorf("it is %v, %q, %s; want %q", a.Status, a.Cause, a.Reason(), want)
+				passFor(1500*time.Millisecond, replacement)
+				if a := lookup(r, "epg"); a.Cause != want {
+					t.Errorf("got %v, %v (%s); want %v", a.Status, a.Cause, a.Reason(), want)
 				}
 			})
 		})
 	}
-}
-
-// TestNamesMakeRoom has a user whose quota is full start one more service: the
-// longest stopped one of its own goes, then the longest lost one, and no other
-// user's.
-func TestNamesMakeRoom(t *testing.T) {
-	inBubble(t, 0, func(t *testing.T, r *Registry) {
-		report := func(service string, uid uint32) (*agent, error) {
-			a := &agent{t: t}
-			if err := a.open(r, AgentID{Service: service, Instance: "a", UID: uid}, mainLoop); err != nil {
-				return nil, err
-			}
-			return a, a.report(Fact{Reached: true})
-		}
-		for i, end := range []func(*Session){(*Session).Disconnect, (*Session).Goodbye, (*Session).Goodbye, (*Session).Disconnect} {
-			for _, uid := range []uint32{1, 2} {
-				a, err := report(fmt.Sprintf("idle%d-%d", i, uid), uid)
-				if err != nil {
-					t.Fatal(err)
-				}
-				end(a.session)
-			}
-			time.Sleep(time.Second)
-		}
-		fill(r, 1, MaxServicesPerUser-4)
-		known := func() (idle []string) {
-			for _, name := range r.Names() {
-				if name[0] == 'i' {
-					idle = append(idle, name)
-				}
-			}
-			return idle
-		}
-		for i, gone := range []string{"idle1-1", "idle2-1", "idle0-1", "idle3-1"} {
-			if _, err := report(fmt.Sprint("new", i), 1); err != nil {
-				t.Errorf("new service %d: %v", i, err)
-			}
-			if slices.Contains(known(), gone) || len(known()) != 7-i {
-				t.Errorf("after new service %d these are known: %v; want %s gone", i, known(), gone)
-			}
-			if a := look(r, gone); a.Status != judge.ServiceUnknown {
-				t.Errorf("%s is %v", gone, a.Status)
-			}
-		}
-		if _, err := report("one-more", 1); err == nil {
-			t.Error("one more is taken, and all the others are there")
-		}
-		if _, err := report("idle1-2", 1); err == nil {
-			t.Error("another user's stopped service is taken")
-		}
-	})
 }

@@ -7,79 +7,110 @@ import (
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
-// TestAnHourOfIdleness lets a program idle for an hour, its main loop answering
-// four times a second. Nothing may ever be said against it.
-func TestAnHourOfIdleness(t *testing.T) {
+// A program is idle for an hour, and its main loop answers four times a second. No
+// answer is ever against it, and no watcher is woken.
+func TestIdleProgramServesForAnHour(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, r *Registry) {
 		epg := open(t, r, "epg", "a")
 		epg.pass()
-		news := r.Subscribe([]byte("epg"))
-		defer news.Close()
+		sub := r.Subscribe([]byte("epg"))
+		defer sub.Close()
 		for range 4 * 60 * 60 {
 			time.Sleep(250 * time.Millisecond)
-			if a := look(r, "epg"); a.Status != judge.Serving || a.Weight != 100 {
-				t.Fatalf("after %v it is %v: %s", r.clock.Awake(), a.Status, a.Reason())
+			if a := lookup(r, "epg"); a.Status != judge.Serving || a.Weight != 100 {
+				t.Fatalf("after %v: got %v, weight %d (%s); want %v, 100", r.clock.Awake(), a.Status, a.Weight, a.Reason(), judge.Serving)
 			}
-			// The command was put half a period ago, and answered in 1 ms.
-			if err := epg.report(Fact{Reached: true, Open: true, Age: 124 * time.Millisecond}); err != nil {
-				t.Fatal(err)
-			}
+			// The command was sent half an interval ago, and answered in 1 ms.
+			epg.mustReport(Fact{Reached: true, Open: true, Age: 124 * time.Millisecond})
 		}
-		if pending(news) {
-			t.Error("there was news")
+		if received(sub.Changed()) {
+			t.Error("the watchers were woken")
 		}
-		if a := look(r, "epg"); a.StatusAge != time.Hour {
-			t.Errorf("it has stood for %v", a.StatusAge)
+		if a := lookup(r, "epg"); a.StatusAge != time.Hour {
+			t.Errorf("got status age %v, want 1h", a.StatusAge)
 		}
 	})
 }
 
-// TestLateReportTakesNothingBack holds that a report which was kept from
-// being published until after time had changed the verdict, for another
-// process's silence, does not change it back and again.
-func TestLateReportTakesNothingBack(t *testing.T) {
+// A process's silence changes the verdict before another process's earlier report
+// is published. That report does not change the verdict back.
+func TestLateReportTakesNoChangeBack(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, r *Registry) {
 		a, b := open(t, r, "epg", "a"), open(t, r, "epg", "b")
 		a.pass()
 		b.pass()
-		s := (*r.services.Load())["epg"]
-		live(1500*time.Millisecond, a)
+		passFor(1500*time.Millisecond, a)
 		made := r.clock.Judged() // b is not stale yet
 		time.Sleep(10 * time.Millisecond)
-		before := look(r, "epg")
+		before := lookup(r, "epg")
 		if before.Cause != judge.Stale {
-			t.Fatalf("it is %v, %q", before.Status, before.Cause)
+			t.Fatalf("before the report: got %v, %v; want %v", before.Status, before.Cause, judge.Stale)
 		}
-		if err := s.report(a.session, []Fact{{Reached: true}}, 0, made); err != nil {
+		if err := r.service("epg").report(a.session, []Fact{passed}, 0, made); err != nil {
 			t.Fatal(err)
 		}
-		if after := look(r, "epg"); after.Changes != before.Changes || after.StatusAge != before.StatusAge {
-			t.Errorf("changes became %d from %d, and it has stood %v, not %v", after.Changes, before.Changes, after.StatusAge, before.StatusAge)
+		if after := lookup(r, "epg"); after.Changes != before.Changes || after.StatusAge != before.StatusAge {
+			t.Errorf("after the report: got %d changes, status age %v; want %d, %v", after.Changes, after.StatusAge, before.Changes, before.StatusAge)
 		}
 	})
 }
 
-// TestDeclareAnew holds that reports are of the landmarks declared last.
-func TestDeclareAnew(t *testing.T) {
+// Reports are of the landmarks that were declared last. A report with another number
+// of facts panics.
+func TestReportsFollowTheLatestDeclaration(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, r *Registry) {
 		epg := open(t, r, "epg", "a")
 		epg.pass()
 		feed := judge.Declared{Name: "feed", Kind: judge.KindAlive, Impact: judge.ImpactReadiness, Within: time.Second}
 		epg.session.Declare([]judge.Declared{mainLoop, feed})
-		if err := epg.session.Report([]Fact{{Reached: true}, {}}, 0); err != nil {
+		if err := epg.session.Report([]Fact{passed, {}}, 0); err != nil {
 			t.Fatal(err)
 		}
-		if a := look(r, "epg"); a.Cause != judge.Starting || len(a.Landmarks()) != 2 {
-			t.Errorf("with a landmark that is not reached it is %q, with %d landmarks", a.Cause, len(a.Landmarks()))
+		a := lookup(r, "epg")
+		check(t, "a new landmark not reached", a, judge.Starting)
+		if n := len(a.Landmarks()); n != 2 {
+			t.Errorf("got %d landmarks, want 2", n)
 		}
-		if a := look(r, "epg-startup"); a.Status != judge.Serving {
-			t.Errorf("its start is undone: %v", a.Status)
-		}
+		check(t, "startup, once passed", lookup(r, "epg-startup"), judge.None)
 		defer func() {
 			if recover() == nil {
-				t.Error("a report that does not match the declaration is taken")
+				t.Error("a report that does not match the declaration was taken, want a panic")
 			}
 		}()
 		epg.session.Report([]Fact{{}}, 0)
+	})
+}
+
+// A process takes the name of a living one, beside another. It counts once it has
+// started.
+func TestTakenNameCountsOnceStarted(t *testing.T) {
+	inBubble(t, 0, func(t *testing.T, r *Registry) {
+		open(t, r, "epg", "a").pass()
+		open(t, r, "epg", "b").pass()
+		next := open(t, r, "epg", "a")
+		next.mustReport(Fact{})
+		check(t, "while the new one starts", lookup(r, "epg"), judge.None)
+		next.pass()
+		next.mustReport(Fact{Reached: true, Open: true, Age: 2 * mainLoop.Within})
+		check(t, "when the new one hangs", lookup(r, "epg"), judge.Stalled)
+	})
+}
+
+// A process that drains is not ready, but alive, until it wants work again.
+func TestDrainingProcessIsNotReadyButAlive(t *testing.T) {
+	inBubble(t, 0, func(t *testing.T, r *Registry) {
+		epg := open(t, r, "epg", "a")
+		epg.pass()
+		epg.session.Drain(true)
+		epg.pass()
+		a := lookup(r, "epg")
+		check(t, "draining", a, judge.Draining)
+		if a.Weight != 0 {
+			t.Errorf("draining: got weight %d, want 0", a.Weight)
+		}
+		check(t, "liveness of a draining process", lookup(r, "epg-liveness"), judge.None)
+		epg.session.Drain(false)
+		epg.pass()
+		check(t, "no longer draining", lookup(r, "epg"), judge.None)
 	})
 }

@@ -8,18 +8,8 @@ import (
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
-// pending reports whether there is news, and takes it.
-func pending(s *Subscription) bool {
-	select {
-	case <-s.Changed():
-		return true
-	default:
-		return false
-	}
-}
-
-// TestNewsCoalesce holds that a slow watcher gets the latest, not a queue.
-func TestNewsCoalesce(t *testing.T) {
+// A slow watcher is woken once for many changes, and finds the latest answer.
+func TestChangesCoalesce(t *testing.T) {
 	r := New(clock.New(), 0)
 	sub := r.Subscribe([]byte("epg-liveness"))
 	defer sub.Close()
@@ -29,23 +19,22 @@ func TestNewsCoalesce(t *testing.T) {
 		epg.session.Disconnect()
 	}
 	epg.pass()
-	if !pending(sub) {
-		t.Fatal("there is no news")
+	if !received(sub.Changed()) {
+		t.Fatal("the watcher was not woken")
 	}
-	if a := look(r, "epg-liveness"); a.Status != judge.Serving {
-		t.Errorf("the news is %v", a.Status)
+	if a := lookup(r, "epg-liveness"); a.Status != judge.Serving {
+		t.Errorf("got %v, want %v", a.Status, judge.Serving)
 	}
-	if pending(sub) {
-		t.Error("there is news of what was seen already")
+	if received(sub.Changed()) {
+		t.Error("the watcher was woken twice for the same changes")
 	}
 	epg.pass()
-	if pending(sub) {
-		t.Error("a report that changed nothing is news")
+	if received(sub.Changed()) {
+		t.Error("the watcher was woken by a report that changed nothing")
 	}
 }
 
-// TestNewsAreVisible holds that who is woken finds what it was woken for.
-func TestNewsAreVisible(t *testing.T) {
+func TestWokenWatcherFindsTheChange(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, r *Registry) {
 		for _, name := range []string{"epg", ""} {
 			sub := r.Subscribe([]byte(name))
@@ -54,9 +43,9 @@ func TestNewsAreVisible(t *testing.T) {
 				var changes uint32
 				for range 100 {
 					<-sub.Changed()
-					a := look(r, name)
+					a := lookup(r, name)
 					if a.Changes == changes {
-						t.Errorf("%q: woken for nothing after %d changes", name, changes)
+						t.Errorf("%q: got %d changes when woken, want more", name, changes)
 					}
 					changes = a.Changes
 				}
@@ -74,20 +63,20 @@ func TestNewsAreVisible(t *testing.T) {
 	})
 }
 
-func TestCloseEndsASubscription(t *testing.T) {
+func TestClosedSubscriptionIsNotWoken(t *testing.T) {
 	r := New(clock.New(), 0)
-	one, other := r.Subscribe([]byte("epg")), r.Subscribe([]byte("epg"))
-	one.Close()
+	closed, other := r.Subscribe([]byte("epg")), r.Subscribe([]byte("epg"))
+	closed.Close()
 	open(t, r, "epg", "a").pass()
-	if pending(one) {
-		t.Error("there is news for who closed")
+	if received(closed.Changed()) {
+		t.Error("the closed subscription was woken")
 	}
-	if !pending(other) {
-		t.Error("there is none for the other")
+	if !received(other.Changed()) {
+		t.Error("the other subscription was not woken")
 	}
 	other.Close()
-	other.Close() // as often as one likes
+	other.Close() // may be called again
 	if n := len(r.subscriptions.byService); n != 0 {
-		t.Errorf("%d names are still watched", n)
+		t.Errorf("got subscriptions to %d names, want 0", n)
 	}
 }

@@ -3,10 +3,7 @@ package registry
 import (
 	"cmp"
 	"context"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -15,162 +12,119 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/internal/judge"
+	"github.com/landmark-health/landmark/internal/tracetest"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write what the traces in testdata give as what they are expected to")
-
-// TestTraces plays the scripts in testdata under fake time. They are written
-// as the judge's traces are: blocks of commands, each followed by a line of
-// ---- and what is expected, an empty line between blocks. Beside what a
-// command prints, that is whatever happened meanwhile, each with its time
-// since the start. The commands are those of trace.play.
+// TestTraces plays the scripts in testdata, in the format of tracetest, under fake
+// time. After what a command prints come the events that it caused, each with its
+// time since the start. The commands are those of trace.play.
 func TestTraces(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no traces in testdata (%v)", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			script, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var played string
-			inBubble(t, time.Second, func(t *testing.T, r *Registry) {
-				ctx, stop := context.WithCancel(t.Context())
-				tr := &trace{t: t, ctx: ctx, registry: r, began: time.Now(), sessions: map[string]*agent{}}
-				defer tr.background.Wait()
-				defer stop()
-				played = tr.playAll(string(script))
+	tracetest.Run(t, func(t *testing.T, script string) (played string) {
+		inBubble(t, time.Second, func(t *testing.T, r *Registry) {
+			ctx, stop := context.WithCancel(t.Context())
+			tr := &trace{t: t, ctx: ctx, registry: r, began: time.Now(), sessions: map[string]*agent{}}
+			defer tr.background.Wait()
+			defer stop()
+			played = tracetest.Play(script, func(line string) string {
+				words := strings.Fields(line)
+				return tr.play(words[0], words[1:]) + tr.takeEvents()
 			})
-			switch {
-			case played == string(script):
-			case *rewrite:
-				if err := os.WriteFile(file, []byte(played), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			default:
-				t.Errorf("%s gives:\n%s", file, played)
-			}
 		})
-	}
+		return played
+	})
 }
 
-// trace is a registry that a script feeds and asks.
+// trace is a registry to which a script reports, and which it checks.
 type trace struct {
 	t          *testing.T
 	ctx        context.Context // of what goes on in the background
 	registry   *Registry
 	began      time.Time
 	sessions   map[string]*agent
-	looked     []HostLandmark // by the last configure
+	host       []HostLandmark // of the last configure
 	background sync.WaitGroup
 
 	mu     sync.Mutex
-	events []event // since the last command
+	events []event // since the last command; guarded by mu
 }
 
-// event is something that happened of itself.
+// event is something that no command printed.
 type event struct {
 	at   time.Duration // since the start
 	what string
 }
 
-// playAll plays the script and returns it with what it gives.
-func (tr *trace) playAll(script string) string {
-	var played strings.Builder
-	for i, block := range strings.Split(strings.TrimRight(script, "\n"), "\n\n") {
-		if i > 0 {
-			played.WriteString("\n\n")
-		}
-		commands, _, expects := strings.Cut(block, "\n----")
-		played.WriteString(commands)
-		var output strings.Builder
-		for line := range strings.SplitSeq(commands, "\n") {
-			line, _, _ = strings.Cut(line, "#")
-			if words := strings.Fields(line); len(words) > 0 {
-				output.WriteString(tr.play(words[0], words[1:]))
-				output.WriteString(tr.happened())
-			}
-		}
-		if expects || output.Len() > 0 {
-			played.WriteString("\n----\n" + strings.TrimSuffix(output.String(), "\n"))
-		}
-	}
-	return played.String() + "\n"
-}
-
-// play does what one command says and returns what it prints. A NAME is what
-// can be asked for; "all" is all services.
+// play runs one command and returns what it prints. A NAME is a service's or
+// aspect's name, or "all" for all services.
 func (tr *trace) play(verb string, args []string) string {
 	a := arguments{tr.t, args}
 	switch verb {
 	case "open": // SESSION SERVICE/INSTANCE [uid=N] [alive] [within=D]
 		return tr.open(a)
-	case "configure": // SERVICE [instances=none] [vip] [queue], of its host; nothing for no service at all
+	case "configure": // SERVICE [instances=none] [vip] [queue], with these landmarks of its host; nothing for no service at all
 		tr.configure(a)
-	case "see": // SERVICE [vip] [queue=D]: of what is looked at, what is well, and how long a connection waits
-		tr.registry.ReportHost(args[0], tr.seen(a))
-	case "report": // SESSION [reached] [age=D] [open] [lag=D] [draining]; each report of a loop that is not open has one more answer
+	case "see": // SERVICE [vip] [queue=D]: reports the landmarks of the host, the address if it is there, and for how long a connection waits
+		tr.registry.ReportHost(args[0], tr.hostReport(a))
+	case "report": // SESSION [reached] [age=D] [open] [lag=D] [draining]; without open a loop has answered once more
 		tr.session(a).session.Drain(a.has("draining"))
 		fact := Fact{Reached: a.has("reached"), Age: a.duration("age"), Open: a.has("open"), Lag: a.duration("lag"), Count: tr.session(a).fact.Count}
 		if !fact.Open {
 			fact.Count++
 		}
-		return failure(tr.session(a).report(fact))
+		return errorLine(tr.session(a).report(fact))
 	case "lost": // SESSION
 		tr.session(a).session.Disconnect()
 	case "goodbye": // SESSION
 		tr.session(a).session.Goodbye()
-	case "advance": // D [SESSION...], which report well meanwhile
-		var living []*agent
+	case "advance": // D [SESSION...], which pass meanwhile
+		var passing []*agent
 		for _, name := range args[1:] {
-			living = append(living, tr.sessions[name])
+			passing = append(passing, tr.sessions[name])
 		}
-		live(a.parse(args[0]), living...)
-	case "look": // NAME [max_age=D]
-		answer, settled := tr.registry.Lookup(name(args[0]), a.duration("max_age"))
-		return tr.answer(args[0], answer, settled)
-	case "ask": // NAME [max_age=D], which is told once there is an answer
+		passFor(a.parse(args[0]), passing...)
+	case "look": // NAME [max_age=D], a lookup
+		answer, isFinal := tr.registry.Lookup(name(args[0]), a.duration("max_age"))
+		return answerLines(args[0], answer, isFinal)
+	case "ask": // NAME [max_age=D], an await in the background
 		tr.background.Go(func() {
 			answer, err := tr.registry.Await(tr.ctx, name(args[0]), a.duration("max_age"))
 			if err == nil {
-				tr.note(tr.answer("checker of "+args[0], answer, true))
+				tr.addEvent(answerLines("checker of "+args[0], answer, true))
 			}
 		})
 	case "watch": // NAME
 		tr.watch(args[0])
 	case "drain": // SERVICE [uid=N]
-		return operated(tr.registry.Drain(args[0], a.uid()))
+		return orderLine(tr.registry.Drain(args[0], a.uid()))
 	case "drain_until_gone": // SERVICE [uid=N]
-		return operated(tr.registry.DrainUntilGone(args[0], a.uid()))
+		return orderLine(tr.registry.DrainUntilGone(args[0], a.uid()))
 	case "resume": // SERVICE [uid=N]
-		return operated(tr.registry.Resume(args[0], a.uid()))
+		return orderLine(tr.registry.Resume(args[0], a.uid()))
 	case "drain_all":
 		tr.registry.DrainAll()
-	case "restore": // SERVICE [uid=N] [drained] [until_gone] INSTANCE[:lost=D|:stopped=D|:newcomer|:leaving]..., several apart by "/"
+	case "restore": // SERVICE [uid=N] [drained] [until_gone] INSTANCE[:lost=D|:stopped=D|:newcomer|:leaving]..., with "/" between services
 		tr.registry.Restore(a.memberships(), true)
 	case "begin":
 		tr.registry.BeginGrace()
 	case "memberships":
-		return tr.memberships()
+		return membershipLines(tr.registry)
 	case "forget": // SERVICE [uid=N]
-		return failure(tr.registry.Forget(args[0], a.uid()))
+		return errorLine(tr.registry.Forget(args[0], a.uid()))
 	case "history": // SERVICE
-		return tr.history(args[0])
+		return tr.historyLines(args[0])
 	case "names":
 		return strings.Join(tr.registry.Names(), " ") + "\n"
 	default:
-		tr.t.Fatalf("no command %q", verb)
+		tr.t.Fatalf("unknown command %q", verb)
 	}
 	return ""
 }
 
-// configure has one service expected, with landmarks of its host that were just
-// read: the address is there, and no connection waits.
+// configure configures one service, or none. Its host has just been read: the
+// address is there, and no connection waits.
 func (tr *trace) configure(a arguments) {
-	policies, seen := map[string]Policy{}, map[string]HostReport{}
-	tr.looked = nil
+	policies, hosts := map[string]Policy{}, map[string]HostReport{}
+	tr.host = nil
 	if len(a.words) > 0 {
 		p := DefaultPolicy
 		p.Quorum.NoneNeeded = a.value("instances") == "none"
@@ -180,23 +134,23 @@ func (tr *trace) configure(a arguments) {
 		if a.has("queue") {
 			p.Host = append(p.Host, HostLandmark{Declared: judge.Declared{Name: "queue", Kind: judge.KindDeadline, Impact: judge.ImpactCritical, Within: time.Second}})
 		}
-		tr.looked, policies[a.words[0]] = p.Host, p
-		seen[a.words[0]] = tr.seen(arguments{tr.t, []string{"", "vip"}})
+		tr.host, policies[a.words[0]] = p.Host, p
+		hosts[a.words[0]] = tr.hostReport(arguments{tr.t, []string{"", "vip"}})
 	}
-	tr.registry.Configure(policies, seen)
+	tr.registry.Configure(policies, hosts)
 }
 
-// seen is what is seen of what was last configured to be looked at.
-func (tr *trace) seen(a arguments) HostReport {
-	var seen HostReport
-	for _, l := range tr.looked {
+// hostReport returns a report of the host landmarks that are configured.
+func (tr *trace) hostReport(a arguments) HostReport {
+	var report HostReport
+	for _, l := range tr.host {
 		fact := Fact{Reached: true, Met: a.has("vip")}
 		if waits := a.value("queue"); l.Kind == judge.KindDeadline && waits != "" {
 			fact.Open, fact.Pending, fact.Age, fact.Reason = true, 1, a.parse(waits), "a connection has not been accepted"
 		}
-		seen.Facts = append(seen.Facts, fact)
+		report.Facts = append(report.Facts, fact)
 	}
-	return seen
+	return report
 }
 
 func (tr *trace) session(a arguments) *agent {
@@ -209,7 +163,6 @@ func (tr *trace) session(a arguments) *agent {
 
 func (tr *trace) open(a arguments) string {
 	service, instance, _ := strings.Cut(a.words[1], "/")
-	peer := AgentID{Service: service, Instance: instance, UID: a.uid()}
 	landmark := mainLoop
 	if a.has("alive") {
 		landmark.Kind = judge.KindAlive
@@ -218,9 +171,9 @@ func (tr *trace) open(a arguments) string {
 		landmark.Within = within
 	}
 	session := &agent{t: tr.t}
-	session.notice = func(what string) { tr.note("session " + a.words[0] + ": " + what) }
+	session.observe = func(what string) { tr.addEvent("session " + a.words[0] + ": " + what) }
 	tr.sessions[a.words[0]] = session
-	return failure(session.open(tr.registry, peer, landmark))
+	return errorLine(session.open(tr.registry, AgentID{Service: service, Instance: instance, UID: a.uid()}, landmark))
 }
 
 func (tr *trace) watch(what string) {
@@ -230,7 +183,7 @@ func (tr *trace) watch(what string) {
 		for {
 			select {
 			case <-sub.Changed():
-				tr.notice("news of " + what)
+				tr.addEventOnce("news of " + what)
 			case <-tr.ctx.Done():
 				return
 			}
@@ -238,26 +191,25 @@ func (tr *trace) watch(what string) {
 	})
 }
 
-// recordChange notes that something happened.
-func (tr *trace) note(what string) {
+func (tr *trace) addEvent(what string) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	tr.events = append(tr.events, event{time.Since(tr.began), strings.TrimSuffix(what, "\n")})
 }
 
-// notice notes news, once at each instant: whether several are told together is
-// for who waits for them to chance upon.
-func (tr *trace) notice(news string) {
+// addEventOnce adds the event unless it is there for this instant already: how often
+// a watcher is woken at one instant is up to the scheduler.
+func (tr *trace) addEventOnce(what string) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
-	if e := (event{time.Since(tr.began), news}); !slices.Contains(tr.events, e) {
+	if e := (event{time.Since(tr.began), what}); !slices.Contains(tr.events, e) {
 		tr.events = append(tr.events, e)
 	}
 }
 
-// happened waits until all that a command set off has happened, and prints it:
-// what happened at one instant in the order of the alphabet.
-func (tr *trace) happened() string {
+// takeEvents waits until all that a command caused has happened, and returns it: by
+// time, and at one instant in alphabetical order.
+func (tr *trace) takeEvents() string {
 	synctest.Wait()
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
@@ -270,100 +222,4 @@ func (tr *trace) happened() string {
 	}
 	tr.events = nil
 	return printed.String()
-}
-
-// answer prints an answer, and below it its reason.
-func (tr *trace) answer(of string, a Answer, settled bool) string {
-	printed := fmt.Sprintf("%s: %s %s, weight %d, failing %d, age %v, stood %v, changes %d",
-		of, a.Status, a.Cause, a.Weight, a.Failing, a.Age, a.StatusAge, a.Changes)
-	if !settled {
-		printed += ", not settled"
-	}
-	if reason := a.Reason(); reason != "" {
-		printed += "\n    " + reason
-	}
-	return printed + "\n"
-}
-
-// history prints each change: when it was, what was told from then on and why,
-// and the landmarks behind it.
-func (tr *trace) history(service string) string {
-	changes, known := tr.registry.History(service)
-	if !known {
-		return service + " is not known\n"
-	}
-	var printed strings.Builder
-	for _, c := range changes {
-		ready, alive := c.Verdicts[judge.Readiness], c.Verdicts[judge.Liveness]
-		fmt.Fprintf(&printed, "at %v %s %s, weight %d, liveness %s\n", time.Since(tr.began)-c.Age, ready.Status, ready.Cause, ready.Weight, alive.Status)
-		if ready.Reason != "" {
-			fmt.Fprintf(&printed, "    %s\n", ready.Reason)
-		}
-		for _, l := range c.Landmarks {
-			fmt.Fprintf(&printed, "    %s: state %d, age %v\n", l.Name, l.State, l.Age)
-		}
-	}
-	return printed.String()
-}
-
-func operated(changed bool, err error) string {
-	if err != nil {
-		return failure(err)
-	}
-	return fmt.Sprintf("changed: %v\n", changed)
-}
-
-func name(word string) []byte {
-	if word == "all" {
-		return nil
-	}
-	return []byte(word)
-}
-
-func failure(err error) string {
-	if err == nil {
-		return ""
-	}
-	return "error: " + err.Error() + "\n"
-}
-
-// arguments are the words behind a command's verb: bare ones and key=value.
-type arguments struct {
-	t     *testing.T
-	words []string
-}
-
-func (a arguments) has(word string) bool { return slices.Contains(a.words, word) }
-
-func (a arguments) value(key string) string {
-	for _, w := range a.words {
-		if v, ok := strings.CutPrefix(w, key+"="); ok {
-			return v
-		}
-	}
-	return ""
-}
-
-// uid is that of a user who is nobody special, unless the words say otherwise.
-func (a arguments) uid() (uid uint32) {
-	if v := a.value("uid"); v != "" {
-		fmt.Sscan(v, &uid)
-		return uid
-	}
-	return 1000
-}
-
-func (a arguments) duration(key string) time.Duration {
-	if v := a.value(key); v != "" {
-		return a.parse(v)
-	}
-	return 0
-}
-
-func (a arguments) parse(duration string) time.Duration {
-	d, err := time.ParseDuration(duration)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return d
 }

@@ -49,6 +49,7 @@ var layers = []layer{
 	{path: "internal/contract", stdlib: true},
 
 	{path: "internal/duration", stdlib: true},
+	{path: "internal/tracetest", stdlib: true},
 	{path: "internal/judge", imports: []string{"internal/contract", "internal/duration"}, stdlib: true},
 	{path: "internal/clock", imports: []string{"internal/judge", "internal/contract", "internal/duration"}, stdlib: true},
 	{path: "internal/quota", stdlib: true},
