@@ -1,67 +1,24 @@
 package judge
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/landmark-health/landmark/internal/tracetest"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write the output of the traces in testdata as the expected output")
-
-// TestTraces plays the scripts in testdata. A script consists of blocks, separated
-// by empty lines. A block has commands, a line of ----, and the expected output; #
-// starts a comment. Each block continues from the one before. See trace.play for
-// the commands.
+// TestTraces plays the scripts in testdata, in the format of tracetest. See
+// trace.play for the commands.
 func TestTraces(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no traces in testdata (%v)", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			script, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			played := newTrace(t).playAll(string(script))
-			switch {
-			case played == string(script):
-			case *rewrite:
-				if err := os.WriteFile(file, []byte(played), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			default:
-				t.Errorf("%s gives:\n%s", file, played)
-			}
+	tracetest.Run(t, func(t *testing.T, script string) string {
+		tr := newTrace(t)
+		return tracetest.Play(script, func(line string) string {
+			words := strings.Fields(line)
+			return tr.play(words[0], &arguments{t, line, words[1:]})
 		})
-	}
-}
-
-// playAll plays the script and returns it with its output.
-func (tr *trace) playAll(script string) string {
-	var played strings.Builder
-	for i, block := range strings.Split(strings.TrimRight(script, "\n"), "\n\n") {
-		if i > 0 {
-			played.WriteString("\n\n")
-		}
-		commands, _, expects := strings.Cut(block, "\n----")
-		played.WriteString(commands)
-		var output strings.Builder
-		for line := range strings.SplitSeq(commands, "\n") {
-			line, _, _ = strings.Cut(line, "#")
-			if words := strings.Fields(line); len(words) > 0 {
-				output.WriteString(tr.play(words[0], &arguments{tr.t, line, words[1:]}))
-			}
-		}
-		if expects || output.Len() > 0 {
-			played.WriteString("\n----\n" + strings.TrimSuffix(output.String(), "\n"))
-		}
-	}
-	return played.String() + "\n"
+	})
 }
 
 // play runs one command and returns its output.
