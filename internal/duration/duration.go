@@ -1,4 +1,4 @@
-// Package duration writes durations for people, such as "3.2 s" or "2 d 7 h".
+// Package duration formats durations for people, such as "3.2 s" or "2 d 7 h".
 package duration
 
 import (
@@ -9,9 +9,9 @@ import (
 
 const day = 24 * time.Hour
 
-// Format returns d with at most three digits or two units: milliseconds below a
-// second, tenths of a second below a minute, and two units from there on. What is
-// less than a millisecond is "<1 ms", and 0 or less is "0 ms".
+// Format returns d in milliseconds below a second, in tenths of a second below a
+// minute, and with two units from a minute on. A positive d below a millisecond is
+// "<1 ms". If d is 0 or negative, it is "0 ms".
 func Format(d time.Duration) string {
 	if d >= time.Second {
 		d = round(d)
@@ -31,8 +31,8 @@ func Format(d time.Duration) string {
 	return fmt.Sprintf("%d d %d h", d/day, d%day/time.Hour)
 }
 
-// round rounds what is shown in tenths of a second, so that 59.96 s is "1 min 0 s"
-// and not "60 s".
+// round rounds durations below a minute to tenths of a second, so that 59.96 s is
+// "1 min 0 s" and not "60 s".
 func round(d time.Duration) time.Duration {
 	if d < time.Minute {
 		return d.Round(100 * time.Millisecond)
