@@ -1,7 +1,6 @@
 package clock
 
 import (
-	"context"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -11,129 +10,94 @@ import (
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
-// await waits until the clock has gone on after a pause, or returns ctx's error.
-func (c *Clock) await(ctx context.Context) error {
-	for {
-		next := c.NextBeat()
-		if judged, real := c.Read(); judged == real {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-next:
-		}
-	}
-}
-
 func TestClockKeepsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New()
 		c.AddSource()
-		defer run(c)()
+		defer run(c, always)()
 		for _, d := range []time.Duration{1, 24 * time.Millisecond, time.Millisecond, time.Second, time.Hour} {
 			before := c.Judged()
 			time.Sleep(d)
 			judged, real := c.Read()
-			if went := judged.Sub(before); went != d || judged != real {
-				t.Errorf("after %v the clock went on by %v, and says %d where it is %d", d, went, judged, real)
+			if got := judged.Sub(before); got != d || judged != real {
+				t.Errorf("after %v: the judged instant went on by %v and is %d; want %v, %d", d, got, judged, d, real)
 			}
 		}
 	})
 }
 
-// TestClockWaitsForTheIntake stops the sidecar for an hour: what was judged
-// stands still until the intake has read its sockets empty, and then all of
-// that hour counts.
-func TestClockWaitsForTheIntake(t *testing.T) {
+// The sidecar is paused for an hour. The judged instant stands still until the intake
+// has read its sockets, and then counts the whole hour.
+func TestClockWaitsForTheIntakeAfterAPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New()
 		c.AddSource()
-		stop := run(c)
+		pause := run(c, always)
 		time.Sleep(10 * Beat)
-		stop()
+		pause()
 		before := c.Judged()
 		time.Sleep(time.Hour)
 
-		var empty atomic.Bool
-		ctx, cancel := context.WithCancel(t.Context())
-		defer synctest.Wait()
-		defer cancel()
-		go c.Run(ctx, empty.Load)
+		var caughtUp atomic.Bool
+		defer run(c, caughtUp.Load)()
 		time.Sleep(MaxBehind / 2)
-		if went := c.Judged().Sub(before); went > MaxGap {
-			t.Errorf("with its sockets full it counts %v of a pause of an hour, allowed %v", went, MaxGap)
+		checkNotCounted(t, "sockets unread", c, before)
+		began := time.Now()
+		caughtUp.Store(true)
+		awaitCaughtUp(c)
+		if took, most := time.Since(began), 4*Recheck; took > most {
+			t.Errorf("catching up took %v, want at most %v", took, most)
 		}
-		waited := time.Now()
-		caughtUp := make(chan error)
-		go func() { caughtUp <- c.await(ctx) }()
-		empty.Store(true)
-		if err := <-caughtUp; err != nil {
-			t.Fatal(err)
-		}
-		if took := time.Since(waited); took > 4*Recheck {
-			t.Errorf("it took %v to see that the sockets are empty", took)
-		}
-		if went := c.Judged().Sub(before); went < time.Hour {
-			t.Errorf("with its sockets empty it counts %v of a pause of an hour", went)
-		}
+		checkCounted(t, "sockets read", c, before, time.Hour)
 	})
 }
 
-// TestClockDoesNotWaitForEver plays an intake that never catches up: a frozen
-// program must be found all the same.
-func TestClockDoesNotWaitForEver(t *testing.T) {
+// An intake never catches up. The judged instant goes on all the same, so that a
+// frozen program is found.
+func TestClockWaitsForTheIntakeAtMostMaxBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New()
 		c.AddSource()
 		time.Sleep(time.Hour)
-		ctx, cancel := context.WithCancel(t.Context())
-		defer synctest.Wait()
-		defer cancel()
-		go c.Run(ctx, func() bool { return false })
+		defer run(c, func() bool { return false })()
 		time.Sleep(MaxBehind + 2*Beat)
-		if judged, real := c.Read(); judged != real {
-			t.Errorf("%v after the pause it is %v behind", MaxBehind, real.Sub(judged))
-		}
+		checkNotBehind(t, "MaxBehind after the pause", c)
 	})
 }
 
-// TestStarvedClockKeepsUp stops the sidecar for most of the time: what it has
-// judged is never behind for longer than it takes to look twice, or MaxBehind.
-func TestStarvedClockKeepsUp(t *testing.T) {
+// Every gap between two beats is a pause. The judged instant is never behind for
+// longer than MaxBehind and the time of the checks.
+func TestStarvedClockIsNotBehindForLong(t *testing.T) {
 	for _, gap := range []time.Duration{40 * time.Millisecond, 200 * time.Millisecond, time.Second} {
-		for _, empties := range []bool{true, false} {
+		for _, caughtUp := range []bool{true, false} {
 			r := &reading{}
 			var real, behind, longest time.Duration
 			for range 1000 {
 				real += gap
-				r = r.next(real, func() bool { return empties })
+				r = r.next(real, func() bool { return caughtUp })
 				if behind += gap; !r.behind {
 					behind = 0
 				}
 				longest = max(longest, behind)
 			}
-			if allowed := MaxBehind + 3*gap; longest > allowed {
-				t.Errorf("with gaps of %v it was behind for %v, allowed %v", gap, longest, allowed)
+			if most := MaxBehind + 3*gap; longest > most {
+				t.Errorf("gaps of %v, caught up %v: the clock was behind for %v, want at most %v", gap, caughtUp, longest, most)
 			}
 		}
 	}
 }
 
-// TestClockNeverGoesBack reads it at every millisecond of a life with pauses,
-// by the reading of the time and by the one before.
-func TestClockNeverGoesBack(t *testing.T) {
+// The clock is read at every millisecond, by the latest reading and by the one
+// before it. The judged instant never goes back, and is never in the future.
+func TestJudgedInstantNeverGoesBack(t *testing.T) {
 	r := &reading{}
 	var last judge.Instant
-	read := func(r *reading, real time.Duration) {
-		now := r.at(real)
-		if now < last {
-			t.Fatalf("at %v it says %d, after %d", real, now, last)
+	check := func(r *reading, real time.Duration) {
+		judged := r.at(real)
+		if judged < last || judged > judge.Instant(real) {
+			t.Fatalf("at %v: got %d, want %d to %d", real, judged, last, judge.Instant(real))
 		}
-		if now > judge.Instant(real) {
-			t.Fatalf("at %v it says %d", real, now)
-		}
-		last = now
+		last = judged
 	}
 	var real time.Duration
 	for i := range 2000 {
@@ -146,151 +110,134 @@ func TestClockNeverGoesBack(t *testing.T) {
 		}
 		for range gap / time.Millisecond {
 			real += time.Millisecond
-			read(r, real)
+			check(r, real)
 		}
 		r = r.next(real, func() bool { return i%3 == 0 })
-		read(r, real)
+		check(r, real)
 	}
 }
 
-// TestClockRests holds that a sidecar to which nobody reports does nothing at
-// all, and knows that there was nothing to hear, whatever pauses it makes.
-func TestClockRests(t *testing.T) {
+// Without agents the clock takes no readings, and is never behind: nothing can be
+// unread.
+func TestClockWithoutSourcesRests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New()
-		defer run(c)()
+		defer run(c, always)()
 		synctest.Wait()
 		resting := c.last.Load()
 		if !resting.resting {
-			t.Fatal("without agents it does not rest")
+			t.Fatal("the clock does not rest")
 		}
 		time.Sleep(time.Hour)
-		if judged, real := c.Read(); judged != real || c.last.Load() != resting {
-			t.Errorf("after an hour of rest it is %v behind", real.Sub(judged))
+		if c.last.Load() != resting {
+			t.Error("the clock took a reading while it rested")
 		}
+		checkNotBehind(t, "after an hour of rest", c)
 	})
 }
 
-// TestClockBeatsForWhoJoined lets agents come and go: it beats while there are
-// any, and always says how late it is.
-func TestClockBeatsForWhoJoined(t *testing.T) {
+// Agents come and go. The clock beats while there are any, and is never behind.
+func TestClockBeatsWhileThereAreSources(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New()
-		defer run(c)()
-		resting := func(want bool, when string) {
+		defer run(c, always)()
+		checkResting := func(want bool, when string) {
 			t.Helper()
 			time.Sleep(Beat)
 			synctest.Wait()
-			if c.last.Load().resting != want {
-				t.Errorf("%s: resting is %v", when, !want)
+			if got := c.last.Load().resting; got != want {
+				t.Errorf("%s: got resting %v, want %v", when, got, want)
 			}
-			if judged, real := c.Read(); judged != real {
-				t.Errorf("%s: it is %v behind", when, real.Sub(judged))
-			}
+			checkNotBehind(t, when, c)
 		}
 		for range 2 {
-			resting(true, "without agents")
+			checkResting(true, "without agents")
 			c.AddSource()
-			resting(false, "with an agent")
+			checkResting(false, "with an agent")
 			c.AddSource()
 			c.RemoveSource()
-			resting(false, "with one of two agents left")
+			checkResting(false, "with one of two agents left")
 			time.Sleep(time.Hour)
-			resting(false, "an hour later")
+			checkResting(false, "an hour later")
 			c.RemoveSource()
 		}
 		for range 10 {
 			c.AddSource()
 			c.RemoveSource()
 		}
-		resting(true, "after all have left")
+		checkResting(true, "after all have left")
 	})
 }
 
-// TestPauseAtTheEndOfARest stops the sidecar at the very instant at which an
-// agent joins, before the clock's own goroutine runs: the pause is one.
-func TestPauseAtTheEndOfARest(t *testing.T) {
+// The sidecar is paused at the instant at which an agent joins, before Run has
+// noticed that the rest is over. That counts as a pause.
+func TestPauseAtTheEndOfARestIsAPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New()
-		stop := run(c)
+		stop := run(c, always)
 		time.Sleep(time.Hour)
 		stop()
-		rested := c.Judged()
+		before := c.Judged()
 		c.AddSource()
 		time.Sleep(time.Hour)
-		if went := c.Judged().Sub(rested); went > MaxGap {
-			t.Errorf("before it runs again it counts %v of a pause of an hour, allowed %v", went, MaxGap)
-		}
-		var empty atomic.Bool
-		ctx, cancel := context.WithCancel(t.Context())
-		defer synctest.Wait()
-		defer cancel()
-		go c.Run(ctx, empty.Load)
+		checkNotCounted(t, "paused", c, before)
+		var caughtUp atomic.Bool
+		defer run(c, caughtUp.Load)()
 		time.Sleep(MaxBehind / 2)
-		if went := c.Judged().Sub(rested); went > MaxGap {
-			t.Errorf("with its sockets full it counts %v of a pause of an hour, allowed %v", went, MaxGap)
-		}
-		empty.Store(true)
-		if err := c.await(ctx); err != nil {
-			t.Fatal(err)
-		}
-		if went := c.Judged().Sub(rested); went < time.Hour {
-			t.Errorf("with its sockets empty it counts %v of a pause of an hour", went)
-		}
+		checkNotCounted(t, "sockets unread", c, before)
+		caughtUp.Store(true)
+		awaitCaughtUp(c)
+		checkCounted(t, "sockets read", c, before, time.Hour)
 	})
 }
 
-// TestClockDoesNotRestBeforeItHasCaughtUp stops the sidecar for an hour, in
-// which its last agent leaves: what that said counts before the rest.
-func TestClockDoesNotRestBeforeItHasCaughtUp(t *testing.T) {
+// The sidecar is paused for an hour, and its last agent leaves right after. The clock
+// rests only when what the agent had sent is read.
+func TestClockCatchesUpBeforeItRests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New()
 		c.AddSource()
-		stop := run(c)
+		pause := run(c, always)
 		time.Sleep(10 * Beat)
-		stop()
+		pause()
 		before := c.Judged()
 		time.Sleep(time.Hour)
 
-		var empty atomic.Bool
-		ctx, cancel := context.WithCancel(t.Context())
-		defer synctest.Wait()
-		defer cancel()
-		go c.Run(ctx, empty.Load)
+		var caughtUp atomic.Bool
+		defer run(c, caughtUp.Load)()
 		time.Sleep(2 * Beat)
 		c.RemoveSource()
 		time.Sleep(2 * Beat)
-		if went := c.Judged().Sub(before); went > MaxGap {
-			t.Errorf("with its sockets full it counts %v of a pause of an hour, allowed %v", went, MaxGap)
-		}
-		empty.Store(true)
+		checkNotCounted(t, "sockets unread", c, before)
+		caughtUp.Store(true)
 		time.Sleep(2 * Beat)
-		if judged, real := c.Read(); judged != real || !c.last.Load().resting {
-			t.Errorf("with its sockets empty it is %v behind", real.Sub(judged))
+		checkNotBehind(t, "sockets read", c)
+		if !c.last.Load().resting {
+			t.Error("sockets read: the clock does not rest")
 		}
 	})
 }
 
-// TestJoinersAndLeavers lets everything happen at once, for the race detector:
-// while anybody has joined, and once AddSource has returned, the clock never rests.
-func TestJoinersAndLeavers(t *testing.T) {
+// Sources are added and removed at once, for the race detector. From the return of
+// AddSource until RemoveSource the clock never rests.
+func TestClockNeverRestsWithASource(t *testing.T) {
 	c := New()
-	defer run(c)()
+	defer run(c, always)()
 	var agents sync.WaitGroup
 	for range 4 {
 		agents.Go(func() {
 			for range 2000 {
 				c.AddSource()
 				if c.last.Load().resting {
-					t.Error("it rests though an agent has joined")
+					t.Error("the clock rests after AddSource")
 				}
 				c.RemoveSource()
-				c.rest() // as Run does, and oftener
+				c.rest() // as Run does, and more often
 			}
 		})
 	}
 	agents.Wait()
 	if c.sources != 0 {
-		t.Errorf("%d are left", c.sources)
+		t.Errorf("got %d sources, want 0", c.sources)
 	}
 }

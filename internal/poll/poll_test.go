@@ -25,7 +25,7 @@ func TestRoundEndsWithTheLastAnswer(t *testing.T) {
 		t.Error("the answer to an earlier command ended the round")
 	}
 	if left := r.Answered("stranger", 9); left != r || isDone(r) {
-		t.Error("the answer of a session that was not asked ended the round")
+		t.Error("the answer of a session that was not polled ended the round")
 	}
 	r.Answered("a", 3)
 	r.Remove("gone")
@@ -37,7 +37,7 @@ func TestRoundEndsWithTheLastAnswer(t *testing.T) {
 	}
 	var none *Round[string]
 	if none.Answered("a", 1) != nil || none.Remove("a") != nil {
-		t.Error("a nil round became another")
+		t.Error("a nil round became another one, want nil")
 	}
 }
 
@@ -51,10 +51,10 @@ func TestLimitAllowsAtMostPerSecond(t *testing.T) {
 	}
 	for i := range allowed[:len(allowed)-PerSecond] {
 		if d := allowed[i+PerSecond].Sub(allowed[i]); d < time.Second {
-			t.Fatalf("%d commands were allowed within %v, want at most %d a second", PerSecond+1, d, PerSecond)
+			t.Fatalf("got %d commands allowed within %v, want at most %d a second", PerSecond+1, d, PerSecond)
 		}
 	}
 	if most := 3 * PerSecond; len(allowed) < most*4/5 || len(allowed) > most {
-		t.Errorf("%d commands were allowed in 3 s, want %d to %d", len(allowed), most*4/5, most)
+		t.Errorf("got %d commands allowed in 3 s, want %d to %d", len(allowed), most*4/5, most)
 	}
 }

@@ -15,6 +15,6 @@ func TestCounterRejectsMoreThanItsLimit(t *testing.T) {
 	}
 	c.Add(2, -3)
 	if got, total, users := c.Of(1), c.Total(), c.Users(); got != 3 || total != 3 || users != 1 {
-		t.Errorf("user 1 has %d, all %d users have %d; want 3, 1 user, 3", got, users, total)
+		t.Errorf("got %d of user 1, %d in all, %d users; want 3, 3, 1", got, total, users)
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestAccountIsClearedWithItsOwner(t *testing.T) {
+func TestAccountIsClearedAfterItsOwnerIsGarbage(t *testing.T) {
 	m := &Memory{Limit: 1 << 20, PerUser: 1 << 20}
 	func() {
 		owner := new([64]byte)
@@ -13,7 +13,7 @@ func TestAccountIsClearedWithItsOwner(t *testing.T) {
 		a.Charge(1000, 100)
 		a.Charge(1001, 50)
 		if got, users := m.bytes.Of(1001), m.bytes.Users(); got != 150 || users != 1 {
-			t.Errorf("uid 1001 has %d bytes, and %d users have some; want 150, 1", got, users)
+			t.Errorf("got %d bytes of uid 1001, %d users; want 150, 1", got, users)
 		}
 		runtime.KeepAlive(owner)
 	}()
@@ -23,7 +23,7 @@ func TestAccountIsClearedWithItsOwner(t *testing.T) {
 		}
 		runtime.Gosched()
 	}
-	t.Errorf("%d bytes are left without their owner, want 0", m.bytes.Total())
+	t.Errorf("got %d bytes without their owner, want 0", m.bytes.Total())
 }
 
 func TestMemoryIsSharedEquallyAboveItsLimit(t *testing.T) {
@@ -34,7 +34,7 @@ func TestMemoryIsSharedEquallyAboveItsLimit(t *testing.T) {
 		account *Account
 		uid     uint32
 		n       int
-		over    bool
+		over    bool // want
 	}{
 		{a, 1, 80, false},
 		{a, 1, 1, true}, // more than one user may have
@@ -45,7 +45,7 @@ func TestMemoryIsSharedEquallyAboveItsLimit(t *testing.T) {
 		{a, 1, -30, false}, // 80 in all
 	} {
 		if over := c.account.Charge(c.uid, c.n); over != c.over {
-			t.Errorf("uid %d charged %d: over is %v, want %v", c.uid, c.n, over, c.over)
+			t.Errorf("Charge(%d, %d) = %v, want %v", c.uid, c.n, over, c.over)
 		}
 	}
 	runtime.KeepAlive(owner)
