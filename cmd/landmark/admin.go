@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/internal/duration"
+	"github.com/landmark-health/landmark/internal/sleep"
 	adminv1 "github.com/landmark-health/landmark/proto/gen/landmark/admin/v1"
 )
 
@@ -63,7 +64,7 @@ func printDrained(w io.Writer, name string, already bool, wait time.Duration) er
 // drained.
 func waitAfterDrain(ctx context.Context, name string, wait time.Duration) error {
 	end := time.Now().Add(wait)
-	pause(ctx, wait)
+	sleep.For(ctx, wait)
 	if left := time.Until(end); left > 0 {
 		return exitError{exitInterrupted, fmt.Errorf("interrupted %s before the end of the wait; %s stays drained until landmark resume %s", duration.Format(left), name, name)}
 	}

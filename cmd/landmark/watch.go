@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/landmark-health/landmark/internal/sleep"
 	"github.com/landmark-health/landmark/internal/terminal"
 	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
 )
@@ -61,10 +62,10 @@ func (w *watcher) run(ctx context.Context) error {
 			return nil
 		case w.connected && code == codes.Unavailable:
 			w.notice("lost landmarkd at %s: %s; waiting for it", w.conn.address, cause(status.Convert(err)))
-			pause(ctx, redialDelay)
+			sleep.For(ctx, redialDelay)
 		case w.connected && code == codes.NotFound:
 			w.notice("landmarkd is there again, but does not know %s yet; waiting for it", w.name)
-			pause(ctx, redialDelay)
+			sleep.For(ctx, redialDelay)
 		default:
 			return w.conn.explain(ctx, err)
 		}
@@ -103,13 +104,5 @@ func (w *watcher) notice(format string, args ...any) {
 	if text := fmt.Sprintf(format, args...); text != w.lastNotice {
 		fmt.Fprintf(w.printer.err, "landmark: %s\n", terminal.Printable(text))
 		w.lastNotice = text
-	}
-}
-
-// pause waits for d, or until ctx is done.
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-time.After(d):
-	case <-ctx.Done():
 	}
 }

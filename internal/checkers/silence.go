@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/landmark-health/landmark/internal/sleep"
 )
 
 const (
@@ -39,7 +41,7 @@ func (m *Tracker) Run(ctx context.Context) error {
 			due = min(max(next, now+minPause), now+maxPause)
 		}
 		if len(events) > 0 || due != never {
-			pause(ctx, minPause)
+			sleep.For(ctx, minPause)
 		}
 	}
 	return nil
@@ -60,15 +62,6 @@ func (m *Tracker) waitUntil(ctx context.Context, due time.Duration) bool {
 	case <-ctx.Done():
 	}
 	return ctx.Err() == nil
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }
 
 // wake makes Run look for events.

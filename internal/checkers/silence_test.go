@@ -1,44 +1,23 @@
 package checkers
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/landmark-health/landmark/internal/logtest"
 )
-
-// logBuffer holds the lines logged since the last take.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(line)
-}
-
-// take returns the lines and empties the buffer, once Run waits.
-func (l *logBuffer) take() string {
-	synctest.Wait()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	defer l.b.Reset()
-	return l.b.String()
-}
 
 // logging runs a test with a Tracker whose Run is running, and its log.
 func logging(t *testing.T, test func(t *testing.T, m *Tracker, log func() string)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		var logged logBuffer
+		var logged logtest.Buffer
 		untimed := func(_ []string, a slog.Attr) slog.Attr {
 			if a.Key == slog.TimeKey {
 				return slog.Attr{}
@@ -49,7 +28,10 @@ func logging(t *testing.T, test func(t *testing.T, m *Tracker, log func() string
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- m.Run(ctx) }()
-		test(t, m, logged.take)
+		test(t, m, func() string {
+			synctest.Wait() // until Run waits
+			return logged.Take()
+		})
 		cancel()
 		if err := <-done; err != nil {
 			t.Errorf("Run returned %v", err)

@@ -1,34 +1,14 @@
 package socket
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
-	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/landmark-health/landmark/internal/logtest"
 )
-
-// logBuffer is a log that lines are added to while a test reads it.
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *logBuffer) Write(line []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(line)
-}
-
-// count returns how often the log has the text.
-func (b *logBuffer) count(text string) int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return strings.Count(b.text.String(), text)
-}
 
 func (l *LogLimit) size() int {
 	l.mu.Lock()
@@ -38,13 +18,13 @@ func (l *LogLimit) size() int {
 
 func TestLogLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log logBuffer
+		var log logtest.Buffer
 		logger := slog.New(slog.NewTextHandler(&log, nil))
 		l := NewLogLimit(logger)
 		logged := func(what string, want int) {
 			t.Helper()
 			synctest.Wait()
-			if got := log.count(what); got != want {
+			if got := log.Count(what); got != want {
 				t.Errorf("%q was logged %d times, want %d", what, got, want)
 			}
 		}

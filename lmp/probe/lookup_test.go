@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/sleep"
 	"github.com/landmark-health/landmark/lmp"
 )
 
@@ -48,7 +49,7 @@ func TestLookupFallsBackToKnownAddresses(t *testing.T) {
 				l := lookup{resolve: func(ctx context.Context) ([]string, error) {
 					r := resolutions[0]
 					resolutions = resolutions[1:]
-					pause(ctx, r.takes)
+					sleep.For(ctx, r.takes)
 					if ctx.Err() != nil {
 						return nil, ctx.Err()
 					}
@@ -75,7 +76,7 @@ func TestLookupResolvesAgainAfterLateResult(t *testing.T) {
 		l := lookup{resolve: func(ctx context.Context) ([]string, error) {
 			calls++
 			if calls == 1 {
-				pause(ctx, 2*time.Second)
+				sleep.For(ctx, 2*time.Second)
 				return []string{"old"}, nil
 			}
 			return []string{"new"}, nil
@@ -110,7 +111,7 @@ func TestWatchReconnectsWithoutNameServer(t *testing.T) {
 					<-ctx.Done()
 					return nil, ctx.Err()
 				}
-				pause(ctx, slow)
+				sleep.For(ctx, slow)
 				return []string{"10.0.0.7:19533"}, nil
 			},
 		}

@@ -158,16 +158,6 @@ func (e *exchange) answer(b []byte) (lmp.Answer, error) {
 	return a, nil
 }
 
-// pause waits for d, or until ctx is done.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
-
 // timeoutError returns the error for no answer by the end of ctx. last is the latest
 // error on the way.
 func timeoutError(ctx context.Context, last error) error {

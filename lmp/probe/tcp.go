@@ -9,6 +9,7 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/landmark-health/landmark/internal/sleep"
 	"github.com/landmark-health/landmark/lmp"
 )
 
@@ -31,7 +32,7 @@ func (e *exchange) sendTCP(ctx context.Context, address string, onError func()) 
 		}
 		last = err
 		onError()
-		pause(ctx, redialDelay)
+		sleep.For(ctx, redialDelay)
 		if ctx.Err() != nil {
 			return lmp.Answer{}, timeoutError(ctx, last)
 		}

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/sleep"
 	"github.com/landmark-health/landmark/lmp"
 )
 
@@ -67,7 +68,7 @@ func (e *exchange) runUDP(ctx context.Context, conn net.Conn, onError func()) (l
 			if err != nil {
 				last = err
 				onError()
-				pause(ctx, min(time.Until(retryAt), redialDelay)) // a persistent error must not make this loop spin
+				sleep.For(ctx, min(time.Until(retryAt), redialDelay)) // a persistent error must not make this loop spin
 				break
 			}
 			answer, err := e.answer(buf[:n])

@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/sleep"
 	"github.com/landmark-health/landmark/lmp"
 )
 
@@ -152,7 +153,7 @@ func (w *watcher) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		uptime, err := w.runConn(ctx)
 		w.silence.recordError(err)
-		pause(ctx, redial.next(uptime))
+		sleep.For(ctx, redial.next(uptime))
 	}
 	return ctx.Err()
 }

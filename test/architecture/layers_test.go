@@ -40,12 +40,14 @@ var layers = []layer{
 	{path: admin},
 
 	{path: "lmp", imports: []string{"internal/contract"}, stdlib: true},
-	{path: "lmp/probe", imports: []string{"lmp", "internal/contract"}, stdlib: true},
+	{path: "lmp/probe", imports: []string{"lmp", "internal/contract", "internal/sleep"}, stdlib: true},
 
 	{path: "internal/collector", stdlib: true},
 	{path: "agent/landmark", imports: []string{"internal/collector", "internal/contract"}, stdlib: true},
 	{path: "agent", imports: []string{"agent/landmark", "internal/collector", "internal/contract", "internal/hostclock", report, intake}},
 
+	{path: "internal/sleep", stdlib: true},
+	{path: "internal/logtest", stdlib: true},
 	{path: "internal/contract", stdlib: true},
 
 	{path: "internal/duration", stdlib: true},
@@ -57,7 +59,7 @@ var layers = []layer{
 	{path: "internal/registry", imports: []string{"internal/clock", "internal/poll", "internal/quota", "internal/judge", "internal/contract"}, noGRPC: true},
 	{path: "internal/members", imports: []string{"internal/registry", "internal/contract"}, noGRPC: true},
 	{path: "internal/config", imports: []string{"internal/registry", "internal/judge", "internal/contract"}, noGRPC: true},
-	{path: "internal/checkers", stdlib: true},
+	{path: "internal/checkers", imports: []string{"internal/sleep"}, stdlib: true},
 	{path: "internal/socket", noGRPC: true},
 	{path: "internal/peercred", imports: []string{"internal/socket"}},
 	{path: "internal/guard", imports: []string{"internal/socket"}},
@@ -76,7 +78,7 @@ var layers = []layer{
 	{path: "internal/frontend/*", imports: []string{
 		"internal/frontend",
 		"internal/registry", "internal/judge", "internal/checkers",
-		"internal/socket", "lmp"}},
+		"internal/socket", "internal/sleep", "lmp"}},
 	{path: "sidecar", imports: []string{"internal/...", "lmp"}},
 
 	{path: "internal/logqueue", stdlib: true},
@@ -86,14 +88,14 @@ var layers = []layer{
 	{path: "internal/terminal", noGRPC: true},
 	{path: "internal/keepalived", stdlib: true},
 	{path: "cmd/landmark", imports: []string{
-		"internal/snippet", "internal/contract", "internal/duration", "internal/terminal", "internal/logqueue", status, report, admin}},
+		"internal/snippet", "internal/contract", "internal/duration", "internal/terminal", "internal/sleep", "internal/logqueue", status, report, admin}},
 	{path: "internal/snippet", imports: []string{"lmp", "internal/contract", "internal/keepalived"}, noGRPC: true},
-	{path: "cmd/landmark-check", imports: []string{"lmp", "lmp/probe", "internal/contract", "internal/keepalived"}, stdlib: true},
-	{path: "cmd/landmark-watch", imports: []string{"lmp", "lmp/probe", "internal/contract", "internal/keepalived", "internal/logqueue"}, stdlib: true},
+	{path: "cmd/landmark-check", imports: []string{"lmp", "lmp/probe", "internal/contract", "internal/sleep", "internal/keepalived"}, stdlib: true},
+	{path: "cmd/landmark-watch", imports: []string{"lmp", "lmp/probe", "internal/contract", "internal/sleep", "internal/keepalived", "internal/logqueue"}, stdlib: true},
 	{path: "examples/epgd", imports: []string{"agent", "agent/landmark", "internal/collector", "internal/logqueue"}},
 
 	{path: "test/attack", imports: []string{"agent", "agent/landmark", report, intake, "lmp", "lmp/probe"}},
-	{path: "test/bench", imports: []string{"agent", "agent/landmark", report, intake}},
+	{path: "test/bench", imports: []string{"agent", "agent/landmark", "internal/sleep", report, intake}},
 	{path: "test/e2e/prefork", imports: []string{"agent", "agent/landmark"}},
 	{path: "test/...", imports: []string{"lmp/...", "test/..."}},
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/sleep"
 	"golang.org/x/sys/unix"
 )
 
@@ -111,8 +112,8 @@ func (d *landmarkd) cpuPercent(ctx context.Context, duration time.Duration) (flo
 		return 0, err
 	}
 	start := time.Now()
-	if err := sleep(ctx, duration); err != nil {
-		return 0, err
+	if !sleep.For(ctx, duration) {
+		return 0, ctx.Err()
 	}
 	after, err := d.cpuTime()
 	return 100 * float64(after-before) / float64(time.Since(start)), err

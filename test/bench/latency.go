@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/sleep"
 	"google.golang.org/grpc"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 )
@@ -54,8 +55,8 @@ func measureLatencies(ctx context.Context, socket string, conn *grpc.ClientConn,
 	}
 	var oneTook, allTook []time.Duration
 	for i := range changes {
-		if err := sleep(ctx, meanGap/2+rand.N(meanGap)); err != nil {
-			return one, all, err
+		if !sleep.For(ctx, meanGap/2+rand.N(meanGap)) {
+			return one, all, ctx.Err()
 		}
 		healthy := i%2 == 1
 		changed := time.Now()

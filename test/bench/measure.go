@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/sleep"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -51,8 +52,8 @@ func measure(ctx context.Context, path string, w workload, duration time.Duratio
 		}
 		c.serving, c.servingCPU = time.Since(start), used.Seconds()
 	}
-	if err := sleep(ctx, settleTime); err != nil {
-		return c, err
+	if !sleep.For(ctx, settleTime) {
+		return c, ctx.Err()
 	}
 	if c.cpu, err = d.cpuPercent(ctx, duration); err != nil {
 		return c, err
@@ -95,14 +96,5 @@ func awaitServing(ctx context.Context, client healthpb.HealthClient, service str
 		if r.Status == healthpb.HealthCheckResponse_SERVING {
 			return nil
 		}
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
 	}
 }

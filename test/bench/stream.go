@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/landmark-health/landmark/internal/sleep"
 	intakev1 "github.com/landmark-health/landmark/proto/gen/landmark/intake/v1"
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 )
@@ -97,7 +98,7 @@ func (w workload) report(ctx context.Context, sessions []*session, start time.Ti
 				due = due.Add(reportInterval * time.Duration(i) / time.Duration(len(sessions)))
 			}
 			if wait := time.Until(due); wait > 0 {
-				if err := sleep(ctx, wait); err != nil {
+				if !sleep.For(ctx, wait) {
 					return nil
 				}
 			}

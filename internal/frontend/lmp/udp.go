@@ -17,6 +17,7 @@ import (
 	"github.com/landmark-health/landmark/internal/checkers"
 	"github.com/landmark-health/landmark/internal/frontend"
 	"github.com/landmark-health/landmark/internal/registry"
+	"github.com/landmark-health/landmark/internal/sleep"
 	"github.com/landmark-health/landmark/lmp"
 )
 
@@ -36,7 +37,7 @@ func (s *Server) serveUDP(ctx context.Context) error {
 			// The error belongs to one datagram, as an ICMP error does, and the
 			// next read may succeed. The pause keeps the loop from spinning if
 			// it does not.
-			if !pause(ctx, 10*time.Millisecond) {
+			if !sleep.For(ctx, 10*time.Millisecond) {
 				return nil
 			}
 			continue
@@ -52,18 +53,6 @@ func (s *Server) serveUDP(ctx context.Context) error {
 		}
 		out = s.appendDatagramAnswer(out[:0], d, q, &a, key)
 		_ = s.udp.write(out, d) // an answer that cannot be sent is like one that is lost
-	}
-}
-
-// pause sleeps for d. It returns false if ctx is done before.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
 	}
 }
 

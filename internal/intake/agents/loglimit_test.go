@@ -1,44 +1,21 @@
 package agents
 
 import (
-	"bytes"
 	"fmt"
 	"os"
-	"strings"
-	"sync"
 	"testing"
 
 	"github.com/landmark-health/landmark/internal/judge"
+	"github.com/landmark-health/landmark/internal/logtest"
 	"github.com/landmark-health/landmark/internal/registry"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
 
-// logBuffer is a log that lines are added to while a test reads it.
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *logBuffer) Write(line []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(line)
-}
-
-// count returns how often the log has the text.
-func (b *logBuffer) count(text string) int { return strings.Count(b.String(), text) }
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
-
 // A program that connects in a loop gets some lines a minute, and another one still
 // has its own.
 func TestSessionsInALoopDoNotFloodTheLog(t *testing.T) {
-	log := new(logBuffer)
+	log := new(logtest.Buffer)
 	s := newLoggingSidecar(t, log)
 	conn := s.dial(hello("quiet", "a"), declaration(loop("main")), report(0, fact(1)))
 	conn.welcomed()
@@ -52,10 +29,10 @@ func TestSessionsInALoopDoNotFloodTheLog(t *testing.T) {
 	conn.send(goodbye())
 	conn.ended()
 	s.stop()
-	if n := log.count("service=loop"); n == 0 || n > sessions/2 {
+	if n := log.Count("service=loop"); n == 0 || n > sessions/2 {
 		t.Errorf("%d sessions have %d lines", sessions, n)
 	}
-	if n := log.count("service=quiet"); n != 2 {
+	if n := log.Count("service=quiet"); n != 2 {
 		t.Errorf("the other program has %d lines, want 2", n)
 	}
 }
@@ -75,11 +52,11 @@ func TestRefusedProgramsAreLogged(t *testing.T) {
 		{"a bad report", messages{hello("epg", "a"), declaration(loop("main")), report(0)}, `service=epg instance=a ` + who + ` why="report.facts: are 0, where 1 landmarks are declared"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			log := new(logBuffer)
+			log := new(logtest.Buffer)
 			s := newLoggingSidecar(t, log)
 			s.dial(tt.messages...).ended()
 			s.stop()
-			if line := `level=WARN msg="program refused" ` + tt.want; log.count("program refused") != 1 || log.count(line) != 1 {
+			if line := `level=WARN msg="program refused" ` + tt.want; log.Count("program refused") != 1 || log.Count(line) != 1 {
 				t.Errorf("the log is\n%swant one refusal\n%s", log, line)
 			}
 		})
@@ -88,7 +65,7 @@ func TestRefusedProgramsAreLogged(t *testing.T) {
 
 // A program that is refused in a loop gets some lines a minute.
 func TestRefusalsInALoopDoNotFloodTheLog(t *testing.T) {
-	log := new(logBuffer)
+	log := new(logtest.Buffer)
 	s := newLoggingSidecar(t, log)
 	const refusals = 100
 	for range refusals {
@@ -97,19 +74,19 @@ func TestRefusalsInALoopDoNotFloodTheLog(t *testing.T) {
 		}
 	}
 	s.stop()
-	if n := log.count("program refused"); n == 0 || n > refusals/2 {
+	if n := log.Count("program refused"); n == 0 || n > refusals/2 {
 		t.Errorf("%d refusals have %d lines", refusals, n)
 	}
 }
 
 // That landmarkd stops refuses no program.
 func TestStopLogsNoRefusal(t *testing.T) {
-	log := new(logBuffer)
+	log := new(logtest.Buffer)
 	s := newLoggingSidecar(t, log)
 	s.reporting("epg", "a", 0)
 	s.dial(hello("idle", "a"))
 	s.stop()
-	if n := log.count("refused"); n > 0 {
+	if n := log.Count("refused"); n > 0 {
 		t.Errorf("the log has %d refusals:\n%s", n, log)
 	}
 }
@@ -117,7 +94,7 @@ func TestStopLogsNoRefusal(t *testing.T) {
 // A landmark whose name is misspelt in the configuration has no effect, so landmarkd
 // logs it once a program reports.
 func TestUndeclaredLandmarksOfTheConfigurationAreLogged(t *testing.T) {
-	log := new(logBuffer)
+	log := new(logtest.Buffer)
 	s := newLoggingSidecar(t, log)
 	s.registry.Configure(map[string]registry.Policy{
 		"epg":   {Policy: judge.DefaultPolicy, Landmarks: map[string]registry.Override{"main lopp": {}}},
@@ -128,10 +105,10 @@ func TestUndeclaredLandmarksOfTheConfigurationAreLogged(t *testing.T) {
 		a.ended()
 	}
 	s.stop()
-	if n := log.count("main lopp"); n != 1 {
+	if n := log.Count("main lopp"); n != 1 {
 		t.Errorf("the log has %d lines about it, want 1:\n%s", n, log)
 	}
-	if n := log.count("correct their names"); n != 1 {
+	if n := log.Count("correct their names"); n != 1 {
 		t.Errorf("the log has %d such lines, want 1:\n%s", n, log)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/landmark-health/landmark/internal/judge"
+	"github.com/landmark-health/landmark/internal/logtest"
 )
 
 // socketOfAnother is the environment variable with the path of the sidecar's socket,
@@ -90,7 +91,7 @@ func (a *agent) goOn() (stop func()) {
 // A service belongs to the user who first reported it. A process of another user is
 // refused, which landmarkd logs, and changes nothing.
 func TestAnotherUserIsRefused(t *testing.T) {
-	log := new(logBuffer)
+	log := new(logtest.Buffer)
 	s := newLoggingSidecar(t, log)
 	owner := s.reporting("epg", "a", 0)
 	before := s.look("epg")
