@@ -19,7 +19,7 @@ func checkedCell(checkers []*statusv1.Checker) terminal.Cell {
 		if c.GetSilent() {
 			silent++
 		}
-		latest = min(latest, c.GetAsked().AsDuration())
+		latest = min(latest, c.GetSinceLastCheck().AsDuration())
 	}
 	switch {
 	case len(checkers) == 0:
@@ -76,7 +76,7 @@ func checkerCells(c *statusv1.Checker) []terminal.Cell {
 
 // lastCell shows the age of the checker's latest check, in red if it is silent.
 func lastCell(c *statusv1.Checker) terminal.Cell {
-	age := duration.Format(c.GetAsked().AsDuration())
+	age := duration.Format(c.GetSinceLastCheck().AsDuration())
 	switch {
 	case c.GetSilent() && c.GetUsualPerSecond() > 0:
 		return terminal.Coloured(terminal.Red, fmt.Sprintf("silent for %s, checked %s before", age, perSecond(c.GetUsualPerSecond())))

@@ -23,6 +23,9 @@ func stateCell(l *statusv1.Landmark) terminal.Cell {
 	case statusv1.State_STATE_DEGRADED:
 		return terminal.Coloured(terminal.Yellow, "degraded")
 	case statusv1.State_STATE_FAILING:
+		if l.GetPresumed() {
+			return terminal.Coloured(terminal.Red, "not reported")
+		}
 		return terminal.Coloured(terminal.Red, "failing")
 	}
 	return terminal.Text(l.GetState().String())

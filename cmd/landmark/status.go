@@ -113,7 +113,7 @@ func statusTable(o output, services []*statusv1.Service) error {
 		t.Add([]terminal.Cell{
 			terminal.Text(terminal.Printable(s.GetName())),
 			statusCell(v), causeCell(v), weightCell(v), statusCell(s.GetLiveness().GetVerdict()),
-			terminal.Text(duration.Format(readiness.GetStood().AsDuration())),
+			terminal.Text(duration.Format(readiness.GetStatusAge().AsDuration())),
 			terminal.Text(duration.Format(readiness.GetFactsAge().AsDuration())),
 			checkedCell(s.GetCheckers()),
 			terminal.Text(serviceReason(s)),

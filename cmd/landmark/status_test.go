@@ -18,13 +18,13 @@ func services(t *testing.T) []*statusv1.Service {
 	var all []*statusv1.Service
 	for _, text := range []string{
 		`name: "backup"
-			readiness { verdict { status: STATUS_SERVING weight: 40 } facts_age { nanos: 90000000 } stood { seconds: 200000 } }
+			readiness { verdict { status: STATUS_SERVING weight: 40 } facts_age { nanos: 90000000 } status_age { seconds: 200000 } }
 			liveness { verdict { status: STATUS_SERVING weight: 100 } }
-			checkers { address: "10.0.0.1" front_end: "lmp-udp" asked { nanos: 300000000 } per_second: 2 total: 5 }
-			checkers { address: "unix" front_end: "grpc-check" asked { seconds: 10800 } total: 1 }`,
+			checkers { address: "10.0.0.1" front_end: "lmp-udp" since_last_check { nanos: 300000000 } per_second: 2 total: 5 }
+			checkers { address: "unix" front_end: "grpc-check" since_last_check { seconds: 10800 } total: 1 }`,
 		`name: "epg" drained: true
 			readiness { verdict { status: STATUS_NOT_SERVING cause: CAUSE_STALLED reason: "main loop last answered 3.2 s ago, allowed 1 s" }
-				facts_age { seconds: 3 nanos: 200000000 } stood { seconds: 2 nanos: 200000000 } }
+				facts_age { seconds: 3 nanos: 200000000 } status_age { seconds: 2 nanos: 200000000 } }
 			liveness { verdict { status: STATUS_NOT_SERVING cause: CAUSE_STALLED reason: "main loop last answered 3.2 s ago, allowed 1 s" } }
 			landmarks { state: STATE_FAILING
 				declared { name: "main loop" kind: KIND_LOOP impact: IMPACT_CRITICAL within_us: 1000000 }
@@ -37,16 +37,16 @@ func services(t *testing.T) []*statusv1.Service {
 			landmarks { state: STATE_OK
 				declared { name: "database" kind: KIND_CONDITION impact: IMPACT_READINESS ttl_us: 30000000 }
 				fact { reached: true met: true age_us: 500000 } }
-			checkers { address: "10.0.0.2" front_end: "lmp-udp" asked { seconds: 10920 } per_second: 1e-6 usual_per_second: 1.98 total: 4711 silent: true }
-			checkers { address: "10.0.0.3" front_end: "lmp-watch" asked { seconds: 12 } total: 1 silent: true }
-			checkers { address: "10.0.0.1" front_end: "lmp-udp" asked { nanos: 300000000 } per_second: 2.02 usual_per_second: 2.02 total: 86400 }
-			checkers { address: "2001:db8::1" front_end: "grpc-watch" asked {} total: 1 watching: 1 }
-			checkers { address: "unix" front_end: "grpc-watch\033" asked {} per_second: 0.0167 total: 7 watching: 2 }`,
+			checkers { address: "10.0.0.2" front_end: "lmp-udp" since_last_check { seconds: 10920 } per_second: 1e-6 usual_per_second: 1.98 total: 4711 silent: true }
+			checkers { address: "10.0.0.3" front_end: "lmp-watch" since_last_check { seconds: 12 } total: 1 silent: true }
+			checkers { address: "10.0.0.1" front_end: "lmp-udp" since_last_check { nanos: 300000000 } per_second: 2.02 usual_per_second: 2.02 total: 86400 }
+			checkers { address: "2001:db8::1" front_end: "grpc-watch" since_last_check {} total: 1 watching: 1 }
+			checkers { address: "unix" front_end: "grpc-watch\033" since_last_check {} per_second: 0.0167 total: 7 watching: 2 }`,
 		`name: "mean"
 			readiness { verdict { status: STATUS_NOT_SERVING cause: CAUSE_FAILED reason: "db does not hold: \033]0;owned\007\u202e" } }
 			liveness { verdict { status: STATUS_SERVING weight: 100 } }`,
 		`name: "vod"
-			readiness { verdict { status: STATUS_SERVING weight: 100 } stood { seconds: 7200 } }
+			readiness { verdict { status: STATUS_SERVING weight: 100 } status_age { seconds: 7200 } }
 			liveness { verdict { status: STATUS_NOT_SERVING cause: CAUSE_STALLED reason: "ticks last passed 2 s ago, allowed 1 s" } }`,
 		`name: "web"
 			readiness { verdict { status: STATUS_NOT_SERVING cause: CAUSE_DRAINING reason: "drained by the program itself" } }
@@ -70,6 +70,16 @@ web      NOT_SERVING  draining  0%      SERVING      0 ms       0 ms   -        
 `, ""}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(result{})); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// "failing" beside a good fact would contradict it.
+func TestStateOfLandmarkThatIsOnlyPresumedToFail(t *testing.T) {
+	for presumed, want := range map[bool]string{false: "failing", true: "not reported"} {
+		l := &statusv1.Landmark{State: statusv1.State_STATE_FAILING, Presumed: presumed}
+		if got := stateCell(l).Text; got != want {
+			t.Errorf("presumed %v: got %q, want %q", presumed, got, want)
+		}
 	}
 }
 
@@ -163,8 +173,8 @@ func TestStatusInColours(t *testing.T) {
 func TestStatusOfAllShowsOtherCheckers(t *testing.T) {
 	path := socketPath(t)
 	(&landmarkd{checkers: read(t, new(statusv1.CheckersResponse), `
-		all { address: "10.0.0.2" front_end: "lmp-udp" asked { seconds: 10920 } usual_per_second: 120.4 total: 4711 silent: true }
-		unknown { name: "epgg\033" checker { address: "10.0.0.1" front_end: "lmp-tcp" asked { nanos: 300000000 } per_second: 0.1 total: 3 } }`)}).serve(t, path)
+		all { address: "10.0.0.2" front_end: "lmp-udp" since_last_check { seconds: 10920 } usual_per_second: 120.4 total: 4711 silent: true }
+		unknown { name: "epgg\033" checker { address: "10.0.0.1" front_end: "lmp-tcp" since_last_check { nanos: 300000000 } per_second: 0.1 total: 3 } }`)}).serve(t, path)
 	want := result{0, `There is no service: no program has reported, and none is configured.
 
 CHECKED            CHECKER   BY       RATE   TOTAL  LAST

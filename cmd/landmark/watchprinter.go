@@ -31,7 +31,7 @@ type verdictKey struct {
 	weight uint32
 }
 
-func verdictKeyOf(s *statusv1.Standing) verdictKey {
+func verdictKeyOf(s *statusv1.AspectStatus) verdictKey {
 	v := s.GetVerdict()
 	return verdictKey{v.GetStatus(), v.GetCause(), v.GetWeight()}
 }

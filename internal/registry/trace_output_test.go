@@ -10,7 +10,7 @@ import (
 
 // answerLines prints an answer, and below it its reason.
 func answerLines(what string, a Answer, isFinal bool) string {
-	printed := fmt.Sprintf("%s: %s %s, weight %d, failing %d, age %v, stood %v, changes %d",
+	printed := fmt.Sprintf("%s: %s %s, weight %d, failing %d, age %v, status age %v, changes %d",
 		what, a.Status, a.Cause, a.Weight, a.Failing, a.Age, a.StatusAge, a.Changes)
 	if !isFinal {
 		printed += ", not settled"

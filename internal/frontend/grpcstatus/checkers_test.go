@@ -38,9 +38,9 @@ func TestListReturnsCheckers(t *testing.T) {
 		f.checkers.Record(checkOf("epg"), checkerAt("10.0.0.1"), time.Since(start))
 		time.Sleep(300 * time.Millisecond)
 		want := parse(t, `
-			checkers { address: "10.0.0.2" front_end: "lmp-udp" asked { seconds: 3600 nanos: 800000000 } per_second: 1e-5 usual_per_second: 2 total: 64 silent: true }
-			checkers { address: "unix" front_end: "grpc-watch" asked {} total: 1 watching: 1 }
-			checkers { address: "10.0.0.1" front_end: "lmp-udp" asked { nanos: 300000000 } total: 1 }`).Checkers
+			checkers { address: "10.0.0.2" front_end: "lmp-udp" since_last_check { seconds: 3600 nanos: 800000000 } per_second: 1e-5 usual_per_second: 2 total: 64 silent: true }
+			checkers { address: "unix" front_end: "grpc-watch" since_last_check {} total: 1 watching: 1 }
+			checkers { address: "10.0.0.1" front_end: "lmp-udp" since_last_check { nanos: 300000000 } total: 1 }`).Checkers
 		approximately := cmp.Comparer(func(x, y float64) bool { return x-y < 1e-3 && y-x < 1e-3 })
 		for _, name := range []string{"epg", ""} {
 			services, err := f.list(name)
@@ -70,9 +70,9 @@ func TestCheckersReturnsCheckersOfAllAndUnknownNames(t *testing.T) {
 		}
 		want := new(statusv1.CheckersResponse)
 		if err := prototext.Unmarshal([]byte(`
-			all { address: "10.0.0.1" front_end: "lmp-udp" asked {} total: 1 }
-			unknown { name: "epgg" checker { address: "10.0.0.2" front_end: "lmp-udp" asked {} total: 1 } }
-			unknown { name: "vod\357\277\275" checker { address: "10.0.0.2" front_end: "lmp-udp" asked {} total: 1 } }`), want); err != nil {
+			all { address: "10.0.0.1" front_end: "lmp-udp" since_last_check {} total: 1 }
+			unknown { name: "epgg" checker { address: "10.0.0.2" front_end: "lmp-udp" since_last_check {} total: 1 } }
+			unknown { name: "vod\357\277\275" checker { address: "10.0.0.2" front_end: "lmp-udp" since_last_check {} total: 1 } }`), want); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {

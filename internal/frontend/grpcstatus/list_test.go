@@ -2,6 +2,7 @@ package grpcstatus
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -43,18 +44,18 @@ func TestListReturnsAllServicesInOrder(t *testing.T) {
 		want := []*statusv1.Service{
 			parse(t, `name: "epg"
 				readiness { verdict { status: STATUS_SERVING weight: 50 }
-					facts_age { nanos: 300000000 } stood { nanos: 300000000 } changes: 2 }
+					facts_age { nanos: 300000000 } status_age { nanos: 300000000 } changes: 2 }
 				liveness { verdict { status: STATUS_SERVING weight: 100 }
-					facts_age { nanos: 300000000 } stood { nanos: 300000000 } changes: 2 }
+					facts_age { nanos: 300000000 } status_age { nanos: 300000000 } changes: 2 }
 				startup { verdict { status: STATUS_SERVING weight: 100 }
-					facts_age { nanos: 300000000 } stood { nanos: 300000000 } changes: 2 }`),
+					facts_age { nanos: 300000000 } status_age { nanos: 300000000 } changes: 2 }`),
 			parse(t, `name: "vod"
 				readiness { verdict { status: STATUS_NOT_SERVING cause: CAUSE_STALLED reason: "main loop last answered 2.3 s ago, allowed 2 s" }
-					facts_age { seconds: 2 nanos: 300000001 } stood { nanos: 300000000 } changes: 2 }
+					facts_age { seconds: 2 nanos: 300000001 } status_age { nanos: 300000000 } changes: 2 }
 				liveness { verdict { status: STATUS_NOT_SERVING cause: CAUSE_STALLED reason: "main loop last answered 2.3 s ago, allowed 2 s" }
-					facts_age { seconds: 2 nanos: 300000001 } stood { nanos: 300000000 } changes: 2 }
+					facts_age { seconds: 2 nanos: 300000001 } status_age { nanos: 300000000 } changes: 2 }
 				startup { verdict { status: STATUS_SERVING weight: 100 }
-					facts_age { seconds: 2 nanos: 300000001 } stood { nanos: 300000000 } changes: 2 }`),
+					facts_age { seconds: 2 nanos: 300000001 } status_age { nanos: 300000000 } changes: 2 }`),
 		}
 		if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
@@ -90,11 +91,11 @@ func TestListOfOneServiceReturnsItsLandmarks(t *testing.T) {
 		}
 		want := parse(t, `name: "epg" drained: true
 			readiness { verdict { status: STATUS_NOT_SERVING cause: CAUSE_FAILED reason: "database does not hold: connection refused" }
-				facts_age { nanos: 600000000 } stood { nanos: 500000000 } changes: 2 }
+				facts_age { nanos: 600000000 } status_age { nanos: 500000000 } changes: 2 }
 			liveness { verdict { status: STATUS_SERVING weight: 100 }
-				facts_age { nanos: 600000000 } stood { nanos: 500000000 } changes: 2 }
+				facts_age { nanos: 600000000 } status_age { nanos: 500000000 } changes: 2 }
 			startup { verdict { status: STATUS_SERVING weight: 100 }
-				facts_age { nanos: 600000000 } stood { nanos: 500000000 } changes: 2 }
+				facts_age { nanos: 600000000 } status_age { nanos: 500000000 } changes: 2 }
 			landmarks { state: STATE_FAILING
 				declared { name: "database" kind: KIND_CONDITION impact: IMPACT_READINESS ttl_us: 30000000 }
 				fact { reached: true age_us: 500000 count: 1 reason: "connection refused" } }
@@ -115,6 +116,33 @@ func TestListOfOneServiceReturnsItsLandmarks(t *testing.T) {
 				fact { reached: true age_us: 600000 count: 5 open: true lag_us: 3000 } }`)
 		if diff := cmp.Diff([]*statusv1.Service{want}, got, protocmp.Transform()); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
+		}
+	})
+}
+
+// A landmark that fails only because its process is gone is marked, because it was not
+// failing by its last report.
+func TestListMarksLandmarksThatAreOnlyPresumedToFail(t *testing.T) {
+	inBubble(t, 0, func(t *testing.T, f *fixture) {
+		p := f.newProcess("epg",
+			judge.Declared{Name: "queue", Kind: judge.KindLevel, Impact: judge.ImpactReadiness, Limits: judge.Limits{DegradeAt: 80, FailAt: 100}},
+			judge.Declared{Name: "database", Kind: judge.KindCondition, Impact: judge.ImpactReadiness},
+		)
+		p.Report(registry.Fact{Reached: true, Count: 1, Value: 10}, registry.Fact{Reached: true, Count: 1, Reason: "refused"})
+		p.Session.Disconnect()
+		got, err := f.list("epg")
+		if err != nil {
+			t.Fatal(err)
+		}
+		presumed := map[string]bool{}
+		for _, l := range got[0].GetLandmarks() {
+			if l.GetState() != statusv1.State_STATE_FAILING {
+				t.Errorf("%s is %v, want it failing", l.GetDeclared().GetName(), l.GetState())
+			}
+			presumed[l.GetDeclared().GetName()] = l.GetPresumed()
+		}
+		if want := map[string]bool{"queue": true, "database": false}; !maps.Equal(presumed, want) {
+			t.Errorf("presumed are %v, want %v", presumed, want)
 		}
 	})
 }

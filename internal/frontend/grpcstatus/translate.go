@@ -36,17 +36,17 @@ func translateService(p registry.ServiceStatus, withLandmarks bool) *statusv1.Se
 	return s
 }
 
-func translateAnswer(a registry.Answer) *statusv1.Standing {
-	return &statusv1.Standing{
+func translateAnswer(a registry.Answer) *statusv1.AspectStatus {
+	return &statusv1.AspectStatus{
 		Verdict: &statusv1.Verdict{
 			Status: statusv1.Status(a.Status),
 			Cause:  statusv1.Cause(a.Cause),
 			Weight: uint32(a.Weight),
 			Reason: a.Reason(),
 		},
-		FactsAge: durationpb.New(a.Age),
-		Stood:    durationpb.New(a.StatusAge),
-		Changes:  a.Changes,
+		FactsAge:  durationpb.New(a.Age),
+		StatusAge: durationpb.New(a.StatusAge),
+		Changes:   a.Changes,
 	}
 }
 
@@ -75,7 +75,9 @@ func translateLandmarks(records []registry.Record) []*statusv1.Landmark {
 	records = records[:min(len(records), maxLandmarks)]
 	landmarks := make([]*statusv1.Landmark, len(records))
 	for i, r := range records {
-		landmarks[i] = &statusv1.Landmark{Declared: declared(r.Declared), State: statusv1.State(r.State), Fact: fact(r)}
+		landmarks[i] = &statusv1.Landmark{
+			Declared: declared(r.Declared), State: statusv1.State(r.State), Fact: fact(r), Presumed: r.Presumed,
+		}
 	}
 	return landmarks
 }
@@ -123,7 +125,7 @@ func translateChecker(s checkers.Stats) *statusv1.Checker {
 	return &statusv1.Checker{
 		Address:        s.Address(),
 		FrontEnd:       string(s.Via),
-		Asked:          durationpb.New(s.SinceLast),
+		SinceLastCheck: durationpb.New(s.SinceLast),
 		PerSecond:      s.Rate,
 		UsualPerSecond: s.UsualRate,
 		Total:          s.Total,

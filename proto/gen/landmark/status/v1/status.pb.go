@@ -638,9 +638,9 @@ func (x *UnknownName) GetChecker() *Checker {
 type Service struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	Name      string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Readiness *Standing              `protobuf:"bytes,2,opt,name=readiness,proto3" json:"readiness,omitempty"`
-	Liveness  *Standing              `protobuf:"bytes,3,opt,name=liveness,proto3" json:"liveness,omitempty"`
-	Startup   *Standing              `protobuf:"bytes,4,opt,name=startup,proto3" json:"startup,omitempty"`
+	Readiness *AspectStatus          `protobuf:"bytes,2,opt,name=readiness,proto3" json:"readiness,omitempty"`
+	Liveness  *AspectStatus          `protobuf:"bytes,3,opt,name=liveness,proto3" json:"liveness,omitempty"`
+	Startup   *AspectStatus          `protobuf:"bytes,4,opt,name=startup,proto3" json:"startup,omitempty"`
 	// An operator has drained it.
 	Drained bool `protobuf:"varint,5,opt,name=drained,proto3" json:"drained,omitempty"`
 	// If the request names one service: its landmarks, each in the process where its
@@ -690,21 +690,21 @@ func (x *Service) GetName() string {
 	return ""
 }
 
-func (x *Service) GetReadiness() *Standing {
+func (x *Service) GetReadiness() *AspectStatus {
 	if x != nil {
 		return x.Readiness
 	}
 	return nil
 }
 
-func (x *Service) GetLiveness() *Standing {
+func (x *Service) GetLiveness() *AspectStatus {
 	if x != nil {
 		return x.Liveness
 	}
 	return nil
 }
 
-func (x *Service) GetStartup() *Standing {
+func (x *Service) GetStartup() *AspectStatus {
 	if x != nil {
 		return x.Startup
 	}
@@ -742,7 +742,7 @@ type Checker struct {
 	// checker.
 	FrontEnd string `protobuf:"bytes,2,opt,name=front_end,json=frontEnd,proto3" json:"front_end,omitempty"`
 	// The time since its last check; 0 while it watches.
-	Asked *durationpb.Duration `protobuf:"bytes,3,opt,name=asked,proto3" json:"asked,omitempty"`
+	SinceLastCheck *durationpb.Duration `protobuf:"bytes,3,opt,name=since_last_check,json=sinceLastCheck,proto3" json:"since_last_check,omitempty"`
 	// Checks per second recently. It falls to 0 when the checks stop.
 	PerSecond float64 `protobuf:"fixed64,4,opt,name=per_second,json=perSecond,proto3" json:"per_second,omitempty"`
 	// per_second at the last check.
@@ -803,9 +803,9 @@ func (x *Checker) GetFrontEnd() string {
 	return ""
 }
 
-func (x *Checker) GetAsked() *durationpb.Duration {
+func (x *Checker) GetSinceLastCheck() *durationpb.Duration {
 	if x != nil {
-		return x.Asked
+		return x.SinceLastCheck
 	}
 	return nil
 }
@@ -845,34 +845,34 @@ func (x *Checker) GetSilent() bool {
 	return false
 }
 
-// A verdict and for how long it has been so.
-type Standing struct {
+// The verdict on one aspect, and since when.
+type AspectStatus struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Verdict *Verdict               `protobuf:"bytes,1,opt,name=verdict,proto3" json:"verdict,omitempty"`
 	// The age of the facts that the verdict is based on.
 	FactsAge *durationpb.Duration `protobuf:"bytes,2,opt,name=facts_age,json=factsAge,proto3" json:"facts_age,omitempty"`
-	// For how long the status has been the same.
-	Stood *durationpb.Duration `protobuf:"bytes,3,opt,name=stood,proto3" json:"stood,omitempty"`
+	// The time since the status last changed.
+	StatusAge *durationpb.Duration `protobuf:"bytes,3,opt,name=status_age,json=statusAge,proto3" json:"status_age,omitempty"`
 	// The number of changes of status or cause. It wraps.
 	Changes       uint32 `protobuf:"varint,4,opt,name=changes,proto3" json:"changes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Standing) Reset() {
-	*x = Standing{}
+func (x *AspectStatus) Reset() {
+	*x = AspectStatus{}
 	mi := &file_landmark_status_v1_status_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Standing) String() string {
+func (x *AspectStatus) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Standing) ProtoMessage() {}
+func (*AspectStatus) ProtoMessage() {}
 
-func (x *Standing) ProtoReflect() protoreflect.Message {
+func (x *AspectStatus) ProtoReflect() protoreflect.Message {
 	mi := &file_landmark_status_v1_status_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -884,33 +884,33 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Standing.ProtoReflect.Descriptor instead.
-func (*Standing) Descriptor() ([]byte, []int) {
+// Deprecated: Use AspectStatus.ProtoReflect.Descriptor instead.
+func (*AspectStatus) Descriptor() ([]byte, []int) {
 	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{11}
 }
 
-func (x *Standing) GetVerdict() *Verdict {
+func (x *AspectStatus) GetVerdict() *Verdict {
 	if x != nil {
 		return x.Verdict
 	}
 	return nil
 }
 
-func (x *Standing) GetFactsAge() *durationpb.Duration {
+func (x *AspectStatus) GetFactsAge() *durationpb.Duration {
 	if x != nil {
 		return x.FactsAge
 	}
 	return nil
 }
 
-func (x *Standing) GetStood() *durationpb.Duration {
+func (x *AspectStatus) GetStatusAge() *durationpb.Duration {
 	if x != nil {
-		return x.Stood
+		return x.StatusAge
 	}
 	return nil
 }
 
-func (x *Standing) GetChanges() uint32 {
+func (x *AspectStatus) GetChanges() uint32 {
 	if x != nil {
 		return x.Changes
 	}
@@ -998,7 +998,8 @@ type Change struct {
 	Readiness *Verdict `protobuf:"bytes,2,opt,name=readiness,proto3" json:"readiness,omitempty"`
 	Liveness  *Verdict `protobuf:"bytes,3,opt,name=liveness,proto3" json:"liveness,omitempty"`
 	Startup   *Verdict `protobuf:"bytes,4,opt,name=startup,proto3" json:"startup,omitempty"`
-	// The landmarks that were degraded or failing then, the worst first, at most 4.
+	// The landmarks that were degraded or failing then by their last report, the worst
+	// first, at most 4.
 	Landmarks []*Landmark `protobuf:"bytes,5,rep,name=landmarks,proto3" json:"landmarks,omitempty"`
 	// How long ago it happened. It does not depend on the time of day.
 	Age           *durationpb.Duration `protobuf:"bytes,6,opt,name=age,proto3" json:"age,omitempty"`
@@ -1085,7 +1086,10 @@ type Landmark struct {
 	Declared *v1.Landmark `protobuf:"bytes,1,opt,name=declared,proto3" json:"declared,omitempty"`
 	State    State        `protobuf:"varint,2,opt,name=state,proto3,enum=landmark.status.v1.State" json:"state,omitempty"`
 	// What was last reported, with its age at that time.
-	Fact          *v1.Fact `protobuf:"bytes,3,opt,name=fact,proto3" json:"fact,omitempty"`
+	Fact *v1.Fact `protobuf:"bytes,3,opt,name=fact,proto3" json:"fact,omitempty"`
+	// It is failing only because there are no reports: its process is gone or silent,
+	// or the host was not read for too long. It was not failing by its last report.
+	Presumed      bool `protobuf:"varint,4,opt,name=presumed,proto3" json:"presumed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1141,6 +1145,13 @@ func (x *Landmark) GetFact() *v1.Fact {
 	return nil
 }
 
+func (x *Landmark) GetPresumed() bool {
+	if x != nil {
+		return x.Presumed
+	}
+	return false
+}
+
 var File_landmark_status_v1_status_proto protoreflect.FileDescriptor
 
 const file_landmark_status_v1_status_proto_rawDesc = "" +
@@ -1164,29 +1175,30 @@ const file_landmark_status_v1_status_proto_rawDesc = "" +
 	"\aunknown\x18\x02 \x03(\v2\x1f.landmark.status.v1.UnknownNameR\aunknown\"X\n" +
 	"\vUnknownName\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x125\n" +
-	"\achecker\x18\x02 \x01(\v2\x1b.landmark.status.v1.CheckerR\achecker\"\xda\x02\n" +
+	"\achecker\x18\x02 \x01(\v2\x1b.landmark.status.v1.CheckerR\achecker\"\xe6\x02\n" +
 	"\aService\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x12:\n" +
-	"\treadiness\x18\x02 \x01(\v2\x1c.landmark.status.v1.StandingR\treadiness\x128\n" +
-	"\bliveness\x18\x03 \x01(\v2\x1c.landmark.status.v1.StandingR\bliveness\x126\n" +
-	"\astartup\x18\x04 \x01(\v2\x1c.landmark.status.v1.StandingR\astartup\x12\x18\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12>\n" +
+	"\treadiness\x18\x02 \x01(\v2 .landmark.status.v1.AspectStatusR\treadiness\x12<\n" +
+	"\bliveness\x18\x03 \x01(\v2 .landmark.status.v1.AspectStatusR\bliveness\x12:\n" +
+	"\astartup\x18\x04 \x01(\v2 .landmark.status.v1.AspectStatusR\astartup\x12\x18\n" +
 	"\adrained\x18\x05 \x01(\bR\adrained\x12:\n" +
 	"\tlandmarks\x18\x06 \x03(\v2\x1c.landmark.status.v1.LandmarkR\tlandmarks\x127\n" +
-	"\bcheckers\x18\a \x03(\v2\x1b.landmark.status.v1.CheckerR\bcheckers\"\x84\x02\n" +
+	"\bcheckers\x18\a \x03(\v2\x1b.landmark.status.v1.CheckerR\bcheckers\"\x98\x02\n" +
 	"\aChecker\x12\x18\n" +
 	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x1b\n" +
-	"\tfront_end\x18\x02 \x01(\tR\bfrontEnd\x12/\n" +
-	"\x05asked\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x05asked\x12\x1d\n" +
+	"\tfront_end\x18\x02 \x01(\tR\bfrontEnd\x12C\n" +
+	"\x10since_last_check\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x0esinceLastCheck\x12\x1d\n" +
 	"\n" +
 	"per_second\x18\x04 \x01(\x01R\tperSecond\x12(\n" +
 	"\x10usual_per_second\x18\x05 \x01(\x01R\x0eusualPerSecond\x12\x14\n" +
 	"\x05total\x18\x06 \x01(\x04R\x05total\x12\x1a\n" +
 	"\bwatching\x18\a \x01(\rR\bwatching\x12\x16\n" +
-	"\x06silent\x18\b \x01(\bR\x06silent\"\xc4\x01\n" +
-	"\bStanding\x125\n" +
+	"\x06silent\x18\b \x01(\bR\x06silent\"\xd1\x01\n" +
+	"\fAspectStatus\x125\n" +
 	"\averdict\x18\x01 \x01(\v2\x1b.landmark.status.v1.VerdictR\averdict\x126\n" +
-	"\tfacts_age\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\bfactsAge\x12/\n" +
-	"\x05stood\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x05stood\x12\x18\n" +
+	"\tfacts_age\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\bfactsAge\x128\n" +
+	"\n" +
+	"status_age\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\tstatusAge\x12\x18\n" +
 	"\achanges\x18\x04 \x01(\rR\achanges\"\x9e\x01\n" +
 	"\aVerdict\x122\n" +
 	"\x06status\x18\x01 \x01(\x0e2\x1a.landmark.status.v1.StatusR\x06status\x12/\n" +
@@ -1199,11 +1211,12 @@ const file_landmark_status_v1_status_proto_rawDesc = "" +
 	"\bliveness\x18\x03 \x01(\v2\x1b.landmark.status.v1.VerdictR\bliveness\x125\n" +
 	"\astartup\x18\x04 \x01(\v2\x1b.landmark.status.v1.VerdictR\astartup\x12:\n" +
 	"\tlandmarks\x18\x05 \x03(\v2\x1c.landmark.status.v1.LandmarkR\tlandmarks\x12+\n" +
-	"\x03age\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x03age\"\xa3\x01\n" +
+	"\x03age\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x03age\"\xbf\x01\n" +
 	"\bLandmark\x128\n" +
 	"\bdeclared\x18\x01 \x01(\v2\x1c.landmark.report.v1.LandmarkR\bdeclared\x12/\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x19.landmark.status.v1.StateR\x05state\x12,\n" +
-	"\x04fact\x18\x03 \x01(\v2\x18.landmark.report.v1.FactR\x04fact*L\n" +
+	"\x04fact\x18\x03 \x01(\v2\x18.landmark.report.v1.FactR\x04fact\x12\x1a\n" +
+	"\bpresumed\x18\x04 \x01(\bR\bpresumed*L\n" +
 	"\x06Status\x12\x16\n" +
 	"\x12STATUS_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eSTATUS_SERVING\x10\x01\x12\x16\n" +
@@ -1260,7 +1273,7 @@ var file_landmark_status_v1_status_proto_goTypes = []any{
 	(*UnknownName)(nil),           // 11: landmark.status.v1.UnknownName
 	(*Service)(nil),               // 12: landmark.status.v1.Service
 	(*Checker)(nil),               // 13: landmark.status.v1.Checker
-	(*Standing)(nil),              // 14: landmark.status.v1.Standing
+	(*AspectStatus)(nil),          // 14: landmark.status.v1.AspectStatus
 	(*Verdict)(nil),               // 15: landmark.status.v1.Verdict
 	(*Change)(nil),                // 16: landmark.status.v1.Change
 	(*Landmark)(nil),              // 17: landmark.status.v1.Landmark
@@ -1276,15 +1289,15 @@ var file_landmark_status_v1_status_proto_depIdxs = []int32{
 	13, // 3: landmark.status.v1.CheckersResponse.all:type_name -> landmark.status.v1.Checker
 	11, // 4: landmark.status.v1.CheckersResponse.unknown:type_name -> landmark.status.v1.UnknownName
 	13, // 5: landmark.status.v1.UnknownName.checker:type_name -> landmark.status.v1.Checker
-	14, // 6: landmark.status.v1.Service.readiness:type_name -> landmark.status.v1.Standing
-	14, // 7: landmark.status.v1.Service.liveness:type_name -> landmark.status.v1.Standing
-	14, // 8: landmark.status.v1.Service.startup:type_name -> landmark.status.v1.Standing
+	14, // 6: landmark.status.v1.Service.readiness:type_name -> landmark.status.v1.AspectStatus
+	14, // 7: landmark.status.v1.Service.liveness:type_name -> landmark.status.v1.AspectStatus
+	14, // 8: landmark.status.v1.Service.startup:type_name -> landmark.status.v1.AspectStatus
 	17, // 9: landmark.status.v1.Service.landmarks:type_name -> landmark.status.v1.Landmark
 	13, // 10: landmark.status.v1.Service.checkers:type_name -> landmark.status.v1.Checker
-	18, // 11: landmark.status.v1.Checker.asked:type_name -> google.protobuf.Duration
-	15, // 12: landmark.status.v1.Standing.verdict:type_name -> landmark.status.v1.Verdict
-	18, // 13: landmark.status.v1.Standing.facts_age:type_name -> google.protobuf.Duration
-	18, // 14: landmark.status.v1.Standing.stood:type_name -> google.protobuf.Duration
+	18, // 11: landmark.status.v1.Checker.since_last_check:type_name -> google.protobuf.Duration
+	15, // 12: landmark.status.v1.AspectStatus.verdict:type_name -> landmark.status.v1.Verdict
+	18, // 13: landmark.status.v1.AspectStatus.facts_age:type_name -> google.protobuf.Duration
+	18, // 14: landmark.status.v1.AspectStatus.status_age:type_name -> google.protobuf.Duration
 	0,  // 15: landmark.status.v1.Verdict.status:type_name -> landmark.status.v1.Status
 	1,  // 16: landmark.status.v1.Verdict.cause:type_name -> landmark.status.v1.Cause
 	19, // 17: landmark.status.v1.Change.time:type_name -> google.protobuf.Timestamp
