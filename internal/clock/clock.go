@@ -132,9 +132,9 @@ func (c *Clock) RemoveSource() {
 	c.sources--
 }
 
-// Run beats until ctx is done, while there are sources, and returns nil.
-// caughtUp reports whether the intakes that are not followed, service by
-// service, have read everything.
+// Run beats while there are sources, until ctx is done, and returns nil. caughtUp
+// reports whether the intakes have read everything that the Follower does not check
+// by itself.
 func (c *Clock) Run(ctx context.Context, caughtUp func() bool) error {
 	timer := time.NewTimer(Beat)
 	defer timer.Stop()

@@ -30,14 +30,7 @@ func TestClockKeepsTime(t *testing.T) {
 // has read its sockets, and then counts the whole hour.
 func TestClockWaitsForTheIntakeAfterAPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := New()
-		c.AddSource()
-		pause := run(c, always)
-		time.Sleep(10 * Beat)
-		pause()
-		before := c.Judged()
-		time.Sleep(time.Hour)
-
+		c, before := pausedForAnHour()
 		var caughtUp atomic.Bool
 		defer run(c, caughtUp.Load)()
 		time.Sleep(MaxBehind / 2)
@@ -195,14 +188,7 @@ func TestPauseAtTheEndOfARestIsAPause(t *testing.T) {
 // rests only when what the agent had sent is read.
 func TestClockCatchesUpBeforeItRests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := New()
-		c.AddSource()
-		pause := run(c, always)
-		time.Sleep(10 * Beat)
-		pause()
-		before := c.Judged()
-		time.Sleep(time.Hour)
-
+		c, before := pausedForAnHour()
 		var caughtUp atomic.Bool
 		defer run(c, caughtUp.Load)()
 		time.Sleep(2 * Beat)

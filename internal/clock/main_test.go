@@ -25,6 +25,19 @@ func run(c *Clock, caughtUp func() bool) (stop func()) {
 	}
 }
 
+// pausedForAnHour returns a clock with a source, at the end of a pause of an hour, and
+// the judged instant at its beginning.
+func pausedForAnHour() (c *Clock, before judge.Instant) {
+	c = New()
+	c.AddSource()
+	pause := run(c, always)
+	time.Sleep(10 * Beat)
+	pause()
+	before = c.Judged()
+	time.Sleep(time.Hour)
+	return c, before
+}
+
 // always is a caughtUp of an intake that has always read everything.
 func always() bool { return true }
 

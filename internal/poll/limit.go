@@ -10,9 +10,9 @@ const (
 	// PerSecond is the number of commands that checkers may cause within any
 	// second.
 	PerSecond = 100
-	// burst is the number of them that may follow each other at once. The others
-	// are spread evenly, so that a checker which always wants the newest facts does
-	// not keep the others from facts that are some 10 ms old.
+	// burst is the number of them that may be sent at once. The others are spread
+	// evenly over the second: so if a checker always wants the newest facts, other
+	// checkers get facts that are some 10 ms old.
 	burst = 10
 )
 

@@ -19,16 +19,18 @@ var ErrOverloaded = errors.New("too many checkers wait for an answer already: ch
 const maxPollTimeout = 800 * time.Millisecond
 
 // Await answers about the name as Lookup does, but waits until the answer is
-// final: until the sidecar has read what came while it was paused, for a first
-// report until the start grace is over, and for facts no older than maxAge until
-// the main loops have answered the get-state command. If they do not within the
-// poll timeout, this checker's answer is Stalled.
+// final. It waits
+//   - after a pause of the sidecar, until everything is read that came meanwhile;
+//   - for a service that has not reported, until the start grace is over;
+//   - for facts no older than maxAge, until the main loops have answered the
+//     get-state command. If they do not within the poll timeout, this checker's
+//     answer is Stalled.
 //
-// With too many waiting checkers already, or beyond poll.PerSecond commands to one
+// If too many checkers wait already, or beyond poll.PerSecond commands to one
 // service, it answers from memory, with the true age of the facts. Where memory
 // may be wrong, the error is ErrOverloaded instead. If ctx is done first, the
-// error is ctx's: that a checker has gone, or the sidecar stops, says nothing
-// about the program.
+// error is ctx's, and there is no answer: that a checker leaves, or the sidecar
+// stops, says nothing about the program.
 func (r *Registry) Await(ctx context.Context, name []byte, maxAge time.Duration) (Answer, error) {
 	a, wanted, c := r.lookup(name, maxAge)
 	if c == final {
@@ -56,8 +58,8 @@ func (r *Registry) Await(ctx context.Context, name []byte, maxAge time.Duration)
 	return a, nil
 }
 
-// awaitNotProvisional waits until memory is not provisional any more, as far as
-// is known by then. The error is ctx's.
+// awaitNotProvisional waits until memory is not provisional. On return it may be
+// again, if the sidecar was paused in between. The error is ctx's.
 func (r *Registry) awaitNotProvisional(ctx context.Context, name []byte) error {
 	if err := r.awaitCatchUp(ctx, name); err != nil {
 		return err
@@ -65,9 +67,9 @@ func (r *Registry) awaitNotProvisional(ctx context.Context, name []byte) error {
 	return r.awaitReport(ctx, name)
 }
 
-// awaitCatchUp waits until everything has been read that counts for the name. The
-// error is ctx's. It looks at every beat, because on a starved machine that state
-// may not last.
+// awaitCatchUp waits until everything has been read that counts for the name. It
+// checks at each beat: on a starved machine that may be true only for a moment. The
+// error is ctx's.
 func (r *Registry) awaitCatchUp(ctx context.Context, name []byte) error {
 	for {
 		beat := r.clock.NextBeat()

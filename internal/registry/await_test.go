@@ -162,10 +162,7 @@ func TestPauseWhileTheLoopIsPolled(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := clock.New()
-				c.AddSource()
-				pause := run(c)
-				r := New(c, 0)
+				r, pause := runWithSource()
 				epg := open(t, r, "epg", "a")
 				epg.pass()
 				time.Sleep(100 * time.Millisecond)
@@ -176,7 +173,7 @@ func TestPauseWhileTheLoopIsPolled(t *testing.T) {
 				time.Sleep(10 * time.Second)
 
 				epg.unread.Store(true)
-				defer run(c)()
+				defer run(r.clock)()
 				time.Sleep(clock.MaxBehind / 2)
 				if received(answer) {
 					t.Error("the checker was answered before the socket was read")

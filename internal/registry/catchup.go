@@ -97,10 +97,11 @@ func (s *service) catchUp(real judge.Instant) (released bool) {
 	return released
 }
 
-// caughtUp reports whether everything is read that came during the pause, and each
-// session has reported as lately as it should. A process that could not send, or
-// was stopped together with the sidecar, gets the time to report again, unless its
-// silence until then changes nothing. The caller holds mu.
+// caughtUp reports whether everything is read that came during the pause, and the
+// latest report of each session is no older than the interval of its reports. A
+// process that could not send, or was stopped together with the sidecar, gets the
+// time to report again, unless its silence until then changes nothing. The caller
+// holds mu.
 func (s *service) caughtUp(real judge.Instant) bool {
 	allRead, silent := true, time.Duration(0)
 	for _, sl := range s.slots {

@@ -14,10 +14,7 @@ import (
 // sidecar has just been paused. It goes on with run.
 func startPause(t *testing.T, services ...string) (*Registry, map[string]*agent) {
 	t.Helper()
-	c := clock.New()
-	c.AddSource()
-	pause := run(c)
-	r := New(c, 0)
+	r, pause := runWithSource()
 	agents := make(map[string]*agent)
 	for _, name := range services {
 		agents[name] = open(t, r, name, "a")
@@ -34,13 +31,10 @@ func startPause(t *testing.T, services ...string) (*Registry, map[string]*agent)
 }
 
 // After an hour's pause of the sidecar, one agent's reports are in its socket, and
-// another agent froze meanwhile. No watcher is woken before the sockets are read.
+// another agent froze meanwhile. The watchers of the first are not woken.
 func TestPauseMakesNoHealthyServiceStale(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := clock.New()
-		c.AddSource()
-		pause := run(c)
-		r := New(c, 0)
+		r, pause := runWithSource()
 		epg, frozen := open(t, r, "epg", "a"), open(t, r, "frozen", "a")
 		epg.pass()
 		frozen.pass()
@@ -51,7 +45,7 @@ func TestPauseMakesNoHealthyServiceStale(t *testing.T) {
 		time.Sleep(time.Hour)
 
 		epg.unread.Store(true)
-		defer run(c)()
+		defer run(r.clock)()
 		time.Sleep(100 * time.Millisecond) // the intake is slow to read its sockets
 		check(t, "before the socket is read", lookup(r, "epg"), judge.None)
 		if _, isFinal := r.Lookup([]byte("epg"), 0); isFinal {

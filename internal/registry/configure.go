@@ -91,10 +91,10 @@ type HostReport struct {
 }
 
 // Configure sets the policies of the services, by name. Those without one have
-// DefaultPolicy. What is known of a service stays, except for its host, of which
-// hosts says what was read under the new policy. A service with a policy that has
-// not been reported is not serving. One that has lost its policy and was never
-// reported is dropped, unless an operator has drained it.
+// DefaultPolicy. What is known of a service stays, except for its host: hosts has
+// what was read of it under the new policy. A service that has a policy and was
+// never reported is not serving. One that has lost its policy and was never reported
+// is dropped, unless an operator has drained it.
 func (r *Registry) Configure(policies map[string]Policy, hosts map[string]HostReport) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

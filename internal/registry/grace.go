@@ -45,10 +45,10 @@ func (r *Registry) expects(owner uint32) bool {
 	return r.expected.Of(owner) > 0
 }
 
-// endGrace ends the start grace of all services. Unless it is the last call, it
-// skips those whose instances may still report, and returns whether it skipped
-// none. If it is not known who was there, agents of unknown services may report,
-// too.
+// endGrace ends the start grace of all services. Unless last is set, it skips
+// services whose instances may still report. It reports whether the grace is over
+// for all. Without a complete list of instances it is not while any agent may report,
+// which may be one of an unknown service.
 func (r *Registry) endGrace(last bool) (all bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -96,9 +96,10 @@ func (s *service) endGrace() {
 	})
 }
 
-// giveUp stops waiting for the slot's instance. One that was leaving is not missed
-// where others are, like one that is lost while it drains. The slot of another goes
-// to the instance that joined beside it meanwhile. The caller holds mu.
+// giveUp stops waiting for the slot's instance. If it was leaving, and others are
+// left, its slot is removed, as that of an instance that is lost while it drains.
+// Else it leaves a vacancy, which goes to its successor, if it has one. The caller
+// holds mu.
 func (s *service) giveUp(sl *slot) {
 	i := slices.Index(s.slots, sl)
 	gone := *sl.vacancy
@@ -133,9 +134,10 @@ type grace struct {
 	over, late chan struct{}
 }
 
-// start starts the grace. end is called until it returns true: first at the end of
-// the grace, and with last at the end of maxGraceFactor times the grace. Meanwhile
-// the grace is a source, because a clock that rests notices no pause.
+// start starts the grace. It calls end at the end of the grace, and again and again
+// until end returns true; after maxGraceFactor times the grace with last set. Until
+// then the grace is a source of the clock, because a clock that rests notices no
+// pause.
 func (g *grace) start(end func(last bool) (all bool)) {
 	g.begun = g.clock.Awake()
 	g.over, g.late = make(chan struct{}), make(chan struct{})

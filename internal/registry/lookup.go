@@ -121,9 +121,8 @@ func (s *service) mayBeIncomplete(c judge.Cause) bool {
 	return snap.policy.Quorum.AtLeast > 0 || c == judge.Draining
 }
 
-// hasServed reports whether the service has served since the sidecar started. If
-// it has, the answer that it does so no more is not held back: a watcher would
-// otherwise go on taking it for serving.
+// hasServed reports whether the service has served since the sidecar started. Then
+// an answer that it does not is never held back: watchers have seen it serve.
 func (s *service) hasServed() bool { return s != nil && s.current.Load().history.EverServed }
 
 // canPoll reports whether asking the main loops would give newer facts than the

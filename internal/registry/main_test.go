@@ -36,6 +36,15 @@ func run(c *clock.Clock) (stop func()) {
 	}
 }
 
+// runWithSource returns a registry whose clock goes on and does not rest, until pause
+// is called. Then run(r.clock) lets it go on.
+func runWithSource() (r *Registry, pause func()) {
+	c := clock.New()
+	c.AddSource()
+	pause = run(c)
+	return New(c, 0), pause
+}
+
 // policy returns the default policy, changed by f.
 func policy(f func(*Policy)) Policy {
 	p := DefaultPolicy

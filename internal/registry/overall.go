@@ -19,24 +19,24 @@ type overall struct {
 	subscriptions *subscriptions
 	state         atomic.Uint32 // clean, working or dirty; a worker runs except while clean
 
-	// verdicts are replaced when the result has changed, by whoever finds it first,
-	// a reader too, so that no reader gets a count of changes that is taken back.
-	// They hold the past only. Each reader makes the verdict itself again, because
-	// its age changes with every report of every service.
+	// verdicts are replaced when a status or cause has changed, by the worker or the
+	// reader that finds it first, so that no reader gets a count of changes that is
+	// taken back. Each reader still combines the services itself, because the age
+	// changes with every report of every service.
 	verdicts atomic.Pointer[[judge.Aspects]verdictRecord]
 }
 
 const (
-	clean   = iota // an evaluation has seen all changes
-	working        // a worker is about to see all changes until it began
-	dirty          // there were changes since
+	clean   = iota // all changes are evaluated
+	working        // a worker evaluates, and there was no change since it began
+	dirty          // there was a change since the last evaluation began
 )
 
 const (
-	// restFactor is how many times as long as an evaluation took the worker rests
-	// before the next: so it uses a tenth of a core, however many changes come.
+	// restFactor is the ratio of the worker's rest to the evaluation before it. So it
+	// uses a tenth of a core, however many changes come, unless maxRest applies.
 	restFactor = 9
-	// maxRest is the longest that it rests.
+	// maxRest is the longest rest.
 	maxRest = 50 * time.Millisecond
 )
 

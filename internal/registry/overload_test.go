@@ -71,14 +71,11 @@ func TestUnknownNamesHaveTheirOwnSlots(t *testing.T) {
 // have died in the pause.
 func TestOverloadAfterAPauseGivesNoServingAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := clock.New()
-		c.AddSource()
-		pause := run(c)
-		r := New(c, 0)
+		r, pause := runWithSource()
 		open(t, r, "epg", "a").pass()
 		pause()
 		time.Sleep(time.Hour) // in which the program dies
-		defer run(c)()
+		defer run(r.clock)()
 		overload(r)
 		for _, name := range []string{"epg", "epg-liveness", ""} {
 			if a, err := r.Await(t.Context(), []byte(name), 0); !errors.Is(err, ErrOverloaded) || a.Status == judge.Serving {

@@ -39,7 +39,7 @@ type Link interface {
 // AgentID says who reports.
 type AgentID struct {
 	Service  string // valid as contract.CheckServiceName says
-	Instance string // tells the processes of the service apart
+	Instance string // unique among the processes of the service
 	UID      uint32 // of the process
 }
 
@@ -95,8 +95,7 @@ func (r *Registry) Open(id AgentID, link Link) (*Session, error) {
 	return s, nil
 }
 
-// Declare says of which landmarks the reports that follow are. The error wraps
-// ErrLimit.
+// Declare sets the landmarks of the reports that follow. The error wraps ErrLimit.
 func (s *Session) Declare(landmarks []judge.Declared) error {
 	if err := s.take(len(landmarks) - len(s.declaration)); err != nil {
 		return err

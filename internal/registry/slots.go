@@ -175,7 +175,7 @@ func (s *service) dropUncounted(real judge.Instant) {
 }
 
 // dropStopped removes the slots of instances that had stopped before the sidecar
-// restarted, except the joining one's: whoever joins replaces them.
+// restarted: the joining one replaces them. Its own slot stays.
 func (s *service) dropStopped(joining string) {
 	s.slots = slices.DeleteFunc(s.slots, func(sl *slot) bool {
 		return sl.vacancy != nil && sl.vacancy.Presence == judge.SaidGoodbye && sl.instance.Name != joining

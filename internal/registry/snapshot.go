@@ -48,8 +48,9 @@ func (s *snapshot) at(now judge.Instant) *snapshot {
 // step returns the next snapshot that time alone makes of s.
 func (s *snapshot) step() *snapshot { return s.advance(s.facts, s.next) }
 
-// empty reports whether nothing makes the service one to answer about. Mostly that
-// is because its first report is being taken at this moment.
+// empty reports whether there is nothing to answer about: the service is not
+// configured and has no instance, mostly because its first report is just being
+// taken.
 func (s *snapshot) empty() bool { return len(s.facts.Instances) == 0 && !s.policy.Configured }
 
 // differs reports whether watchers must be woken when s becomes n.

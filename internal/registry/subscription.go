@@ -61,7 +61,7 @@ func (all *subscriptions) wake(service string) {
 	for s := range all.byService[service] {
 		select {
 		case s.changed <- struct{}{}:
-		default: // it is to be woken already
+		default: // there is a token already
 		}
 	}
 }
