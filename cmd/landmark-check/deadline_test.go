@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/nettest"
 	"github.com/landmark-health/landmark/lmp"
 )
 
@@ -44,14 +45,14 @@ func TestDeadlineOfNetwork(t *testing.T) {
 	for name, tt := range map[string]struct {
 		network, address string
 	}{
-		"a black hole": {"udp", listenUDP(t, "127.0.0.1:0", func([]byte) []byte { return nil })},
-		"nonsense":     {"udp", listenUDP(t, "127.0.0.1:0", func([]byte) []byte { return []byte("nonsense") })},
-		"the answer to another question": {"udp", listenUDP(t, "127.0.0.1:0", func([]byte) []byte {
+		"a black hole": {"udp", nettest.ServeUDP(t, "127.0.0.1:0", func([]byte) []byte { return nil })},
+		"nonsense":     {"udp", nettest.ServeUDP(t, "127.0.0.1:0", func([]byte) []byte { return []byte("nonsense") })},
+		"the answer to another question": {"udp", nettest.ServeUDP(t, "127.0.0.1:0", func([]byte) []byte {
 			return lmp.AppendAnswer(nil, &serving, lmp.MaxDatagram, nil)
 		})},
 		"a closed UDP port": {"udp", freeUDP(t)},
-		"silence":           {"tcp", listenTCP(t, "127.0.0.1:0", func(net.Conn) { <-hang })},
-		"a byte at a time": {"tcp", listenTCP(t, "127.0.0.1:0", func(conn net.Conn) {
+		"silence":           {"tcp", nettest.ServeTCP(t, "127.0.0.1:0", func(net.Conn) { <-hang })},
+		"a byte at a time": {"tcp", nettest.ServeTCP(t, "127.0.0.1:0", func(conn net.Conn) {
 			tick := time.NewTicker(50 * time.Millisecond)
 			defer tick.Stop()
 			for _, b := range lmp.AppendAnswer(nil, &serving, lmp.MaxLength, nil) {
@@ -64,7 +65,7 @@ func TestDeadlineOfNetwork(t *testing.T) {
 		"a full queue":             {"tcp", fullBacklog(t)},
 		"a closed port":            {"tcp", freeUDP(t)},
 		"endless garbage":          {"udp", flood(t)},
-		"endless garbage over TCP": {"tcp", listenTCP(t, "127.0.0.1:0", babble)},
+		"endless garbage over TCP": {"tcp", nettest.ServeTCP(t, "127.0.0.1:0", babble)},
 	} {
 		for _, mode := range []struct {
 			name string
@@ -213,7 +214,7 @@ func stuckPipe(t *testing.T) *os.File {
 // A full pipe that no one reads neither delays the program nor changes its exit code.
 func TestDeadlineOfOutput(t *testing.T) {
 	const limit = 300 * time.Millisecond
-	address := listenUDP(t, "127.0.0.1:0", new(server).reply)
+	address := nettest.ServeUDP(t, "127.0.0.1:0", new(server).reply)
 	for _, tt := range []struct {
 		name  string
 		args  []string
@@ -243,7 +244,7 @@ func TestDeadlineOfOutput(t *testing.T) {
 
 // A closed pipe does not change the exit code.
 func TestClosedOutputKeepsExitCode(t *testing.T) {
-	address := listenUDP(t, "127.0.0.1:0", new(server).reply)
+	address := nettest.ServeUDP(t, "127.0.0.1:0", new(server).reply)
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/landmark-health/landmark/internal/nettest"
 	"github.com/landmark-health/landmark/lmp"
 )
 
@@ -46,7 +47,7 @@ func TestLdirectordExitCodes(t *testing.T) {
 		t.Skipf("the port is taken: %v", err)
 	}
 	conn.Close()
-	listenUDP(t, net.JoinHostPort(host, "19533"), new(server).reply)
+	nettest.ServeUDP(t, net.JoinHostPort(host, "19533"), new(server).reply)
 
 	for service, want := range map[string]struct {
 		code int

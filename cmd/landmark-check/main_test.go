@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/nettest"
 	"github.com/landmark-health/landmark/lmp"
 )
 
@@ -80,9 +81,9 @@ func TestAnswers(t *testing.T) {
 		for _, network := range []string{"udp", "tcp"} {
 			var address string
 			if network == "udp" {
-				address = listenUDP(t, host+":0", s.reply)
+				address = nettest.ServeUDP(t, host+":0", s.reply)
 			} else {
-				address = listenTCP(t, host+":0", s.stream)
+				address = nettest.ServeTCP(t, host+":0", s.stream)
 			}
 			for _, tt := range []struct {
 				service          string
@@ -112,13 +113,13 @@ func TestAnswers(t *testing.T) {
 }
 
 func TestHostNames(t *testing.T) {
-	address := listenTCP(t, "127.0.0.1:0", new(server).stream)
+	address := nettest.ServeTCP(t, "127.0.0.1:0", new(server).stream)
 	_, port, _ := net.SplitHostPort(address)
 	expect(t, execute(t, program, "-addr", "localhost:"+port, "-tcp", "-service", "epg", "-timeout", "20s"), 0, "epg: SERVING")
 }
 
 func TestMaxAge(t *testing.T) {
-	address := listenUDP(t, "127.0.0.1:0", new(server).reply)
+	address := nettest.ServeUDP(t, "127.0.0.1:0", new(server).reply)
 	expect(t, execute(t, program, "-addr", address, "-service", "aged", "-max-age", "250ms", "-timeout", "20s"), 0, "aged: SERVING")
 	expect(t, execute(t, program, "-addr", address, "-service", "aged", "-timeout", "20s"), 3, "aged: SERVICE_UNKNOWN")
 }
@@ -139,10 +140,10 @@ func TestKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	withKeys, open := &server{keys: keys}, new(server)
-	udp, tcp := listenUDP(t, "127.0.0.1:0", withKeys.reply), listenTCP(t, "127.0.0.1:0", withKeys.stream)
+	udp, tcp := nettest.ServeUDP(t, "127.0.0.1:0", withKeys.reply), nettest.ServeTCP(t, "127.0.0.1:0", withKeys.stream)
 	_, tcpPort, _ := net.SplitHostPort(tcp)
 	_, udpPort, _ := net.SplitHostPort(udp)
-	openUDP := listenUDP(t, "127.0.0.1:0", open.reply)
+	openUDP := nettest.ServeUDP(t, "127.0.0.1:0", open.reply)
 
 	for _, tt := range []struct {
 		args []string
@@ -167,8 +168,8 @@ func TestKeys(t *testing.T) {
 }
 
 func TestErrorsBeforeDeadline(t *testing.T) {
-	refusing := listenTCP(t, "127.0.0.1:0", func(net.Conn) {})
-	http := listenTCP(t, "127.0.0.1:0", func(conn net.Conn) {
+	refusing := nettest.ServeTCP(t, "127.0.0.1:0", func(net.Conn) {})
+	http := nettest.ServeTCP(t, "127.0.0.1:0", func(conn net.Conn) {
 		conn.Read(make([]byte, 1500))
 		conn.Write([]byte("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"))
 	})

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/nettest"
 	"github.com/landmark-health/landmark/lmp"
 )
 
@@ -39,7 +40,7 @@ func TestNagiosLine(t *testing.T) {
 }
 
 func TestNagios(t *testing.T) {
-	address := listenUDP(t, "127.0.0.1:0", new(server).reply)
+	address := nettest.ServeUDP(t, "127.0.0.1:0", new(server).reply)
 	for service, want := range map[string]struct {
 		code int
 		line string

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/landmark-health/landmark/internal/nettest"
 	"github.com/landmark-health/landmark/lmp"
 )
 
@@ -19,7 +20,7 @@ func narrowPath(t *testing.T, server string, limit int, passed func(int)) string
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	return listenUDP(t, "127.0.0.1:0", func(datagram []byte) []byte {
+	return nettest.ServeUDP(t, "127.0.0.1:0", func(datagram []byte) []byte {
 		if len(datagram) > limit {
 			return nil
 		}
@@ -40,7 +41,7 @@ func narrowPath(t *testing.T, server string, limit int, passed func(int)) string
 // datagram that every IPv6 path carries needs no second try.
 func TestNarrowPath(t *testing.T) {
 	reason := strings.Repeat("r", 255)
-	server := listenUDP(t, "127.0.0.1:0", func(datagram []byte) []byte {
+	server := nettest.ServeUDP(t, "127.0.0.1:0", func(datagram []byte) []byte {
 		q, err := lmp.ParseRequest(datagram)
 		if err != nil {
 			return nil

@@ -3,7 +3,6 @@ package main
 import (
 	"io"
 	"net"
-	"testing"
 	"time"
 
 	"github.com/landmark-health/landmark/lmp"
@@ -45,52 +44,6 @@ func (s *server) reply(frame []byte) []byte {
 	}
 	a.Kind, a.Nonce = q.Kind, q.Nonce
 	return lmp.AppendAnswer(nil, &a, len(frame), key)
-}
-
-// listenUDP answers datagrams with reply until the test ends, and returns its address.
-func listenUDP(t *testing.T, address string, reply func([]byte) []byte) string {
-	t.Helper()
-	conn, err := net.ListenPacket("udp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	go func() {
-		buf := make([]byte, lmp.MaxDatagram)
-		for {
-			n, from, err := conn.ReadFrom(buf)
-			if err != nil {
-				return
-			}
-			if b := reply(buf[:n]); b != nil {
-				conn.WriteTo(b, from)
-			}
-		}
-	}()
-	return conn.LocalAddr().String()
-}
-
-// listenTCP calls serve with each connection until the test ends, and returns its address.
-func listenTCP(t *testing.T, address string, serve func(net.Conn)) string {
-	t.Helper()
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				serve(conn)
-			}()
-		}
-	}()
-	return l.Addr().String()
 }
 
 // stream answers requests on a connection until one gets no answer.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/nettest"
 	"github.com/landmark-health/landmark/lmp"
 )
 
@@ -175,43 +176,15 @@ func TestDoOverSockets(t *testing.T) {
 func listen(t *testing.T, network, address string, reply func(lmp.Request, []byte) []byte) string {
 	t.Helper()
 	if network == "tcp" {
-		l, err := net.Listen(network, address)
+		return nettest.ServeTCP(t, address, func(conn net.Conn) { serve(t, conn, reply) })
+	}
+	return nettest.ServeUDP(t, address, func(datagram []byte) []byte {
+		req, err := lmp.ParseRequest(datagram)
 		if err != nil {
-			t.Fatal(err)
+			t.Errorf("a request is malformed: %v", err)
 		}
-		t.Cleanup(func() { l.Close() })
-		go func() {
-			for {
-				conn, err := l.Accept()
-				if err != nil {
-					return
-				}
-				serve(t, conn, reply)
-				conn.Close()
-			}
-		}()
-		return l.Addr().String()
-	}
-	conn, err := net.ListenPacket(network, address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	go func() {
-		buf := make([]byte, lmp.MaxDatagram)
-		for {
-			n, from, err := conn.ReadFrom(buf)
-			if err != nil {
-				return
-			}
-			req, err := lmp.ParseRequest(buf[:n])
-			if err != nil {
-				t.Errorf("a request is malformed: %v", err)
-			}
-			conn.WriteTo(reply(req, buf[:n]), from)
-		}
-	}()
-	return conn.LocalAddr().String()
+		return reply(req, datagram)
+	})
 }
 
 func TestDoReturnsAtOnceWhenCancelled(t *testing.T) {

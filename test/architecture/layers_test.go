@@ -48,6 +48,7 @@ var layers = []layer{
 
 	{path: "internal/sleep", stdlib: true},
 	{path: "internal/logtest", stdlib: true},
+	{path: "internal/nettest", stdlib: true},
 	{path: "internal/contract", stdlib: true},
 
 	{path: "internal/duration", stdlib: true},

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/nettest"
 	"github.com/landmark-health/landmark/lmp"
 )
 
@@ -187,22 +188,5 @@ func TestHAProxyFollowsWeightAndDrain(t *testing.T) {
 // answers.
 func connectOnly(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				io.Copy(io.Discard, conn)
-			}()
-		}
-	}()
-	return l.Addr().String()
+	return nettest.ServeTCP(t, "127.0.0.1:0", func(conn net.Conn) { io.Copy(io.Discard, conn) })
 }
