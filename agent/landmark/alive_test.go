@@ -2,7 +2,6 @@ package landmark
 
 import (
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -79,20 +78,13 @@ func TestReachDoesNotAllocate(t *testing.T) {
 		"nil":     none.Reach,
 		"overdue": func() { alive.Sample(late); late = late.Add(time.Hour); alive.Sample(late); a.Reach() },
 	} {
-		if n := testing.AllocsPerRun(100, reach); n != 0 {
-			t.Errorf("Reach %s: %v allocations, want 0", name, n)
-		}
+		assertAllocatesNothing(t, "Reach "+name, reach)
 	}
 }
 
 // BenchmarkReach compares Reach with an atomic addition.
 func BenchmarkReach(b *testing.B) {
-	b.Run("atomic", func(b *testing.B) {
-		var n atomic.Uint64
-		for b.Loop() {
-			n.Add(1)
-		}
-	})
+	b.Run("atomic", benchmarkAtomicAdd)
 	b.Run("reach", func(b *testing.B) {
 		var s Set
 		a := s.Alive("a", time.Second)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -166,20 +165,13 @@ func TestConditionSetAllocatesOnlyOnChange(t *testing.T) {
 		"not UTF-8": func() { c.Set(false, "\xff") },
 		"nil":       func() { none.Set(true, "") },
 	} {
-		if n := testing.AllocsPerRun(100, set); n != 0 {
-			t.Errorf("Set %s, repeated: %v allocations, want 0", name, n)
-		}
+		assertAllocatesNothing(t, "Set "+name, set)
 	}
 }
 
 // BenchmarkConditionSet compares Set with an atomic addition.
 func BenchmarkConditionSet(b *testing.B) {
-	b.Run("atomic", func(b *testing.B) {
-		var n atomic.Uint64
-		for b.Loop() {
-			n.Add(1)
-		}
-	})
+	b.Run("atomic", benchmarkAtomicAdd)
 	b.Run("set", func(b *testing.B) {
 		var s Set
 		c := s.Condition("c")

@@ -3,7 +3,6 @@ package landmark
 import (
 	"math/rand/v2"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -172,20 +171,13 @@ func TestWorkDoesNotAllocate(t *testing.T) {
 			w.End()
 		},
 	} {
-		if n := testing.AllocsPerRun(100, work); n != 0 {
-			t.Errorf("Begin and End %s: %v allocations, want 0", name, n)
-		}
+		assertAllocatesNothing(t, "Begin and End "+name, work)
 	}
 }
 
 // BenchmarkWork compares a Begin and its End with one atomic addition.
 func BenchmarkWork(b *testing.B) {
-	b.Run("atomic", func(b *testing.B) {
-		var n atomic.Uint64
-		for b.Loop() {
-			n.Add(1)
-		}
-	})
+	b.Run("atomic", benchmarkAtomicAdd)
 	b.Run("work", func(b *testing.B) {
 		var s Set
 		d := s.Deadline("d", time.Second)

@@ -2,7 +2,6 @@ package landmark
 
 import (
 	"math"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -97,20 +96,13 @@ func TestLevelSetDoesNotAllocate(t *testing.T) {
 		"crossing": func() { n = 30 - n; l.Set(n) },
 		"nil":      func() { none.Set(1) },
 	} {
-		if n := testing.AllocsPerRun(100, set); n != 0 {
-			t.Errorf("Set %s: %v allocations, want 0", name, n)
-		}
+		assertAllocatesNothing(t, "Set "+name, set)
 	}
 }
 
 // BenchmarkLevelSet compares Set with an atomic addition.
 func BenchmarkLevelSet(b *testing.B) {
-	b.Run("atomic", func(b *testing.B) {
-		var n atomic.Uint64
-		for b.Loop() {
-			n.Add(1)
-		}
-	})
+	b.Run("atomic", benchmarkAtomicAdd)
 	b.Run("set", func(b *testing.B) {
 		var s Set
 		l := s.Level("l", Above(10, 20))

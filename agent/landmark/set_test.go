@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -253,3 +254,19 @@ func landmarks(s *Set) []collector.Landmark { return collector.Of(s).Landmarks()
 
 // watch watches the set as an agent does.
 func watch(s *Set) (changed <-chan struct{}, stop func()) { return collector.Of(s).Watch() }
+
+// assertAllocatesNothing asserts that what call does allocates nothing.
+func assertAllocatesNothing(t *testing.T, what string, call func()) {
+	t.Helper()
+	if n := testing.AllocsPerRun(100, call); n != 0 {
+		t.Errorf("%s: %v allocations, want 0", what, n)
+	}
+}
+
+// benchmarkAtomicAdd measures what the landmarks are compared with.
+func benchmarkAtomicAdd(b *testing.B) {
+	var n atomic.Uint64
+	for b.Loop() {
+		n.Add(1)
+	}
+}
