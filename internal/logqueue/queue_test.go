@@ -82,8 +82,11 @@ func TestWriteNeverBlocks(t *testing.T) {
 		q := New(r)
 		const n = 100_000
 		line := []byte(strings.Repeat("x", 99) + "\n")
-		for range n {
+		for i := range n {
 			q.Write(line)
+			if i == 0 {
+				synctest.Wait() // until the goroutine that writes has this line only
+			}
 		}
 		if q.size > maxBytes {
 			t.Errorf("%d bytes wait, want at most %d", q.size, maxBytes)
