@@ -11,8 +11,8 @@ type History struct {
 	Serving      bool    // the last verdict was serving
 	EverServed   bool    // a verdict was serving at least once
 	Healthy      bool    // readiness without damping
-	HealthSince  Instant // trackSince when Healthy has its value
-	ServingSince Instant // trackSince when Serving is true; far in the past for the first time
+	HealthSince  Instant // since when Healthy has its value
+	ServingSince Instant // since when Serving is true; far in the past for the first time
 
 	Started bool // the host's landmarks were all healthy at once
 }

@@ -20,7 +20,7 @@ const (
 type Instance struct {
 	Name       string
 	Presence   Presence
-	Since      Instant // trackSince when Presence has its value
+	Since      Instant // since when Presence has its value
 	ReportedAt Instant // when the process made its last report
 	// Started is set once every landmark that affects readiness was reached,
 	// and stays set.
