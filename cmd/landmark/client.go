@@ -90,7 +90,7 @@ func connect(address, flag string) (*connection, error) {
 	var dialer grpc.DialOption = grpc.EmptyDialOption{}
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
 		if path == "" {
-			return nil, badArguments("-%s names no socket: give the path of landmarkd's", flag)
+			return nil, badArguments("-%s has no path: give that of landmarkd's socket", flag)
 		}
 		target, where = "passthrough:///landmarkd", path
 		dialer = grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {

@@ -53,7 +53,7 @@ func unknownCommand(commands []command, parent, name string) error {
 	if near := nearest(commands, name); near != "" {
 		return badArguments("there is no command %q: did you mean %q? %s lists all", full, strings.TrimSpace(parent+" "+near), helps)
 	}
-	return badArguments("there is no command %q: %s lists them", full, helps)
+	return badArguments("there is no command %q: %s lists all", full, helps)
 }
 
 // nearest returns the command whose name is most like the given one, "" if none is.
@@ -128,7 +128,7 @@ func (c command) help(o output) {
 	flags := c.flags()
 	c.declare(flags)
 	if len(c.commands) > 0 {
-		fmt.Fprintf(o.out, "usage: landmark %s %s [flags]\n\nTo %s:\n\n", c.name, c.arguments, c.purpose)
+		fmt.Fprintf(o.out, "usage: landmark %s %s [flags]\n\n%s:\n\n", c.name, c.arguments, capitalize(c.purpose))
 		list(o.out, c.commands)
 		fmt.Fprintf(o.out, "\nlandmark %s %s -h lists the flags.\n", c.name, c.arguments)
 		return
@@ -139,7 +139,7 @@ func (c command) help(o output) {
 	if hasFlags {
 		line += " [flags]"
 	}
-	fmt.Fprintf(o.out, "usage: %s\n\nTo %s.\n", strings.TrimSpace(line+" "+c.arguments), c.purpose)
+	fmt.Fprintf(o.out, "usage: %s\n\n%s.\n", strings.TrimSpace(line+" "+c.arguments), capitalize(c.purpose))
 	if hasFlags {
 		var b strings.Builder
 		flags.SetOutput(&b)
@@ -150,6 +150,9 @@ func (c command) help(o output) {
 		}
 	}
 }
+
+// capitalize returns the text with its first letter, of ASCII, in upper case.
+func capitalize(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
 // list lists commands, each with its purpose.
 func list(w io.Writer, commands []command) {
@@ -191,7 +194,7 @@ func optionalName(args []string) (string, error) {
 	case len(args) > 1:
 		return "", badArguments("unexpected argument %q: one service at a time", args[1])
 	case len(args) == 1 && args[0] == "":
-		return "", badArguments("the service's name is empty")
+		return "", badArguments("the service's name is empty: give one that landmark status lists")
 	case len(args) == 0:
 		return "", nil
 	}

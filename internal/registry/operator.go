@@ -51,7 +51,7 @@ func (r *Registry) order(name string, d drain, operator uint32) (changed bool, e
 func (r *Registry) serviceFor(name string, operator uint32) (*service, error) {
 	s := r.service(name)
 	if s == nil {
-		return nil, fmt.Errorf("%w: no program has reported %.128q, and it is not configured", ErrUnknown, name)
+		return nil, fmt.Errorf("%w: no program has reported %.128q, and it is not configured; compare the name with those that landmark status lists", ErrUnknown, name)
 	}
 	if owner := s.owner.Load(); operator != owner && !privileged(operator) {
 		return nil, fmt.Errorf("%w: only its owner, root and landmarkd's own user may drain, resume or forget %s, not uid %d", ErrNotOwner, name, operator)
@@ -80,7 +80,7 @@ func (s *service) order(d drain) (changed bool, err error) {
 			err = fmt.Errorf("%w: %s has just been dropped", ErrUnknown, s.name)
 			return false
 		case d.untilGone && s.noInstances():
-			err = fmt.Errorf("%w: %s has none with which a drain could end: drain it until it is resumed", ErrNoInstances, s.name)
+			err = fmt.Errorf("%w: a drain of %s until its last process is gone would never end; drain it until it is resumed", ErrNoInstances, s.name)
 			return false
 		case d.untilGone && drained:
 			return false
@@ -116,7 +116,7 @@ func (r *Registry) Forget(name string, operator uint32) error {
 	connected, configured := s.forgetAll()
 	switch {
 	case connected > 0:
-		return fmt.Errorf("%w: %d of %s, which can be forgotten only once they have ended", ErrConnected, connected, name)
+		return fmt.Errorf("%w: %d of %s; stop each of them before you forget it", ErrConnected, connected, name)
 	case configured:
 		r.serviceChanged(s)
 		r.signalMembers()

@@ -199,8 +199,8 @@ func TestUnknownNameIsNotFound(t *testing.T) {
 		}
 		for name, call := range calls {
 			for service, want := range map[string]string{
-				"absent":                   `"absent", nor is it configured: compare`,
-				"EPG":                      `"EPG", nor is it configured: compare`,
+				"absent":                   `"absent", and it is not configured: compare`,
+				"EPG":                      `"EPG", and it is not configured: compare`,
 				"epg-liveness":             `means the liveness of a service`,
 				"readiness":                `means the readiness of a service`,
 				"epg ":                     `has the character ' '`,

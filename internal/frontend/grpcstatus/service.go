@@ -147,7 +147,7 @@ func (s *service) awaitKnown(ctx context.Context, name string) error {
 // errUnknown returns the error for an unknown service.
 func errUnknown(name string) error {
 	return status.Errorf(codes.NotFound,
-		"no program has reported a service named %q, nor is it configured: compare the name with those of all services, and check that the program runs and finds this landmarkd's socket", name)
+		"no program has reported a service named %q, and it is not configured: compare the name with those of all services, and check that the program runs and finds this landmarkd's socket", name)
 }
 
 // statuses yields the status of the service, or of all services in the order of
