@@ -114,7 +114,7 @@ func parseFlags(args []string) (check, error) {
 	var o options
 	flags := newFlags(&o)
 	if err := flags.Parse(args); err != nil {
-		return check{}, err
+		return check{}, fmt.Errorf("%w; landmark-check -h lists the flags", err)
 	}
 	if flags.NArg() > 0 {
 		return check{}, fmt.Errorf("unexpected argument %q; all are flags", flags.Arg(0))

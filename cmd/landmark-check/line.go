@@ -30,10 +30,10 @@ func line(service string, a lmp.Answer, err error) string {
 	if !known {
 		status = "STATUS_" + strconv.Itoa(int(a.Status))
 	}
-	if a.Cause == lmp.CauseNone || a.Status == lmp.StatusUnknownService {
-		return fmt.Sprintf("%s: %s", service, status)
+	text := fmt.Sprintf("%s: %s", service, status)
+	if a.Cause != lmp.CauseNone && a.Status != lmp.StatusUnknownService { // the status says it already
+		text += " " + a.Cause.String()
 	}
-	text := fmt.Sprintf("%s: %s %v", service, status, a.Cause)
 	if a.Reason != "" {
 		text += ": " + strings.Map(printable, a.Reason)
 	}

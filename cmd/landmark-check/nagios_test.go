@@ -25,6 +25,8 @@ func TestNagiosLine(t *testing.T) {
 			Status: lmp.StatusNotServing, Cause: lmp.CauseFailed, Failing: 2, Reason: "a|b\nc"},
 		"LANDMARK UNKNOWN - epg: SERVICE_UNKNOWN": {
 			Status: lmp.StatusUnknownService, Cause: lmp.CauseUnknownService},
+		"LANDMARK UNKNOWN - epg: SERVICE_UNKNOWN: no program has reported it": {
+			Status: lmp.StatusUnknownService, Cause: lmp.CauseUnknownService, Reason: "no program has reported it"},
 	} {
 		if got := nagiosLine("epg", a, nil); got != want {
 			t.Errorf("%+v is\n%s, want\n%s", a, got, want)

@@ -37,8 +37,11 @@ func parseFlags(args []string, stdout io.Writer) (options, error) {
 		flags.SetOutput(stdout)
 		flags.PrintDefaults()
 	}
-	if err != nil || o.version {
-		return o, err
+	if err != nil {
+		return o, fmt.Errorf("%w; landmark-watch -h lists the flags", err)
+	}
+	if o.version {
+		return o, nil
 	}
 	if flags.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q; all are flags", flags.Arg(0))

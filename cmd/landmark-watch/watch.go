@@ -90,7 +90,9 @@ func statusOf(u probe.Update) string {
 	switch {
 	case u.Err != nil:
 		return "silent"
-	case u.Answer.Cause == lmp.CauseNone || u.Answer.Status == lmp.StatusUnknownService:
+	case u.Answer.Status == lmp.StatusUnknownService:
+		return "an unknown service"
+	case u.Answer.Cause == lmp.CauseNone:
 		return u.Answer.Status.String()
 	}
 	return fmt.Sprintf("%v, %v", u.Answer.Status, u.Answer.Cause)
