@@ -88,7 +88,7 @@ func (o options) serve(log io.Writer) int {
 		return printError(log, 1, fmt.Errorf("-listen %s: %w; stop the program that listens there, or choose another address", o.listen, syscall.EADDRINUSE))
 	}
 	if err != nil {
-		return printError(log, 1, fmt.Errorf("-listen %s: %w", o.listen, err))
+		return printError(log, 1, fmt.Errorf("-listen %s: %w; give HOST:PORT with an address of this host, such as 127.0.0.1:9000", o.listen, err))
 	}
 	o.agent.Landmarks = marks
 	o.agent.Logger = slog.Default() // it logs where the agent reports, or why it cannot

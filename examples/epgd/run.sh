@@ -70,7 +70,7 @@ exec 3>&-
 
 check_both() {
 	kill -0 "$landmarkd" 2>/dev/null || fail 'landmarkd has ended; see its message above. To choose other addresses:
-  make run LANDMARKD_MONITOR=:19633 LANDMARKD_GRPC=:19634 RUNTIME_DIRECTORY=$(mktemp -d)'
+  make run EPGD_LISTEN=127.0.0.1:9100 LANDMARKD_MONITOR=:19633 LANDMARKD_GRPC=:19634 RUNTIME_DIRECTORY=$(mktemp -d)'
 	kill -0 "$epgd" 2>/dev/null || fail 'epgd has ended; see its message above. To choose another address:
   make run EPGD_LISTEN=127.0.0.1:9100'
 }
