@@ -81,7 +81,7 @@ func (s Service) Counted(p Policy, now Instant) []*Instance {
 }
 
 // counted returns the instances that count, and when time alone changes that.
-// A newcomer does not count while it is starting, draining or not, nor if it is
+// A newcomer does not count while it is starting, draining or not, or if it is
 // lost before it has started. A lost process counts until it is forgotten. If
 // no other instance is left, all of them count.
 func (s Service) counted(p Policy, now Instant) ([]*Instance, Instant) {
