@@ -106,8 +106,8 @@ func (s *Sidecar) bindAgents(c Config, services *registry.Registry) error {
 	server := agents.New(services, c.Logger)
 	quota := s.byUser(s.limits.agents, "agents")
 	quota.PerClient, quota.ActiveWithin = s.limits.agentsPerUser, activeAgent
-	agents := socket.LimitPer(l, quota)
-	s.intake = append(s.intake, func(ctx context.Context) error { return server.Run(ctx, agents) })
+	limited := socket.LimitPer(l, quota)
+	s.intake = append(s.intake, func(ctx context.Context) error { return server.Run(ctx, limited) })
 	return nil
 }
 
@@ -123,8 +123,8 @@ func (s *Sidecar) bindAdmin(c Config, services *registry.Registry) error {
 	s.addresses = append(s.addresses, "operators", c.AdminSocket)
 	quota := s.byUser(operators, "operators")
 	quota.PerClient = operatorsPerUser
-	server, calls := admin.New(services, s.syncMembers, c.Logger), socket.LimitPer(l, quota)
-	s.intake = append(s.intake, func(ctx context.Context) error { return server.Run(ctx, calls) })
+	server, limited := admin.New(services, s.syncMembers, c.Logger), socket.LimitPer(l, quota)
+	s.intake = append(s.intake, func(ctx context.Context) error { return server.Run(ctx, limited) })
 	return nil
 }
 
@@ -230,32 +230,32 @@ func (s *Sidecar) listen(address, name string) (l net.Listener, err error) {
 // Apart from the drain, stopping changes no answer about a program. Run may be
 // called once.
 func (s *Sidecar) Run(ctx context.Context) error {
-	innerBase, stopInner := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopInner()
-	inner, innerCtx := errgroup.WithContext(innerBase)
+	base, stopIntake := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopIntake()
+	intake, intakeCtx := errgroup.WithContext(base)
 	runClock := func(ctx context.Context) error { return s.clock.Run(ctx, s.host.CaughtUp) }
 	s.services.BeginGrace()
 	stopMembers := s.writeMembers()
 	for _, run := range append(s.intake, runClock) {
-		inner.Go(func() error { return run(innerCtx) })
+		intake.Go(func() error { return run(intakeCtx) })
 	}
 	// If a front end or the intake fails, all stop.
-	outer, outerCtx := errgroup.WithContext(s.afterDrain(ctx))
+	frontEnds, frontEndsCtx := errgroup.WithContext(s.afterDrain(ctx))
 	for _, run := range append(s.frontEnds, s.checkers.Run, s.forgetCheckers) {
-		outer.Go(func() error { return run(outerCtx) })
+		frontEnds.Go(func() error { return run(frontEndsCtx) })
 	}
-	outer.Go(func() error {
+	frontEnds.Go(func() error {
 		select {
-		case <-innerCtx.Done():
-			return inner.Wait()
-		case <-outerCtx.Done():
+		case <-intakeCtx.Done():
+			return intake.Wait()
+		case <-frontEndsCtx.Done():
 			return nil
 		}
 	})
 	s.logger.Info("landmarkd is ready", s.addresses...)
-	err := outer.Wait()
-	stopInner()
-	err = errors.Join(err, inner.Wait())
+	err := frontEnds.Wait()
+	stopIntake()
+	err = errors.Join(err, intake.Wait())
 	stopMembers()
 	return errors.Join(err, s.Close())
 }
@@ -287,7 +287,7 @@ func (s *Sidecar) Reload() error {
 	if err != nil {
 		return err
 	}
-	s.host.Configure(policies)
+	s.host.Configure(policies) // and the registry, with a first reading of the host
 	s.checkers.Retain(s.services.Names())
 	s.logger.Info("configuration loaded", "file", s.file, "services", len(policies))
 	for _, name := range slices.Sorted(maps.Keys(policies)) {
