@@ -480,7 +480,7 @@ func TestAgentReportsDrain(t *testing.T) {
 }
 
 // Close stops the calls of the program's functions. It waits for a running call, but
-// not for ever.
+// not forever.
 func TestCloseStopsPolling(t *testing.T) {
 	const cleanup = 200 * time.Millisecond
 	var forever chan struct{} // one for each test

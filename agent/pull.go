@@ -6,7 +6,8 @@ import (
 	"github.com/landmark-health/landmark/agent/landmark"
 )
 
-// A pull tracks the sidecar's GetState requests on one stream. A request is
+// A pull is the agent's side of the sidecar's poll: it tracks the GetState requests on
+// one stream. A request is
 // answered when every Loop that counts for readiness has answered a get-state
 // command after the request arrived.
 //

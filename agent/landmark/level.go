@@ -18,7 +18,7 @@ import (
 //
 // A Level is safe for concurrent use, and does nothing when nil.
 type Level struct {
-	settings counter
+	settings counter       // how often the number was set
 	number   atomic.Uint64 // the bits of a float64
 	_        [cacheLine - 8]byte
 

@@ -17,7 +17,7 @@ const (
 )
 
 // Limit limits how often a service's loops are sent a command. Its zero value is
-// ready. Its methods need a lock of the caller's.
+// ready. The caller must not call two methods at once.
 type Limit struct {
 	full judge.Instant // when the whole burst is allowed again
 }

@@ -2,8 +2,8 @@ package poll
 
 // Round is one get-state command on its way through the loops of several
 // sessions. All checkers that need newer facts meanwhile wait for the same one.
-// Its methods may be called on a nil Round, which waits for no session. They need
-// a lock of the caller's.
+// Its methods may be called on a nil Round, which waits for no session. The
+// caller must not call two methods at once.
 type Round[S comparable] struct {
 	open map[S]uint64  // the command's number in each session that has not answered
 	done chan struct{} // closed once every session has answered or gone

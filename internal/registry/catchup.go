@@ -68,7 +68,7 @@ func (s *service) heldInstant() judge.Instant { return judge.Instant(s.heldAt.Lo
 func (s *service) behind() bool { return s.heldInstant() != judge.Never }
 
 // pause holds the service, if it has sessions. One that is held already stays where
-// it is, so that a row of pauses does not hide a frozen process for ever.
+// it is, so that a series of pauses does not hide a frozen process forever.
 func (s *service) pause(began, ended judge.Instant) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -109,8 +109,8 @@ func (s *service) caughtUp(real judge.Instant) bool {
 			continue
 		}
 		allRead = sl.session.caughtUp() && allRead
-		if in := sl.session.interval + clock.MaxGap; sl.session.latest < s.resumed.Add(-in) {
-			silent = max(silent, in)
+		if limit := sl.session.interval + clock.MaxGap; sl.session.latest < s.resumed.Add(-limit) {
+			silent = max(silent, limit)
 		}
 	}
 	if !allRead || silent == 0 {

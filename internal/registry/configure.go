@@ -85,7 +85,7 @@ type HostLandmark struct {
 type HostReport struct {
 	// Facts are one for each landmark of the policy's Host, in that order.
 	Facts []Fact
-	// Age is the time from the begin of reading to the report. The facts' own ages
+	// Age is the time from the start of reading to the report. The facts' own ages
 	// are those at the time of the report, too.
 	Age time.Duration
 }
@@ -176,7 +176,7 @@ func (s *service) setHost(host HostReport) {
 }
 
 // UndeclaredOverrides returns the names of landmarks that the service's policy
-// overrides and none of its connected instances declares, sorted. Mostly they are
+// overrides and none of its connected instances declares, sorted. Usually they are
 // misspelt. It returns none while no instance is connected.
 func (r *Registry) UndeclaredOverrides(name string) []string {
 	s := r.service(name)

@@ -30,8 +30,8 @@ func (r *Registry) BeginGrace() {
 }
 
 // ExpectReport says that an agent of the user has connected. The caller calls
-// reported once it has reported, or is gone.
-func (r *Registry) ExpectReport(uid uint32) (reported func()) {
+// markReported once it has reported, or is gone.
+func (r *Registry) ExpectReport(uid uint32) (markReported func()) {
 	r.expected.Add(uid, 1)
 	return sync.OnceFunc(func() { r.expected.Add(uid, -1) })
 }
@@ -47,8 +47,8 @@ func (r *Registry) expects(owner uint32) bool {
 
 // endGrace ends the start grace of all services. Unless last is set, it skips
 // services whose instances may still report. It reports whether the grace is over
-// for all. Without a complete list of instances it is not while any agent may report,
-// which may be one of an unknown service.
+// for all. Without a complete list of instances it is not over while any agent has
+// connected and not reported, because the agent's service may be unknown.
 func (r *Registry) endGrace(last bool) (all bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -60,7 +60,7 @@ func TestServicesAreLimitedByUserAndInAll(t *testing.T) {
 	// Five users that take all they can leave slots for a sixth, and for root.
 	for uid := uint32(2); uid <= 5; uid++ {
 		for n := 50; ; n += 50 {
-			if _, err := findSlot(*r.services.Load(), uid); err != nil {
+			if _, err := roomFor(*r.services.Load(), uid); err != nil {
 				t.Logf("uid %d may have %d", uid, n-50)
 				break
 			}

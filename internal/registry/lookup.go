@@ -17,8 +17,8 @@ const AnyAge time.Duration = math.MaxInt64
 // Lookup answers about the name at once, from memory, and reports whether that
 // answer is final. It is not final where Await would wait: the facts are older
 // than maxAge (0 = the service's own) and the main loop can be asked; or agents
-// may still come back to a sidecar that has just started; or the sidecar has not
-// read yet what came while it was paused itself.
+// may still come back to a sidecar that has just started; or the sidecar was
+// paused, and has not read yet what came meanwhile.
 //
 // A name is a service's, or that followed by "-readiness", "-liveness" or
 // "-startup", or one of these words, or empty, for all services together. Lookup

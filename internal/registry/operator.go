@@ -102,9 +102,9 @@ func (s *service) endDrainUntilGone() {
 	}
 }
 
-// Forget forgets a service that no process reports: whose it is, which processes
-// are missed, and an operator's drain. A configured service stays, as if it was
-// never reported. Another is dropped. The error wraps ErrUnknown, ErrNotOwner or
+// Forget forgets a service that no process reports: its owner, its lost processes,
+// and an operator's drain. A configured service stays, as if it was never reported.
+// Another is dropped. The error wraps ErrUnknown, ErrNotOwner or
 // ErrConnected.
 func (r *Registry) Forget(name string, operator uint32) error {
 	r.mu.Lock()

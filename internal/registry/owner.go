@@ -16,7 +16,7 @@ const (
 	// MaxServices.
 	MaxServicesPerUser = 2_000
 	// reservedServices is the number that other users may not have together, so
-	// that root and the sidecar's own user always find a slot.
+	// that root and the sidecar's own user always have room.
 	reservedServices = 2_000
 )
 
@@ -41,12 +41,12 @@ func mayTake(uid, owner uint32) bool {
 }
 
 // authorize returns an error if the agent may not report its service, or there is
-// no slot for one more.
+// no room for one more.
 func (r *Registry) authorize(id AgentID) error {
 	if s := r.service(id.Service); s != nil {
 		return s.authorize(id)
 	}
-	_, err := findSlot(*r.services.Load(), id.UID)
+	_, err := roomFor(*r.services.Load(), id.UID)
 	return err
 }
 
@@ -74,7 +74,7 @@ func (r *Registry) claim(id AgentID) (*service, error) {
 		}
 		return s, nil
 	}
-	idle, err := findSlot(*r.services.Load(), id.UID)
+	idle, err := roomFor(*r.services.Load(), id.UID)
 	if err != nil {
 		return nil, err
 	}
@@ -88,14 +88,14 @@ func (r *Registry) claim(id AgentID) (*service, error) {
 	return s, nil
 }
 
-// findSlot returns an error if the user may not have one more service. Else it
-// returns the service that must be retired first, or nil if a slot is free: one of
+// roomFor returns an error if the user may not have one more service. Else it
+// returns the service that must be retired first, or nil if there is room: one of
 // the same user that no process reports, the longest stopped one first, then the
 // longest lost one.
 //
 // An unprivileged user may have at most as many as are left for the others, so
-// that a few users cannot take all slots.
-func findSlot(services map[string]*service, uid uint32) (idle *service, err error) {
+// that a few users cannot take all the room.
+func roomFor(services map[string]*service, uid uint32) (idle *service, err error) {
 	own, unprivileged := 0, 0
 	for _, s := range services {
 		owner := s.owner.Load()

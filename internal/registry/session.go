@@ -25,7 +25,7 @@ const MaxReportedPerUser = 65_536
 const Undated = judge.Never
 
 // Link is the way from the registry to the process of a session. Its methods are
-// called with locks held: they must not block, nor call the registry.
+// called with locks held: they must not block or call the registry.
 type Link interface {
 	// GetState sends the get-state command of this number to the process's main
 	// loops. A greater number supersedes a smaller one.
@@ -60,15 +60,15 @@ type Fact struct {
 
 // Session is one process that reports.
 type Session struct {
-	registry    *Registry
-	id          AgentID
-	link        Link
-	declaration []judge.Declared // by the program
-	draining    bool             // the process wants no new work
-	number      uint64           // in the order of opening
-	taken       int              // of the user's quota
-	reported    func()           // called once it has reported, or is gone
-	service     *service         // nil until the first report
+	registry     *Registry
+	id           AgentID
+	link         Link
+	declaration  []judge.Declared // by the program
+	draining     bool             // the process wants no new work
+	number       uint64           // in the order of opening
+	taken        int              // of the user's quota
+	markReported func()           // called once it has reported, or is gone
+	service      *service         // nil until the first report
 
 	// Guarded by service.mu, except that Declare clears applied: Declare is called by
 	// the goroutine that reports.
@@ -91,7 +91,7 @@ func (r *Registry) Open(id AgentID, link Link) (*Session, error) {
 	if err := s.take(1); err != nil {
 		return nil, err
 	}
-	s.reported = r.ExpectReport(id.UID)
+	s.markReported = r.ExpectReport(id.UID)
 	return s, nil
 }
 
@@ -148,7 +148,7 @@ func (s *Session) reportOnce(facts []Fact, answered uint64, at judge.Instant) er
 	}
 	err := s.service.report(s, facts, answered, at)
 	if err == nil {
-		s.reported()
+		s.markReported()
 	}
 	return err
 }
@@ -205,7 +205,7 @@ func (s *Session) Goodbye() { s.end(judge.SaidGoodbye) }
 func (s *Session) Disconnect() { s.end(judge.Vacant) }
 
 func (s *Session) end(how judge.Presence) {
-	s.reported()
+	s.markReported()
 	s.registry.reported.Add(s.id.UID, -s.taken)
 	s.taken = 0
 	if s.service != nil {

@@ -35,7 +35,7 @@ func (s *snapshot) withPolicy(policy *Policy) *snapshot {
 	return &n
 }
 
-// at returns the snapshot that time alone has made of s by now, which mostly is s
+// at returns the snapshot that time alone has made of s by now, which is usually s
 // itself. Every reader, whenever it comes, finds the same changes at the same
 // instants.
 func (s *snapshot) at(now judge.Instant) *snapshot {
@@ -49,7 +49,7 @@ func (s *snapshot) at(now judge.Instant) *snapshot {
 func (s *snapshot) step() *snapshot { return s.advance(s.facts, s.next) }
 
 // empty reports whether there is nothing to answer about: the service is not
-// configured and has no instance, mostly because its first report is just being
+// configured and has no instance, usually because its first report is just being
 // taken.
 func (s *snapshot) empty() bool { return len(s.facts.Instances) == 0 && !s.policy.Configured }
 

@@ -44,8 +44,8 @@ func (r *rejections) countError(err error) {
 	r.count(malformed)
 }
 
-// log logs new rejections once a minute, until ctx is done. An operator can so
-// find the cause, and a client that sends many bad requests cannot flood the log.
+// log logs new rejections once a minute, until ctx is done. So an operator
+// can find the cause, and a client that sends many bad requests cannot flood the log.
 func (r *rejections) log(ctx context.Context, logger *slog.Logger) error {
 	ticker := time.NewTicker(time.Minute)
 	defer ticker.Stop()
