@@ -14,7 +14,7 @@ var titles = []string{
 }
 
 // onAir returns the programme of the channel at the time, nil if there is no such
-// channel. This guide repeats for ever. A real server would look it up.
+// channel. This guide repeats forever. A real server would look it up.
 func onAir(channel uint16, at time.Time) *programme {
 	if channel < 1 || channel > channels {
 		return nil

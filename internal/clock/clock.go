@@ -29,7 +29,7 @@ const (
 	// MaxGap is the longest time between two beats that is no pause.
 	MaxGap = 50 * time.Millisecond
 	// MaxBehind is how long after a pause the judged instant may stand still. A
-	// sidecar that does not catch up must not trust a frozen program for ever.
+	// sidecar that does not catch up must not trust a frozen program forever.
 	MaxBehind = time.Second
 	// EmptyChecks is how many checks in a row must find a socket empty: what was
 	// read from it last has reached the registry by the second.

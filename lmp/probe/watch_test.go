@@ -288,7 +288,7 @@ func TestWatchReportsSilence(t *testing.T) {
 	}
 }
 
-// A server that never accepts a connection is reported once, and dialled for ever.
+// A server that never accepts a connection is reported once, and dialled forever.
 func TestWatchOfUnreachableServer(t *testing.T) {
 	for reason, err := range map[string]error{"connection refused": errConnRefused, "deadline exceeded": errBlackHole} {
 		testWatch(t, WatchRequest{}, func(int, net.Conn) error { return err }, func(s *watchTest) {
