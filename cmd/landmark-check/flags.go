@@ -117,7 +117,7 @@ func parseFlags(args []string) (check, error) {
 		return check{}, fmt.Errorf("%w; landmark-check -h lists the flags", err)
 	}
 	if flags.NArg() > 0 {
-		return check{}, fmt.Errorf("unexpected argument %q; all are flags", flags.Arg(0))
+		return check{}, fmt.Errorf("unexpected argument %q; landmark-check takes only flags, such as -service NAME, and -h lists them", flags.Arg(0))
 	}
 	if o.version {
 		if flags.NFlag() > 1 { // exits with 0, so a checker with a stray -version must not get here

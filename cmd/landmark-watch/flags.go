@@ -44,13 +44,13 @@ func parseFlags(args []string, stdout io.Writer) (options, error) {
 		return o, nil
 	}
 	if flags.NArg() > 0 {
-		return o, fmt.Errorf("unexpected argument %q; all are flags", flags.Arg(0))
+		return o, fmt.Errorf("unexpected argument %q; landmark-watch takes only flags, and -h lists them", flags.Arg(0))
 	}
 	if o.dir == "" {
 		return o, errors.New("-dir is missing: give the directory of keepalived's track files")
 	}
 	if len(o.targets) == 0 {
-		return o, errors.New("-target is missing: give one for each real server, as rs1=10.0.0.7:19533/epg")
+		return o, errors.New("-target is missing: give one for each real server, such as rs1=10.0.0.7:19533/epg")
 	}
 	names := make(map[string]bool)
 	for _, t := range o.targets {

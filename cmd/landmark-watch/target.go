@@ -28,7 +28,7 @@ func parseTarget(s string) (target, error) {
 	name, rest, found := strings.Cut(s, "=")
 	address, service, slash := strings.Cut(rest, "/")
 	if !found || !slash {
-		return target{}, errors.New("it is not NAME=HOST:PORT/SERVICE[,weight=N], as rs1=10.0.0.7:19533/epg; end it with the / for all services together")
+		return target{}, errors.New("it is not NAME=HOST:PORT/SERVICE[,weight=N], such as rs1=10.0.0.7:19533/epg; end it with the / for all services together")
 	}
 	t := target{name: name, address: address}
 	var weight string

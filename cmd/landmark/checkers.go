@@ -41,7 +41,7 @@ func checkersTable(o output, services []*statusv1.Service) error {
 	if t.Empty() {
 		// landmarkd remembers checkers for a day, and forgets them when it stops. It
 		// does not report when it started.
-		_, err := fmt.Fprintln(o.out, "\nNo checker has checked it since landmarkd started, or in the last day if that is shorter.")
+		_, err := fmt.Fprintln(o.out, "\nNo checker has checked it in the last day, or since landmarkd started.")
 		return err
 	}
 	return o.tableBelow(t)

@@ -97,7 +97,7 @@ func connect(address, flag string) (*connection, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", path)
 		})
 	} else if _, port, err := net.SplitHostPort(address); err != nil || port == "" {
-		return nil, badArguments("-%s %q is neither HOST:PORT, as 127.0.0.1:19534 or [::1]:19534, nor unix:PATH", flag, address)
+		return nil, badArguments("-%s %q is neither HOST:PORT, such as 127.0.0.1:19534 or [::1]:19534, nor unix:PATH", flag, address)
 	}
 	conn, err := grpc.NewClient(target,
 		dialer,

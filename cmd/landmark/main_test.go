@@ -44,7 +44,7 @@ func TestBadArguments(t *testing.T) {
 		"snippet -service epg":         "-service; landmark help snippet",
 		"snippet keepalived":           "which service? Give -service NAME",
 		"snippet keepalived -agent":    "-agent; landmark help snippet keepalived lists the flags",
-		"snippet keepalived epg":       `unexpected argument "epg"; all are flags`,
+		"snippet keepalived epg":       `unexpected argument "epg"; landmark snippet keepalived takes only flags`,
 	} {
 		fields := strings.Fields(args)
 		for i, f := range fields {

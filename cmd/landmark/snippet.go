@@ -29,7 +29,7 @@ func snippetCommands() []command {
 				program.Flags(flags)
 				return func(_ context.Context, args []string, o output) error {
 					if len(args) > 0 {
-						return badArguments("unexpected argument %q; all are flags", args[0])
+						return badArguments("unexpected argument %q; landmark snippet %s takes only flags, and -h lists them", args[0], k.Name)
 					}
 					text, err := program.Configuration()
 					if err != nil {

@@ -106,7 +106,7 @@ unix         grpc-watch\x1b  0.017/s  7      watching, 2 times
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(result{})); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if got := runTo("status", "-addr", "unix:"+path, "vod"); got.code != 0 || !bytes.HasSuffix([]byte(got.out), []byte("\n\nIt has no landmarks.\n\nNo checker has checked it since landmarkd started, or in the last day if that is shorter.\n")) {
+	if got := runTo("status", "-addr", "unix:"+path, "vod"); got.code != 0 || !bytes.HasSuffix([]byte(got.out), []byte("\n\nIt has no landmarks.\n\nNo checker has checked it in the last day, or since landmarkd started.\n")) {
 		t.Errorf("without landmarks or checkers: %+v", got)
 	}
 }

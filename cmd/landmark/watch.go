@@ -52,8 +52,8 @@ type watcher struct {
 	lastNotice string // about landmarkd itself
 }
 
-// run watches until ctx is done. It returns an error if the first call fails, or a later
-// one for a reason that waiting does not mend.
+// run watches until ctx is done. After the first answer it waits for a landmarkd that is
+// away, and for a service that is not known yet. It returns any other error.
 func (w *watcher) run(ctx context.Context) error {
 	for {
 		err := w.watch(ctx)

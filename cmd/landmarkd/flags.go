@@ -38,9 +38,9 @@ func parse(args []string, help io.Writer) (c sidecar.Config, mode runMode, err e
 		flags.PrintDefaults()
 		return c, mode, err
 	case err != nil:
-		return c, mode, fmt.Errorf("%w; landmarkd -help lists the flags", err)
+		return c, mode, fmt.Errorf("%w; landmarkd -h lists the flags", err)
 	case flags.NArg() > 0:
-		return c, mode, fmt.Errorf("unexpected argument %q; landmarkd takes only flags, and -help lists them", flags.Arg(0))
+		return c, mode, fmt.Errorf("unexpected argument %q; landmarkd takes only flags, and -h lists them", flags.Arg(0))
 	}
 	if c.DrainOnStop < 0 {
 		return c, mode, fmt.Errorf("-drain-on-stop %v: give how long to drain, such as 15s, or 0 not to", c.DrainOnStop)

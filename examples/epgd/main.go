@@ -140,9 +140,9 @@ func parse(args []string) (o options, err error) {
 		flags.PrintDefaults()
 		return o, err
 	case err != nil:
-		return o, fmt.Errorf("%w; epgd -help lists the flags", err)
+		return o, fmt.Errorf("%w; epgd -h lists the flags", err)
 	case flags.NArg() > 0:
-		return o, fmt.Errorf("unexpected argument %q; all arguments are flags, see epgd -help", flags.Arg(0))
+		return o, fmt.Errorf("unexpected argument %q; epgd takes only flags, and -h lists them", flags.Arg(0))
 	}
 	return o, nil
 }

@@ -77,7 +77,7 @@ func (e *endpoints) Set(text string) error {
 func parseEndpoint(text string) (netip.AddrPort, error) {
 	a, err := netip.ParseAddrPort(text)
 	if err != nil || a.Port() == 0 || a.Addr().Zone() != "" || a.Addr().Is4In6() {
-		return netip.AddrPort{}, errors.New("give an address and a port, as 192.0.2.80:5400 or [2001:db8::80]:5400")
+		return netip.AddrPort{}, errors.New("give an address and a port, such as 192.0.2.80:5400 or [2001:db8::80]:5400")
 	}
 	return a, nil
 }
@@ -118,7 +118,7 @@ func (f *file) String() string { return string(*f) }
 // Set implements flag.Value.
 func (f *file) Set(text string) error {
 	if !path.IsAbs(text) || path.Clean(text) != text || text == "/" {
-		return errors.New("give an absolute path, as /run/landmark-watch")
+		return errors.New("give an absolute path, such as /run/landmark-watch")
 	}
 	if len(text) > maxFile {
 		return fmt.Errorf("the path has %d bytes, and may have %d", len(text), maxFile)
