@@ -28,14 +28,14 @@ const (
 
 // Run logs each steady checker that falls silent, once, and each that is back,
 // until ctx is done. It uses no CPU while no checker is steady.
-func (m *Tracker) Run(ctx context.Context) error {
-	due, log := never, eventLog{logger: m.logger}
-	for m.waitUntil(ctx, due) {
-		now := m.now()
+func (t *Tracker) Run(ctx context.Context) error {
+	due, log := never, eventLog{logger: t.logger}
+	for t.waitUntil(ctx, due) {
+		now := t.now()
 		if due != never && now-due > maxDelay {
-			m.awakeSince.Store(int64(now))
+			t.awakeSince.Store(int64(now))
 		}
-		events, next := m.findEvents(now)
+		events, next := t.findEvents(now)
 		log.write(events, now)
 		if due = never; next != never {
 			due = min(max(next, now+minPause), now+maxPause)
@@ -49,25 +49,25 @@ func (m *Tracker) Run(ctx context.Context) error {
 
 // waitUntil waits until the time due or a wakeup, and reports whether ctx is not
 // done.
-func (m *Tracker) waitUntil(ctx context.Context, due time.Duration) bool {
+func (t *Tracker) waitUntil(ctx context.Context, due time.Duration) bool {
 	var fires <-chan time.Time
 	if due != never {
-		timer := time.NewTimer(due - m.now())
+		timer := time.NewTimer(due - t.now())
 		defer timer.Stop()
 		fires = timer.C
 	}
 	select {
 	case <-fires:
-	case <-m.wakeups:
+	case <-t.wakeups:
 	case <-ctx.Done():
 	}
 	return ctx.Err() == nil
 }
 
 // wake makes Run look for events.
-func (m *Tracker) wake() {
+func (t *Tracker) wake() {
 	select {
-	case m.wakeups <- struct{}{}:
+	case t.wakeups <- struct{}{}:
 	default:
 	}
 }
@@ -83,10 +83,10 @@ type event struct {
 
 // findEvents returns what has happened since its last call, sorted by service,
 // and when the next checker falls silent if it does not check again.
-func (m *Tracker) findEvents(now time.Duration) (events []event, next time.Duration) {
+func (t *Tracker) findEvents(now time.Duration) (events []event, next time.Duration) {
 	next = never
-	for service, l := range *m.services.Load() {
-		found, due := l.findEvents(now, time.Duration(m.awakeSince.Load()))
+	for service, l := range *t.services.Load() {
+		found, due := l.findEvents(now, time.Duration(t.awakeSince.Load()))
 		for _, e := range found {
 			e.service = service
 			events = append(events, e)

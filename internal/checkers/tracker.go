@@ -37,57 +37,57 @@ type Tracker struct {
 // New returns a Tracker whose Run logs checkers that fall silent. The function
 // now returns the time by a monotonic clock.
 func New(logger *slog.Logger, now func() time.Duration) *Tracker {
-	m := &Tracker{logger: logger, now: now, wakeups: make(chan struct{}, 1)}
-	m.services.Store(&map[string]*list{})
-	return m
+	t := &Tracker{logger: logger, now: now, wakeups: make(chan struct{}, 1)}
+	t.services.Store(&map[string]*list{})
+	return t
 }
 
 // Record records a check at the given time. Callers pass the time of the answer:
 // reading the clock again would cost as much as the rest. Record keeps no
 // reference to q.Name, and allocates only for a new checker.
-func (m *Tracker) Record(q Check, a Checker, at time.Duration) {
+func (t *Tracker) Record(q Check, c Checker, at time.Duration) {
 	switch {
 	case !q.Known:
-		m.unknown.record(a, q.Name, at)
-	case m.listOf(q.Service).record(a, nil, at):
-		m.wake()
+		t.unknown.record(c, q.Name, at)
+	case t.listOf(q.Service).record(c, nil, at):
+		t.wake()
 	}
 }
 
 // listOf returns the list of the service's checkers.
-func (m *Tracker) listOf(service string) *list {
-	if l := (*m.services.Load())[service]; l != nil {
+func (t *Tracker) listOf(service string) *list {
+	if l := (*t.services.Load())[service]; l != nil {
 		return l
 	}
-	return m.addList(service)
+	return t.addList(service)
 }
 
 // addList adds a list for the service if there is none.
-func (m *Tracker) addList(service string) *list {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	services := *m.services.Load()
+func (t *Tracker) addList(service string) *list {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	services := *t.services.Load()
 	if l := services[service]; l != nil {
 		return l
 	}
 	services, l := maps.Clone(services), new(list)
 	services[service] = l
-	m.services.Store(&services)
+	t.services.Store(&services)
 	return l
 }
 
 // Retain drops the checkers of all services that are not in names, which must be
 // sorted. It keeps those of all services together.
-func (m *Tracker) Retain(names []string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+func (t *Tracker) Retain(names []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	kept := make(map[string]*list)
-	for name, l := range *m.services.Load() {
+	for name, l := range *t.services.Load() {
 		if _, named := slices.BinarySearch(names, name); named || name == "" {
 			kept[name] = l
 		}
 	}
-	m.services.Store(&kept)
+	t.services.Store(&kept)
 }
 
 // Stats describes a checker.
@@ -103,13 +103,13 @@ type Stats struct {
 
 // ByService returns the checkers of the service in the last day, "" for those of
 // all services together. Silent ones come first.
-func (m *Tracker) ByService(service string) []Stats {
-	l := (*m.services.Load())[service]
+func (t *Tracker) ByService(service string) []Stats {
+	l := (*t.services.Load())[service]
 	if l == nil {
 		return nil
 	}
 	var all []Stats
-	m.each(l, func(_ []byte, s Stats) { all = append(all, s) })
+	t.each(l, func(_ []byte, s Stats) { all = append(all, s) })
 	slices.SortFunc(all, compare)
 	return all
 }
@@ -121,9 +121,9 @@ type Unknown struct {
 }
 
 // Unknown returns the checkers of unknown names in the last day, sorted by name.
-func (m *Tracker) Unknown() []Unknown {
+func (t *Tracker) Unknown() []Unknown {
 	var all []Unknown
-	m.each(&m.unknown, func(name []byte, s Stats) { all = append(all, Unknown{string(name), s}) })
+	t.each(&t.unknown, func(name []byte, s Stats) { all = append(all, Unknown{string(name), s}) })
 	slices.SortFunc(all, func(a, b Unknown) int {
 		return cmp.Or(strings.Compare(a.Name, b.Name), compare(a.Stats, b.Stats))
 	})
@@ -132,10 +132,10 @@ func (m *Tracker) Unknown() []Unknown {
 
 // each calls f for each checker of the list, with the unknown name that it
 // checks, if any.
-func (m *Tracker) each(l *list, f func(name []byte, s Stats)) {
+func (t *Tracker) each(l *list, f func(name []byte, s Stats)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now, awakeSince := m.now(), time.Duration(m.awakeSince.Load())
+	now, awakeSince := t.now(), time.Duration(t.awakeSince.Load())
 	l.dropOld(now)
 	for i := range l.entries {
 		e := &l.entries[i]

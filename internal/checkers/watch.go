@@ -11,31 +11,31 @@ type Watch struct {
 }
 
 // Watch starts a watch. The caller must call End.
-func (m *Tracker) Watch(a Checker) *Watch { return &Watch{tracker: m, checker: a} }
+func (t *Tracker) Watch(c Checker) *Watch { return &Watch{tracker: t, checker: c} }
 
 // Record records what the watch is about. Call it with each answer that the
 // checker gets, since a name may become known. It costs little if nothing has
 // changed.
 func (w *Watch) Record(q Check) {
-	m := w.tracker
+	t := w.tracker
 	if !q.Known {
 		if !w.recordedUnknown {
 			w.recordedUnknown = true
-			m.Record(q, w.checker, m.now())
+			t.Record(q, w.checker, t.now())
 		}
 		return
 	}
-	l := m.listOf(q.Service)
+	l := t.listOf(q.Service)
 	if l == w.list {
 		return
 	}
 	w.End()
-	held, changed := l.beginWatch(w.checker, m.now())
+	held, changed := l.beginWatch(w.checker, t.now())
 	if held {
 		w.list = l
 	}
 	if changed {
-		m.wake()
+		t.wake()
 	}
 }
 
