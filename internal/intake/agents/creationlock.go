@@ -14,7 +14,7 @@ const (
 )
 
 // creationLock serializes the creation of services by the sessions of one user.
-// Creating one takes the registry long and blocks other creations. So a user with
+// Creating one takes the registry a long time, in which it creates no other. So a user with
 // thousands of new services delays another user by one creation, not by all. A nil
 // creationLock does not lock.
 type creationLock struct {
