@@ -185,25 +185,24 @@ func (r *Registry) UndeclaredOverrides(name string) []string {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	declared, connected := make(map[string]bool), false
+	undeclared := slices.Sorted(maps.Keys(s.policy.Landmarks))
+	connected := false
 	for _, sl := range s.slots {
+		if len(undeclared) == 0 {
+			return nil // mostly at the first instance: a service may have many, with many landmarks
+		}
 		if sl.session == nil {
 			continue
 		}
 		connected = true
 		for _, d := range sl.declaration {
-			declared[d.Name] = true
+			if i, overridden := slices.BinarySearch(undeclared, d.Name); overridden {
+				undeclared = slices.Delete(undeclared, i, i+1)
+			}
 		}
 	}
-	if !connected {
+	if !connected || len(undeclared) == 0 {
 		return nil
 	}
-	var undeclared []string
-	for landmark := range s.policy.Landmarks {
-		if !declared[landmark] {
-			undeclared = append(undeclared, landmark)
-		}
-	}
-	slices.Sort(undeclared)
 	return undeclared
 }

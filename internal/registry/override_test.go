@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -29,5 +30,28 @@ func TestUndeclaredOverridesAreNamedOnceAProgramReports(t *testing.T) {
 	a.session.Goodbye()
 	if got := r.UndeclaredOverrides("epg"); got != nil {
 		t.Errorf("after the last process stopped: got %q, want none", got)
+	}
+}
+
+// A program calls it with its first report, under the lock of a service that may
+// have thousands of landmarks.
+func TestUndeclaredOverridesKeepNoListOfAllLandmarks(t *testing.T) {
+	r := New(clock.New(), 0)
+	r.Configure(map[string]Policy{"epg": {Landmarks: map[string]Override{"main": {}}}}, nil)
+	a := open(t, r, "epg", "a")
+	a.pass()
+	few := testing.AllocsPerRun(10, func() { r.UndeclaredOverrides("epg") })
+	declaration := slices.Clone(a.session.declaration)
+	for i := range 1000 {
+		declaration = append(declaration, judge.Declared{Name: fmt.Sprint("queue ", i), Kind: judge.KindLevel, Impact: judge.ImpactDegrading})
+	}
+	if err := a.session.Declare(declaration); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.session.Report(make([]Fact, len(declaration)), 0); err != nil {
+		t.Fatal(err)
+	}
+	if many := testing.AllocsPerRun(10, func() { r.UndeclaredOverrides("epg") }); many > few {
+		t.Errorf("%v allocations with %d landmarks, %v with one", many, len(declaration), few)
 	}
 }
