@@ -133,7 +133,7 @@ func (c *connection) explain(ctx context.Context, err error) error {
 	case s.Code() == codes.Unavailable:
 		return exitError{exitNoAnswer, fmt.Errorf("no answer from a landmarkd at %s: %s: check that it runs and listens there, or give -%s", c.address, cause(s), c.flag)}
 	case s.Code() == codes.Unimplemented:
-		return exitError{exitRefused, fmt.Errorf("the server at %s does not have this call: check that it is a landmarkd of this version, %s", c.address, version)}
+		return exitError{exitRefused, fmt.Errorf("the server at %s does not have this call: check -%s, and that it is a landmarkd of this version, %s", c.address, c.flag, version)}
 	}
 	return exitError{exitRefused, fmt.Errorf("%s", s.Message())}
 }
@@ -142,6 +142,9 @@ func (c *connection) explain(ctx context.Context, err error) error {
 func cause(s *status.Status) string {
 	if s.Message() == "name resolver error: produced zero addresses" {
 		return "its name has no address"
+	}
+	if strings.Contains(s.Message(), "error reading server preface") {
+		return "the connection ended before gRPC began, as at a port that is not landmarkd's -grpc"
 	}
 	_, text, dialing := strings.Cut(s.Message(), "Error while dialing: ")
 	if !dialing {

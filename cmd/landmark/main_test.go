@@ -140,6 +140,7 @@ func TestCallErrorsSayWhatToDo(t *testing.T) {
 			"no answer from a landmarkd at /run/landmark/admin.sock: dial unix: no such file: check that it runs and listens there, or give -admin-socket"},
 		{t.Context(), status.Error(codes.Unavailable, "name resolver error: produced zero addresses"), exitNoAnswer, "its name has no address"},
 		{t.Context(), status.Error(codes.Unavailable, "landmarkd is stopping"), exitNoAnswer, "landmarkd is stopping"},
+		{t.Context(), status.Error(codes.Unavailable, `connection error: desc = "error reading server preface: EOF"`), exitNoAnswer, "as at a port that is not landmarkd's -grpc: check"},
 		{t.Context(), os.ErrClosed, exitNoAnswer, "closed"},
 		{interrupted, status.Error(codes.Canceled, ""), exitInterrupted, "interrupted"},
 	} {
