@@ -6,6 +6,7 @@ package grpcstatus
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"strings"
 	"time"
@@ -144,21 +145,38 @@ func (s *service) awaitKnown(ctx context.Context, name string) error {
 	return nil
 }
 
+// awaitFinal waits until the answers about the service, or about all services if the
+// name is empty, are final. Shortly after landmarkd starts they are not, and a watch
+// that sent them would show a fall that no checker sees.
+func (s *service) awaitFinal(ctx context.Context, name string) error {
+	for _, name := range s.names(name) {
+		_, err := s.config.Source.Await(ctx, []byte(name), registry.AnyAge)
+		if err != nil && !errors.Is(err, registry.ErrOverloaded) {
+			return grpcserver.StatusError(err)
+		}
+	}
+	return nil
+}
+
 // errUnknown returns the error for an unknown service.
 func errUnknown(name string) error {
 	return status.Errorf(codes.NotFound,
 		"no program has reported a service named %q, and it is not configured: compare the name with those of all services, and check that the program runs and finds this landmarkd's socket", name)
 }
 
+// names returns the names of all services if the name is empty, else the name.
+func (s *service) names(name string) []string {
+	if name == "" {
+		return s.config.Source.Names()
+	}
+	return []string{name}
+}
+
 // statuses yields the status of the service, or of all services in the order of
 // their names if the name is empty. Each is looked up when it is yielded.
 func (s *service) statuses(name string) iter.Seq[registry.ServiceStatus] {
 	return func(yield func(registry.ServiceStatus) bool) {
-		names := []string{name}
-		if name == "" {
-			names = s.config.Source.Names()
-		}
-		for _, name := range names {
+		for _, name := range s.names(name) {
 			p, known := s.config.Source.Status(name)
 			if known && !yield(p) {
 				return

@@ -64,6 +64,9 @@ func (s *service) Watch(q *statusv1.WatchRequest, stream grpc.ServerStreamingSer
 	if err := stream.SendHeader(metadata.MD{}); err != nil {
 		return err
 	}
+	if err := s.awaitFinal(stream.Context(), name); err != nil {
+		return err
+	}
 	last := make(map[string]changeKey)
 	for {
 		for p := range s.statuses(name) {

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/landmark-health/landmark/internal/frontend/frontendtest"
+	"github.com/landmark-health/landmark/internal/registry"
 	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
 )
 
@@ -105,6 +106,23 @@ func TestWatchSendsHiddenDrains(t *testing.T) {
 		f.registry.Drain("epg", 0)
 		f.newProcess("vod").Work()
 		wantMessages(t, "drained", all, epgStalled+" drained", vodServing)
+	})
+}
+
+// A program comes back 300 ms after landmarkd has started. No watch shows that it was
+// away.
+func TestWatchHidesTheStartGrace(t *testing.T) {
+	inBubble(t, time.Second, func(t *testing.T, f *fixture) {
+		f.registry.Restore([]registry.Membership{{Service: "epg", Owned: true, UID: 1, Members: []registry.Member{{Instance: "a"}}}}, true)
+		f.registry.BeginGrace()
+		one, _ := f.watch("epg")
+		all, _ := f.watch("")
+		time.Sleep(300 * time.Millisecond)
+		wantMessages(t, "before the program is back: one", one)
+		wantMessages(t, "before the program is back: all", all)
+		f.newProcess("epg").Work()
+		wantMessages(t, "back: one", one, epgServing+" 1 landmarks")
+		wantMessages(t, "back: all", all, epgServing)
 	})
 }
 
