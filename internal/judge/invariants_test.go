@@ -12,7 +12,7 @@ type invariants struct {
 	everServing      bool    // readiness was serving once
 	unhealthySince   Instant // since when readiness fails without damping; 0 if it does not
 	hostFailingSince Instant // since when a landmark of the host that affects readiness fails; 0 if none does
-	wedgedSince      Instant // since when a process that does not drain is wedged; 0 if none is
+	hungSince        Instant // since when a process that does not drain has hung; 0 if none has
 }
 
 // check checks the result for the facts at an instant.
@@ -47,12 +47,12 @@ func (w *invariants) check(t *rapid.T, p Policy, j Result, now Instant) {
 	ready, undampedReady := j.Verdicts[Readiness], bare.Verdicts[Readiness]
 	w.checkHost(t, p, undampedReady, now)
 	trackSince(&w.unhealthySince, undampedReady.Status != Serving, now)
-	trackSince(&w.wedgedSince, slices.ContainsFunc(w.facts.Instances, func(in *Instance) bool {
-		return !in.Draining && isWedged(in, now)
+	trackSince(&w.hungSince, slices.ContainsFunc(w.facts.Instances, func(in *Instance) bool {
+		return !in.Draining && isHung(in, now)
 	}), now)
 	if p.Quorum == All && j.Verdicts[Liveness].Status == Serving &&
-		slices.ContainsFunc(w.facts.Instances, func(in *Instance) bool { return isWedged(in, now) }) {
-		t.Fatal("liveness is serving while a process is wedged")
+		slices.ContainsFunc(w.facts.Instances, func(in *Instance) bool { return isHung(in, now) }) {
+		t.Fatal("liveness is serving while a process is hung")
 	}
 	if !w.everServing && undampedReady.Status == Serving && (ready.Status != Serving || ready.Weight != undampedReady.Weight) {
 		t.Fatalf("the first serving verdict is %+v, without damping %+v", ready, undampedReady)
@@ -68,8 +68,8 @@ func (w *invariants) check(t *rapid.T, p Policy, j Result, now Instant) {
 		t.Fatalf("readiness is serving, but unhealthy since %d", w.unhealthySince)
 	case w.hostFailingSince > 0 && now >= w.hostFailingSince.Add(p.FallAfter):
 		t.Fatalf("readiness is serving, but a landmark of the host fails since %d", w.hostFailingSince)
-	case w.wedgedSince > 0 && p.Quorum == All && now >= w.wedgedSince.Add(p.FallAfter):
-		t.Fatalf("readiness is serving, but a process is wedged since %d", w.wedgedSince)
+	case w.hungSince > 0 && p.Quorum == All && now >= w.hungSince.Add(p.FallAfter):
+		t.Fatalf("readiness is serving, but a process has hung since %d", w.hungSince)
 	}
 }
 
@@ -98,8 +98,8 @@ func (w *invariants) checkHost(t *rapid.T, p Policy, undampedReady Verdict, now 
 	}
 }
 
-// isWedged reports whether a critical landmark of a connected process fails.
-func isWedged(in *Instance, now Instant) bool {
+// isHung reports whether a critical landmark of a connected process fails.
+func isHung(in *Instance, now Instant) bool {
 	return in.Presence == Connected && slices.ContainsFunc(in.Landmarks, func(l Landmark) bool {
 		return l.Impact == ImpactCritical && isFailing(l, now)
 	})

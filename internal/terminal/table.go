@@ -26,7 +26,7 @@ type Table struct {
 	rows  []row
 }
 
-// row is the cells of a row, and the notes beneath it.
+// row is the cells of a row, and the notes below it.
 type row struct {
 	cells []Cell
 	notes []string
@@ -41,7 +41,7 @@ func NewTable(heads ...string) *Table {
 	return t
 }
 
-// Add adds a row, which has a cell for each head. Notes are lines beneath it, which
+// Add adds a row, which has a cell for each head. Notes are lines below it, which
 // may be painted.
 func (t *Table) Add(cells []Cell, notes ...string) {
 	t.rows = append(t.rows, row{cells, notes})
@@ -52,7 +52,7 @@ func (t *Table) Empty() bool { return len(t.rows) == 0 }
 
 // Write writes the table. A table that is too wide for the screen is written in the
 // first of these ways that fits: with its long cells wrapped at spaces; with the last
-// column beneath the rows; as lists of cells.
+// column below the rows; as lists of cells.
 func (t *Table) Write(w io.Writer, s Screen) error {
 	var b strings.Builder
 	last := len(t.heads) - 1
@@ -115,7 +115,7 @@ func shrink(natural, least []int, width int) []int {
 }
 
 // writeColumns writes the table with columns of these widths. Cells beyond them stand
-// beneath their rows.
+// below their rows.
 func (t *Table) writeColumns(b *strings.Builder, s Screen, widths []int) {
 	writeRow(b, s, t.heads[:len(widths)], widths)
 	for _, r := range t.rows {

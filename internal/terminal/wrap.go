@@ -9,7 +9,7 @@ import (
 const (
 	indent = "    "
 	// minColumn and minLastColumn are the least widths to which columns, and the last
-	// one, are wrapped while the last one can stand beneath the rows instead.
+	// one, are wrapped while the last one can be written below the rows instead.
 	minColumn     = 14
 	minLastColumn = 24
 )
@@ -73,7 +73,7 @@ func longestWord(text string) int {
 }
 
 // Hang returns the text behind the start of a line. Text that does not fit is
-// wrapped behind the start, or, where little room is left, beneath it and indented.
+// wrapped behind the start, or, where little room is left, below it and indented.
 func (s Screen) Hang(start, text string) string {
 	all := start + text
 	if s.Width == 0 || visible(all) <= s.Width {

@@ -21,7 +21,7 @@ func agentAttacks() []attack {
 	local := func(name, what string, seconds time.Duration) attack {
 		return attack{name: name, what: what, who: "local user", measured: true, play: func(s *scene) {
 			s.startPair()
-			s.director(nil, "well", "wedged")
+			s.director(nil, "well", "hung")
 			s.awaitCheckers("well", healthy)
 			s.attack(name, s.sidecar.agents(), attackerUID)
 			s.runFor(seconds*time.Second/2, 4*seconds*time.Second)

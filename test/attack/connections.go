@@ -35,7 +35,7 @@ func (s *scene) silent(target func(d *sidecar) string) {
 	}
 	s.boot()
 	s.pair()
-	s.director(nil, "well", "wedged")
+	s.director(nil, "well", "hung")
 	s.awaitCheckers("well", healthy)
 	s.attack("silent", target(s.sidecar), attackerUID)
 	s.runFor(time.Second, 5*time.Second)

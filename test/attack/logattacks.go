@@ -15,7 +15,7 @@ func logAttacks() []attack {
 			play: func(s *scene) { r, w := s.log(true); defer r.Close(); defer w.Close(); landmarkdLog(s, w, nil) }},
 		{name: "closed log, landmarkd", what: "the reader of landmarkd's log has exited", who: "log reader",
 			play: func(s *scene) { r, w := s.log(false); defer w.Close(); landmarkdLog(s, w, r) }},
-		{name: "blocked log, landmark-watch", what: "nothing reads landmark-watch's log; the program is wedged, freed, killed", who: "log reader",
+		{name: "blocked log, landmark-watch", what: "nothing reads landmark-watch's log; the program is hung, freed, killed", who: "log reader",
 			play: func(s *scene) { r, w := s.log(true); defer r.Close(); defer w.Close(); watchLog(s, w, nil) }},
 		{name: "closed log, landmark-watch", what: "the reader of landmark-watch's log has exited", who: "log reader",
 			play: func(s *scene) { r, w := s.log(false); defer w.Close(); watchLog(s, w, r) }},
@@ -46,12 +46,12 @@ func landmarkdLog(s *scene, writer, reader *os.File) {
 	if reader != nil {
 		reader.Close()
 	}
-	well, wedged := s.pair()
+	well, hung := s.pair()
 	s.change("well", unhealthy, well.kill)
 	s.change("well", healthy, func() { s.run("well", "2") })
-	s.change("wedged", healthy, func() { wedged.signal(syscall.SIGUSR2) })
-	s.change("wedged", unhealthy, func() {
-		if !s.operator("drain", "-admin-socket", s.sidecar.admin(), "wedged") {
+	s.change("hung", healthy, func() { hung.signal(syscall.SIGUSR2) })
+	s.change("hung", unhealthy, func() {
+		if !s.operator("drain", "-admin-socket", s.sidecar.admin(), "hung") {
 			s.fail("landmark drain did not succeed")
 		}
 	})
@@ -62,15 +62,15 @@ func landmarkdLog(s *scene, writer, reader *os.File) {
 
 // watchLog runs the events for which landmark-watch logs a line.
 func watchLog(s *scene, writer, reader *os.File) {
-	well, wedged := s.startPair()
-	director := s.director(writer, "well", "wedged")
+	well, hung := s.startPair()
+	director := s.director(writer, "well", "hung")
 	if reader != nil {
 		reader.Close()
 	}
 	s.awaitCheckers("well", healthy)
-	s.awaitCheckers("wedged", unhealthy)
-	s.change("wedged", healthy, func() { wedged.signal(syscall.SIGUSR2) })
-	s.change("wedged", unhealthy, func() { wedged.signal(syscall.SIGUSR1) })
+	s.awaitCheckers("hung", unhealthy)
+	s.change("hung", healthy, func() { hung.signal(syscall.SIGUSR2) })
+	s.change("hung", unhealthy, func() { hung.signal(syscall.SIGUSR1) })
 	s.change("well", unhealthy, well.kill)
 	s.change("well", healthy, func() { s.run("well", "2") })
 	if !director.alive() {

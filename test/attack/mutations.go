@@ -54,7 +54,7 @@ func sendMutatedFrames(ctx context.Context, target string) error {
 func validInputs() [][]byte {
 	var all [][]byte
 	for _, kind := range []lmp.Kind{lmp.KindCheck, lmp.KindWatch, lmp.KindDescribe} {
-		for _, service := range []string{"well", "wedged", ""} {
+		for _, service := range []string{"well", "hung", ""} {
 			b, err := lmp.AppendRequest(nil, lmp.Request{Kind: kind, Nonce: 1, Service: []byte(service)}, nil)
 			if err != nil {
 				panic(err) // a mistake here
@@ -62,7 +62,7 @@ func validInputs() [][]byte {
 			all = append(all, b)
 		}
 	}
-	all = append(all, []byte("check well\n"), []byte("agent wedged\n"))
+	all = append(all, []byte("check well\n"), []byte("agent hung\n"))
 	var frames strings.Builder
 	frames.WriteString(http2.ClientPreface)
 	f := http2.NewFramer(&frames, nil)

@@ -9,9 +9,9 @@ import (
 // failure.
 func processAttacks() []attack {
 	return []attack{
-		{name: "replaced name", what: "x is wedged and alive, y well; a second x starts and is never ready", who: "operator", play: replacedName},
+		{name: "replaced name", what: "x is hung and alive, y well; a second x starts and is never ready", who: "operator", play: replacedName},
 		{name: "both stopped", what: "landmarkd is stopped, then the program; landmarkd goes on", who: "operator", play: bothStopped},
-		{name: "blue and green", what: "A is wedged, B starts beside it and is ready, A is killed", who: "operator", play: blueGreen},
+		{name: "blue and green", what: "A is hung, B starts beside it and is ready, A is killed", who: "operator", play: blueGreen},
 		{name: "inherited socket", what: "a program dies whose socket a child holds, and is started again", who: "program", play: inheritedSocket},
 	}
 }

@@ -37,9 +37,9 @@ const (
 )
 
 // programRole is the argument that makes this program an honest program: a server
-// with one main loop and an agent. SIGUSR1 wedges its loop until SIGUSR2; SIGTERM
+// with one main loop and an agent. SIGUSR1 makes its loop hang until SIGUSR2; SIGTERM
 // ends it with a goodbye. If an iteration of its loop is late although it is not
-// wedged, it writes "late FROM TO", in nanoseconds of Unix time: then the machine
+// hung, it writes "late FROM TO", in nanoseconds of Unix time: then the machine
 // was too slow, and landmarkd may report it.
 const programRole = "program"
 

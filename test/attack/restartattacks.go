@@ -13,7 +13,7 @@ func restartAttacks() []attack {
 		name string
 		do   func(p *program)
 	}{
-		{"wedged", func(p *program) { p.signal(syscall.SIGUSR1) }},
+		{"hung", func(p *program) { p.signal(syscall.SIGUSR1) }},
 		{"frozen", func(p *program) { p.signal(syscall.SIGSTOP) }},
 		{"killed", func(p *program) { p.kill() }},
 	}

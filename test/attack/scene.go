@@ -104,20 +104,20 @@ func (s *scene) awaitReported(programs ...*program) {
 	}
 }
 
-// startPair starts landmarkd, a healthy program and a wedged one, and the checkers.
-func (s *scene) startPair(flags ...string) (well, wedged *program) {
+// startPair starts landmarkd, a healthy program and a hung one, and the checkers.
+func (s *scene) startPair(flags ...string) (well, hung *program) {
 	s.start(flags...)
 	return s.pair()
 }
 
 // pair starts the two programs and their checkers.
-func (s *scene) pair() (well, wedged *program) {
-	well, wedged = s.run("well", "1"), s.run("wedged", "1")
-	s.check("well", "wedged")
+func (s *scene) pair() (well, hung *program) {
+	well, hung = s.run("well", "1"), s.run("hung", "1")
+	s.check("well", "hung")
 	s.change("well", healthy, nil)
-	s.change("wedged", healthy, nil)
-	s.change("wedged", unhealthy, func() { wedged.signal(syscall.SIGUSR1) })
-	return well, wedged
+	s.change("hung", healthy, nil)
+	s.change("hung", unhealthy, func() { hung.signal(syscall.SIGUSR1) })
+	return well, hung
 }
 
 // check starts the checkers of the services.

@@ -8,5 +8,5 @@
 // The tests have the build tag e2e, so that a plain go test ./... is quick and
 // needs no other programs. make e2e runs them all; to run one:
 //
-//	go test -tags=e2e -run=TestWedgedLoopIsStalled ./test/e2e
+//	go test -tags=e2e -run=TestHungLoopIsStalled ./test/e2e
 package e2e

@@ -11,7 +11,7 @@ import (
 
 // A main loop that hangs is stalled for every checker, although the process, its
 // port and its agent work. When the loop goes on, the program serves again.
-func TestWedgedLoopIsStalled(t *testing.T) {
+func TestHungLoopIsStalled(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
 	server, address := e.epg(defaultWithin)
@@ -21,12 +21,12 @@ func TestWedgedLoopIsStalled(t *testing.T) {
 
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
-		t.Errorf("connecting to the wedged server: got %v, want its port open", err)
+		t.Errorf("connecting to the hung server: got %v, want its port open", err)
 	} else {
 		conn.Close()
 	}
 	if got, want := checkUDP(e, "epg-liveness"), "NOT_SERVING stalled"; got != want {
-		t.Errorf("liveness of a wedged server: got %q, want %q", got, want)
+		t.Errorf("liveness of a hung server: got %q, want %q", got, want)
 	}
 	e.awaitAll(checks, "SERVING none", server.signal(syscall.SIGUSR2), 600*time.Millisecond)
 }
@@ -56,7 +56,7 @@ func TestFrozenProcessIsStale(t *testing.T) {
 	e.awaitAll(checks, "SERVING none", server.signal(syscall.SIGCONT), time.Second)
 }
 
-// A server that gets SIGTERM says goodbye, wedged or not.
+// A server that gets SIGTERM says goodbye, hung or not.
 func TestTerminatedProcessIsStopped(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
@@ -70,7 +70,7 @@ func TestTerminatedProcessIsStopped(t *testing.T) {
 	server.signal(syscall.SIGUSR1)
 	e.await(checkUDP, "epg", "NOT_SERVING stalled")
 	if code := server.terminate(); code != 0 {
-		t.Errorf("exit code of a wedged epgd on SIGTERM: got %d, want 0", code)
+		t.Errorf("exit code of a hung epgd on SIGTERM: got %d, want 0", code)
 	}
 	e.await(checkUDP, "epg", "NOT_SERVING stopped")
 }

@@ -124,7 +124,7 @@ func (p *haproxy) assertLogs(sidecar *process) {
 
 // HAProxy's agent-check takes out a server whose main loop hangs while its port is
 // open, and shows the reason. It puts the server in again when the loop goes on.
-func TestHAProxyRemovesWedgedServer(t *testing.T) {
+func TestHAProxyRemovesHungServer(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
 	server, address := e.epg("500ms")

@@ -59,8 +59,8 @@ func wantLine(t *testing.T, text, pattern string) {
 	}
 }
 
-// The history shows a wedge after it is over.
-func TestHistoryShowsWedge(t *testing.T) {
+// The history shows a hang after it is over.
+func TestHistoryShowsHang(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
 	server, _ := e.epg("500ms")

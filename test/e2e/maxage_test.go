@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// A loop whose Within is 3 s has just wedged. A check with a maxAge of 1 ms gets
+// A loop whose Within is 3 s has just hung. A check with a maxAge of 1 ms gets
 // that after ask_timeout. Other checks do not, until the Within is over.
-func TestMaxAgeDetectsWedgeEarly(t *testing.T) {
+func TestMaxAgeDetectsHangEarly(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
 	server, _ := e.epg("3s")
@@ -20,7 +20,7 @@ func TestMaxAgeDetectsWedgeEarly(t *testing.T) {
 		t.Fatalf("healthy loop: got %q, want %q", got, want)
 	}
 
-	wedged := server.signal(syscall.SIGUSR1)
+	hung := server.signal(syscall.SIGUSR1)
 	server.awaitLine("the main loop hangs")
 	time.Sleep(10 * time.Millisecond) // now the loop's last answer is older than maxAge
 	var checks sync.WaitGroup
@@ -33,10 +33,10 @@ func TestMaxAgeDetectsWedgeEarly(t *testing.T) {
 			}
 		})
 	}
-	for time.Since(wedged) < 1500*time.Millisecond {
+	for time.Since(hung) < 1500*time.Millisecond {
 		got, want := checkUDP(e, "epg"), "SERVING none"
-		if time.Since(wedged) < 2500*time.Millisecond && got != want {
-			t.Fatalf("check without maxAge %v after the wedge: got %q, want %q", time.Since(wedged), got, want)
+		if time.Since(hung) < 2500*time.Millisecond && got != want {
+			t.Fatalf("check without maxAge %v after the hang: got %q, want %q", time.Since(hung), got, want)
 		}
 	}
 	checks.Wait()

@@ -98,7 +98,7 @@ func TestRestartReportsMissingProcess(t *testing.T) {
 		before, after syscall.Signal // to one of three processes, before landmarkd is killed and then
 		want          string
 	}{
-		{"wedged", syscall.SIGUSR1, 0, "NOT_SERVING stalled"},
+		{"hung", syscall.SIGUSR1, 0, "NOT_SERVING stalled"},
 		{"frozen", syscall.SIGSTOP, 0, "NOT_SERVING lost"},
 		{"frozen meanwhile", 0, syscall.SIGSTOP, "NOT_SERVING lost"},
 		{"killed", syscall.SIGKILL, 0, "NOT_SERVING lost"},
@@ -145,9 +145,9 @@ func TestRestartReportsMissingProcess(t *testing.T) {
 }
 
 // Without a usable members file landmarkd waits for every process that may
-// reconnect. So it does not miss the wedged one of two, although the other
+// reconnect. So it does not miss the hung one of two, although the other
 // reconnects first.
-func TestRestartWithoutMembersFileReportsWedge(t *testing.T) {
+func TestRestartWithoutMembersFileReportsHang(t *testing.T) {
 	parallel(t)
 	for name, spoil := range map[string]func(path string) error{
 		"removed": os.Remove,

@@ -34,7 +34,7 @@ const (
 var (
 	steady  = numbered("steady", 9)  // serve under every policy
 	drained = numbered("drained", 2) // drain under every policy
-	wedged  = numbered("wedged", 2)  // hang under every policy
+	hung    = numbered("hung", 2)    // hang under every policy
 	limited = numbered("limited", 3) // fail while their policy has a lower limit
 	paired  = numbered("paired", 3)  // have one instance, too few while their policy wants two
 )
@@ -60,7 +60,7 @@ func numberedPolicies(n int) *policies {
 	p.add(steady, n, "SERVING none", "", "recover_after: 1h", "stale_after: 10s, max_age: 100ms", "fall_after: 1h, instances: any")
 	p.add([]string{"epg"}, n, "SERVING none", "", "max_age: 50ms", "landmarks: {main loop: {impact: readiness}}")
 	p.add(drained, n, "NOT_SERVING draining", "", "recover_after: 1h", "fall_after: 1h, instances: any")
-	p.add(wedged, n, "NOT_SERVING stalled", "", "fall_after: 1h", "landmarks: {main loop: {within: 300ms}}")
+	p.add(hung, n, "NOT_SERVING stalled", "", "fall_after: 1h", "landmarks: {main loop: {within: 300ms}}")
 	p.answers["steady-1-liveness"], p.answers["drained-1-liveness"] = "SERVING none", "SERVING none"
 	p.answers["missing"] = unknown
 
@@ -149,7 +149,7 @@ func (e *env) startPrograms(p *policies) {
 	for _, service := range drained {
 		e.testProgram(service, 2*time.Second).agent.Drain()
 	}
-	for _, service := range wedged {
+	for _, service := range hung {
 		hanging := e.testProgram(service, 500*time.Millisecond)
 		e.await(checkUDP, service, "SERVING none")
 		hanging.hang()
@@ -225,7 +225,7 @@ func TestReloadUnderLoad(t *testing.T) {
 	names := slices.Collect(maps.Keys(r.current.answers))
 	checks := startCheckers(r.e, names, &r.expectations)
 	watches := make(map[string]*healthWatch)
-	for _, name := range []string{"", "epg", "steady-1", "drained-1", "wedged-1", "limited-1", "paired-1"} {
+	for _, name := range []string{"", "epg", "steady-1", "drained-1", "hung-1", "limited-1", "paired-1"} {
 		watches[name] = startHealthWatch(r.e, name)
 	}
 
@@ -252,7 +252,7 @@ func TestReloadUnderLoad(t *testing.T) {
 		}
 		t.Logf("the Watch of %q got %d changes of %d", name, got, most)
 	}
-	programs := len(slices.Concat(steady, drained, wedged, limited, paired)) + 1
+	programs := len(slices.Concat(steady, drained, hung, limited, paired)) + 1
 	for text, want := range map[string]int{
 		reloadLogged: 1 + r.valid, invalidLogged: r.invalid,
 		"program reports": programs, "program lost": 0, "program said goodbye": 0, "session ended": 0,

@@ -112,7 +112,7 @@ func TestSidecarRestartRestoresVerdict(t *testing.T) {
 	started := time.Now()
 	e.start()
 	if got, want := checkUDP(e, "epg"), "NOT_SERVING stalled"; got != want {
-		t.Errorf("first answer for a wedged program after a restart: got %q, want %q", got, want)
+		t.Errorf("first answer for a hung program after a restart: got %q, want %q", got, want)
 	}
 	assertWithin(t, time.Since(started), time.Second, "the start to the first answer")
 }

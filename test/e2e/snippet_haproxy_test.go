@@ -121,26 +121,26 @@ func (x *balancer) wantProgrammes(servers []*realServer) {
 	}
 }
 
-// HAProxy with the snippet for tcp-check takes a wedged server out and puts it in
+// HAProxy with the snippet for tcp-check takes a hung server out and puts it in
 // again. A restart of landmarkd changes nothing, and a server without landmarkd is
 // taken out.
 func TestSnippetHAProxyTCPCheck(t *testing.T) {
 	parallel(t)
 	servers := newRealServers(t, 2)
 	x := startBalancer(t, servers, "-check tcp -interval 100ms -patience 1s")
-	wedged, other := servers[0], servers[1]
+	hung, other := servers[0], servers[1]
 	// A server is UP from the start. The status of the check shows that it ran.
 	for _, s := range servers {
 		x.await(s, "check_status", "L7OK")
 	}
 	x.wantProgrammes(servers)
 
-	wedged.epgd.signal(syscall.SIGUSR1)
-	wedged.await(checkUDP, "epg", "NOT_SERVING stalled")
-	assertWithin(t, x.await(wedged, "status", "DOWN"), 2*time.Second, "taking out the wedged server, documented as 1.1 s")
+	hung.epgd.signal(syscall.SIGUSR1)
+	hung.await(checkUDP, "epg", "NOT_SERVING stalled")
+	assertWithin(t, x.await(hung, "status", "DOWN"), 2*time.Second, "taking out the hung server, documented as 1.1 s")
 	x.wantProgrammes(servers)
-	wedged.epgd.signal(syscall.SIGUSR2)
-	x.await(wedged, "status", "UP")
+	hung.epgd.signal(syscall.SIGUSR2)
+	x.await(hung, "status", "UP")
 
 	other.sidecar.kill()
 	other.start()
@@ -154,7 +154,7 @@ func TestSnippetHAProxyTCPCheck(t *testing.T) {
 	x.wantProgrammes(servers)
 }
 
-// HAProxy with the snippet for agent-check takes a wedged server out by that. A
+// HAProxy with the snippet for agent-check takes a hung server out by that. A
 // server without landmarkd is taken out by the other check.
 func TestSnippetHAProxyAgentCheck(t *testing.T) {
 	parallel(t)
@@ -162,19 +162,19 @@ func TestSnippetHAProxyAgentCheck(t *testing.T) {
 		t.Run(check, func(t *testing.T) {
 			servers := newRealServers(t, 2)
 			x := startBalancer(t, servers, "-check "+check+" -interval 200ms -patience 1s")
-			wedged, other := servers[0], servers[1]
+			hung, other := servers[0], servers[1]
 			for _, s := range servers {
 				x.await(s, "check_status", "L7OK")
 				x.await(s, "agent_status", "L7OK")
 			}
 			x.wantProgrammes(servers)
 
-			wedged.epgd.signal(syscall.SIGUSR1)
-			wedged.await(checkUDP, "epg", "NOT_SERVING stalled")
-			assertWithin(t, x.await(wedged, "status", "DOWN (agent)"), time.Second, "taking out the wedged server")
+			hung.epgd.signal(syscall.SIGUSR1)
+			hung.await(checkUDP, "epg", "NOT_SERVING stalled")
+			assertWithin(t, x.await(hung, "status", "DOWN (agent)"), time.Second, "taking out the hung server")
 			x.wantProgrammes(servers)
-			wedged.epgd.signal(syscall.SIGUSR2)
-			x.await(wedged, "status", "UP")
+			hung.epgd.signal(syscall.SIGUSR2)
+			x.await(hung, "status", "UP")
 
 			other.landmark(0, "drain", "-admin-socket", other.adminSocket(), "epg")
 			x.await(other, "status", "DRAIN (agent)")

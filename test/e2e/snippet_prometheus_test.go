@@ -71,7 +71,7 @@ func (p *prometheus) await(expression, want string) {
 	}
 }
 
-// Prometheus with the printed snippets alerts for a wedged program, for a service
+// Prometheus with the printed snippets alerts for a hung program, for a service
 // whose landmarkd is gone, and when no probe runs.
 func TestSnippetPrometheusAlerts(t *testing.T) {
 	parallel(t)

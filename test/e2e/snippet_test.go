@@ -168,7 +168,7 @@ func spoil(t *testing.T, path string) {
 	write(t, path, string(text)+indent+"spoilt: [\n")
 }
 
-// The MISC_CHECK that the snippet for keepalived runs reports a wedge and a drain.
+// The MISC_CHECK that the snippet for keepalived runs reports a hang and a drain.
 func TestSnippetMiscCheckRuns(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)

@@ -143,7 +143,7 @@ func TestBrokenStreamsKeepVerdictsCorrect(t *testing.T) {
 				}
 			}
 			server.signal(syscall.SIGUSR1)
-			becomes(out, "a wedge")
+			becomes(out, "a hang")
 			server.signal(syscall.SIGUSR2)
 			becomes("0", "its end")
 			server.kill()

@@ -142,7 +142,7 @@ func TestTrackFileFollowsVerdict(t *testing.T) {
 	server, _ := e.epg(defaultWithin)
 	d.wants(in, "start of the program", time.Now(), time.Second)
 
-	d.wants(out, "wedge", server.signal(syscall.SIGUSR1), 650*time.Millisecond)
+	d.wants(out, "hang", server.signal(syscall.SIGUSR1), 650*time.Millisecond)
 	d.wants(in, "being freed", server.signal(syscall.SIGUSR2), 650*time.Millisecond)
 
 	begun := time.Now()
@@ -201,7 +201,7 @@ func TestTrackFileUnchangedByRestart(t *testing.T) {
 	}
 	restarts()
 	server.signal(syscall.SIGUSR1)
-	d.wants(out, "wedge", time.Now(), time.Second)
+	d.wants(out, "hang", time.Now(), time.Second)
 	restarts()
 
 	// Without landmark-watch the file stays. It is written when landmark-watch is back.

@@ -33,10 +33,10 @@ func checkShort(s *findings) {
 // checkOrder checks in which order the way and the sidecar of rs1 detected what was done to rs1.
 func (w way) checkOrder(s *findings) {
 	t := &wayCheck{findings: s, way: w, row: map[string]string{colWay: w.title, colForward: w.forward}, in: map[string]string{}}
-	t.pair(journal.Wedged, journal.Freed, colHang, !w.control)
+	t.pair(journal.Hung, journal.Freed, colHang, !w.control)
 	t.pair(journal.Killed, journal.Started, colDeath, true)
 	t.drain()
-	t.after(journal.Wedged, journal.Stalled)
+	t.after(journal.Hung, journal.Stalled)
 	t.after(journal.Killed, journal.Lost)
 	t.after(journal.Drained, journal.Draining)
 	t.absence()

@@ -53,7 +53,7 @@ func median(all []time.Duration) time.Duration {
 func (t *wayCheck) quick() {
 	t.t.Helper()
 	t.quickly(journal.KilledBriefly, journal.StartedBriefly, colDeath, 100*time.Millisecond)
-	t.quickly(journal.WedgedBriefly, journal.FreedBriefly, colHang, journal.Within+100*time.Millisecond)
+	t.quickly(journal.HungBriefly, journal.FreedBriefly, colHang, journal.Within+100*time.Millisecond)
 }
 
 func (t *wayCheck) quickly(harmStep, repairStep, column string, most time.Duration) {

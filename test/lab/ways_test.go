@@ -45,7 +45,7 @@ type way struct {
 func (w way) check(s *findings) {
 	row := map[string]string{colWay: w.title, colForward: w.forward}
 	t := &wayCheck{findings: s, way: w, row: row, in: map[string]string{}}
-	t.pair(journal.Wedged, journal.Freed, colHang, !w.control)
+	t.pair(journal.Hung, journal.Freed, colHang, !w.control)
 	t.pair(journal.Killed, journal.Started, colDeath, true)
 	t.pair(journal.Frozen, journal.Thawed, colFreeze, !w.control)
 	t.pair(journal.Cut, journal.Restored, colCut, true)
@@ -64,8 +64,8 @@ func (w way) check(s *findings) {
 // then never met the hang either, and the run shows nothing.
 func (s *findings) assertControlFails(control string) {
 	s.t.Helper()
-	wedged := s.only(journal.Wedged)
-	if len(failed(s.requests(control, wedged))) == 0 {
+	hung := s.only(journal.Hung)
+	if len(failed(s.requests(control, hung))) == 0 {
 		s.errorf("%s: failed requests while rs1 hung: got none, want some, or the run shows nothing", control)
 	}
 }

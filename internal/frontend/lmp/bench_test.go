@@ -94,7 +94,7 @@ func BenchmarkWatch(b *testing.B) {
 	conn.SetReadDeadline(time.Now().Add(time.Minute))
 	write(b, conn, watchRequest(b, "epg", time.Hour))
 	conn.Read(in)
-	facts := [2][]registry.Fact{{wedged()}, {fact(0)}}
+	facts := [2][]registry.Fact{{hung()}, {fact(0)}}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		p.Report(facts[i%2]...)
@@ -107,7 +107,7 @@ func BenchmarkWatch(b *testing.B) {
 // BenchmarkReport is BenchmarkWatch without the WATCH.
 func BenchmarkReport(b *testing.B) {
 	_, p := newRegistry(b)
-	facts := [2][]registry.Fact{{wedged()}, {fact(0)}}
+	facts := [2][]registry.Fact{{hung()}, {fact(0)}}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		p.Report(facts[i%2]...)

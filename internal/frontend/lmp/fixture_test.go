@@ -54,8 +54,8 @@ func fact(age time.Duration) registry.Fact {
 	return registry.Fact{Reached: true, Age: age, Count: 1, Lag: 4 * time.Millisecond}
 }
 
-// wedged returns the fact of a loop that has stopped answering.
-func wedged() registry.Fact { return registry.Fact{Reached: true, Age: longAgo, Count: 1, Open: true} }
+// hung returns the fact of a loop that has stopped answering.
+func hung() registry.Fact { return registry.Fact{Reached: true, Age: longAgo, Count: 1, Open: true} }
 
 // newLargeProcess connects a process with so many landmarks that no datagram
 // holds their description. Their names have many lengths.
@@ -67,7 +67,7 @@ func newLargeProcess(t testing.TB, r *registry.Registry, service string) {
 		names = append(names, fmt.Sprintf("%02d%s", i, strings.Repeat("n", i%40)))
 		facts = append(facts, fact(0))
 	}
-	facts[30] = wedged()
+	facts[30] = hung()
 	newProcess(t, r, service, loops(names...), facts...)
 }
 

@@ -137,7 +137,7 @@ func TestNumbersSurviveEncoding(t *testing.T) {
 
 func TestOnlyDescribeHasReasonAndLandmarks(t *testing.T) {
 	r, p := newRegistry(t)
-	p.Report(wedged())
+	p.Report(hung())
 	a, _ := r.Lookup([]byte("epg"), 0)
 	for _, kind := range []lmp.Kind{lmp.KindCheck, lmp.KindWatch, lmp.KindDescribe} {
 		got := translate(lmp.Request{Kind: kind}, &a)

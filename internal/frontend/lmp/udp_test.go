@@ -26,7 +26,7 @@ func TestUDPCheckIsAnswered(t *testing.T) {
 		}
 		wantAnswer(t, parseAnswer(t, got, q), lmp.StatusServing, lmp.CauseNone)
 	}
-	p.Report(wedged())
+	p.Report(hung())
 	q := check(t, "epg")
 	answer := parseAnswer(t, c.request(s.addr("127.0.0.1"), q), q)
 	wantAnswer(t, answer, lmp.StatusNotServing, lmp.CauseStalled)

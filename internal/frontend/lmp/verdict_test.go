@@ -30,13 +30,13 @@ func TestVerdictsAreAnswered(t *testing.T) {
 			f.process.Report(registry.Fact{Reached: true, Open: true})
 			time.Sleep(within + time.Millisecond)
 		}, lmp.StatusNotServing, lmp.CauseStalled, lmp.StateFailing},
-		{"stalled is not alive", "epg-liveness", func(f *fixture) { f.process.Report(wedged()) }, lmp.StatusNotServing, lmp.CauseStalled, lmp.StateFailing},
-		{"stalled has started", "epg-startup", func(f *fixture) { f.process.Report(wedged()) }, lmp.StatusServing, lmp.CauseNone, lmp.StateFailing},
+		{"stalled is not alive", "epg-liveness", func(f *fixture) { f.process.Report(hung()) }, lmp.StatusNotServing, lmp.CauseStalled, lmp.StateFailing},
+		{"stalled has started", "epg-startup", func(f *fixture) { f.process.Report(hung()) }, lmp.StatusServing, lmp.CauseNone, lmp.StateFailing},
 		{"just not stale", "epg", func(*fixture) { time.Sleep(1500 * time.Millisecond) }, lmp.StatusServing, lmp.CauseNone, lmp.StateOK},
 		{"stale", "epg", func(*fixture) { time.Sleep(1501 * time.Millisecond) }, lmp.StatusNotServing, lmp.CauseStale, lmp.StateFailing},
 		{"lost", "epg", func(f *fixture) { f.process.Session.Disconnect() }, lmp.StatusNotServing, lmp.CauseLost, lmp.StateFailing},
 		{"stopped", "epg", func(f *fixture) { f.process.Session.Goodbye() }, lmp.StatusNotServing, lmp.CauseStopped, lmp.StateFailing},
-		{"recovered", "epg", func(f *fixture) { f.process.Report(wedged()); f.process.Report(fact(0)) }, lmp.StatusServing, lmp.CauseNone, lmp.StateOK},
+		{"recovered", "epg", func(f *fixture) { f.process.Report(hung()); f.process.Report(fact(0)) }, lmp.StatusServing, lmp.CauseNone, lmp.StateOK},
 		{"one of two is lost", "", func(f *fixture) {
 			newProcess(f.t, f.registry, "vod", loops("main"), fact(0))
 			f.process.Session.Disconnect()

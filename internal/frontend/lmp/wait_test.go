@@ -27,7 +27,7 @@ func TestRequestWaitsDuringStartGrace(t *testing.T) {
 			receive(t, source.awaits)
 
 			// A request about another service is answered meanwhile.
-			newProcess(t, r, "vod", loops("main"), wedged())
+			newProcess(t, r, "vod", loops("main"), hung())
 			other, p := s.dial(t, network), check(t, "vod")
 			write(t, other, p)
 			wantAnswer(t, readAnswer(t, other, p), lmp.StatusNotServing, lmp.CauseStalled)

@@ -41,7 +41,7 @@ func changeKeyOf(a *lmp.Answer) changeKey {
 
 // watch serves a WATCH: it sends the present answer, each change of it, and the
 // answer again when no frame was sent for the keep-alive interval. It looks up
-// the answer only after the checker read the last frame. A slow checker so gets
+// the answer only after the checker read the last frame. So a slow checker gets
 // the latest answer, and nothing is queued for it.
 //
 // It returns nil when the checker's next frame is there, which ends the WATCH,

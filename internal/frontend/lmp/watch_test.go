@@ -72,10 +72,10 @@ func TestWatchSendsEachChange(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		w := f.openWatch("epg", time.Hour)
 		first := w.want(0, lmp.StatusServing, lmp.CauseNone)
-		time.AfterFunc(300*time.Millisecond, func() { f.process.Report(wedged()) })
+		time.AfterFunc(300*time.Millisecond, func() { f.process.Report(hung()) })
 		second := w.want(300*time.Millisecond, lmp.StatusNotServing, lmp.CauseStalled)
 		if second.Changes != first.Changes+1 || second.Failing != 1 {
-			t.Errorf("the answers before and after the wedge are %+v and %+v", first, second)
+			t.Errorf("the answers before and after the hang are %+v and %+v", first, second)
 		}
 		time.AfterFunc(time.Second, func() { f.process.Report(fact(0)) })
 		w.want(time.Second, lmp.StatusServing, lmp.CauseNone)
@@ -120,7 +120,7 @@ func TestKeepAliveIntervalStartsAtLastFrame(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		w := f.openWatch("vod", time.Second)
 		w.want(0, lmp.StatusUnknownService, lmp.CauseUnknownService)
-		time.AfterFunc(600*time.Millisecond, func() { newProcess(t, f.registry, "vod", loops("main"), wedged()) })
+		time.AfterFunc(600*time.Millisecond, func() { newProcess(t, f.registry, "vod", loops("main"), hung()) })
 		w.want(600*time.Millisecond, lmp.StatusNotServing, lmp.CauseStalled)
 		w.want(time.Second, lmp.StatusNotServing, lmp.CauseStalled)
 		w.end()
@@ -167,9 +167,9 @@ func TestWatchOfAllServicesSendsChangeOfOne(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		w := f.openWatch("", time.Hour)
 		w.want(0, lmp.StatusServing, lmp.CauseNone)
-		newProcess(t, f.registry, "vod", loops("main"), wedged())
+		newProcess(t, f.registry, "vod", loops("main"), hung())
 		if a := parseAnswer(t, readFrame(t, w.conn), w.request); a.Cause != lmp.CauseStalled {
-			t.Errorf("after one of two wedged, the answer is %+v", a)
+			t.Errorf("after one of two hung, the answer is %+v", a)
 		}
 		w.end()
 	})
@@ -191,7 +191,7 @@ func TestWatchSendsSlowCheckerTheLatestAnswer(t *testing.T) {
 		w := f.openWatch("epg", time.Hour)
 		synctest.Wait() // until the server writes the first frame
 		for range 10 {
-			f.process.Report(wedged())
+			f.process.Report(hung())
 			f.process.Report(fact(0))
 		}
 		f.process.Session.Disconnect()
@@ -348,7 +348,7 @@ func TestWatchWaitsForFinalAnswer(t *testing.T) {
 		w.want(0, lmp.StatusServing, lmp.CauseNone)
 
 		end = source.begin()
-		f.process.Report(wedged())
+		f.process.Report(hung())
 		w.wantNothing(3 * time.Second)
 		f.process.Session.Disconnect()
 		end()
@@ -371,7 +371,7 @@ func TestWatchWaitsDuringStartGrace(t *testing.T) {
 		time.AfterFunc(300*time.Millisecond, func() { newProcess(t, r, "epg", loops("main"), fact(0)) })
 		back.want(300*time.Millisecond, lmp.StatusServing, lmp.CauseNone)
 		gone.want(700*time.Millisecond, lmp.StatusUnknownService, lmp.CauseUnknownService)
-		newProcess(t, r, "gone", loops("main"), wedged())
+		newProcess(t, r, "gone", loops("main"), hung())
 		gone.want(0, lmp.StatusNotServing, lmp.CauseStalled)
 		back.end()
 		gone.end()
@@ -403,7 +403,7 @@ func TestWatchSignsEveryFrame(t *testing.T) {
 	conn := s.connect(t)
 	q := newRequest(t, lmp.Request{Kind: lmp.KindWatch, Service: []byte("epg")}, two)
 	write(t, conn, q)
-	for _, then := range []func(){func() { p.Report(wedged()) }, func() { p.Session.Disconnect() }, func() {}} {
+	for _, then := range []func(){func() { p.Report(hung()) }, func() { p.Session.Disconnect() }, func() {}} {
 		b := readFrame(t, conn)
 		parseAnswer(t, b, q)
 		if err := two.Verify(b); err != nil || len(b) != 54 {

@@ -24,22 +24,22 @@ func (l *lab) harmAndRepair(harmStep string, harm action, kind func(way) bool, r
 	}
 }
 
-// wedgeAndFree makes the program's main loop hang. Its process, its port and its agent go on.
-func (l *lab) wedgeAndFree() error {
-	return l.harmAndRepair(journal.Wedged, l.rs1.wedge, detectsHang, journal.Freed, l.rs1.free)()
+// hangAndFree makes the program's main loop hang. Its process, its port and its agent go on.
+func (l *lab) hangAndFree() error {
+	return l.harmAndRepair(journal.Hung, l.rs1.hang, detectsHang, journal.Freed, l.rs1.free)()
 }
 
-// wedgeUntilControlFails makes the main loop hang until a request through each control has failed.
-func (l *lab) wedgeUntilControlFails() error {
-	wedged := l.journal.Now()
+// hangUntilControlFails makes the main loop hang until a request through each control has failed.
+func (l *lab) hangUntilControlFails() error {
+	hung := l.journal.Now()
 	return l.play(
-		l.step(journal.Wedged, l.rs1.wedge), l.awaitOut(detectsHang), l.awaitClients,
+		l.step(journal.Hung, l.rs1.hang), l.awaitOut(detectsHang), l.awaitClients,
 		func() error {
 			for _, c := range l.clients {
 				if !c.service.control {
 					continue
 				}
-				err := l.until("a request of a client of "+c.service.name+" to fail", func() bool { return c.failed.Load() > int64(wedged) })
+				err := l.until("a request of a client of "+c.service.name+" to fail", func() bool { return c.failed.Load() > int64(hung) })
 				if err != nil {
 					return err
 				}
@@ -49,10 +49,10 @@ func (l *lab) wedgeUntilControlFails() error {
 		l.step(journal.Freed, l.rs1.free), l.awaitIn(all), l.awaitClients)
 }
 
-// wedgeControl makes the program's main loop hang for so long that requests fail. It is for controls, which do not detect it.
-func (l *lab) wedgeControl() error {
+// hangControl makes the program's main loop hang for so long that requests fail. It is for controls, which do not detect it.
+func (l *lab) hangControl() error {
 	return l.play(
-		l.step(journal.Wedged, l.rs1.wedge), l.linger(2*l.speed.Timeout),
+		l.step(journal.Hung, l.rs1.hang), l.linger(2*l.speed.Timeout),
 		l.step(journal.Freed, l.rs1.free), l.linger(clientPause))
 }
 
@@ -132,7 +132,7 @@ func (l *lab) restartKeepalived() error {
 	return l.mark(journal.Rest)()
 }
 
-// repeatBriefly kills and starts the program, and wedges and frees its loop, n times each. It waits only for the pushed ways.
+// repeatBriefly kills and starts the program, and makes its loop hang and frees it, n times each. It waits only for the pushed ways.
 func (l *lab) repeatBriefly(n int) action {
 	return func() error {
 		l.ipvs.interval.Store(int64(finePollInterval))
@@ -149,7 +149,7 @@ func (l *lab) repeatBriefly(n int) action {
 			actions = append(actions, briefly(journal.KilledBriefly, l.rs1.killProgram, journal.StartedBriefly, l.rs1.startProgram))
 		}
 		for range n {
-			actions = append(actions, briefly(journal.WedgedBriefly, l.rs1.wedge, journal.FreedBriefly, l.rs1.free))
+			actions = append(actions, briefly(journal.HungBriefly, l.rs1.hang, journal.FreedBriefly, l.rs1.free))
 		}
 		return l.play(append(actions, l.mark(journal.Rest))...)
 	}

@@ -91,8 +91,8 @@ func (s *realServer) operate(command string) error {
 	return nil
 }
 
-// wedge makes the EPG server's main loop hang. Its process, its port and its agent go on.
-func (s *realServer) wedge() error { return s.epgd.signal(syscall.SIGUSR1) }
+// hang makes the EPG server's main loop hang. Its process, its port and its agent go on.
+func (s *realServer) hang() error { return s.epgd.signal(syscall.SIGUSR1) }
 
-// free continues a wedged main loop.
+// free continues a hung main loop.
 func (s *realServer) free() error { return s.epgd.signal(syscall.SIGUSR2) }

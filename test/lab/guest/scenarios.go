@@ -74,14 +74,14 @@ var scenarios = map[string]scenario{
 		events: func(l *lab) []action {
 			l.watchSidecar(l.rs1)
 			l.watchSidecar(l.rs2)
-			return []action{l.wedgeUntilControlFails, l.killAndStart, l.drainAndResume, l.restartForCheckers}
+			return []action{l.hangUntilControlFails, l.killAndStart, l.drainAndResume, l.restartForCheckers}
 		},
 	},
 	"defaults": parallelWays{
 		ways: []way{
 			{name: journal.TCPDefaults, start: keepalivedConnects("", ""), control: true},
 		},
-		events: func(l *lab) []action { return []action{l.wedgeControl, l.killAndStart} },
+		events: func(l *lab) []action { return []action{l.hangControl, l.killAndStart} },
 	},
 }
 
@@ -100,7 +100,7 @@ func envInt(name string, def int) int {
 // life returns the events that may happen to a real server.
 func life(l *lab) []action {
 	return []action{
-		l.wedgeAndFree,
+		l.hangAndFree,
 		l.killAndStart,
 		l.freezeAndThaw,
 		l.drainAndResume,

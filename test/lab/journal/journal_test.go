@@ -17,7 +17,7 @@ func TestReadReturnsWhatWasWritten(t *testing.T) {
 	var console bytes.Buffer
 	fmt.Fprintln(&console, "Linux version")
 	j := NewWriter(&console)
-	j.Step(Step{Name: Wedged, At: 2 * time.Second})
+	j.Step(Step{Name: Hung, At: 2 * time.Second})
 	console.WriteString("\r\nkernel: a message with no end of its own ")
 	j.Table(Table{Service: UDP, Weights: map[string]int{"rs2": 1}, At: 3 * time.Second})
 	j.Request(Request{Service: TCP, Start: time.Second, End: 2 * time.Second, OK: true})
@@ -35,7 +35,7 @@ func TestReadReturnsWhatWasWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Run{
-		Steps:    []Step{{Name: Wedged, At: 2 * time.Second}},
+		Steps:    []Step{{Name: Hung, At: 2 * time.Second}},
 		Tables:   []Table{{Service: UDP, Weights: map[string]int{"rs2": 1}, At: 3 * time.Second}},
 		Requests: []Request{{Service: TCP, Start: time.Second, End: 2 * time.Second, OK: true}},
 		Drains:   []Drain{{Service: UDP, Established: 3, OnDrained: 2, Broken: 1}},
@@ -97,7 +97,7 @@ func TestEndReportsFailedWrite(t *testing.T) {
 	reader, writer := io.Pipe()
 	reader.Close()
 	j := NewWriter(writer)
-	j.Step(Step{Name: Wedged})
+	j.Step(Step{Name: Hung})
 	if err := j.End(); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("End: got %v, want %v", err, io.ErrClosedPipe)
 	}

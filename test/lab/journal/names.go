@@ -31,7 +31,7 @@ const (
 const (
 	BothIn = "both servers in"
 
-	Wedged   = "main loop wedged"
+	Hung     = "main loop hung"
 	Freed    = "main loop freed"
 	Killed   = "program killed"
 	Started  = "program started again"
@@ -57,7 +57,7 @@ const (
 	// These are repeated many times in quick succession. The scenario waits only for the pushed ways.
 	KilledBriefly  = "program killed, briefly"
 	StartedBriefly = "program started again at once"
-	WedgedBriefly  = "main loop wedged, briefly"
+	HungBriefly    = "main loop hung, briefly"
 	FreedBriefly   = "main loop freed at once"
 
 	// Rest is a step in which nothing is done.
