@@ -166,14 +166,15 @@ func (a *Agent) run(ctx, closing context.Context) {
 
 // log logs why there is no stream, and what happens next.
 func (a *Agent) log(err error) {
+	why := status.Convert(err).Message() // without gRPC's prefix
 	switch {
 	case replaced(err):
 		a.logger.Error("another process replaced this instance, so this one no longer reports; "+
-			"give each process its own instance name and restart this one", "err", err)
+			"give each process its own instance name and restart this one", "err", why)
 	case refused(err):
-		a.logger.Error("sidecar refused this program; retrying every 5 s", "err", err)
+		a.logger.Error("sidecar refused this program; retrying every 5 s", "err", why)
 	default:
-		a.logger.Warn("not connected to the sidecar; retrying", "err", err)
+		a.logger.Warn("not connected to the sidecar; retrying", "err", why)
 	}
 }
 
