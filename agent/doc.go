@@ -20,10 +20,9 @@
 // functions that a Level or Condition gives to the agent run in the background,
 // and no report waits for them.
 //
-// The program never waits for the sidecar. When the sidecar is missing, slow or
-// stopped, the agent does not queue reports. It makes a report when gRPC can take
-// it, whose window for a sidecar that does not read is 64 KiB, and sends the whole
-// state on each new connection.
+// The program never waits for the sidecar. When the sidecar is missing, the agent
+// makes no reports. When it is slow or stopped, at most 64 reports wait in the
+// socket until it reads. On each new connection the agent sends the whole state.
 //
 // The wire format is landmark.report.v1 over landmark.intake.v1, gRPC on a Unix
 // socket.

@@ -17,7 +17,7 @@ const (
 	// the longest while a checker is steady.
 	minPause = time.Second
 	maxPause = minSilence
-	// maxDelay is how late a timer may fire before Run takes it that the sidecar
+	// maxDelay is how late a timer may fire before Run assumes that the sidecar
 	// was stopped or starved. Checks were missed then.
 	maxDelay = time.Second
 	// maxLines is how many events are logged in a minute.

@@ -10,7 +10,8 @@ import (
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
-// Source gives the answers. Its methods are safe for concurrent use.
+// Source gives the answers: outside tests, it is the registry. Its methods are safe
+// for concurrent use.
 type Source interface {
 	// Lookup answers from memory, and reports whether that answer is final.
 	Lookup(name []byte, maxAge time.Duration) (a registry.Answer, final bool)

@@ -9,6 +9,11 @@
 //
 // All exported methods may be called by any number of goroutines at once, except
 // that the methods of one Session are called by one goroutine at a time.
+//
+// A report is followed through session.go, service.go, slots.go and snapshot.go, a
+// request through lookup.go and answer.go, and through await.go if it has to wait.
+// catchup.go is what happens after a pause of the sidecar, and grace.go after its
+// start.
 package registry
 
 import (

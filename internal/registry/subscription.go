@@ -10,7 +10,7 @@ func (r *Registry) Subscribe(name []byte) *Subscription {
 }
 
 // Subscription wakes a watcher when the answer about a name changes. It says that
-// there is a change, not which: the watcher looks the answer up, and so finds the
+// there is a change, not which: the watcher looks the answer up, and then finds the
 // latest, however slow it was.
 type Subscription struct {
 	changed chan struct{}

@@ -15,7 +15,7 @@ import (
 )
 
 // usage answers a line that is no request. It begins with FAIL, which HAProxy
-// takes for down: after a word that it does not know, HAProxy would keep the
+// treats as down: after a word that it does not know, HAProxy would keep the
 // last state.
 const usage = "FAIL # not understood; write: check NAME, or for HAProxy's agent-check: agent NAME\n"
 

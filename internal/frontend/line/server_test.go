@@ -38,7 +38,7 @@ func TestLinesAreAnsweredInOrder(t *testing.T) {
 	})
 }
 
-// Neither a pattern nor HAProxy takes the usage for up.
+// Neither a pattern nor HAProxy treats the usage as up.
 func TestInvalidRequestIsAnsweredWithUsage(t *testing.T) {
 	inBubble(t, 0, func(t *testing.T, f *fixture) {
 		c := f.connect()

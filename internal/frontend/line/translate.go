@@ -63,9 +63,9 @@ const maxComment = 255
 var up = regexp.MustCompile(`(?i)(u)(p)`)
 
 // sanitize returns text, which is in part the program's, as one short line of
-// ASCII without UP in either case: UPSTREAM becomes U_PSTREAM. A checker that
-// looks for UP, with or without an anchor, so finds it only where the service is
-// serving.
+// ASCII without UP in either case: UPSTREAM becomes U_PSTREAM. So a
+// checker that looks for UP, with or without an anchor, finds it only where the
+// service is serving.
 func sanitize(text string) string {
 	ascii := strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
