@@ -2,12 +2,15 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -206,6 +209,35 @@ func TestAddressesAndARPSettingsAreRead(t *testing.T) {
 	}
 	if forAll, err := readARPAll(); err != nil || forAll != (arp{3, 1}) {
 		t.Errorf("the settings for all interfaces are %v, %v", forAll, err)
+	}
+}
+
+// landmarkd may be paused between the request and the reading of the answer.
+func TestAnswerThatIsThereIsReadAfterTheDeadline(t *testing.T) {
+	n := newNetlink(unix.NETLINK_ROUTE)
+	defer n.close()
+	if err := n.open(); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.send(unix.RTM_GETADDR, make([]byte, unix.SizeofIfAddrmsg)); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.file.SetReadDeadline(time.Unix(0, 0)); err != nil {
+		t.Fatal(err)
+	}
+	datagrams := 0
+	for {
+		b, err := n.read()
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			break
+		}
+		if err != nil || len(b) < unix.SizeofNlMsghdr {
+			t.Fatalf("%d bytes, %v, want a message", len(b), err)
+		}
+		datagrams++
+	}
+	if datagrams == 0 {
+		t.Error("the answer was not read")
 	}
 }
 

@@ -141,8 +141,35 @@ func (n *netlink) receive() ([]byte, error) {
 	if err := n.file.SetReadDeadline(time.Now().Add(answerTimeout)); err != nil {
 		return nil, err
 	}
+	return n.read()
+}
+
+// read reads one datagram. After the deadline it takes one that is there already:
+// then the kernel was in time, and this process was paused.
+func (n *netlink) read() ([]byte, error) {
 	got, err := n.file.Read(n.buf)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		if waiting, ok := n.readWaiting(); ok {
+			return waiting, nil
+		}
+	}
 	return n.buf[:got], withoutPath(err)
+}
+
+// readWaiting reads the datagram that is in the socket, whatever the deadline. It is
+// not ok if there is none.
+func (n *netlink) readWaiting() (datagram []byte, ok bool) {
+	raw, err := n.file.SyscallConn()
+	if err != nil {
+		return nil, false
+	}
+	got := 0
+	var failed error
+	err = raw.Control(func(fd uintptr) { got, failed = unix.Read(int(fd), n.buf) })
+	if err != nil || failed != nil {
+		return nil, false
+	}
+	return n.buf[:got], true
 }
 
 // withoutPath returns the cause of an error of os.File, whose path is not a path of
