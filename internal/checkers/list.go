@@ -41,10 +41,10 @@ type list struct {
 
 // record records a check, and reports whether the checker has become steady or
 // is back from a silence.
-func (l *list) record(a Checker, name []byte, now time.Duration) (changed bool) {
+func (l *list) record(c Checker, name []byte, now time.Duration) (changed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if e := l.entryFor(a, name, now); e != nil {
+	if e := l.entryFor(c, name, now); e != nil {
 		return e.record(now)
 	}
 	return false
@@ -61,10 +61,10 @@ func (e *entry) record(now time.Duration) (changed bool) {
 
 // beginWatch records the beginning of a watch. It reports whether there is an
 // entry for it; only then the caller calls endWatch.
-func (l *list) beginWatch(a Checker, now time.Duration) (held, changed bool) {
+func (l *list) beginWatch(c Checker, now time.Duration) (held, changed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e := l.entryFor(a, nil, now)
+	e := l.entryFor(c, nil, now)
 	if e == nil {
 		return false, false
 	}
@@ -77,10 +77,10 @@ func (l *list) beginWatch(a Checker, now time.Duration) (held, changed bool) {
 }
 
 // endWatch records the end of a watch, which counts as a check.
-func (l *list) endWatch(a Checker, now time.Duration) (changed bool) {
+func (l *list) endWatch(c Checker, now time.Duration) (changed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e := l.entryFor(a, nil, now) // not nil: a watching checker keeps its entry
+	e := l.entryFor(c, nil, now) // not nil: a watching checker keeps its entry
 	e.watching--
 	e.last = max(e.last, now)
 	e.steady = e.steady || now-e.watchingSince >= steadyTime
@@ -89,10 +89,10 @@ func (l *list) endWatch(a Checker, now time.Duration) (changed bool) {
 
 // entryFor returns the checker's entry. It adds one if there is none, or returns
 // nil if there is no room. It allocates only while the list grows.
-func (l *list) entryFor(a Checker, name []byte, now time.Duration) *entry {
+func (l *list) entryFor(c Checker, name []byte, now time.Duration) *entry {
 	name = name[:min(len(name), maxName)]
 	for i := range l.entries {
-		if e := &l.entries[i]; e.checker.From == a.From && e.checker.Via == a.Via && string(e.name) == string(name) {
+		if e := &l.entries[i]; e.checker.From == c.From && e.checker.Via == c.Via && string(e.name) == string(name) {
 			return e
 		}
 	}
@@ -103,7 +103,7 @@ func (l *list) entryFor(a Checker, name []byte, now time.Duration) *entry {
 	} else if e = l.reusableEntry(now); e == nil {
 		return nil
 	}
-	*e = entry{checker: a, name: append(e.name[:0], name...)}
+	*e = entry{checker: c, name: append(e.name[:0], name...)}
 	return e
 }
 

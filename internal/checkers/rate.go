@@ -53,26 +53,26 @@ type rateMeter struct {
 }
 
 // add adds a check at now. Concurrent checks may be added out of order.
-func (p *rateMeter) add(now time.Duration) {
-	gap := max(0, now-p.last)
+func (r *rateMeter) add(now time.Duration) {
+	gap := max(0, now-r.last)
 	switch {
-	case p.total > 0 && gap <= p.silentAfter():
-		p.longest = max(gap, time.Duration(float64(p.longest)*max(decay(gap, rateWindow), gapKept)))
-		w := decay(gap, p.window())
-		p.gaps = p.gaps*w + 1
-		p.spent = p.spent*w + float64(gap)/float64(time.Second)
+	case r.total > 0 && gap <= r.silentAfter():
+		r.longest = max(gap, time.Duration(float64(r.longest)*max(decay(gap, rateWindow), gapKept)))
+		w := decay(gap, r.window())
+		r.gaps = r.gaps*w + 1
+		r.spent = r.spent*w + float64(gap)/float64(time.Second)
 	default:
-		p.gaps, p.spent = 0, 0
-		p.count, p.countSince = 0, now
-		if p.steady {
-			p.longest = min(gap, maxReturnGap)
+		r.gaps, r.spent = 0, 0
+		r.count, r.countSince = 0, now
+		if r.steady {
+			r.longest = min(gap, maxReturnGap)
 		}
 	}
-	p.total++
-	p.count++
-	p.last = max(p.last, now)
-	if p.count >= steadyCount && now-p.countSince >= steadyTime {
-		p.steady = true
+	r.total++
+	r.count++
+	r.last = max(r.last, now)
+	if r.count >= steadyCount && now-r.countSince >= steadyTime {
+		r.steady = true
 	}
 }
 
@@ -80,37 +80,37 @@ func (p *rateMeter) add(now time.Duration) {
 func decay(gap, window time.Duration) float64 { return float64(window) / float64(window+gap) }
 
 // window returns the time over which the rate is measured.
-func (p *rateMeter) window() time.Duration { return max(rateWindow, windowGaps*p.longest) }
+func (r *rateMeter) window() time.Duration { return max(rateWindow, windowGaps*r.longest) }
 
 // silentAfter returns how long after the last check a silence begins.
-func (p *rateMeter) silentAfter() time.Duration {
-	if !p.steady {
+func (r *rateMeter) silentAfter() time.Duration {
+	if !r.steady {
 		return maxGap
 	}
-	return max(minSilence, silentGaps*p.longest)
+	return max(minSilence, silentGaps*r.longest)
 }
 
 // usualRate returns the rate at the last check, per second; 0 if there was only
 // one.
-func (p *rateMeter) usualRate() float64 {
-	if p.gaps == 0 {
+func (r *rateMeter) usualRate() float64 {
+	if r.gaps == 0 {
 		return 0
 	}
-	return min(p.gaps/max(p.spent, 1/maxRate), maxRate)
+	return min(r.gaps/max(r.spent, 1/maxRate), maxRate)
 }
 
 // rate returns the rate at now, per second. It falls once the next check is
 // overdue: to a third after about 10 s if the rate was 2 per second, and to 0 in
 // the end.
-func (p *rateMeter) rate(now time.Duration) float64 {
-	usual := p.usualRate()
+func (r *rateMeter) rate(now time.Duration) float64 {
+	usual := r.usualRate()
 	if usual == 0 {
 		return 0
 	}
-	over := now - p.last - time.Duration(float64(time.Second)/usual)
+	over := now - r.last - time.Duration(float64(time.Second)/usual)
 	if over <= 0 {
 		return usual
 	}
-	w := decay(over, p.window())
-	return p.gaps * w / (p.spent*w + over.Seconds())
+	w := decay(over, r.window())
+	return r.gaps * w / (r.spent*w + over.Seconds())
 }

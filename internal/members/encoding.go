@@ -51,13 +51,13 @@ type drain struct {
 }
 
 type instance struct {
-	Name     string        `json:"name"`
-	Left     string        `json:"left,omitempty"` // how it left: a value of states; empty if it is connected
-	Away     time.Duration `json:"away_ns,omitempty"`
-	Newcomer bool          `json:"newcomer,omitempty"`
-	Leaving  bool          `json:"leaving,omitempty"`
-	Spare    uint64        `json:"spare,omitempty"`
-	Relief   uint64        `json:"relief,omitempty"`
+	Name      string        `json:"name"`
+	Left      string        `json:"left,omitempty"` // how it left: a value of states; empty if it is connected
+	Away      time.Duration `json:"away_ns,omitempty"`
+	Newcomer  bool          `json:"newcomer,omitempty"`
+	Leaving   bool          `json:"leaving,omitempty"`
+	Seq       uint64        `json:"spare,omitempty"`
+	ReliefSeq uint64        `json:"relief,omitempty"`
 }
 
 // states are the values of instance.Left, by registry.MemberState.
@@ -128,7 +128,7 @@ func decode(b []byte, boot string, at time.Duration) (all []registry.Membership,
 			m.Drain = &registry.OrderedDrain{By: s.Drain.By, UntilGone: s.Drain.UntilGone}
 		}
 		for _, i := range s.Instances {
-			member := registry.Member{Instance: i.Name, State: i.state(), Newcomer: i.Newcomer, Leaving: i.Leaving, Seq: i.Spare, ReliefSeq: i.Relief}
+			member := registry.Member{Instance: i.Name, State: i.state(), Newcomer: i.Newcomer, Leaving: i.Leaving, Seq: i.Seq, ReliefSeq: i.ReliefSeq}
 			if member.State != registry.MemberPresent {
 				member.Away = i.Away + since
 			}
@@ -159,8 +159,8 @@ func (s *service) check(known map[string]bool) error {
 			return fmt.Errorf("%s: %.32q is not a way to leave", s.Name, i.Left)
 		case i.Away < 0 || i.Away > time.Duration(1<<62):
 			return fmt.Errorf("%s: an instance has been away for %d ns", s.Name, i.Away)
-		case max(i.Spare, i.Relief) > 1<<62:
-			return fmt.Errorf("%s: spare %d or relief %d is too large", s.Name, i.Spare, i.Relief)
+		case max(i.Seq, i.ReliefSeq) > 1<<62:
+			return fmt.Errorf("%s: spare %d or relief %d is too large", s.Name, i.Seq, i.ReliefSeq)
 		}
 	}
 	return nil
