@@ -63,7 +63,7 @@ func TestStatusOfAll(t *testing.T) {
 	got := runTo("status", "-addr", "unix:"+path)
 	want := result{0, `SERVICE  STATUS       CAUSE     WEIGHT  LIVENESS     FOR        FACTS  CHECKED           REASON
 backup   SERVING      -         40%     SERVING      2 d 7 h    90 ms  by 2, 300 ms ago
-epg      NOT_SERVING  stalled   0%      NOT_SERVING  2.2 s      3.2 s  by 5, 2 silent    main loop last answered 3.2 s ago, allowed 1 s; drained by an operator, too
+epg      NOT_SERVING  stalled   0%      NOT_SERVING  2.2 s      3.2 s  by 5, 2 silent    main loop last answered 3.2 s ago, allowed 1 s; drained, too
 mean     NOT_SERVING  failed    0%      SERVING      0 ms       0 ms   -                 db does not hold: \x1b]0;owned\a\u202e
 vod      SERVING      -         100%    NOT_SERVING  2 h 0 min  0 ms   -                 not live: ticks last passed 2 s ago, allowed 1 s
 web      NOT_SERVING  draining  0%      SERVING      0 ms       0 ms   -                 drained by the program itself
@@ -88,7 +88,7 @@ func TestStatusOfOne(t *testing.T) {
 	(&landmarkd{list: services(t)}).serve(t, path)
 	got := runTo("status", "epg", "-addr", "unix:"+path)
 	want := result{0, `SERVICE  STATUS       CAUSE    WEIGHT  LIVENESS     FOR    FACTS  CHECKED         REASON
-epg      NOT_SERVING  stalled  0%      NOT_SERVING  2.2 s  3.2 s  by 5, 2 silent  main loop last answered 3.2 s ago, allowed 1 s; drained by an operator, too
+epg      NOT_SERVING  stalled  0%      NOT_SERVING  2.2 s  3.2 s  by 5, 2 silent  main loop last answered 3.2 s ago, allowed 1 s; drained, too
 
 LANDMARK   KIND       STATE     IMPACT         FACT                                   LIMIT
 main loop  loop       failing   critical       command sent, last answered 3.2 s ago  allowed 1 s
@@ -159,7 +159,7 @@ func TestStatusInColours(t *testing.T) {
 	)
 	want := "SERVICE  STATUS       CAUSE     WEIGHT  LIVENESS     FOR        FACTS  CHECKED           REASON\n" +
 		"backup   " + y + "SERVING" + off + "      -         40%     " + g + "SERVING" + off + "      2 d 7 h    90 ms  by 2, 300 ms ago\n" +
-		"epg      " + r + "NOT_SERVING" + off + "  stalled   0%      " + r + "NOT_SERVING" + off + "  2.2 s      3.2 s  " + r + "by 5, 2 silent" + off + "    main loop last answered 3.2 s ago, allowed 1 s; drained by an operator, too\n" +
+		"epg      " + r + "NOT_SERVING" + off + "  stalled   0%      " + r + "NOT_SERVING" + off + "  2.2 s      3.2 s  " + r + "by 5, 2 silent" + off + "    main loop last answered 3.2 s ago, allowed 1 s; drained, too\n" +
 		"mean     " + r + "NOT_SERVING" + off + "  failed    0%      " + g + "SERVING" + off + "      0 ms       0 ms   -                 db does not hold: \\x1b]0;owned\\a\\u202e\n" +
 		"vod      " + g + "SERVING" + off + "      -         100%    " + r + "NOT_SERVING" + off + "  2 h 0 min  0 ms   -                 not live: ticks last passed 2 s ago, allowed 1 s\n" +
 		"web      " + y + "NOT_SERVING" + off + "  draining  0%      " + g + "SERVING" + off + "      0 ms       0 ms   -                 drained by the program itself\n"

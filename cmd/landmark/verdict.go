@@ -52,13 +52,13 @@ func reason(readiness, liveness *statusv1.Verdict) string {
 	return ""
 }
 
-// serviceReason returns the reason of a service, and adds an operator's drain if another
+// serviceReason returns the reason of a service, and adds that it is drained if another
 // cause hides it.
 func serviceReason(s *statusv1.Service) string {
 	readiness := s.GetReadiness().GetVerdict()
 	text := reason(readiness, s.GetLiveness().GetVerdict())
 	if s.GetDrained() && readiness.GetCause() != statusv1.Cause_CAUSE_DRAINING {
-		text = strings.TrimPrefix(text+"; drained by an operator, too", "; ")
+		text = strings.TrimPrefix(text+"; drained, too", "; ")
 	}
 	return text
 }

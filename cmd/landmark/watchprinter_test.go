@@ -35,7 +35,7 @@ func TestWatchPrintsEachChangeOnce(t *testing.T) {
 	degraded.Readiness.Verdict.Weight = 7
 	show(degraded, 2500*time.Millisecond)
 	want := `23:59:58.000  backup  SERVING      -            40%
-23:59:58.000  epg     NOT_SERVING  stalled       0%  main loop last answered 3.2 s ago, allowed 1 s; drained by an operator, too
+23:59:58.000  epg     NOT_SERVING  stalled       0%  main loop last answered 3.2 s ago, allowed 1 s; drained, too
 23:59:58.000  mean    NOT_SERVING  failed        0%  db does not hold: \x1b]0;owned\a\u202e
 23:59:58.000  vod     SERVING      -           100%  not live: ticks last passed 2 s ago, allowed 1 s
 23:59:58.000  web     NOT_SERVING  draining      0%  drained by the program itself

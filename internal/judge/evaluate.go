@@ -7,9 +7,11 @@ type Service struct {
 	Instances []*Instance
 	// Host is what the sidecar reads by itself.
 	Host Host
-	// Drained means that an operator has taken the service out: it gets no new
+	// Drained means that the service has been taken out as a whole: it gets no new
 	// work, and open connections may finish.
 	Drained bool
+	// Stopping means that it is drained only because the sidecar is about to stop.
+	Stopping bool
 	// Incomplete means that there may be processes that the sidecar does not
 	// know about: it has just started, and no file says which processes there
 	// were before.
@@ -127,8 +129,8 @@ func (s Service) activeInstances(counted []*Instance, a Aspect) []*Instance {
 	return active
 }
 
-// applyDrain returns the readiness of the service with its operator's drain, if
-// there is one. A cause that precedes Draining stays.
+// applyDrain returns the readiness of the service with the drain of the whole
+// service, if there is one. A cause that precedes Draining stays.
 func (s Service) applyDrain(g aggregate) aggregate {
 	if !s.Drained {
 		return g
@@ -137,6 +139,7 @@ func (s Service) applyDrain(g aggregate) aggregate {
 	if v := &g.verdict; Draining.precedes(v.Cause) {
 		v.Status, v.Cause = NotServing, Draining
 		v.instance, v.landmark, v.missing = nil, nil, 0
+		v.stopping = s.Stopping
 	}
 	return g
 }

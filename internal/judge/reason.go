@@ -41,10 +41,13 @@ func (v Verdict) reason(now Instant) string {
 	case Failed:
 		return v.landmark.reasonFailed(now)
 	case Draining:
-		if v.instance == nil {
-			return "drained by an operator"
+		switch {
+		case v.instance != nil:
+			return "drained by the program itself"
+		case v.stopping:
+			return "drained because landmarkd stops"
 		}
-		return "drained by the program itself"
+		return "drained by an operator"
 	case Recovering:
 		return "healthy again, serving in " + span(v.recoveredAt.Sub(now))
 	default:

@@ -19,6 +19,7 @@ type Verdict struct {
 	landmark      *Landmark // the landmark that gave the cause, nil if none did; the host's if instance is nil
 	multiInstance bool      // the service has several processes, so a reason names the one it is about
 	incomplete    bool      // there may be processes that the sidecar does not know about
+	stopping      bool      // the service is drained because the sidecar is about to stop
 	missing       int       // how many more processes are needed, if all that report are healthy and too few
 	hostReadAt    Instant   // when the host's landmarks were last read, if there are any
 	recoveredAt   Instant   // when a recovering service becomes serving

@@ -104,7 +104,10 @@ func (s *service) advance(now judge.Instant) *snapshot {
 
 // facts returns the facts that the judge needs. The caller holds mu.
 func (s *service) facts() judge.Service {
-	return judge.Service{Instances: s.instances(), Host: s.host, Drained: s.drain.active || s.stopping, Incomplete: s.incomplete}
+	return judge.Service{
+		Instances: s.instances(), Host: s.host, Incomplete: s.incomplete,
+		Drained: s.drain.active || s.stopping, Stopping: s.stopping && !s.drain.active,
+	}
 }
 
 // schedule makes sure that tick is called at the instant next. It never puts the

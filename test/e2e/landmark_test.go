@@ -183,7 +183,7 @@ func TestOperatorDrainOutlivesProgram(t *testing.T) {
 	all.want(`.* epg  NOT_SERVING +draining +0%  drained by an operator`)
 	e.wantOutput("epg was drained already\n", "drain", "epg")
 	server.kill()
-	all.want(`.* epg  NOT_SERVING +lost .*; drained by an operator, too`)
+	all.want(`.* epg  NOT_SERVING +lost .*; drained, too`)
 	start(t, program("epgd"), "-listen", freeAddress(t), "-agent-socket", e.socket, "-within", "500ms")
 	e.await(checkUDP, "epg", "NOT_SERVING draining")
 
