@@ -46,7 +46,13 @@ func newFlags(o *options) *flag.FlagSet {
 	flags.BoolVar(&o.udp, "udp", false, "send the check over UDP, which is the default")
 	flags.BoolVar(&o.tcp, "tcp", false, "send the check over TCP")
 	flags.DurationVar(&o.maxAge, "max-age", 0, "accept no facts older than this `time`; 0 = as the service is configured")
-	flags.StringVar(&o.keyFile, "key-file", "", "sign with the first key of `FILE`, and accept only signed answers")
+	flags.Func("key-file", "sign with the first key of `FILE`, and accept only signed answers", func(path string) error {
+		if path == "" { // an unset variable in a script must not turn signing off
+			return errors.New("give the path of a key file, or leave the flag out to check unsigned")
+		}
+		o.keyFile = path
+		return nil
+	})
 	flags.StringVar(&o.mode, "as", "exec", "exit with the codes of the `MODE`: exec, keepalived or nagios")
 	flags.IntVar(&o.weight, "weight", 0, "with -as keepalived, the server's configured weight `N`, 1 to 253, of which a degraded server gets its part")
 	flags.BoolVar(&o.version, "version", false, "print the version and exit")

@@ -215,6 +215,7 @@ func TestBadArguments(t *testing.T) {
 	badArguments(t, "-timeout", addr, "-timeout", "-1s")
 	badArguments(t, "-max-age", addr, "-max-age", "-1ms")
 	badArguments(t, "-udp and -tcp", addr, "-udp", "-tcp")
+	badArguments(t, "-key-file", addr, "-key-file", "")
 	badArguments(t, `"zabbix"`, addr, "-as", "zabbix")
 	badArguments(t, "-weight is keepalived's", addr, "-weight", "10")
 	badArguments(t, "-weight is keepalived's", addr, "-weight", "10", "-as", "exec")

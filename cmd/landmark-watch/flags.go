@@ -28,7 +28,14 @@ func parseFlags(args []string, stdout io.Writer) (options, error) {
 		o.targets = append(o.targets, t)
 		return err
 	})
-	keyFile := flags.String("key-file", "", "sign with the first key of `FILE`, and accept only signed answers")
+	var keyFile string
+	flags.Func("key-file", "sign with the first key of `FILE`, and accept only signed answers", func(path string) error {
+		if path == "" { // an unset variable in a script must not turn signing off
+			return errors.New("give the path of a key file, or leave the flag out to check unsigned")
+		}
+		keyFile = path
+		return nil
+	})
 	flags.BoolVar(&o.version, "version", false, "print the version and exit")
 
 	err := flags.Parse(args)
@@ -59,8 +66,8 @@ func parseFlags(args []string, stdout io.Writer) (options, error) {
 		}
 		names[t.name] = true
 	}
-	if *keyFile != "" {
-		keys, err := lmp.ReadKeys(*keyFile)
+	if keyFile != "" {
+		keys, err := lmp.ReadKeys(keyFile)
 		if err != nil {
 			return o, err
 		}

@@ -58,6 +58,7 @@ func TestExitCodes(t *testing.T) {
 		{1, []string{"-dir", dir + "/none", one}, "", "give -dir a directory that exists"},
 		{1, []string{"-dir", file, one}, "", "not a directory"},
 		{2, []string{"-dir", dir}, "", "-target is missing"},
+		{2, []string{"-dir", dir, one, "-key-file", ""}, "", "-key-file"},
 		{2, []string{"-dir", dir, "-target", "a"}, "", "NAME=HOST:PORT/SERVICE[,weight=N]"},
 	} {
 		var stdout, stderr bytes.Buffer
