@@ -42,10 +42,10 @@ type reporter struct {
 	reportDue  bool      // send a report as soon as the stream can
 	errLogged  bool      // the set's error was logged
 
-	stream   *sendSlot // the current or latest stream
-	idle     bool      // the stream can send a message
-	declared int       // landmarks declared on the stream, -1 = no declaration yet
-	pull     pull      // the requests on the stream
+	stream   *sendSlot     // the current or latest stream
+	idle     bool          // the stream can send a message
+	declared int           // landmarks declared on the stream, -1 = no declaration yet
+	polled   stateRequests // the requests on the stream
 }
 
 // A landmarkState is a landmark and what the reporter knows of it.
@@ -170,8 +170,8 @@ func (r *reporter) sample(now time.Time) {
 			r.reportDue = true
 		}
 	}
-	r.pull.update(r.landmarks)
-	if r.pull.answered() > r.pull.reported {
+	r.polled.update(r.landmarks)
+	if r.polled.answered() > r.polled.reported {
 		r.reportDue = true
 	}
 }
@@ -181,7 +181,7 @@ func (r *reporter) sample(now time.Time) {
 func (r *reporter) sendNext(now time.Time) {
 	r.idle = false
 	if r.declared < len(r.landmarks) {
-		r.pull.add(r.landmarks, max(0, r.declared), now)
+		r.polled.add(r.landmarks, max(0, r.declared), now)
 		r.declared = len(r.landmarks)
 		r.stream.messages <- declarationMessage(r.landmarks)
 		return // the report is still due
@@ -191,8 +191,8 @@ func (r *reporter) sendNext(now time.Time) {
 	for i := range r.landmarks {
 		r.landmarks[i].reported = r.landmarks[i].current
 	}
-	r.pull.reported = r.pull.answered()
-	r.stream.messages <- reportMessage(r.landmarks, r.pull.reported, r.draining.Load(), r.sampledAt)
+	r.polled.reported = r.polled.answered()
+	r.stream.messages <- reportMessage(r.landmarks, r.polled.reported, r.draining.Load(), r.sampledAt)
 }
 
 // call sends the get-state command to a Loop, or polls a Level or Condition, if
@@ -221,7 +221,7 @@ func (r *reporter) stepNow() { r.nextStep = time.Time{} }
 
 // stepSoon makes the next step earlier because a landmark changed.
 func (r *reporter) stepSoon() {
-	if r.pull.pending() {
+	if r.polled.pending() {
 		r.stepNow()
 		return
 	}
@@ -234,7 +234,7 @@ func (r *reporter) stepSoon() {
 // state.
 func (r *reporter) setReady(stream *sendSlot) {
 	if stream != r.stream {
-		r.stream, r.declared, r.pull = stream, -1, pull{}
+		r.stream, r.declared, r.polled = stream, -1, stateRequests{}
 		r.reportDue = true
 	}
 	r.idle = true
@@ -249,8 +249,8 @@ func (r *reporter) request(q getStateRequest) {
 	if q.stream != r.stream || r.declared < 0 {
 		return // of a stream that has ended, or before the declaration: it stays unanswered
 	}
-	r.pull.request(q.number, r.landmarks, time.Now())
-	if r.pull.answered() > r.pull.reported {
+	r.polled.request(q.number, r.landmarks, time.Now())
+	if r.polled.answered() > r.polled.reported {
 		r.stepNow()
 	}
 }
