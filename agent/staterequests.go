@@ -20,7 +20,7 @@ type stateRequests struct {
 	loops    []loopRequests
 }
 
-// A loopPull is what one Loop has answered.
+// loopRequests is what one Loop has answered.
 type loopRequests struct {
 	index     int    // in the reporter's landmarks
 	answers   uint64 // the Loop's count at the latest request
