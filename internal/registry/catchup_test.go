@@ -30,6 +30,36 @@ func startPause(t *testing.T, services ...string) (*Registry, map[string]*agent)
 	return r, agents
 }
 
+// A change is due one nanosecond after the instant at which the sidecar was paused, and
+// so at which the judged instant stands still. The timer must not fire again and again
+// until it goes on.
+func TestTimerDoesNotSpinWhileTheJudgedInstantStandsStill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, pause := runWithSource()
+		epg := open(t, r, "epg", "a")
+		time.Sleep(2 * clock.Beat)
+		epg.pass()
+		time.Sleep(DefaultPolicy.StaleAfter - clock.MaxGap + time.Millisecond) // just after a beat
+		pause()
+		time.Sleep(10 * time.Second)
+
+		epg.unread.Store(true) // so the service is held for clock.MaxBehind
+		defer run(r.clock)()
+		time.Sleep(10 * clock.Recheck)
+		s := r.service("epg")
+		if due := s.current.Load().next.Sub(s.heldInstant()); due != 1 {
+			t.Fatalf("the next change is due %v after the service is held, want 1 ns", due)
+		}
+		s.tick()
+		s.mu.Lock()
+		at := s.timerAt.Sub(s.heldInstant())
+		s.mu.Unlock()
+		if at < clock.Recheck {
+			t.Errorf("the timer fires %v later, want at least %v", at, clock.Recheck)
+		}
+	})
+}
+
 // After an hour's pause of the sidecar, one agent's reports are in its socket, and
 // another agent froze meanwhile. The watchers of the first are not woken.
 func TestPauseMakesNoHealthyServiceStale(t *testing.T) {

@@ -75,14 +75,18 @@ func (s *service) update(change func() bool) {
 // changed. It reads the clock itself, under mu, so that no snapshot is earlier
 // than the one before it. The caller holds mu.
 func (s *service) publish() (changed bool) {
-	now := s.judgedNow()
+	now, real := s.readClock()
 	before := s.current.Load()
 	last := s.advance(now)
 	after := last.withPolicy(s.policy).advance(s.facts(), now)
 	s.recordChange(last, after, now)
 	s.current.Store(after)
 	if !s.retired { // else the timer would never stop
-		s.schedule(min(after.next, s.expires()), now)
+		next := min(after.next, s.expires())
+		if now != real { // now stands still: a timer that fires soon would do so again and again
+			next = max(next, now.Add(clock.Recheck))
+		}
+		s.schedule(next, now)
 	}
 	if !sameMembers(before.facts.Instances, after.facts.Instances) || before.facts.Drained != after.facts.Drained {
 		s.hooks.membersChanged()
