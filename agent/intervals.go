@@ -5,14 +5,12 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/internal/collector"
+	"github.com/landmark-health/landmark/internal/contract"
 )
 
 const (
 	minCommandInterval = 10 * time.Millisecond
 	maxCommandInterval = time.Second
-
-	minReportInterval = 25 * time.Millisecond
-	maxReportInterval = 500 * time.Millisecond
 
 	// minStepGap is the minimum time between a step and one that a change causes,
 	// so that landmarks that change all the time cost the program little. Answers
@@ -25,16 +23,15 @@ func commandInterval(within time.Duration) time.Duration {
 	return min(max(within/4, minCommandInterval), maxCommandInterval)
 }
 
-// reportInterval returns how often to report when nothing changes: often enough
-// that each age is known to a quarter of its limit.
+// reportInterval returns how often to report when nothing changes.
 func reportInterval(states []landmarkState) time.Duration {
-	interval := maxReportInterval
+	var smallest time.Duration
 	for _, s := range states {
-		if limit := s.limit(); limit > 0 {
-			interval = min(interval, limit/4)
+		if limit := s.limit(); limit > 0 && (smallest == 0 || limit < smallest) {
+			smallest = limit
 		}
 	}
-	return max(interval, minReportInterval)
+	return contract.ReportInterval(smallest)
 }
 
 // limit returns the age at which the landmark fails, 0 if it does not fail by age.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/landmark-health/landmark/agent/landmark"
 	"github.com/landmark-health/landmark/internal/collector"
+	"github.com/landmark-health/landmark/internal/contract"
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 )
 
@@ -340,7 +341,7 @@ func TestMinorChangesWaitForTheNextReport(t *testing.T) {
 		for n := range 20 {
 			start := time.Now()
 			st.report()
-			if gap := time.Since(start); gap != maxReportInterval {
+			if gap := time.Since(start); gap != contract.MaxReportInterval {
 				t.Fatalf("report %d came %v after the previous one", n, gap)
 			}
 		}
@@ -419,7 +420,7 @@ func TestHangingFunctionsDelayNoReport(t *testing.T) {
 			t.Errorf("checked %d times in 9 s, want 5", n)
 		}
 		length.Store(15)
-		st.until(maxReportInterval)
+		st.until(contract.MaxReportInterval)
 		if f := st.report().Facts; f[0].Value != 15 || f[0].Count < 20 {
 			t.Errorf("called for each report: %v", f)
 		}
@@ -440,7 +441,7 @@ func TestHangingFunctionsDelayNoReport(t *testing.T) {
 		for range 100 {
 			start := time.Now()
 			st.report()
-			if gap := time.Since(start); gap > maxReportInterval {
+			if gap := time.Since(start); gap > contract.MaxReportInterval {
 				t.Fatalf("a report came %v after the previous one", gap)
 			}
 		}

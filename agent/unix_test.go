@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/landmark-health/landmark/agent/landmark"
+	"github.com/landmark-health/landmark/internal/contract"
 	intakev1 "github.com/landmark-health/landmark/proto/gen/landmark/intake/v1"
 )
 
@@ -110,7 +111,7 @@ func TestAgentLimitsUnreadReports(t *testing.T) {
 	}
 	await("a report", func() bool { return strings.HasPrefix(r.kinds(), "HDR") })
 	<-running
-	<-time.After(3 * maxUnread * minReportInterval)
+	<-time.After(3 * maxUnread * contract.MinReportInterval)
 	r.clear()
 	alive.Reach()
 	running <- struct{}{}

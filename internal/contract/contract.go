@@ -19,14 +19,32 @@ const (
 	MaxLandmarks = 1024 // of one process
 	MaxReason    = 255  // bytes of a Condition's reason
 
-	// MinWithin is the shortest Within of a landmark. It is four times the
-	// shortest interval between reports (25 ms), because landmarkd learns
-	// nothing between two reports.
-	MinWithin = 100 * time.Millisecond
+	// MinWithin is the shortest Within of a landmark: landmarkd learns nothing
+	// between two reports.
+	MinWithin = reportsPerLimit * MinReportInterval
 	// MinDuration is the shortest of every other duration.
 	MinDuration = time.Millisecond
 	MaxDuration = 24 * time.Hour
 )
+
+// The limits of the time between two reports of an agent.
+const (
+	MinReportInterval = 25 * time.Millisecond
+	MaxReportInterval = 500 * time.Millisecond
+
+	reportsPerLimit = 4
+)
+
+// ReportInterval returns the time between two reports of an agent when nothing
+// changes, so that landmarkd knows each age to a quarter of its limit. limit is the
+// smallest age at which one of its landmarks fails (Within or TTL), 0 if none fails
+// by age.
+func ReportInterval(limit time.Duration) time.Duration {
+	if limit == 0 {
+		return MaxReportInterval
+	}
+	return min(max(limit/reportsPerLimit, MinReportInterval), MaxReportInterval)
+}
 
 // CheckWithin returns an error unless d is a valid Within: 100 ms to 24 h.
 func CheckWithin(d time.Duration) error { return checkRange(d, MinWithin, "100ms") }

@@ -24,3 +24,18 @@ func TestCheckDurations(t *testing.T) {
 		}
 	}
 }
+
+func TestReportIntervalIsAQuarterOfTheLimit(t *testing.T) {
+	for limit, want := range map[time.Duration]time.Duration{
+		0:                      MaxReportInterval,
+		time.Millisecond:       MinReportInterval,
+		MinWithin:              MinReportInterval,
+		200 * time.Millisecond: 50 * time.Millisecond,
+		2 * time.Second:        MaxReportInterval,
+		MaxDuration:            MaxReportInterval,
+	} {
+		if got := ReportInterval(limit); got != want {
+			t.Errorf("ReportInterval(%v) = %v, want %v", limit, got, want)
+		}
+	}
+}

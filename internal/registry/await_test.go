@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/internal/clock"
+	"github.com/landmark-health/landmark/internal/contract"
 	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/poll"
 )
@@ -182,7 +183,7 @@ func TestPauseWhileTheLoopIsPolled(t *testing.T) {
 				tt.meanwhile(epg)
 				epg.unread.Store(false)
 				if tt.cause == judge.None {
-					time.Sleep(maxReportInterval / 2)
+					time.Sleep(contract.MaxReportInterval / 2)
 					epg.pass()
 				}
 				check(t, "after the pause", <-answer, tt.cause)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/internal/clock"
+	"github.com/landmark-health/landmark/internal/contract"
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
@@ -13,22 +14,15 @@ import (
 // pause began. Each service catches up by itself: a process that sends more than
 // is read of it holds up only its own service.
 
-const (
-	// The shortest and longest time between two reports of an agent
-	// (docs/architecture.md, "The path of a landmark").
-	minReportInterval = 25 * time.Millisecond
-	maxReportInterval = 500 * time.Millisecond
-)
-
 // reportInterval returns the time between two reports of such landmarks.
 func reportInterval(landmarks []judge.Declared) time.Duration {
-	interval := maxReportInterval
+	var smallest time.Duration
 	for _, l := range landmarks {
-		if limit := max(l.Within, l.TTL); limit > 0 {
-			interval = min(interval, limit/4)
+		if limit := max(l.Within, l.TTL); limit > 0 && (smallest == 0 || limit < smallest) {
+			smallest = limit
 		}
 	}
-	return max(interval, minReportInterval)
+	return contract.ReportInterval(smallest)
 }
 
 // Pause implements clock.Follower: it holds every service that has sessions.
@@ -47,25 +41,6 @@ func (r *Registry) CatchUp(real judge.Instant) (behind bool) {
 	}
 	return behind
 }
-
-// readClock returns the instant by which the service is judged, and the real one.
-// It reads the clock first: after a pause the clock goes on only once the services
-// are held.
-func (s *service) readClock() (judged, real judge.Instant) {
-	judged, real = s.clock.Read()
-	return min(judged, s.heldInstant()), real
-}
-
-// judgedNow returns the instant by which the service is judged.
-func (s *service) judgedNow() judge.Instant {
-	judged, _ := s.readClock()
-	return judged
-}
-
-// heldInstant returns the instant at which the service is held, or judge.Never.
-func (s *service) heldInstant() judge.Instant { return judge.Instant(s.heldAt.Load()) }
-
-func (s *service) behind() bool { return s.heldInstant() != judge.Never }
 
 // pause holds the service, if it has sessions. One that is held already stays where
 // it is, so that a series of pauses does not hide a frozen process forever.

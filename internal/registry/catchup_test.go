@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/internal/clock"
+	"github.com/landmark-health/landmark/internal/contract"
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
@@ -83,7 +84,7 @@ func TestPauseMakesNoHealthyServiceStale(t *testing.T) {
 		}
 		epg.pass()
 		epg.unread.Store(false)
-		passFor(maxReportInterval/2, epg)
+		passFor(contract.MaxReportInterval/2, epg)
 		check(t, "epg", await(t, r, "epg", 0), judge.None)
 		check(t, "frozen", await(t, r, "frozen", 0), judge.Stale)
 		if received(sub.Changed()) {

@@ -59,6 +59,25 @@ func newService(name string, owner uint32, policy *Policy, clock *clock.Clock, h
 	return s
 }
 
+// readClock returns the instant by which the service is judged, and the real one.
+// It reads the clock first: after a pause the clock goes on only once the services
+// are held.
+func (s *service) readClock() (judged, real judge.Instant) {
+	judged, real = s.clock.Read()
+	return min(judged, s.heldInstant()), real
+}
+
+// judgedNow returns the instant by which the service is judged.
+func (s *service) judgedNow() judge.Instant {
+	judged, _ := s.readClock()
+	return judged
+}
+
+// heldInstant returns the instant at which the service is held, or judge.Never.
+func (s *service) heldInstant() judge.Instant { return judge.Instant(s.heldAt.Load()) }
+
+func (s *service) behind() bool { return s.heldInstant() != judge.Never }
+
 // update calls change, which reports whether there is anything to publish, then
 // publishes, and then wakes the watchers if an answer has changed. It holds mu
 // during the first two.
