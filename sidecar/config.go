@@ -12,8 +12,8 @@ import (
 
 // Config configures a sidecar. A listener is off if its address is empty.
 type Config struct {
-	// File is the path of the YAML file with the services' policies
-	// (docs/configuration.md); "" = every service has the default one.
+	// File is the path of the YAML file with the services' policies and gates
+	// (docs/configuration.md); "" = every service has the default policy.
 	File string
 	// AgentSocket is the path of the Unix socket that agents report to.
 	AgentSocket string
@@ -42,11 +42,16 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// CheckFile reads a file of policies, and returns the error that New and Reload
-// would return.
-func CheckFile(path string) error {
-	_, err := config.Read(path)
+// CheckFile reads the file, and returns the error that New and Reload would return
+// because of what it says.
+func (c Config) CheckFile() error {
+	_, err := config.Read(c.File, c.listeners()...)
 	return err
+}
+
+// listeners returns the TCP listeners, whose ports no gate may have.
+func (c Config) listeners() []config.Listener {
+	return []config.Listener{{Flag: "monitor", Address: c.Monitor}, {Flag: "grpc", Address: c.GRPC}, {Flag: "line", Address: c.Line}}
 }
 
 // DefaultConfig returns the configuration of landmarkd without flags. The sockets

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/landmark-health/landmark/internal/config"
 )
 
 const (
@@ -24,6 +26,9 @@ const (
 	// minShared is the smallest number of descriptors to divide. It gives each limit
 	// at least two connections, so that one client cannot take all.
 	minShared = 16
+	// descriptorsPerGate counts the gate's port, and a connection that is just being
+	// closed.
+	descriptorsPerGate = 2
 	// descriptorsPerAgent counts the connection and the pidfd of its process.
 	descriptorsPerAgent = 2
 	// The upper bounds hold however many descriptors there are, because a connection
@@ -44,6 +49,8 @@ type connLimits struct {
 	monitor       int
 	line          int // 0 unless the line protocol is on
 	grpc          int
+	gates         int // how many there may be; 0 unless there is a configuration
+	spare         int // descriptors that none of these needs
 }
 
 // availableLimits divides the descriptors that this process may open. It uses the
@@ -67,6 +74,7 @@ func divideDescriptors(n int) connLimits {
 	l := connLimits{monitor: min(shared/4, maxMonitor), grpc: min(shared/4, maxGRPC)}
 	l.agents = min((shared-l.monitor-l.grpc)/descriptorsPerAgent, maxAgents)
 	l.agentsPerUser = l.agents * 3 / 4
+	l.spare = shared - l.monitor - l.grpc - descriptorsPerAgent*l.agents
 	return l
 }
 
@@ -77,4 +85,23 @@ func (l connLimits) withLine() connLimits {
 	l.line = max(1, l.monitor/4)
 	l.monitor -= l.line
 	return l
+}
+
+// withGates sets descriptors aside for as many gates as a configuration may have. What
+// is not spare it takes from the monitoring protocol, at most a quarter of its
+// connections.
+func (l connLimits) withGates() connLimits {
+	taken := min(max(0, descriptorsPerGate*config.MaxGates-l.spare), l.monitor/4)
+	l.monitor -= taken
+	l.gates = min((l.spare+taken)/descriptorsPerGate, config.MaxGates)
+	l.spare = max(0, l.spare+taken-descriptorsPerGate*l.gates)
+	return l
+}
+
+// checkGates returns an error if there are descriptors for fewer than n gates.
+func (l connLimits) checkGates(n int) error {
+	if n <= l.gates {
+		return nil
+	}
+	return fmt.Errorf("it has %d gates, and so few files may be open that there can be %d: raise LimitNOFILE= in landmarkd's unit, or ulimit -n, or remove gates", n, l.gates)
 }

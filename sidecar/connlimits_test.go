@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/landmark-health/landmark/internal/config"
 )
 
 func TestDivideDescriptors(t *testing.T) {
@@ -15,7 +17,7 @@ func TestDivideDescriptors(t *testing.T) {
 		72:    {agents: 10, agentsPerUser: 7, monitor: 10, grpc: 10},
 		1032:  {agents: 250, agentsPerUser: 187, monitor: 250, grpc: 250},
 		2080:  {agents: 576, agentsPerUser: 432, monitor: 512, grpc: 384},
-		65536: {agents: 1024, agentsPerUser: 768, monitor: 1536, grpc: 384},
+		65536: {agents: 1024, agentsPerUser: 768, monitor: 1536, grpc: 384, spare: 61536},
 	} {
 		if got := divideDescriptors(descriptors); got != want {
 			t.Errorf("of %d descriptors the limits are %+v, want %+v", descriptors, got, want)
@@ -31,6 +33,26 @@ func TestDivideDescriptors(t *testing.T) {
 		if with.line+with.monitor != s.monitor || with.line < 1 || with.monitor < with.line || with.agents != s.agents {
 			t.Fatalf("of %d descriptors, with the line protocol the limits are %+v", descriptors, with)
 		}
+		for _, l := range []connLimits{s, with} {
+			gated := l.withGates()
+			used := agents + gated.monitor + gated.line + gated.grpc + descriptorsPerGate*gated.gates
+			if used > descriptors-reserved || gated.monitor < l.monitor*3/4 || gated.agents != l.agents || gated.line != l.line || gated.grpc != l.grpc ||
+				gated.gates < min(l.monitor/8, config.MaxGates) || gated.gates > config.MaxGates {
+				t.Fatalf("of %d descriptors, with gates the limits are %+v", descriptors, gated)
+			}
+		}
+	}
+}
+
+// A configuration with more gates than there are descriptors for is refused, and says
+// what to do.
+func TestTooManyGatesAreRefused(t *testing.T) {
+	l := divideDescriptors(72).withGates()
+	if l.gates != 1 || l.checkGates(1) != nil {
+		t.Errorf("of 72 descriptors there can be %d gates, want 1: %v", l.gates, l.checkGates(1))
+	}
+	if err := l.checkGates(2); err == nil || !strings.Contains(err.Error(), "it has 2 gates") || !strings.Contains(err.Error(), "LimitNOFILE=") {
+		t.Errorf("2 gates: got error %v, want one that names LimitNOFILE=", err)
 	}
 }
 

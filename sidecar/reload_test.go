@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -88,5 +89,40 @@ func TestReloadIsLogged(t *testing.T) {
 	write("services: 7\n")
 	if err := s.Reload(); err == nil || log.Len() > 0 {
 		t.Errorf("a wrong file: %v, the log is %q", err, &log)
+	}
+}
+
+// A file with a gate at a port of landmarkd's own is refused, by the check as by a
+// start and a reload.
+func TestGateAtOwnPortIsRefused(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "landmarkd.yaml")
+	if err := os.WriteFile(file, []byte("services:\n  epg:\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := taken.Addr().String()
+	taken.Close()
+	c := Config{File: file, Line: address}
+	s, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	gate := fmt.Sprintf("services:\n  epg:\n    gate: %q\n", address)
+	if err := os.WriteFile(file, []byte(gate), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := file + ":3:11: services.epg.gate: has the port of landmarkd's own -line " + address + ": choose another port"
+	for name, check := range map[string]func() error{
+		"check":  c.CheckFile,
+		"reload": s.Reload,
+		"start":  func() error { _, err := New(c); return err },
+	} {
+		if err := check(); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: got error %v, want %s", name, err, want)
+		}
 	}
 }

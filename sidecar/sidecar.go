@@ -18,6 +18,7 @@ import (
 	"github.com/landmark-health/landmark/internal/checkers"
 	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/config"
+	"github.com/landmark-health/landmark/internal/frontend/gate"
 	"github.com/landmark-health/landmark/internal/frontend/grpchealth"
 	"github.com/landmark-health/landmark/internal/frontend/grpcserver"
 	"github.com/landmark-health/landmark/internal/frontend/grpcstatus"
@@ -34,13 +35,15 @@ import (
 // Sidecar is a sidecar whose listeners are bound.
 type Sidecar struct {
 	logger    *slog.Logger
-	file      string // of policies, "" = none
+	file      string // of policies and gates, "" = none
+	listeners []config.Listener
 	clock     *clock.Clock
 	limits    connLimits
 	drainFor  time.Duration // before it stops
 	refusals  *socket.Refusals
 	services  *registry.Registry
 	host      *host.Server
+	gates     *gate.Server
 	checkers  *checkers.Tracker
 	members   *members.File // nil if there is none
 	intake    []task
@@ -65,19 +68,25 @@ func New(c Config) (*Sidecar, error) {
 	if c.Line != "" {
 		available = available.withLine()
 	}
+	if c.File != "" {
+		available = available.withGates()
+	}
 	clock := clock.New()
 	services := registry.New(clock, c.StartGrace)
 	s := &Sidecar{
-		logger:   c.Logger,
-		file:     c.File,
-		clock:    clock,
-		limits:   available,
-		drainFor: c.DrainOnStop,
-		refusals: socket.NewRefusals(c.Logger),
-		services: services,
-		host:     host.New(services, c.Logger),
-		checkers: checkers.New(c.Logger, func() time.Duration { _, real := clock.Read(); return time.Duration(real) }),
+		logger:    c.Logger,
+		file:      c.File,
+		listeners: c.listeners(),
+		clock:     clock,
+		limits:    available,
+		drainFor:  c.DrainOnStop,
+		refusals:  socket.NewRefusals(c.Logger),
+		services:  services,
+		host:      host.New(services, c.Logger),
+		checkers:  checkers.New(c.Logger, func() time.Duration { _, real := clock.Read(); return time.Duration(real) }),
 	}
+	s.gates = gate.New(gate.Config{Source: services, Checkers: s.checkers, Logger: c.Logger})
+	s.frontEnds = append(s.frontEnds, s.gates.Run)
 	s.intake = append(s.intake, s.host.Run)
 	s.closers = append(s.closers, s.host)
 	if s.file != "" {
@@ -275,28 +284,41 @@ func (s *Sidecar) afterDrain(ctx context.Context) context.Context {
 	return drained
 }
 
-// Reload reads the file of policies again, and applies it to all services. If it
-// cannot, the current policies stay in effect, and the error says why. It may be
-// called at any time.
+// Reload reads the file of policies and gates again, and applies it to all services.
+// If it cannot, the current configuration stays in effect, and the error says why. It
+// may be called at any time.
 func (s *Sidecar) Reload() error {
 	if s.file == "" {
 		s.logger.Warn("no configuration to reload; start landmarkd with -config FILE")
 		return nil
 	}
-	policies, err := config.Read(s.file)
+	file, err := config.Read(s.file, s.listeners...)
 	if err != nil {
 		return err
 	}
-	s.host.Configure(policies) // and the registry, with a first reading of the host
+	if err := s.limits.checkGates(len(file.Gates)); err != nil {
+		return fmt.Errorf("%s: %w", s.file, err)
+	}
+	s.host.Configure(file.Services) // and the registry, with a first reading of the host
 	s.checkers.Retain(s.services.Names())
-	s.logger.Info("configuration loaded", "file", s.file, "services", len(policies))
-	for _, name := range slices.Sorted(maps.Keys(policies)) {
+	s.configureGates(file.Gates)
+	s.logger.Info("configuration loaded", "file", s.file, "services", len(file.Services))
+	for _, name := range slices.Sorted(maps.Keys(file.Services)) {
 		if undeclared := s.services.UndeclaredOverrides(name); len(undeclared) > 0 {
 			s.logger.Warn("the configuration names landmarks that no program of the service declares: correct their names",
 				"service", name, "landmarks", undeclared)
 		}
 	}
 	return nil
+}
+
+// configureGates passes the gates of the file on.
+func (s *Sidecar) configureGates(configured []config.Gate) {
+	gates := make([]gate.Gate, len(configured))
+	for i, g := range configured {
+		gates[i] = gate.Gate(g)
+	}
+	s.gates.Configure(gates)
 }
 
 // Close closes what New opened. Only a Sidecar that is not run needs it: Run closes

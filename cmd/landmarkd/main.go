@@ -58,7 +58,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return 0
 	}
 	if config.File != "" {
-		if err := sidecar.CheckFile(config.File); err != nil {
+		if err := config.CheckFile(); err != nil {
 			if file := new(fs.PathError); errors.As(err, &file) {
 				err = fmt.Errorf("-config %s: %w; give the path of a YAML file that this user may read", config.File, file.Err)
 			}

@@ -16,6 +16,7 @@ const (
 	GRPCCheck FrontEnd = "grpc-check"
 	GRPCWatch FrontEnd = "grpc-watch"
 	Line      FrontEnd = "line"
+	Gate      FrontEnd = "gate"
 )
 
 // Checker identifies a checker. The same address through another front end is

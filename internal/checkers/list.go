@@ -35,8 +35,29 @@ type entry struct {
 // other forged sources, and that of a silent checker only if all the others are
 // steady. If there is no entry to reuse, a new checker is not kept.
 type list struct {
-	mu      sync.Mutex
-	entries []entry // guarded by mu, with all that is in them
+	mu        sync.Mutex
+	entries   []entry       // guarded by mu, with all that is in them
+	gateShut  bool          // the service's gate is closed; guarded by mu
+	gateSince time.Duration // since when; guarded by mu
+}
+
+// setGate records whether the service's gate is open.
+func (l *list) setGate(open bool, now time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.gateShut, l.gateSince = !open, now
+}
+
+// seenSince returns since when each check of the checker would have been seen, where
+// awakeSince is since when the sidecar has run. No connection reaches a closed gate.
+func (l *list) seenSince(e *entry, now, awakeSince time.Duration) time.Duration {
+	switch {
+	case e.checker.Via != Gate:
+		return awakeSince
+	case l.gateShut:
+		return now
+	}
+	return max(awakeSince, l.gateSince)
 }
 
 // record records a check, and reports whether the checker has become steady or
@@ -118,7 +139,7 @@ func (l *list) reusableEntry(now time.Duration) *entry {
 		case e.watching > 0:
 		case !e.steady:
 			unsteady = older(unsteady, e)
-		case e.silent(now, 0):
+		case e.silent(now, l.seenSince(e, now, 0)):
 			silent = older(silent, e)
 		}
 	}
@@ -140,9 +161,9 @@ func older(e, other *entry) *entry {
 }
 
 // silent reports whether the checker is steady, but has stopped checking. Only
-// the time since awakeSince counts.
-func (e *entry) silent(now, awakeSince time.Duration) bool {
-	return e.steady && e.watching == 0 && now-max(e.last, awakeSince) > e.silentAfter()
+// the time since seenSince counts.
+func (e *entry) silent(now, seenSince time.Duration) bool {
+	return e.steady && e.watching == 0 && now-max(e.last, seenSince) > e.silentAfter()
 }
 
 // dropOld drops the entries whose last check is older than retention.

@@ -107,13 +107,14 @@ func (l *list) findEvents(now, awakeSince time.Duration) (events []event, next t
 			events = append(events, event{checker: e.checker, back: true, silentFor: e.wasSilentFor})
 			e.wasSilentFor = 0
 		}
+		seenSince := l.seenSince(e, now, awakeSince)
 		switch {
 		case !e.steady || e.watching > 0 || e.reportedSilent:
-		case e.silent(now, awakeSince):
+		case e.silent(now, seenSince):
 			events = append(events, event{checker: e.checker, silentFor: now - e.last, usualRate: e.usualRate()})
 			e.reportedSilent = true
 		default:
-			next = min(next, max(e.last, awakeSince)+e.silentAfter()+1)
+			next = min(next, max(e.last, seenSince)+e.silentAfter()+1)
 		}
 	}
 	return events, next

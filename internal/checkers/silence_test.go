@@ -76,6 +76,38 @@ func TestSilenceAfterWatchIsLogged(t *testing.T) {
 	})
 }
 
+// While a gate is closed its checkers cannot be seen, so they are not silent. Those that
+// do not come back once it is open are.
+func TestClosedGateMakesNoCheckerSilent(t *testing.T) {
+	logging(t, func(t *testing.T, m *Tracker, log func() string) {
+		gone, back, other := Checker{at("10.0.0.1").From, Gate}, Checker{at("10.0.0.2").From, Gate}, at("10.0.0.3")
+		m.SetGate("epg", true)
+		for range 70 {
+			record(m, "epg", gone)
+			record(m, "epg", back)
+			record(m, "epg", other)
+			time.Sleep(500 * time.Millisecond)
+		}
+		m.SetGate("epg", false)
+		time.Sleep(12 * time.Second)
+		wantLog(t, log, "level=WARN msg=\"a checker has fallen silent\" service=epg checker=10.0.0.3 by=lmp-udp silent_for=10s checks_per_second=2\n")
+		time.Sleep(time.Hour)
+		wantLog(t, log)
+		for _, s := range m.ByService("epg") {
+			if s.Silent != (s.Checker == other) {
+				t.Errorf("silence of %v while the gate is closed: got %t", s.Checker, s.Silent)
+			}
+		}
+
+		m.SetGate("epg", true)
+		time.Sleep(9 * time.Second)
+		record(m, "epg", back)
+		wantLog(t, log)
+		time.Sleep(4 * time.Second)
+		wantLog(t, log, "level=WARN msg=\"a checker has fallen silent\" service=epg checker=10.0.0.1 by=gate silent_for=1h0m22.5s checks_per_second=2\n")
+	})
+}
+
 // TestSlowerCheckerIsReportedOnce checks that a checker that changes from once per
 // second to once per minute is reported silent once, not each minute.
 func TestSlowerCheckerIsReportedOnce(t *testing.T) {

@@ -54,6 +54,10 @@ func (t *Tracker) Record(q Check, c Checker, at time.Duration) {
 	}
 }
 
+// SetGate records whether the service's gate is open. While it is closed, the kernel
+// refuses the connections of its checkers, so none of them is called silent.
+func (t *Tracker) SetGate(service string, open bool) { t.listOf(service).setGate(open, t.now()) }
+
 // listOf returns the list of the service's checkers.
 func (t *Tracker) listOf(service string) *list {
 	if l := (*t.services.Load())[service]; l != nil {
@@ -141,7 +145,7 @@ func (t *Tracker) each(l *list, f func(name []byte, s Stats)) {
 		e := &l.entries[i]
 		s := Stats{
 			Checker: e.checker, SinceLast: max(0, now-e.last), Rate: e.rate(now), UsualRate: e.usualRate(),
-			Total: e.total, Watching: e.watching, Silent: e.silent(now, awakeSince),
+			Total: e.total, Watching: e.watching, Silent: e.silent(now, l.seenSince(e, now, awakeSince)),
 		}
 		if s.Watching > 0 {
 			s.SinceLast = 0

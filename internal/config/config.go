@@ -1,7 +1,8 @@
-// Package config reads landmarkd's configuration file: the policy of each service.
+// Package config reads landmarkd's configuration file: the policy of each service,
+// and its gate.
 //
 // The file is YAML 1.2. docs/configuration.md explains each key; the tables
-// [serviceKeys], [landmarkKeys] and [hostKeys] list the keys and their values. The
+// [serviceKeys], [landmarkKeys], [hostKeys] and [gateKeys] list the keys and their values. The
 // reader walks the parsed document with these tables instead of decoding it into
 // structs. So each error has the path, line and column of the problem, and says what
 // to write instead.
@@ -22,21 +23,30 @@ import (
 // take a third of it.
 const maxSize = 1 << 20
 
-// Read reads a configuration file. It returns the policies of the services by name.
-// [registry.DefaultPolicy] has the values of keys that a service leaves out. An empty
-// file has no services.
+// File is what a configuration file says.
+type File struct {
+	// Services are the policies of the services by name. [registry.DefaultPolicy] has
+	// the values of keys that a service leaves out.
+	Services map[string]registry.Policy
+	// Gates are the gates of the services, in the order of the file. No two have the
+	// same port.
+	Gates []Gate
+}
+
+// Read reads a configuration file. No gate may have the port of a listener of
+// landmarkd's own. An empty file has no services.
 //
 // The error lists up to ten problems, each as
 //
 //	FILE:LINE:COLUMN: PATH: what is wrong: what to do
 //	    LINE | the line
 //	         |     ^
-func Read(path string) (map[string]registry.Policy, error) {
+func Read(path string, own ...Listener) (File, error) {
 	src, err := readFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("reading configuration: %w", err)
+		return File{}, fmt.Errorf("reading configuration: %w", err)
 	}
-	return parse(path, src)
+	return parse(path, src, own...)
 }
 
 // readFile returns the contents of the file.
@@ -65,40 +75,47 @@ func readFile(path string) ([]byte, error) {
 }
 
 // parse parses src, the contents of the file with that name.
-func parse(name string, src []byte) (map[string]registry.Policy, error) {
+func parse(name string, src []byte, own ...Listener) (File, error) {
 	r := newReader(name, src)
-	services := make(map[string]registry.Policy)
+	r.own = own
+	file := File{Services: make(map[string]registry.Policy)}
 	if body := r.document(); body != nil {
-		fill(r, nil, body, fileKeys, &services)
+		fill(r, nil, body, fileKeys, &file)
 	}
 	if err := r.err(); err != nil {
-		return nil, err
+		return File{}, err
 	}
-	return services, nil
+	return file, nil
 }
 
 // readServices reads the value of services.
-func readServices(r *reader, at path, n ast.Node, services *map[string]registry.Policy) {
+func readServices(r *reader, at path, n ast.Node, file *File) {
 	for _, e := range r.mapping(at, n) {
-		p, found := registry.DefaultPolicy, len(r.problems)
-		fill(r, at.to(e.name), e.value, serviceKeys, &p)
+		s, found := service{Policy: registry.DefaultPolicy}, len(r.problems)
+		fill(r, at.to(e.name), e.value, serviceKeys, &s)
 		if err := contract.CheckServiceName(e.name); err != nil {
 			r.fail(e.key, at.to(e.name), "%v", err)
 			continue
 		}
-		if err := checkHost(p); err != nil && len(r.problems) == found {
+		if err := checkHost(s.Policy); err != nil && len(r.problems) == found {
 			r.fail(e.key, at.to(e.name), "%v", err)
 		}
-		(*services)[e.name] = p
+		file.Services[e.name] = s.Policy
+		if s.gate.node != nil {
+			file.addGate(r, at.to(e.name).to("gate"), e.name, s.gate)
+		}
 	}
-	if len(*services) > registry.MaxServices {
-		r.fail(n, at, "has %d services: use %d at most", len(*services), registry.MaxServices)
+	if len(file.Gates) > MaxGates {
+		r.fail(n, at, "has %d gates: use %d at most", len(file.Gates), MaxGates)
+	}
+	if len(file.Services) > registry.MaxServices {
+		r.fail(n, at, "has %d services: use %d at most", len(file.Services), registry.MaxServices)
 	}
 }
 
 // readLandmarks reads the value of a service's landmarks.
-func readLandmarks(r *reader, at path, n ast.Node, p *registry.Policy) {
-	p.Landmarks = make(map[string]registry.Override)
+func readLandmarks(r *reader, at path, n ast.Node, s *service) {
+	s.Landmarks = make(map[string]registry.Override)
 	for _, e := range r.mapping(at, n) {
 		var o registry.Override
 		fill(r, at.to(e.name), e.value, landmarkKeys, &o)
@@ -106,6 +123,6 @@ func readLandmarks(r *reader, at path, n ast.Node, p *registry.Policy) {
 			r.fail(e.key, at.to(e.name), "%v", err)
 			continue
 		}
-		p.Landmarks[e.name] = o
+		s.Landmarks[e.name] = o
 	}
 }

@@ -202,10 +202,10 @@ services:
 			if test.want == nil {
 				test.want = map[string]registry.Policy{}
 			}
-			if diff := cmp.Diff(test.want, got, byValue); diff != "" {
+			if diff := cmp.Diff(test.want, got.Services, byValue); diff != "" {
 				t.Errorf("the policies differ (-want +got):\n%s", diff)
 			}
-			checkPolicies(t, got)
+			checkFile(t, got)
 		})
 	}
 }
@@ -241,12 +241,12 @@ func TestProblemsAreReported(t *testing.T) {
 	var now []string
 	for _, c := range readCases(t) {
 		t.Run(c.name, func(t *testing.T) {
-			services, err := parse("landmarkd.yaml", []byte(c.src))
+			file, err := parse("landmarkd.yaml", []byte(c.src))
 			if err == nil {
-				t.Fatalf("there is no error, but %v", services)
+				t.Fatalf("there is no error, but %v", file)
 			}
-			if services != nil {
-				t.Errorf("there are both an error and policies: %v", services)
+			if file.Services != nil || file.Gates != nil {
+				t.Errorf("there are both an error and a configuration: %v", file)
 			}
 			now = append(now, fmt.Sprintf("=== %s\n%s=>\n%s\n", c.name, c.src, err))
 			if diff := cmp.Diff(c.want, err.Error()); diff != "" && !*update {
@@ -376,7 +376,7 @@ func TestRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]registry.Policy{"epg": policy(func(p *registry.Policy) { p.SlowStart = time.Minute })}
+	want := File{Services: map[string]registry.Policy{"epg": policy(func(p *registry.Policy) { p.SlowStart = time.Minute })}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the policies differ (-want +got):\n%s", diff)
 	}
@@ -427,10 +427,18 @@ func TestReadRejectsFiles(t *testing.T) {
 	}
 }
 
-// checkPolicies checks that policies are in range, independently of the code that
-// reads them.
-func checkPolicies(t *testing.T, services map[string]registry.Policy) {
+// checkFile checks that a configuration is in range, independently of the code that
+// reads it.
+func checkFile(t *testing.T, file File) {
 	t.Helper()
+	services, ports := file.Services, make(map[netip.AddrPort]bool)
+	for _, g := range file.Gates {
+		_, known := services[g.Service]
+		if !known || ports[g.Address] || g.Address.Port() == 0 || !g.Address.Addr().IsValid() || g.Address.Addr().Is4In6() || g.Aspect >= judge.Aspect(judge.Aspects) {
+			t.Errorf("the gates are %v", file.Gates)
+		}
+		ports[g.Address] = true
+	}
 	check := func(name, key string, ok bool, value any) {
 		t.Helper()
 		if !ok {

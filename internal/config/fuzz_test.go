@@ -26,9 +26,9 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(src))
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {
-		services, err := parse("f", src)
+		file, err := parse("f", src)
 		if err == nil {
-			checkPolicies(t, services)
+			checkFile(t, file)
 			return
 		}
 		var first problem

@@ -44,7 +44,7 @@ var hostKeys = []key[hostEntry]{
 }
 
 // readHost reads the value of a service's host.
-func readHost(r *reader, at path, n ast.Node, p *registry.Policy) {
+func readHost(r *reader, at path, n ast.Node, s *service) {
 	for _, e := range r.mapping(at, n) {
 		var entry hostEntry
 		found := len(r.problems)
@@ -61,7 +61,7 @@ func readHost(r *reader, at path, n ast.Node, p *registry.Policy) {
 			r.fail(e.key, at.to(e.name), "%v", err)
 			continue
 		}
-		p.Host = append(p.Host, l)
+		s.Host = append(s.Host, l)
 	}
 }
 

@@ -27,32 +27,39 @@ var (
 )
 
 // fileKeys are the keys of the whole file.
-var fileKeys = []key[map[string]registry.Policy]{
+var fileKeys = []key[File]{
 	{"services", "a mapping of names to services", readServices},
 }
 
+// service is what the file says of a service.
+type service struct {
+	registry.Policy
+	gate gateEntry
+}
+
 // serviceKeys are the keys of a service.
-var serviceKeys = []key[registry.Policy]{
+var serviceKeys = []key[service]{
 	scalarKey("stale_after", durations(500*time.Millisecond, time.Hour),
-		func(p *registry.Policy, d time.Duration) { p.StaleAfter = d }),
+		func(s *service, d time.Duration) { s.StaleAfter = d }),
 	scalarKey("forget_after", durations(time.Second, 720*time.Hour),
-		func(p *registry.Policy, d time.Duration) { p.ForgetAfter = d }),
+		func(s *service, d time.Duration) { s.ForgetAfter = d }),
 	scalarKey("instances", quorums(),
-		func(p *registry.Policy, q judge.Quorum) { p.Quorum = q }),
+		func(s *service, q judge.Quorum) { s.Quorum = q }),
 	scalarKey("fall_after", damping,
-		func(p *registry.Policy, d time.Duration) { p.FallAfter = d }),
+		func(s *service, d time.Duration) { s.FallAfter = d }),
 	scalarKey("recover_after", damping,
-		func(p *registry.Policy, d time.Duration) { p.RecoverAfter = d }),
+		func(s *service, d time.Duration) { s.RecoverAfter = d }),
 	scalarKey("slow_start", damping,
-		func(p *registry.Policy, d time.Duration) { p.SlowStart = d }),
+		func(s *service, d time.Duration) { s.SlowStart = d }),
 	scalarKey("max_age", anyAge,
-		func(p *registry.Policy, d time.Duration) { p.MaxAge = d }),
+		func(s *service, d time.Duration) { s.MaxAge = d }),
 	// Most checkers have a timeout of one second, so the answer must come within
 	// 800 ms.
 	scalarKey("ask_timeout", durations(10*time.Millisecond, 800*time.Millisecond),
-		func(p *registry.Policy, d time.Duration) { p.PollTimeout = d }),
+		func(s *service, d time.Duration) { s.PollTimeout = d }),
 	{"landmarks", "a mapping of names to landmarks", readLandmarks},
 	{"host", "a mapping of names to landmarks of the host", readHost},
+	{"gate", gateTakes, readGate},
 }
 
 // landmarkKeys are the keys of a landmark. The ranges are those for declarations of

@@ -16,6 +16,7 @@ type reader struct {
 	aliases  map[*ast.AliasNode]ast.Node
 	entries  int // keys read so far; see maxEntries
 	problems []problem
+	own      []Listener // of landmarkd
 }
 
 func newReader(name string, src []byte) *reader {

@@ -25,7 +25,7 @@ func TestReferenceHasDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]registry.Policy{"epg": registry.DefaultPolicy}
+	want := File{Services: map[string]registry.Policy{"epg": registry.DefaultPolicy}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the reference differs from the defaults (-default +reference):\n%s", diff)
 	}
@@ -36,11 +36,11 @@ func TestReferenceHasDefaults(t *testing.T) {
 func TestReferenceHasEveryKey(t *testing.T) {
 	src := readText(t, reference)
 	on := regexp.MustCompile(`(?m)^( *)#([a-z"])`).ReplaceAllString(src, "$1$2")
-	services, err := parse("landmarkd.yaml", []byte(on))
+	file, err := parse("landmarkd.yaml", []byte(on))
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkPolicies(t, services)
+	checkFile(t, file)
 
 	var got []string
 	for _, m := range regexp.MustCompile(`(?m)^ +([a-z_]+):.*$`).FindAllStringSubmatch(on, -1) {
@@ -49,11 +49,12 @@ func TestReferenceHasEveryKey(t *testing.T) {
 		}
 	}
 	ofService := names(serviceKeys)
-	last := len(ofService) - 1 // host, which comes after the keys of the one before it
-	if diff := cmp.Diff(slices.Concat(ofService[:last], names(landmarkKeys), ofService[last:], names(hostKeys)), got); diff != "" {
+	n := len(ofService) - 2 // host and gate come last, each after the keys of the one before it
+	want := slices.Concat(ofService[:n], names(landmarkKeys), ofService[n:n+1], names(hostKeys), ofService[n+1:], names(gateKeys))
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the keys differ (-code +reference):\n%s", diff)
 	}
-	for _, takes := range slices.Concat(ranges(serviceKeys), ranges(landmarkKeys), ranges(hostKeys)) {
+	for _, takes := range slices.Concat(ranges(serviceKeys), ranges(landmarkKeys), ranges(hostKeys), ranges(gateKeys)) {
 		// The reference has the range at the end of a sentence.
 		words := strings.TrimPrefix(takes, "a duration from ")
 		if words != takes && !strings.Contains(strings.Join(strings.Fields(strings.ReplaceAll(src, "#", "")), " "), words+".") {
@@ -75,18 +76,23 @@ func TestDocumentationHasEveryKey(t *testing.T) {
 	if !found {
 		t.Fatal("there is no section on the keys of a landmark of the host")
 	}
+	ofHost, ofGate, found := strings.Cut(ofHost, "\n## The keys of a gate\n")
+	if !found {
+		t.Fatal("there is no section on the keys of a gate")
+	}
 	checkDocumented(t, ofLandmark, landmarkKeys)
 	checkDocumented(t, ofHost, hostKeys)
+	checkDocumented(t, ofGate, gateKeys)
 
 	for _, row := range tableOf(ofService) {
 		name, value := row[1], strings.Trim(row[3], "`")
 		if "`"+value+"`" != row[3] {
 			continue // text instead of a value
 		}
-		services, err := parse(name, []byte("services: {epg: {"+name+": "+value+"}}"))
+		file, err := parse(name, []byte("services: {epg: {"+name+": "+value+"}}"))
 		if err != nil {
 			t.Errorf("the default of %s: %v", name, err)
-		} else if diff := cmp.Diff(registry.DefaultPolicy, services["epg"]); diff != "" {
+		} else if diff := cmp.Diff(registry.DefaultPolicy, file.Services["epg"]); diff != "" {
 			t.Errorf("the default of %s differs (-code +documentation):\n%s", name, diff)
 		}
 	}

@@ -1,0 +1,171 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/landmark-health/landmark/internal/sleep"
+)
+
+const (
+	// backlog is how many connections the kernel completes before landmarkd accepts
+	// one. It is so small because a landmarkd that is stopped itself accepts none:
+	// after so many checks the port no longer answers, although landmarkd could not
+	// close it. It is large enough for the checkers of a service to check at once.
+	backlog = 16
+	// batch is how many connections are accepted before close takes effect.
+	batch = 64
+	// acceptRetry is how long to wait after an error of accept(2). Most of them pass,
+	// such as EMFILE and ENOBUFS.
+	acceptRetry = 20 * time.Millisecond
+)
+
+// port is a TCP port that is reserved for this process. While it is closed, it is
+// bound but does not listen: the kernel refuses connections, and other programs
+// cannot listen on it. To open it is one call of listen(2), to close it one of
+// shutdown(2), after which Linux lets the socket listen again.
+type port struct {
+	socket *os.File
+	conn   syscall.RawConn // of socket
+}
+
+// reserve returns the port at the address, closed.
+func reserve(address netip.AddrPort) (*port, error) {
+	fd, err := bind(address)
+	if err != nil {
+		return nil, err
+	}
+	socket := os.NewFile(uintptr(fd), "gate")
+	conn, err := socket.SyscallConn()
+	if err != nil {
+		socket.Close()
+		return nil, err
+	}
+	return &port{socket, conn}, nil
+}
+
+// bind returns a socket that is bound to the address. As with net.Listen, an
+// unspecified address is that of both IPv4 and IPv6, if the host has IPv6.
+func bind(address netip.AddrPort) (fd int, err error) {
+	ip, number := address.Addr(), int(address.Port())
+	if ip.Is4() && !ip.IsUnspecified() {
+		return bindSocket(unix.AF_INET, &unix.SockaddrInet4{Port: number, Addr: ip.As4()})
+	}
+	all6 := &unix.SockaddrInet6{Port: number}
+	if !ip.IsUnspecified() {
+		all6.Addr = ip.As16()
+		return bindSocket(unix.AF_INET6, all6)
+	}
+	fd, err = bindSocket(unix.AF_INET6, all6)
+	if errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EADDRNOTAVAIL) {
+		return bindSocket(unix.AF_INET, &unix.SockaddrInet4{Port: number})
+	}
+	return fd, err
+}
+
+// bindSocket binds a new socket. It accepts IPv4 too if the address is that of both.
+func bindSocket(family int, address unix.Sockaddr) (fd int, err error) {
+	fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
+	if err != nil {
+		return 0, os.NewSyscallError("socket", err)
+	}
+	if family == unix.AF_INET6 {
+		err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0)
+	}
+	if err == nil {
+		err = share(fd, true)
+	}
+	if err == nil {
+		err = os.NewSyscallError("bind", unix.Bind(fd, address))
+	}
+	if err == nil {
+		err = share(fd, false)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return 0, err
+	}
+	return fd, nil
+}
+
+// share sets whether sockets of others may be bound to the port (SO_REUSEADDR).
+// Bind and listen need it, because connections that were closed lately still have
+// the port. While the port is closed it must not be set, or another program could
+// listen there.
+func share(fd int, allowed bool) error {
+	value := 0
+	if allowed {
+		value = 1
+	}
+	return os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, value))
+}
+
+// set opens or closes the port. Connections that wait to be accepted when it is
+// closed are reset.
+func (p *port) set(open bool) (err error) {
+	failed := p.conn.Control(func(fd uintptr) {
+		if open {
+			if err = share(int(fd), true); err == nil {
+				err = os.NewSyscallError("listen", unix.Listen(int(fd), backlog))
+			}
+			return
+		}
+		if err = os.NewSyscallError("shutdown", unix.Shutdown(int(fd), unix.SHUT_RD)); err == nil {
+			err = share(int(fd), false)
+		}
+	})
+	return errors.Join(failed, err)
+}
+
+// close gives the port up.
+func (p *port) close() { p.socket.Close() }
+
+// accept closes each connection to the port, and then calls accepted with the address
+// of its client. It calls failed if it cannot accept one. It returns when the port is
+// given up.
+func (p *port) accept(ctx context.Context, accepted func(netip.Addr), failed func(error)) {
+	for {
+		var broken error
+		err := p.conn.Read(func(fd uintptr) (done bool) {
+			for range batch {
+				conn, client, err := unix.Accept4(int(fd), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+				switch err {
+				case nil:
+					unix.Close(conn)
+					accepted(addressOf(client))
+				case unix.EAGAIN, unix.EINVAL: // EINVAL: the port is closed
+					return false
+				case unix.EINTR, unix.ECONNABORTED:
+				default:
+					broken = os.NewSyscallError("accept", err)
+					return true
+				}
+			}
+			return true
+		})
+		if err != nil {
+			return
+		}
+		if broken != nil {
+			failed(broken)
+			sleep.For(ctx, acceptRetry)
+		}
+	}
+}
+
+// addressOf returns the address of a client, in the form of checkers.Checker.From.
+func addressOf(client unix.Sockaddr) netip.Addr {
+	switch c := client.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrFrom4(c.Addr)
+	case *unix.SockaddrInet6:
+		return netip.AddrFrom16(c.Addr).Unmap()
+	}
+	return netip.Addr{}
+}
