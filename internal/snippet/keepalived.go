@@ -1,6 +1,7 @@
 package snippet
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -27,7 +28,8 @@ const (
 )
 
 // keepalived is LVS by keepalived 2.2.7 or later. Every server has a UDP_CHECK, whatever
-// else checks it. To keepalived "Script errors aren't server errors" (its source): a
+// else checks it, except with TCP_CHECK, which is for directors that no datagram
+// reaches. To keepalived "Script errors aren't server errors" (its source): a
 // child that cannot execute landmark-check exits with 0. And a missing track file
 // reads as 0.
 type keepalived struct {
@@ -35,20 +37,22 @@ type keepalived struct {
 	Check     choice
 	Forward   choice
 	Monitor   port
+	Gate      port // 0 = none
 	Dir       file
 	CheckPath file
 }
 
 func (k *keepalived) Flags(flags *flag.FlagSet) {
-	k.Check = choice{"udp", []string{"udp", "misc", "file"}}
+	k.Check = choice{"udp", []string{"udp", "misc", "file", "tcp"}}
 	k.Forward = choice{"NAT", []string{"NAT", "DR", "TUN"}}
 	k.Monitor = lmp.Port
 	k.Dir = "/run/landmark-watch"
 	k.CheckPath = "/usr/local/bin/landmark-check"
 	k.lvs.flags(flags)
-	flags.Var(&k.Check, "check", "the `METHOD` of the check: udp (keepalived sends a datagram), misc (it runs landmark-check: weights, and a hang is out at once), or file (it reads what landmark-watch writes: weights, within milliseconds)")
+	flags.Var(&k.Check, "check", "the `METHOD` of the check: udp (keepalived sends a datagram), misc (it runs landmark-check: weights, and a hang is out at once), file (it reads what landmark-watch writes: weights, within milliseconds), or tcp (it connects to the service's gate, where only TCP passes)")
 	flags.Var(&k.Forward, "forward", "the `METHOD` by which packets reach real servers: NAT, DR or TUN")
 	flags.Var(&k.Monitor, "monitor", "the `PORT` of landmarkd's -monitor")
+	flags.Var(&k.Gate, "gate", "the `PORT` of the service's gate in landmarkd's configuration, for -check tcp")
 	flags.Var(&k.Dir, "dir", "the `DIRECTORY` that landmark-watch writes to, for -check file")
 	flags.Var(&k.CheckPath, "check-path", "the `PATH` of landmark-check, for -check misc")
 }
@@ -72,8 +76,11 @@ func (k *keepalived) validate() error {
 	if err := k.lvs.validate(); err != nil {
 		return err
 	}
-	if k.Check.word == "udp" && k.Weight > 1 {
-		return fmt.Errorf("-weight %d needs -check misc or file: a UDP_CHECK has no weights", k.Weight)
+	if check := k.Check.word; (check == "udp" || check == "tcp") && k.Weight > 1 {
+		return fmt.Errorf("-weight %d needs -check misc or file: a %s_CHECK has no weights", k.Weight, strings.ToUpper(check))
+	}
+	if k.Check.word == "tcp" && k.Gate == 0 {
+		return errors.New("-check tcp needs -gate PORT: the port of the service's gate in landmarkd's configuration")
 	}
 	if k.Forward.word != "NAT" {
 		return k.validatePorts(k.Forward.word)
