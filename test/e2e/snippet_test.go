@@ -78,6 +78,7 @@ var snippets = map[string][]string{
 		twoServers + " -check misc -check-path /bin/true",
 		overIPv6 + " -check misc -check-path /bin/true -weight 100 -persistence 300",
 		twoServers + " -check file",
+		overIPv6 + " -check tcp -gate 15400 -persistence 300",
 		overIPv6 + " -check file -weight 253 -forward DR -scheduler wlc -interval 10ms -patience 100ms",
 		twoServers + " -forward TUN -persistence 300",
 		twoServers + manyServers(200) + " -check file -weight 100",

@@ -98,6 +98,7 @@ func TestKeepalived(t *testing.T) {
 		for _, w := range []way{
 			{name: journal.UDP, title: "keepalived UDP_CHECK", forward: "NAT"},
 			{name: journal.UDPDirect, title: "keepalived UDP_CHECK", forward: "DR"},
+			{name: journal.Gate, title: "keepalived TCP_CHECK of a gate", forward: "NAT"},
 			{name: journal.TCP, title: "control: keepalived TCP_CHECK", forward: "NAT", control: true},
 		} {
 			w.check(s)

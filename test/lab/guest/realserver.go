@@ -13,9 +13,9 @@ import (
 // sidecarConfiguration is landmarkd's configuration file, the same on every real server.
 const sidecarConfiguration = "/run/landmarkd.yaml"
 
-// configureSidecars writes the file. It sets only the slow start.
+// configureSidecars writes the file. It sets only the slow start and a gate.
 func configureSidecars() error {
-	text := fmt.Sprintf("services:\n  epg:\n    slow_start: %s\n", journal.SlowStart)
+	text := fmt.Sprintf("services:\n  epg:\n    slow_start: %s\n    gate: \":%s\"\n", journal.SlowStart, gatePort)
 	if err := os.WriteFile(sidecarConfiguration, []byte(text), 0o644); err != nil {
 		return fmt.Errorf("writing landmarkd's configuration: %w", err)
 	}

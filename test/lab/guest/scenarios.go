@@ -29,6 +29,7 @@ var scenarios = map[string]scenario{
 		ways: []way{
 			{name: journal.UDP, start: keepalivedChecks("-check", "udp", "-interval", "250ms")},
 			{name: journal.UDPDirect, start: keepalivedChecks("-check", "udp", "-interval", "250ms"), direct: true},
+			{name: journal.Gate, start: keepalivedChecks("-check", "tcp", "-gate", gatePort, "-interval", "250ms")},
 			{name: journal.TCP, start: keepalivedConnects("  delay_loop 1\n", "      connect_timeout 1\n      retry 1\n      delay_before_retry 0.1\n"), control: true},
 		},
 		events: func(l *lab) []action { return append(life(l), l.restartKeepalived) },

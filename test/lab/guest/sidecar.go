@@ -27,6 +27,7 @@ const (
 
 	lmpPort  = "19533"
 	linePort = "19536"
+	gatePort = "15400"
 )
 
 // checkSidecar checks the server's sidecar once and returns its answer: journal.Serving, or the cause. No answer within the
