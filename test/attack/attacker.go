@@ -32,6 +32,7 @@ var attackers = map[string]func(ctx context.Context, target string) error{
 	"unfinished messages": sendUnfinishedMessages,
 	"agent connections":   holdAgentConnections,
 	"silent":              holdSilentConnections,
+	"gate flood":          floodGate,
 	"unknown names":       checkUnknownNames,
 	"long names":          watchLongNames,
 	"unfinished requests": sendUnfinishedRequests,

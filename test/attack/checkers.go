@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"google.golang.org/grpc"
@@ -23,11 +26,13 @@ const (
 	grpcCheck = "gRPC Check"
 	grpcWatch = "gRPC Watch"
 	trackFile = "track file"
+	openGate  = "gate"
 )
 
 // sendsRequests reports whether the checker sends requests. The other ones keep the
-// last answer that they got.
-func sendsRequests(by string) bool { return by != grpcWatch && by != trackFile }
+// last answer that they got. A gate's checker sends nothing, and whether its
+// connection is made in time is up to the kernel.
+func sendsRequests(by string) bool { return by != grpcWatch && by != trackFile && by != openGate }
 
 // checkers check services until they are stopped.
 type checkers struct {
@@ -190,6 +195,21 @@ func (c *checkers) readTrackFile(dir, service string) {
 		default:
 			return notServing, content + " in the file"
 		}
+	})
+}
+
+// connect adds a checker that opens a connection to the service's gate.
+func (c *checkers) connect(address, service string) {
+	c.every(openGate, service, 20*time.Millisecond, func(ctx context.Context) (answer, string) {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+		switch {
+		case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNRESET):
+			return notServing, "refused"
+		case err != nil:
+			return none, err.Error()
+		}
+		conn.Close()
+		return serving, "open"
 	})
 }
 

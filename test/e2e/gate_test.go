@@ -124,6 +124,30 @@ func TestGateStaysClosedOverRestart(t *testing.T) {
 	e.await(checkGate(gate), "", gateOpen)
 }
 
+// A pause of landmarkd itself leaves the gate of a healthy program open. When a
+// program hangs meanwhile, the gate closes once landmarkd goes on.
+func TestGateOverPauseOfLandmarkd(t *testing.T) {
+	e, gate, _ := newGateEnv(t)
+	server, _ := e.epg(defaultWithin)
+	e.await(checkGate(gate), "", gateOpen)
+	e.sidecar.signal(syscall.SIGSTOP)
+	time.Sleep(2 * time.Second) // longer than stale_after
+	e.sidecar.signal(syscall.SIGCONT)
+	for i := range 500 {
+		if got := checkGate(gate)(e, ""); got != gateOpen {
+			t.Fatalf("check %d after the pause: got %s, want %s", i+1, got, gateOpen)
+		}
+		time.Sleep(time.Millisecond)
+	}
+
+	e.sidecar.signal(syscall.SIGSTOP)
+	server.signal(syscall.SIGUSR1)
+	time.Sleep(2 * time.Second)
+	e.sidecar.signal(syscall.SIGCONT)
+	e.await(checkUDP, "epg", "NOT_SERVING stalled")
+	e.await(checkGate(gate), "", gateClosed)
+}
+
 // A reload adds, moves and removes gates. A port of landmarkd's own is refused, and a
 // gate whose port is taken is opened once that is free.
 func TestGateReload(t *testing.T) {

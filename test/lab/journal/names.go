@@ -10,7 +10,7 @@ const (
 	FileWeight = "file-weight" // the same with weights, by direct routing
 	Misc       = "misc"        // keepalived's MISC_CHECK with misc_dynamic, which runs landmark-check, with weights
 
-	Gate       = "gate"        // keepalived's TCP_CHECK of the service's gate
+	Gate = "gate" // keepalived's TCP_CHECK of the service's gate
 
 	External        = "external"     // ldirectord's checktype=external, which runs landmark-check
 	SimpleTCP       = "simpletcp"    // ldirectord's simpletcp by the line protocol, which removes servers
