@@ -55,30 +55,26 @@ func (k *keeper) run(ctx context.Context) {
 	defer sub.Close()
 	defer k.release()
 	k.config.Checkers.SetGate(k.gate.Service, false)
-	again := !k.set(ctx, false)
-	for first := true; ; first = false {
-		if !first {
-			var retry <-chan time.Time
-			if again {
-				retry = time.After(retryInterval)
-			}
-			select {
-			case <-sub.Changed():
-			case <-retry:
-			case <-ctx.Done():
-				return
-			}
+	k.set(ctx, false) // reserve the port before there is an answer
+	for {
+		var retry <-chan time.Time
+		if !k.follow(ctx) {
+			retry = time.After(retryInterval)
 		}
-		answer, err := k.config.Source.Await(ctx, k.name, registry.AnyAge)
-		switch {
-		case ctx.Err() != nil:
+		select {
+		case <-sub.Changed():
+		case <-retry:
+		case <-ctx.Done():
 			return
-		case err != nil:
-			again = true // there is no certain answer at the moment
-		default:
-			again = !k.set(ctx, answer.Status == judge.Serving)
 		}
 	}
+}
+
+// follow waits for the final answer and sets the port by it. It reports whether the
+// port is as it must be.
+func (k *keeper) follow(ctx context.Context) bool {
+	answer, err := k.config.Source.Await(ctx, k.name, registry.AnyAge)
+	return err == nil && k.set(ctx, answer.Status == judge.Serving)
 }
 
 // set opens or closes the port, and reserves it first if it is not reserved yet. It

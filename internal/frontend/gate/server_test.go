@@ -160,11 +160,6 @@ func TestConfigureChangesGates(t *testing.T) {
 	guide.Start()
 	awaitOpen(t, stays, true)
 	awaitOpen(t, moves, true)
-	before, err := net.Dial("tcp", stays.String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer before.Close()
 
 	f.Configure([]Gate{{"guide", judge.Readiness, moves}, {"epg", judge.Readiness, stays}})
 	awaitOpen(t, moves, false)
