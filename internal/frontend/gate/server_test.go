@@ -12,6 +12,7 @@ import (
 	"github.com/landmark-health/landmark/internal/checkers"
 	"github.com/landmark-health/landmark/internal/frontend/frontendtest"
 	"github.com/landmark-health/landmark/internal/judge"
+	"github.com/landmark-health/landmark/internal/registry"
 )
 
 // The port is open exactly while the service serves, again and again.
@@ -84,24 +85,33 @@ func TestPortOpensInStartGrace(t *testing.T) {
 	awaitOpen(t, known, false)
 }
 
-// The port is not open while the answer may change: after a start, one process of a
-// service that may have others is not enough.
+// The port is not open while the answer may change, whatever it is: after a start, one
+// process of a service that may have others is not enough, and neither is the host of a
+// service whose programs may come back.
 func TestPortIsClosedWhileAnswerIsProvisional(t *testing.T) {
-	port, r := freePort(t), newRegistry(t, 300*time.Millisecond)
+	process, host := freePort(t), freePort(t)
+	r := frontendtest.NewRegistry(t, time.Second)
+	policy := registry.DefaultPolicy
+	policy.StaleAfter = time.Hour
+	policy.Quorum = judge.NoneNeeded
+	policy.Host = []registry.HostLandmark{{Declared: judge.Declared{Name: "port", Kind: judge.KindCondition, Impact: judge.ImpactReadiness}, Port: host}}
+	healthy := registry.HostReport{Facts: []registry.Fact{{Reached: true, Met: true}}}
+	r.Configure(map[string]registry.Policy{"guide": policy}, map[string]registry.HostReport{"guide": healthy})
 	r.BeginGrace()
-	start(t, r, Gate{"epg", judge.Readiness, port})
+	start(t, r, Gate{"epg", judge.Readiness, process}, Gate{"guide", judge.Readiness, host})
 	epg := frontendtest.NewProcess(t, r, "epg")
-	epg.Work()
-	if a, final := r.Lookup([]byte("epg"), 0); final && a.Status == judge.Serving {
-		t.Fatal("the answer is certain from the start, so the test shows nothing")
-	}
-	await(t, "the port is open", func() bool {
-		epg.Work() // or it is stale on a slow machine
+	isOpenRightly := func(name string, port netip.AddrPort) bool {
 		open := isOpen(t, port)
-		if a, final := r.Lookup([]byte("epg"), 0); open && (!final || a.Status != judge.Serving) {
-			t.Fatalf("the port is open while the answer is %v, final %t", a.Status, final)
+		if a, final := r.Lookup([]byte(name), 0); open && (!final || a.Status != judge.Serving) {
+			t.Fatalf("the port of %s is open while the answer is %v, final %t", name, a.Status, final)
 		}
 		return open
+	}
+	await(t, "both ports are open", func() bool {
+		epg.Work() // or it is stale on a slow machine
+		r.ReportHost("guide", healthy)
+		one, other := isOpenRightly("epg", process), isOpenRightly("guide", host)
+		return one && other
 	})
 }
 
