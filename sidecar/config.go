@@ -12,8 +12,8 @@ import (
 
 // Config configures a sidecar. A listener is off if its address is empty.
 type Config struct {
-	// File is the path of the YAML file with the services' policies and gates
-	// (docs/configuration.md); "" = every service has the default policy.
+	// File is the path of the YAML file with the services' policies and gates, and the
+	// BFD sessions (docs/configuration.md); "" = every service has the default policy.
 	File string
 	// AgentSocket is the path of the Unix socket that agents report to.
 	AgentSocket string

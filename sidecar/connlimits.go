@@ -78,6 +78,14 @@ func divideDescriptors(n int) connLimits {
 	return l
 }
 
+// withBFD sets descriptors aside for the sockets of the BFD sessions. What is not spare
+// it takes from the monitoring protocol, at most half of its connections.
+func (l connLimits) withBFD(sockets int) connLimits {
+	l.monitor -= min(max(0, sockets-l.spare), l.monitor/2)
+	l.spare = max(0, l.spare-sockets)
+	return l
+}
+
 // withLine takes a quarter of the monitoring protocol's connections for the line
 // protocol, which few installations use and whose checkers would otherwise use the
 // monitoring protocol.

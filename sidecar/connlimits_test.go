@@ -41,6 +41,15 @@ func TestDivideDescriptors(t *testing.T) {
 				t.Fatalf("of %d descriptors, with gates the limits are %+v", descriptors, gated)
 			}
 		}
+		for _, sockets := range []int{2, 128} {
+			gated := s.withGates()
+			with := gated.withBFD(sockets)
+			used := agents + with.monitor + with.grpc + descriptorsPerGate*with.gates + sockets
+			enough := sockets <= gated.spare+gated.monitor/2
+			if with.monitor < 2 || with.monitor < gated.monitor/2 || enough && used > descriptors-reserved {
+				t.Fatalf("of %d descriptors, with %d of BFD the limits are %+v", descriptors, sockets, with)
+			}
+		}
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/landmark-health/landmark/internal/checkers"
 	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/config"
+	"github.com/landmark-health/landmark/internal/frontend/bfd"
 	"github.com/landmark-health/landmark/internal/frontend/gate"
 	"github.com/landmark-health/landmark/internal/frontend/grpchealth"
 	"github.com/landmark-health/landmark/internal/frontend/grpcserver"
@@ -35,7 +36,7 @@ import (
 // Sidecar is a sidecar whose listeners are bound.
 type Sidecar struct {
 	logger    *slog.Logger
-	file      string // of policies and gates, "" = none
+	file      string // the configuration, "" = none
 	listeners []config.Listener
 	clock     *clock.Clock
 	limits    connLimits
@@ -44,6 +45,7 @@ type Sidecar struct {
 	services  *registry.Registry
 	host      *host.Server
 	gates     *gate.Server
+	bfd       *bfd.Server
 	checkers  *checkers.Tracker
 	members   *members.File // nil if there is none
 	intake    []task
@@ -87,12 +89,15 @@ func New(c Config) (*Sidecar, error) {
 	}
 	s.gates = gate.New(gate.Config{Source: services, Checkers: s.checkers, Logger: c.Logger})
 	s.frontEnds = append(s.frontEnds, s.gates.Run)
+	s.bfd = bfd.New(bfd.Config{Source: services, Checkers: s.checkers, Logger: c.Logger})
 	s.intake = append(s.intake, s.host.Run)
-	s.closers = append(s.closers, s.host)
+	s.frontEnds = append(s.frontEnds, s.bfd.Run)
+	s.closers = append(s.closers, s.host, s.bfd)
 	if s.file != "" {
 		if err := s.Reload(); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
+		s.limits = s.limits.withBFD(s.bfd.Sockets())
 	}
 	for _, bind := range []func(Config, *registry.Registry) error{s.bindAgents, s.restoreMembers, s.bindAdmin, s.bindMonitor, s.bindLine, s.bindGRPC} {
 		if err := bind(c, services); err != nil {
@@ -284,9 +289,9 @@ func (s *Sidecar) afterDrain(ctx context.Context) context.Context {
 	return drained
 }
 
-// Reload reads the file of policies and gates again, and applies it to all services.
-// If it cannot, the current configuration stays in effect, and the error says why. It
-// may be called at any time.
+// Reload reads the configuration file again, and applies it to all services, gates and
+// BFD sessions. If it cannot, the current configuration stays in effect, and the error
+// says why. It may be called at any time.
 func (s *Sidecar) Reload() error {
 	if s.file == "" {
 		s.logger.Warn("no configuration to reload; start landmarkd with -config FILE")
@@ -297,6 +302,9 @@ func (s *Sidecar) Reload() error {
 		return err
 	}
 	if err := s.limits.checkGates(len(file.Gates)); err != nil {
+		return fmt.Errorf("%s: %w", s.file, err)
+	}
+	if err := s.bfd.Configure(file.Peerings); err != nil {
 		return fmt.Errorf("%s: %w", s.file, err)
 	}
 	s.host.Configure(file.Services) // and the registry, with a first reading of the host

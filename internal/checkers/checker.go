@@ -17,6 +17,7 @@ const (
 	GRPCWatch FrontEnd = "grpc-watch"
 	Line      FrontEnd = "line"
 	Gate      FrontEnd = "gate"
+	BFD       FrontEnd = "bfd"
 )
 
 // Checker identifies a checker. The same address through another front end is

@@ -1,11 +1,11 @@
 // Package config reads landmarkd's configuration file: the policy of each service,
-// and its gate.
+// and its gate, and the BFD sessions.
 //
 // The file is YAML 1.2. docs/configuration.md explains each key; the tables
-// [serviceKeys], [landmarkKeys], [hostKeys] and [gateKeys] list the keys and their values. The
-// reader walks the parsed document with these tables instead of decoding it into
-// structs. So each error has the path, line and column of the problem, and says what
-// to write instead.
+// [serviceKeys], [landmarkKeys], [hostKeys], [gateKeys] and [peeringKeys] list the keys
+// and their values. The reader walks the parsed document with these tables instead of
+// decoding it into structs. So each error has the path, line and column of the problem,
+// and says what to write instead.
 package config
 
 import (
@@ -15,6 +15,7 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
+	"github.com/landmark-health/landmark/internal/bfd"
 	"github.com/landmark-health/landmark/internal/contract"
 	"github.com/landmark-health/landmark/internal/registry"
 )
@@ -31,9 +32,11 @@ type File struct {
 	// Gates are the gates of the services, in the order of the file. No two have the
 	// same port.
 	Gates []Gate
+	// Peerings are the BFD sessions, with the keys of their key files.
+	Peerings []bfd.Peering
 }
 
-// Read reads a configuration file. No gate may have the port of a listener of
+// Read reads a configuration file, and the key files that it names. No gate may have the port of a listener of
 // landmarkd's own. An empty file has no services.
 //
 // The error lists up to ten problems, each as

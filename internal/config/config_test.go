@@ -245,7 +245,7 @@ func TestProblemsAreReported(t *testing.T) {
 			if err == nil {
 				t.Fatalf("there is no error, but %v", file)
 			}
-			if file.Services != nil || file.Gates != nil {
+			if file.Services != nil || file.Gates != nil || file.Peerings != nil {
 				t.Errorf("there are both an error and a configuration: %v", file)
 			}
 			now = append(now, fmt.Sprintf("=== %s\n%s=>\n%s\n", c.name, c.src, err))
@@ -409,7 +409,7 @@ func TestReadRejectsFiles(t *testing.T) {
 		},
 		{
 			"wrong", wrong,
-			wrong + ":1:1: service: is not a key here: use one of services\n       1 | service:\n         | ^",
+			wrong + ":1:1: service: is not a key here: use one of services, bfd\n       1 | service:\n         | ^",
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -29,6 +29,7 @@ func FuzzParse(f *testing.F) {
 		file, err := parse("f", src)
 		if err == nil {
 			checkFile(t, file)
+			checkPeerings(t, file.Peerings)
 			return
 		}
 		var first problem

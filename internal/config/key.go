@@ -29,6 +29,7 @@ var (
 // fileKeys are the keys of the whole file.
 var fileKeys = []key[File]{
 	{"services", "a mapping of names to services", readServices},
+	{"bfd", "a list of BFD sessions", readPeerings},
 }
 
 // service is what the file says of a service.

@@ -190,6 +190,19 @@ func (r *reader) mapping(at path, n ast.Node) []entry {
 	return own
 }
 
+// list returns the items of a list. A null node is an empty list.
+func (r *reader) list(at path, n ast.Node) []ast.Node {
+	n = r.plain(n)
+	switch n := n.(type) {
+	case *ast.SequenceNode:
+		return n.Values
+	case *ast.NullNode:
+		return nil
+	}
+	r.fail(n, at, "must be a list, not %s: write each item below it on a line that begins with a hyphen and a space", describe(n))
+	return nil
+}
+
 // merge returns the entries that a mapping takes from another mapping, or from a list
 // of mappings. If several have a key, the first counts.
 func (r *reader) merge(at path, n ast.Node) []entry {

@@ -35,26 +35,27 @@ func TestReferenceHasDefaults(t *testing.T) {
 // has every key with its range, and is valid.
 func TestReferenceHasEveryKey(t *testing.T) {
 	src := readText(t, reference)
-	on := regexp.MustCompile(`(?m)^( *)#([a-z"])`).ReplaceAllString(src, "$1$2")
-	file, err := parse("landmarkd.yaml", []byte(on))
+	on := regexp.MustCompile(`(?m)^( *)#([-a-z"])`).ReplaceAllString(src, "$1$2")
+	file, err := parse("landmarkd.yaml", []byte(strings.Replace(on, "/etc/landmark/bfd.key", writeKeyFile(t), 1)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	checkFile(t, file)
+	checkPeerings(t, file.Peerings)
 
 	var got []string
-	for _, m := range regexp.MustCompile(`(?m)^ +([a-z_]+):.*$`).FindAllStringSubmatch(on, -1) {
+	for _, m := range regexp.MustCompile(`(?m)^ +(?:- )?([a-z_]+):.*$`).FindAllStringSubmatch(on, -1) {
 		if m[1] != "epg" {
 			got = append(got, m[1])
 		}
 	}
 	ofService := names(serviceKeys)
 	n := len(ofService) - 2 // host and gate come last, each after the keys of the one before it
-	want := slices.Concat(ofService[:n], names(landmarkKeys), ofService[n:n+1], names(hostKeys), ofService[n+1:], names(gateKeys))
+	want := slices.Concat(ofService[:n], names(landmarkKeys), ofService[n:n+1], names(hostKeys), ofService[n+1:], names(gateKeys), names(peeringKeys))
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the keys differ (-code +reference):\n%s", diff)
 	}
-	for _, takes := range slices.Concat(ranges(serviceKeys), ranges(landmarkKeys), ranges(hostKeys), ranges(gateKeys)) {
+	for _, takes := range slices.Concat(ranges(serviceKeys), ranges(landmarkKeys), ranges(hostKeys), ranges(gateKeys), ranges(peeringKeys)) {
 		// The reference has the range at the end of a sentence.
 		words := strings.TrimPrefix(takes, "a duration from ")
 		if words != takes && !strings.Contains(strings.Join(strings.Fields(strings.ReplaceAll(src, "#", "")), " "), words+".") {
@@ -80,9 +81,14 @@ func TestDocumentationHasEveryKey(t *testing.T) {
 	if !found {
 		t.Fatal("there is no section on the keys of a gate")
 	}
+	ofGate, ofPeering, found := strings.Cut(ofGate, "\n## The keys of a BFD session\n")
+	if !found {
+		t.Fatal("there is no section on the keys of a BFD session")
+	}
 	checkDocumented(t, ofLandmark, landmarkKeys)
 	checkDocumented(t, ofHost, hostKeys)
 	checkDocumented(t, ofGate, gateKeys)
+	checkDocumented(t, ofPeering, peeringKeys)
 
 	for _, row := range tableOf(ofService) {
 		name, value := row[1], strings.Trim(row[3], "`")

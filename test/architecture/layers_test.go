@@ -59,7 +59,8 @@ var layers = []layer{
 	{path: "internal/poll", imports: []string{"internal/judge", "internal/contract", "internal/duration"}, stdlib: true},
 	{path: "internal/registry", imports: []string{"internal/clock", "internal/poll", "internal/quota", "internal/judge", "internal/contract"}, noGRPC: true},
 	{path: "internal/members", imports: []string{"internal/registry", "internal/contract"}, noGRPC: true},
-	{path: "internal/config", imports: []string{"internal/registry", "internal/judge", "internal/contract"}, noGRPC: true},
+	{path: "internal/bfd", stdlib: true},
+	{path: "internal/config", imports: []string{"internal/registry", "internal/judge", "internal/contract", "internal/bfd"}, noGRPC: true},
 	{path: "internal/checkers", imports: []string{"internal/sleep"}, stdlib: true},
 	{path: "internal/socket", noGRPC: true},
 	{path: "internal/peercred", imports: []string{"internal/socket"}},
@@ -76,6 +77,8 @@ var layers = []layer{
 		"internal/frontend", "internal/frontend/grpcserver", "internal/registry", "internal/judge", "internal/checkers", "internal/contract", status, report}},
 	{path: "internal/frontend/grpchealth", imports: []string{
 		"internal/frontend", "internal/frontend/grpcserver", "internal/registry", "internal/judge", "internal/checkers"}},
+	{path: "internal/frontend/bfd", imports: []string{
+		"internal/frontend", "internal/registry", "internal/judge", "internal/checkers", "internal/sleep", "internal/bfd"}, noGRPC: true},
 	{path: "internal/frontend/*", imports: []string{
 		"internal/frontend",
 		"internal/registry", "internal/judge", "internal/checkers",
@@ -90,7 +93,7 @@ var layers = []layer{
 	{path: "internal/keepalived", stdlib: true},
 	{path: "cmd/landmark", imports: []string{
 		"internal/snippet", "internal/contract", "internal/duration", "internal/terminal", "internal/sleep", "internal/logqueue", status, report, admin}},
-	{path: "internal/snippet", imports: []string{"lmp", "internal/contract", "internal/keepalived"}, noGRPC: true},
+	{path: "internal/snippet", imports: []string{"lmp", "internal/contract", "internal/keepalived", "internal/bfd"}, noGRPC: true},
 	{path: "cmd/landmark-check", imports: []string{"lmp", "lmp/probe", "internal/contract", "internal/sleep", "internal/keepalived"}, stdlib: true},
 	{path: "cmd/landmark-watch", imports: []string{"lmp", "lmp/probe", "internal/contract", "internal/sleep", "internal/keepalived", "internal/logqueue"}, stdlib: true},
 	{path: "examples/epgd", imports: []string{"agent", "agent/landmark", "internal/collector", "internal/logqueue"}},

@@ -738,7 +738,7 @@ type Checker struct {
 	// Its IP address, or "unix" for a client of a Unix socket.
 	Address string `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
 	// The front end that it uses: lmp-udp, lmp-tcp, lmp-watch, line, grpc-check,
-	// grpc-watch, or a new one. The same address at another front end is another
+	// grpc-watch, bfd, or a new one. The same address at another front end is another
 	// checker.
 	FrontEnd string `protobuf:"bytes,2,opt,name=front_end,json=frontEnd,proto3" json:"front_end,omitempty"`
 	// The time since its last check; 0 while it watches.

@@ -1,0 +1,169 @@
+// Package bfd is the front end for balancers and routers that hold BFD sessions (RFC
+// 5880) over a single hop (RFC 5881): keepalived, BIRD, FRR. It sends each configured
+// peer the state of one service, and judges nothing itself.
+//
+// The protocol is in internal/bfd. This package has its sockets and clocks: a receiver
+// for each local address, and a goroutine for each session, which looks up the answer
+// before each packet that it sends.
+package bfd
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/landmark-health/landmark/internal/bfd"
+	"github.com/landmark-health/landmark/internal/frontend"
+)
+
+// Config configures a Server.
+type Config struct {
+	Source   frontend.Source   // gives the answers
+	Checkers frontend.Checkers // records the peers
+	Logger   *slog.Logger      // logs changes of sessions, and rejections once a minute
+}
+
+// Server holds BFD sessions.
+type Server struct {
+	config     Config
+	begun      time.Time // the instant 0 of the sessions
+	rejections rejections
+	tasks      sync.WaitGroup
+
+	mu     sync.Mutex
+	ctx    context.Context // of Run, nil before it; guarded by mu
+	closed bool            // guarded by mu
+	open   endpoints       // guarded by mu
+}
+
+// endpoints are sessions, and the receivers of their packets by local address.
+type endpoints struct {
+	sessions  map[bfd.Pair]*session
+	receivers map[netip.Addr]*receiver
+}
+
+// New returns a server without sessions.
+func New(c Config) *Server { return &Server{config: c, begun: time.Now()} }
+
+// Configure replaces the sessions. Those that do not change go on. One that is not
+// there any more sends nothing: its peer misses it. If Configure returns an error,
+// which says what to do, all sessions stay as they are.
+func (s *Server) Configure(peerings []bfd.Peering) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	next, err := s.bind(peerings)
+	if err != nil {
+		next.closeExcept(s.open)
+		return err
+	}
+	s.open.closeExcept(next)
+	s.open = next
+	for local, r := range next.receivers {
+		r.setPeers(next.peersOf(local))
+	}
+	s.start()
+	return nil
+}
+
+// bind returns the endpoints of the sessions, those that are open already and new
+// ones; also if there is an error. The caller holds mu.
+func (s *Server) bind(peerings []bfd.Peering) (endpoints, error) {
+	next := endpoints{make(map[bfd.Pair]*session), make(map[netip.Addr]*receiver)}
+	for _, p := range peerings {
+		if next.receivers[p.Local] == nil {
+			r := s.open.receivers[p.Local]
+			if r == nil {
+				var err error
+				if r, err = s.newReceiver(p.Local); err != nil {
+					return next, err
+				}
+			}
+			next.receivers[p.Local] = r
+		}
+		one := s.open.sessions[p.Pair]
+		if one == nil || one.peering != p {
+			var err error
+			if one, err = s.newSession(p); err != nil {
+				return next, err
+			}
+		}
+		next.sessions[p.Pair] = one
+	}
+	return next, nil
+}
+
+// closeExcept closes the endpoints that are not among the others too.
+func (e endpoints) closeExcept(others endpoints) {
+	for pair, one := range e.sessions {
+		if others.sessions[pair] != one {
+			one.close()
+		}
+	}
+	for local, r := range e.receivers {
+		if others.receivers[local] != r {
+			r.conn.Close()
+		}
+	}
+}
+
+// peersOf returns the sessions of a local address by peer.
+func (e endpoints) peersOf(local netip.Addr) map[netip.Addr]*session {
+	peers := make(map[netip.Addr]*session)
+	for pair, one := range e.sessions {
+		if pair.Local == local {
+			peers[pair.Peer] = one
+		}
+	}
+	return peers
+}
+
+// Run holds the sessions until ctx is done, then closes all sockets and returns nil.
+// It sends nothing then, because the end of the sidecar says nothing about a program.
+func (s *Server) Run(ctx context.Context) error {
+	s.mu.Lock()
+	s.ctx = ctx
+	s.start()
+	s.mu.Unlock()
+	s.rejections.log(ctx, s.config.Logger)
+	err := s.Close()
+	s.tasks.Wait()
+	return err
+}
+
+// start starts what is open and not started. The caller holds mu.
+func (s *Server) start() {
+	if s.ctx == nil || s.closed {
+		return
+	}
+	for _, r := range s.open.receivers {
+		r.started.Do(func() { s.tasks.Go(func() { r.run(s.ctx) }) })
+	}
+	for _, one := range s.open.sessions {
+		one.started.Do(func() { s.tasks.Go(func() { one.run(s.ctx) }) })
+	}
+}
+
+// Close closes all sockets, for a Server that is not run.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	s.open.closeExcept(endpoints{})
+	s.open = endpoints{}
+	return nil
+}
+
+// Sockets returns how many sockets are open.
+func (s *Server) Sockets() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.open.sessions) + len(s.open.receivers)
+}
+
+// now is the present instant of the sessions.
+func (s *Server) now() time.Duration { return time.Since(s.begun) }

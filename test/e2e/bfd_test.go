@@ -1,0 +1,241 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// network is a network namespace that lasts as long as the test.
+type network struct {
+	t      *testing.T
+	holder *process
+}
+
+// newNetwork returns a namespace without links.
+func newNetwork(t *testing.T) *network {
+	t.Helper()
+	n := &network{t, prepare(t, "sleep", "infinity")}
+	n.holder.cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	n.holder.start()
+	return n
+}
+
+// enter returns the command line that runs a program in the namespace.
+func (n *network) enter(program string, args ...string) []string {
+	return append([]string{"-t", strconv.Itoa(n.holder.cmd.Process.Pid), "-n", program}, args...)
+}
+
+// start starts a program in the namespace.
+func (n *network) start(program string, args ...string) *process {
+	n.t.Helper()
+	return start(n.t, "nsenter", n.enter(program, args...)...)
+}
+
+// run runs a command in the namespace.
+func (n *network) run(command string) {
+	n.t.Helper()
+	words := strings.Fields(command)
+	if out, err := exec.Command("nsenter", n.enter(words[0], words[1:]...)...).CombinedOutput(); err != nil {
+		n.t.Fatalf("%s: %v\n%s", command, err, out)
+	}
+}
+
+// connectNetworks connects two namespaces by a cable, with addresses 1 and 2 at
+// its ends.
+func connectNetworks(a, b *network) {
+	a.t.Helper()
+	a.run(fmt.Sprint("ip link add eth0 type veth peer name eth0 netns ", b.holder.cmd.Process.Pid))
+	for i, n := range []*network{a, b} {
+		n.run(fmt.Sprintf("ip address add 192.0.2.%d/24 dev eth0", i+1))
+		n.run(fmt.Sprintf("ip -6 address add 2001:db8::%d/64 dev eth0 nodad", i+1))
+		n.run("ip link set eth0 up")
+		n.run("ip link set lo up")
+	}
+}
+
+// bird is a BIRD whose static route depends on a BFD session.
+type bird struct {
+	*process
+	control string
+}
+
+// startBIRD starts BIRD in the namespace with a session from the local address to
+// the peer's. options are further ones of the session.
+func startBIRD(n *network, local, peer, options string) *bird {
+	n.t.Helper()
+	dir := n.t.TempDir()
+	family, destination := "ipv4", "203.0.113.0/24"
+	if strings.Contains(peer, ":") {
+		family, destination = "ipv6", "2001:db8:1::/48"
+	}
+	file := filepath.Join(dir, "bird.conf")
+	write(n.t, file, fmt.Sprintf(`router id 192.0.2.1;
+log stderr all;
+protocol device { }
+protocol static {
+	%s;
+	route %s via %s bfd;
+}
+protocol bfd {
+	debug { states, events };
+	interface "eth0" { interval 100 ms; idle tx interval 1 s; multiplier 10; %s };
+	neighbor %s dev "eth0" local %s;
+}
+`, family, destination, peer, options, peer, local))
+	b := &bird{control: filepath.Join(dir, "bird.ctl")}
+	b.process = n.start(debian(n.t, "bird", "bird2"), "-f", "-c", file, "-s", b.control)
+	return b
+}
+
+// hasRoute reports whether BIRD has the static route.
+func (b *bird) hasRoute() bool {
+	return strings.Contains(b.show("route"), "via ")
+}
+
+// show returns what BIRD shows.
+func (b *bird) show(what ...string) string {
+	_, out, _ := runProgram(b.t, debian(b.t, "birdc", "bird2"), append([]string{"-r", "-s", b.control, "show"}, what...)...)
+	return out
+}
+
+// awaitRoute waits until BIRD has the route, or not.
+func (b *bird) awaitRoute(want bool) {
+	b.t.Helper()
+	for begun := time.Now(); b.hasRoute() != want; time.Sleep(5 * time.Millisecond) {
+		if time.Since(begun) > testTimeout {
+			b.t.Fatalf("the route is there: %v, want %v\n%s", !want, want, b.show("bfd", "sessions"))
+		}
+	}
+}
+
+// A router's route follows the service over BFD, with a real BIRD: by IPv4, by IPv6,
+// and authenticated. A restart of landmarkd and a reload are no events.
+func TestBFDWithBIRD(t *testing.T) {
+	parallel(t)
+	debian(t, "bird", "bird2")
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a process a network of its own")
+	}
+	key := filepath.Join(t.TempDir(), "bfd.key")
+	if err := os.WriteFile(key, []byte("7:6c616e646d61726b\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct{ router, server, ofBIRD, ofLandmarkd string }{
+		"IPv4":          {"192.0.2.1", "192.0.2.2", "", ""},
+		"IPv6, passive": {"2001:db8::1", "2001:db8::2", "", "passive: true"},
+		"authenticated": {"192.0.2.1", "192.0.2.2", `authentication keyed sha1; password "landmark" { id 7; };`, "key_file: " + key},
+	} {
+		t.Run(name, func(t *testing.T) {
+			parallel(t)
+			router, server := newNetwork(t), newNetwork(t)
+			connectNetworks(router, server)
+			dir := t.TempDir()
+			file := filepath.Join(dir, "landmarkd.yaml")
+			write(t, file, fmt.Sprintf("bfd:\n- {service: epg, peer: \"%s\", local: \"%s\", interval: 100ms, multiplier: 100, %s}\n", c.router, c.server, c.ofLandmarkd))
+			e := &env{t: t, socket: filepath.Join(dir, "agent.sock"), grpc: "unix:" + filepath.Join(dir, "grpc.sock")}
+			startSidecar := func() {
+				e.sidecar = server.start(program("landmarkd"), append(e.flags(), "-config", file)...)
+				e.sidecar.awaitLine("landmarkd is ready")
+			}
+			startSidecar()
+			b := startBIRD(router, c.router, c.server, c.ofBIRD)
+			b.awaitLine("changed state from Down to Init")
+			epgd := start(t, program("epgd"), "-listen", freeAddress(t), "-agent-socket", e.socket, "-within", "500ms")
+			b.awaitRoute(true)
+
+			epgd.signal(syscall.SIGUSR1)
+			b.awaitRoute(false)
+			epgd.signal(syscall.SIGUSR2)
+			b.awaitRoute(true)
+
+			downs := b.count("from Up to Down")
+			e.sidecar.kill()
+			startSidecar()
+			e.sidecar.awaitLine("state=Up service=epg")
+			e.sidecar.signal(syscall.SIGHUP)
+			e.sidecar.awaitCount("configuration loaded", 2)
+			time.Sleep(time.Second)
+			if got := b.count("from Up to Down"); got != downs || !b.hasRoute() {
+				t.Errorf("the restart took the route out %d times", got-downs)
+			}
+
+			epgd.terminate()
+			b.awaitRoute(false)
+			if got := b.count("from Up to Down"); got != downs+1 {
+				t.Errorf("the session went down %d times after the program's end, want once", got-downs)
+			}
+		})
+	}
+}
+
+// keepalived's BFD instance follows the service, and a VRRP instance that tracks it
+// with it.
+func TestBFDWithKeepalived(t *testing.T) {
+	parallel(t)
+	keepalived := debian(t, "keepalived", "keepalived")
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a process a network of its own")
+	}
+	director, server := newNetwork(t), newNetwork(t)
+	connectNetworks(director, server)
+	dir := t.TempDir()
+	file, conf := filepath.Join(dir, "landmarkd.yaml"), filepath.Join(dir, "keepalived.conf")
+	write(t, file, "bfd: [{service: epg, peer: 192.0.2.1, local: 192.0.2.2, interval: 100ms, multiplier: 100}]\n")
+	write(t, conf, `bfd_instance rs1 {
+	neighbor_ip 192.0.2.2
+	source_ip 192.0.2.1
+	min_rx 100
+	min_tx 100
+	idle_tx 1000
+	multiplier 10
+}
+vrrp_instance epg {
+	interface eth0
+	virtual_router_id 1
+	virtual_ipaddress {
+		192.0.2.80
+	}
+	track_bfd {
+		rs1
+	}
+}
+`)
+	e := &env{t: t, socket: filepath.Join(dir, "agent.sock"), grpc: "unix:" + filepath.Join(dir, "grpc.sock")}
+	startSidecar := func() {
+		e.sidecar = server.start(program("landmarkd"), append(e.flags(), "-config", file)...)
+		e.sidecar.awaitLine("landmarkd is ready")
+	}
+	startSidecar()
+	args := []string{"--dont-fork", "--log-console", "--log-detail", "--use-file", conf}
+	for _, which := range []string{"pid", "vrrp_pid", "bfd_pid"} {
+		args = append(args, "--"+which, filepath.Join(dir, which))
+	}
+	k := director.start(keepalived, args...)
+	const up, down = "(rs1) Entering Up state", "(rs1) Entering Down state"
+	epgd := start(t, program("epgd"), "-listen", freeAddress(t), "-agent-socket", e.socket, "-within", "500ms")
+	k.awaitCount(up, 1)
+
+	downs := k.count(down)
+	epgd.signal(syscall.SIGUSR1)
+	k.awaitCount(down, downs+1)
+	epgd.signal(syscall.SIGUSR2)
+	k.awaitCount(up, 2)
+
+	e.sidecar.kill()
+	startSidecar()
+	e.sidecar.awaitLine("state=Up service=epg")
+	epgd.terminate()
+	k.awaitCount(down, downs+2)
+	if got := k.count(up); got != 2 {
+		t.Errorf("the session came up %d times, want 2: the restart of landmarkd was an event", got)
+	}
+}
