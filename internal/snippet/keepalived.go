@@ -4,12 +4,14 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"hash/fnv"
 	"net"
 	"net/netip"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/bfd"
 	"github.com/landmark-health/landmark/lmp"
 )
 
@@ -40,21 +42,23 @@ type keepalived struct {
 	Gate      port // 0 = none
 	Dir       file
 	CheckPath file
+	Director  address
 }
 
 func (k *keepalived) Flags(flags *flag.FlagSet) {
-	k.Check = choice{"udp", []string{"udp", "misc", "file", "tcp"}}
+	k.Check = choice{"udp", []string{"udp", "misc", "file", "tcp", "bfd"}}
 	k.Forward = choice{"NAT", []string{"NAT", "DR", "TUN"}}
 	k.Monitor = lmp.Port
 	k.Dir = "/run/landmark-watch"
 	k.CheckPath = "/usr/local/bin/landmark-check"
 	k.lvs.flags(flags)
-	flags.Var(&k.Check, "check", "the `METHOD` of the check: udp (keepalived sends a datagram), misc (it runs landmark-check: weights, and a hang is out at once), file (it reads what landmark-watch writes: weights, within milliseconds), or tcp (it connects to the service's gate, where only TCP passes)")
+	flags.Var(&k.Check, "check", "the `METHOD` of the check: udp (keepalived sends a datagram), misc (it runs landmark-check: weights, and a hang is out at once), file (it reads what landmark-watch writes: weights, within milliseconds), tcp (it connects to the service's gate, where only TCP passes), or bfd (landmarkd sends it changes itself: no weights, within milliseconds)")
 	flags.Var(&k.Forward, "forward", "the `METHOD` by which packets reach real servers: NAT, DR or TUN")
 	flags.Var(&k.Monitor, "monitor", "the `PORT` of landmarkd's -monitor")
 	flags.Var(&k.Gate, "gate", "the `PORT` of the service's gate in landmarkd's configuration, for -check tcp")
 	flags.Var(&k.Dir, "dir", "the `DIRECTORY` that landmark-watch writes to, for -check file")
 	flags.Var(&k.CheckPath, "check-path", "the `PATH` of landmark-check, for -check misc")
+	flags.Var(&k.Director, "director", "the `ADDRESS` from which this director sends packets to the real servers, for -check bfd")
 }
 
 func (k *keepalived) Configuration() (string, error) {
@@ -76,11 +80,16 @@ func (k *keepalived) validate() error {
 	if err := k.lvs.validate(); err != nil {
 		return err
 	}
-	if check := k.Check.word; (check == "udp" || check == "tcp") && k.Weight > 1 {
+	if check := k.Check.word; (check == "udp" || check == "tcp" || check == "bfd") && k.Weight > 1 {
 		return fmt.Errorf("-weight %d needs -check misc or file: a %s_CHECK has no weights", k.Weight, strings.ToUpper(check))
 	}
 	if k.Check.word == "tcp" && k.Gate == 0 {
 		return errors.New("-check tcp needs -gate PORT: the port of the service's gate in landmarkd's configuration")
+	}
+	if k.Check.word == "bfd" {
+		if err := k.validateDirector(); err != nil {
+			return err
+		}
 	}
 	if k.Forward.word != "NAT" {
 		return k.validatePorts(k.Forward.word)
@@ -88,7 +97,41 @@ func (k *keepalived) validate() error {
 	return nil
 }
 
+// validateDirector returns an error unless the director can have a BFD session with each
+// real server.
+func (k *keepalived) validateDirector() error {
+	if !k.Director.IsValid() {
+		return errors.New("which address does the director send from? Give -director ADDRESS, for -check bfd")
+	}
+	for _, h := range k.hosts() {
+		if h.Is4() != k.Director.Is4() || h == k.Director.Addr {
+			return fmt.Errorf("-director %s and -real %s are not two addresses of one kind", &k.Director, h)
+		}
+	}
+	return nil
+}
+
 // The methods from here on are for the template.
+
+// Hosts returns the addresses of the real servers, each once.
+func (k *keepalived) Hosts() []netip.Addr { return k.hosts() }
+
+// BFDInstance returns the name of a real server's BFD instance, unique to the address.
+func (k *keepalived) BFDInstance(server netip.Addr) string {
+	if server.Is4() {
+		return "rs-" + server.String()
+	}
+	// The name may have 31 characters, and an address may have more.
+	sum := fnv.New64a()
+	sum.Write(server.AsSlice())
+	return fmt.Sprintf("rs-%016x", sum.Sum64())
+}
+
+// BFDInterval and BFDMultiplier are landmarkd's defaults for a session.
+
+func (k *keepalived) BFDInterval() time.Duration { return bfd.DefaultInterval }
+
+func (k *keepalived) BFDMultiplier() int { return bfd.DefaultMultiplier }
 
 func (k *keepalived) ConnectTimeout() time.Duration { return answerTimeout }
 
@@ -104,7 +147,7 @@ func (k *keepalived) HangOut() string {
 	switch k.Check.word {
 	case "misc":
 		return seconds(k.Interval) + " s"
-	case "file":
+	case "file", "bfd":
 		return "a few milliseconds"
 	}
 	return seconds(k.Interval+retries*k.DelayBeforeRetry()) + " s"
@@ -118,6 +161,8 @@ func (k *keepalived) SilenceOut() string {
 		return seconds(k.Interval+k.Patience) + " s"
 	case "file":
 		return seconds(watchPatience) + " s"
+	case "bfd":
+		return seconds(bfd.DefaultMultiplier*bfd.DefaultInterval) + " s"
 	}
 	return seconds(k.Interval+(retries+1)*answerTimeout+retries*k.DelayBeforeRetry()) + " s"
 }

@@ -28,6 +28,27 @@ func (s *service) Set(text string) error {
 	return nil
 }
 
+// address is a flag for the address of a machine.
+type address struct{ netip.Addr }
+
+// String implements flag.Value.
+func (a *address) String() string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.Addr.String()
+}
+
+// Set implements flag.Value.
+func (a *address) Set(text string) error {
+	parsed, err := netip.ParseAddr(text)
+	if err != nil || parsed.Zone() != "" || parsed.Is4In6() || !unicast(parsed) {
+		return errors.New("give the address of a machine, as 192.0.2.1 or 2001:db8::1")
+	}
+	a.Addr = parsed
+	return nil
+}
+
 // endpoint is a flag for an address and port.
 type endpoint struct{ netip.AddrPort }
 

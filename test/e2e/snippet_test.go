@@ -80,6 +80,8 @@ var snippets = map[string][]string{
 		twoServers + " -check file",
 		overIPv6 + " -check tcp -gate 15400 -persistence 300",
 		overIPv6 + " -check file -weight 253 -forward DR -scheduler wlc -interval 10ms -patience 100ms",
+		twoServers + " -check bfd -director 198.51.100.1",
+		overIPv6 + " -check bfd -director 2001:db8:1::1 -forward DR",
 		twoServers + " -forward TUN -persistence 300",
 		twoServers + manyServers(200) + " -check file -weight 100",
 	},
