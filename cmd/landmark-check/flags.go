@@ -54,7 +54,7 @@ func newFlags(o *options) *flag.FlagSet {
 		return nil
 	})
 	flags.StringVar(&o.mode, "as", "exec", "exit with the codes of the `MODE`: exec, keepalived or nagios")
-	flags.IntVar(&o.weight, "weight", 0, "with -as keepalived, the server's configured weight `N`, 1 to 253, of which a degraded server gets its part")
+	flags.IntVar(&o.weight, "weight", 0, "with -as keepalived, the server's configured weight `N`, 1 to 253; a degraded server gets a part of it")
 	flags.BoolVar(&o.version, "version", false, "print the version and exit")
 	return flags
 }

@@ -58,7 +58,7 @@ func (s *fileSync) run(ctx context.Context, first func()) {
 	}
 }
 
-// sync writes the value unless the file has it, and reports whether the file has it now.
+// sync writes the value unless it is in the file, and reports whether it is there now.
 // It logs when writing begins to fail, and when it succeeds again.
 func (s *fileSync) sync(value int) bool {
 	if !s.file.has(value) {

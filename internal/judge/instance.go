@@ -58,7 +58,7 @@ func (in *Instance) HasStarted() bool {
 }
 
 // CanPoll reports whether the get-state command can be sent for the aspect: the
-// process counts, and has main loops, all of which affect the aspect. The
+// process counts, and has main loops that all affect the aspect. The
 // command goes to all of them, and is answered when all have answered.
 func (in *Instance) CanPoll(a Aspect) bool {
 	if in.Presence != Connected || in.Newcomer {

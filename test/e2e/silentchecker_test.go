@@ -129,7 +129,7 @@ func TestSilentCheckerIsReported(t *testing.T) {
 		t.Fatal(err)
 	}
 	if checkers := document.Services[0].Checkers; len(checkers) != 6 || checkers[0].Address != "127.0.0.2" || !checkers[0].Silent || checkers[1].Silent {
-		t.Errorf("checkers in JSON: got %+v, want 6, of which only the first, 127.0.0.2, is silent", checkers)
+		t.Errorf("checkers in JSON: got %+v, want 6, and only the first, 127.0.0.2, silent", checkers)
 	}
 
 	e.checkSteadily("127.0.0.2", "epg")

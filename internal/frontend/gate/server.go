@@ -59,7 +59,7 @@ type Config struct {
 	Logger   *slog.Logger
 }
 
-// Server keeps gates.
+// Server opens and closes gates.
 type Server struct {
 	config Config
 	wake   chan struct{} // holds a token if gates has changed
@@ -71,7 +71,7 @@ type Server struct {
 // New returns a server without gates.
 func New(c Config) *Server { return &Server{config: c, wake: make(chan struct{}, 1)} }
 
-// Configure sets the gates, of which no two may have one port. Those that are there
+// Configure sets the gates, and no two of them may have one port. Those that are there
 // already stay as they are. It may be called at any time.
 func (s *Server) Configure(gates []Gate) {
 	s.mu.Lock()
@@ -83,22 +83,22 @@ func (s *Server) Configure(gates []Gate) {
 	}
 }
 
-// Run keeps the gates until ctx is done. Then it closes them and returns nil.
+// Run opens and closes the gates until ctx is done. Then it closes them and returns nil.
 func (s *Server) Run(ctx context.Context) error {
-	kept := make(map[Gate]*keeper)
+	running := make(map[Gate]*controller)
 	for ctx.Err() == nil {
 		s.mu.Lock()
 		gates := s.gates
 		s.mu.Unlock()
-		for g, k := range kept {
+		for g, k := range running {
 			if !slices.Contains(gates, g) {
 				k.stop() // first, because another gate may have its port now
-				delete(kept, g)
+				delete(running, g)
 			}
 		}
 		for _, g := range gates {
-			if kept[g] == nil {
-				kept[g] = s.keep(ctx, g)
+			if running[g] == nil {
+				running[g] = s.control(ctx, g)
 			}
 		}
 		select {
@@ -106,7 +106,7 @@ func (s *Server) Run(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 	}
-	for _, k := range kept {
+	for _, k := range running {
 		k.stop()
 	}
 	return nil
