@@ -71,7 +71,7 @@ type Server struct {
 // New returns a server without gates.
 func New(c Config) *Server { return &Server{config: c, wake: make(chan struct{}, 1)} }
 
-// Configure sets the gates, and no two of them may have one port. Those that are there
+// Configure sets the gates. No two of them may have the same port. Those that are there
 // already stay as they are. It may be called at any time.
 func (s *Server) Configure(gates []Gate) {
 	s.mu.Lock()
