@@ -107,14 +107,16 @@ func (b *bird) show(what ...string) string {
 	return out
 }
 
-// awaitRoute waits until BIRD has the route, or not.
-func (b *bird) awaitRoute(want bool) {
+// awaitRoute waits until BIRD has the route, or not, and logs how long that is after
+// what.
+func (b *bird) awaitRoute(want bool, what string, since time.Time) {
 	b.t.Helper()
-	for begun := time.Now(); b.hasRoute() != want; time.Sleep(5 * time.Millisecond) {
-		if time.Since(begun) > testTimeout {
+	for ; b.hasRoute() != want; time.Sleep(5 * time.Millisecond) {
+		if time.Since(since) > testTimeout {
 			b.t.Fatalf("the route is there: %v, want %v\n%s", !want, want, b.show("bfd", "sessions"))
 		}
 	}
+	b.t.Logf("the route is there: %-5v %v after %s", want, time.Since(since).Round(time.Millisecond), what)
 }
 
 // A router's route follows the service over BFD, with a real BIRD: by IPv4, by IPv6,
@@ -150,12 +152,10 @@ func TestBFDWithBIRD(t *testing.T) {
 			b := startBIRD(router, c.router, c.server, c.ofBIRD)
 			b.awaitLine("changed state from Down to Init")
 			epgd := start(t, program("epgd"), "-listen", freeAddress(t), "-agent-socket", e.socket, "-within", "500ms")
-			b.awaitRoute(true)
+			b.awaitRoute(true, "the program's start", time.Now())
 
-			epgd.signal(syscall.SIGUSR1)
-			b.awaitRoute(false)
-			epgd.signal(syscall.SIGUSR2)
-			b.awaitRoute(true)
+			b.awaitRoute(false, "the begin of a hang, allowed 500 ms", epgd.signal(syscall.SIGUSR1))
+			b.awaitRoute(true, "the end of the hang", epgd.signal(syscall.SIGUSR2))
 
 			downs := b.count("from Up to Down")
 			e.sidecar.kill()
@@ -168,8 +168,7 @@ func TestBFDWithBIRD(t *testing.T) {
 				t.Errorf("the restart took the route out %d times", got-downs)
 			}
 
-			epgd.terminate()
-			b.awaitRoute(false)
+			b.awaitRoute(false, "the program's death", epgd.kill())
 			if got := b.count("from Up to Down"); got != downs+1 {
 				t.Errorf("the session went down %d times after the program's end, want once", got-downs)
 			}
