@@ -55,7 +55,6 @@ func (c *controller) run(ctx context.Context) {
 	defer sub.Close()
 	defer c.release()
 	c.config.Checkers.SetGate(c.gate.Service, false)
-	c.set(ctx, false) // reserve the port before there is an answer
 	for {
 		var retry <-chan time.Time
 		if !c.follow(ctx) {
@@ -70,35 +69,46 @@ func (c *controller) run(ctx context.Context) {
 	}
 }
 
-// follow waits for the final answer and sets the port by it. It reports whether the
-// port is as it must be.
+// follow reserves the port, if it is not reserved yet, then waits for the final answer
+// and sets the port by it. It reports whether the port is as it must be.
 func (c *controller) follow(ctx context.Context) bool {
+	if !c.reserve(ctx) {
+		return false // do not wait: an answer may take as long as the start grace
+	}
 	answer, err := c.config.Source.Await(ctx, c.name, registry.AnyAge)
-	return err == nil && c.set(ctx, answer.Status == judge.Serving)
+	return err == nil && c.set(answer.Status == judge.Serving)
 }
 
-// set opens or closes the port, and reserves it first if it is not reserved yet. It
-// reports whether the port is as it must be.
-func (c *controller) set(ctx context.Context, open bool) bool {
-	if c.port == nil {
-		p, err := reserve(c.gate.Address)
-		if err != nil {
-			c.log.failed(bindFailure(err), err)
-			return false
-		}
-		c.port = p
-		c.tasks.Go(func() { c.accept(ctx, p) })
+// reserve reserves the port, closed, if it is not reserved yet. It reports whether it
+// is.
+func (c *controller) reserve(ctx context.Context) bool {
+	if c.port != nil {
+		return true
 	}
-	if open != c.open {
-		if err := c.port.set(open); err != nil {
-			c.log.failed(bindFailure(err), err)
-			c.release()
-			return false
-		}
-		c.open = open
-		c.config.Checkers.SetGate(c.gate.Service, open)
+	p, err := reserve(c.gate.Address)
+	if err != nil {
+		c.log.failed(bindFailure(err), err)
+		return false
 	}
+	c.port = p
+	c.tasks.Go(func() { c.accept(ctx, p) })
 	c.log.succeeded("the port of the gate is bound")
+	return true
+}
+
+// set opens or closes the port. It gives the port up, to reserve it again, if that
+// fails.
+func (c *controller) set(open bool) bool {
+	if open == c.open {
+		return true
+	}
+	if err := c.port.set(open); err != nil {
+		c.log.failed(bindFailure(err), err)
+		c.release()
+		return false
+	}
+	c.open = open
+	c.config.Checkers.SetGate(c.gate.Service, open)
 	return true
 }
 

@@ -66,6 +66,20 @@ func TestPortFollowsItsAspect(t *testing.T) {
 	awaitOpen(t, liveness, false)
 }
 
+// A port that was taken is reserved in the start grace, before there is any answer.
+func TestTakenPortIsRetriedInStartGrace(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	port := taken.Addr().(*net.TCPAddr).AddrPort()
+	f := start(t, newRegistry(t, time.Hour), Gate{"epg", judge.Readiness, port})
+	await(t, "the failure is logged", func() bool { return f.log.Count("another program has the port of the gate") > 0 })
+	taken.Close()
+	await(t, "the port is reserved", func() bool { return f.log.Count("the port of the gate is bound") > 0 && !canListen(port) })
+}
+
 // In the start grace the port opens with the first report of a service that serves,
 // and not before.
 func TestPortOpensInStartGrace(t *testing.T) {
