@@ -87,7 +87,7 @@ protocol static {
 }
 protocol bfd {
 	debug { states, events };
-	interface "eth0" { interval 100 ms; idle tx interval 1 s; multiplier 10; %s };
+	interface "eth0" { interval 100 ms; idle tx interval 1 s; multiplier 100; %s };
 	neighbor %s dev "eth0" local %s;
 }
 `, family, destination, peer, options, peer, local))
@@ -195,7 +195,7 @@ func TestBFDWithKeepalived(t *testing.T) {
 	min_rx 100
 	min_tx 100
 	idle_tx 1000
-	multiplier 10
+	multiplier 100
 }
 vrrp_instance epg {
 	interface eth0

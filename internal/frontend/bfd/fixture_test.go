@@ -35,6 +35,17 @@ func peering(p bfd.Pair) bfd.Peering {
 	return bfd.Peering{Pair: p, Service: "epg", Interval: 100 * time.Millisecond, Multiplier: 255}
 }
 
+// newRegistry returns a registry in which a process of the service epg may be silent
+// for as long as a test takes.
+func newRegistry(t *testing.T, startGrace time.Duration) *registry.Registry {
+	t.Helper()
+	r := frontendtest.NewRegistry(t, startGrace)
+	policy := registry.DefaultPolicy
+	policy.StaleAfter = time.Hour
+	r.Configure(map[string]registry.Policy{"epg": policy}, nil)
+	return r
+}
+
 // fixture is a server over a registry.
 type fixture struct {
 	*Server

@@ -17,7 +17,7 @@ import (
 // The session follows the verdict: it comes up while the service serves, and ends
 // with "path down" at once when it does not, until it serves again.
 func TestSessionFollowsVerdict(t *testing.T) {
-	r := frontendtest.NewRegistry(t, 0)
+	r := newRegistry(t, 0)
 	process := frontendtest.NewProcess(t, r, "epg")
 	p := newPeer(t, newPair())
 	f := newFixture(t, r, peering(p.pair))
@@ -59,7 +59,7 @@ func TestSessionFollowsVerdict(t *testing.T) {
 // reported, and then goes on with the session that is up.
 func TestRestartIsNoEvent(t *testing.T) {
 	p := newPeer(t, newPair())
-	old := frontendtest.NewRegistry(t, 0)
+	old := newRegistry(t, 0)
 	frontendtest.NewProcess(t, old, "epg").Work()
 	f := newFixture(t, old, peering(p.pair))
 	p.begin()
@@ -67,7 +67,7 @@ func TestRestartIsNoEvent(t *testing.T) {
 	first := p.await(bfd.Up, bfd.Init)
 	f.stop()
 
-	restarted := frontendtest.NewRegistry(t, time.Hour) // the program is awaited
+	restarted := newRegistry(t, time.Hour) // the program is awaited
 	f = newFixture(t, restarted, peering(p.pair))
 	for range 3 {
 		p.say(bfd.Up)
@@ -95,7 +95,7 @@ func (f *fixture) heard(p bfd.Pair) bool {
 
 // The end of landmarkd sends nothing: the last packet is Up.
 func TestStopSendsNothing(t *testing.T) {
-	r := frontendtest.NewRegistry(t, 0)
+	r := newRegistry(t, 0)
 	frontendtest.NewProcess(t, r, "epg").Work()
 	p := newPeer(t, newPair())
 	f := newFixture(t, r, peering(p.pair))
@@ -120,7 +120,7 @@ func TestStopSendsNothing(t *testing.T) {
 
 // A reload keeps the sessions that do not change, and takes all changes or none.
 func TestConfigureKeepsUnchangedSessions(t *testing.T) {
-	r := frontendtest.NewRegistry(t, 0)
+	r := newRegistry(t, 0)
 	frontendtest.NewProcess(t, r, "epg").Work()
 	kept, changed, removed, added := newPeer(t, newPair()), newPeer(t, newPair()), newPeer(t, newPair()), newPeer(t, newPair())
 	f := newFixture(t, r, peering(kept.pair), peering(changed.pair), peering(removed.pair))
@@ -180,7 +180,7 @@ func TestBindErrorSaysWhatToDo(t *testing.T) {
 
 // Packets that are not from the peer over one hop change nothing, and are counted.
 func TestRejections(t *testing.T) {
-	r := frontendtest.NewRegistry(t, 0)
+	r := newRegistry(t, 0)
 	frontendtest.NewProcess(t, r, "epg").Work()
 	p := newPeer(t, newPair())
 	f := newFixture(t, r, peering(p.pair))
@@ -212,7 +212,7 @@ func TestRejections(t *testing.T) {
 
 // Receiving allocates nothing, whatever arrives.
 func TestReceiveAllocatesNothing(t *testing.T) {
-	r := frontendtest.NewRegistry(t, 0)
+	r := newRegistry(t, 0)
 	frontendtest.NewProcess(t, r, "epg").Work()
 	p := newPeer(t, newPair())
 	signed := peering(p.pair)
