@@ -14,7 +14,7 @@ const (
 	minSpacing = 10 * time.Millisecond
 )
 
-// Verdict is what a session is told about its service.
+// Verdict is the verdict on the service of a session.
 type Verdict uint8
 
 // The verdicts.
@@ -61,11 +61,11 @@ type Session struct {
 	isNew     bool
 	waitUntil time.Duration
 
-	heard    bool // a packet arrived within the detection time
-	heardAt  time.Duration
-	remote   Packet // the last one; only its discriminator and intervals are used once heard is false
-	polling  bool   // a poll sequence goes on
-	sequence sequence
+	peerAlive  bool // a packet arrived within the detection time
+	receivedAt time.Duration
+	remote     Packet // the last one; only its discriminator and intervals are used once peerAlive is false
+	polling    bool   // a poll sequence goes on
+	sequence   sequence
 
 	mustReply  bool // to the peer's poll
 	mustUpdate bool // the peer: it does not know the present state
@@ -84,8 +84,8 @@ func NewSession(c Config) *Session {
 // State returns the session's state, and the diagnostic of its last change.
 func (s *Session) State() (State, Diagnostic) { return s.state, s.diagnostic }
 
-// Heard reports whether the peer has sent a packet within the detection time.
-func (s *Session) Heard() bool { return s.heard }
+// PeerAlive reports whether the peer has sent a packet within the detection time.
+func (s *Session) PeerAlive() bool { return s.peerAlive }
 
 // SetVerdict sets the verdict, which is that of the instant now.
 func (s *Session) SetVerdict(v Verdict, now time.Duration) {
@@ -119,7 +119,7 @@ func (s *Session) Receive(b []byte, p *Packet, now time.Duration) error {
 	if !s.authentic(b, p, now) {
 		return ErrAuthentication
 	}
-	s.remote, s.heard, s.heardAt = *p, true, now
+	s.remote, s.peerAlive, s.receivedAt = *p, true, now
 	if p.Final {
 		s.polling = false
 	}
@@ -136,7 +136,7 @@ func (s *Session) authentic(b []byte, p *Packet, now time.Duration) bool {
 	if !s.config.Key.Verify(b, p) {
 		return false
 	}
-	if now-s.heardAt > 2*s.detectionTime() {
+	if now-s.receivedAt > 2*s.detectionTime() {
 		s.sequence.forgetReceived() // section 6.8.1, bfd.AuthSeqKnown
 	}
 	return s.sequence.receive(p)
@@ -168,7 +168,7 @@ func (s *Session) follow(peer State) {
 
 // resume takes over the session that the peer shows to be Up, if the service serves.
 func (s *Session) resume() {
-	if s.verdict == Serving && s.heard && s.remote.State == Up {
+	if s.verdict == Serving && s.peerAlive && s.remote.State == Up {
 		s.isNew = false
 		s.change(Up, NoDiagnostic)
 	}
@@ -208,7 +208,7 @@ func (s *Session) Next() (at time.Duration, ok bool) {
 		return 0, false
 	}
 	at, ok = s.due()
-	if s.heard {
+	if s.peerAlive {
 		at, ok = earlier(at, ok, s.expiry())
 	}
 	if s.isNew {
@@ -227,10 +227,10 @@ func earlier(at time.Duration, ok bool, other time.Duration) (time.Duration, boo
 // expire notices that the peer has been silent for the detection time (sections
 // 6.8.1 and 6.8.4).
 func (s *Session) expire(now time.Duration) {
-	if !s.heard || now < s.expiry() {
+	if !s.peerAlive || now < s.expiry() {
 		return
 	}
-	s.heard = false
+	s.peerAlive = false
 	s.mustReply = false
 	s.remote.MyDiscriminator = 0
 	s.remote.State = Down
@@ -239,8 +239,8 @@ func (s *Session) expire(now time.Duration) {
 	}
 }
 
-// expiry is when a peer that was heard counts as silent.
-func (s *Session) expiry() time.Duration { return s.heardAt + s.detectionTime() }
+// expiry is when a peer counts as silent.
+func (s *Session) expiry() time.Duration { return s.receivedAt + s.detectionTime() }
 
 // detectionTime is the detection time in asynchronous mode (section 6.8.4).
 func (s *Session) detectionTime() time.Duration {

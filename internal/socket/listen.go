@@ -35,7 +35,7 @@ type bound struct {
 // Listen binds the path, and creates its directory if there is none. Every user
 // may connect: the peer's credentials decide what each may report.
 //
-// A lock file beside the socket, PATH.lock, tells a running landmarkd from one that
+// A lock file beside the socket, PATH.lock, distinguishes a running landmarkd from one that
 // was killed, because the kernel releases the lock with the process. Under the
 // lock, Listen replaces a socket that no process listens on. It returns an error if
 // a process listens on the socket, or if the path is not a socket. Every error

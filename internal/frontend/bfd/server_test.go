@@ -71,7 +71,7 @@ func TestRestartIsNoEvent(t *testing.T) {
 	f = newFixture(t, restarted, peering(p.pair))
 	for range 3 {
 		p.say(bfd.Up)
-		await(t, "the packet is read", func() bool { return f.heard(p.pair) })
+		await(t, "the packet is read", func() bool { return f.received(p.pair) })
 	}
 	frontendtest.NewProcess(t, restarted, "epg").Work()
 	if got := p.await(bfd.Up, bfd.Up); got.MyDiscriminator != first.MyDiscriminator {
@@ -83,14 +83,14 @@ func TestRestartIsNoEvent(t *testing.T) {
 	}
 }
 
-// heard reports whether the session has received a packet.
-func (f *fixture) heard(p bfd.Pair) bool {
+// received reports whether the session has received a packet.
+func (f *fixture) received(p bfd.Pair) bool {
 	f.Server.mu.Lock()
 	s := f.open.sessions[p]
 	f.Server.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.machine.Heard()
+	return s.machine.PeerAlive()
 }
 
 // The end of landmarkd sends nothing: the last packet is Up.

@@ -155,7 +155,7 @@ func (s *session) advance(out *[]byte, v bfd.Verdict, peer *checkers.Watch, q ch
 	if state == bfd.Init {
 		state = bfd.Down // people need not know the steps of the handshake
 	}
-	heard := s.machine.Heard()
+	alive := s.machine.PeerAlive()
 	next, ok := s.machine.Next()
 	if !ok {
 		next = now + idle
@@ -170,7 +170,7 @@ func (s *session) advance(out *[]byte, v bfd.Verdict, peer *checkers.Watch, q ch
 		// A packet that cannot be sent is like one that is lost.
 		_, _ = s.conn.WriteToUDPAddrPort(*out, s.to)
 	}
-	if heard {
+	if alive {
 		peer.Record(q)
 	} else {
 		peer.End()
