@@ -9,7 +9,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
+
+	"github.com/landmark-health/landmark/internal/keyfile"
 )
 
 // ReadKeys reads a key file. Each line is NUMBER:HEX: the key's number, from 0 to
@@ -20,7 +21,7 @@ import (
 // file; a client uses the first. Errors name the line and say what to do, and never
 // contain a secret.
 func ReadKeys(path string) (Keys, error) {
-	f, err := openKeys(path, os.Geteuid())
+	f, err := keyfile.Open(path, os.Geteuid())
 	if err != nil {
 		return nil, fmt.Errorf("reading keys: %w", err)
 	}
@@ -30,41 +31,6 @@ func ReadKeys(path string) (Keys, error) {
 		return nil, fmt.Errorf("reading keys: %s: %w", path, err)
 	}
 	return keys, nil
-}
-
-// openKeys opens the file and checks that only the user euid or root can have written
-// it. It checks the open file, not the path, so that the file cannot be replaced
-// between the check and the read.
-func openKeys(path string, euid int) (*os.File, error) {
-	// Without O_NONBLOCK, opening a pipe would wait for a writer.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err == nil {
-		err = checkKeyFile(path, info, euid)
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
-}
-
-// checkKeyFile returns an error that says what to do if another user can read or write
-// the file.
-func checkKeyFile(path string, info os.FileInfo, euid int) error {
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is not a regular file", path)
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return fmt.Errorf("%s gives rights to users other than its owner (mode %04o); run: chmod 600 %s", path, mode, path)
-	}
-	if file, ok := info.Sys().(*syscall.Stat_t); ok && file.Uid != 0 && int(file.Uid) != euid {
-		return fmt.Errorf("%s belongs to user %d, who can change the keys; run: chown %d %s", path, file.Uid, euid, path)
-	}
-	return nil
 }
 
 // parseKeys parses the lines of a key file.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/landmark-health/landmark/internal/keyfile"
 )
 
 // The owner of a file can change its mode and the keys in it.
@@ -18,7 +20,7 @@ func TestReadKeysRejectsFileOfAnotherUser(t *testing.T) {
 		}
 	} else { // only root can change the owner, so read as another user instead
 		read = func(path string) (Keys, error) {
-			_, err := openKeys(path, os.Geteuid()+1)
+			_, err := keyfile.Open(path, os.Geteuid()+1)
 			return nil, err
 		}
 	}
@@ -32,7 +34,7 @@ func TestReadKeysAcceptsFileOfRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can create a file of root")
 	}
-	f, err := openKeys(writeKeys(t, 0o600, ""), 1001)
+	f, err := keyfile.Open(writeKeys(t, 0o600, ""), 1001)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
+
+	"github.com/landmark-health/landmark/internal/keyfile"
 )
 
 // maxKeyFile is the largest size of a key file, in bytes.
@@ -20,19 +21,11 @@ const maxKeyFile = 4096
 // must give no rights to anyone else. Errors say what to do, and never contain a
 // secret.
 func ReadKey(path string) (Key, error) {
-	// Without O_NONBLOCK, opening a pipe would wait for a writer.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := keyfile.Open(path, os.Geteuid())
 	if err != nil {
 		return Key{}, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return Key{}, err
-	}
-	if err := checkKeyFile(path, info, os.Geteuid()); err != nil {
-		return Key{}, err
-	}
 	text, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
 	if err != nil {
 		return Key{}, err
@@ -45,21 +38,6 @@ func ReadKey(path string) (Key, error) {
 		return Key{}, fmt.Errorf("%s %w", path, err)
 	}
 	return key, nil
-}
-
-// checkKeyFile returns an error that says what to do if another user than euid or root
-// can read or write the file.
-func checkKeyFile(path string, info os.FileInfo, euid int) error {
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is not a regular file", path)
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return fmt.Errorf("%s gives rights to users other than its owner (mode %04o): run chmod 600 %[1]s", path, mode)
-	}
-	if file, ok := info.Sys().(*syscall.Stat_t); ok && file.Uid != 0 && int(file.Uid) != euid {
-		return fmt.Errorf("%s belongs to user %d, who can change the key: run chown %d %[1]s", path, file.Uid, euid)
-	}
-	return nil
 }
 
 // parseKey parses the text of a key file.

@@ -39,8 +39,9 @@ var layers = []layer{
 	{path: status, imports: []string{report}},
 	{path: admin},
 
-	{path: "lmp", imports: []string{"internal/contract"}, stdlib: true},
-	{path: "lmp/probe", imports: []string{"lmp", "internal/contract", "internal/sleep"}, stdlib: true},
+	{path: "internal/keyfile", stdlib: true},
+	{path: "lmp", imports: []string{"internal/contract", "internal/keyfile"}, stdlib: true},
+	{path: "lmp/probe", imports: []string{"internal/keyfile", "lmp", "internal/contract", "internal/sleep"}, stdlib: true},
 
 	{path: "internal/collector", stdlib: true},
 	{path: "agent/landmark", imports: []string{"internal/collector", "internal/contract"}, stdlib: true},
@@ -59,7 +60,7 @@ var layers = []layer{
 	{path: "internal/poll", imports: []string{"internal/judge", "internal/contract", "internal/duration"}, stdlib: true},
 	{path: "internal/registry", imports: []string{"internal/clock", "internal/poll", "internal/quota", "internal/judge", "internal/contract"}, noGRPC: true},
 	{path: "internal/members", imports: []string{"internal/registry", "internal/contract"}, noGRPC: true},
-	{path: "internal/bfd", stdlib: true},
+	{path: "internal/bfd", imports: []string{"internal/keyfile"}, stdlib: true},
 	{path: "internal/config", imports: []string{"internal/registry", "internal/judge", "internal/contract", "internal/bfd"}, noGRPC: true},
 	{path: "internal/checkers", imports: []string{"internal/sleep"}, stdlib: true},
 	{path: "internal/socket", noGRPC: true},
@@ -94,8 +95,8 @@ var layers = []layer{
 	{path: "cmd/landmark", imports: []string{
 		"internal/snippet", "internal/contract", "internal/duration", "internal/terminal", "internal/sleep", "internal/logqueue", status, report, admin}},
 	{path: "internal/snippet", imports: []string{"lmp", "internal/contract", "internal/keepalived", "internal/bfd"}, noGRPC: true},
-	{path: "cmd/landmark-check", imports: []string{"lmp", "lmp/probe", "internal/contract", "internal/sleep", "internal/keepalived"}, stdlib: true},
-	{path: "cmd/landmark-watch", imports: []string{"lmp", "lmp/probe", "internal/contract", "internal/sleep", "internal/keepalived", "internal/logqueue"}, stdlib: true},
+	{path: "cmd/landmark-check", imports: []string{"internal/keyfile", "lmp", "lmp/probe", "internal/contract", "internal/sleep", "internal/keepalived"}, stdlib: true},
+	{path: "cmd/landmark-watch", imports: []string{"internal/keyfile", "lmp", "lmp/probe", "internal/contract", "internal/sleep", "internal/keepalived", "internal/logqueue"}, stdlib: true},
 	{path: "examples/epgd", imports: []string{"agent", "agent/landmark", "internal/collector", "internal/logqueue"}},
 
 	{path: "test/attack", imports: []string{"agent", "agent/landmark", report, intake, "lmp", "lmp/probe"}},
