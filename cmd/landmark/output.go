@@ -22,8 +22,11 @@ type output struct {
 // table writes a table.
 func (o output) table(t *terminal.Table) error { return t.Write(o.out, o.Screen) }
 
-// tableBelow writes a table below what was written before.
+// tableBelow writes a table below what was written before, unless it is empty.
 func (o output) tableBelow(t *terminal.Table) error {
+	if t.Empty() {
+		return nil
+	}
 	if _, err := io.WriteString(o.out, "\n"); err != nil {
 		return err
 	}

@@ -32,9 +32,9 @@ var statusCommand = command{
 			case client.format == asJSON:
 				return statusJSON(o, services, checkers)
 			case name == "":
-				return errors.Join(statusTable(o, services), otherCheckersTable(o, checkers))
+				return errors.Join(statusTable(o, services), otherCheckersTables(o, checkers))
 			}
-			return errors.Join(statusTable(o, services), landmarksTable(o, services), checkersTable(o, services))
+			return errors.Join(statusTable(o, services), landmarksTable(o, services), checkersTables(o, services))
 		}
 	},
 }
@@ -115,7 +115,7 @@ func statusTable(o output, services []*statusv1.Service) error {
 			statusCell(v), causeCell(v), weightCell(v), statusCell(s.GetLiveness().GetVerdict()),
 			terminal.Text(duration.Format(readiness.GetStatusAge().AsDuration())),
 			terminal.Text(duration.Format(readiness.GetFactsAge().AsDuration())),
-			checkedCell(s.GetCheckers()),
+			checkedCell(s),
 			terminal.Text(serviceReason(s)),
 		})
 	}

@@ -118,7 +118,7 @@ func TestStatusOfNone(t *testing.T) {
 	if got := runTo("status", "-addr", "unix:"+path); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	want = result{0, "{\n  \"services\": [],\n  \"checkers\": {\n    \"all\": [],\n    \"unknown\": []\n  }\n}\n", ""}
+	want = result{0, "{\n  \"services\": [],\n  \"checkers\": {\n    \"all\": [],\n    \"unknown\": [],\n    \"bfdSessions\": []\n  }\n}\n", ""}
 	if got := runTo("status", "-addr", "unix:"+path, "-o", "json"); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
@@ -168,6 +168,90 @@ func TestStatusInColours(t *testing.T) {
 	}
 }
 
+// bfdServices has BFD sessions in each state. The last one has no other checkers.
+func bfdServices(t *testing.T) []*statusv1.Service {
+	const serving = `readiness { verdict { status: STATUS_SERVING weight: 100 } status_age { seconds: 3720 } }
+		liveness { verdict { status: STATUS_SERVING weight: 100 } }`
+	return []*statusv1.Service{
+		read(t, new(statusv1.Service), `name: "epg" `+serving+`
+			checkers { address: "192.0.2.1" front_end: "lmp-udp" since_last_check { nanos: 300000000 } per_second: 2 total: 7440 }
+			bfd_sessions { name: "epg" peer: "192.0.2.2" local: "192.0.2.7" silent: true state_age { seconds: 245 } reason: "the peer is silent" }
+			bfd_sessions { name: "epg" peer: "192.0.2.3" local: "192.0.2.7" silent: true state_age { seconds: 3725 } reason: "no valid packet has arrived yet" }
+			bfd_sessions { name: "epg" peer: "192.0.2.1" local: "192.0.2.7" up: true state_age { seconds: 3720 } }
+			bfd_sessions { name: "epg-liveness" peer: "2001:db8::1" local: "2001:db8::7" state_age { seconds: 2 nanos: 200000000 } reason: "the service does not serve" }`),
+		read(t, new(statusv1.Service), `name: "vod" `+serving+`
+			bfd_sessions { name: "vod" peer: "192.0.2.1" local: "192.0.2.8" up: true state_age { seconds: 20 } }`),
+	}
+}
+
+func TestStatusShowsBFDSessions(t *testing.T) {
+	path := socketPath(t)
+	(&landmarkd{list: bfdServices(t), checkers: read(t, new(statusv1.CheckersResponse), `
+		bfd_sessions { name: "readiness" peer: "192.0.2.4" local: "192.0.2.7" up: true state_age { seconds: 20 } }
+		bfd_sessions { name: "epgg" peer: "192.0.2.5" local: "192.0.2.7" state_age { seconds: 20 } reason: "the service does not serve" }`)}).serve(t, path)
+	for name, want := range map[string]string{
+		"": `SERVICE  STATUS   CAUSE  WEIGHT  LIVENESS  FOR        FACTS  CHECKED         REASON
+epg      SERVING  -      100%    SERVING   1 h 2 min  0 ms   by 5, 2 silent
+vod      SERVING  -      100%    SERVING   1 h 2 min  0 ms   by 1, 0 ms ago
+
+BFD PEER   LOCAL      SERVICE        STATE  FOR   WHY
+192.0.2.4  192.0.2.7  readiness      Up     20 s
+192.0.2.5  192.0.2.7  unknown: epgg  Down   20 s  the service does not serve
+`,
+		"epg": `SERVICE  STATUS   CAUSE  WEIGHT  LIVENESS  FOR        FACTS  CHECKED         REASON
+epg      SERVING  -      100%    SERVING   1 h 2 min  0 ms   by 5, 2 silent
+
+It has no landmarks.
+
+CHECKER    BY       RATE  TOTAL  LAST
+192.0.2.1  lmp-udp  2/s   7440   300 ms ago
+
+BFD PEER     LOCAL        SERVICE       STATE  FOR        WHY
+192.0.2.2    192.0.2.7    epg           Down   4 min 5 s  the peer is silent
+192.0.2.3    192.0.2.7    epg           Down   1 h 2 min  no valid packet has arrived yet
+192.0.2.1    192.0.2.7    epg           Up     1 h 2 min
+2001:db8::1  2001:db8::7  epg-liveness  Down   2.2 s      the service does not serve
+`,
+		"vod": `SERVICE  STATUS   CAUSE  WEIGHT  LIVENESS  FOR        FACTS  CHECKED         REASON
+vod      SERVING  -      100%    SERVING   1 h 2 min  0 ms   by 1, 0 ms ago
+
+It has no landmarks.
+
+BFD PEER   LOCAL      SERVICE  STATE  FOR   WHY
+192.0.2.1  192.0.2.8  vod      Up     20 s
+`,
+	} {
+		args := []string{"status", "-addr", "unix:" + path}
+		if name != "" {
+			args = append(args, name)
+		}
+		if diff := cmp.Diff(result{0, want, ""}, runTo(args...), cmp.AllowUnexported(result{})); diff != "" {
+			t.Errorf("status %s, -want +got:\n%s", name, diff)
+		}
+	}
+}
+
+// On a narrow screen the reasons stand below the sessions. What is red needs attention.
+func TestBFDSessionsFitScreen(t *testing.T) {
+	const (
+		r, g, y, off = "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[0m"
+		width        = 60
+	)
+	var out bytes.Buffer
+	sessions := bfdServices(t)[0].GetBfdSessions()
+	if err := bfdTable(sessions, ofService).Write(&out, terminal.Screen{Width: width, Colours: true}); err != nil {
+		t.Fatal(err)
+	}
+	want := "BFD PEER     LOCAL        SERVICE       STATE  FOR\n" +
+		"192.0.2.2    192.0.2.7    epg           " + r + "Down" + off + "   4 min 5 s\n    " + r + "the peer is silent" + off + "\n" +
+		"192.0.2.3    192.0.2.7    epg           " + r + "Down" + off + "   1 h 2 min\n    " + r + "no valid packet has arrived yet" + off + "\n" +
+		"192.0.2.1    192.0.2.7    epg           " + g + "Up" + off + "     1 h 2 min\n" +
+		"2001:db8::1  2001:db8::7  epg-liveness  " + y + "Down" + off + "   2.2 s\n    " + y + "the service does not serve" + off + "\n"
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 // Status of all services also shows the checkers of all services together, and of unknown
 // names.
 func TestStatusOfAllShowsOtherCheckers(t *testing.T) {
@@ -188,7 +272,7 @@ unknown: epgg\x1b  10.0.0.1  lmp-tcp  0.1/s  3      300 ms ago
 
 func TestSilentCheckersAreRed(t *testing.T) {
 	var out bytes.Buffer
-	if err := checkersTable(output{out: &out, Screen: terminal.Screen{Colours: true}}, services(t)[1:2]); err != nil {
+	if err := checkersTables(output{out: &out, Screen: terminal.Screen{Colours: true}}, services(t)[1:2]); err != nil {
 		t.Fatal(err)
 	}
 	for _, red := range []string{"\x1b[31msilent for 3 h 2 min, checked 2/s before\x1b[0m\n", "\x1b[31msilent for 12 s\x1b[0m\n", "86400  300 ms ago\n"} {

@@ -87,6 +87,27 @@ func (s *Session) State() (State, Diagnostic) { return s.state, s.diagnostic }
 // PeerAlive reports whether the peer has sent a packet within the detection time.
 func (s *Session) PeerAlive() bool { return s.peerAlive }
 
+// Why says why the session is not Up at present, for people; "" while it is Up. It is
+// not always the diagnostic, which stays what it was at the last change: the service
+// may serve again meanwhile, or the peer may have fallen silent.
+func (s *Session) Why() string {
+	switch {
+	case s.state == Up:
+		return ""
+	case s.remote.Multiplier == 0: // no packet has one
+		return "no valid packet has arrived yet"
+	case !s.peerAlive:
+		return DetectionExpired.String()
+	case s.verdict != Serving:
+		return PathDown.String()
+	case s.remote.State == AdminDown:
+		return "the peer holds it down (AdminDown)"
+	case s.diagnostic == NeighborDown:
+		return NeighborDown.String()
+	}
+	return "the peer has not answered"
+}
+
 // SetVerdict sets the verdict, which is that of the instant now.
 func (s *Session) SetVerdict(v Verdict, now time.Duration) {
 	if v == s.verdict {

@@ -50,6 +50,8 @@ func (tr *trace) play(verb string, arguments []string) string {
 		return tr.receive(arguments)
 	case "advance": // D: time passes, and each packet is printed when it is sent
 		return tr.pass(tr.duration(arguments[0]))
+	case "why": // prints why the session is not Up at present
+		return fmt.Sprintf("%q\n", tr.session.Why())
 	case "wait": // D: time passes without a call of Advance
 		tr.now += tr.duration(arguments[0])
 	default:

@@ -32,6 +32,9 @@ type Tracker struct {
 	services atomic.Pointer[map[string]*list]
 	mu       sync.Mutex
 	unknown  list // checkers of unknown names
+
+	bfdMu       sync.Mutex
+	bfdSessions []*BFDSession // guarded by bfdMu; as many as are configured
 }
 
 // New returns a Tracker whose Run logs checkers that fall silent. The function
@@ -106,7 +109,8 @@ type Stats struct {
 }
 
 // ByService returns the checkers of the service in the last day, "" for those of
-// all services together. Silent ones come first.
+// all services together. Silent ones come first. The peers of BFD sessions are not
+// among them: see BFDSessions.
 func (t *Tracker) ByService(service string) []Stats {
 	l := (*t.services.Load())[service]
 	if l == nil {
@@ -124,7 +128,8 @@ type Unknown struct {
 	Stats
 }
 
-// Unknown returns the checkers of unknown names in the last day, sorted by name.
+// Unknown returns the checkers of unknown names in the last day, sorted by name,
+// without the peers of BFD sessions.
 func (t *Tracker) Unknown() []Unknown {
 	var all []Unknown
 	t.each(&t.unknown, func(name []byte, s Stats) { all = append(all, Unknown{string(name), s}) })
@@ -134,8 +139,8 @@ func (t *Tracker) Unknown() []Unknown {
 	return all
 }
 
-// each calls f for each checker of the list, with the unknown name that it
-// checks, if any.
+// each calls f for each checker of the list that is not the peer of a BFD session,
+// with the unknown name that it checks, if any.
 func (t *Tracker) each(l *list, f func(name []byte, s Stats)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -143,6 +148,9 @@ func (t *Tracker) each(l *list, f func(name []byte, s Stats)) {
 	l.dropOld(now)
 	for i := range l.entries {
 		e := &l.entries[i]
+		if e.checker.Via == BFD {
+			continue
+		}
 		s := Stats{
 			Checker: e.checker, SinceLast: max(0, now-e.last), Rate: e.rate(now), UsualRate: e.usualRate(),
 			Total: e.total, Watching: e.watching, Silent: e.silent(now, l.seenSince(e, now, awakeSince)),

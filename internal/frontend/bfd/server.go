@@ -15,14 +15,20 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/internal/bfd"
+	"github.com/landmark-health/landmark/internal/checkers"
 	"github.com/landmark-health/landmark/internal/frontend"
 )
 
+// Checkers records the sessions. Its methods are safe for concurrent use.
+type Checkers interface {
+	BFDSession(p checkers.Peering) *checkers.BFDSession
+}
+
 // Config configures a Server.
 type Config struct {
-	Source   frontend.Source   // gives the answers
-	Checkers frontend.Checkers // records the peers
-	Logger   *slog.Logger      // logs changes of sessions, and rejections once a minute
+	Source   frontend.Source // gives the answers
+	Checkers Checkers        // records the sessions and their peers
+	Logger   *slog.Logger    // logs changes of sessions, and rejections once a minute
 }
 
 // Server holds BFD sessions.

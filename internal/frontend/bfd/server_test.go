@@ -1,6 +1,7 @@
 package bfd
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -50,9 +51,47 @@ func TestSessionFollowsVerdict(t *testing.T) {
 	// Changes that follow one another at once are logged as one.
 	f.awaitLog("state=Up service=epg peer="+p.pair.Peer.String(), 1)
 	f.awaitLog("state=Down service=epg peer="+p.pair.Peer.String()+" local="+p.pair.Local.String()+` why="the service does not serve"`, 1)
-	if got := f.checkers.ByService("epg"); len(got) != 1 || got[0].From != p.pair.Peer || got[0].Via != checkers.BFD {
-		t.Errorf("the checkers are %+v", got)
+}
+
+// The record shows the session before its peer has sent anything, then its state, and
+// why it is Down. A reload that removes the session removes the record.
+func TestSessionIsRecorded(t *testing.T) {
+	r := newRegistry(t, 0)
+	process := frontendtest.NewProcess(t, r, "epg")
+	p := newPeer(t, newPair())
+	f := newFixture(t, r, peering(p.pair))
+	process.Work()
+	f.awaitRecord(checkers.BFDState{Why: "no valid packet has arrived yet"})
+	p.begin()
+	f.awaitRecord(checkers.BFDState{PeerAlive: true, Why: "the peer has not answered"})
+	p.say(bfd.Up)
+	f.awaitRecord(checkers.BFDState{PeerAlive: true, Up: true})
+	process.Stall()
+	f.awaitRecord(checkers.BFDState{PeerAlive: true, Why: "the service does not serve"})
+	process.Work()
+	p.begin()
+	p.say(bfd.Up)
+	f.awaitRecord(checkers.BFDState{PeerAlive: true, Up: true})
+	last := p.packet(bfd.Up)
+	last.Multiplier, last.DesiredMinTX = 1, 100*time.Millisecond
+	p.sendAs(p.send, last.Append(nil))
+	f.awaitRecord(checkers.BFDState{Why: "the peer is silent"})
+	if got := f.checkers.BFDSessions()[0].Peering; got != (checkers.Peering{Name: "epg", Peer: p.pair.Peer, Local: p.pair.Local}) {
+		t.Errorf("the session is recorded as %+v", got)
 	}
+	if err := f.Configure(nil); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the record ends", func() bool { return len(f.checkers.BFDSessions()) == 0 })
+}
+
+// awaitRecord waits until the only session is recorded in the state.
+func (f *fixture) awaitRecord(want checkers.BFDState) {
+	f.t.Helper()
+	await(f.t, fmt.Sprintf("%+v", want), func() bool {
+		got := f.checkers.BFDSessions()
+		return len(got) == 1 && got[0].BFDState == want
+	})
 }
 
 // A restart is no event for the peer: landmarkd sends nothing until the program has

@@ -105,8 +105,8 @@ func (s *session) run(server context.Context) {
 	// Subscribe before the first lookup, so that no change is missed.
 	sub := source.Subscribe(name)
 	defer sub.Close()
-	peer := s.server.config.Checkers.Watch(checkers.Checker{From: s.peering.Peer, Via: checkers.BFD})
-	defer peer.End()
+	record := s.server.config.Checkers.BFDSession(checkers.Peering{Name: s.peering.Service, Peer: s.peering.Peer, Local: s.peering.Local})
+	defer record.End()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var out []byte
@@ -121,7 +121,7 @@ func (s *session) run(server context.Context) {
 				continue
 			}
 		}
-		next := s.advance(&out, translate(a.Status), peer, frontend.CheckOf(name, &a))
+		next := s.advance(&out, translate(a.Status), record, frontend.CheckOf(name, &a))
 		timer.Reset(next - s.server.now())
 		select {
 		case <-timer.C:
@@ -146,7 +146,7 @@ const idle = time.Hour
 
 // advance sends the packet that is due under the verdict, and returns the instant at
 // which to call advance again.
-func (s *session) advance(out *[]byte, v bfd.Verdict, peer *checkers.Watch, q checkers.Check) (next time.Duration) {
+func (s *session) advance(out *[]byte, v bfd.Verdict, record *checkers.BFDSession, q checkers.Check) (next time.Duration) {
 	now := s.server.now()
 	s.mu.Lock()
 	s.machine.SetVerdict(v, now)
@@ -155,7 +155,7 @@ func (s *session) advance(out *[]byte, v bfd.Verdict, peer *checkers.Watch, q ch
 	if state == bfd.Init {
 		state = bfd.Down // people need not know the steps of the handshake
 	}
-	alive := s.machine.PeerAlive()
+	present := checkers.BFDState{Up: state == bfd.Up, PeerAlive: s.machine.PeerAlive(), Why: s.machine.Why()}
 	next, ok := s.machine.Next()
 	if !ok {
 		next = now + idle
@@ -170,11 +170,7 @@ func (s *session) advance(out *[]byte, v bfd.Verdict, peer *checkers.Watch, q ch
 		// A packet that cannot be sent is like one that is lost.
 		_, _ = s.conn.WriteToUDPAddrPort(*out, s.to)
 	}
-	if alive {
-		peer.Record(q)
-	} else {
-		peer.End()
-	}
+	record.Record(q, present)
 	if state != s.logged && now >= logAt {
 		s.log(state, diagnostic, now)
 	}

@@ -80,3 +80,57 @@ func TestCheckersReturnsCheckersOfAllAndUnknownNames(t *testing.T) {
 		}
 	})
 }
+
+// A BFD session is listed with the service that its name belongs to at that moment.
+func TestListReturnsBFDSessions(t *testing.T) {
+	inBubble(t, 0, func(t *testing.T, f *fixture) {
+		f.newProcess("epg").Work()
+		f.newProcess("vod").Work()
+		local := netip.MustParseAddr("10.0.0.7")
+		begin := func(name, peer string) *checkers.BFDSession {
+			s := f.checkers.BFDSession(checkers.Peering{Name: name, Peer: netip.MustParseAddr(peer), Local: local})
+			t.Cleanup(s.End)
+			return s
+		}
+		begin("epg-liveness", "10.0.0.1").Record(checkOf("epg"), checkers.BFDState{PeerAlive: true, Why: "the service does not serve"})
+		begin("epg", "10.0.0.2").Record(checkOf("epg"), checkers.BFDState{PeerAlive: true, Up: true})
+		begin("epg", "10.0.0.3").Record(checkOf("epg"), checkers.BFDState{Why: "the peer is silent"})
+		begin("guide", "10.0.0.4").Record(checkers.Check{Name: []byte("guide")}, checkers.BFDState{PeerAlive: true, Why: "the service does not serve"})
+		begin("readiness", "10.0.0.5").Record(checkOf(""), checkers.BFDState{PeerAlive: true, Up: true})
+		time.Sleep(time.Minute)
+		want := parse(t, `
+			bfd_sessions { name: "epg" peer: "10.0.0.3" local: "10.0.0.7" silent: true state_age { seconds: 60 } reason: "the peer is silent" }
+			bfd_sessions { name: "epg" peer: "10.0.0.2" local: "10.0.0.7" up: true state_age { seconds: 60 } }
+			bfd_sessions { name: "epg-liveness" peer: "10.0.0.1" local: "10.0.0.7" state_age { seconds: 60 } reason: "the service does not serve" }`).BfdSessions
+		for _, name := range []string{"epg", ""} {
+			services, err := f.list(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, services[0].BfdSessions, protocmp.Transform()); diff != "" {
+				t.Errorf("in a list of %q, -want +got:\n%s", name, diff)
+			}
+			if len(services[0].Checkers) > 0 || len(services) == 2 && len(services[1].BfdSessions) > 0 {
+				t.Errorf("in a list of %q: epg has the checkers %v, and vod the sessions of %v", name, services[0].Checkers, services)
+			}
+		}
+		wantOthers := func(want string) {
+			t.Helper()
+			got, err := f.client.Checkers(t.Context(), &statusv1.CheckersRequest{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			response := new(statusv1.CheckersResponse)
+			if err := prototext.Unmarshal([]byte(want), response); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(response, got, protocmp.Transform()); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		}
+		const ofAll = `bfd_sessions { name: "readiness" peer: "10.0.0.5" local: "10.0.0.7" up: true state_age { seconds: 60 } }`
+		wantOthers(ofAll + `bfd_sessions { name: "guide" peer: "10.0.0.4" local: "10.0.0.7" state_age { seconds: 60 } reason: "the service does not serve" }`)
+		f.newProcess("guide").Work()
+		wantOthers(ofAll)
+	})
+}

@@ -44,6 +44,8 @@ type Checkers interface {
 	ByService(service string) []checkers.Stats
 	// Unknown returns the checkers of names that were unknown.
 	Unknown() []checkers.Unknown
+	// BFDSessions returns the BFD sessions, in the order in which they are shown.
+	BFDSessions() []checkers.BFDStats
 }
 
 // Config configures the service.
@@ -69,15 +71,17 @@ func newService(c Config) *service {
 	return &service{config: c, watches: make(chan struct{}, maxWatches)}
 }
 
-// List sends the present state of one service, or of all of them, and its
-// checkers.
+// List sends the present state of one service, or of all of them, and its checkers
+// and BFD sessions.
 func (s *service) List(q *statusv1.ListRequest, stream grpc.ServerStreamingServer[statusv1.ListResponse]) error {
 	name := q.GetService()
 	if err := s.awaitKnown(stream.Context(), name); err != nil {
 		return err
 	}
+	sessions := s.bfdSessions()
 	for p := range s.statuses(name) {
 		service := translateService(p, name != "")
+		service.BfdSessions = sessions[target{p.Name, true}]
 		service.Checkers = translateCheckers(s.config.Checkers.ByService(p.Name))
 		if err := stream.Send(&statusv1.ListResponse{Service: service}); err != nil {
 			return err
@@ -107,10 +111,31 @@ func (s *service) History(ctx context.Context, q *statusv1.HistoryRequest) (*sta
 	return r, nil
 }
 
-// Checkers returns the checkers of all services together and of unknown names.
-// It omits the names that became known since.
+// bfdSessions returns the BFD sessions by what they follow now: a service, "" for all
+// services together, or an unknown name.
+func (s *service) bfdSessions() map[target][]*statusv1.BFDSession {
+	sessions := make(map[target][]*statusv1.BFDSession)
+	for _, b := range s.config.Checkers.BFDSessions() {
+		a, _ := s.config.Source.Lookup([]byte(b.Name), registry.AnyAge)
+		var to target
+		to.service, to.known = a.Service()
+		sessions[to] = append(sessions[to], translateBFDSession(b))
+	}
+	return sessions
+}
+
+// target is what a name means.
+type target struct {
+	service string // "" for all services together
+	known   bool
+}
+
+// Checkers returns the checkers and BFD sessions of all services together and of
+// unknown names. It omits the names that became known since.
 func (s *service) Checkers(context.Context, *statusv1.CheckersRequest) (*statusv1.CheckersResponse, error) {
 	r := &statusv1.CheckersResponse{All: translateCheckers(s.config.Checkers.ByService(""))}
+	sessions := s.bfdSessions()
+	r.BfdSessions = append(sessions[target{known: true}], sessions[target{}]...)
 	for _, u := range s.config.Checkers.Unknown() {
 		if a, _ := s.config.Source.Lookup([]byte(u.Name), 0); a.Status != judge.ServiceUnknown {
 			continue

@@ -133,3 +133,15 @@ func translateChecker(s checkers.Stats) *statusv1.Checker {
 		Silent:         s.Silent,
 	}
 }
+
+func translateBFDSession(b checkers.BFDStats) *statusv1.BFDSession {
+	return &statusv1.BFDSession{
+		Name:     b.Name,
+		Peer:     b.Peer.String(),
+		Local:    b.Local.String(),
+		Up:       b.Up,
+		Silent:   !b.PeerAlive,
+		StateAge: durationpb.New(b.SinceChange),
+		Reason:   b.Why,
+	}
+}

@@ -524,14 +524,17 @@ func (*CheckersRequest) Descriptor() ([]byte, []int) {
 }
 
 // The checkers of the last day that did not check one known service, at most 32 of
-// each kind.
+// each kind, and such BFD sessions.
 type CheckersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Those of all services together, the silent ones first.
 	All []*Checker `protobuf:"bytes,1,rep,name=all,proto3" json:"all,omitempty"`
 	// Those of unknown names, sorted by name: a mistake in a director's configuration,
 	// or a program that does not report.
-	Unknown       []*UnknownName `protobuf:"bytes,2,rep,name=unknown,proto3" json:"unknown,omitempty"`
+	Unknown []*UnknownName `protobuf:"bytes,2,rep,name=unknown,proto3" json:"unknown,omitempty"`
+	// The BFD sessions of all services together, such as readiness, then those of
+	// unknown names; each sorted as those of a Service.
+	BfdSessions   []*BFDSession `protobuf:"bytes,3,rep,name=bfd_sessions,json=bfdSessions,proto3" json:"bfd_sessions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -576,6 +579,13 @@ func (x *CheckersResponse) GetAll() []*Checker {
 func (x *CheckersResponse) GetUnknown() []*UnknownName {
 	if x != nil {
 		return x.Unknown
+	}
+	return nil
+}
+
+func (x *CheckersResponse) GetBfdSessions() []*BFDSession {
+	if x != nil {
+		return x.BfdSessions
 	}
 	return nil
 }
@@ -647,8 +657,12 @@ type Service struct {
 	// state is worst, failing ones first, at most 1,024.
 	Landmarks []*Landmark `protobuf:"bytes,6,rep,name=landmarks,proto3" json:"landmarks,omitempty"`
 	// In a List: its checkers of the last day, by any of its names, the silent ones
-	// first, at most 32. Clients of landmark.status.v1 are not checkers.
-	Checkers      []*Checker `protobuf:"bytes,7,rep,name=checkers,proto3" json:"checkers,omitempty"`
+	// first, at most 32. Clients of landmark.status.v1 are not checkers, and the peers
+	// of BFD sessions are in bfd_sessions.
+	Checkers []*Checker `protobuf:"bytes,7,rep,name=checkers,proto3" json:"checkers,omitempty"`
+	// In a List: its BFD sessions, by any of its names, as many as are configured.
+	// The silent ones come first, and then they are sorted by name and addresses.
+	BfdSessions   []*BFDSession `protobuf:"bytes,8,rep,name=bfd_sessions,json=bfdSessions,proto3" json:"bfd_sessions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -732,13 +746,122 @@ func (x *Service) GetCheckers() []*Checker {
 	return nil
 }
 
+func (x *Service) GetBfdSessions() []*BFDSession {
+	if x != nil {
+		return x.BfdSessions
+	}
+	return nil
+}
+
+// A BFD session that is configured, whether or not its peer has sent anything.
+type BFDSession struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name that it follows, such as epg, or epg-liveness.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The IP address of the peer.
+	Peer string `protobuf:"bytes,2,opt,name=peer,proto3" json:"peer,omitempty"`
+	// The IP address of the sidecar's end.
+	Local string `protobuf:"bytes,3,opt,name=local,proto3" json:"local,omitempty"`
+	// Its state is Up. Otherwise it is Down, or still Init.
+	Up bool `protobuf:"varint,4,opt,name=up,proto3" json:"up,omitempty"`
+	// No packets arrive from its peer: none within the detection time, or none yet. The
+	// peer is dead, or cut off, or not configured for this session.
+	Silent bool `protobuf:"varint,5,opt,name=silent,proto3" json:"silent,omitempty"`
+	// The time since up or silent last changed. A restart of the sidecar is the
+	// beginning, also of a session that goes on.
+	StateAge *durationpb.Duration `protobuf:"bytes,6,opt,name=state_age,json=stateAge,proto3" json:"state_age,omitempty"`
+	// Why it is not Up, for a person who must act on it; empty while it is.
+	Reason        string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BFDSession) Reset() {
+	*x = BFDSession{}
+	mi := &file_landmark_status_v1_status_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BFDSession) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BFDSession) ProtoMessage() {}
+
+func (x *BFDSession) ProtoReflect() protoreflect.Message {
+	mi := &file_landmark_status_v1_status_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BFDSession.ProtoReflect.Descriptor instead.
+func (*BFDSession) Descriptor() ([]byte, []int) {
+	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *BFDSession) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *BFDSession) GetPeer() string {
+	if x != nil {
+		return x.Peer
+	}
+	return ""
+}
+
+func (x *BFDSession) GetLocal() string {
+	if x != nil {
+		return x.Local
+	}
+	return ""
+}
+
+func (x *BFDSession) GetUp() bool {
+	if x != nil {
+		return x.Up
+	}
+	return false
+}
+
+func (x *BFDSession) GetSilent() bool {
+	if x != nil {
+		return x.Silent
+	}
+	return false
+}
+
+func (x *BFDSession) GetStateAge() *durationpb.Duration {
+	if x != nil {
+		return x.StateAge
+	}
+	return nil
+}
+
+func (x *BFDSession) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // A checker, as far as the sidecar knows it since the sidecar started.
 type Checker struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its IP address, or "unix" for a client of a Unix socket.
 	Address string `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
 	// The front end that it uses: lmp-udp, lmp-tcp, lmp-watch, line, grpc-check,
-	// grpc-watch, bfd, or a new one. The same address at another front end is another
+	// grpc-watch, gate, or a new one. The same address at another front end is another
 	// checker.
 	FrontEnd string `protobuf:"bytes,2,opt,name=front_end,json=frontEnd,proto3" json:"front_end,omitempty"`
 	// The time since its last check; 0 while it watches.
@@ -761,7 +884,7 @@ type Checker struct {
 
 func (x *Checker) Reset() {
 	*x = Checker{}
-	mi := &file_landmark_status_v1_status_proto_msgTypes[10]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -773,7 +896,7 @@ func (x *Checker) String() string {
 func (*Checker) ProtoMessage() {}
 
 func (x *Checker) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_status_v1_status_proto_msgTypes[10]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -786,7 +909,7 @@ func (x *Checker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checker.ProtoReflect.Descriptor instead.
 func (*Checker) Descriptor() ([]byte, []int) {
-	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{10}
+	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Checker) GetAddress() string {
@@ -861,7 +984,7 @@ type AspectStatus struct {
 
 func (x *AspectStatus) Reset() {
 	*x = AspectStatus{}
-	mi := &file_landmark_status_v1_status_proto_msgTypes[11]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -873,7 +996,7 @@ func (x *AspectStatus) String() string {
 func (*AspectStatus) ProtoMessage() {}
 
 func (x *AspectStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_status_v1_status_proto_msgTypes[11]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -886,7 +1009,7 @@ func (x *AspectStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AspectStatus.ProtoReflect.Descriptor instead.
 func (*AspectStatus) Descriptor() ([]byte, []int) {
-	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{11}
+	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *AspectStatus) GetVerdict() *Verdict {
@@ -932,7 +1055,7 @@ type Verdict struct {
 
 func (x *Verdict) Reset() {
 	*x = Verdict{}
-	mi := &file_landmark_status_v1_status_proto_msgTypes[12]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -944,7 +1067,7 @@ func (x *Verdict) String() string {
 func (*Verdict) ProtoMessage() {}
 
 func (x *Verdict) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_status_v1_status_proto_msgTypes[12]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -957,7 +1080,7 @@ func (x *Verdict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Verdict.ProtoReflect.Descriptor instead.
 func (*Verdict) Descriptor() ([]byte, []int) {
-	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{12}
+	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Verdict) GetStatus() Status {
@@ -1009,7 +1132,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_landmark_status_v1_status_proto_msgTypes[13]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1021,7 +1144,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_status_v1_status_proto_msgTypes[13]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1034,7 +1157,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{13}
+	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Change) GetTime() *timestamppb.Timestamp {
@@ -1096,7 +1219,7 @@ type Landmark struct {
 
 func (x *Landmark) Reset() {
 	*x = Landmark{}
-	mi := &file_landmark_status_v1_status_proto_msgTypes[14]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1108,7 +1231,7 @@ func (x *Landmark) String() string {
 func (*Landmark) ProtoMessage() {}
 
 func (x *Landmark) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_status_v1_status_proto_msgTypes[14]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1121,7 +1244,7 @@ func (x *Landmark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Landmark.ProtoReflect.Descriptor instead.
 func (*Landmark) Descriptor() ([]byte, []int) {
-	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{14}
+	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Landmark) GetDeclared() *v1.Landmark {
@@ -1169,13 +1292,14 @@ const file_landmark_status_v1_status_proto_rawDesc = "" +
 	"\aservice\x18\x01 \x01(\tR\aservice\"G\n" +
 	"\x0fHistoryResponse\x124\n" +
 	"\achanges\x18\x01 \x03(\v2\x1a.landmark.status.v1.ChangeR\achanges\"\x11\n" +
-	"\x0fCheckersRequest\"|\n" +
+	"\x0fCheckersRequest\"\xbf\x01\n" +
 	"\x10CheckersResponse\x12-\n" +
 	"\x03all\x18\x01 \x03(\v2\x1b.landmark.status.v1.CheckerR\x03all\x129\n" +
-	"\aunknown\x18\x02 \x03(\v2\x1f.landmark.status.v1.UnknownNameR\aunknown\"X\n" +
+	"\aunknown\x18\x02 \x03(\v2\x1f.landmark.status.v1.UnknownNameR\aunknown\x12A\n" +
+	"\fbfd_sessions\x18\x03 \x03(\v2\x1e.landmark.status.v1.BFDSessionR\vbfdSessions\"X\n" +
 	"\vUnknownName\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x125\n" +
-	"\achecker\x18\x02 \x01(\v2\x1b.landmark.status.v1.CheckerR\achecker\"\xe6\x02\n" +
+	"\achecker\x18\x02 \x01(\v2\x1b.landmark.status.v1.CheckerR\achecker\"\xa9\x03\n" +
 	"\aService\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12>\n" +
 	"\treadiness\x18\x02 \x01(\v2 .landmark.status.v1.AspectStatusR\treadiness\x12<\n" +
@@ -1183,7 +1307,17 @@ const file_landmark_status_v1_status_proto_rawDesc = "" +
 	"\astartup\x18\x04 \x01(\v2 .landmark.status.v1.AspectStatusR\astartup\x12\x18\n" +
 	"\adrained\x18\x05 \x01(\bR\adrained\x12:\n" +
 	"\tlandmarks\x18\x06 \x03(\v2\x1c.landmark.status.v1.LandmarkR\tlandmarks\x127\n" +
-	"\bcheckers\x18\a \x03(\v2\x1b.landmark.status.v1.CheckerR\bcheckers\"\x98\x02\n" +
+	"\bcheckers\x18\a \x03(\v2\x1b.landmark.status.v1.CheckerR\bcheckers\x12A\n" +
+	"\fbfd_sessions\x18\b \x03(\v2\x1e.landmark.status.v1.BFDSessionR\vbfdSessions\"\xc2\x01\n" +
+	"\n" +
+	"BFDSession\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04peer\x18\x02 \x01(\tR\x04peer\x12\x14\n" +
+	"\x05local\x18\x03 \x01(\tR\x05local\x12\x0e\n" +
+	"\x02up\x18\x04 \x01(\bR\x02up\x12\x16\n" +
+	"\x06silent\x18\x05 \x01(\bR\x06silent\x126\n" +
+	"\tstate_age\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\bstateAge\x12\x16\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\"\x98\x02\n" +
 	"\aChecker\x12\x18\n" +
 	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x1b\n" +
 	"\tfront_end\x18\x02 \x01(\tR\bfrontEnd\x12C\n" +
@@ -1257,7 +1391,7 @@ func file_landmark_status_v1_status_proto_rawDescGZIP() []byte {
 }
 
 var file_landmark_status_v1_status_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_landmark_status_v1_status_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_landmark_status_v1_status_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_landmark_status_v1_status_proto_goTypes = []any{
 	(Status)(0),                   // 0: landmark.status.v1.Status
 	(Cause)(0),                    // 1: landmark.status.v1.Cause
@@ -1272,56 +1406,60 @@ var file_landmark_status_v1_status_proto_goTypes = []any{
 	(*CheckersResponse)(nil),      // 10: landmark.status.v1.CheckersResponse
 	(*UnknownName)(nil),           // 11: landmark.status.v1.UnknownName
 	(*Service)(nil),               // 12: landmark.status.v1.Service
-	(*Checker)(nil),               // 13: landmark.status.v1.Checker
-	(*AspectStatus)(nil),          // 14: landmark.status.v1.AspectStatus
-	(*Verdict)(nil),               // 15: landmark.status.v1.Verdict
-	(*Change)(nil),                // 16: landmark.status.v1.Change
-	(*Landmark)(nil),              // 17: landmark.status.v1.Landmark
-	(*durationpb.Duration)(nil),   // 18: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
-	(*v1.Landmark)(nil),           // 20: landmark.report.v1.Landmark
-	(*v1.Fact)(nil),               // 21: landmark.report.v1.Fact
+	(*BFDSession)(nil),            // 13: landmark.status.v1.BFDSession
+	(*Checker)(nil),               // 14: landmark.status.v1.Checker
+	(*AspectStatus)(nil),          // 15: landmark.status.v1.AspectStatus
+	(*Verdict)(nil),               // 16: landmark.status.v1.Verdict
+	(*Change)(nil),                // 17: landmark.status.v1.Change
+	(*Landmark)(nil),              // 18: landmark.status.v1.Landmark
+	(*durationpb.Duration)(nil),   // 19: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 20: google.protobuf.Timestamp
+	(*v1.Landmark)(nil),           // 21: landmark.report.v1.Landmark
+	(*v1.Fact)(nil),               // 22: landmark.report.v1.Fact
 }
 var file_landmark_status_v1_status_proto_depIdxs = []int32{
 	12, // 0: landmark.status.v1.ListResponse.service:type_name -> landmark.status.v1.Service
 	12, // 1: landmark.status.v1.WatchResponse.service:type_name -> landmark.status.v1.Service
-	16, // 2: landmark.status.v1.HistoryResponse.changes:type_name -> landmark.status.v1.Change
-	13, // 3: landmark.status.v1.CheckersResponse.all:type_name -> landmark.status.v1.Checker
+	17, // 2: landmark.status.v1.HistoryResponse.changes:type_name -> landmark.status.v1.Change
+	14, // 3: landmark.status.v1.CheckersResponse.all:type_name -> landmark.status.v1.Checker
 	11, // 4: landmark.status.v1.CheckersResponse.unknown:type_name -> landmark.status.v1.UnknownName
-	13, // 5: landmark.status.v1.UnknownName.checker:type_name -> landmark.status.v1.Checker
-	14, // 6: landmark.status.v1.Service.readiness:type_name -> landmark.status.v1.AspectStatus
-	14, // 7: landmark.status.v1.Service.liveness:type_name -> landmark.status.v1.AspectStatus
-	14, // 8: landmark.status.v1.Service.startup:type_name -> landmark.status.v1.AspectStatus
-	17, // 9: landmark.status.v1.Service.landmarks:type_name -> landmark.status.v1.Landmark
-	13, // 10: landmark.status.v1.Service.checkers:type_name -> landmark.status.v1.Checker
-	18, // 11: landmark.status.v1.Checker.since_last_check:type_name -> google.protobuf.Duration
-	15, // 12: landmark.status.v1.AspectStatus.verdict:type_name -> landmark.status.v1.Verdict
-	18, // 13: landmark.status.v1.AspectStatus.facts_age:type_name -> google.protobuf.Duration
-	18, // 14: landmark.status.v1.AspectStatus.status_age:type_name -> google.protobuf.Duration
-	0,  // 15: landmark.status.v1.Verdict.status:type_name -> landmark.status.v1.Status
-	1,  // 16: landmark.status.v1.Verdict.cause:type_name -> landmark.status.v1.Cause
-	19, // 17: landmark.status.v1.Change.time:type_name -> google.protobuf.Timestamp
-	15, // 18: landmark.status.v1.Change.readiness:type_name -> landmark.status.v1.Verdict
-	15, // 19: landmark.status.v1.Change.liveness:type_name -> landmark.status.v1.Verdict
-	15, // 20: landmark.status.v1.Change.startup:type_name -> landmark.status.v1.Verdict
-	17, // 21: landmark.status.v1.Change.landmarks:type_name -> landmark.status.v1.Landmark
-	18, // 22: landmark.status.v1.Change.age:type_name -> google.protobuf.Duration
-	20, // 23: landmark.status.v1.Landmark.declared:type_name -> landmark.report.v1.Landmark
-	2,  // 24: landmark.status.v1.Landmark.state:type_name -> landmark.status.v1.State
-	21, // 25: landmark.status.v1.Landmark.fact:type_name -> landmark.report.v1.Fact
-	3,  // 26: landmark.status.v1.StatusService.List:input_type -> landmark.status.v1.ListRequest
-	5,  // 27: landmark.status.v1.StatusService.Watch:input_type -> landmark.status.v1.WatchRequest
-	7,  // 28: landmark.status.v1.StatusService.History:input_type -> landmark.status.v1.HistoryRequest
-	9,  // 29: landmark.status.v1.StatusService.Checkers:input_type -> landmark.status.v1.CheckersRequest
-	4,  // 30: landmark.status.v1.StatusService.List:output_type -> landmark.status.v1.ListResponse
-	6,  // 31: landmark.status.v1.StatusService.Watch:output_type -> landmark.status.v1.WatchResponse
-	8,  // 32: landmark.status.v1.StatusService.History:output_type -> landmark.status.v1.HistoryResponse
-	10, // 33: landmark.status.v1.StatusService.Checkers:output_type -> landmark.status.v1.CheckersResponse
-	30, // [30:34] is the sub-list for method output_type
-	26, // [26:30] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	13, // 5: landmark.status.v1.CheckersResponse.bfd_sessions:type_name -> landmark.status.v1.BFDSession
+	14, // 6: landmark.status.v1.UnknownName.checker:type_name -> landmark.status.v1.Checker
+	15, // 7: landmark.status.v1.Service.readiness:type_name -> landmark.status.v1.AspectStatus
+	15, // 8: landmark.status.v1.Service.liveness:type_name -> landmark.status.v1.AspectStatus
+	15, // 9: landmark.status.v1.Service.startup:type_name -> landmark.status.v1.AspectStatus
+	18, // 10: landmark.status.v1.Service.landmarks:type_name -> landmark.status.v1.Landmark
+	14, // 11: landmark.status.v1.Service.checkers:type_name -> landmark.status.v1.Checker
+	13, // 12: landmark.status.v1.Service.bfd_sessions:type_name -> landmark.status.v1.BFDSession
+	19, // 13: landmark.status.v1.BFDSession.state_age:type_name -> google.protobuf.Duration
+	19, // 14: landmark.status.v1.Checker.since_last_check:type_name -> google.protobuf.Duration
+	16, // 15: landmark.status.v1.AspectStatus.verdict:type_name -> landmark.status.v1.Verdict
+	19, // 16: landmark.status.v1.AspectStatus.facts_age:type_name -> google.protobuf.Duration
+	19, // 17: landmark.status.v1.AspectStatus.status_age:type_name -> google.protobuf.Duration
+	0,  // 18: landmark.status.v1.Verdict.status:type_name -> landmark.status.v1.Status
+	1,  // 19: landmark.status.v1.Verdict.cause:type_name -> landmark.status.v1.Cause
+	20, // 20: landmark.status.v1.Change.time:type_name -> google.protobuf.Timestamp
+	16, // 21: landmark.status.v1.Change.readiness:type_name -> landmark.status.v1.Verdict
+	16, // 22: landmark.status.v1.Change.liveness:type_name -> landmark.status.v1.Verdict
+	16, // 23: landmark.status.v1.Change.startup:type_name -> landmark.status.v1.Verdict
+	18, // 24: landmark.status.v1.Change.landmarks:type_name -> landmark.status.v1.Landmark
+	19, // 25: landmark.status.v1.Change.age:type_name -> google.protobuf.Duration
+	21, // 26: landmark.status.v1.Landmark.declared:type_name -> landmark.report.v1.Landmark
+	2,  // 27: landmark.status.v1.Landmark.state:type_name -> landmark.status.v1.State
+	22, // 28: landmark.status.v1.Landmark.fact:type_name -> landmark.report.v1.Fact
+	3,  // 29: landmark.status.v1.StatusService.List:input_type -> landmark.status.v1.ListRequest
+	5,  // 30: landmark.status.v1.StatusService.Watch:input_type -> landmark.status.v1.WatchRequest
+	7,  // 31: landmark.status.v1.StatusService.History:input_type -> landmark.status.v1.HistoryRequest
+	9,  // 32: landmark.status.v1.StatusService.Checkers:input_type -> landmark.status.v1.CheckersRequest
+	4,  // 33: landmark.status.v1.StatusService.List:output_type -> landmark.status.v1.ListResponse
+	6,  // 34: landmark.status.v1.StatusService.Watch:output_type -> landmark.status.v1.WatchResponse
+	8,  // 35: landmark.status.v1.StatusService.History:output_type -> landmark.status.v1.HistoryResponse
+	10, // 36: landmark.status.v1.StatusService.Checkers:output_type -> landmark.status.v1.CheckersResponse
+	33, // [33:37] is the sub-list for method output_type
+	29, // [29:33] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_landmark_status_v1_status_proto_init() }
@@ -1335,7 +1473,7 @@ func file_landmark_status_v1_status_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_landmark_status_v1_status_proto_rawDesc), len(file_landmark_status_v1_status_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   15,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -47,9 +47,9 @@ type StatusServiceClient interface {
 	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error)
 	// History returns the last changes of one service.
 	History(ctx context.Context, in *HistoryRequest, opts ...grpc.CallOption) (*HistoryResponse, error)
-	// Checkers returns the checkers that do not check one known service: those of all
-	// services together, and those of unknown names. The checkers of a service are in
-	// its Service message.
+	// Checkers returns the checkers and BFD sessions that do not check one known
+	// service: those of all services together, and those of unknown names. Those of a
+	// service are in its Service message.
 	Checkers(ctx context.Context, in *CheckersRequest, opts ...grpc.CallOption) (*CheckersResponse, error)
 }
 
@@ -138,9 +138,9 @@ type StatusServiceServer interface {
 	Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error
 	// History returns the last changes of one service.
 	History(context.Context, *HistoryRequest) (*HistoryResponse, error)
-	// Checkers returns the checkers that do not check one known service: those of all
-	// services together, and those of unknown names. The checkers of a service are in
-	// its Service message.
+	// Checkers returns the checkers and BFD sessions that do not check one known
+	// service: those of all services together, and those of unknown names. Those of a
+	// service are in its Service message.
 	Checkers(context.Context, *CheckersRequest) (*CheckersResponse, error)
 	mustEmbedUnimplementedStatusServiceServer()
 }
