@@ -3,10 +3,12 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -119,6 +121,35 @@ func (b *bird) awaitRoute(want bool, what string, since time.Time) {
 	b.t.Logf("the route is there: %-5v %v after %s", want, time.Since(since).Round(time.Millisecond), what)
 }
 
+// awaitSession waits until landmark status of the service, "" for all, shows the only BFD
+// session as the pattern says, and checks that it is so since an instant after that
+// given.
+func (e *env) awaitSession(service, pattern string, since time.Time) {
+	e.t.Helper()
+	e.awaitStatus(service, pattern)
+	type session struct{ StateAge string }
+	var document struct {
+		Services []struct{ BFDSessions []session }
+		Checkers struct{ BFDSessions []session }
+	}
+	args := []string{"status", "-o", "json", service}[:3+min(1, len(service))]
+	inJSON, _ := e.landmark(0, args...)
+	most := time.Since(since)
+	if err := json.Unmarshal([]byte(inJSON), &document); err != nil {
+		e.t.Fatal(err)
+	}
+	sessions := document.Checkers.BFDSessions
+	for _, s := range document.Services {
+		sessions = append(sessions, s.BFDSessions...)
+	}
+	if len(sessions) != 1 {
+		e.t.Fatalf("%d BFD sessions, want 1:\n%s", len(sessions), inJSON)
+	}
+	if age, err := time.ParseDuration(sessions[0].StateAge); err != nil || age > most {
+		e.t.Errorf("BFD session %s: it is so for %v, %v, want at most %v", pattern, age, err, most)
+	}
+}
+
 // A router's route follows the service over BFD, with a real BIRD: by IPv4, by IPv6,
 // and authenticated. A restart of landmarkd and a reload are no events.
 func TestBFDWithBIRD(t *testing.T) {
@@ -144,23 +175,38 @@ func TestBFDWithBIRD(t *testing.T) {
 			file := filepath.Join(dir, "landmarkd.yaml")
 			write(t, file, fmt.Sprintf("bfd:\n- {service: epg, peer: \"%s\", local: \"%s\", interval: 100ms, multiplier: 100, %s}\n", c.router, c.server, c.ofLandmarkd))
 			e := &env{t: t, socket: filepath.Join(dir, "agent.sock"), grpc: "unix:" + filepath.Join(dir, "grpc.sock")}
-			startSidecar := func() {
+			startSidecar := func() (begun time.Time) {
+				begun = time.Now()
 				e.sidecar = server.start(program("landmarkd"), append(e.flags(), "-config", file)...)
 				e.sidecar.awaitLine("landmarkd is ready")
+				return begun
 			}
-			startSidecar()
+			begun := startSidecar()
+			addresses := regexp.QuoteMeta(c.router) + ` +` + regexp.QuoteMeta(c.server)
+			up, down := addresses+` +epg +Up +\d.*`, addresses+` +epg +Down +\d.*  `
+			e.awaitSession("", addresses+` +unknown: epg +Down +\d.*  no valid packet has arrived yet`, begun)
 			b := startBIRD(router, c.router, c.server, c.ofBIRD)
 			b.awaitLine("changed state from Down to Init")
-			epgd := start(t, program("epgd"), "-listen", freeAddress(t), "-agent-socket", e.socket, "-within", "500ms")
-			b.awaitRoute(true, "the program's start", time.Now())
+			startProgram := func() *process {
+				return start(t, program("epgd"), "-listen", freeAddress(t), "-agent-socket", e.socket, "-within", "500ms")
+			}
+			begun = time.Now()
+			epgd := startProgram()
+			b.awaitRoute(true, "the program's start", begun)
+			e.awaitSession("epg", up, begun)
 
-			b.awaitRoute(false, "the begin of a hang, allowed 500 ms", epgd.signal(syscall.SIGUSR1))
-			b.awaitRoute(true, "the end of the hang", epgd.signal(syscall.SIGUSR2))
+			begun = epgd.signal(syscall.SIGUSR1)
+			b.awaitRoute(false, "the begin of a hang, allowed 500 ms", begun)
+			e.awaitSession("epg", down+"the service does not serve", begun)
+			begun = epgd.signal(syscall.SIGUSR2)
+			b.awaitRoute(true, "the end of the hang", begun)
+			e.awaitSession("epg", up, begun)
 
 			downs := b.count("from Up to Down")
 			e.sidecar.kill()
-			startSidecar()
+			begun = startSidecar()
 			e.sidecar.awaitLine("state=Up service=epg")
+			e.awaitSession("epg", up, begun)
 			e.sidecar.signal(syscall.SIGHUP)
 			e.sidecar.awaitCount("configuration loaded", 2)
 			time.Sleep(time.Second)
@@ -172,6 +218,13 @@ func TestBFDWithBIRD(t *testing.T) {
 			if got := b.count("from Up to Down"); got != downs+1 {
 				t.Errorf("the session went down %d times after the program's end, want once", got-downs)
 			}
+
+			startProgram()
+			b.awaitRoute(true, "the program's return", time.Now())
+			begun = b.kill()
+			e.awaitSession("epg", down+"the peer is silent", begun)
+			status, _ := e.landmark(0, "status")
+			wantLine(t, status, `epg +SERVING .* by 1, 1 silent`)
 		})
 	}
 }
