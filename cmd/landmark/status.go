@@ -32,9 +32,9 @@ var statusCommand = command{
 			case client.format == asJSON:
 				return statusJSON(o, services, checkers)
 			case name == "":
-				return errors.Join(statusTable(o, services), otherCheckersTables(o, checkers))
+				return errors.Join(statusTable(o, services, gateProblem), otherCheckersTables(o, checkers))
 			}
-			return errors.Join(statusTable(o, services), landmarksTable(o, services), checkersTables(o, services))
+			return errors.Join(statusTable(o, services, gateNote), landmarksTable(o, services), checkersTables(o, services))
 		}
 	},
 }
@@ -101,7 +101,8 @@ func statusJSON(o output, services []*statusv1.Service, checkers *statusv1.Check
 	return o.document(document)
 }
 
-func statusTable(o output, services []*statusv1.Service) error {
+// statusTable shows services, each with a note below it unless that is "".
+func statusTable(o output, services []*statusv1.Service, note func(output, *statusv1.Service) string) error {
 	if len(services) == 0 {
 		_, err := fmt.Fprintln(o.out, "There is no service: no program has reported, and none is configured.")
 		return err
@@ -110,6 +111,10 @@ func statusTable(o output, services []*statusv1.Service) error {
 	for _, s := range services {
 		readiness := s.GetReadiness()
 		v := readiness.GetVerdict()
+		var notes []string
+		if text := note(o, s); text != "" {
+			notes = append(notes, text)
+		}
 		t.Add([]terminal.Cell{
 			terminal.Text(terminal.Printable(s.GetName())),
 			statusCell(v), causeCell(v), weightCell(v), statusCell(s.GetLiveness().GetVerdict()),
@@ -117,7 +122,7 @@ func statusTable(o output, services []*statusv1.Service) error {
 			terminal.Text(duration.Format(readiness.GetFactsAge().AsDuration())),
 			checkedCell(s),
 			terminal.Text(serviceReason(s)),
-		})
+		}, notes...)
 	}
 	return o.table(t)
 }

@@ -151,7 +151,7 @@ func TestStatusInJSONIsProtobufJSON(t *testing.T) {
 
 func TestStatusInColours(t *testing.T) {
 	var out bytes.Buffer
-	if err := statusTable(output{out: &out, Screen: terminal.Screen{Colours: true}}, services(t)); err != nil {
+	if err := statusTable(output{out: &out, Screen: terminal.Screen{Colours: true}}, services(t), gateProblem); err != nil {
 		t.Fatal(err)
 	}
 	const (
@@ -249,6 +249,47 @@ func TestBFDSessionsFitScreen(t *testing.T) {
 		"2001:db8::1  2001:db8::7  epg-liveness  " + y + "Down" + off + "   2.2 s\n    " + y + "the service does not serve" + off + "\n"
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// Status of one service shows its gate, and that of all services only a gate with a
+// problem.
+func TestStatusShowsGates(t *testing.T) {
+	const taken = "another program has the port of the gate and may answer its checkers: stop it"
+	var all []*statusv1.Service
+	for _, text := range []string{
+		`name: "a" gate { name: "a" address: ":15400" open: true state_age { seconds: 3720 } }`,
+		`name: "b" gate { name: "b-liveness" address: "192.0.2.7:15401" state_age { seconds: 2 } }`,
+		`name: "c" gate { name: "c" address: ":15402" state_age { seconds: 2 } problem: "` + taken + `" }`,
+		`name: "d"`,
+	} {
+		all = append(all, read(t, new(statusv1.Service), text+` readiness { verdict { status: STATUS_SERVING weight: 100 } }
+			liveness { verdict { status: STATUS_SERVING weight: 100 } }`))
+	}
+	path := socketPath(t)
+	(&landmarkd{list: all, checkers: new(statusv1.CheckersResponse)}).serve(t, path)
+	const (
+		heads = "SERVICE  STATUS   CAUSE  WEIGHT  LIVENESS  FOR   FACTS  CHECKED  REASON\n"
+		row   = "        SERVING  -      100%    SERVING   0 ms  0 ms   -\n"
+		rest  = "\nIt has no landmarks.\n\nNo checker has checked it in the last day, or since landmarkd started.\n"
+	)
+	for name, want := range map[string]string{
+		"":  heads + "a" + row + "b" + row + "c" + row + "    gate :15402: " + taken + "\nd" + row,
+		"a": heads + "a" + row + "    gate :15400 open for 1 h 2 min\n" + rest,
+		"b": heads + "b" + row + "    gate 192.0.2.7:15401 of b-liveness closed for 2 s\n" + rest,
+		"c": heads + "c" + row + "    gate :15402: " + taken + "\n" + rest,
+		"d": heads + "d" + row + rest,
+	} {
+		args := []string{"status", "-addr", "unix:" + path}
+		if name != "" {
+			args = append(args, name)
+		}
+		if diff := cmp.Diff(result{0, want, ""}, runTo(args...), cmp.AllowUnexported(result{})); diff != "" {
+			t.Errorf("status %s, -want +got:\n%s", name, diff)
+		}
+	}
+	if got := gateProblem(output{Screen: terminal.Screen{Colours: true}}, all[2]); got != "\x1b[31mgate :15402: "+taken+"\x1b[0m" {
+		t.Errorf("a problem in colours: %q", got)
 	}
 }
 

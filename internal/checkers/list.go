@@ -37,15 +37,9 @@ type entry struct {
 type list struct {
 	mu        sync.Mutex
 	entries   []entry       // guarded by mu, with all that is in them
-	gateShut  bool          // the service's gate is closed; guarded by mu
-	gateSince time.Duration // since when; guarded by mu
-}
-
-// setGate records whether the service's gate is open.
-func (l *list) setGate(open bool, now time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.gateShut, l.gateSince = !open, now
+	gate      GateState     // of the service; guarded by mu
+	gateShut  bool          // there is a gate that is closed, or was one; guarded by mu
+	gateSince time.Duration // since when gateShut is as it is; guarded by mu
 }
 
 // seenSince returns since when each check of the checker would have been seen, where

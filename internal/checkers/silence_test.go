@@ -81,14 +81,14 @@ func TestSilenceAfterWatchIsLogged(t *testing.T) {
 func TestClosedGateMakesNoCheckerSilent(t *testing.T) {
 	logging(t, func(t *testing.T, m *Tracker, log func() string) {
 		gone, back, other := Checker{at("10.0.0.1").From, Gate}, Checker{at("10.0.0.2").From, Gate}, at("10.0.0.3")
-		m.SetGate("epg", true)
+		m.SetGate("epg", GateState{Name: "epg", Open: true})
 		for range 70 {
 			record(m, "epg", gone)
 			record(m, "epg", back)
 			record(m, "epg", other)
 			time.Sleep(500 * time.Millisecond)
 		}
-		m.SetGate("epg", false)
+		m.SetGate("epg", GateState{Name: "epg"})
 		time.Sleep(12 * time.Second)
 		wantLog(t, log, "level=WARN msg=\"a checker has fallen silent\" service=epg checker=10.0.0.3 by=lmp-udp silent_for=10s checks_per_second=2\n")
 		time.Sleep(time.Hour)
@@ -99,7 +99,7 @@ func TestClosedGateMakesNoCheckerSilent(t *testing.T) {
 			}
 		}
 
-		m.SetGate("epg", true)
+		m.SetGate("epg", GateState{Name: "epg", Open: true})
 		time.Sleep(9 * time.Second)
 		record(m, "epg", back)
 		wantLog(t, log)

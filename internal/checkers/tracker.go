@@ -57,10 +57,6 @@ func (t *Tracker) Record(q Check, c Checker, at time.Duration) {
 	}
 }
 
-// SetGate records whether the service's gate is open. While it is closed, the kernel
-// refuses the connections of its checkers, so none of them is called silent.
-func (t *Tracker) SetGate(service string, open bool) { t.listOf(service).setGate(open, t.now()) }
-
 // listOf returns the list of the service's checkers.
 func (t *Tracker) listOf(service string) *list {
 	if l := (*t.services.Load())[service]; l != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"syscall"
 	"testing"
@@ -192,10 +193,13 @@ func TestGateReload(t *testing.T) {
 	defer taken.Close()
 	reload(fmt.Sprintf("  epg: {gate: %q}\n", first))
 	e.sidecar.awaitLine("another program has the port of the gate")
+	name := "gate " + regexp.QuoteMeta(first)
+	e.awaitStatus("", ` +`+name+`: another program has the port of the gate .*`)
 	e.await(checkUDP, "epg", "SERVING none")
 	taken.Close()
 	e.sidecar.awaitLine("the port of the gate is bound")
 	e.await(checkGate(first), "", gateOpen)
+	e.awaitStatus("epg", ` +`+name+` open for \d.*`)
 	reload("  epg:\n")
 	e.await(checkGate(first), "", gateClosed)
 }

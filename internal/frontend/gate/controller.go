@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"sync"
 	"time"
@@ -53,8 +54,9 @@ func (c *controller) run(ctx context.Context) {
 	// Subscribe before the first answer, so that no change is missed.
 	sub := c.config.Source.Subscribe(c.name)
 	defer sub.Close()
+	defer c.config.Checkers.SetGate(c.gate.Service, checkers.GateState{}) // there is none then
 	defer c.release()
-	c.config.Checkers.SetGate(c.gate.Service, false)
+	c.record("")
 	for {
 		var retry <-chan time.Time
 		if !c.follow(ctx) {
@@ -87,12 +89,13 @@ func (c *controller) reserve(ctx context.Context) bool {
 	}
 	p, err := reserve(c.gate.Address)
 	if err != nil {
-		c.log.failed(bindFailure(err), err)
+		c.failed(err)
 		return false
 	}
 	c.port = p
 	c.tasks.Go(func() { c.accept(ctx, p) })
 	c.log.succeeded("the port of the gate is bound")
+	c.record("")
 	return true
 }
 
@@ -103,13 +106,27 @@ func (c *controller) set(open bool) bool {
 		return true
 	}
 	if err := c.port.set(open); err != nil {
-		c.log.failed(bindFailure(err), err)
 		c.release()
+		c.failed(err)
 		return false
 	}
 	c.open = open
-	c.config.Checkers.SetGate(c.gate.Service, open)
+	c.record("")
 	return true
+}
+
+// failed logs and records that the port cannot be reserved, opened or closed.
+func (c *controller) failed(err error) {
+	failure := bindFailure(err)
+	c.log.failed(failure, err)
+	c.record(fmt.Sprintf("%s (%v)", failure, err))
+}
+
+// record records the state of the gate, "" if there is no problem.
+func (c *controller) record(problem string) {
+	c.config.Checkers.SetGate(c.gate.Service, checkers.GateState{
+		Name: string(c.name), Address: c.gate.Address, Open: c.open, Problem: problem,
+	})
 }
 
 // release gives up the port.
@@ -121,7 +138,7 @@ func (c *controller) release() {
 	c.port = nil
 	if c.open {
 		c.open = false
-		c.config.Checkers.SetGate(c.gate.Service, false)
+		c.record("")
 	}
 }
 

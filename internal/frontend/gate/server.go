@@ -49,7 +49,7 @@ type Checkers interface {
 	Record(q checkers.Check, c checkers.Checker, at time.Duration)
 	// SetGate says whether the service's gate is open: while it is closed, the
 	// kernel refuses connections, and no checker is seen.
-	SetGate(service string, open bool)
+	SetGate(service string, g checkers.GateState)
 }
 
 // Config configures a Server.

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -76,8 +77,38 @@ func TestTakenPortIsRetriedInStartGrace(t *testing.T) {
 	port := taken.Addr().(*net.TCPAddr).AddrPort()
 	f := start(t, newRegistry(t, time.Hour), Gate{"epg", judge.Readiness, port})
 	await(t, "the failure is logged", func() bool { return f.log.Count("another program has the port of the gate") > 0 })
+	f.awaitState(checkers.GateState{Name: "epg", Address: port, Problem: "another program has the port of the gate and may answer its checkers: stop it, or choose another port; trying again (bind: address already in use)"})
 	taken.Close()
 	await(t, "the port is reserved", func() bool { return f.log.Count("the port of the gate is bound") > 0 && !canListen(port) })
+	f.awaitState(checkers.GateState{Name: "epg", Address: port})
+}
+
+// The record shows whether the gate is open, as long as it is configured.
+func TestGateIsRecorded(t *testing.T) {
+	port := freePort(t)
+	f := start(t, newRegistry(t, 0), Gate{"epg", judge.Liveness, port})
+	closed := checkers.GateState{Name: "epg-liveness", Address: port}
+	open := closed
+	open.Open = true
+	f.awaitState(closed)
+	epg := frontendtest.NewProcess(t, f.registry, "epg")
+	epg.Work()
+	f.awaitState(open)
+	epg.Stall()
+	f.awaitState(closed)
+	epg.Work()
+	f.awaitState(open)
+	f.Configure(nil)
+	f.awaitState(checkers.GateState{})
+}
+
+// awaitState waits until the gate of the service epg is recorded in the state.
+func (f *fixture) awaitState(want checkers.GateState) {
+	f.t.Helper()
+	await(f.t, fmt.Sprintf("the gate is %+v", want), func() bool {
+		got, ok := f.checkers.Gate("epg")
+		return got.GateState == want && ok == (want != checkers.GateState{})
+	})
 }
 
 // In the start grace the port opens with the first report of a service that serves,

@@ -134,3 +134,27 @@ func TestListReturnsBFDSessions(t *testing.T) {
 		wantOthers(ofAll)
 	})
 }
+
+func TestListReturnsGates(t *testing.T) {
+	inBubble(t, 0, func(t *testing.T, f *fixture) {
+		for _, service := range []string{"epg", "guide", "vod"} {
+			f.newProcess(service).Work()
+		}
+		f.checkers.SetGate("epg", checkers.GateState{Name: "epg", Address: netip.MustParseAddrPort("[::]:15400"), Open: true})
+		f.checkers.SetGate("vod", checkers.GateState{Name: "vod-liveness", Address: netip.MustParseAddrPort("10.0.0.7:15401"), Problem: "it is taken"})
+		time.Sleep(time.Minute)
+		services, err := f.list("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range []string{
+			`gate { name: "epg" address: ":15400" open: true state_age { seconds: 60 } }`,
+			``,
+			`gate { name: "vod-liveness" address: "10.0.0.7:15401" state_age { seconds: 60 } problem: "it is taken" }`,
+		} {
+			if diff := cmp.Diff(parse(t, want).Gate, services[i].Gate, protocmp.Transform()); diff != "" {
+				t.Errorf("the gate of %s, -want +got:\n%s", services[i].Name, diff)
+			}
+		}
+	})
+}

@@ -46,6 +46,8 @@ type Checkers interface {
 	Unknown() []checkers.Unknown
 	// BFDSessions returns the BFD sessions, in the order in which they are shown.
 	BFDSessions() []checkers.BFDStats
+	// Gate returns the gate of a service, and whether it has one.
+	Gate(service string) (checkers.GateStats, bool)
 }
 
 // Config configures the service.
@@ -71,8 +73,8 @@ func newService(c Config) *service {
 	return &service{config: c, watches: make(chan struct{}, maxWatches)}
 }
 
-// List sends the present state of one service, or of all of them, and its checkers
-// and BFD sessions.
+// List sends the present state of one service, or of all of them, and its checkers,
+// BFD sessions and gate.
 func (s *service) List(q *statusv1.ListRequest, stream grpc.ServerStreamingServer[statusv1.ListResponse]) error {
 	name := q.GetService()
 	if err := s.awaitKnown(stream.Context(), name); err != nil {
@@ -83,6 +85,9 @@ func (s *service) List(q *statusv1.ListRequest, stream grpc.ServerStreamingServe
 		service := translateService(p, name != "")
 		service.BfdSessions = sessions[target{p.Name, true}]
 		service.Checkers = translateCheckers(s.config.Checkers.ByService(p.Name))
+		if g, ok := s.config.Checkers.Gate(p.Name); ok {
+			service.Gate = translateGate(g)
+		}
 		if err := stream.Send(&statusv1.ListResponse{Service: service}); err != nil {
 			return err
 		}

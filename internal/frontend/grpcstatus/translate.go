@@ -1,6 +1,7 @@
 package grpcstatus
 
 import (
+	"fmt"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -143,5 +144,15 @@ func translateBFDSession(b checkers.BFDStats) *statusv1.BFDSession {
 		Silent:   !b.PeerAlive,
 		StateAge: durationpb.New(b.SinceChange),
 		Reason:   b.Why,
+	}
+}
+
+func translateGate(g checkers.GateStats) *statusv1.Gate {
+	address := g.Address.String()
+	if g.Address.Addr().IsUnspecified() {
+		address = fmt.Sprint(":", g.Address.Port())
+	}
+	return &statusv1.Gate{
+		Name: g.Name, Address: address, Open: g.Open, StateAge: durationpb.New(g.SinceChange), Problem: g.Problem,
 	}
 }

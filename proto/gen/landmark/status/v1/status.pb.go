@@ -662,7 +662,9 @@ type Service struct {
 	Checkers []*Checker `protobuf:"bytes,7,rep,name=checkers,proto3" json:"checkers,omitempty"`
 	// In a List: its BFD sessions, by any of its names, as many as are configured.
 	// The silent ones come first, and then they are sorted by name and addresses.
-	BfdSessions   []*BFDSession `protobuf:"bytes,8,rep,name=bfd_sessions,json=bfdSessions,proto3" json:"bfd_sessions,omitempty"`
+	BfdSessions []*BFDSession `protobuf:"bytes,8,rep,name=bfd_sessions,json=bfdSessions,proto3" json:"bfd_sessions,omitempty"`
+	// In a List: its gate, if it has one.
+	Gate          *Gate `protobuf:"bytes,9,opt,name=gate,proto3" json:"gate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -753,6 +755,96 @@ func (x *Service) GetBfdSessions() []*BFDSession {
 	return nil
 }
 
+func (x *Service) GetGate() *Gate {
+	if x != nil {
+		return x.Gate
+	}
+	return nil
+}
+
+// A TCP port that is open while the service is serving.
+type Gate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name that it follows, such as epg, or epg-liveness.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// ADDRESS:PORT, or :PORT for all addresses of the host.
+	Address string `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
+	// Connections are accepted; otherwise they are refused.
+	Open bool `protobuf:"varint,3,opt,name=open,proto3" json:"open,omitempty"`
+	// The time since open last changed.
+	StateAge *durationpb.Duration `protobuf:"bytes,4,opt,name=state_age,json=stateAge,proto3" json:"state_age,omitempty"`
+	// Why the sidecar cannot use the port, and what to do, for a person who must act on
+	// it; empty if it can. Another program may then answer there.
+	Problem       string `protobuf:"bytes,5,opt,name=problem,proto3" json:"problem,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Gate) Reset() {
+	*x = Gate{}
+	mi := &file_landmark_status_v1_status_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Gate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Gate) ProtoMessage() {}
+
+func (x *Gate) ProtoReflect() protoreflect.Message {
+	mi := &file_landmark_status_v1_status_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Gate.ProtoReflect.Descriptor instead.
+func (*Gate) Descriptor() ([]byte, []int) {
+	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Gate) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Gate) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *Gate) GetOpen() bool {
+	if x != nil {
+		return x.Open
+	}
+	return false
+}
+
+func (x *Gate) GetStateAge() *durationpb.Duration {
+	if x != nil {
+		return x.StateAge
+	}
+	return nil
+}
+
+func (x *Gate) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
 // A BFD session that is configured, whether or not its peer has sent anything.
 type BFDSession struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -778,7 +870,7 @@ type BFDSession struct {
 
 func (x *BFDSession) Reset() {
 	*x = BFDSession{}
-	mi := &file_landmark_status_v1_status_proto_msgTypes[10]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -790,7 +882,7 @@ func (x *BFDSession) String() string {
 func (*BFDSession) ProtoMessage() {}
 
 func (x *BFDSession) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_status_v1_status_proto_msgTypes[10]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -803,7 +895,7 @@ func (x *BFDSession) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BFDSession.ProtoReflect.Descriptor instead.
 func (*BFDSession) Descriptor() ([]byte, []int) {
-	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{10}
+	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *BFDSession) GetName() string {
@@ -884,7 +976,7 @@ type Checker struct {
 
 func (x *Checker) Reset() {
 	*x = Checker{}
-	mi := &file_landmark_status_v1_status_proto_msgTypes[11]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -896,7 +988,7 @@ func (x *Checker) String() string {
 func (*Checker) ProtoMessage() {}
 
 func (x *Checker) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_status_v1_status_proto_msgTypes[11]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -909,7 +1001,7 @@ func (x *Checker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checker.ProtoReflect.Descriptor instead.
 func (*Checker) Descriptor() ([]byte, []int) {
-	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{11}
+	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Checker) GetAddress() string {
@@ -984,7 +1076,7 @@ type AspectStatus struct {
 
 func (x *AspectStatus) Reset() {
 	*x = AspectStatus{}
-	mi := &file_landmark_status_v1_status_proto_msgTypes[12]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -996,7 +1088,7 @@ func (x *AspectStatus) String() string {
 func (*AspectStatus) ProtoMessage() {}
 
 func (x *AspectStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_status_v1_status_proto_msgTypes[12]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1009,7 +1101,7 @@ func (x *AspectStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AspectStatus.ProtoReflect.Descriptor instead.
 func (*AspectStatus) Descriptor() ([]byte, []int) {
-	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{12}
+	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *AspectStatus) GetVerdict() *Verdict {
@@ -1055,7 +1147,7 @@ type Verdict struct {
 
 func (x *Verdict) Reset() {
 	*x = Verdict{}
-	mi := &file_landmark_status_v1_status_proto_msgTypes[13]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1067,7 +1159,7 @@ func (x *Verdict) String() string {
 func (*Verdict) ProtoMessage() {}
 
 func (x *Verdict) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_status_v1_status_proto_msgTypes[13]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1080,7 +1172,7 @@ func (x *Verdict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Verdict.ProtoReflect.Descriptor instead.
 func (*Verdict) Descriptor() ([]byte, []int) {
-	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{13}
+	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Verdict) GetStatus() Status {
@@ -1132,7 +1224,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_landmark_status_v1_status_proto_msgTypes[14]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1144,7 +1236,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_status_v1_status_proto_msgTypes[14]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1157,7 +1249,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{14}
+	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Change) GetTime() *timestamppb.Timestamp {
@@ -1219,7 +1311,7 @@ type Landmark struct {
 
 func (x *Landmark) Reset() {
 	*x = Landmark{}
-	mi := &file_landmark_status_v1_status_proto_msgTypes[15]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1231,7 +1323,7 @@ func (x *Landmark) String() string {
 func (*Landmark) ProtoMessage() {}
 
 func (x *Landmark) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_status_v1_status_proto_msgTypes[15]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1244,7 +1336,7 @@ func (x *Landmark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Landmark.ProtoReflect.Descriptor instead.
 func (*Landmark) Descriptor() ([]byte, []int) {
-	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{15}
+	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Landmark) GetDeclared() *v1.Landmark {
@@ -1299,7 +1391,7 @@ const file_landmark_status_v1_status_proto_rawDesc = "" +
 	"\fbfd_sessions\x18\x03 \x03(\v2\x1e.landmark.status.v1.BFDSessionR\vbfdSessions\"X\n" +
 	"\vUnknownName\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x125\n" +
-	"\achecker\x18\x02 \x01(\v2\x1b.landmark.status.v1.CheckerR\achecker\"\xa9\x03\n" +
+	"\achecker\x18\x02 \x01(\v2\x1b.landmark.status.v1.CheckerR\achecker\"\xd7\x03\n" +
 	"\aService\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12>\n" +
 	"\treadiness\x18\x02 \x01(\v2 .landmark.status.v1.AspectStatusR\treadiness\x12<\n" +
@@ -1308,7 +1400,14 @@ const file_landmark_status_v1_status_proto_rawDesc = "" +
 	"\adrained\x18\x05 \x01(\bR\adrained\x12:\n" +
 	"\tlandmarks\x18\x06 \x03(\v2\x1c.landmark.status.v1.LandmarkR\tlandmarks\x127\n" +
 	"\bcheckers\x18\a \x03(\v2\x1b.landmark.status.v1.CheckerR\bcheckers\x12A\n" +
-	"\fbfd_sessions\x18\b \x03(\v2\x1e.landmark.status.v1.BFDSessionR\vbfdSessions\"\xc2\x01\n" +
+	"\fbfd_sessions\x18\b \x03(\v2\x1e.landmark.status.v1.BFDSessionR\vbfdSessions\x12,\n" +
+	"\x04gate\x18\t \x01(\v2\x18.landmark.status.v1.GateR\x04gate\"\x9a\x01\n" +
+	"\x04Gate\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x12\n" +
+	"\x04open\x18\x03 \x01(\bR\x04open\x126\n" +
+	"\tstate_age\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\bstateAge\x12\x18\n" +
+	"\aproblem\x18\x05 \x01(\tR\aproblem\"\xc2\x01\n" +
 	"\n" +
 	"BFDSession\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
@@ -1391,7 +1490,7 @@ func file_landmark_status_v1_status_proto_rawDescGZIP() []byte {
 }
 
 var file_landmark_status_v1_status_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_landmark_status_v1_status_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_landmark_status_v1_status_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_landmark_status_v1_status_proto_goTypes = []any{
 	(Status)(0),                   // 0: landmark.status.v1.Status
 	(Cause)(0),                    // 1: landmark.status.v1.Cause
@@ -1406,60 +1505,63 @@ var file_landmark_status_v1_status_proto_goTypes = []any{
 	(*CheckersResponse)(nil),      // 10: landmark.status.v1.CheckersResponse
 	(*UnknownName)(nil),           // 11: landmark.status.v1.UnknownName
 	(*Service)(nil),               // 12: landmark.status.v1.Service
-	(*BFDSession)(nil),            // 13: landmark.status.v1.BFDSession
-	(*Checker)(nil),               // 14: landmark.status.v1.Checker
-	(*AspectStatus)(nil),          // 15: landmark.status.v1.AspectStatus
-	(*Verdict)(nil),               // 16: landmark.status.v1.Verdict
-	(*Change)(nil),                // 17: landmark.status.v1.Change
-	(*Landmark)(nil),              // 18: landmark.status.v1.Landmark
-	(*durationpb.Duration)(nil),   // 19: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 20: google.protobuf.Timestamp
-	(*v1.Landmark)(nil),           // 21: landmark.report.v1.Landmark
-	(*v1.Fact)(nil),               // 22: landmark.report.v1.Fact
+	(*Gate)(nil),                  // 13: landmark.status.v1.Gate
+	(*BFDSession)(nil),            // 14: landmark.status.v1.BFDSession
+	(*Checker)(nil),               // 15: landmark.status.v1.Checker
+	(*AspectStatus)(nil),          // 16: landmark.status.v1.AspectStatus
+	(*Verdict)(nil),               // 17: landmark.status.v1.Verdict
+	(*Change)(nil),                // 18: landmark.status.v1.Change
+	(*Landmark)(nil),              // 19: landmark.status.v1.Landmark
+	(*durationpb.Duration)(nil),   // 20: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
+	(*v1.Landmark)(nil),           // 22: landmark.report.v1.Landmark
+	(*v1.Fact)(nil),               // 23: landmark.report.v1.Fact
 }
 var file_landmark_status_v1_status_proto_depIdxs = []int32{
 	12, // 0: landmark.status.v1.ListResponse.service:type_name -> landmark.status.v1.Service
 	12, // 1: landmark.status.v1.WatchResponse.service:type_name -> landmark.status.v1.Service
-	17, // 2: landmark.status.v1.HistoryResponse.changes:type_name -> landmark.status.v1.Change
-	14, // 3: landmark.status.v1.CheckersResponse.all:type_name -> landmark.status.v1.Checker
+	18, // 2: landmark.status.v1.HistoryResponse.changes:type_name -> landmark.status.v1.Change
+	15, // 3: landmark.status.v1.CheckersResponse.all:type_name -> landmark.status.v1.Checker
 	11, // 4: landmark.status.v1.CheckersResponse.unknown:type_name -> landmark.status.v1.UnknownName
-	13, // 5: landmark.status.v1.CheckersResponse.bfd_sessions:type_name -> landmark.status.v1.BFDSession
-	14, // 6: landmark.status.v1.UnknownName.checker:type_name -> landmark.status.v1.Checker
-	15, // 7: landmark.status.v1.Service.readiness:type_name -> landmark.status.v1.AspectStatus
-	15, // 8: landmark.status.v1.Service.liveness:type_name -> landmark.status.v1.AspectStatus
-	15, // 9: landmark.status.v1.Service.startup:type_name -> landmark.status.v1.AspectStatus
-	18, // 10: landmark.status.v1.Service.landmarks:type_name -> landmark.status.v1.Landmark
-	14, // 11: landmark.status.v1.Service.checkers:type_name -> landmark.status.v1.Checker
-	13, // 12: landmark.status.v1.Service.bfd_sessions:type_name -> landmark.status.v1.BFDSession
-	19, // 13: landmark.status.v1.BFDSession.state_age:type_name -> google.protobuf.Duration
-	19, // 14: landmark.status.v1.Checker.since_last_check:type_name -> google.protobuf.Duration
-	16, // 15: landmark.status.v1.AspectStatus.verdict:type_name -> landmark.status.v1.Verdict
-	19, // 16: landmark.status.v1.AspectStatus.facts_age:type_name -> google.protobuf.Duration
-	19, // 17: landmark.status.v1.AspectStatus.status_age:type_name -> google.protobuf.Duration
-	0,  // 18: landmark.status.v1.Verdict.status:type_name -> landmark.status.v1.Status
-	1,  // 19: landmark.status.v1.Verdict.cause:type_name -> landmark.status.v1.Cause
-	20, // 20: landmark.status.v1.Change.time:type_name -> google.protobuf.Timestamp
-	16, // 21: landmark.status.v1.Change.readiness:type_name -> landmark.status.v1.Verdict
-	16, // 22: landmark.status.v1.Change.liveness:type_name -> landmark.status.v1.Verdict
-	16, // 23: landmark.status.v1.Change.startup:type_name -> landmark.status.v1.Verdict
-	18, // 24: landmark.status.v1.Change.landmarks:type_name -> landmark.status.v1.Landmark
-	19, // 25: landmark.status.v1.Change.age:type_name -> google.protobuf.Duration
-	21, // 26: landmark.status.v1.Landmark.declared:type_name -> landmark.report.v1.Landmark
-	2,  // 27: landmark.status.v1.Landmark.state:type_name -> landmark.status.v1.State
-	22, // 28: landmark.status.v1.Landmark.fact:type_name -> landmark.report.v1.Fact
-	3,  // 29: landmark.status.v1.StatusService.List:input_type -> landmark.status.v1.ListRequest
-	5,  // 30: landmark.status.v1.StatusService.Watch:input_type -> landmark.status.v1.WatchRequest
-	7,  // 31: landmark.status.v1.StatusService.History:input_type -> landmark.status.v1.HistoryRequest
-	9,  // 32: landmark.status.v1.StatusService.Checkers:input_type -> landmark.status.v1.CheckersRequest
-	4,  // 33: landmark.status.v1.StatusService.List:output_type -> landmark.status.v1.ListResponse
-	6,  // 34: landmark.status.v1.StatusService.Watch:output_type -> landmark.status.v1.WatchResponse
-	8,  // 35: landmark.status.v1.StatusService.History:output_type -> landmark.status.v1.HistoryResponse
-	10, // 36: landmark.status.v1.StatusService.Checkers:output_type -> landmark.status.v1.CheckersResponse
-	33, // [33:37] is the sub-list for method output_type
-	29, // [29:33] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	14, // 5: landmark.status.v1.CheckersResponse.bfd_sessions:type_name -> landmark.status.v1.BFDSession
+	15, // 6: landmark.status.v1.UnknownName.checker:type_name -> landmark.status.v1.Checker
+	16, // 7: landmark.status.v1.Service.readiness:type_name -> landmark.status.v1.AspectStatus
+	16, // 8: landmark.status.v1.Service.liveness:type_name -> landmark.status.v1.AspectStatus
+	16, // 9: landmark.status.v1.Service.startup:type_name -> landmark.status.v1.AspectStatus
+	19, // 10: landmark.status.v1.Service.landmarks:type_name -> landmark.status.v1.Landmark
+	15, // 11: landmark.status.v1.Service.checkers:type_name -> landmark.status.v1.Checker
+	14, // 12: landmark.status.v1.Service.bfd_sessions:type_name -> landmark.status.v1.BFDSession
+	13, // 13: landmark.status.v1.Service.gate:type_name -> landmark.status.v1.Gate
+	20, // 14: landmark.status.v1.Gate.state_age:type_name -> google.protobuf.Duration
+	20, // 15: landmark.status.v1.BFDSession.state_age:type_name -> google.protobuf.Duration
+	20, // 16: landmark.status.v1.Checker.since_last_check:type_name -> google.protobuf.Duration
+	17, // 17: landmark.status.v1.AspectStatus.verdict:type_name -> landmark.status.v1.Verdict
+	20, // 18: landmark.status.v1.AspectStatus.facts_age:type_name -> google.protobuf.Duration
+	20, // 19: landmark.status.v1.AspectStatus.status_age:type_name -> google.protobuf.Duration
+	0,  // 20: landmark.status.v1.Verdict.status:type_name -> landmark.status.v1.Status
+	1,  // 21: landmark.status.v1.Verdict.cause:type_name -> landmark.status.v1.Cause
+	21, // 22: landmark.status.v1.Change.time:type_name -> google.protobuf.Timestamp
+	17, // 23: landmark.status.v1.Change.readiness:type_name -> landmark.status.v1.Verdict
+	17, // 24: landmark.status.v1.Change.liveness:type_name -> landmark.status.v1.Verdict
+	17, // 25: landmark.status.v1.Change.startup:type_name -> landmark.status.v1.Verdict
+	19, // 26: landmark.status.v1.Change.landmarks:type_name -> landmark.status.v1.Landmark
+	20, // 27: landmark.status.v1.Change.age:type_name -> google.protobuf.Duration
+	22, // 28: landmark.status.v1.Landmark.declared:type_name -> landmark.report.v1.Landmark
+	2,  // 29: landmark.status.v1.Landmark.state:type_name -> landmark.status.v1.State
+	23, // 30: landmark.status.v1.Landmark.fact:type_name -> landmark.report.v1.Fact
+	3,  // 31: landmark.status.v1.StatusService.List:input_type -> landmark.status.v1.ListRequest
+	5,  // 32: landmark.status.v1.StatusService.Watch:input_type -> landmark.status.v1.WatchRequest
+	7,  // 33: landmark.status.v1.StatusService.History:input_type -> landmark.status.v1.HistoryRequest
+	9,  // 34: landmark.status.v1.StatusService.Checkers:input_type -> landmark.status.v1.CheckersRequest
+	4,  // 35: landmark.status.v1.StatusService.List:output_type -> landmark.status.v1.ListResponse
+	6,  // 36: landmark.status.v1.StatusService.Watch:output_type -> landmark.status.v1.WatchResponse
+	8,  // 37: landmark.status.v1.StatusService.History:output_type -> landmark.status.v1.HistoryResponse
+	10, // 38: landmark.status.v1.StatusService.Checkers:output_type -> landmark.status.v1.CheckersResponse
+	35, // [35:39] is the sub-list for method output_type
+	31, // [31:35] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_landmark_status_v1_status_proto_init() }
@@ -1473,7 +1575,7 @@ func file_landmark_status_v1_status_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_landmark_status_v1_status_proto_rawDesc), len(file_landmark_status_v1_status_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   16,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
