@@ -10,7 +10,8 @@ const (
 	// (section 6.8.3).
 	slowInterval = time.Second
 	// minSpacing is the shortest time between two packets that the peer causes, so
-	// that a flood of its packets causes none.
+	// that a flood of its packets causes none. A changed packet may be sent before
+	// the interval is over (section 6.8.7).
 	minSpacing = 10 * time.Millisecond
 )
 
@@ -45,7 +46,10 @@ type Config struct {
 //
 // The restart of a program is no event for the peer. A new Session waits for the
 // peer before it sends anything but bad news. If the peer's first packet shows that
-// a session with this discriminator is Up, the new one is Up as well.
+// a session with this discriminator is Up, the new one is Up as well. So the active
+// role (section 6.1) begins with a silence, for Multiplier times Interval. Only a
+// passive peer waits for that long: an active one, as BIRD, FRR and keepalived are,
+// sends a packet within a second, which ends it.
 //
 // A Session has no clock: instants are arguments, and durations since any instant 0.
 // The caller calls Advance again at the instant Next, and after Receive and
@@ -178,7 +182,13 @@ func (s *Session) follow(peer State) {
 			s.change(Down, NeighborDown)
 		}
 	case s.verdict != Serving:
-		// The peer may have missed the packet that said Down.
+		// The peer may have missed the packet that said Down, or ignored it: FRR that
+		// is Up ignores one without its discriminator, which a new session does not
+		// know. Section 6.8.7 allows a packet before the end of the interval only if
+		// it differs from the last one. This is an exception, because the peer must
+		// not believe for another second that the service serves. BIRD, FRR and
+		// keepalived accept it: a peer gets no more of these packets than it sends,
+		// and none once it has read one.
 		s.mustUpdate = s.mustUpdate || s.verdict == NotServing && peer == Up
 	case s.state == Down && peer == Down:
 		s.change(Init, s.diagnostic)

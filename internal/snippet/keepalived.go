@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/landmark-health/landmark/internal/bfd"
 	"github.com/landmark-health/landmark/lmp"
 )
 
@@ -36,6 +35,7 @@ const (
 // reads as 0.
 type keepalived struct {
 	lvs
+	bfdTimes
 	Check     choice
 	Forward   choice
 	Monitor   port
@@ -87,7 +87,10 @@ func (k *keepalived) validate() error {
 		return errors.New("-check tcp needs -gate PORT: the port of the service's gate in landmarkd's configuration")
 	}
 	if k.Check.word == "bfd" {
-		if err := k.validateDirector(); err != nil {
+		if !k.Director.IsValid() {
+			return errors.New("which address does the director send from? Give -director ADDRESS, for -check bfd")
+		}
+		if err := validateSessions("director", k.Director, k.hosts()); err != nil {
 			return err
 		}
 	}
@@ -97,24 +100,13 @@ func (k *keepalived) validate() error {
 	return nil
 }
 
-// validateDirector returns an error unless the director can have a BFD session with each
-// real server.
-func (k *keepalived) validateDirector() error {
-	if !k.Director.IsValid() {
-		return errors.New("which address does the director send from? Give -director ADDRESS, for -check bfd")
-	}
-	for _, h := range k.hosts() {
-		if h.Is4() != k.Director.Is4() || h == k.Director.Addr {
-			return fmt.Errorf("-director %s and -real %s are not two addresses of one kind", &k.Director, h)
-		}
-	}
-	return nil
-}
-
 // The methods from here on are for the template.
 
 // Hosts returns the addresses of the real servers, each once.
 func (k *keepalived) Hosts() []netip.Addr { return k.hosts() }
+
+// Peer returns the address that is the peer in landmarkd's configuration.
+func (k *keepalived) Peer() netip.Addr { return k.Director.Addr }
 
 // BFDInstance returns the name of a real server's BFD instance, unique to the address.
 func (k *keepalived) BFDInstance(server netip.Addr) string {
@@ -126,12 +118,6 @@ func (k *keepalived) BFDInstance(server netip.Addr) string {
 	sum.Write(server.AsSlice())
 	return fmt.Sprintf("rs-%016x", sum.Sum64())
 }
-
-// BFDInterval and BFDMultiplier are landmarkd's defaults for a session.
-
-func (k *keepalived) BFDInterval() time.Duration { return bfd.DefaultInterval }
-
-func (k *keepalived) BFDMultiplier() int { return bfd.DefaultMultiplier }
 
 func (k *keepalived) ConnectTimeout() time.Duration { return answerTimeout }
 
@@ -162,7 +148,7 @@ func (k *keepalived) SilenceOut() string {
 	case "file":
 		return seconds(watchPatience) + " s"
 	case "bfd":
-		return seconds(bfd.DefaultMultiplier*bfd.DefaultInterval) + " s"
+		return seconds(k.BFDSilence()) + " s"
 	}
 	return seconds(k.Interval+(retries+1)*answerTimeout+retries*k.DelayBeforeRetry()) + " s"
 }

@@ -2,7 +2,6 @@ package snippet
 
 import (
 	"cmp"
-	"errors"
 	"flag"
 	"fmt"
 	"time"
@@ -30,15 +29,16 @@ type probe struct {
 
 // flags declares the flags. The defaults are the times that are set already.
 func (p *probe) flags(flags *flag.FlagSet) {
-	flags.Var(&p.Service, "service", "the service's `NAME`, as landmark status lists it")
+	p.Service.flag(flags)
 	flags.DurationVar(&p.Interval, "interval", cmp.Or(p.Interval, time.Second), "check each server once in this `time`")
 	flags.DurationVar(&p.Patience, "patience", cmp.Or(p.Patience, 3*time.Second), "tolerate silence for this `time`, as during a restart of landmarkd, before a server is out")
 }
 
 func (p *probe) validate() error {
+	if err := p.Service.validate(); err != nil {
+		return err
+	}
 	switch {
-	case p.Service == "":
-		return errors.New("which service? Give -service NAME; landmark status lists them")
 	case p.Interval < minInterval || p.Interval > time.Hour:
 		return fmt.Errorf("-interval %v is not between %v and 1h", p.Interval, minInterval)
 	case p.Patience < 100*time.Millisecond || p.Patience > time.Hour:

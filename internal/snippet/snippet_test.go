@@ -78,6 +78,8 @@ var everyKind = []string{
 	"ldirectord -virtual 192.0.2.80:5400 -real 198.51.100.11:5400",
 	"ldirectord -virtual 192.0.2.80:5400 -real 198.51.100.11:5400 -check simpletcp",
 	"haproxy -virtual 192.0.2.80:5400 -real 198.51.100.11:5400",
+	"bird -virtual 203.0.113.80 -real 192.0.2.11 -router 192.0.2.1",
+	"frr -virtual 203.0.113.80 -real 192.0.2.11 -router 192.0.2.1",
 	"envoy -virtual 192.0.2.80:5400 -real 198.51.100.11:5400",
 	"kubernetes",
 	"prometheus -part blackbox",
@@ -119,8 +121,11 @@ func TestLinesAreShortEnoughForKeepalived(t *testing.T) {
 		if strings.HasPrefix(line, "keepalived") {
 			words = append(words, "-dir", path, "-check-path", path)
 		}
-		if strings.Contains(line, "-real") {
-			for i := range 250 {
+		for i := range 250 {
+			switch {
+			case strings.Contains(line, "-router"):
+				words = append(words, "-real", fmt.Sprintf("10.0.0.%d", i+1))
+			case strings.Contains(line, "-real"):
 				words = append(words, "-real", fmt.Sprintf("10.0.0.%d:5400", i+1), "-real", fmt.Sprintf("10.0.0.%d:5401", i+1))
 			}
 		}
@@ -137,7 +142,10 @@ func TestLinesAreShortEnoughForKeepalived(t *testing.T) {
 }
 
 func TestWrongFlagsAreNamed(t *testing.T) {
-	const ends = " -service epg -virtual 192.0.2.80:5400 -real 198.51.100.11:5400"
+	const (
+		ends    = " -service epg -virtual 192.0.2.80:5400 -real 198.51.100.11:5400"
+		virtual = " -service epg -virtual 203.0.113.80"
+	)
 	for line, says := range map[string]string{
 		"keepalived":                                           "which service? Give -service NAME",
 		"keepalived -service epg-liveness":                     "means the liveness of a service",
@@ -189,6 +197,23 @@ func TestWrongFlagsAreNamed(t *testing.T) {
 		"keepalived -director 0.0.0.0" + ends:                  "give the address of a machine",
 		"keepalived -check bfd -director ::1" + ends:           "are not two addresses of one kind",
 		"keepalived -check bfd -director 198.51.100.11" + ends: "are not two addresses of one kind",
+
+		"bird":                                                                    "which service? Give -service NAME",
+		"bird -service epg":                                                       "where do clients connect to? Give -virtual ADDRESS",
+		"bird -virtual 203.0.113.80:5400":                                         "give the address of a machine",
+		"bird -virtual 203.0.113.0/24":                                            "give the address of a machine",
+		"frr -real 192.0.2.11:5400":                                               "give the address of a machine",
+		"frr -real 192.0.2.11 -real 192.0.2.11":                                   "it is given twice",
+		"frr -real fe80::1%eth0":                                                  "give the address of a machine",
+		"frr" + virtual:                                                           "which real servers? Give -real ADDRESS for each",
+		"frr -real 192.0.2.11" + virtual:                                          "Give -router ADDRESS",
+		"frr -real 203.0.113.80 -router 192.0.2.1" + virtual:                      "-virtual 203.0.113.80 is a real server's own address",
+		"bird -real 192.0.2.11 -router 203.0.113.80" + virtual:                    "-virtual 203.0.113.80 is the router's own address",
+		"bird -real 2001:db8::2 -router 2001:db8::1" + virtual:                    "are not both IPv4 or both IPv6",
+		"bird -real 192.0.2.11 -real 192.0.2.1 -router 192.0.2.1" + virtual:       "-router 192.0.2.1 and -real 192.0.2.1 are not two addresses of one kind",
+		"frr -real 192.0.2.11 -real 2001:db8::2 -router 192.0.2.1" + virtual:      "-router 192.0.2.1 and -real 2001:db8::2 are not two addresses of one kind",
+		"bird -service epg -virtual 2001:db8:1::80 -real fe80::2 -router fe80::1": "fe80::1 is an address of the link only",
+		"bird -patience 3s":                                                       "not defined: -patience",
 
 		"keepalived -service epg -virtual 0.0.0.0:5400 -real 192.0.2.1:5400":       "-virtual 0.0.0.0:5400 is not an address of its own",
 		"ldirectord -service epg -virtual [ff02::1]:5400 -real [2001:db8::1]:5400": "-virtual [ff02::1]:5400 is not an address of its own",

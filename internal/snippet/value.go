@@ -2,6 +2,7 @@ package snippet
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"net/netip"
 	"path"
@@ -28,6 +29,17 @@ func (s *service) Set(text string) error {
 	return nil
 }
 
+func (s *service) flag(flags *flag.FlagSet) {
+	flags.Var(s, "service", "the service's `NAME`, as landmark status lists it")
+}
+
+func (s *service) validate() error {
+	if *s == "" {
+		return errors.New("which service? Give -service NAME; landmark status lists them")
+	}
+	return nil
+}
+
 // address is a flag for the address of a machine.
 type address struct{ netip.Addr }
 
@@ -46,6 +58,25 @@ func (a *address) Set(text string) error {
 		return errors.New("give the address of a machine, as 192.0.2.1 or 2001:db8::1")
 	}
 	a.Addr = parsed
+	return nil
+}
+
+// addresses is a flag for the addresses of machines. It may be repeated.
+type addresses []netip.Addr
+
+// String implements flag.Value.
+func (a *addresses) String() string { return strings.Trim(fmt.Sprint(*a), "[]") }
+
+// Set implements flag.Value.
+func (a *addresses) Set(text string) error {
+	var one address
+	if err := one.Set(text); err != nil {
+		return err
+	}
+	if slices.Contains(*a, one.Addr) {
+		return errors.New("it is given twice")
+	}
+	*a = append(*a, one.Addr)
 	return nil
 }
 

@@ -64,61 +64,25 @@ func connectNetworks(a, b *network) {
 	}
 }
 
-// bird is a BIRD whose static route depends on a BFD session.
-type bird struct {
-	*process
-	control string
-}
-
-// startBIRD starts BIRD in the namespace with a session from the local address to
-// the peer's. options are further ones of the session.
-func startBIRD(n *network, local, peer, options string) *bird {
+// epgOver starts landmarkd in a network whose BFD sessions are those of the
+// configuration, a list in YAML. It returns the env, and what starts landmarkd again
+// and returns when that began.
+func epgOver(n *network, sessions string) (e *env, restart func() time.Time) {
 	n.t.Helper()
 	dir := n.t.TempDir()
-	family, destination := "ipv4", "203.0.113.0/24"
-	if strings.Contains(peer, ":") {
-		family, destination = "ipv6", "2001:db8:1::/48"
-	}
-	file := filepath.Join(dir, "bird.conf")
-	write(n.t, file, fmt.Sprintf(`router id 192.0.2.1;
-log stderr all;
-protocol device { }
-protocol static {
-	%s;
-	route %s via %s bfd;
-}
-protocol bfd {
-	debug { states, events };
-	interface "eth0" { interval 100 ms; idle tx interval 1 s; multiplier 100; %s };
-	neighbor %s dev "eth0" local %s;
-}
-`, family, destination, peer, options, peer, local))
-	b := &bird{control: filepath.Join(dir, "bird.ctl")}
-	b.process = n.start(debian(n.t, "bird", "bird2"), "-f", "-c", file, "-s", b.control)
-	return b
-}
-
-// hasRoute reports whether BIRD has the static route.
-func (b *bird) hasRoute() bool {
-	return strings.Contains(b.show("route"), "via ")
-}
-
-// show returns what BIRD shows.
-func (b *bird) show(what ...string) string {
-	_, out, _ := runProgram(b.t, debian(b.t, "birdc", "bird2"), append([]string{"-r", "-s", b.control, "show"}, what...)...)
-	return out
-}
-
-// awaitRoute waits until BIRD has the route, or not, and logs how long that is after
-// what.
-func (b *bird) awaitRoute(want bool, what string, since time.Time) {
-	b.t.Helper()
-	for ; b.hasRoute() != want; time.Sleep(5 * time.Millisecond) {
-		if time.Since(since) > testTimeout {
-			b.t.Fatalf("the route is there: %v, want %v\n%s", !want, want, b.show("bfd", "sessions"))
+	file := filepath.Join(dir, "landmarkd.yaml")
+	write(n.t, file, "bfd:\n"+sessions+"\n")
+	e = &env{t: n.t, socket: filepath.Join(dir, "agent.sock"), grpc: "unix:" + filepath.Join(dir, "grpc.sock")}
+	restart = func() (begun time.Time) {
+		if e.sidecar != nil {
+			e.sidecar.kill()
 		}
+		begun = time.Now()
+		e.sidecar = n.start(program("landmarkd"), append(e.flags(), "-config", file)...)
+		e.sidecar.awaitLine("landmarkd is ready")
+		return begun
 	}
-	b.t.Logf("the route is there: %-5v %v after %s", want, time.Since(since).Round(time.Millisecond), what)
+	return e, restart
 }
 
 // awaitSession waits until landmark status of the service, "" for all, shows the only BFD
@@ -150,81 +114,168 @@ func (e *env) awaitSession(service, pattern string, since time.Time) {
 	}
 }
 
-// A router's route follows the service over BFD, with a real BIRD: by IPv4, by IPv6,
-// and authenticated. A restart of landmarkd and a reload are no events.
-func TestBFDWithBIRD(t *testing.T) {
-	parallel(t)
-	debian(t, "bird", "bird2")
+// router is a real router with a BFD session.
+type router interface {
+	// await waits until the router uses the service, or not, and logs how long that
+	// is after what.
+	await(want bool, what string, since time.Time)
+
+	// downs returns how often the session went from Up to another state.
+	downs() int
+
+	// kill kills the part of the router that sends packets.
+	kill() time.Time
+}
+
+// routerFollows fails unless the router follows the service: it uses it while the
+// main loop of the program answers, and a restart of landmarkd and a reload are no
+// events unless the program hangs meanwhile. landmark status shows the same. The
+// sessions are as for epgOver, one from local to peer. startRouter starts the router.
+func routerFollows(server *network, peer, local, sessions string, startRouter func() router) {
+	t := server.t
+	t.Helper()
+	e, restart := epgOver(server, sessions)
+	begun := restart()
+	addresses := regexp.QuoteMeta(peer) + ` +` + regexp.QuoteMeta(local)
+	up, down := addresses+` +epg +Up +\d.*`, addresses+` +epg +Down +\d.*  `
+	e.awaitSession("", addresses+` +unknown: epg +Down +\d.*  no valid packet has arrived yet`, begun)
+	r := startRouter()
+	startProgram := func() *process {
+		return start(t, program("epgd"), "-listen", freeAddress(t), "-agent-socket", e.socket, "-within", "500ms")
+	}
+	begun = time.Now()
+	epgd := startProgram()
+	r.await(true, "the program's start", begun)
+	e.awaitSession("epg", up, begun)
+
+	begun = epgd.signal(syscall.SIGUSR1)
+	r.await(false, "the begin of a hang, allowed 500 ms", begun)
+	e.awaitSession("epg", down+"the service does not serve", begun)
+	begun = epgd.signal(syscall.SIGUSR2)
+	r.await(true, "the end of the hang", begun)
+	e.awaitSession("epg", up, begun)
+
+	downs := r.downs()
+	begun = restart()
+	e.sidecar.awaitLine("state=Up service=epg")
+	e.awaitSession("epg", up, begun)
+	e.sidecar.signal(syscall.SIGHUP)
+	e.sidecar.awaitCount("configuration loaded", 2)
+	time.Sleep(time.Second)
+	r.await(true, "the restart of landmarkd", time.Now())
+	if got := r.downs(); got != downs {
+		t.Errorf("the restart of landmarkd took the session down %d times, want none", got-downs)
+	}
+
+	e.sidecar.kill()
+	epgd.signal(syscall.SIGUSR1)
+	restart()
+	r.await(false, "the restart of landmarkd, during which the program hung", time.Now())
+	r.await(true, "the end of the hang", epgd.signal(syscall.SIGUSR2))
+
+	downs = r.downs()
+	r.await(false, "the program's death", epgd.kill())
+	if got := r.downs(); got != downs+1 {
+		t.Errorf("the session went down %d times after the program's end, want once", got-downs)
+	}
+
+	startProgram()
+	r.await(true, "the program's return", time.Now())
+	begun = r.kill()
+	e.awaitSession("epg", down+"the peer is silent", begun)
+	status, _ := e.landmark(0, "status")
+	wantLine(t, status, `epg +SERVING .* by 1, 1 silent`)
+}
+
+// bird is a BIRD whose static route depends on a BFD session.
+type bird struct {
+	*process
+	control string
+}
+
+// startBIRD starts BIRD in the namespace with a file that has its protocols. It waits
+// until landmarkd has answered, which sends Down for a program that does not run.
+func startBIRD(n *network, protocols string) *bird {
+	n.t.Helper()
+	dir := n.t.TempDir()
+	file := filepath.Join(dir, "bird.conf")
+	write(n.t, file, fmt.Sprintf(`router id 192.0.2.1;
+log stderr all;
+debug protocols { states, events };
+protocol device { }
+include %q;
+`, protocols))
+	b := &bird{control: filepath.Join(dir, "bird.ctl")}
+	b.process = n.start(debian(n.t, "bird", "bird2"), "-f", "-c", file, "-s", b.control)
+	b.awaitLine("changed state from Down to Init")
+	return b
+}
+
+// hasRoute reports whether BIRD has the static route.
+func (b *bird) hasRoute() bool {
+	return strings.Contains(b.show("route"), "via ")
+}
+
+// show returns what BIRD shows.
+func (b *bird) show(what ...string) string {
+	_, out, _ := runProgram(b.t, debian(b.t, "birdc", "bird2"), append([]string{"-r", "-s", b.control, "show"}, what...)...)
+	return out
+}
+
+// await implements router.
+func (b *bird) await(want bool, what string, since time.Time) {
+	b.t.Helper()
+	for ; b.hasRoute() != want; time.Sleep(5 * time.Millisecond) {
+		if time.Since(since) > testTimeout {
+			b.t.Fatalf("the route is there: %v, want %v\n%s", !want, want, b.show("bfd", "sessions"))
+		}
+	}
+	b.t.Logf("the route is there: %-5v %v after %s", want, time.Since(since).Round(time.Millisecond), what)
+}
+
+// downs implements router.
+func (b *bird) downs() int { return b.count("from Up to Down") }
+
+// newLink returns two connected networks. It skips the test unless root runs it.
+func newLink(t *testing.T) (a, b *network) {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a process a network of its own")
 	}
+	a, b = newNetwork(t), newNetwork(t)
+	connectNetworks(a, b)
+	return a, b
+}
+
+// A router's route follows the service over BFD, with a real BIRD: by IPv4, by IPv6,
+// and authenticated.
+func TestBFDWithBIRD(t *testing.T) {
+	parallel(t)
+	debian(t, "bird", "bird2")
 	key := filepath.Join(t.TempDir(), "bfd.key")
 	if err := os.WriteFile(key, []byte("7:6c616e646d61726b\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for name, c := range map[string]struct{ router, server, ofBIRD, ofLandmarkd string }{
-		"IPv4":          {"192.0.2.1", "192.0.2.2", "", ""},
-		"IPv6, passive": {"2001:db8::1", "2001:db8::2", "", "passive: true"},
-		"authenticated": {"192.0.2.1", "192.0.2.2", `authentication keyed sha1; password "landmark" { id 7; };`, "key_file: " + key},
+	for name, c := range map[string]struct{ family, destination, router, server, ofBIRD, ofLandmarkd string }{
+		"IPv4":          {"ipv4", "203.0.113.0/24", "192.0.2.1", "192.0.2.2", "", ""},
+		"IPv6, passive": {"ipv6", "2001:db8:1::/48", "2001:db8::1", "2001:db8::2", "", "passive: true"},
+		"authenticated": {"ipv4", "203.0.113.0/24", "192.0.2.1", "192.0.2.2", `authentication keyed sha1; password "landmark" { id 7; };`, "key_file: " + key},
 	} {
 		t.Run(name, func(t *testing.T) {
 			parallel(t)
-			router, server := newNetwork(t), newNetwork(t)
-			connectNetworks(router, server)
-			dir := t.TempDir()
-			file := filepath.Join(dir, "landmarkd.yaml")
-			write(t, file, fmt.Sprintf("bfd:\n- {service: epg, peer: \"%s\", local: \"%s\", interval: 100ms, multiplier: 100, %s}\n", c.router, c.server, c.ofLandmarkd))
-			e := &env{t: t, socket: filepath.Join(dir, "agent.sock"), grpc: "unix:" + filepath.Join(dir, "grpc.sock")}
-			startSidecar := func() (begun time.Time) {
-				begun = time.Now()
-				e.sidecar = server.start(program("landmarkd"), append(e.flags(), "-config", file)...)
-				e.sidecar.awaitLine("landmarkd is ready")
-				return begun
-			}
-			begun := startSidecar()
-			addresses := regexp.QuoteMeta(c.router) + ` +` + regexp.QuoteMeta(c.server)
-			up, down := addresses+` +epg +Up +\d.*`, addresses+` +epg +Down +\d.*  `
-			e.awaitSession("", addresses+` +unknown: epg +Down +\d.*  no valid packet has arrived yet`, begun)
-			b := startBIRD(router, c.router, c.server, c.ofBIRD)
-			b.awaitLine("changed state from Down to Init")
-			startProgram := func() *process {
-				return start(t, program("epgd"), "-listen", freeAddress(t), "-agent-socket", e.socket, "-within", "500ms")
-			}
-			begun = time.Now()
-			epgd := startProgram()
-			b.awaitRoute(true, "the program's start", begun)
-			e.awaitSession("epg", up, begun)
-
-			begun = epgd.signal(syscall.SIGUSR1)
-			b.awaitRoute(false, "the begin of a hang, allowed 500 ms", begun)
-			e.awaitSession("epg", down+"the service does not serve", begun)
-			begun = epgd.signal(syscall.SIGUSR2)
-			b.awaitRoute(true, "the end of the hang", begun)
-			e.awaitSession("epg", up, begun)
-
-			downs := b.count("from Up to Down")
-			e.sidecar.kill()
-			begun = startSidecar()
-			e.sidecar.awaitLine("state=Up service=epg")
-			e.awaitSession("epg", up, begun)
-			e.sidecar.signal(syscall.SIGHUP)
-			e.sidecar.awaitCount("configuration loaded", 2)
-			time.Sleep(time.Second)
-			if got := b.count("from Up to Down"); got != downs || !b.hasRoute() {
-				t.Errorf("the restart took the route out %d times", got-downs)
-			}
-
-			b.awaitRoute(false, "the program's death", epgd.kill())
-			if got := b.count("from Up to Down"); got != downs+1 {
-				t.Errorf("the session went down %d times after the program's end, want once", got-downs)
-			}
-
-			startProgram()
-			b.awaitRoute(true, "the program's return", time.Now())
-			begun = b.kill()
-			e.awaitSession("epg", down+"the peer is silent", begun)
-			status, _ := e.landmark(0, "status")
-			wantLine(t, status, `epg +SERVING .* by 1, 1 silent`)
+			link, server := newLink(t)
+			protocols := filepath.Join(t.TempDir(), "protocols.conf")
+			write(t, protocols, fmt.Sprintf(`protocol static {
+	%s;
+	route %s via %s bfd;
+}
+protocol bfd {
+	interface "eth0" { interval 100 ms; idle tx interval 1 s; multiplier 100; %s };
+	neighbor %s dev "eth0" local %s;
+}
+`, c.family, c.destination, c.server, c.ofBIRD, c.server, c.router))
+			sessions := fmt.Sprintf("- {service: epg, peer: \"%s\", local: \"%s\", interval: 100ms, multiplier: 100, %s}", c.router, c.server, c.ofLandmarkd)
+			routerFollows(server, c.router, c.server, sessions, func() router { return startBIRD(link, protocols) })
 		})
 	}
 }
@@ -234,14 +285,9 @@ func TestBFDWithBIRD(t *testing.T) {
 func TestBFDWithKeepalived(t *testing.T) {
 	parallel(t)
 	keepalived := debian(t, "keepalived", "keepalived")
-	if os.Geteuid() != 0 {
-		t.Skip("only root can give a process a network of its own")
-	}
-	director, server := newNetwork(t), newNetwork(t)
-	connectNetworks(director, server)
+	director, server := newLink(t)
 	dir := t.TempDir()
-	file, conf := filepath.Join(dir, "landmarkd.yaml"), filepath.Join(dir, "keepalived.conf")
-	write(t, file, "bfd: [{service: epg, peer: 192.0.2.1, local: 192.0.2.2, interval: 100ms, multiplier: 100}]\n")
+	conf := filepath.Join(dir, "keepalived.conf")
 	write(t, conf, `bfd_instance rs1 {
 	neighbor_ip 192.0.2.2
 	source_ip 192.0.2.1
@@ -261,12 +307,8 @@ vrrp_instance epg {
 	}
 }
 `)
-	e := &env{t: t, socket: filepath.Join(dir, "agent.sock"), grpc: "unix:" + filepath.Join(dir, "grpc.sock")}
-	startSidecar := func() {
-		e.sidecar = server.start(program("landmarkd"), append(e.flags(), "-config", file)...)
-		e.sidecar.awaitLine("landmarkd is ready")
-	}
-	startSidecar()
+	e, restart := epgOver(server, "- {service: epg, peer: 192.0.2.1, local: 192.0.2.2, interval: 100ms, multiplier: 100}")
+	restart()
 	args := []string{"--dont-fork", "--log-console", "--log-detail", "--use-file", conf}
 	for _, which := range []string{"pid", "vrrp_pid", "bfd_pid"} {
 		args = append(args, "--"+which, filepath.Join(dir, which))
@@ -282,8 +324,7 @@ vrrp_instance epg {
 	epgd.signal(syscall.SIGUSR2)
 	k.awaitCount(up, 2)
 
-	e.sidecar.kill()
-	startSidecar()
+	restart()
 	e.sidecar.awaitLine("state=Up service=epg")
 	epgd.terminate()
 	k.awaitCount(down, downs+2)

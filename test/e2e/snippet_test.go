@@ -60,6 +60,10 @@ func portOf(t *testing.T, address string) string {
 const (
 	twoServers = " -virtual 192.0.2.80:5400 -real 198.51.100.11:5400 -real 198.51.100.12:5400"
 	overIPv6   = " -virtual [2001:db8::80]:5400 -real [2001:db8:1::11]:5400 -real [2001:db8:1::12]:5400"
+
+	// The ends of a link are those of connectNetworks.
+	onRouter     = " -virtual 203.0.113.80 -real 192.0.2.2 -router 192.0.2.1"
+	onRouterIPv6 = " -virtual 2001:db8:1::80 -real 2001:db8::2 -router 2001:db8::1"
 )
 
 // manyServers returns the flags of n more real servers.
@@ -95,6 +99,8 @@ var snippets = map[string][]string{
 		twoServers + " -check tcp -interval 10ms -patience 1h",
 		overIPv6 + " -check agent",
 	},
+	"bird": {onRouter, onRouterIPv6, onRouter + " -real 192.0.2.3"},
+	"frr":  {onRouter, onRouterIPv6, onRouter + " -real 192.0.2.3"},
 	"prometheus": {
 		" -part blackbox",
 		" -part scrape -real 198.51.100.11:5400 -real [2001:db8:1::12]:5400",
@@ -118,6 +124,19 @@ var checks = map[string]func(t *testing.T, line, path string) (ok bool, said str
 	"haproxy": func(t *testing.T, _, path string) (bool, string) {
 		code, out, errs := runProgram(t, debian(t, "haproxy", "haproxy"), "-c", "-f", path)
 		return code == 0 && !strings.Contains(out+errs, "WARNING"), out + errs
+	},
+	"bird": func(t *testing.T, _, path string) (bool, string) {
+		code, out, errs := runProgram(t, debian(t, "bird", "bird2"), "-p", "-c", path)
+		return code == 0 && out+errs == "", out + errs
+	},
+	// Only root may read the configuration of vtysh itself.
+	"frr": func(t *testing.T, _, path string) (bool, string) {
+		vtysh := debian(t, "vtysh", "frr")
+		if os.Geteuid() != 0 {
+			t.Skip("only root can run vtysh")
+		}
+		code, out, errs := runProgram(t, vtysh, "--dryrun", "--inputfile", path)
+		return code == 0 && out+errs == "", out + errs
 	},
 	"prometheus": func(t *testing.T, line, path string) (bool, string) {
 		name, args := debian(t, "promtool", "prometheus"), []string{"check", "config", path}
