@@ -30,7 +30,7 @@ var (
 	block = regexp.MustCompile("(?ms)^```[a-z-]*\n(.*?)^```$")
 
 	// configuration matches the configuration of any program.
-	configuration = regexp.MustCompile(`UDP_CHECK \{|MISC_CHECK \{|FILE_CHECK \{|checktype=|tcp-check|agent-check|grpc_health_check|tcp_health_check|preStop:|grpc: \{|scrape_configs:|alert:`)
+	configuration = regexp.MustCompile(`UDP_CHECK \{|MISC_CHECK \{|FILE_CHECK \{|checktype=|tcp-check|agent-check|grpc_health_check|tcp_health_check|preStop:|grpc: \{|protocol (bfd|static) \{|profile landmark|scrape_configs:|alert:`)
 )
 
 // Every configuration of another program in the docs must be the output of landmark

@@ -43,7 +43,7 @@ var Kinds = []Kind{
 	{"ldirectord", "LVS by ldirectord", func() Program { return new(ldirectord) }},
 	{"haproxy", "HAProxy", func() Program { return new(haproxy) }},
 	{"bird", "BIRD: a route that follows the service by BFD", func() Program { return &router{template: "bird.conf.tmpl"} }},
-	{"frr", "FRR: BFD sessions for routes that follow the service", func() Program { return &router{template: "frr.conf.tmpl"} }},
+	{"frr", "FRR: BFD sessions that follow the service", func() Program { return &router{template: "frr.conf.tmpl"} }},
 	{"envoy", "Envoy", func() Program { return new(envoy) }},
 	{"kubernetes", "kubelet: a Deployment with its probes", func() Program { return new(kubernetes) }},
 	{"prometheus", "Prometheus with its blackbox exporter, and its alerts", func() Program { return new(prometheus) }},

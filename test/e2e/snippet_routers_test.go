@@ -84,8 +84,9 @@ func startFRR(n *network, path string) *frr {
 	conf, socket := filepath.Join(dir, "bfdd.conf"), filepath.Join(dir, "zserv.api")
 	write(t, conf, "debug bfd network\n"+string(text))
 	daemon := func(program, conf string, args ...string) *process {
-		// The log goes to standard output, and process reads standard error.
-		return n.start("sh", append([]string{"-c", `exec "$@" >&2`, "sh", program,
+		// A daemon that is killed leaves files in /var/tmp. The log goes to standard
+		// output, and process reads standard error.
+		return n.start("unshare", append([]string{"--mount", "sh", "-c", `mount -t tmpfs tmpfs /var/tmp && exec "$@" >&2`, "sh", program,
 			"--config_file", conf, "--vty_socket", dir, "--vty_port", "0", "--socket", socket,
 			"--pid_file", filepath.Join(dir, filepath.Base(program)+".pid"), "--log", "stdout"}, args...)...)
 	}
