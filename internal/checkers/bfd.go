@@ -73,10 +73,14 @@ func (s *BFDSession) Record(q Check, state BFDState) {
 	s.state = state
 }
 
-// End ends the record, because there is no such session any more.
+// End ends the record, because there is no such session any more. Then its peer
+// is not called silent.
 func (s *BFDSession) End() {
+	t, l := s.watch.tracker, s.watch.list
 	s.watch.End()
-	t := s.watch.tracker
+	if l != nil {
+		l.drop(s.watch.checker)
+	}
 	t.bfdMu.Lock()
 	defer t.bfdMu.Unlock()
 	t.bfdSessions = slices.DeleteFunc(t.bfdSessions, func(other *BFDSession) bool { return other == s })

@@ -78,3 +78,27 @@ func TestSilenceOfBFDPeerIsLogged(t *testing.T) {
 		}
 	})
 }
+
+// A session that is removed leaves no silent checker. Another one with the same peer
+// keeps it.
+func TestEndOfBFDSessionIsNoSilence(t *testing.T) {
+	logging(t, func(t *testing.T, m *Tracker, log func() string) {
+		up := BFDState{Up: true, PeerAlive: true}
+		removed, kept := m.BFDSession(peering("epg", "10.0.0.1")), m.BFDSession(peering("epg", "10.0.0.1"))
+		removed.Record(about("epg"), up)
+		time.Sleep(time.Second)
+		kept.Record(about("epg"), up)
+		time.Sleep(time.Minute)
+		removed.End()
+		time.Sleep(time.Minute)
+		wantLog(t, log)
+		kept.Record(about("epg"), BFDState{Why: "the peer is silent"})
+		time.Sleep(12 * time.Second)
+		wantLog(t, log, "level=WARN msg=\"a checker has fallen silent\" service=epg checker=10.0.0.1 by=bfd silent_for=11s checks_per_second=1\n")
+		kept.Record(about("epg"), up)
+		wantLog(t, log, "level=INFO msg=\"a checker is back\" service=epg checker=10.0.0.1 by=bfd silent_for=12s\n")
+		kept.End()
+		time.Sleep(time.Hour)
+		wantLog(t, log)
+	})
+}

@@ -1,6 +1,7 @@
 package checkers
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -170,4 +171,11 @@ func (l *list) dropOld(now time.Duration) {
 	}
 	clear(l.entries[len(kept):]) // no two entries may share the memory of a name
 	l.entries = kept
+}
+
+// drop drops the entries of a checker, unless it watches.
+func (l *list) drop(c Checker) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.entries = slices.DeleteFunc(l.entries, func(e entry) bool { return e.checker == c && e.watching == 0 })
 }
