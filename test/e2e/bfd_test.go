@@ -314,6 +314,7 @@ vrrp_instance epg {
 		args = append(args, "--"+which, filepath.Join(dir, which))
 	}
 	k := director.start(keepalived, args...)
+	t.Cleanup(func() { k.terminate() }) // if it is killed, its children go on
 	const up, down = "(rs1) Entering Up state", "(rs1) Entering Down state"
 	epgd := start(t, program("epgd"), "-listen", freeAddress(t), "-agent-socket", e.socket, "-within", "500ms")
 	k.awaitCount(up, 1)
