@@ -93,6 +93,9 @@ func (k *keepalived) validate() error {
 		if err := validateSessions("director", k.Director, k.hosts()); err != nil {
 			return err
 		}
+		if err := k.setPatience(k.Patience); err != nil {
+			return err
+		}
 	}
 	if k.Forward.word != "NAT" {
 		return k.validatePorts(k.Forward.word)

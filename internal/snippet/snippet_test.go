@@ -215,6 +215,7 @@ func TestWrongFlagsAreNamed(t *testing.T) {
 		"bird -service epg -virtual 2001:db8:1::80 -real fe80::2 -router fe80::1": "fe80::1 is an address of the link only",
 		"bird -patience 3s":                                                       "not defined: -patience",
 
+		"keepalived -check bfd -director 192.0.2.1 -patience 256s" + ends:          "give at most 4m15s",
 		"keepalived -service epg -virtual 0.0.0.0:5400 -real 192.0.2.1:5400":       "-virtual 0.0.0.0:5400 is not an address of its own",
 		"ldirectord -service epg -virtual [ff02::1]:5400 -real [2001:db8::1]:5400": "-virtual [ff02::1]:5400 is not an address of its own",
 	} {

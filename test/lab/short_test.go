@@ -18,6 +18,7 @@ func checkShort(s *findings) {
 	for _, w := range []way{
 		{name: journal.UDP, title: "keepalived UDP_CHECK", forward: "NAT"},
 		{name: journal.File, title: "keepalived FILE_CHECK, landmark-watch", forward: "NAT", pushed: true},
+		{name: journal.BFD, title: "keepalived BFD_CHECK", forward: "NAT", pushed: true},
 		{name: journal.TCP, title: "control: keepalived TCP_CHECK", forward: "NAT", control: true},
 	} {
 		w.checkOrder(s)
@@ -39,6 +40,7 @@ func (w way) checkOrder(s *findings) {
 	t.after(journal.Hung, journal.Stalled)
 	t.after(journal.Killed, journal.Lost)
 	t.after(journal.Drained, journal.Draining)
+	t.before(journal.UDP, journal.Hung, journal.Killed, journal.Drained)
 	t.absence()
 	t.clients()
 	t.other()
@@ -64,6 +66,22 @@ func (t *wayCheck) after(harm, answer string) {
 	t.errorf("sidecar of rs1 after %q at %v: got no answer %q", harm, p.from, answer)
 }
 
+// before checks that a pushed way took rs1 out earlier than another, after each harm. The UDP_CHECK beside it would take rs1
+// out too, but as late as the other.
+func (t *wayCheck) before(other string, harms ...string) {
+	t.t.Helper()
+	if !t.pushed {
+		return
+	}
+	for _, harm := range harms {
+		p := t.only(harm)
+		own, others := t.changes(t.name, "rs1", p), t.changes(other, "rs1", p)
+		if len(own) > 0 && len(others) > 0 && own[0] >= others[0] {
+			t.errorf("%s: after %q rs1 was out at %v, want that before %s had it out, at %v", t.name, harm, own[0], other, others[0])
+		}
+	}
+}
+
 // absence checks the restart of landmarkd. A server stays in if landmarkd is away for less than the timeout of its
 // checkers. A longer absence may take it out, but not before that timeout, and it is in again afterwards.
 func (t *wayCheck) absence() {
@@ -76,27 +94,27 @@ func (t *wayCheck) absence() {
 		changes := t.changes(t.name, "rs1", p)
 		absence := serves.from - k.from
 		switch {
-		case t.control || absence < t.Speed.MaxAbsence(t.pushed):
+		case t.control || absence < t.Speed.MaxAbsence(t.name):
 			shown = true
 			t.steady(t.name, "rs1", p)
-			t.row[colSidecar] = staysIn(changes)
+			t.row[colSidecar] = staysIn(len(changes))
 		case len(changes)%2 != 0:
 			t.errorf("%s: after landmarkd was away from %v until %v: got changes of rs1 at %v, want it in again", t.name, k.from, serves.from, changes)
 		case len(changes) > 0:
 			// A check that was running when landmarkd was killed counts from its beginning.
-			if least := t.Speed.MaxAbsence(t.pushed) - time.Second; changes[0]-k.from < least {
+			if least := t.Speed.MaxAbsence(t.name) - time.Second; changes[0]-k.from < least {
 				t.errorf("%s: rs1 was out %v after landmarkd was killed, want at least the checkers' timeout of %v", t.name, changes[0]-k.from, least)
 			}
 			t.outages = append(t.outages, phase{changes[0], changes[len(changes)-1]})
 		}
 	}
 	if !shown {
-		if t.pushed {
+		if t.name == journal.File {
 			// Its timeout cannot be set, so another run would show no more.
-			t.t.Logf("%s: landmarkd was always away for longer than the %v that the way tolerates", t.name, t.Speed.MaxAbsence(true))
+			t.t.Logf("%s: landmarkd was always away for longer than the %v that the way tolerates", t.name, t.Speed.MaxAbsence(t.name))
 			t.row[colSidecar] = "not shown"
 			return
 		}
-		t.inconclusivef("%s: landmarkd was always away for longer than the %v that the way tolerates", t.name, t.Speed.MaxAbsence(false))
+		t.inconclusivef("%s: landmarkd was always away for longer than the %v that the way tolerates", t.name, t.Speed.MaxAbsence(t.name))
 	}
 }

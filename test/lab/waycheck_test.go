@@ -53,7 +53,7 @@ func median(all []time.Duration) time.Duration {
 func (t *wayCheck) quick() {
 	t.t.Helper()
 	t.quickly(journal.KilledBriefly, journal.StartedBriefly, colDeath, 100*time.Millisecond)
-	t.quickly(journal.HungBriefly, journal.FreedBriefly, colHang, journal.Within+100*time.Millisecond)
+	t.quickly(journal.HungBriefly, journal.FreedBriefly, colHang, t.Speed.Within+100*time.Millisecond)
 }
 
 func (t *wayCheck) quickly(harmStep, repairStep, column string, most time.Duration) {
@@ -121,22 +121,28 @@ func (t *wayCheck) drain() {
 func (t *wayCheck) sidecar() {
 	t.t.Helper()
 	killed, serves := t.phases(journal.SidecarKilled), t.phases(journal.SidecarServes)
-	within := 0
-	maxAbsence := t.Speed.MaxAbsence(t.pushed)
+	within, moved := 0, 0
+	maxAbsence := t.Speed.MaxAbsence(t.name)
 	for i, k := range killed {
 		away := phase{k.from, serves[i].until}
 		changes := t.changes(t.name, "rs1", away)
 		if serves[i].from-k.from < maxAbsence {
 			within++
+			moved += len(changes)
 			t.steady(t.name, "rs1", away)
-			t.row[colSidecar] = staysIn(changes)
 		} else if len(changes) > 0 {
 			t.outages = append(t.outages, phase{changes[0], changes[0]})
 		}
 	}
-	if len(killed) > 0 && within == 0 {
-		t.inconclusivef("%s: none of %d restarts of landmarkd was shorter than the %v that the way tolerates", t.name, len(killed), maxAbsence)
+	switch least := max(1, t.restarts); {
+	case len(killed) == 0:
+	case within < least:
+		t.inconclusivef("%s: %d of %d restarts of landmarkd were shorter than the %v that the way tolerates, want %d", t.name, within, len(killed), maxAbsence, least)
 		t.row[colSidecar] = "not shown"
+	case t.restarts > 0:
+		t.row[colSidecar] = fmt.Sprintf("%s, %d times", staysIn(moved), within)
+	default:
+		t.row[colSidecar] = staysIn(moved)
 	}
 }
 
@@ -147,15 +153,15 @@ func (t *wayCheck) watch() {
 		away := phase{k.from, t.phases(journal.WatchStarted)[i].until}
 		t.steady(t.name, "rs1", away)
 		if t.pushed {
-			t.row[colWatch] = staysIn(t.changes(t.name, "rs1", away))
+			t.row[colWatch] = staysIn(len(t.changes(t.name, "rs1", away)))
 		}
 	}
 }
 
-// staysIn describes whether a server that must stay in did.
-func staysIn(changes []time.Duration) string {
-	if len(changes) > 0 {
-		return fmt.Sprintf("moved %d times", len(changes))
+// staysIn describes whether a server that must stay in did, from the number of its changes.
+func staysIn(changes int) string {
+	if changes > 0 {
+		return fmt.Sprintf("moved %d times", changes)
 	}
 	return "stays in"
 }

@@ -32,13 +32,14 @@ var wayTable = table{columns: []string{colWay, colForward, colHang, colDeath, co
 
 // way is one way of checking, and what is expected of it.
 type way struct {
-	name    string // in the journal
-	title   string // for people
-	forward string // how packets are forwarded
-	weight  int    // what the weight grows to, where weights are carried
-	pushed  bool   // landmarkd sends changes at once
-	removes bool   // removes servers from the table, and so breaks their connections
-	control bool   // only opens a connection, and so does not detect a hang
+	name     string // in the journal
+	title    string // for people
+	forward  string // how packets are forwarded
+	weight   int    // what the weight grows to, where weights are carried
+	pushed   bool   // landmarkd sends changes at once
+	removes  bool   // removes servers from the table, and so breaks their connections
+	restarts int    // of landmarkd must be shown to change nothing; 0 is one
+	control  bool   // only opens a connection, and so does not detect a hang
 }
 
 // check checks the way in the findings, and adds its row to the table.
@@ -92,13 +93,24 @@ func TestPushed(t *testing.T) {
 	})
 }
 
+// TestBFD measures milliseconds too, so it runs alone.
+func TestBFD(t *testing.T) {
+	playAndCheck(t, "bfd", func(s *findings) {
+		for _, w := range []way{
+			{name: journal.BFD, title: "keepalived BFD_CHECK", forward: "NAT", pushed: true, restarts: journal.Restarts},
+			{name: journal.Gate, title: "keepalived TCP_CHECK of a gate", forward: "NAT", restarts: journal.Restarts},
+		} {
+			w.check(s)
+		}
+	})
+}
+
 func TestKeepalived(t *testing.T) {
 	t.Parallel()
 	playAndCheck(t, "keepalived", func(s *findings) {
 		for _, w := range []way{
 			{name: journal.UDP, title: "keepalived UDP_CHECK", forward: "NAT"},
 			{name: journal.UDPDirect, title: "keepalived UDP_CHECK", forward: "DR"},
-			{name: journal.Gate, title: "keepalived TCP_CHECK of a gate", forward: "NAT"},
 			{name: journal.TCP, title: "control: keepalived TCP_CHECK", forward: "NAT", control: true},
 		} {
 			w.check(s)

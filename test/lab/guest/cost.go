@@ -39,7 +39,7 @@ func (costs) play(ctx context.Context, j *journal.Writer, programs string) error
 	l.rs1 = server
 	err := l.play(
 		func() error { return buildNetwork([]host{{name: l.director, addresses: []string{directorFront}}}) },
-		configureSidecars,
+		func() error { return server.configure("") },
 		l.installCheck,
 		installNothing,
 		mountCgroups,

@@ -4,6 +4,7 @@ import "syscall"
 
 // daemon is a program on the director that can be restarted.
 type daemon struct {
+	service   string // of which it is
 	name      string
 	program   string
 	arguments []string

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"slices"
 	"time"
 
 	"github.com/landmark-health/landmark/test/lab/journal"
@@ -71,41 +70,61 @@ func (l *lab) cutAndRestore() error {
 	return l.harmAndRepair(journal.Cut, l.rs1.cut, all, journal.Restored, l.rs1.restore)()
 }
 
-// maxRestarts is how often the sidecar is restarted until one restart was short enough.
+// maxRestarts is how many restarts of the sidecar may be needed until one is short enough.
 const maxRestarts = 4
 
-// restartSidecar kills the sidecar of rs1 and starts it again. On a busy host that can take longer than the timeout of the
-// ways, and then does not show what a restart does. So it is repeated, at most maxRestarts times, until it was shorter.
-func (l *lab) restartSidecar() error {
-	return l.restartUntil(l.speed.MaxAbsence(slices.ContainsFunc(l.services, func(v virtualService) bool { return v.pushed })))
+// restartSidecar kills the sidecar of rs1 and starts it again. On a busy host that can take longer than the timeouts of the
+// ways, and then does not show what a restart does. So it is repeated until it was shorter.
+func (l *lab) restartSidecar() error { return l.restartTimes(1)() }
+
+// restartTimes restarts the sidecar until n restarts were shorter than the timeouts of all ways.
+func (l *lab) restartTimes(n int) action {
+	return func() error {
+		shortest := l.speed.Timeout
+		for _, v := range l.services {
+			shortest = min(shortest, l.speed.MaxAbsence(v.name))
+		}
+		return l.restartUntil(n, shortest)
+	}
 }
 
-// restartForCheckers does the same, but a restart need only be shorter than the timeout of the checkers. The timeout of
-// landmark-watch cannot be configured, and a slow machine always exceeds it.
-func (l *lab) restartForCheckers() error { return l.restartUntil(l.speed.MaxAbsence(false)) }
+// restartForCheckers does the same once, but without regard to the timeout of landmark-watch: that cannot be configured, and
+// a slow machine always exceeds it.
+func (l *lab) restartForCheckers() error {
+	return l.restartUntil(1, min(l.speed.MaxAbsence(journal.UDP), l.speed.MaxAbsence(journal.BFD)))
+}
 
-func (l *lab) restartUntil(maxAbsence time.Duration) error {
-	for range maxRestarts {
-		began := l.journal.Now()
-		err := l.play(
-			l.step(journal.SidecarKilled, l.rs1.killSidecar),
-			l.step(journal.SidecarStarted, l.rs1.startSidecar),
-			l.awaitSidecar(l.rs1),
-			l.mark(journal.SidecarServes))
+// restartUntil restarts the sidecar until n restarts were shorter than maxAbsence, unless more than maxRestarts-1 were not.
+func (l *lab) restartUntil(n int, maxAbsence time.Duration) error {
+	for tries := n + maxRestarts - 1; n > 0 && tries > 0; tries-- {
+		absence, err := l.restartSidecarOnce()
 		if err != nil {
 			return err
 		}
-		took := l.journal.Now() - began
-		err = l.play(
-			// Longer than the retries: if they did not suffice, the server is out by then.
-			l.linger(l.speed.Timeout+time.Second),
-			l.awaitIn(all),
-			l.mark(journal.Rest))
-		if err != nil || took < maxAbsence {
-			return err
+		if absence < maxAbsence {
+			n--
 		}
 	}
 	return nil
+}
+
+// restartSidecarOnce returns for how long the sidecar was away.
+func (l *lab) restartSidecarOnce() (absence time.Duration, err error) {
+	began := l.journal.Now()
+	err = l.play(
+		l.step(journal.SidecarKilled, l.rs1.killSidecar),
+		l.step(journal.SidecarStarted, l.rs1.startSidecar),
+		l.awaitSidecar(l.rs1),
+		l.mark(journal.SidecarServes))
+	if err != nil {
+		return 0, err
+	}
+	absence = l.journal.Now() - began
+	return absence, l.play(
+		// Longer than the retries: if they did not suffice, the server is out by then.
+		l.linger(l.speed.Timeout+time.Second),
+		l.awaitIn(all),
+		l.mark(journal.Rest))
 }
 
 // restartWatch kills landmark-watch and starts it again.
@@ -121,8 +140,10 @@ func (l *lab) restartWatch() error {
 // restartKeepalived stops each keepalived and starts it again.
 func (l *lab) restartKeepalived() error {
 	for _, k := range l.keepalived {
+		own := func(w way) bool { return w.name == k.service }
 		err := l.play(
-			l.step(journal.KeepalivedStopped, k.stop),
+			// Without the wait, awaitIn could see the table of before.
+			l.step(journal.KeepalivedStopped, k.stop), l.awaitAway(own),
 			l.step(journal.KeepalivedStarted, func() error { return k.start(l.director) }),
 			l.awaitIn(all), l.linger(clientPause))
 		if err != nil {

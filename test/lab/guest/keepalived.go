@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// keepalivedChecks starts a keepalived that checks the real servers, with its snippet.
-func keepalivedChecks(arguments ...string) starter {
+// keepalivedChecks starts a keepalived that checks the real servers, with its snippet. beside starts what the snippet says to
+// run besides keepalived; nil is nothing.
+func keepalivedChecks(beside func(l *lab, v virtualService, snippet string) error, arguments ...string) starter {
 	return func(l *lab, v virtualService) error {
 		forward := "NAT"
 		if v.direct {
@@ -22,8 +23,8 @@ func keepalivedChecks(arguments ...string) starter {
 		if err != nil {
 			return err
 		}
-		if v.pushed {
-			if err := l.startWatcher(v, configuration); err != nil {
+		if beside != nil {
+			if err := beside(l, v, configuration); err != nil {
 				return err
 			}
 		}
@@ -44,14 +45,15 @@ func keepalivedConnects(loop, checker string) starter {
 	}
 }
 
-// startKeepalived runs only the checkers of Debian's keepalived, on the director.
+// startKeepalived runs only the checkers, and BFD if they need it, of Debian's keepalived, on the director.
 func (l *lab) startKeepalived(v virtualService, configuration string) error {
 	path := filepath.Join("/run", "keepalived-"+v.name)
 	if err := os.WriteFile(path+".conf", []byte(configuration), 0o644); err != nil {
 		return fmt.Errorf("writing keepalived's configuration: %w", err)
 	}
-	k := &daemon{name: "keepalived-" + v.name, program: "keepalived", arguments: []string{"--check", "--dont-fork", "--log-console",
-		"--log-detail", "--use-file", path + ".conf", "--pid", path + ".pid", "--checkers_pid", path + "-checkers.pid"}}
+	k := &daemon{service: v.name, name: "keepalived-" + v.name, program: "keepalived", arguments: []string{"--check", "--dont-fork", "--log-console",
+		"--log-detail", "--use-file", path + ".conf", "--pid", path + ".pid", "--checkers_pid", path + "-checkers.pid",
+		"--bfd_pid", path + "-bfd.pid"}}
 	l.keepalived = append(l.keepalived, k)
 	return k.start(l.director)
 }

@@ -58,10 +58,10 @@ func openLab(ctx context.Context, j *journal.Writer, programs string, services [
 	if err := l.director.forwardPackets(); err != nil {
 		return nil, fmt.Errorf("making the director a router: %w", err)
 	}
-	if err := configureSidecars(); err != nil {
-		return nil, err
-	}
 	for _, s := range l.servers() {
+		if err := s.configure(""); err != nil {
+			return nil, err
+		}
 		if err := s.startSidecar(); err != nil {
 			return nil, err
 		}
@@ -191,6 +191,13 @@ func (l *lab) awaitIn(kind func(way) bool) action {
 func (l *lab) awaitOut(kind func(way) bool) action {
 	return l.awaitWeights("rs1 to be out", kind, func(v virtualService) bool {
 		return l.table.weight(v.name, "rs1") == 0 && l.table.weight(v.name, "rs2") > 0
+	})
+}
+
+// awaitAway waits until no server is in by any way of the kind.
+func (l *lab) awaitAway(kind func(way) bool) action {
+	return l.awaitWeights("no server to be in", kind, func(v virtualService) bool {
+		return l.table.weight(v.name, "rs1") == 0 && l.table.weight(v.name, "rs2") == 0
 	})
 }
 

@@ -10,18 +10,6 @@ import (
 	"github.com/landmark-health/landmark/test/lab/journal"
 )
 
-// sidecarConfiguration is landmarkd's configuration file, the same on every real server.
-const sidecarConfiguration = "/run/landmarkd.yaml"
-
-// configureSidecars writes the file. It sets only the slow start and a gate.
-func configureSidecars() error {
-	text := fmt.Sprintf("services:\n  epg:\n    slow_start: %s\n    gate: \":%s\"\n", journal.SlowStart, gatePort)
-	if err := os.WriteFile(sidecarConfiguration, []byte(text), 0o644); err != nil {
-		return fmt.Errorf("writing landmarkd's configuration: %w", err)
-	}
-	return nil
-}
-
 // realServer is a host that runs the EPG server and, beside it, the sidecar.
 type realServer struct {
 	namespace
@@ -37,6 +25,20 @@ func (s *realServer) dir() string { return filepath.Join("/run/landmark", string
 
 func (s *realServer) agentSocket() string { return filepath.Join(s.dir(), "agent.sock") }
 
+// configuration returns the path of landmarkd's configuration file.
+func (s *realServer) configuration() string {
+	return filepath.Join("/run", string(s.namespace)+"-landmarkd.yaml")
+}
+
+// configure writes landmarkd's configuration file: the slow start, a gate, and BFD sessions, which may be "".
+func (s *realServer) configure(sessions string) error {
+	text := fmt.Sprintf("services:\n  epg:\n    slow_start: %s\n    gate: \":%s\"\n", journal.SlowStart, gatePort)
+	if err := os.WriteFile(s.configuration(), []byte(text+sessions), 0o644); err != nil {
+		return fmt.Errorf("writing landmarkd's configuration: %w", err)
+	}
+	return nil
+}
+
 // program returns the path of a program under test.
 func (s *realServer) program(name string) string { return filepath.Join(s.programs, name) }
 
@@ -46,7 +48,7 @@ func (s *realServer) startSidecar() (err error) {
 		return fmt.Errorf("making the sidecar's directory: %w", err)
 	}
 	s.sidecar, err = s.start(string(s.namespace)+"-landmarkd", []string{"RUNTIME_DIRECTORY=" + s.dir()},
-		s.program("landmarkd"), "-config", sidecarConfiguration, "-agent-socket", s.agentSocket(),
+		s.program("landmarkd"), "-config", s.configuration(), "-agent-socket", s.agentSocket(),
 		"-monitor", ":"+lmpPort, "-line", ":"+linePort, "-grpc", "")
 	return err
 }

@@ -21,31 +21,42 @@ type parallelWays struct {
 	events func(*lab) []action
 }
 
+// bfdChecks starts keepalived's BFD_CHECK. Only one way of a machine can have it, because a pair of addresses has one session.
+var bfdChecks = keepalivedChecks((*lab).startSessions, "-check", "bfd", "-director", directorBack, "-interval", "250ms")
+
 // scenarios are the scenarios by the name in LAB_SCENARIO. Ways that need much of the machine's one processor have a machine
 // of their own.
 var scenarios = map[string]scenario{
 	"costs": costs{},
 	"keepalived": parallelWays{
 		ways: []way{
-			{name: journal.UDP, start: keepalivedChecks("-check", "udp", "-interval", "250ms")},
-			{name: journal.UDPDirect, start: keepalivedChecks("-check", "udp", "-interval", "250ms"), direct: true},
-			{name: journal.Gate, start: keepalivedChecks("-check", "tcp", "-gate", gatePort, "-interval", "250ms")},
+			{name: journal.UDP, start: keepalivedChecks(nil, "-check", "udp", "-interval", "250ms")},
+			{name: journal.UDPDirect, start: keepalivedChecks(nil, "-check", "udp", "-interval", "250ms"), direct: true},
 			{name: journal.TCP, start: keepalivedConnects("  delay_loop 1\n", "      connect_timeout 1\n      retry 1\n      delay_before_retry 0.1\n"), control: true},
 		},
 		events: func(l *lab) []action { return append(life(l), l.restartKeepalived) },
 	},
 	"pushed": parallelWays{
 		ways: []way{
-			{name: journal.File, start: keepalivedChecks("-check", "file"), pushed: true},
-			{name: journal.FileWeight, start: keepalivedChecks("-check", "file"), pushed: true, weight: journal.Weight, direct: true, crowded: true},
+			{name: journal.File, start: keepalivedChecks((*lab).startWatcher, "-check", "file"), pushed: true},
+			{name: journal.FileWeight, start: keepalivedChecks((*lab).startWatcher, "-check", "file"), pushed: true, weight: journal.Weight, direct: true, crowded: true},
 		},
 		events: func(l *lab) []action {
 			return append(life(l), l.restartWatch, l.restartKeepalived, l.repeatBriefly(repeats()))
 		},
 	},
+	"bfd": parallelWays{
+		ways: []way{
+			{name: journal.BFD, start: bfdChecks, pushed: true, crowded: true},
+			{name: journal.Gate, start: keepalivedChecks(nil, "-check", "tcp", "-gate", gatePort, "-interval", "250ms")},
+		},
+		events: func(l *lab) []action {
+			return append(life(l), l.restartKeepalived, l.restartTimes(journal.Restarts), l.repeatBriefly(repeats()))
+		},
+	},
 	"misc": parallelWays{
 		ways: []way{
-			{name: journal.Misc, start: keepalivedChecks("-check", "misc"), weight: journal.Weight, crowded: true},
+			{name: journal.Misc, start: keepalivedChecks(nil, "-check", "misc"), weight: journal.Weight, crowded: true},
 		},
 		events: life,
 	},
@@ -68,8 +79,9 @@ var scenarios = map[string]scenario{
 	},
 	"short": parallelWays{
 		ways: []way{
-			{name: journal.UDP, start: keepalivedChecks("-check", "udp", "-interval", "250ms")},
-			{name: journal.File, start: keepalivedChecks("-check", "file"), pushed: true},
+			{name: journal.UDP, start: keepalivedChecks(nil, "-check", "udp", "-interval", "250ms")},
+			{name: journal.File, start: keepalivedChecks((*lab).startWatcher, "-check", "file"), pushed: true},
+			{name: journal.BFD, start: bfdChecks, pushed: true},
 			{name: journal.TCP, start: keepalivedConnects("  delay_loop 1\n", "      connect_timeout 1\n      retry 1\n      delay_before_retry 0.1\n"), control: true},
 		},
 		events: func(l *lab) []action {

@@ -16,7 +16,7 @@ func (l *lab) startWatcher(v virtualService, snippet string) error {
 	if err != nil {
 		return err
 	}
-	w := &daemon{name: "landmark-watch-" + v.name, program: l.program("landmark-watch"), arguments: arguments}
+	w := &daemon{service: v.name, name: "landmark-watch-" + v.name, program: l.program("landmark-watch"), arguments: arguments}
 	if err := os.MkdirAll(filepath.Join(watchDirectory, v.name), 0o755); err != nil {
 		return fmt.Errorf("making the directory of track files: %w", err)
 	}

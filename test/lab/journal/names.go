@@ -10,6 +10,7 @@ const (
 	FileWeight = "file-weight" // the same with weights, by direct routing
 	Misc       = "misc"        // keepalived's MISC_CHECK with misc_dynamic, which runs landmark-check, with weights
 
+	BFD  = "bfd"  // keepalived's BFD_CHECK, and a UDP_CHECK beside it
 	Gate = "gate" // keepalived's TCP_CHECK of the service's gate
 
 	External        = "external"     // ldirectord's checktype=external, which runs landmark-check
@@ -83,14 +84,22 @@ const Timeout = 4 * time.Second
 const WatchTimeout = 3 * time.Second
 
 // MaxAbsence returns for how long a sidecar may be away without its server being taken out: the timeout of the way, less
-// the time after which a checker tries again. pushed is for the ways of landmark-watch.
-func (s Speed) MaxAbsence(pushed bool) time.Duration {
+// the time after which a checker tries again.
+func (s Speed) MaxAbsence(way string) time.Duration {
 	const retry = 500 * time.Millisecond
-	if pushed {
+	switch way {
+	case File, FileWeight:
 		return WatchTimeout - retry
+	case BFD:
+		// The last packet before may be an interval old, and the first one after waits for the director's next.
+		const interval = time.Second
+		return (s.Timeout + interval - 1).Truncate(interval) - 2*interval
 	}
 	return s.Timeout - retry
 }
+
+// Restarts is how many restarts of a sidecar in a row must change nothing, where they are repeated.
+const Restarts = 10
 
 // Within is for how long the EPG server's main loop may leave the get-state command unanswered, on a machine that is fast
 // enough for it.
