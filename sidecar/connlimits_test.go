@@ -41,7 +41,7 @@ func TestDivideDescriptors(t *testing.T) {
 				t.Fatalf("of %d descriptors, with gates the limits are %+v", descriptors, gated)
 			}
 		}
-		for _, sockets := range []int{2, 128} {
+		for _, sockets := range []int{3, 192} {
 			gated := s.withGates()
 			with := gated.withBFD(sockets)
 			used := agents + with.monitor + with.grpc + descriptorsPerGate*with.gates + sockets

@@ -35,6 +35,9 @@ type Config struct {
 	// Epoch is the time of day at the instant 0. Sequence numbers of the
 	// authentication come from it, so that they go on after a restart.
 	Epoch time.Duration
+	// Lateness is how late the caller may call Advance: at most an eighth of
+	// Interval. A packet is so much earlier.
+	Lateness time.Duration
 	// Random returns random numbers from 0 to 1, for the jitter.
 	Random func() float64
 }
@@ -326,12 +329,14 @@ func (s *Session) send(b []byte, now time.Duration) []byte {
 	return s.config.Key.Append(b, p, s.sequence.send(uint32((s.config.Epoch+now)/unit)))
 }
 
-// drawJitter returns the share of the interval that the next one lasts: 75 to 100 %,
-// and at most 90 % if the peer misses a single packet (section 6.8.7).
+// drawJitter returns the share of the interval after which the next packet is due: 75
+// to 100 %, and at most 90 % if the peer misses a single packet (section 6.8.7), also if
+// it is sent late.
 func (s *Session) drawJitter() float64 {
 	longest := 1.0
 	if s.config.Multiplier == 1 {
 		longest = 0.9
 	}
+	longest -= float64(s.config.Lateness) / float64(s.config.Interval)
 	return 0.75 + (longest-0.75)*s.config.Random()
 }

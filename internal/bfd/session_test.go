@@ -152,18 +152,22 @@ func describe(p Packet) string {
 }
 
 // Intervals are 75 to 100 % of their length, or 75 to 90 % if the peer may miss no
-// packet.
+// packet, also for those that are sent late.
 func TestJitter(t *testing.T) {
 	for _, test := range []struct {
 		multiplier uint8
 		random     float64
+		lateness   time.Duration
 		want       time.Duration
-	}{{3, 0, 750 * ms}, {3, 1, time.Second}, {1, 0, 750 * ms}, {1, 1, 900 * ms}} {
-		s := NewSession(Config{Discriminator: ours, Interval: 100 * ms, Multiplier: test.multiplier, Random: func() float64 { return test.random }})
+	}{
+		{3, 0, 0, 750 * ms}, {3, 1, 0, time.Second}, {1, 0, 0, 750 * ms}, {1, 1, 0, 900 * ms},
+		{3, 0, 10 * ms, 750 * ms}, {3, 1, 10 * ms, 900 * ms}, {1, 1, 10 * ms, 800 * ms},
+	} {
+		s := NewSession(Config{Discriminator: ours, Interval: 100 * ms, Multiplier: test.multiplier, Lateness: test.lateness, Random: func() float64 { return test.random }})
 		s.SetVerdict(NotServing, 0)
 		s.Advance(nil, 0)
 		if next, ok := s.Next(); !ok || next != test.want {
-			t.Errorf("multiplier %d, random number %v: the next packet is due after %v, %v, want %v", test.multiplier, test.random, next, ok, test.want)
+			t.Errorf("%+v: the next packet is due after %v, %v", test, next, ok)
 		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/landmark-health/landmark/internal/contract"
 )
 
-// maxPeerings is how many BFD sessions a file may have. Each takes up to two
+// maxPeerings is how many BFD sessions a file may have. Each takes up to three
 // descriptors.
 const maxPeerings = 64
 

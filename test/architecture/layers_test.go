@@ -99,8 +99,9 @@ var layers = []layer{
 	{path: "cmd/landmark-watch", imports: []string{"internal/keyfile", "lmp", "lmp/probe", "internal/contract", "internal/sleep", "internal/keepalived", "internal/logqueue"}, stdlib: true},
 	{path: "examples/epgd", imports: []string{"agent", "agent/landmark", "internal/collector", "internal/logqueue"}},
 
-	{path: "test/attack", imports: []string{"agent", "agent/landmark", report, intake, "lmp", "lmp/probe"}},
-	{path: "test/bench", imports: []string{"agent", "agent/landmark", "internal/sleep", report, intake}},
+	{path: "test/bfdpeer", imports: []string{"internal/bfd"}, noGRPC: true},
+	{path: "test/attack", imports: []string{"agent", "agent/landmark", report, intake, "lmp", "lmp/probe", "internal/bfd", "test/bfdpeer"}},
+	{path: "test/bench", imports: []string{"agent", "agent/landmark", "internal/sleep", report, intake, "internal/bfd", "test/bfdpeer"}},
 	{path: "test/e2e/prefork", imports: []string{"agent", "agent/landmark"}},
 	{path: "test/...", imports: []string{"lmp/...", "test/..."}},
 }

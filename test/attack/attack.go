@@ -22,7 +22,7 @@ type attack struct {
 
 // attacks returns all attacks.
 func attacks() []attack {
-	return slices.Concat(logAttacks(), restartAttacks(), processAttacks(), agentAttacks(), grpcAttacks(), networkAttacks(), mutationAttacks())
+	return slices.Concat(logAttacks(), restartAttacks(), processAttacks(), agentAttacks(), grpcAttacks(), networkAttacks(), bfdAttacks(), mutationAttacks())
 }
 
 // outcome is how an attack ended.
@@ -45,6 +45,7 @@ type result struct {
 	logged int // lines of landmarkd's log
 	users  int // number of attacking users
 	took   time.Duration
+	notes  []string // what was measured
 	why    []string // why it broke or is inconclusive
 }
 
@@ -107,7 +108,7 @@ func play(a attack, programs string, long bool) (r result) {
 	if s.skipped != "" {
 		r.outcome, r.why = inconclusive, []string{s.skipped}
 	}
-	r.users = len(s.users)
+	r.users, r.notes = len(s.users), s.notes
 	if s.sidecar != nil {
 		r.peak, r.logged = s.sidecar.peak, s.sidecar.logged
 	}

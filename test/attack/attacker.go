@@ -43,6 +43,8 @@ var attackers = map[string]func(ctx context.Context, target string) error{
 	"half-open":           holdHalfOpen,
 	"deaf watch":          watchWithoutReading,
 	"mutated frames":      sendMutatedFrames,
+	"BFD flood":           floodBFD,
+	"BFD forgery":         forgeBFD,
 }
 
 // runAttacker is the attacker's process.

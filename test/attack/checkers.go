@@ -15,8 +15,10 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
+	"github.com/landmark-health/landmark/internal/bfd"
 	"github.com/landmark-health/landmark/lmp"
 	"github.com/landmark-health/landmark/lmp/probe"
+	"github.com/landmark-health/landmark/test/bfdpeer"
 )
 
 // The honest checkers.
@@ -27,12 +29,19 @@ const (
 	grpcWatch = "gRPC Watch"
 	trackFile = "track file"
 	openGate  = "gate"
+	// bfdSession and the peer's address are the checker that holds a BFD session.
+	bfdSession = "BFD with "
 )
 
 // sendsRequests reports whether the checker sends requests. The other ones keep the
 // last answer that they got. A gate's checker sends nothing, and whether its
 // connection is made in time is up to the kernel.
-func sendsRequests(by string) bool { return by != grpcWatch && by != trackFile && by != openGate }
+func sendsRequests(by string) bool {
+	return by != grpcWatch && by != trackFile && by != openGate && !holdsSession(by)
+}
+
+// holdsSession reports whether the checker is the peer of a BFD session.
+func holdsSession(by string) bool { return strings.HasPrefix(by, bfdSession) }
 
 // checkers check services until they are stopped.
 type checkers struct {
@@ -210,6 +219,17 @@ func (c *checkers) connect(address, service string) {
 		}
 		conn.Close()
 		return serving, "open"
+	})
+}
+
+// holdSession adds a checker whose answer is the state of the peer's session.
+func (c *checkers) holdSession(peer *bfdpeer.Peer, p bfd.Peering) {
+	c.every(bfdSession+p.Peer.String(), p.Service, 20*time.Millisecond, func(context.Context) (answer, string) {
+		state := peer.State()
+		if state == bfd.Up {
+			return serving, state.String()
+		}
+		return notServing, state.String()
 	})
 }
 

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/landmark-health/landmark/lmp"
@@ -23,7 +22,7 @@ func networkAttacks() []attack {
 			measured: true, play: func(s *scene) { s.silent(func(d *sidecar) string { return d.grpc }) }},
 		{name: "silent connections, line", what: "the same to the line protocol's port", who: "network",
 			measured: true, play: func(s *scene) { s.silent(func(d *sidecar) string { return d.line }) }},
-		{name: "gate flood", what: "as many connections to the gates as one process can make", who: "network",
+		{name: "gate flood", what: "more than 10,000 connections a second to an open gate, and attempts to a closed one", who: "network",
 			measured: true, play: floodedGates},
 		{name: "unknown names", what: "a flood of checks of unknown names, while landmarkd restarts", who: "network", play: unknownNames},
 	}
@@ -50,49 +49,6 @@ func (s *scene) silent(target func(d *sidecar) string) {
 	s.landmarkWatch(late, nil, "well")
 	s.checkers.readTrackFile(late, "well")
 	s.runFor(4*time.Second, 10*time.Second) // landmark-watch reports silence after 3 s
-}
-
-// floodedGates floods the gate of a healthy service and that of a hung one.
-func floodedGates(s *scene) {
-	var gates [2]string
-	yaml := "services:\n"
-	for i, service := range []string{"well", "hung"} {
-		var err error
-		gates[i], err = freeAddress()
-		s.must(err)
-		s.checkers.connect(gates[i], service)
-		yaml += fmt.Sprintf("  %s: {gate: %q}\n", service, gates[i])
-	}
-	_, hung := s.startPair(s.config(yaml)...)
-	for _, gate := range gates {
-		s.attack("gate flood", gate, attackerUID)
-	}
-	s.runFor(time.Second, 5*time.Second)
-	s.change("hung", healthy, func() { hung.signal(syscall.SIGUSR2) })
-	s.runFor(time.Second, 5*time.Second)
-	s.change("hung", unhealthy, func() { hung.signal(syscall.SIGUSR1) })
-	s.runFor(time.Second, 5*time.Second)
-}
-
-// floodGate connects, and closes or resets the connection at once.
-func floodGate(ctx context.Context, target string) error {
-	for n := range 16 {
-		go func() {
-			for ctx.Err() == nil {
-				conn, err := dialFromAttacker(ctx, target)
-				if err != nil {
-					time.Sleep(time.Millisecond) // it is closed
-					continue
-				}
-				if n%2 == 1 {
-					conn.(*net.TCPConn).SetLinger(0)
-				}
-				conn.Close()
-			}
-		}()
-	}
-	<-ctx.Done()
-	return nil
 }
 
 // unknownNames restarts landmarkd under a flood of checks that it must hold.

@@ -93,6 +93,9 @@ func playAll(wanted *regexp.Regexp, programs string, long bool) int {
 	}
 	for r := range results(chosen, programs, long) {
 		fmt.Println(r.row())
+		for _, note := range r.notes {
+			fmt.Fprintf(os.Stderr, "attack: %s: %s\n", r.name, note)
+		}
 		if len(r.why) > 0 {
 			fmt.Fprintf(os.Stderr, "attack: %s %v: %s\n", r.name, r.outcome, strings.Join(r.why, "; "))
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -73,6 +74,13 @@ func (o *oracle) wasDown(from, to time.Time) bool {
 		}
 	}
 	return false
+}
+
+// wasLate reports whether the service's own loop was late between from and to.
+func (o *oracle) wasLate(service string, from, to time.Time) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.ContainsFunc(o.late[service], func(s span) bool { return s.overlaps(from, to) })
 }
 
 // at returns the last event of the service before a check began. The state is

@@ -73,6 +73,9 @@ func (o *oracle) evaluate(samples []sample) (a summary) {
 		if s.by == trackFile && e.state == healthy && o.wasDown(s.begun.Add(-watchSilence), s.answered) {
 			continue // it is rightly out after an outage, and soon in again
 		}
+		if holdsSession(s.by) && e.state == healthy && o.wasLate(s.service, s.begun.Add(-changeTimeout), s.answered) {
+			continue // it was rightly down, and soon comes up again
+		}
 		if e.state == healthy {
 			a.falseNotServing++
 		} else {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/landmark-health/landmark/test/bfdpeer"
 )
 
 const (
@@ -37,6 +39,8 @@ type scene struct {
 	broke    []string        // the bounds that are broken, except for the verdicts
 	users    map[uint32]bool // the users that attack
 	skipped  string          // why this machine cannot run the attack
+	peers    []*bfdpeer.Peer
+	notes    []string // what was measured
 }
 
 func newScene(programs string, long bool) (*scene, error) {
@@ -242,6 +246,9 @@ func (s *scene) end() []sample {
 			s.broke = append(s.broke, fmt.Sprintf("landmarkd died: %v", s.sidecar.cmd.ProcessState))
 		}
 		s.sidecar.end()
+	}
+	for _, p := range s.peers {
+		p.Close()
 	}
 	if s.after != nil {
 		s.after()

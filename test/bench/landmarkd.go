@@ -43,8 +43,9 @@ type landmarkd struct {
 	dir         string
 }
 
-// startLandmarkd starts the landmarkd at path, and returns when it is ready.
-func startLandmarkd(path string) (*landmarkd, error) {
+// startLandmarkd starts the landmarkd at path with a configuration in YAML, and returns
+// when it is ready.
+func startLandmarkd(path, config string) (*landmarkd, error) {
 	dir, err := os.MkdirTemp("", "landmark-bench")
 	if err != nil {
 		return nil, err
@@ -53,7 +54,11 @@ func startLandmarkd(path string) (*landmarkd, error) {
 	if d.grpcAddress, err = freeAddress(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	d.cmd = exec.Command(path, "-agent-socket", d.agentSocket, "-monitor", "127.0.0.1:0", "-grpc", d.grpcAddress)
+	file := filepath.Join(dir, "landmarkd.yaml")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	d.cmd = exec.Command(path, "-agent-socket", d.agentSocket, "-monitor", "127.0.0.1:0", "-grpc", d.grpcAddress, "-config", file)
 	log, err := d.cmd.StderrPipe()
 	if err == nil {
 		err = d.cmd.Start()

@@ -66,6 +66,8 @@ type row struct {
 	name     string
 	workload workload
 	limit    cost // 0 = no limit
+	// base is a workload whose CPU time is measured in the same run and subtracted.
+	base *workload
 }
 
 // cost is what landmarkd costs with a workload.
@@ -100,6 +102,12 @@ var rows = []row{
 		name:     "1,000 services of 20 landmarks, 1,000 agents",
 		workload: workload{services: 1000, landmarks: 20},
 	},
+	{
+		name:     "64 BFD sessions at 1 s, without what their service costs",
+		workload: workload{services: 1, landmarks: 1, peers: 64},
+		base:     &workload{services: 1, landmarks: 1},
+		limit:    cost{cpu: 0.5},
+	},
 }
 
 func measureAll(ctx context.Context, out io.Writer, path string, duration time.Duration, wanted *regexp.Regexp) error {
@@ -113,6 +121,13 @@ func measureAll(ctx context.Context, out io.Writer, path string, duration time.D
 		c, err := measure(ctx, path, r.workload, duration)
 		if err != nil {
 			return fmt.Errorf("%s: %w", r.name, err)
+		}
+		if r.base != nil {
+			base, err := measure(ctx, path, *r.base, duration)
+			if err != nil {
+				return fmt.Errorf("%s: %w", r.name, err)
+			}
+			c.cpu -= base.cpu
 		}
 		fmt.Fprintf(table, "%s\t%.3f\t%s\t%.1f\t%s\t%v\t%v\t%s\t%v\t%v\t%.2fs\t%.2f\n", r.name,
 			c.cpu, formatLimit(r.limit.cpu), c.rss, formatLimit(r.limit.rss),

@@ -26,7 +26,8 @@ const (
 // measure starts the landmarkd at path and the workload, and returns what landmarkd
 // costs over the given duration.
 func measure(ctx context.Context, path string, w workload, duration time.Duration) (c cost, err error) {
-	d, err := startLandmarkd(path)
+	w, config := w.configure()
+	d, err := startLandmarkd(path, config)
 	if err != nil {
 		return c, err
 	}
@@ -52,6 +53,7 @@ func measure(ctx context.Context, path string, w workload, duration time.Duratio
 		}
 		c.serving, c.servingCPU = time.Since(start), used.Seconds()
 	}
+	// The sessions begin with a handshake of some seconds.
 	if !sleep.For(ctx, settleTime) {
 		return c, ctx.Err()
 	}

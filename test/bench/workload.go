@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"time"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/landmark-health/landmark/agent"
 	"github.com/landmark-health/landmark/agent/landmark"
+	"github.com/landmark-health/landmark/internal/bfd"
+	"github.com/landmark-health/landmark/test/bfdpeer"
 )
 
 // workloadCommand is the argument that makes this program run a workload. A workload
@@ -30,6 +33,22 @@ type workload struct {
 	// staggered makes the services of a connection report one after the other,
 	// evenly spread over the report interval, and not all at once.
 	staggered bool
+	// peers is how many peers hold a BFD session of the first service, at the default
+	// interval of 1 s.
+	peers int
+	local netip.Addr // landmarkd's address in these sessions
+}
+
+// configure returns the workload with an address for its BFD sessions, and the
+// configuration for landmarkd.
+func (w workload) configure() (workload, string) {
+	w.local = bfdpeer.NewLocal()
+	return w, bfdpeer.YAML(w.sessions(), "")
+}
+
+// sessions returns the BFD sessions.
+func (w workload) sessions() []bfd.Peering {
+	return bfdpeer.Sessions(serviceName(0), w.local, w.peers)
 }
 
 const (
@@ -51,7 +70,8 @@ func (w workload) start(socket string) (stop func(), err error) {
 	}
 	cmd := exec.Command(self, workloadCommand,
 		fmt.Sprintf("-services=%d", w.services), fmt.Sprintf("-landmarks=%d", w.landmarks),
-		fmt.Sprintf("-connections=%d", w.connections), fmt.Sprintf("-staggered=%v", w.staggered), socket)
+		fmt.Sprintf("-connections=%d", w.connections), fmt.Sprintf("-staggered=%v", w.staggered),
+		fmt.Sprintf("-peers=%d", w.peers), "-local="+w.local.String(), socket)
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	if err := cmd.Start(); err != nil {
@@ -73,6 +93,13 @@ func runWorkload(ctx context.Context, args []string) error {
 	if flags.NArg() != 1 {
 		return errors.New("usage: bench workload [flags] SOCKET")
 	}
+	for _, session := range w.sessions() {
+		p, err := bfdpeer.Start(session)
+		if err != nil {
+			return err
+		}
+		defer p.Close()
+	}
 	if w.connections > 0 {
 		return w.runStreams(ctx, flags.Arg(0))
 	}
@@ -85,6 +112,8 @@ func (w *workload) flags() *flag.FlagSet {
 	flags.IntVar(&w.landmarks, "landmarks", 0, "")
 	flags.IntVar(&w.connections, "connections", 0, "")
 	flags.BoolVar(&w.staggered, "staggered", false, "")
+	flags.IntVar(&w.peers, "peers", 0, "")
+	flags.TextVar(&w.local, "local", netip.IPv4Unspecified(), "")
 	return flags
 }
 

@@ -2,10 +2,12 @@ package bfd
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"syscall"
 	"testing"
 	"time"
 
@@ -113,23 +115,29 @@ type peer struct {
 
 func newPeer(t *testing.T, p bfd.Pair) *peer {
 	t.Helper()
-	receive, err := listen(p.Peer)
+	receive := newConn(t, netip.AddrPortFrom(p.Peer, bfd.Port), unix.IP_RECVTTL, 1)
+	return &peer{t, p, receive, newSender(t, p.Peer, maxHopLimit)}
+}
+
+// newConn returns a UDP socket with an option of IPv4.
+func newConn(t *testing.T, local netip.AddrPort, option, value int) *net.UDPConn {
+	t.Helper()
+	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
+		failed := c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, option, value) })
+		return errors.Join(failed, err)
+	}}
+	conn, err := config.ListenPacket(t.Context(), "udp4", local.String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { receive.Close() })
-	return &peer{t, p, receive, newSender(t, p.Peer, maxHopLimit)}
+	t.Cleanup(func() { conn.Close() })
+	return conn.(*net.UDPConn)
 }
 
 // newSender returns a socket that sends packets with the hop limit.
 func newSender(t *testing.T, from netip.Addr, hopLimit int) *net.UDPConn {
 	t.Helper()
-	send, err := bind(netip.AddrPortFrom(from, 0), unix.IPPROTO_IP, unix.IP_TTL, hopLimit)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { send.Close() })
-	return send
+	return newConn(t, netip.AddrPortFrom(from, 0), unix.IP_TTL, hopLimit)
 }
 
 // sendAs sends the bytes to the server from a socket.

@@ -19,18 +19,25 @@ import (
 type pausedSource struct {
 	frontend.Source
 	paused   atomic.Bool
+	stopped  atomic.Bool
 	awaited  chan struct{}
 	released chan struct{}
 }
 
 func (s *pausedSource) Lookup([]byte, time.Duration) (registry.Answer, bool) {
-	return registry.Answer{Status: judge.Serving}, !s.paused.Load()
+	status := judge.Serving
+	if s.stopped.Load() {
+		status = judge.NotServing
+	}
+	return registry.Answer{Status: status}, !s.paused.Load()
 }
 
 func (s *pausedSource) Await(ctx context.Context, _ []byte, _ time.Duration) (registry.Answer, error) {
 	s.awaited <- struct{}{}
 	select {
 	case <-s.released:
+		s.stopped.Store(true)
+		s.paused.Store(false)
 		return registry.Answer{Status: judge.NotServing}, nil
 	case <-ctx.Done():
 		return registry.Answer{}, ctx.Err()

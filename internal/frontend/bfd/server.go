@@ -2,9 +2,12 @@
 // 5880) over a single hop (RFC 5881): keepalived, BIRD, FRR. It sends each configured
 // peer the state of one service, and judges nothing itself.
 //
-// The protocol is in internal/bfd. This package has its sockets and clocks: a receiver
-// for each local address, and a goroutine for each session, which looks up the answer
-// before each packet that it sends.
+// The protocol is in internal/bfd. This package has its sockets and clocks. One
+// goroutine reads the packets that have arrived and sends those that are due, for all
+// sessions at a time, some ten times a second: so few sessions cost as much as many, and
+// a flood of packets wakes nothing. A goroutine for each session sends the changes of
+// its answer at once. Each packet that is sent rests on an answer that was looked up for
+// it.
 package bfd
 
 import (
@@ -37,6 +40,7 @@ type Server struct {
 	begun      time.Time // the instant 0 of the sessions
 	rejections rejections
 	tasks      sync.WaitGroup
+	configured chan struct{} // holds a token if Configure was called
 
 	mu     sync.Mutex
 	ctx    context.Context // of Run, nil before it; guarded by mu
@@ -48,10 +52,25 @@ type Server struct {
 type endpoints struct {
 	sessions  map[bfd.Pair]*session
 	receivers map[netip.Addr]*receiver
+	tick      time.Duration // how often packets are read and sent
 }
 
+const (
+	// maxTick is the longest time between two rounds of all sessions.
+	maxTick = 100 * time.Millisecond
+	// readRate is how many packets a second are read from one socket, at most. A
+	// session at the shortest interval needs some 30.
+	readRate = 1000
+)
+
+// tickOf returns the longest time between two rounds that a session with the interval
+// needs. It is less than what the jitter leaves.
+func tickOf(interval time.Duration) time.Duration { return min(maxTick, interval/8) }
+
 // New returns a server without sessions.
-func New(c Config) *Server { return &Server{config: c, begun: time.Now()} }
+func New(c Config) *Server {
+	return &Server{config: c, begun: time.Now(), configured: make(chan struct{}, 1)}
+}
 
 // Configure replaces the sessions. Those that do not change go on. One that is not
 // there any more sends nothing: its peer misses it. If Configure returns an error,
@@ -70,16 +89,20 @@ func (s *Server) Configure(peerings []bfd.Peering) error {
 	s.open.closeExcept(next)
 	s.open = next
 	for local, r := range next.receivers {
-		r.setPeers(next.peersOf(local))
+		r.peers = next.peersOf(local)
 	}
 	s.start()
+	select {
+	case s.configured <- struct{}{}:
+	default:
+	}
 	return nil
 }
 
 // bind returns the endpoints of the sessions, those that are open already and new
 // ones; also if there is an error. The caller holds mu.
 func (s *Server) bind(peerings []bfd.Peering) (endpoints, error) {
-	next := endpoints{make(map[bfd.Pair]*session), make(map[netip.Addr]*receiver)}
+	next := endpoints{make(map[bfd.Pair]*session), make(map[netip.Addr]*receiver), idle}
 	for _, p := range peerings {
 		if next.receivers[p.Local] == nil {
 			r := s.open.receivers[p.Local]
@@ -99,6 +122,7 @@ func (s *Server) bind(peerings []bfd.Peering) (endpoints, error) {
 			}
 		}
 		next.sessions[p.Pair] = one
+		next.tick = min(next.tick, tickOf(p.Interval))
 	}
 	return next, nil
 }
@@ -112,7 +136,7 @@ func (e endpoints) closeExcept(others endpoints) {
 	}
 	for local, r := range e.receivers {
 		if others.receivers[local] != r {
-			r.conn.Close()
+			r.socket.close()
 		}
 	}
 }
@@ -135,6 +159,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.ctx = ctx
 	s.start()
 	s.mu.Unlock()
+	s.tasks.Go(func() { s.tick(ctx) })
 	s.rejections.log(ctx, s.config.Logger)
 	err := s.Close()
 	s.tasks.Wait()
@@ -146,12 +171,47 @@ func (s *Server) start() {
 	if s.ctx == nil || s.closed {
 		return
 	}
-	for _, r := range s.open.receivers {
-		r.started.Do(func() { s.tasks.Go(func() { r.run(s.ctx) }) })
-	}
 	for _, one := range s.open.sessions {
 		one.started.Do(func() { s.tasks.Go(func() { one.run(s.ctx) }) })
 	}
+}
+
+// tick reads and sends packets until ctx is done.
+func (s *Server) tick(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	b := new(buffer)
+	for {
+		select {
+		case <-timer.C:
+		case <-s.configured:
+		case <-ctx.Done():
+			return
+		}
+		timer.Reset(s.round(b))
+	}
+}
+
+// round reads the packets that have arrived and sends those that are due. It returns
+// the time until the next round.
+func (s *Server) round(b *buffer) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	most := max(8, int(readRate*s.open.tick.Seconds()))
+	for _, r := range s.open.receivers {
+		r.read(r.socket, most, b)
+	}
+	now := s.now()
+	for pair, one := range s.open.sessions {
+		if one.openOwn(now); one.isOwn {
+			s.open.receivers[pair.Local].read(one.own, most, b)
+		}
+		one.advanceIfDue(s.now())
+	}
+	if len(s.open.sessions) == 0 {
+		return idle
+	}
+	return s.open.tick
 }
 
 // Close closes all sockets, for a Server that is not run.
@@ -164,11 +224,11 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// Sockets returns how many sockets are open.
+// Sockets returns how many sockets there are, or will be.
 func (s *Server) Sockets() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.open.sessions) + len(s.open.receivers)
+	return 2*len(s.open.sessions) + len(s.open.receivers)
 }
 
 // now is the present instant of the sessions.

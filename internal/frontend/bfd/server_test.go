@@ -69,6 +69,7 @@ func TestSessionIsRecorded(t *testing.T) {
 	process.Stall()
 	f.awaitRecord(checkers.BFDState{PeerAlive: true, Why: "the service does not serve"})
 	process.Work()
+	p.drain() // an Up of before
 	p.begin()
 	p.say(bfd.Up)
 	f.awaitRecord(checkers.BFDState{PeerAlive: true, Up: true})
@@ -232,7 +233,7 @@ func TestRejections(t *testing.T) {
 	stranger := p.pair.Local.Next()
 	key := bfd.Key{Number: 1, Secret: [bfd.MaxSecret]byte{1}}
 	for i := range 10 {
-		p.sendAs(newSender(t, p.pair.Peer, 254-i), down.Append(nil))
+		p.sendAs(newSender(t, stranger, 254-i), down.Append(nil))
 		p.sendAs(newSender(t, stranger, maxHopLimit), down.Append(nil))
 		p.sendAs(p.send, down.Append(nil)[:23])
 		p.sendAs(p.send, other.Append(nil))
@@ -258,6 +259,7 @@ func TestReceiveAllocatesNothing(t *testing.T) {
 	signed.Key = bfd.Key{Number: 1, Secret: [bfd.MaxSecret]byte{1}}
 	f := newFixture(t, r, signed)
 	receiver := f.open.receivers[p.pair.Local]
+	f.stop() // the receiver is for one goroutine
 	up := p.packet(bfd.Up)
 	valid := signed.Key.Append(nil, up, 1)
 	control := []byte{20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 255, 0, 0, 0, 0, 0, 0, 0}

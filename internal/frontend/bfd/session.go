@@ -3,10 +3,11 @@ package bfd
 import (
 	"context"
 	"math/rand/v2"
-	"net"
 	"net/netip"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/landmark-health/landmark/internal/bfd"
 	"github.com/landmark-health/landmark/internal/checkers"
@@ -23,30 +24,38 @@ const (
 	// logInterval is the shortest time between two lines of the log about one
 	// session, so that a peer that sends nonsense cannot flood it.
 	logInterval = 2 * time.Second
+	// routeInterval is how often a session tries to open its own socket.
+	routeInterval = 5 * time.Second
 )
 
 // session sends one peer what the answer about one service is.
 type session struct {
 	peering bfd.Peering
 	server  *Server
-	conn    *net.UDPConn // to send
-	to      netip.AddrPort
+	to      unix.Sockaddr
 	started sync.Once
 	ctx     context.Context // done when the session is closed
 	cancel  context.CancelFunc
-	woken   chan struct{} // holds a token if a packet has made something due
+	woken   chan struct{} // holds a token if a packet is due, but no answer is final
 
-	mu      sync.Mutex
-	machine *bfd.Session  // guarded by mu
-	next    time.Duration // when run calls advance again; guarded by mu
+	// For the server, under its mutex.
+	own      socket // receives the peer's packets, if isOwn
+	isOwn    bool
+	ownAfter time.Duration // when to try to open it
 
-	// For run only.
+	mu       sync.Mutex // guards what follows
+	closed   bool
+	send     socket // until closed
+	machine  *bfd.Session
+	next     time.Duration // when something is due
+	record   *checkers.BFDSession
+	out      []byte
 	logged   bfd.State
 	loggedAt time.Duration
 }
 
 func (s *Server) newSession(p bfd.Peering) (*session, error) {
-	conn, err := dial(p)
+	send, err := dial(p)
 	if err != nil {
 		return nil, err
 	}
@@ -54,11 +63,11 @@ func (s *Server) newSession(p bfd.Peering) (*session, error) {
 	return &session{
 		peering: p,
 		server:  s,
-		conn:    conn,
-		to:      netip.AddrPortFrom(p.Peer, bfd.Port),
+		to:      sockaddr(netip.AddrPortFrom(p.Peer, bfd.Port)),
 		ctx:     ctx,
 		cancel:  cancel,
 		woken:   make(chan struct{}, 1),
+		send:    send,
 		machine: bfd.NewSession(bfd.Config{
 			Discriminator: p.Discriminator(),
 			Interval:      p.Interval,
@@ -67,16 +76,36 @@ func (s *Server) newSession(p bfd.Peering) (*session, error) {
 			Key:           p.Key,
 			Epoch:         time.Duration(s.begun.UnixNano()),
 			Random:        rand.Float64,
+			Lateness:      tickOf(p.Interval),
 		}),
+		record:   s.config.Checkers.BFDSession(checkers.Peering{Name: p.Service, Peer: p.Peer, Local: p.Local}),
 		logged:   bfd.Down,
 		loggedAt: -logInterval,
 	}, nil
 }
 
-// close closes the session's socket and ends run. Nothing is sent from then on.
+// close closes the session's sockets and ends run. Nothing is sent from then on.
 func (s *session) close() {
-	s.conn.Close()
+	if s.isOwn {
+		s.own.close()
+		s.isOwn = false
+	}
 	s.cancel()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	s.send.close()
+	s.record.End()
+}
+
+// openOwn opens the session's own socket, if it is not open and it is time to try.
+func (s *session) openOwn(now time.Duration) {
+	if s.isOwn || now < s.ownAfter {
+		return
+	}
+	own, err := listenTo(s.peering.Pair)
+	s.own, s.isOwn = own, err == nil
+	s.ownAfter = now + routeInterval
 }
 
 // receive takes a packet from the peer. The error says why it was discarded.
@@ -86,18 +115,14 @@ func (s *session) receive(b []byte, p *bfd.Packet) error {
 	if err := s.machine.Receive(b, p, s.server.now()); err != nil {
 		return err
 	}
-	if next, ok := s.machine.Next(); ok && next < s.next {
-		select {
-		case s.woken <- struct{}{}:
-		default: // there is a token already
-		}
+	if next, ok := s.machine.Next(); ok {
+		s.next = min(s.next, next)
 	}
 	return nil
 }
 
-// run sends packets until the session is closed or the server stops. Each packet
-// rests on an answer that is final when it is sent. While there is none, nothing is
-// sent.
+// run follows the changes of the answer until the session is closed or the server
+// stops.
 func (s *session) run(server context.Context) {
 	ctx := s.ctx
 	defer context.AfterFunc(server, s.cancel)()
@@ -105,26 +130,14 @@ func (s *session) run(server context.Context) {
 	// Subscribe before the first lookup, so that no change is missed.
 	sub := source.Subscribe(name)
 	defer sub.Close()
-	record := s.server.config.Checkers.BFDSession(checkers.Peering{Name: s.peering.Service, Peer: s.peering.Peer, Local: s.peering.Local})
-	defer record.End()
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	var out []byte
 	for {
-		a, final := source.Lookup(name, registry.AnyAge)
-		if !final {
-			var err error
-			if a, err = source.Await(ctx, name, registry.AnyAge); err != nil {
-				if !sleep.For(ctx, overloadPause) {
-					return
-				}
-				continue
+		if !s.advance() {
+			if _, err := source.Await(ctx, name, registry.AnyAge); err != nil && !sleep.For(ctx, overloadPause) {
+				return
 			}
+			continue
 		}
-		next := s.advance(&out, translate(a.Status), record, frontend.CheckOf(name, &a))
-		timer.Reset(next - s.server.now())
 		select {
-		case <-timer.C:
 		case <-s.woken:
 		case <-sub.Changed():
 		case <-ctx.Done():
@@ -144,45 +157,69 @@ func translate(status judge.Status) bfd.Verdict {
 // idle is how long a session waits for packets and changes that has nothing to do.
 const idle = time.Hour
 
-// advance sends the packet that is due under the verdict, and returns the instant at
-// which to call advance again.
-func (s *session) advance(out *[]byte, v bfd.Verdict, record *checkers.BFDSession, q checkers.Check) (next time.Duration) {
-	now := s.server.now()
+// advanceIfDue sends the packet that is due at the instant now, if one is.
+func (s *session) advanceIfDue(now time.Duration) {
 	s.mu.Lock()
-	s.machine.SetVerdict(v, now)
-	*out = s.machine.Advance((*out)[:0], now)
-	state, diagnostic := s.machine.State()
-	if state == bfd.Init {
-		state = bfd.Down // people need not know the steps of the handshake
+	due := s.next <= now
+	s.mu.Unlock()
+	if due && !s.advance() {
+		select {
+		case s.woken <- struct{}{}:
+		default: // there is a token already
+		}
 	}
-	present := checkers.BFDState{Up: state == bfd.Up, PeerAlive: s.machine.PeerAlive(), Why: s.machine.Why()}
+}
+
+// advance looks up the answer, and sends the packet that is due under it. Each packet
+// rests on an answer that is final when it is sent. While there is none, advance
+// returns false, and nothing is sent.
+func (s *session) advance() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return true
+	}
+	name := []byte(s.peering.Service)
+	a, final := s.server.config.Source.Lookup(name, registry.AnyAge)
+	if !final {
+		s.next = s.server.now() + idle // run advances it
+		return false
+	}
+	now := s.server.now()
+	s.machine.SetVerdict(translate(a.Status), now)
+	s.out = s.machine.Advance(s.out[:0], now)
+	if len(s.out) > 0 {
+		// A packet that cannot be sent is like one that is lost.
+		_ = unix.Sendto(int(s.send), s.out, 0, s.to)
+	}
 	next, ok := s.machine.Next()
 	if !ok {
 		next = now + idle
 	}
-	logAt := s.loggedAt + logInterval
-	if state != s.logged && now < logAt {
-		next = min(next, logAt)
-	}
-	s.next = next
-	s.mu.Unlock()
-	if len(*out) > 0 {
-		// A packet that cannot be sent is like one that is lost.
-		_, _ = s.conn.WriteToUDPAddrPort(*out, s.to)
-	}
-	record.Record(q, present)
-	if state != s.logged && now >= logAt {
-		s.log(state, diagnostic, now)
-	}
-	return next
+	s.next = s.log(now, next)
+	state, _ := s.machine.State()
+	s.record.Record(frontend.CheckOf(name, &a), checkers.BFDState{Up: state == bfd.Up, PeerAlive: s.machine.PeerAlive(), Why: s.machine.Why()})
+	return true
 }
 
-// log logs that the state has changed.
-func (s *session) log(state bfd.State, diagnostic bfd.Diagnostic, now time.Duration) {
+// log logs if the state has changed. It returns next, or an earlier instant at which
+// to log.
+func (s *session) log(now, next time.Duration) time.Duration {
+	state, diagnostic := s.machine.State()
+	if state == bfd.Init {
+		state = bfd.Down // people need not know the steps of the handshake
+	}
+	if state == s.logged {
+		return next
+	}
+	if at := s.loggedAt + logInterval; now < at {
+		return min(next, at)
+	}
 	s.logged, s.loggedAt = state, now
 	attributes := []any{"state", state, "service", s.peering.Service, "peer", s.peering.Peer, "local", s.peering.Local}
 	if state == bfd.Down {
 		attributes = append(attributes, "why", diagnostic)
 	}
 	s.server.config.Logger.Info("BFD session changed", attributes...)
+	return next
 }

@@ -1,14 +1,10 @@
 package bfd
 
 import (
-	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -27,59 +23,153 @@ const (
 	tries = 256
 )
 
-// listen returns the socket that receives all packets to the address.
-func listen(local netip.Addr) (*net.UDPConn, error) {
-	level, option := unix.IPPROTO_IP, unix.IP_RECVTTL
-	if local.Is6() {
-		level, option = unix.IPPROTO_IPV6, unix.IPV6_RECVHOPLIMIT
-	}
-	conn, err := bind(netip.AddrPortFrom(local, bfd.Port), level, option, 1)
+// socket is a UDP socket that never blocks. It is not in Go's poller, which would
+// wake a thread for each packet that arrives or has been sent. It must be closed.
+type socket int
+
+// listen returns the socket that receives the packets to the address that no other
+// socket gets.
+func listen(local netip.Addr) (socket, error) {
+	s, err := newSocket(local)
 	if err != nil {
-		return nil, bindError(local, err)
+		return 0, bindError(local, err)
 	}
-	return conn, nil
+	err = s.receiveHopLimits(local)
+	if err == nil {
+		err = s.bind(netip.AddrPortFrom(local, bfd.Port))
+	}
+	if err == nil {
+		// After the binding, so that it fails if there is another BFD daemon.
+		err = s.share()
+	}
+	if err != nil {
+		s.close()
+		return 0, bindError(local, err)
+	}
+	return s, nil
+}
+
+// listenTo returns a socket that receives the packets of one peer, in a queue of
+// their own: the kernel gives a packet to the socket that is connected to its
+// source. It fails while there is no route to the peer.
+func listenTo(p bfd.Pair) (socket, error) {
+	s, err := newSocket(p.Local)
+	if err != nil {
+		return 0, err
+	}
+	err = errors.Join(s.receiveHopLimits(p.Local), s.share())
+	if err == nil {
+		s.dropFromAfar(p.Local)
+		err = s.bind(netip.AddrPortFrom(p.Local, bfd.Port))
+	}
+	if err == nil {
+		err = os.NewSyscallError("connect", unix.Connect(int(s), sockaddr(netip.AddrPortFrom(p.Peer, 0)))) // from any port
+	}
+	if err != nil {
+		s.close()
+		return 0, err
+	}
+	return s, nil
 }
 
 // dial returns the socket that sends a session's packets. Its port is mostly the same
 // after a restart.
-func dial(p bfd.Peering) (*net.UDPConn, error) {
+func dial(p bfd.Peering) (socket, error) {
+	s, err := newSocket(p.Local)
+	if err != nil {
+		return 0, bindError(p.Local, err)
+	}
 	level, option := unix.IPPROTO_IP, unix.IP_TTL
 	if p.Local.Is6() {
 		level, option = unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS
 	}
-	for i := range uint32(tries) {
+	err = s.set(level, option, maxHopLimit)
+	for i := uint32(0); err == nil && i < tries; i++ {
 		port := uint16(firstPort + (p.Discriminator()+i)%ports)
-		conn, err := bind(netip.AddrPortFrom(p.Local, port), level, option, maxHopLimit)
-		switch {
-		case errors.Is(err, unix.EADDRINUSE):
-			continue
-		case err != nil:
-			return nil, bindError(p.Local, err)
+		err = s.bind(netip.AddrPortFrom(p.Local, port))
+		if err == nil {
+			_ = s.set(unix.SOL_SOCKET, unix.SO_RCVBUF, 0) // nothing is read from it, so keep as little as possible
+			return s, nil
 		}
-		_ = conn.SetReadBuffer(0) // nothing is read from it, so keep as little as possible
-		return conn, nil
+		if errors.Is(err, unix.EADDRINUSE) {
+			err = nil
+		}
 	}
-	return nil, fmt.Errorf("bfd: %d ports of %v from %d are taken, and a session needs one: stop a program that takes them", tries, p.Local, firstPort)
+	s.close()
+	if err != nil {
+		return 0, bindError(p.Local, err)
+	}
+	return 0, fmt.Errorf("bfd: %d ports of %v from %d are taken, and a session needs one: stop a program that takes them", tries, p.Local, firstPort)
 }
 
-// bind returns a UDP socket with an option.
-func bind(local netip.AddrPort, level, option, value int) (*net.UDPConn, error) {
-	network := "udp4"
-	if local.Addr().Is6() {
-		network = "udp6"
+func newSocket(local netip.Addr) (socket, error) {
+	family := unix.AF_INET
+	if local.Is6() {
+		family = unix.AF_INET6
 	}
-	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		var failed error
-		err := c.Control(func(fd uintptr) {
-			failed = os.NewSyscallError("setsockopt", unix.SetsockoptInt(int(fd), level, option, value))
-		})
-		return errors.Join(err, failed)
-	}}
-	conn, err := config.ListenPacket(context.Background(), network, local.String())
-	if err != nil {
-		return nil, err
+	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_UDP)
+	return socket(fd), os.NewSyscallError("socket", err)
+}
+
+func (s socket) close() { unix.Close(int(s)) }
+
+func (s socket) bind(to netip.AddrPort) error {
+	return os.NewSyscallError("bind", unix.Bind(int(s), sockaddr(to)))
+}
+
+func (s socket) set(level, option, value int) error {
+	return os.NewSyscallError("setsockopt", unix.SetsockoptInt(int(s), level, option, value))
+}
+
+// share lets other sockets of this process's user have the same address and port
+// (SO_REUSEPORT). Those of other users cannot.
+func (s socket) share() error { return s.set(unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) }
+
+// receiveHopLimits makes the kernel deliver the hop limit of each packet.
+func (s socket) receiveHopLimits(local netip.Addr) error {
+	if local.Is6() {
+		return s.set(unix.IPPROTO_IPV6, unix.IPV6_RECVHOPLIMIT, 1)
 	}
-	return conn.(*net.UDPConn), nil
+	return s.set(unix.IPPROTO_IP, unix.IP_RECVTTL, 1)
+}
+
+// farSample is the share of the packets from afar that the kernel does not drop, so
+// that they are counted: one of so many, a power of two.
+const farSample = 1024
+
+// dropFromAfar makes the kernel drop most packets with another hop limit than 255
+// before they take a place in the queue. Any host beyond the link could otherwise fill
+// it with the peer's address. It is no error if the kernel cannot: receive drops them
+// too.
+func (s socket) dropFromAfar(local netip.Addr) {
+	const (
+		network = 0xfff00000      // SKF_NET_OFF: offsets from the IP header
+		random  = 0xfffff000 + 56 // SKF_AD_OFF + SKF_AD_RANDOM
+		hops4   = 8
+		hops6   = 7
+	)
+	offset := uint32(hops4)
+	if local.Is6() {
+		offset = hops6
+	}
+	program := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_B | unix.BPF_ABS, K: network + offset},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: maxHopLimit, Jt: 3},
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: random},
+		{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: farSample - 1},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: 0, Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: 0xffff},
+		{Code: unix.BPF_RET | unix.BPF_K, K: 0},
+	}
+	_ = unix.SetsockoptSockFprog(int(s), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]})
+}
+
+// sockaddr returns the address for system calls.
+func sockaddr(a netip.AddrPort) unix.Sockaddr {
+	if a.Addr().Is6() {
+		return &unix.SockaddrInet6{Addr: a.Addr().As16(), Port: int(a.Port())}
+	}
+	return &unix.SockaddrInet4{Addr: a.Addr().As4(), Port: int(a.Port())}
 }
 
 // bindError returns the error of a socket at the local address that cannot be bound.
@@ -96,22 +186,4 @@ func bindError(local netip.Addr, err error) error {
 		remedy = "write an address of this host as local"
 	}
 	return fmt.Errorf("bfd: cannot listen on UDP port %d of %v: %w; %s", bfd.Port, local, cause, remedy)
-}
-
-// hopLimit returns the hop limit of a datagram from its control messages, 0 if they do
-// not have it.
-func hopLimit(control []byte) uint32 {
-	for len(control) >= unix.SizeofCmsghdr {
-		header, body, rest, err := unix.ParseOneSocketControlMessage(control)
-		if err != nil {
-			break
-		}
-		isLimit := header.Level == unix.IPPROTO_IP && header.Type == unix.IP_TTL ||
-			header.Level == unix.IPPROTO_IPV6 && header.Type == unix.IPV6_HOPLIMIT
-		if isLimit && len(body) >= 4 {
-			return binary.NativeEndian.Uint32(body)
-		}
-		control = rest
-	}
-	return 0
 }
