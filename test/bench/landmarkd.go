@@ -39,8 +39,10 @@ func buildLandmarkd(ctx context.Context) (path string, remove func(), err error)
 type landmarkd struct {
 	agentSocket string // path
 	grpcAddress string // HOST:PORT
-	cmd         *exec.Cmd
-	dir         string
+	// monitorAddress is that of the monitoring protocol, over UDP and TCP.
+	monitorAddress string
+	cmd            *exec.Cmd
+	dir            string
 }
 
 // startLandmarkd starts the landmarkd at path with a configuration in YAML, and returns
@@ -51,14 +53,16 @@ func startLandmarkd(path, config string) (*landmarkd, error) {
 		return nil, err
 	}
 	d := &landmarkd{dir: dir, agentSocket: filepath.Join(dir, "agent.sock")}
-	if d.grpcAddress, err = freeAddress(); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
+	for _, address := range []*string{&d.grpcAddress, &d.monitorAddress} {
+		if *address, err = freeAddress(); err != nil {
+			return nil, errors.Join(err, os.RemoveAll(dir))
+		}
 	}
 	file := filepath.Join(dir, "landmarkd.yaml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	d.cmd = exec.Command(path, "-agent-socket", d.agentSocket, "-monitor", "127.0.0.1:0", "-grpc", d.grpcAddress, "-config", file)
+	d.cmd = exec.Command(path, "-agent-socket", d.agentSocket, "-monitor", d.monitorAddress, "-grpc", d.grpcAddress, "-config", file)
 	log, err := d.cmd.StderrPipe()
 	if err == nil {
 		err = d.cmd.Start()

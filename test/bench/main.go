@@ -140,6 +140,11 @@ func measureAll(ctx context.Context, out io.Writer, path string, duration time.D
 	if err := table.Flush(); err != nil {
 		return err
 	}
+	if wanted.MatchString(gateRow) {
+		if err := measureGate(ctx, out, path); err != nil {
+			return fmt.Errorf("%s: %w", gateRow, err)
+		}
+	}
 	if exceeded > 0 {
 		return fmt.Errorf("%d workloads exceed a limit", exceeded)
 	}
