@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/servicemanager"
 	"github.com/landmark-health/landmark/lmp"
 	"github.com/landmark-health/landmark/lmp/probe"
 )
@@ -107,19 +106,11 @@ func ready(logger *slog.Logger) {
 	}
 }
 
-// notifyReady sends READY=1 to systemd if it started the program with Type=notify: see
-// sd_notify(3).
+// notifyReady sends READY=1 to systemd if it started the program with Type=notify.
 func notifyReady() error {
-	path := os.Getenv("NOTIFY_SOCKET")
-	if path == "" {
-		return nil
-	}
-	// A leading @ stands for an abstract socket, in package net as in systemd.
-	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
+	manager, err := servicemanager.FromEnvironment()
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	_, err = conn.Write([]byte("READY=1"))
-	return err
+	return manager.Send(servicemanager.Ready)
 }

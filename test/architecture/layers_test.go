@@ -47,6 +47,7 @@ var layers = []layer{
 	{path: "agent/landmark", imports: []string{"internal/collector", "internal/contract"}, stdlib: true},
 	{path: "agent", imports: []string{"agent/landmark", "internal/collector", "internal/contract", "internal/hostclock", report, intake}},
 
+	{path: "internal/servicemanager", stdlib: true},
 	{path: "internal/sleep", stdlib: true},
 	{path: "internal/logtest", stdlib: true},
 	{path: "internal/nettest", stdlib: true},
@@ -96,7 +97,7 @@ var layers = []layer{
 		"internal/snippet", "internal/contract", "internal/duration", "internal/terminal", "internal/sleep", "internal/logqueue", status, report, admin}},
 	{path: "internal/snippet", imports: []string{"lmp", "internal/contract", "internal/keepalived", "internal/bfd"}, noGRPC: true},
 	{path: "cmd/landmark-check", imports: []string{"internal/keyfile", "lmp", "lmp/probe", "internal/contract", "internal/sleep", "internal/keepalived"}, stdlib: true},
-	{path: "cmd/landmark-watch", imports: []string{"internal/keyfile", "lmp", "lmp/probe", "internal/contract", "internal/sleep", "internal/keepalived", "internal/logqueue"}, stdlib: true},
+	{path: "cmd/landmark-watch", imports: []string{"internal/keyfile", "lmp", "lmp/probe", "internal/contract", "internal/sleep", "internal/keepalived", "internal/logqueue", "internal/servicemanager"}, stdlib: true},
 	{path: "examples/epgd", imports: []string{"agent", "agent/landmark", "internal/collector", "internal/logqueue"}},
 
 	{path: "test/bfdpeer", imports: []string{"internal/bfd"}, noGRPC: true},
