@@ -81,8 +81,8 @@ func TestBoundaries(t *testing.T) {
 func TestIdleLoopNeverFails(t *testing.T) {
 	l := Landmark{Declared: testMain, Reached: true, At: testNow}
 	for _, idle := range []time.Duration{0, time.Second, time.Hour, 100 * 365 * 24 * time.Hour} {
-		if state, next := l.State(testNow.Add(idle)); state != OK || next != Never {
-			t.Errorf("idle for %v it is %v until %v", idle, state, next)
+		if r := l.Evaluate(testNow.Add(idle)); r.State != OK || r.Next != Never {
+			t.Errorf("idle for %v it is %v until %v", idle, r.State, r.Next)
 		}
 	}
 }

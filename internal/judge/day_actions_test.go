@@ -115,7 +115,7 @@ func (d *day) work(t *rapid.T) {
 			d.reported(i, func(in *Instance) {
 				for j := range in.Landmarks {
 					if !same {
-						in.Landmarks[j].setHealthy(d.now)
+						setHealthy(&in.Landmarks[j], d.now)
 					}
 				}
 			})
@@ -137,7 +137,7 @@ func (d *day) hang(t *rapid.T) {
 		d.reported(at, func(in *Instance) {
 			for j := range in.Landmarks {
 				if j != i {
-					in.Landmarks[j].setHealthy(d.now)
+					setHealthy(&in.Landmarks[j], d.now)
 				}
 			}
 			change(&in.Landmarks[i])
@@ -146,12 +146,12 @@ func (d *day) hang(t *rapid.T) {
 	}
 	late := drawOneOf(t, "late by", 0, 1, beat)
 	report(func(l *Landmark) {
-		l.setHealthy(d.now)
+		setHealthy(l, d.now)
 		l.Open, l.At = true, d.now.Add(-l.Within)
 	})
 	d.passUntil(t, d.now.Add(late))
 	report(func(l *Landmark) {
-		l.setHealthy(d.now)
+		setHealthy(l, d.now)
 		l.Lag = drawOneOf(t, "lag", l.Within-l.Within/4, l.Within, l.Within+1)
 		l.Count += drawOneOf[uint64](t, "more answers", 0, 0, 1)
 	})

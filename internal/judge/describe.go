@@ -29,7 +29,7 @@ func Describe(p Policy, s Service, now Instant) []LandmarkState {
 		for i := range in.Landmarks {
 			l := &in.Landmarks[i]
 			state := in.State(p, l, now)
-			r := LandmarkState{l, state, state == Failing && l.evaluate(now).state != Failing}
+			r := LandmarkState{l, state, state == Failing && l.Evaluate(now).State != Failing}
 			at, known := index[l.Name]
 			switch {
 			case !known:
@@ -43,7 +43,7 @@ func Describe(p Policy, s Service, now Instant) []LandmarkState {
 	for i := range s.Host.Landmarks {
 		l := &s.Host.Landmarks[i]
 		state := s.Host.State(p, l, now)
-		states = append(states, LandmarkState{l, state, state == Failing && l.evaluateOnHost(now).state != Failing})
+		states = append(states, LandmarkState{l, state, state == Failing && evaluateOnHost(l, now).State != Failing})
 	}
 	slices.SortStableFunc(states, func(a, b LandmarkState) int { return cmp.Compare(b.severity(), a.severity()) })
 	return states

@@ -68,7 +68,7 @@ func (h *Host) draw(t *rapid.T, now Instant) {
 	h.ReadAt = now
 	for i := range h.Landmarks {
 		l := &h.Landmarks[i]
-		l.setHealthy(now)
+		setHealthy(l, now)
 		l.Unreadable, l.Reason = false, drawOneOf(t, "host's reason", "", "a word")
 		switch drawOneOf(t, "seen", "healthy", "healthy", "bad", "unreadable") {
 		case "bad":
@@ -89,7 +89,7 @@ func drawDeclared(t *rapid.T, name string) *Declared {
 	}
 	switch d.Kind {
 	case KindLevel:
-		d.Limits = drawOneOf(t, "limits", Limits{10, 20, false}, Limits{20, 10, false}, Limits{10, 10, true}, Limits{10, 10, false})
+		d.Limits = drawOneOf(t, "limits", Limits{DegradeAt: 10, FailAt: 20}, Limits{DegradeAt: 20, FailAt: 10}, Limits{DegradeAt: 10, FailAt: 10, Below: true}, Limits{DegradeAt: 10, FailAt: 10})
 	case KindCondition:
 		d.TTL = drawOneOf(t, "ttl", 0, time.Second, time.Hour)
 	default:
@@ -102,12 +102,12 @@ func drawDeclared(t *rapid.T, name string) *Declared {
 func drawFact(t *rapid.T, l *Landmark, now Instant) {
 	switch drawOneOf(t, "fact", "healthy", "the same", "anything", "healthy") {
 	case "healthy":
-		l.setHealthy(now)
+		setHealthy(l, now)
 	case "anything":
 		if !l.Reached && rapid.Bool().Draw(t, "unreached") {
 			return
 		}
-		l.setHealthy(now)
+		setHealthy(l, now)
 		l.At = now.Add(-drawOneOf(t, "age", 0, l.Within, l.Within+1, l.TTL, l.TTL+1, beat, 8*beat))
 		switch l.Kind {
 		case KindDeadline, KindLoop:
@@ -122,7 +122,7 @@ func drawFact(t *rapid.T, l *Landmark, now Instant) {
 }
 
 // setHealthy makes the landmark healthy and reached at now.
-func (l *Landmark) setHealthy(now Instant) {
+func setHealthy(l *Landmark, now Instant) {
 	l.Count++
 	l.Reached, l.At, l.Open, l.Lag, l.Met = true, now, false, 0, true
 	l.Value = 2*l.Limits.DegradeAt - l.Limits.FailAt

@@ -1,5 +1,7 @@
 package judge
 
+import "github.com/landmark-health/landmark/internal/rule"
+
 // Host is what the sidecar reads by itself on the host of a service, without
 // any program. The zero value means that nothing is read.
 type Host struct {
@@ -11,7 +13,7 @@ type Host struct {
 // Then the host can be judged without any process.
 func (h Host) reportsReadiness() bool {
 	for i := range h.Landmarks {
-		if l := &h.Landmarks[i]; l.Reached && l.affects(Readiness) {
+		if l := &h.Landmarks[i]; l.Reached && affects(l, Readiness) {
 			return true
 		}
 	}
@@ -40,13 +42,13 @@ func (h Host) evaluate(p Policy, a Aspect, now Instant) causeResult {
 	}
 	for i := range h.Landmarks {
 		l := &h.Landmarks[i]
-		s := l.evaluateOnHost(now)
-		r.next = min(r.next, s.next)
+		s := evaluateOnHost(l, now)
+		r.next = min(r.next, s.Next)
 		if l.Impact != ImpactInformational {
-			r.capacity = min(r.capacity, s.capacity)
+			r.capacity = min(r.capacity, s.Capacity)
 		}
-		if l.affects(a) {
-			r.consider(l.cause(s.state, a), l)
+		if affects(l, a) {
+			r.consider(causeOf(l, s.State, a), l)
 		}
 	}
 	return r
@@ -61,7 +63,7 @@ func (h Host) evaluateStartup(started bool, now Instant) causeResult {
 	}
 	r.cause = Starting
 	for i := range h.Landmarks {
-		if l := &h.Landmarks[i]; l.affects(Readiness) && l.evaluateOnHost(now).state != OK {
+		if l := &h.Landmarks[i]; affects(l, Readiness) && evaluateOnHost(l, now).State != OK {
 			r.landmark = l
 			break
 		}
@@ -78,5 +80,18 @@ func (h Host) State(p Policy, l *Landmark, now Instant) State {
 	if h.stale(p, now) {
 		return Failing
 	}
-	return l.evaluateOnHost(now).state
+	return evaluateOnHost(l, now).State
+}
+
+// evaluateOnHost evaluates a landmark of the host. Until it was read, it is
+// neither healthy nor failing, whatever its kind.
+func evaluateOnHost(l *Landmark, now Instant) rule.Result {
+	switch {
+	case !l.Reached:
+		return rule.Result{State: Unarmed, Capacity: 1, Next: Never}
+	case l.Unreadable:
+		return rule.Result{State: Failing, Next: Never}
+	default:
+		return l.Evaluate(now)
+	}
 }

@@ -46,11 +46,11 @@ func (in *Instance) HasStarted() bool {
 	affected := false
 	for i := range in.Landmarks {
 		l := &in.Landmarks[i]
-		if !l.affects(Readiness) {
+		if !affects(l, Readiness) {
 			continue
 		}
 		affected = true
-		if l.notYetReached() {
+		if l.NotYetReached() {
 			return false
 		}
 	}
@@ -67,10 +67,10 @@ func (in *Instance) CanPoll(a Aspect) bool {
 	can := false
 	for i := range in.Landmarks {
 		l := &in.Landmarks[i]
-		if !l.canBePolled() {
+		if !canBePolled(l) {
 			continue
 		}
-		if !l.affects(a) || !l.Reached {
+		if !affects(l, a) || !l.Reached {
 			return false
 		}
 		can = true
@@ -83,7 +83,7 @@ func (in *Instance) CanPoll(a Aspect) bool {
 func (in *Instance) LoopWithin() time.Duration {
 	within := time.Duration(math.MaxInt64)
 	for i := range in.Landmarks {
-		if l := &in.Landmarks[i]; l.canBePolled() {
+		if l := &in.Landmarks[i]; canBePolled(l) {
 			within = min(within, l.Within)
 		}
 	}
@@ -96,7 +96,7 @@ func (in *Instance) LoopWithin() time.Duration {
 func (in *Instance) FactsAt(a Aspect) Instant {
 	at := in.ReportedAt
 	for i := range in.Landmarks {
-		if l := &in.Landmarks[i]; l.Kind == KindLoop && l.affects(a) && l.At < at {
+		if l := &in.Landmarks[i]; l.Kind == KindLoop && affects(l, a) && l.At < at {
 			at = l.At
 		}
 	}
@@ -160,14 +160,14 @@ func (in *Instance) evaluateLandmarks(a Aspect, now Instant) causeResult {
 	affected := false
 	for i := range in.Landmarks {
 		l := &in.Landmarks[i]
-		s := l.evaluate(now)
-		r.next = min(r.next, s.next)
+		s := l.Evaluate(now)
+		r.next = min(r.next, s.Next)
 		if l.Impact != ImpactInformational {
-			r.capacity = min(r.capacity, s.capacity)
+			r.capacity = min(r.capacity, s.Capacity)
 		}
-		if l.affects(a) {
+		if affects(l, a) {
 			affected = true
-			r.consider(l.cause(s.state, a), l)
+			r.consider(causeOf(l, s.State, a), l)
 		}
 	}
 	if !affected && a == Readiness {
@@ -189,7 +189,7 @@ func (r *causeResult) consider(c Cause, l *Landmark) {
 // landmark affects readiness.
 func (in *Instance) firstUnreached() *Landmark {
 	for i := range in.Landmarks {
-		if l := &in.Landmarks[i]; l.affects(Readiness) && l.notYetReached() {
+		if l := &in.Landmarks[i]; affects(l, Readiness) && l.NotYetReached() {
 			return l
 		}
 	}
@@ -202,8 +202,7 @@ func (in *Instance) State(p Policy, l *Landmark, now Instant) State {
 	if in.Presence != Connected || now.Sub(in.ReportedAt) > p.StaleAfter {
 		return Failing
 	}
-	state, _ := l.State(now)
-	return state
+	return l.Evaluate(now).State
 }
 
 // forgotten reports whether the slot has been vacant for so long that its

@@ -120,7 +120,7 @@ func (in *Instance) ContinueFrom(before *Instance, p Policy) {
 		in.ReliefSeq = 0
 	}
 	for i := range min(len(in.Landmarks), len(before.Landmarks)) {
-		in.Landmarks[i].continueFrom(&before.Landmarks[i])
+		continueFrom(&in.Landmarks[i], &before.Landmarks[i])
 	}
 }
 
