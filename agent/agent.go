@@ -27,7 +27,7 @@ type Agent struct {
 	dial     dialer
 	reporter *reporter
 
-	release   func()             // its identity; nil if it has none
+	release   func()             // what it has of the process alone; nil if nothing
 	goodbye   context.CancelFunc // starts closing
 	abort     context.CancelFunc // ends everything at once
 	aborted   <-chan struct{}    // closed by abort
@@ -49,13 +49,34 @@ func Start(cfg Config) (*Agent, error) {
 	if err := id.acquire(); err != nil {
 		return nil, fmt.Errorf("agent: Instance: %w", err)
 	}
+	if cfg.ServiceManager {
+		if err := acquireServiceManager(); err != nil {
+			id.release()
+			return nil, fmt.Errorf("agent: ServiceManager: %w", err)
+		}
+	}
 	a := start(cfg, unixDialer(cfg.Socket), hostclock.Own())
-	a.release = id.release
+	a.release = func() {
+		id.release()
+		if cfg.ServiceManager {
+			releaseServiceManager()
+		}
+	}
 	return a, nil
 }
 
 // start starts an agent with a complete configuration.
 func start(cfg Config, dial dialer, clock hostclock.Clock) *Agent {
+	a := newAgent(cfg, dial, clock)
+	if cfg.ServiceManager {
+		a.reporter.manager = newManagerReport(a.logger)
+	}
+	a.start()
+	return a
+}
+
+// newAgent returns an agent that is not started.
+func newAgent(cfg Config, dial dialer, clock hostclock.Clock) *Agent {
 	logs := newLogQueue()
 	logger := slog.New(logs.handler(cfg.Logger.Handler())).
 		With("service", cfg.Service, "instance", cfg.Instance, "socket", cfg.Socket)
@@ -68,12 +89,15 @@ func start(cfg Config, dial dialer, clock hostclock.Clock) *Agent {
 		reporter: newReporter(cfg.Landmarks, logger),
 	}
 	a.reporter.clock = clock
+	return a
+}
+
+func (a *Agent) start() {
 	ctx, abort := context.WithCancel(context.Background())
 	closing, goodbye := context.WithCancel(ctx)
 	a.abort, a.goodbye, a.aborted = abort, goodbye, ctx.Done()
 	a.running.Go(func() { a.reporter.run(closing) })
 	a.running.Go(func() { a.run(ctx, closing) })
-	return a
 }
 
 // Drain reports, at once and on each new connection, that the program wants no
@@ -132,7 +156,9 @@ func (a *Agent) awaitCalls() {
 // run keeps a stream to the sidecar open until closing is done, or another process
 // replaces this one.
 func (a *Agent) run(ctx, closing context.Context) {
-	defer a.goodbye() // without a stream the reporter has no work
+	if a.reporter.manager == nil {
+		defer a.goodbye() // without a stream the reporter has no work
+	}
 	var redial backoff
 	var logged string // the latest error
 	for {

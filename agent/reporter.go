@@ -22,6 +22,8 @@ type reporter struct {
 	logger *slog.Logger
 	clock  hostclock.Clock // dates the reports
 
+	manager *managerReport // nil if there is no service manager
+
 	// draining is what the program wants. drainChanged is ready when it changed.
 	draining     atomic.Bool
 	drainChanged chan struct{}
@@ -111,6 +113,7 @@ func (r *reporter) run(ctx context.Context) {
 		timer.Reset(r.nextStep.Sub(now))
 		select {
 		case <-ctx.Done():
+			r.manager.stopping()
 			return
 		case <-timer.C:
 		case <-changed:
@@ -140,6 +143,9 @@ func (r *reporter) step(ctx context.Context, now time.Time) {
 		r.sendNext(now)
 	}
 	r.nextStep = r.nextReport
+	if at := r.manager.step(r.landmarks, now); !at.IsZero() && at.Before(r.nextStep) {
+		r.nextStep = at
+	}
 	for i := range r.landmarks {
 		r.call(ctx, &r.landmarks[i], now)
 	}

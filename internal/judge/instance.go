@@ -3,6 +3,8 @@ package judge
 import (
 	"math"
 	"time"
+
+	"github.com/landmark-health/landmark/internal/rule"
 )
 
 // Presence is whether a process still reports.
@@ -43,18 +45,8 @@ type Instance struct {
 // HasStarted reports whether there are landmarks that affect readiness, and all
 // of them were reached at least once.
 func (in *Instance) HasStarted() bool {
-	affected := false
-	for i := range in.Landmarks {
-		l := &in.Landmarks[i]
-		if !affects(l, Readiness) {
-			continue
-		}
-		affected = true
-		if l.NotYetReached() {
-			return false
-		}
-	}
-	return affected
+	started, _ := rule.Started(in.Landmarks)
+	return started
 }
 
 // CanPoll reports whether the get-state command can be sent for the aspect: the
@@ -150,7 +142,8 @@ func (in *Instance) evaluateStartup() causeResult {
 	if in.Started {
 		return causeResult{cause: None, capacity: 1, next: Never}
 	}
-	return causeResult{cause: Starting, landmark: in.firstUnreached(), next: Never}
+	_, unreached := rule.Started(in.Landmarks)
+	return causeResult{cause: Starting, landmark: unreached, next: Never}
 }
 
 // evaluateLandmarks returns the first cause that the landmarks give, and the
@@ -183,17 +176,6 @@ func (r *causeResult) consider(c Cause, l *Landmark) {
 	if c.precedes(r.cause) || c != None && c == r.cause && l.At < r.landmark.At {
 		r.cause, r.landmark = c, l
 	}
-}
-
-// firstUnreached returns the first landmark that startup waits for, nil if no
-// landmark affects readiness.
-func (in *Instance) firstUnreached() *Landmark {
-	for i := range in.Landmarks {
-		if l := &in.Landmarks[i]; affects(l, Readiness) && l.NotYetReached() {
-			return l
-		}
-	}
-	return nil
 }
 
 // State returns the state of the instance's landmark l at now. All landmarks of

@@ -120,3 +120,20 @@ func (l *Landmark) AffectsReadiness() bool {
 func (l *Landmark) ShowsWork() bool {
 	return l.Kind != KindLevel && l.Kind != KindCondition && !l.Unreadable
 }
+
+// Started reports whether there are landmarks that affect readiness, and all of them were
+// reached at least once. If not, unreached is the first that was not, nil if no landmark
+// affects readiness.
+func Started(landmarks []Landmark) (started bool, unreached *Landmark) {
+	for i := range landmarks {
+		l := &landmarks[i]
+		if !l.AffectsReadiness() {
+			continue
+		}
+		if l.NotYetReached() {
+			return false, l
+		}
+		started = true
+	}
+	return started, nil
+}

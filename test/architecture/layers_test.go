@@ -45,7 +45,8 @@ var layers = []layer{
 
 	{path: "internal/collector", stdlib: true},
 	{path: "agent/landmark", imports: []string{"internal/collector", "internal/contract"}, stdlib: true},
-	{path: "agent", imports: []string{"agent/landmark", "internal/collector", "internal/contract", "internal/hostclock", report, intake}},
+	{path: "agent", imports: []string{"agent/landmark", "internal/collector", "internal/contract", "internal/hostclock",
+		"internal/rule", "internal/servicemanager", report, intake}},
 
 	{path: "internal/servicemanager", stdlib: true},
 	{path: "internal/sleep", stdlib: true},
@@ -168,8 +169,9 @@ func (l layer) check(p goPackage, all map[string]goPackage) (problems []string) 
 	return problems
 }
 
-// Agent and sidecar share only the messages, the contract, and the clock that
-// dates the messages, so that each can change without the other.
+// Agent and sidecar share only the messages, the contract, the clock that dates the
+// messages, the rule when a landmark fails, and what systemd expects, so that each can
+// change without the other.
 func TestAgentAndSidecarShareOnlyMessages(t *testing.T) {
 	var agent, sidecar []string
 	for _, p := range packages(t) {
@@ -181,13 +183,14 @@ func TestAgentAndSidecarShareOnlyMessages(t *testing.T) {
 			sidecar = append(append(sidecar, p.ImportPath), p.Deps...)
 		}
 	}
+	shared := []string{report, intake, "internal/contract", "internal/hostclock", "internal/rule", "internal/duration", "internal/servicemanager"}
 	if len(agent) == 0 || len(sidecar) == 0 {
 		t.Fatalf("packages of agent and sidecar: got %d and %d dependencies, want some of each", len(agent), len(sidecar))
 	}
 	slices.Sort(agent)
 	for _, dep := range slices.Compact(agent) {
 		own, ok := strings.CutPrefix(dep, module+"/")
-		if ok && slices.Contains(sidecar, dep) && own != report && own != intake && own != "internal/contract" && own != "internal/hostclock" {
+		if ok && slices.Contains(sidecar, dep) && !slices.Contains(shared, own) {
 			t.Errorf("agent and sidecar both depend on %s", own)
 		}
 	}
