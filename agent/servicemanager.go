@@ -77,8 +77,8 @@ func (m *managerReport) step(states []landmarkState, now time.Time) (next time.T
 	started, unreached := rule.Started(m.landmarks)
 	started = started || m.ready // a later declaration does not undo it
 	p := m.problem(started, unreached, at)
-	// Before READY=1 the service manager expects no WATCHDOG=1.
-	expected := m.interval > 0 && started && p == problem{}
+	// A program that has not started has a problem: it is expected only after READY=1.
+	expected := m.interval > 0 && p == problem{}
 
 	var lines []string
 	ready := started && !m.ready

@@ -2,12 +2,13 @@
 // protocol, one main loop, and Landmark's agent. It is an example of a program
 // that a load balancer cannot check over HTTP.
 //
-//	epgd [-listen HOST:PORT] [-service epg] [-instance NAME] [-within 1s] [-agent-socket PATH]
+//	epgd [-listen HOST:PORT] [-service epg] [-instance NAME] [-within 1s] [-agent-socket PATH] [-notify]
 //	epgd -ask HOST:PORT
 //
 // SIGUSR1 makes the main loop hang: the process, its port and its agent stay
 // alive, but no client gets a programme. SIGUSR2 lets the loop continue. SIGTERM
-// and SIGINT end the program with a goodbye to the sidecar.
+// and SIGINT end the program with a goodbye to the sidecar. With -notify it also reports
+// to systemd: see docs/embedding.md.
 //
 // Exit codes: 0 ended by a signal, or -ask got a programme within 1 s; 1 could
 // not serve, or -ask got no programme; 2 bad arguments.
@@ -129,6 +130,7 @@ func parse(args []string) (o options, err error) {
 	flags.StringVar(&o.agent.Service, "service", "epg", "report as the service `NAME`")
 	flags.StringVar(&o.agent.Instance, "instance", "", "report as the instance `NAME`; if empty, a unique name with the process number")
 	flags.StringVar(&o.agent.Socket, "agent-socket", "", "report to the sidecar's socket at `PATH`; if empty, $LANDMARK_SOCKET or landmarkd's default")
+	flags.BoolVar(&o.agent.ServiceManager, "notify", false, "report also to the service manager that started the program, for systemd's Type=notify and WatchdogSec=")
 	flags.DurationVar(&o.within, "within", time.Second, "the main loop must answer within this `time`")
 	flags.BoolVar(&o.version, "version", false, "print the version and exit")
 	switch err := flags.Parse(args); {

@@ -8,12 +8,12 @@ import (
 )
 
 func TestParse(t *testing.T) {
-	o, err := parse(strings.Fields("-listen :1 -agent-socket /a.sock -service tv -instance 7 -within 2s"))
+	o, err := parse(strings.Fields("-listen :1 -agent-socket /a.sock -service tv -instance 7 -within 2s -notify"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if o.listen != ":1" || o.agent.Socket != "/a.sock" || o.agent.Service != "tv" || o.agent.Instance != "7" ||
-		o.within != 2*time.Second {
+		o.within != 2*time.Second || !o.agent.ServiceManager {
 		t.Errorf("parsed %+v", o)
 	}
 	for _, bad := range []string{"-no-such-flag", "-within soon", "epg"} {
