@@ -38,6 +38,9 @@ type Config struct {
 	// DrainOnStop is how long all services are drained before the sidecar stops;
 	// 0 = it stops at once, and drains none.
 	DrainOnStop time.Duration
+	// ServiceManager makes the sidecar report to the service manager that started the
+	// process, such as systemd: that it is ready, reloads, works, and stops.
+	ServiceManager bool
 	// Logger receives the log; nil = nothing is logged.
 	Logger *slog.Logger
 }

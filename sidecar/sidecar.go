@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"net"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +28,7 @@ import (
 	"github.com/landmark-health/landmark/internal/intake/host"
 	"github.com/landmark-health/landmark/internal/members"
 	"github.com/landmark-health/landmark/internal/registry"
+	"github.com/landmark-health/landmark/internal/servicemanager"
 	"github.com/landmark-health/landmark/internal/socket"
 )
 
@@ -50,8 +49,11 @@ type Sidecar struct {
 	members   *members.File // nil if there is none
 	intake    []task
 	frontEnds []task
-	closers   []io.Closer // what New opened
-	addresses []any       // of the listeners, as attributes of a log line
+	closers   []io.Closer              // what New opened
+	addresses []any                    // of the listeners, as attributes of a log line
+	manager   *servicemanager.Notifier // nil if there is none
+	watchdog  time.Duration            // the service manager's timeout; 0 = none
+	turns     []turn                   // what must work for the watchdog
 }
 
 // task is one part of the running sidecar. It returns nil when ctx is done.
@@ -87,6 +89,13 @@ func New(c Config) (*Sidecar, error) {
 		host:      host.New(services, c.Logger),
 		checkers:  checkers.New(c.Logger, func() time.Duration { _, real := clock.Read(); return time.Duration(real) }),
 	}
+	if c.ServiceManager {
+		s.connectServiceManager()
+	}
+	s.turns = []turn{
+		{"clock", clock.Turn},
+		{"registry", func(context.Context) error { services.Turn(); return nil }},
+	}
 	s.gates = gate.New(gate.Config{Source: services, Checkers: s.checkers, Logger: c.Logger})
 	s.frontEnds = append(s.frontEnds, s.gates.Run)
 	s.bfd = bfd.New(bfd.Config{Source: services, Checkers: s.checkers, Logger: c.Logger})
@@ -94,7 +103,7 @@ func New(c Config) (*Sidecar, error) {
 	s.frontEnds = append(s.frontEnds, s.bfd.Run)
 	s.closers = append(s.closers, s.host, s.bfd)
 	if s.file != "" {
-		if err := s.Reload(); err != nil {
+		if err := s.load(); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
 		s.limits = s.limits.withBFD(s.bfd.Sockets())
@@ -162,6 +171,7 @@ func (s *Sidecar) bindMonitor(c Config, services *registry.Registry) error {
 	s.closers = append(s.closers, server)
 	s.addresses = append(s.addresses, "monitor", server.Addr().String())
 	s.frontEnds = append(s.frontEnds, server.Run)
+	s.turns = append(s.turns, turn{"UDP server of the monitoring protocol", server.Turn})
 	return nil
 }
 
@@ -255,7 +265,7 @@ func (s *Sidecar) Run(ctx context.Context) error {
 	}
 	// If a front end or the intake fails, all stop.
 	frontEnds, frontEndsCtx := errgroup.WithContext(s.afterDrain(ctx))
-	for _, run := range append(s.frontEnds, s.checkers.Run, s.forgetCheckers) {
+	for _, run := range append(s.frontEnds, s.checkers.Run, s.forgetCheckers, s.feedWatchdog) {
 		frontEnds.Go(func() error { return run(frontEndsCtx) })
 	}
 	frontEnds.Go(func() error {
@@ -267,6 +277,8 @@ func (s *Sidecar) Run(ctx context.Context) error {
 		}
 	})
 	s.logger.Info("landmarkd is ready", s.addresses...)
+	s.notify(servicemanager.Ready)
+	frontEnds.Go(func() error { s.notifyStopping(ctx, frontEndsCtx); return nil })
 	err := frontEnds.Wait()
 	stopIntake()
 	err = errors.Join(err, intake.Wait())
@@ -287,46 +299,6 @@ func (s *Sidecar) afterDrain(ctx context.Context) context.Context {
 		time.AfterFunc(s.drainFor, done)
 	})
 	return drained
-}
-
-// Reload reads the configuration file again, and applies it to all services, gates and
-// BFD sessions. If it cannot, the current configuration stays in effect, and the error
-// says why. It may be called at any time.
-func (s *Sidecar) Reload() error {
-	if s.file == "" {
-		s.logger.Warn("no configuration to reload; start landmarkd with -config FILE")
-		return nil
-	}
-	file, err := config.Read(s.file, s.listeners...)
-	if err != nil {
-		return err
-	}
-	if err := s.limits.checkGates(len(file.Gates)); err != nil {
-		return fmt.Errorf("%s: %w", s.file, err)
-	}
-	if err := s.bfd.Configure(file.Peerings); err != nil {
-		return fmt.Errorf("%s: %w", s.file, err)
-	}
-	s.host.Configure(file.Services) // and the registry, with a first reading of the host
-	s.checkers.Retain(s.services.Names())
-	s.configureGates(file.Gates)
-	s.logger.Info("configuration loaded", "file", s.file, "services", len(file.Services))
-	for _, name := range slices.Sorted(maps.Keys(file.Services)) {
-		if undeclared := s.services.UndeclaredOverrides(name); len(undeclared) > 0 {
-			s.logger.Warn("the configuration names landmarks that no program of the service declares: correct their names",
-				"service", name, "landmarks", undeclared)
-		}
-	}
-	return nil
-}
-
-// configureGates passes the gates of the file on.
-func (s *Sidecar) configureGates(configured []config.Gate) {
-	gates := make([]gate.Gate, len(configured))
-	for i, g := range configured {
-		gates[i] = gate.Gate(g)
-	}
-	s.gates.Configure(gates)
 }
 
 // Close closes what New opened. Only a Sidecar that is not run needs it: Run closes

@@ -84,6 +84,7 @@ func serve(config sidecar.Config, stderr io.Writer) int {
 		debug.SetMemoryLimit(memoryLimit)
 	}
 	config.Logger = slog.New(slog.NewTextHandler(stderr, nil))
+	config.ServiceManager = true
 
 	ctx := untilSignal()
 	hangup := make(chan os.Signal, 1) // before New, because an early SIGHUP must not end the program

@@ -97,6 +97,19 @@ func (c *Clock) NextBeat() <-chan struct{} {
 	return c.beaten
 }
 
+// Turn returns once Run has made a beat, even if there is no other source. It shows that
+// Run works. The error is ctx's.
+func (c *Clock) Turn(ctx context.Context) error {
+	c.AddSource() // before NextBeat, because it may end a rest with a beat of its own
+	defer c.RemoveSource()
+	select {
+	case <-c.NextBeat():
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // SetFollower sets what is held back after a pause.
 func (c *Clock) SetFollower(f Follower) {
 	c.mu.Lock()

@@ -87,6 +87,17 @@ func (r *Registry) Knows(name string) bool { return r.service(name) != nil }
 // Dropped receives once services were dropped since the last receipt.
 func (r *Registry) Dropped() <-chan struct{} { return r.dropped }
 
+// Turn evaluates every service as a report does, and returns only if that works.
+func (r *Registry) Turn() {
+	r.mu.Lock() // which a configuration or a new service takes
+	services := *r.services.Load()
+	r.mu.Unlock()
+	for _, s := range services {
+		s.update(func() bool { return true })
+	}
+	r.overall.evaluate()
+}
+
 // service returns the service of this name, or nil.
 func (r *Registry) service(name string) *service { return (*r.services.Load())[name] }
 

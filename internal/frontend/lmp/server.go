@@ -37,7 +37,8 @@ type Server struct {
 	udp         *udpSocket
 	tcp         net.Listener
 	rejections  rejections
-	largeFrames largeFrames // over TCP
+	largeFrames largeFrames   // over TCP
+	turns       chan struct{} // holds a token once the UDP loop has turned for Turn
 }
 
 // New binds the address. It is an error if the port is taken: of two servers
@@ -53,7 +54,7 @@ func New(c Config) (*Server, error) {
 		tcp.Close()
 		return nil, err
 	}
-	s := &Server{config: c, udp: udp, tcp: tcp, largeFrames: make(largeFrames, maxLargeFrames)}
+	s := &Server{config: c, udp: udp, tcp: tcp, largeFrames: make(largeFrames, maxLargeFrames), turns: make(chan struct{}, 1)}
 	if c.Limit != nil {
 		s.tcp = c.Limit(tcp, func() { s.rejections.count(tooManyConnections) })
 	}

@@ -33,6 +33,9 @@ func (s *Server) serveUDP(ctx context.Context) error {
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return nil
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			s.turned()
+			continue
 		case err != nil:
 			// The error belongs to one datagram, as an ICMP error does, and the
 			// next read may succeed. The pause keeps the loop from spinning if
@@ -53,6 +56,33 @@ func (s *Server) serveUDP(ctx context.Context) error {
 		}
 		out = s.appendDatagramAnswer(out[:0], d, q, &a, key)
 		_ = s.udp.write(out, d) // an answer that cannot be sent is like one that is lost
+	}
+}
+
+// Turn returns once the loop that answers requests over UDP has turned. It shows that the
+// loop works. The error is ctx's. Call it while Run runs, and only once at a time.
+func (s *Server) Turn(ctx context.Context) error {
+	select {
+	case <-s.turns: // of a call that gave up
+	default:
+	}
+	if err := s.udp.SetReadDeadline(time.Unix(1, 0)); err != nil { // which has passed
+		return err
+	}
+	select {
+	case <-s.turns:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// turned ends Turn.
+func (s *Server) turned() {
+	_ = s.udp.SetReadDeadline(time.Time{}) // fails only if the socket is closed, and so does the next read
+	select {
+	case s.turns <- struct{}{}:
+	default: // a call has given up
 	}
 }
 

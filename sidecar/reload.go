@@ -1,0 +1,57 @@
+package sidecar
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/landmark-health/landmark/internal/config"
+	"github.com/landmark-health/landmark/internal/frontend/gate"
+)
+
+// Reload reads the configuration file again, and applies it to all services, gates and
+// BFD sessions. If it cannot, the current configuration stays in effect, and the error
+// says why. It may be called at any time.
+func (s *Sidecar) Reload() (err error) {
+	s.notifyReloading()
+	defer func() { s.notifyReloaded(err) }()
+	if s.file == "" {
+		s.logger.Warn("no configuration to reload; start landmarkd with -config FILE")
+		return nil
+	}
+	return s.load()
+}
+
+// load reads the configuration file and applies it.
+func (s *Sidecar) load() error {
+	file, err := config.Read(s.file, s.listeners...)
+	if err != nil {
+		return err
+	}
+	if err := s.limits.checkGates(len(file.Gates)); err != nil {
+		return fmt.Errorf("%s: %w", s.file, err)
+	}
+	if err := s.bfd.Configure(file.Peerings); err != nil {
+		return fmt.Errorf("%s: %w", s.file, err)
+	}
+	s.host.Configure(file.Services) // and the registry, with a first reading of the host
+	s.checkers.Retain(s.services.Names())
+	s.configureGates(file.Gates)
+	s.logger.Info("configuration loaded", "file", s.file, "services", len(file.Services))
+	for _, name := range slices.Sorted(maps.Keys(file.Services)) {
+		if undeclared := s.services.UndeclaredOverrides(name); len(undeclared) > 0 {
+			s.logger.Warn("the configuration names landmarks that no program of the service declares: correct their names",
+				"service", name, "landmarks", undeclared)
+		}
+	}
+	return nil
+}
+
+// configureGates passes the gates of the file on.
+func (s *Sidecar) configureGates(configured []config.Gate) {
+	gates := make([]gate.Gate, len(configured))
+	for i, g := range configured {
+		gates[i] = gate.Gate(g)
+	}
+	s.gates.Configure(gates)
+}
