@@ -40,6 +40,10 @@ func run(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "building the programs: %v\n%s", err, out)
 		return 1
 	}
+	if out, err := exec.Command("cp", "../../deploy/systemd/landmark-restart", dir).CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "copying landmark-restart: %v\n%s", err, out)
+		return 1
+	}
 	return m.Run()
 }
 

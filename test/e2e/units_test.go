@@ -3,7 +3,6 @@
 package e2e_test
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -14,16 +13,8 @@ import (
 // systemd restarts the programs without a limit, and keeps their directories over a
 // stop.
 func TestUnitsRestartForever(t *testing.T) {
-	units, err := filepath.Glob("../../deploy/systemd/*.service")
-	if err != nil || len(units) != 2 {
-		t.Fatalf("units: got %d, %v, want 2", len(units), err)
-	}
-	for _, path := range units {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		head, service, _ := strings.Cut(string(text), "\n[Service]\n")
+	for _, name := range []string{"landmarkd.service", "landmark-watch.service"} {
+		head, service, _ := strings.Cut(shippedUnit(t, name), "\n[Service]\n")
 		service, _, _ = strings.Cut(service, "\n[Install]\n")
 		for _, want := range []struct{ section, line string }{
 			{head, "StartLimitIntervalSec=0"},
@@ -33,7 +24,7 @@ func TestUnitsRestartForever(t *testing.T) {
 			{service, "RuntimeDirectoryPreserve=yes"},
 		} {
 			if !strings.Contains(want.section, "\n"+want.line+"\n") {
-				t.Errorf("%s: got no %s in its section, want it", filepath.Base(path), want.line)
+				t.Errorf("%s: got no %s in its section, want it", name, want.line)
 			}
 		}
 	}
@@ -44,16 +35,17 @@ func TestUnitsAreValid(t *testing.T) {
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
 		t.Skip("there is no systemd-analyze")
 	}
-	installed := regexp.MustCompile(`(?m)^ExecStart=/usr/local/bin/[a-z-]+`)
-	for _, name := range []string{"landmarkd", "landmark-watch"} {
-		text, err := os.ReadFile("../../deploy/systemd/" + name + ".service")
-		if err != nil {
-			t.Fatal(err)
-		}
+	installed := regexp.MustCompile(`(?m)^ExecStart=/usr/local/bin`)
+	units, err := filepath.Glob("../../deploy/systemd/*.service")
+	if err != nil || len(units) != 3 {
+		t.Fatalf("units: got %d, %v, want 3", len(units), err)
+	}
+	for _, path := range units {
+		name := strings.TrimSuffix(filepath.Base(path), ".service")
+		text := shippedUnit(t, name+".service")
+		name = strings.Replace(name, "@", "@epg", 1) // an instance of a template
 		unit := filepath.Join(t.TempDir(), name+".service")
-		if err := os.WriteFile(unit, installed.ReplaceAll(text, []byte("ExecStart="+program(name))), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		write(t, unit, installed.ReplaceAllString(text, "ExecStart="+programs))
 		out, err := exec.Command("systemd-analyze", "verify", unit).CombinedOutput()
 		if err != nil {
 			t.Errorf("%s: %v\n%s", name, err, out)
