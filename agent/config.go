@@ -40,10 +40,10 @@ type Config struct {
 	// the program, such as systemd, as sd_notify(3) describes: READY=1 once every
 	// landmark that counts for readiness was reached; WATCHDOG=1, at half of
 	// $WATCHDOG_USEC, only while no critical landmark fails, and at least one is
-	// declared; the reason otherwise, as STATUS; and STOPPING=1 at Close. So systemd's
-	// WatchdogSec= restarts a program whose main loop hangs, and spares one that is
-	// idle. It needs no sidecar, and does nothing if no service manager set
-	// $NOTIFY_SOCKET. One agent of a process may have it.
+	// declared; the reason otherwise, as STATUS; and STOPPING=1 at Close, after which
+	// the process must end. So systemd's WatchdogSec= restarts a program whose main
+	// loop hangs, and spares one that is idle. It needs no sidecar, and does nothing if
+	// no service manager set $NOTIFY_SOCKET. One agent of a process may have it.
 	ServiceManager bool
 
 	// Logger receives a record when the connection's state changes: where the agent
