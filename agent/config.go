@@ -39,8 +39,8 @@ type Config struct {
 	// ServiceManager makes the agent also report to the service manager that started
 	// the program, such as systemd, as sd_notify(3) describes: READY=1 once every
 	// landmark that counts for readiness was reached; WATCHDOG=1, at half of
-	// $WATCHDOG_USEC, only while no critical landmark fails, and at least one is
-	// declared; the reason otherwise, as STATUS; and STOPPING=1 at Close, after which
+	// $WATCHDOG_USEC, only while no critical landmark fails and one of them is an Alive
+	// or a Loop; the reason otherwise, as STATUS; and STOPPING=1 at Close, after which
 	// the process must end. So systemd's WatchdogSec= restarts a program whose main
 	// loop hangs, and spares one that is idle. It needs no sidecar, and does nothing if
 	// no service manager set $NOTIFY_SOCKET. One agent of a process may have it.

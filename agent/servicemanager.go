@@ -103,7 +103,7 @@ func (m *managerReport) step(states []landmarkState, now time.Time) (next time.T
 		}
 		if status {
 			m.shown, m.shownAt = p, now
-			if p.kind == nothingCritical {
+			if p.kind == noProof {
 				m.logger.Error("the service manager will end this program", "reason", p.reason(at))
 			}
 		}
@@ -163,20 +163,21 @@ type problem struct {
 type problemKind uint8
 
 const (
-	failing         problemKind = iota + 1 // a critical landmark fails
-	unreached                              // a landmark that counts for readiness was not reached
-	nothingCritical                        // no landmark can prove that the program is alive
+	failing   problemKind = iota + 1 // a critical landmark fails
+	unreached                        // a landmark that counts for readiness was not reached
+	noProof                          // no landmark proves that the program is alive
 )
 
 // problem returns the first problem at the instant.
 func (m *managerReport) problem(started bool, waitsFor *rule.Landmark, at rule.Instant) problem {
-	critical := false
+	proof := false
 	for i := range m.landmarks {
 		l := &m.landmarks[i]
 		if !l.AffectsLiveness() {
 			continue
 		}
-		critical = true
+		// The other kinds are also healthy while the program does nothing at all.
+		proof = proof || l.Kind == rule.KindAlive || l.Kind == rule.KindLoop
 		if l.Evaluate(at).State == rule.Failing {
 			return problem{failing, l}
 		}
@@ -184,8 +185,8 @@ func (m *managerReport) problem(started bool, waitsFor *rule.Landmark, at rule.I
 	switch {
 	case !started:
 		return problem{unreached, waitsFor}
-	case m.interval > 0 && !critical:
-		return problem{kind: nothingCritical}
+	case m.interval > 0 && !proof:
+		return problem{kind: noProof}
 	}
 	return problem{}
 }
@@ -199,8 +200,8 @@ func (p problem) reason(at rule.Instant) string {
 		return p.landmark.UnreachedReason(at)
 	case p.kind == unreached:
 		return "the program has declared no landmark that counts for readiness"
-	case p.kind == nothingCritical:
-		return "no landmark is critical, so nothing proves that the program is alive; declare one, or remove WatchdogSec="
+	case p.kind == noProof:
+		return "nothing proves that the program is alive; declare an Alive or a Loop that is critical, or remove WatchdogSec="
 	}
 	return ""
 }

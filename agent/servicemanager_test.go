@@ -260,24 +260,35 @@ func TestWatchdogByKindAndImpact(t *testing.T) {
 	}
 }
 
-// Without a critical landmark, nothing of the program proves that it is alive.
-func TestNoWatchdogWithoutCriticalLandmark(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var marks landmark.Set
-		marks.Condition("database").Set(true, "")
-		var log bytes.Buffer
-		m := &manager{}
-		r := newReporter(&marks, slog.New(slog.DiscardHandler))
-		r.manager = m.report(slog.New(slog.NewTextHandler(&log, nil)), 3*time.Second)
-		background(t, func() { r.run(t.Context()) })
-		got := m.after(time.Minute)
-		if alive(got) > 0 || len(got) != 1 || !strings.HasPrefix(got[0], "READY=1\nSTATUS=no landmark is critical") {
-			t.Errorf("got %q, want READY=1 with the reason, and no WATCHDOG=1", got)
-		}
-		if strings.Count(log.String(), "WatchdogSec=") != 1 {
-			t.Errorf("the log does not say what to do, once:\n%s", log.String())
-		}
-	})
+// Only an Alive or a Loop proves that the program is alive. The others are healthy while
+// it does nothing.
+func TestNoWatchdogWithoutProof(t *testing.T) {
+	for name, declare := range map[string]func(*landmark.Set){
+		"not critical":       func(s *landmark.Set) { s.Alive("worker", time.Hour, landmark.Readiness).Reach() },
+		"deadline":           func(s *landmark.Set) { s.Deadline("request", time.Second) },
+		"condition":          func(s *landmark.Set) { s.Condition("database", landmark.Critical).Set(true, "") },
+		"level":              func(s *landmark.Set) { s.Level("queue", landmark.Above(10, 20), landmark.Critical).Set(1) },
+		"level and deadline": func(s *landmark.Set) { s.Level("queue", landmark.Above(1, 2)); s.Deadline("request", time.Second) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var marks landmark.Set
+				declare(&marks)
+				var log bytes.Buffer
+				m := &manager{}
+				r := newReporter(&marks, slog.New(slog.DiscardHandler))
+				r.manager = m.report(slog.New(slog.NewTextHandler(&log, nil)), 3*time.Second)
+				background(t, func() { r.run(t.Context()) })
+				got := m.after(time.Minute)
+				if alive(got) > 0 || len(got) != 1 || !strings.HasPrefix(got[0], "READY=1\nSTATUS=nothing proves that the program is alive") {
+					t.Errorf("got %q, want READY=1 with the reason, and no WATCHDOG=1", got)
+				}
+				if strings.Count(log.String(), "WatchdogSec=") != 1 {
+					t.Errorf("the log does not say what to do, once:\n%s", log.String())
+				}
+			})
+		})
+	}
 }
 
 // A service manager without a watchdog gets no WATCHDOG=1.
