@@ -66,7 +66,7 @@ func TestSentSequence(t *testing.T) {
 	for i, step := range []struct{ time, want uint32 }{
 		{0xfffffffe, 0xfffffffe}, {0xfffffffe, 0xfffffffe}, {0xfffffff0, 0xfffffffe}, {0xffffffff, 0xffffffff}, {5, 0}, {5, 1}, {1, 1}, {2, 2},
 	} {
-		if got := q.send(step.time); got != step.want {
+		if got := q.send(step.time, false, 0); got != step.want {
 			t.Errorf("step %d: at %x the number is %x, want %x", i, step.time, got, step.want)
 		}
 	}

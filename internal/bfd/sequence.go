@@ -25,11 +25,15 @@ func (q *sequence) forgetReceived() { q.known = false }
 
 // send returns the number of the next packet: the time, with which the numbers go on
 // after a restart, but at most one more than the last, so that the peer accepts it
-// even if it missed some.
-func (q *sequence) send(time uint32) uint32 {
-	if !q.begun {
+// even if it missed some. A packet that takes back an earlier one gets a new number,
+// so that the earlier one is not valid any more, unless the numbers are as far ahead
+// of the time as the peer may ignore a new program for.
+func (q *sequence) send(time uint32, takesBack bool, mostAhead int32) uint32 {
+	ahead := int32(q.sent - time)
+	switch {
+	case !q.begun:
 		q.begun, q.sent = true, time
-	} else if ahead := time - q.sent; ahead > 0 && ahead < 1<<31 {
+	case ahead < 0, takesBack && ahead < mostAhead:
 		q.sent++
 	}
 	return q.sent

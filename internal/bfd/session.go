@@ -77,8 +77,9 @@ type Session struct {
 	mustReply  bool // to the peer's poll
 	mustUpdate bool // the peer: it does not know the present state
 	urgent     bool // mustUpdate, without minSpacing
-	sent       bool // a packet, at sentAt
+	sent       bool // a packet, at sentAt and with the state sentState
 	sentAt     time.Duration
+	sentState  State
 	jitter     float64 // the share of the interval after which the next packet is due
 }
 
@@ -320,13 +321,17 @@ func (s *Session) send(b []byte, now time.Duration) []byte {
 		DesiredMinTX:      s.desiredMinTX(),
 		RequiredMinRX:     s.config.Interval,
 	}
-	s.sent, s.sentAt, s.jitter = true, now, s.drawJitter()
+	takesBack := s.state == Down && s.sentState != Down
+	s.sent, s.sentAt, s.sentState, s.jitter = true, now, s.state, s.drawJitter()
 	s.mustReply, s.mustUpdate, s.urgent = false, false, false
 	if s.config.Key.IsZero() {
 		return p.Append(b)
 	}
+	// If the next program's numbers are too small at first, they are large enough one
+	// unit before the peer would miss it.
 	unit := max(time.Second, s.config.Interval)
-	return s.config.Key.Append(b, p, s.sequence.send(uint32((s.config.Epoch+now)/unit)))
+	mostAhead := max(1, time.Duration(s.config.Multiplier)*s.config.Interval/unit-1)
+	return s.config.Key.Append(b, p, s.sequence.send(uint32((s.config.Epoch+now)/unit), takesBack, int32(mostAhead)))
 }
 
 // drawJitter returns the share of the interval after which the next packet is due: 75

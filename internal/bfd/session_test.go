@@ -207,3 +207,58 @@ func TestSessionDemandsAuthentication(t *testing.T) {
 		t.Errorf("sent %x, %v; want an authenticated packet with the number 102", sent, err)
 	}
 }
+
+// A packet that says Down has a newer number than one before it that did not, so that
+// no other host can send that again. A few times in one unit of the numbers are too many,
+// because the next program begins with the time.
+func TestDownHasNewNumber(t *testing.T) {
+	s := NewSession(Config{Discriminator: ours, Interval: time.Second, Multiplier: 3, Key: landmarkKey, Random: func() float64 { return 1 }, Epoch: 100 * time.Second})
+	now := time.Duration(0)
+	send := func() Packet {
+		t.Helper()
+		p, err := Parse(s.Advance(nil, now))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	receive := func(state State) {
+		t.Helper()
+		b := landmarkKey.Append(nil, Packet{State: state, Multiplier: 3, MyDiscriminator: theirs, YourDiscriminator: ours, DesiredMinTX: time.Second, RequiredMinRX: time.Second}, 1)
+		p, err := Parse(b)
+		if err == nil {
+			err = s.Receive(b, &p, now)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.SetVerdict(Serving, now)
+	receive(Up)
+	last := send()
+	for i, want := range []uint32{101, 102, 102, 102} {
+		now += 20 * ms
+		s.SetVerdict(NotServing, now)
+		down := send()
+		if last.State == Down || down.State != Down || down.Authentication.Sequence != want {
+			t.Errorf("%d: Down has the number %d after %v with %d, want %d", i, down.Authentication.Sequence, last.State, last.Authentication.Sequence, want)
+		}
+		s.SetVerdict(Serving, now)
+		now += 20 * ms
+		receive(Down)
+		last = send()
+		if i%2 == 0 {
+			now += 20 * ms
+			receive(Init)
+			last = send()
+		}
+		if last.Authentication.Sequence != want {
+			t.Errorf("%d: %v has the number %d, want %d", i, last.State, last.Authentication.Sequence, want)
+		}
+	}
+	now = 4 * time.Second
+	s.SetVerdict(NotServing, now)
+	if got := send().Authentication.Sequence; got != 103 {
+		t.Errorf("later: Down has the number %d, want 103", got)
+	}
+}

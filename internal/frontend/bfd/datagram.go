@@ -24,9 +24,9 @@ type datagram struct {
 	from          netip.Addr
 }
 
-// read reads a datagram that has arrived. It allocates nothing. If an error waits for
-// the socket, as from ICMP, it reads nothing.
-func (s socket) read(b *buffer) (d datagram, ok bool) {
+// read reads a datagram that has arrived. It allocates nothing. The error is EAGAIN if
+// there is none. Any other does not mean that there is none: see receiver.read.
+func (s socket) read(b *buffer) (datagram, unix.Errno) {
 	b.vector.Base = &b.data[0]
 	b.vector.SetLen(len(b.data))
 	b.header = unix.Msghdr{Name: (*byte)(unsafe.Pointer(&b.from)), Namelen: unix.SizeofSockaddrAny, Iov: &b.vector, Control: &b.control[0]}
@@ -35,9 +35,9 @@ func (s socket) read(b *buffer) (d datagram, ok bool) {
 	// It does not block, so the scheduler need not know of it.
 	n, _, err := unix.RawSyscall(unix.SYS_RECVMSG, uintptr(s), uintptr(unsafe.Pointer(&b.header)), unix.MSG_DONTWAIT)
 	if err != 0 {
-		return datagram{}, false
+		return datagram{}, err
 	}
-	return datagram{b.data[:n], b.control[:b.header.Controllen], b.source()}, true
+	return datagram{b.data[:n], b.control[:b.header.Controllen], b.source()}, 0
 }
 
 // source returns the address that a datagram came from.

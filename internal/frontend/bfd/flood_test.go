@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/landmark-health/landmark/internal/bfd"
 	"github.com/landmark-health/landmark/internal/frontend/frontendtest"
 )
@@ -64,6 +66,24 @@ func TestFloodStarvesNoOtherSession(t *testing.T) {
 				t.Errorf("%d packets of the flood were read in one round, want few", got)
 			}
 		})
+	}
+}
+
+// An ICMP error that waits for a socket, and that any host can forge, keeps no packet
+// from being read.
+func TestNetworkErrorStarvesNoSession(t *testing.T) {
+	p := newPeer(t, newPair())
+	s := newStepped(t, peering(p.pair))
+	s.round(&s.buffer) // opens the session's own socket
+	own := int(s.open.sessions[p.pair].own)
+	closed := sockaddr(netip.AddrPortFrom(p.pair.Peer, 1))
+	if err := unix.Sendto(own, []byte("x"), 0, closed); err != nil {
+		t.Fatal(err)
+	}
+	p.say(bfd.Up)
+	s.round(&s.buffer)
+	if !s.alive(p.pair) {
+		t.Error("the peer's packet was not received")
 	}
 }
 

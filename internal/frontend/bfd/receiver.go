@@ -3,6 +3,8 @@ package bfd
 import (
 	"net/netip"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/landmark-health/landmark/internal/bfd"
 )
 
@@ -28,11 +30,15 @@ func (s *Server) newReceiver(local netip.Addr) (*receiver, error) {
 // not take all time.
 func (r *receiver) read(from socket, most int, b *buffer) {
 	for range most {
-		d, ok := from.read(b)
-		if !ok {
+		switch d, err := from.read(b); err {
+		case 0:
+			r.receive(d.data, d.control, d.from)
+		case unix.EAGAIN:
 			return
+		default:
+			// The kernel reports an ICMP error before the packets that wait. Any
+			// host can forge one, so it must not keep them from being read.
 		}
-		r.receive(d.data, d.control, d.from)
 	}
 }
 

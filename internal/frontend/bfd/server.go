@@ -8,6 +8,10 @@
 // a flood of packets wakes nothing. A goroutine for each session sends the changes of
 // its answer at once. Each packet that is sent rests on an answer that was looked up for
 // it.
+//
+// A packet's way is round (server.go), receiver.read, session.receive. It ends there: an
+// answer to it is sent as all packets are, by session.advance, which round calls when
+// one is due, and session.run when the verdict changes.
 package bfd
 
 import (
@@ -73,8 +77,9 @@ func New(c Config) *Server {
 }
 
 // Configure replaces the sessions. Those that do not change go on. One that is not
-// there any more sends nothing: its peer misses it. If Configure returns an error,
-// which says what to do, all sessions stay as they are.
+// there any more sends nothing: its peer misses it. One whose service changes says
+// Down, because its peer must not take the old service for the new one. If Configure
+// returns an error, which says what to do, all sessions stay as they are.
 func (s *Server) Configure(peerings []bfd.Peering) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,6 +90,11 @@ func (s *Server) Configure(peerings []bfd.Peering) error {
 	if err != nil {
 		next.closeExcept(s.open)
 		return err
+	}
+	for pair, one := range next.sessions {
+		if old := s.open.sessions[pair]; old != nil && old.peering.Service != one.peering.Service {
+			old.sayDown()
+		}
 	}
 	s.open.closeExcept(next)
 	s.open = next

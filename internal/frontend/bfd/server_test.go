@@ -205,12 +205,36 @@ func TestConfigureKeepsUnchangedSessions(t *testing.T) {
 	}
 }
 
+// A reload that puts another service in a session's place ends it by a packet that also
+// FRR accepts, which has the peer's discriminator. Otherwise the peer would take the old
+// service for the new one until it misses packets.
+func TestChangeOfServiceEndsSession(t *testing.T) {
+	r := newRegistry(t, 0)
+	frontendtest.NewProcess(t, r, "epg").Work()
+	p := newPeer(t, newPair())
+	f := newFixture(t, r, peering(p.pair))
+	p.say(bfd.Up)
+	up := p.await(bfd.Up, bfd.Up)
+	other := peering(p.pair)
+	other.Service = "guide"
+	if err := f.Configure([]bfd.Peering{other}); err != nil {
+		t.Fatal(err)
+	}
+	if got := p.await(bfd.Down, bfd.Up); got.MyDiscriminator != up.MyDiscriminator || got.YourDiscriminator != 7 {
+		t.Errorf("Down is from %d to %d, want from %d to 7", got.MyDiscriminator, got.YourDiscriminator, up.MyDiscriminator)
+	}
+	if got := p.await(bfd.Down, bfd.Down); got.MyDiscriminator != other.Discriminator() {
+		t.Errorf("then Down is from %d, want %d", got.MyDiscriminator, other.Discriminator())
+	}
+}
+
 func TestBindErrorSaysWhatToDo(t *testing.T) {
 	local := netip.MustParseAddr("192.0.2.7")
 	for err, want := range map[error]string{
 		os.NewSyscallError("bind", unix.EADDRNOTAVAIL): "cannot assign requested address; write an address of this host as local",
 		os.NewSyscallError("bind", unix.EADDRINUSE):    "address already in use; stop the other BFD daemon on this host",
-		os.NewSyscallError("socket", unix.EMFILE):      "too many open files; see whether this user may open UDP sockets there",
+		os.NewSyscallError("socket", unix.EMFILE):      "too many open files; raise LimitNOFILE= in landmarkd's unit, or ulimit -n, or remove sessions",
+		os.NewSyscallError("bind", unix.EACCES):        "permission denied; see whether this user may open UDP sockets there",
 	} {
 		if got := bindError(local, &net.OpError{Op: "listen", Err: err}).Error(); got != "bfd: cannot listen on UDP port 3784 of 192.0.2.7: "+want {
 			t.Errorf("%v: the error is %s", err, got)

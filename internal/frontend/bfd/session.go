@@ -186,12 +186,7 @@ func (s *session) advance() bool {
 		return false
 	}
 	now := s.server.now()
-	s.machine.SetVerdict(translate(a.Status), now)
-	s.out = s.machine.Advance(s.out[:0], now)
-	if len(s.out) > 0 {
-		// A packet that cannot be sent is like one that is lost.
-		_ = unix.Sendto(int(s.send), s.out, 0, s.to)
-	}
+	s.transmit(translate(a.Status), now)
 	next, ok := s.machine.Next()
 	if !ok {
 		next = now + idle
@@ -200,6 +195,24 @@ func (s *session) advance() bool {
 	state, _ := s.machine.State()
 	s.record.Record(frontend.CheckOf(name, &a), checkers.BFDState{Up: state == bfd.Up, PeerAlive: s.machine.PeerAlive(), Why: s.machine.Why()})
 	return true
+}
+
+// transmit sends the packet that is due under the verdict, if one is. The caller holds
+// mu.
+func (s *session) transmit(v bfd.Verdict, now time.Duration) {
+	s.machine.SetVerdict(v, now)
+	s.out = s.machine.Advance(s.out[:0], now)
+	if len(s.out) > 0 {
+		// A packet that cannot be sent is like one that is lost.
+		_ = unix.Sendto(int(s.send), s.out, 0, s.to)
+	}
+}
+
+// sayDown ends the session before close, whatever its service does.
+func (s *session) sayDown() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.transmit(bfd.NotServing, s.server.now())
 }
 
 // log logs if the state has changed. It returns next, or an earlier instant at which

@@ -184,6 +184,8 @@ func bindError(local netip.Addr, err error) error {
 		remedy = "stop the other BFD daemon on this host"
 	case errors.Is(err, unix.EADDRNOTAVAIL):
 		remedy = "write an address of this host as local"
+	case errors.Is(err, unix.EMFILE):
+		remedy = "raise LimitNOFILE= in landmarkd's unit, or ulimit -n, or remove sessions"
 	}
 	return fmt.Errorf("bfd: cannot listen on UDP port %d of %v: %w; %s", bfd.Port, local, cause, remedy)
 }
