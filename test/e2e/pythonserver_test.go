@@ -164,7 +164,7 @@ func TestPythonLandmarks(t *testing.T) {
 		{"queue.set(15)", "SERVING 50", ""},
 		{"queue.set(float('nan'))", "SERVING 1", ""},
 		{"queue.set(1)", "SERVING 100", ""},
-		{"table.set(False, 'no tä' + 'b' * 300)", "NOT_SERVING failed", "table does not hold: no täb{249}$"},
+		{"table.set(False, 'no tä' + 'b' * 300)", "NOT_SERVING failed", "table does not hold: no täb+$"},
 		{"table.set(True)", "SERVING 100", ""},
 		{"a, b = answering.begin(), answering.begin()", "NOT_SERVING stalled", "answering began .* ago and has not ended, allowed "},
 		{"a.end(); a.end()", "NOT_SERVING stalled", "answering began .* ago and has not ended, allowed "},
