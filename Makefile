@@ -47,6 +47,9 @@ help: ## Show this list
 build: ## Build every program into bin/
 	@mkdir -p bin
 	CGO_ENABLED=0 go build -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/... ./examples/...
+	@if command -v $(CC) >/dev/null; then set -x; \
+	$(CC) -std=c99 -O2 -Wall -Wextra -DVERSION='"$(VERSION)"' -o bin/epgd-c examples/epgd-c/*.c; \
+	else echo 'bin/epgd-c: left out, because there is no C compiler'; fi
 
 run: build ## Run landmarkd with the EPG server until Ctrl-C
 	@examples/epgd/run.sh

@@ -45,6 +45,7 @@ var layers = []layer{
 
 	{path: "internal/collector", stdlib: true},
 	{path: "agent/landmark", imports: []string{"internal/collector", "internal/contract"}, stdlib: true},
+	{path: "agent/c", stdlib: true},
 	{path: "agent/python", imports: []string{report}}, // only tests
 	{path: "agent", imports: []string{"agent/landmark", "internal/collector", "internal/contract", "internal/hostclock",
 		"internal/rule", "internal/servicemanager", report, intake}},

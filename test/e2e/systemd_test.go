@@ -275,6 +275,16 @@ func shippedUnit(t *testing.T, name string) string {
 // WatchdogSec= restarts a program whose main loop hangs, and spares one that is idle.
 // No landmarkd runs.
 func TestSystemdWatchdogOfAProgram(t *testing.T) {
+	t.Run("Go", func(t *testing.T) { testSystemdWatchdog(t, "epgd", "main loop last answered ") })
+	t.Run("C", func(t *testing.T) {
+		needCServer(t)
+		// Its only thread hangs, so it gives no reason.
+		testSystemdWatchdog(t, "epgd-c", "")
+	})
+}
+
+// testSystemdWatchdog tests it with a server, and with the reason that it gives systemd.
+func testSystemdWatchdog(t *testing.T, server, reason string) {
 	parallel(t)
 	s := bootSystemd(t, map[string]string{"epgd.service": `
 [Service]
@@ -282,7 +292,7 @@ Type=notify
 WatchdogSec=4s
 Restart=always
 RestartSec=100ms
-ExecStart=/usr/local/bin/epgd -notify -within 1s
+ExecStart=/usr/local/bin/` + server + ` -notify -within 1s
 `})
 	s.must("systemctl", "start", "epgd") // returns at READY=1
 	process := s.show("epgd", "MainPID")
@@ -296,7 +306,7 @@ ExecStart=/usr/local/bin/epgd -notify -within 1s
 	}
 
 	s.kill("epgd", "SIGUSR1")
-	s.await("epgd", "StatusText", func(text string) bool { return strings.HasPrefix(text, "main loop last answered ") })
+	s.await("epgd", "StatusText", func(text string) bool { return strings.HasPrefix(text, reason) })
 	if now := s.show("epgd", "MainPID"); now != process {
 		t.Errorf("the process %s was replaced by %s before the reason was known", process, now)
 	}
