@@ -72,11 +72,11 @@ func (q Quorum) intentional(counted []*Instance, g aggregate) bool {
 	}
 }
 
-// withHost adds the result of the service's host. Both must be healthy. If both
-// have the same cause, the verdict names the program.
-func (g aggregate) withHost(h Host, r causeResult) aggregate {
+// withHost adds the result of the service's host for the aspect. Both must be healthy.
+// If both have the same cause, the verdict names the program.
+func (g aggregate) withHost(h Host, a Aspect, r causeResult) aggregate {
 	v := &g.verdict
-	v.FactsAt = min(v.FactsAt, h.ReadAt)
+	v.FactsAt = min(v.FactsAt, h.factsAt(a))
 	v.Next = min(v.Next, r.next)
 	v.hostReadAt = h.ReadAt
 	g.capacity = min(g.capacity, r.capacity)

@@ -54,6 +54,8 @@ func drawHost(t *rapid.T, now Instant) Host {
 		}
 		if d.Kind == KindDeadline {
 			d.Within = drawOneOf(t, "host's within", time.Second, 3*beat, 1)
+		} else {
+			d.TTL = drawOneOf(t, "host's ttl", 0, time.Second, 3*beat)
 		}
 		h.Landmarks = append(h.Landmarks, Landmark{Declared: d})
 	}
@@ -70,10 +72,12 @@ func (h *Host) draw(t *rapid.T, now Instant) {
 		l := &h.Landmarks[i]
 		setHealthy(l, now)
 		l.Unreadable, l.Reason = false, drawOneOf(t, "host's reason", "", "a word")
-		switch drawOneOf(t, "seen", "healthy", "healthy", "bad", "unreadable") {
+		switch drawOneOf(t, "seen", "healthy", "healthy", "bad", "old", "unreadable") {
 		case "bad":
 			l.Met, l.Open = false, true
 			l.At = now.Add(-drawOneOf(t, "waits for", 0, l.Within, l.Within+1, beat))
+		case "old":
+			l.At = now.Add(-drawOneOf(t, "checked before", 0, l.TTL, l.TTL+1, beat))
 		case "unreadable":
 			l.Unreadable = true
 		}

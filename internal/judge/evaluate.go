@@ -55,7 +55,7 @@ func Evaluate(p Policy, s Service, now Instant) Result {
 // evaluateAspect judges one aspect of the processes that count, together with
 // their host. The host says nothing about startup if there is a process.
 func (s Service) evaluateAspect(p Policy, counted []*Instance, a Aspect, started bool, now Instant) aggregate {
-	hostOnly := len(counted) == 0 && p.Quorum.NoneNeeded && s.Host.reportsReadiness()
+	hostOnly := len(counted) == 0 && p.Quorum.NoneNeeded && s.Host.affectsReadiness()
 	g := healthyWithoutInstances()
 	if !hostOnly {
 		g = p.Quorum.evaluateInstances(p, s.activeInstances(counted, a), a, now)
@@ -68,9 +68,9 @@ func (s Service) evaluateAspect(p Policy, counted []*Instance, a Aspect, started
 	case len(s.Host.Landmarks) == 0:
 		return g
 	case a != Startup:
-		return g.withHost(s.Host, s.Host.evaluate(p, a, now))
+		return g.withHost(s.Host, a, s.Host.evaluate(p, a, now))
 	case hostOnly:
-		return g.withHost(s.Host, s.Host.evaluateStartup(started, now))
+		return g.withHost(s.Host, a, s.Host.evaluateStartup(started, now))
 	default:
 		return g
 	}

@@ -1,6 +1,10 @@
 package judge
 
-import "github.com/landmark-health/landmark/internal/rule"
+import (
+	"slices"
+
+	"github.com/landmark-health/landmark/internal/rule"
+)
 
 // Host is what the sidecar reads by itself on the host of a service, without
 // any program. The zero value means that nothing is read.
@@ -9,21 +13,33 @@ type Host struct {
 	ReadAt    Instant // when they were last read; has no meaning before the first time
 }
 
-// reportsReadiness reports whether a landmark that affects readiness was read.
-// Then the host can be judged without any process.
-func (h Host) reportsReadiness() bool {
+// affectsReadiness reports whether a landmark affects readiness. Then the host can be
+// judged without any process.
+func (h Host) affectsReadiness() bool {
+	return slices.ContainsFunc(h.Landmarks, func(l Landmark) bool { return affects(&l, Readiness) })
+}
+
+// Unread reports whether a landmark that affects readiness was not read yet.
+func (h Host) Unread() bool {
+	return slices.ContainsFunc(h.Landmarks, func(l Landmark) bool { return !l.Reached && affects(&l, Readiness) })
+}
+
+// factsAt returns the instant of the host's facts for the aspect: the oldest that is
+// valid for a time only, or the last reading if that is older or there is none.
+func (h Host) factsAt(a Aspect) Instant {
+	at := h.ReadAt
 	for i := range h.Landmarks {
-		if l := &h.Landmarks[i]; l.Reached && affects(l, Readiness) {
-			return true
+		if l := &h.Landmarks[i]; l.Reached && l.TTL > 0 && affects(l, a) {
+			at = min(at, l.At)
 		}
 	}
-	return false
+	return at
 }
 
 // healthy reports whether the host is ready at now, and has a landmark that
 // says so.
 func (h Host) healthy(p Policy, now Instant) bool {
-	return h.reportsReadiness() && h.evaluate(p, Readiness, now).cause == None
+	return h.affectsReadiness() && h.evaluate(p, Readiness, now).cause == None
 }
 
 // evaluate evaluates the host's landmarks for readiness or liveness. Only

@@ -8,7 +8,7 @@ func (n *naive) ofHost(m moment, o undampedVerdict, a Aspect, now Instant) undam
 	if len(m.host) == 0 {
 		return o
 	}
-	alone := len(m.members) == 0 && n.policy.Quorum == NoneNeeded && len(readOfHost(m, Readiness)) > 0
+	alone := len(m.members) == 0 && n.policy.Quorum == NoneNeeded && slices.ContainsFunc(m.host, func(l Landmark) bool { return affectsAspect(l, Readiness) })
 	if alone {
 		o = undampedVerdict{expected: expected{status: Serving, cause: None, percent: 100, factsAt: Never}}
 	}
@@ -16,6 +16,11 @@ func (n *naive) ofHost(m moment, o undampedVerdict, a Aspect, now Instant) undam
 		return o // the program decides
 	}
 	o.factsAt = min(o.factsAt, m.hostReadAt)
+	for _, l := range readOfHost(m, a) {
+		if l.TTL > 0 && !(l.Unreadable && a == Liveness) {
+			o.factsAt = min(o.factsAt, l.At)
+		}
+	}
 	cause, by := n.causeOfHost(m, a, now)
 	if cause != None {
 		o.status, o.percent = NotServing, 0

@@ -189,6 +189,7 @@ func (n *naive) turns(after, until Instant) []Instant {
 	limit(n.current().hostReadAt, n.policy.StaleAfter)
 	for _, l := range n.current().host {
 		limit(l.At, l.Within)
+		limit(l.At, l.TTL)
 	}
 	for _, p := range n.current().members {
 		limit(p.reportedAt, n.policy.StaleAfter)

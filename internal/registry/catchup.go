@@ -25,7 +25,8 @@ func reportInterval(landmarks []judge.Declared) time.Duration {
 	return contract.ReportInterval(smallest)
 }
 
-// Pause implements clock.Follower: it holds every service that has sessions.
+// Pause implements clock.Follower: it holds every service that has sessions, or an
+// active check that is overdue.
 func (r *Registry) Pause(began, ended judge.Instant) {
 	for _, s := range *r.services.Load() {
 		s.pause(began, ended)
@@ -42,20 +43,25 @@ func (r *Registry) CatchUp(real judge.Instant) (behind bool) {
 	return behind
 }
 
-// pause holds the service, if it has sessions. One that is held already stays where
-// it is, so that a series of pauses does not hide a frozen process forever.
+// pause holds the service, if it has sessions or an active check that is overdue. One
+// that is held already stays where it is, so that a series of pauses does not hide a
+// frozen process forever.
 func (s *service) pause(began, ended judge.Instant) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.behind() {
 		return
 	}
+	hold := s.hostOverdue
 	for _, sl := range s.slots {
 		if sl.session != nil {
 			sl.session.emptyChecks = 0
-			s.resumed = ended
-			s.heldAt.Store(int64(began))
+			hold = true
 		}
+	}
+	if hold {
+		s.resumed = ended
+		s.heldAt.Store(int64(began))
 	}
 }
 
@@ -72,13 +78,13 @@ func (s *service) catchUp(real judge.Instant) (released bool) {
 	return released
 }
 
-// caughtUp reports whether everything is read that came during the pause, and the
-// latest report of each session is no older than the interval of its reports. A
-// process that could not send, or was stopped together with the sidecar, gets the
+// caughtUp reports whether everything is read that came during the pause, no active
+// check is overdue, and the latest report of each session is no older than the
+// interval of its reports. A process that could not send, or was stopped together with the sidecar, gets the
 // time to report again, unless its silence until then changes nothing. The caller
 // holds mu.
 func (s *service) caughtUp(real judge.Instant) bool {
-	allRead, silent := true, time.Duration(0)
+	allRead, silent := !s.hostOverdue, time.Duration(0)
 	for _, sl := range s.slots {
 		if sl.session == nil {
 			continue

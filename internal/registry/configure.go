@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/internal/judge"
+	"github.com/landmark-health/landmark/internal/probe"
 )
 
 // Policy says how a service is judged, and how it is polled.
@@ -79,15 +80,24 @@ type HostLandmark struct {
 	// A Condition is met while it listens. A Deadline is that connections to it are
 	// accepted in time.
 	Port netip.AddrPort
+	// UDP means that Port is a UDP port. A Condition is met while a socket is bound to
+	// it. A Deadline is that what arrives there is read in time.
+	UDP bool
+	// Probe is an active check of the program.
+	Probe *probe.Check
 }
 
 // HostReport is what was read of a service's host.
 type HostReport struct {
 	// Facts are one for each landmark of the policy's Host, in that order.
 	Facts []Fact
-	// Age is the time from the start of reading to the report. The facts' own ages
-	// are those at the time of the report, too.
-	Age time.Duration
+	// ReadAt is when the reading began. The facts' ages are those at that time, so that
+	// no pause of the sidecar between reading and report makes them younger. The age of
+	// what was found later in the reading is negative.
+	ReadAt judge.Instant
+	// Overdue means that an active check by which a landmark is met should have been
+	// made again by now. After a pause of the sidecar, that one is waited for.
+	Overdue bool
 }
 
 // Configure sets the policies of the services, by name. Those without one have
@@ -165,11 +175,12 @@ func (s *service) reportHost(host HostReport) {
 // if there are no facts. The caller holds mu.
 func (s *service) setHost(host HostReport) {
 	_, real := s.clock.Read()
-	s.host = judge.Host{ReadAt: real.Add(-host.Age)}
+	s.hostOverdue = host.Overdue
+	s.host = judge.Host{ReadAt: host.ReadAt}
 	for i := range s.policy.Host {
 		l := judge.Landmark{Declared: &s.policy.Host[i].Declared, At: real}
 		if host.Facts != nil {
-			l = host.Facts[i].landmark(l.Declared, real)
+			l = host.Facts[i].landmark(l.Declared, host.ReadAt)
 		}
 		s.host.Landmarks = append(s.host.Landmarks, l)
 	}

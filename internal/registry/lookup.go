@@ -93,12 +93,12 @@ func resolve(name []byte) (service []byte, aspect judge.Aspect) {
 // back to a sidecar that has just started. That is so for a service that has not
 // reported yet; for an answer that is serving over all services, or by the host
 // alone; and for one that is not serving because instances may be missing that the
-// sidecar does not know.
+// sidecar does not know, or because an active check has not been made yet.
 func (r *Registry) provisional(a Answer) bool {
 	incomplete := a.Cause == judge.UnknownName ||
 		a.Cause == judge.Unreported && !a.service.hasServed() ||
 		a.Status == judge.Serving && (a.snap == nil || len(a.snap.facts.Instances) == 0) ||
-		a.Status == judge.NotServing && a.service != nil && a.service.mayBeIncomplete(a.Cause)
+		a.Status == judge.NotServing && a.service != nil && (a.service.mayBeIncomplete(a.Cause) || a.service.awaitsHost(a.Cause))
 	switch {
 	case !incomplete || r.grace.holding():
 		return incomplete
@@ -119,6 +119,13 @@ func (s *service) mayBeIncomplete(c judge.Cause) bool {
 		return false
 	}
 	return snap.policy.Quorum.AtLeast > 0 || c == judge.Draining
+}
+
+// awaitsHost reports whether the service, which is not serving for this cause, has a
+// landmark of its host that was not read since the sidecar started: an active check
+// that has not ended yet.
+func (s *service) awaitsHost(c judge.Cause) bool {
+	return c == judge.Starting && !s.hasServed() && s.current.Load().facts.Host.Unread()
 }
 
 // hasServed reports whether the service has served since the sidecar started. Then

@@ -22,21 +22,23 @@ type service struct {
 	// sidecar, or judge.Never; written under mu, read without it.
 	heldAt atomic.Int64
 
-	mu         sync.Mutex    // guards what follows
-	policy     *Policy       // of the next snapshot
-	resumed    judge.Instant // when the pause had ended
-	slots      []*slot       // in the order of joining
-	host       judge.Host
-	drain      drain
-	stopping   bool // all services are drained because the sidecar stops
-	incomplete bool // there may be instances that the sidecar does not know
-	retired    bool // it is dropped, and takes no report
-	history    history
-	account    *quota.Account // of the history's memory
-	timer      *time.Timer    // calls tick when the snapshot ends, or earlier
-	timerAt    judge.Instant
-	poll       *poll.Round[*Session] // nil if no get-state command is on its way
-	pollLimit  poll.Limit
+	mu      sync.Mutex    // guards what follows
+	policy  *Policy       // of the next snapshot
+	resumed judge.Instant // when the pause had ended
+	slots   []*slot       // in the order of joining
+	host    judge.Host
+	// hostOverdue means that a check by which a landmark of the host is met is overdue.
+	hostOverdue bool
+	drain       drain
+	stopping    bool // all services are drained because the sidecar stops
+	incomplete  bool // there may be instances that the sidecar does not know
+	retired     bool // it is dropped, and takes no report
+	history     history
+	account     *quota.Account // of the history's memory
+	timer       *time.Timer    // calls tick when the snapshot ends, or earlier
+	timerAt     judge.Instant
+	poll        *poll.Round[*Session] // nil if no get-state command is on its way
+	pollLimit   poll.Limit
 }
 
 // hooks are what a service calls.

@@ -142,7 +142,8 @@ func (tr *trace) configure(a arguments) {
 
 // hostReport returns a report of the host landmarks that are configured.
 func (tr *trace) hostReport(a arguments) HostReport {
-	var report HostReport
+	_, real := tr.registry.clock.Read()
+	report := HostReport{ReadAt: real}
 	for _, l := range tr.host {
 		fact := Fact{Reached: true, Met: a.has("vip")}
 		if waits := a.value("queue"); l.Kind == judge.KindDeadline && waits != "" {
