@@ -33,6 +33,7 @@ var attackers = map[string]func(ctx context.Context, target string) error{
 	"agent connections":   holdAgentConnections,
 	"silent":              holdSilentConnections,
 	"gate flood":          floodGate,
+	"hostile program":     answerBadly,
 	"unknown names":       checkUnknownNames,
 	"long names":          watchLongNames,
 	"unfinished requests": sendUnfinishedRequests,

@@ -24,6 +24,8 @@ func networkAttacks() []attack {
 			measured: true, play: func(s *scene) { s.silent(func(d *sidecar) string { return d.line }) }},
 		{name: "gate flood", what: "more than 10,000 connections a second to an open gate, and attempts to a closed one", who: "network",
 			measured: true, play: floodedGates},
+		{name: "hostile program", what: "a probed program that hangs, closes, floods, and answers byte by byte", who: "a probed program",
+			measured: true, play: hostileProgram},
 		{name: "unknown names", what: "a flood of checks of unknown names, while landmarkd restarts", who: "network", play: unknownNames},
 	}
 }
