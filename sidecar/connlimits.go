@@ -29,6 +29,9 @@ const (
 	// descriptorsPerGate counts the gate's port, and a connection that is just being
 	// closed.
 	descriptorsPerGate = 2
+	// descriptorsPerProbe counts the probe's connection. While its name is resolved it
+	// has two sockets instead, for IPv4 and IPv6.
+	descriptorsPerProbe = 2
 	// descriptorsPerAgent counts the connection and the pidfd of its process.
 	descriptorsPerAgent = 2
 	// The upper bounds hold however many descriptors there are, because a connection
@@ -50,6 +53,7 @@ type connLimits struct {
 	line          int // 0 unless the line protocol is on
 	grpc          int
 	gates         int // how many there may be; 0 unless there is a configuration
+	probes        int // how many there may be; 0 unless there is a configuration
 	spare         int // descriptors that none of these needs
 }
 
@@ -99,11 +103,33 @@ func (l connLimits) withLine() connLimits {
 // is not spare it takes from the monitoring protocol, at most a quarter of its
 // connections.
 func (l connLimits) withGates() connLimits {
-	taken := min(max(0, descriptorsPerGate*config.MaxGates-l.spare), l.monitor/4)
-	l.monitor -= taken
-	l.gates = min((l.spare+taken)/descriptorsPerGate, config.MaxGates)
-	l.spare = max(0, l.spare+taken-descriptorsPerGate*l.gates)
+	l.gates = l.reserve(config.MaxGates, descriptorsPerGate)
 	return l
+}
+
+// withProbes sets descriptors aside for as many probes as a configuration may have, as
+// withGates does for gates.
+func (l connLimits) withProbes() connLimits {
+	l.probes = l.reserve(config.MaxProbes, descriptorsPerProbe)
+	return l
+}
+
+// reserve sets descriptors aside for at most n things that take each so many, and
+// returns for how many there are enough.
+func (l *connLimits) reserve(n, each int) int {
+	taken := min(max(0, each*n-l.spare), l.monitor/4)
+	l.monitor -= taken
+	n = min((l.spare+taken)/each, n)
+	l.spare = max(0, l.spare+taken-each*n)
+	return n
+}
+
+// checkProbes returns an error if there are descriptors for fewer than n probes.
+func (l connLimits) checkProbes(n int) error {
+	if n <= l.probes {
+		return nil
+	}
+	return fmt.Errorf("it has %d probes, and so few files may be open that there can be %d: raise LimitNOFILE= in landmarkd's unit, or ulimit -n, or remove probes", n, l.probes)
 }
 
 // checkGates returns an error if there are descriptors for fewer than n gates.

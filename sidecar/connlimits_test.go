@@ -40,6 +40,12 @@ func TestDivideDescriptors(t *testing.T) {
 				gated.gates < min(l.monitor/8, config.MaxGates) || gated.gates > config.MaxGates {
 				t.Fatalf("of %d descriptors, with gates the limits are %+v", descriptors, gated)
 			}
+			probed := gated.withProbes()
+			used += probed.monitor - gated.monitor + descriptorsPerProbe*probed.probes
+			if used > descriptors-reserved || probed.monitor < gated.monitor*3/4 || probed.gates != gated.gates || probed.agents != l.agents ||
+				probed.probes < min(gated.monitor/8, config.MaxProbes) || probed.probes > config.MaxProbes {
+				t.Fatalf("of %d descriptors, with probes the limits are %+v", descriptors, probed)
+			}
 		}
 		for _, sockets := range []int{3, 192} {
 			gated := s.withGates()
@@ -50,6 +56,18 @@ func TestDivideDescriptors(t *testing.T) {
 				t.Fatalf("of %d descriptors, with %d of BFD the limits are %+v", descriptors, sockets, with)
 			}
 		}
+	}
+}
+
+// A configuration with more probes than there are descriptors for is refused, and says
+// what to do.
+func TestTooManyProbesAreRefused(t *testing.T) {
+	l := divideDescriptors(88).withGates().withProbes()
+	if l.probes != 1 || l.checkProbes(1) != nil {
+		t.Errorf("of 88 descriptors there can be %d probes, want 1: %v", l.probes, l.checkProbes(1))
+	}
+	if err := l.checkProbes(2); err == nil || !strings.Contains(err.Error(), "it has 2 probes") || !strings.Contains(err.Error(), "LimitNOFILE=") {
+		t.Errorf("2 probes: got error %v, want one that names LimitNOFILE=", err)
 	}
 }
 

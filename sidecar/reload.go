@@ -1,6 +1,7 @@
 package sidecar
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -28,7 +29,7 @@ func (s *Sidecar) load() error {
 	if err != nil {
 		return err
 	}
-	if err := s.limits.checkGates(len(file.Gates)); err != nil {
+	if err := errors.Join(s.limits.checkGates(len(file.Gates)), s.limits.checkProbes(file.Probes())); err != nil {
 		return fmt.Errorf("%s: %w", s.file, err)
 	}
 	if err := s.bfd.Configure(file.Peerings); err != nil {

@@ -26,6 +26,7 @@ import (
 	"github.com/landmark-health/landmark/internal/intake/admin"
 	"github.com/landmark-health/landmark/internal/intake/agents"
 	"github.com/landmark-health/landmark/internal/intake/host"
+	"github.com/landmark-health/landmark/internal/intake/probes"
 	"github.com/landmark-health/landmark/internal/members"
 	"github.com/landmark-health/landmark/internal/registry"
 	"github.com/landmark-health/landmark/internal/servicemanager"
@@ -43,6 +44,7 @@ type Sidecar struct {
 	refusals  *socket.Refusals
 	services  *registry.Registry
 	host      *host.Server
+	probes    *probes.Server
 	gates     *gate.Server
 	bfd       *bfd.Server
 	checkers  *checkers.Tracker
@@ -73,7 +75,7 @@ func New(c Config) (*Sidecar, error) {
 		available = available.withLine()
 	}
 	if c.File != "" {
-		available = available.withGates()
+		available = available.withGates().withProbes()
 	}
 	clock := clock.New()
 	services := registry.New(clock, c.StartGrace)
@@ -86,9 +88,10 @@ func New(c Config) (*Sidecar, error) {
 		drainFor:  c.DrainOnStop,
 		refusals:  socket.NewRefusals(c.Logger),
 		services:  services,
-		host:      host.New(services, c.Logger),
+		probes:    probes.New(probes.Config{Awake: clock.Awake}),
 		checkers:  checkers.New(c.Logger, func() time.Duration { _, real := clock.Read(); return time.Duration(real) }),
 	}
+	s.host = host.New(host.Config{Registry: services, Prober: s.probes, Logger: c.Logger})
 	if c.ServiceManager {
 		s.connectServiceManager()
 	}
@@ -99,7 +102,7 @@ func New(c Config) (*Sidecar, error) {
 	s.gates = gate.New(gate.Config{Source: services, Checkers: s.checkers, Logger: c.Logger})
 	s.frontEnds = append(s.frontEnds, s.gates.Run)
 	s.bfd = bfd.New(bfd.Config{Source: services, Checkers: s.checkers, Logger: c.Logger})
-	s.intake = append(s.intake, s.host.Run)
+	s.intake = append(s.intake, s.host.Run, s.probes.Run)
 	s.frontEnds = append(s.frontEnds, s.bfd.Run)
 	s.closers = append(s.closers, s.host, s.bfd)
 	if s.file != "" {

@@ -68,12 +68,24 @@ func factOf(l *statusv1.Landmark) string {
 		return fmt.Sprintf("answered %s, in %s", ago, duration.Format(microseconds(f.GetLagUs())))
 	case kind == reportv1.Kind_KIND_LEVEL:
 		return fmt.Sprintf("%s, set %s", number(f.GetValue()), ago)
+	case checked(l) && f.GetMet():
+		return withReason(fmt.Sprintf("holds, checked %s, in %s", ago, seconds(f.GetValue())), f)
+	case checked(l):
+		return withReason(fmt.Sprintf("does not hold, checked %s, in %s", ago, seconds(f.GetValue())), f)
 	case f.GetMet():
 		return withReason("holds, set "+ago, f)
 	default:
 		return withReason("does not hold, set "+ago, f)
 	}
 }
+
+// checked reports whether landmarkd checks the landmark actively.
+func checked(l *statusv1.Landmark) bool {
+	return l.GetDeclared().GetKind() == reportv1.Kind_KIND_CONDITION && l.GetFact().GetValue() > 0
+}
+
+// seconds formats a number of seconds.
+func seconds(n float64) string { return duration.Format(time.Duration(n * float64(time.Second))) }
 
 // withReason appends the fact's reason, if it has one.
 func withReason(text string, f *reportv1.Fact) string {
@@ -96,6 +108,8 @@ func limitOf(l *statusv1.Landmark) string {
 		return levelLimit(d.GetLimits())
 	case d.GetKind() != reportv1.Kind_KIND_CONDITION:
 		return "allowed " + duration.Format(microseconds(d.GetWithinUs()))
+	case d.GetTtlUs() > 0 && checked(l):
+		return "must be checked again within " + duration.Format(microseconds(d.GetTtlUs()))
 	case d.GetTtlUs() > 0:
 		return "must be set again within " + duration.Format(microseconds(d.GetTtlUs()))
 	}

@@ -42,6 +42,10 @@ func TestFactsAndLimitsInWords(t *testing.T) {
 			"0, set 0 ms ago", "degrades below 1e+15, fails at 1e-07"},
 		{`declared { kind: KIND_CONDITION ttl_us: 30000000 } fact { reached: true age_us: 1000000 met: true }`,
 			"holds, set 1 s ago", "must be set again within 30 s"},
+		{`declared { kind: KIND_CONDITION ttl_us: 2500000 } fact { reached: true age_us: 40000 met: true value: 0.0121 }`,
+			"holds, checked 40 ms ago, in 12 ms", "must be checked again within 2.5 s"},
+		{`declared { kind: KIND_CONDITION ttl_us: 2500000 } fact { reached: true age_us: 40000 value: 1 reason: "no answer" }`,
+			"does not hold, checked 40 ms ago, in 1 s: no answer", "must be checked again within 2.5 s"},
 		{`declared { kind: KIND_CONDITION } fact { reached: true age_us: 1000000 reason: "connection \033[31mrefused" }`,
 			`does not hold, set 1 s ago: connection \x1b[31mrefused`, ""},
 	} {

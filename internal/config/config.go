@@ -1,9 +1,9 @@
 // Package config reads landmarkd's configuration file: the policy of each service,
-// and its gate, and the BFD sessions.
+// with its gate and its probe, and the BFD sessions.
 //
 // The file is YAML 1.2. docs/configuration.md explains each key; the tables
-// [serviceKeys], [landmarkKeys], [hostKeys], [gateKeys] and [peeringKeys] list the keys
-// and their values. The reader walks the parsed document with these tables instead of
+// [serviceKeys], [landmarkKeys], [hostKeys], [probeKeys], [stepKeys], [gateKeys] and
+// [peeringKeys] list the keys and their values. The reader walks the parsed document with these tables instead of
 // decoding it into structs. So each error has the path, line and column of the problem,
 // and says what to write instead.
 package config
@@ -110,6 +110,9 @@ func readServices(r *reader, at path, n ast.Node, file *File) {
 	}
 	if len(file.Gates) > MaxGates {
 		r.fail(n, at, "has %d gates: use %d at most", len(file.Gates), MaxGates)
+	}
+	if probes := file.Probes(); probes > MaxProbes {
+		r.fail(n, at, "has %d probes: use %d at most", probes, MaxProbes)
 	}
 	if len(file.Services) > registry.MaxServices {
 		r.fail(n, at, "has %d services: use %d at most", len(file.Services), registry.MaxServices)

@@ -102,6 +102,8 @@ services:
       port of one: {listening: 10.0.0.7:5400, impact: degrading}
       queue: {accept_queue: "[::]:5400"}
       slow queue: {accept_queue: 5400, within: 100ms, impact: readiness}
+      dns: {bound: "127.0.0.1:53"}
+      datagrams: {receive_queue: 53}
 `,
 			map[string]registry.Policy{"epg": policy(func(p *registry.Policy) {
 				p.Quorum = judge.NoneNeeded
@@ -119,6 +121,8 @@ services:
 					{Declared: condition("port of one", judge.ImpactDegrading), Port: netip.MustParseAddrPort("10.0.0.7:5400")},
 					{Declared: queue("queue", judge.ImpactCritical, 2*time.Second), Port: netip.MustParseAddrPort("[::]:5400")},
 					{Declared: queue("slow queue", judge.ImpactReadiness, 100*time.Millisecond), Port: anywhere},
+					{Declared: condition("dns", judge.ImpactReadiness), Port: netip.MustParseAddrPort("127.0.0.1:53"), UDP: true},
+					{Declared: queue("datagrams", judge.ImpactCritical, 2*time.Second), Port: netip.AddrPortFrom(netip.Addr{}, 53), UDP: true},
 				}
 			})},
 		},
@@ -455,9 +459,15 @@ func checkFile(t *testing.T, file File) {
 		for _, l := range p.Host {
 			check(name, "landmark's name", 1 <= len(l.Name) && len(l.Name) <= 128, l.Name)
 			check(name, "impact", 1 <= l.Impact && l.Impact <= 4, l.Impact)
+			if l.Probe != nil {
+				checkProbe(t, l)
+				continue
+			}
+			check(name, "ttl", l.TTL == 0, l.TTL)
 			check(name, "within", l.Kind == judge.KindCondition && l.Within == 0 ||
 				l.Kind == judge.KindDeadline && within(l.Within, 100*time.Millisecond, time.Hour), l.Within)
 			check(name, "place", l.Address.IsValid() != (l.Port.Port() > 0), l)
+			check(name, "protocol", !l.UDP || l.Port.Port() > 0, l.UDP)
 			check(name, "direct_routing", !l.DirectRouting || l.Address.IsValid(), l.DirectRouting)
 		}
 		check(name, "fall_after", within(p.FallAfter, 0, time.Hour), p.FallAfter)

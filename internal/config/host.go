@@ -11,11 +11,15 @@ import (
 
 	"github.com/landmark-health/landmark/internal/contract"
 	"github.com/landmark-health/landmark/internal/judge"
+	"github.com/landmark-health/landmark/internal/probe"
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
-// defaultAccept is how long a connection may wait in the accept queue by default.
-const defaultAccept = 2 * time.Second
+// How long a connection may wait to be accepted, and a datagram to be read, by default.
+const (
+	defaultAccept = 2 * time.Second
+	defaultRead   = 2 * time.Second
+)
 
 // hostEntry holds the keys of one landmark of the host; nil for those left out.
 type hostEntry struct {
@@ -23,6 +27,8 @@ type hostEntry struct {
 	directRouting *bool
 	listening     *netip.AddrPort
 	acceptQueue   *netip.AddrPort
+	bound         *netip.AddrPort
+	receiveQueue  *netip.AddrPort
 	within        *time.Duration
 	impact        *judge.Impact
 }
@@ -33,10 +39,14 @@ var hostKeys = []key[hostEntry]{
 		func(e *hostEntry, a netip.Addr) { e.address = &a }),
 	scalarKey("direct_routing", booleans(),
 		func(e *hostEntry, b bool) { e.directRouting = &b }),
-	scalarKey("listening", ports(),
+	scalarKey("listening", ports("TCP"),
 		func(e *hostEntry, p netip.AddrPort) { e.listening = &p }),
-	scalarKey("accept_queue", ports(),
+	scalarKey("accept_queue", ports("TCP"),
 		func(e *hostEntry, p netip.AddrPort) { e.acceptQueue = &p }),
+	scalarKey("bound", ports("UDP"),
+		func(e *hostEntry, p netip.AddrPort) { e.bound = &p }),
+	scalarKey("receive_queue", ports("UDP"),
+		func(e *hostEntry, p netip.AddrPort) { e.receiveQueue = &p }),
 	scalarKey("within", durations(100*time.Millisecond, time.Hour),
 		func(e *hostEntry, d time.Duration) { e.within = &d }),
 	scalarKey("impact", impacts(),
@@ -82,13 +92,22 @@ func (e *hostEntry) landmark(name string) (registry.HostLandmark, error) {
 		l.Kind, l.Impact, l.Within = judge.KindDeadline, judge.ImpactCritical, defaultAccept
 		l.Port = *e.acceptQueue
 	}
+	if e.bound != nil {
+		given++
+		l.UDP, l.Port = true, *e.bound
+	}
+	if e.receiveQueue != nil {
+		given++
+		l.Kind, l.Impact, l.Within = judge.KindDeadline, judge.ImpactCritical, defaultRead
+		l.UDP, l.Port = true, *e.receiveQueue
+	}
 	switch {
 	case given != 1:
-		return l, fmt.Errorf("has %d of address, listening and accept_queue: write exactly one, and give each further landmark its own name", given)
+		return l, fmt.Errorf("has %d of address, listening, accept_queue, bound and receive_queue: write exactly one, and give each further landmark its own name", given)
 	case e.directRouting != nil && e.address == nil:
 		return l, errors.New("has direct_routing without an address: write address, or remove direct_routing")
-	case e.within != nil && e.acceptQueue == nil:
-		return l, errors.New("has within without an accept_queue: write accept_queue, or remove within")
+	case e.within != nil && l.Kind != judge.KindDeadline:
+		return l, errors.New("has within without an accept_queue or a receive_queue: write one of them, or remove within")
 	}
 	set(&l.DirectRouting, e.directRouting)
 	set(&l.Within, e.within)
@@ -106,15 +125,23 @@ func set[T any](to *T, given *T) {
 // checkHost returns an error if the host's landmarks contradict the rest of the
 // policy.
 func checkHost(p registry.Policy) error {
-	affectsReadiness := false
+	affectsReadiness, names := false, make(map[string]bool)
 	for _, l := range p.Host {
+		if names[l.Name] {
+			return fmt.Errorf("has a probe, which is the landmark %q, and one of that name under host: rename that one", probe.Name)
+		}
+		names[l.Name] = true
 		affectsReadiness = affectsReadiness || l.Impact == judge.ImpactCritical || l.Impact == judge.ImpactReadiness
 		if _, both := p.Landmarks[l.Name]; both {
-			return fmt.Errorf("%.128q is under host and under landmarks, which overrides what a program declares: rename one of the two", l.Name)
+			under := "host"
+			if l.Probe != nil {
+				under = "probe" // its name is fixed
+			}
+			return fmt.Errorf("%.128q is under %s and under landmarks, which overrides what a program declares: rename one of the two", l.Name, under)
 		}
 	}
 	if p.Quorum.NoneNeeded && !affectsReadiness {
-		return errors.New("has instances: none without a landmark under host whose impact is critical or readiness: write one, or remove instances: none")
+		return errors.New("has instances: none without a probe, or a landmark under host, whose impact is critical or readiness: write one, or remove instances: none")
 	}
 	return nil
 }
@@ -134,9 +161,9 @@ func addresses() scalar[netip.Addr] {
 	}}
 }
 
-// ports takes a port or address to listen on.
-func ports() scalar[netip.AddrPort] {
-	const takes = "a TCP port from 1 to 65535, or ADDRESS:PORT"
+// ports takes a port, or address and port, of the protocol.
+func ports(protocol string) scalar[netip.AddrPort] {
+	takes := "a " + protocol + " port from 1 to 65535, or ADDRESS:PORT"
 	return scalar[netip.AddrPort]{takes, func(text string) (netip.AddrPort, error) {
 		if n, err := strconv.ParseUint(text, 10, 16); err == nil && n > 0 {
 			return netip.AddrPortFrom(netip.Addr{}, uint16(n)), nil

@@ -60,6 +60,7 @@ var serviceKeys = []key[service]{
 		func(s *service, d time.Duration) { s.PollTimeout = d }),
 	{"landmarks", "a mapping of names to landmarks", readLandmarks},
 	{"host", "a mapping of names to landmarks of the host", readHost},
+	{"probe", "a mapping of an active check's keys", readProbe},
 	{"gate", gateTakes, readGate},
 }
 

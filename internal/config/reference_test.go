@@ -50,12 +50,14 @@ func TestReferenceHasEveryKey(t *testing.T) {
 		}
 	}
 	ofService := names(serviceKeys)
-	n := len(ofService) - 2 // host and gate come last, each after the keys of the one before it
-	want := slices.Concat(ofService[:n], names(landmarkKeys), ofService[n:n+1], names(hostKeys), ofService[n+1:], names(gateKeys), names(peeringKeys))
+	ofProbe := slices.DeleteFunc(names(probeKeys), func(name string) bool { return name == "udp" || name == "unix" }) // the program is at one place
+	n := len(ofService) - 3                                                                                           // host, probe and gate come last, each after the keys of the one before it
+	want := slices.Concat(ofService[:n], names(landmarkKeys), ofService[n:n+1], names(hostKeys), ofService[n+1:n+2], ofProbe, names(stepKeys),
+		ofService[n+2:], names(gateKeys), names(peeringKeys))
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the keys differ (-code +reference):\n%s", diff)
 	}
-	for _, takes := range slices.Concat(ranges(serviceKeys), ranges(landmarkKeys), ranges(hostKeys), ranges(gateKeys), ranges(peeringKeys)) {
+	for _, takes := range slices.Concat(ranges(serviceKeys), ranges(landmarkKeys), ranges(hostKeys), ranges(probeKeys), ranges(gateKeys), ranges(peeringKeys)) {
 		// The reference has the range at the end of a sentence.
 		words := strings.TrimPrefix(takes, "a duration from ")
 		if words != takes && !strings.Contains(strings.Join(strings.Fields(strings.ReplaceAll(src, "#", "")), " "), words+".") {
@@ -77,7 +79,15 @@ func TestDocumentationHasEveryKey(t *testing.T) {
 	if !found {
 		t.Fatal("there is no section on the keys of a landmark of the host")
 	}
-	ofHost, ofGate, found := strings.Cut(ofHost, "\n## The keys of a gate\n")
+	ofHost, ofProbe, found := strings.Cut(ofHost, "\n## The keys of a probe\n")
+	if !found {
+		t.Fatal("there is no section on the keys of a probe")
+	}
+	ofProbe, ofStep, found := strings.Cut(ofProbe, "\n## The keys of a step of a probe\n")
+	if !found {
+		t.Fatal("there is no section on the keys of a step of a probe")
+	}
+	ofStep, ofGate, found := strings.Cut(ofStep, "\n## The keys of a gate\n")
 	if !found {
 		t.Fatal("there is no section on the keys of a gate")
 	}
@@ -87,6 +97,8 @@ func TestDocumentationHasEveryKey(t *testing.T) {
 	}
 	checkDocumented(t, ofLandmark, landmarkKeys)
 	checkDocumented(t, ofHost, hostKeys)
+	checkDocumented(t, ofProbe, probeKeys)
+	checkDocumented(t, ofStep, stepKeys)
 	checkDocumented(t, ofGate, gateKeys)
 	checkDocumented(t, ofPeering, peeringKeys)
 
@@ -104,18 +116,20 @@ func TestDocumentationHasEveryKey(t *testing.T) {
 	}
 }
 
-// TestDocumentationExamples checks that the documentation's example is valid, and that
+// TestDocumentationExamples checks that the documentation's examples are valid, and that
 // the documentation shows the error as it is.
 func TestDocumentationExamples(t *testing.T) {
 	text := readText(t, documentation)
-	_, rest, _ := strings.Cut(text, "```yaml\n")
-	example, _, found := strings.Cut(rest, "```\n")
-	if !found {
-		t.Fatal("there is no example")
+	examples := regexp.MustCompile("(?s)```yaml\n(.*?)```\n").FindAllStringSubmatch(text, -1)
+	if len(examples) < 5 {
+		t.Fatalf("there are only %d examples", len(examples))
 	}
-	if _, err := parse("landmarkd.yaml", []byte(example)); err != nil {
-		t.Errorf("the example: %v", err)
+	for _, e := range examples {
+		if _, err := parse("landmarkd.yaml", []byte(e[1])); err != nil {
+			t.Errorf("an example: %v", err)
+		}
 	}
+	example := examples[0][1]
 
 	_, err := parse("landmarkd.yaml", []byte(strings.Replace(example, "within: 5s", "within: 5", 1)))
 	if err == nil {

@@ -52,7 +52,7 @@ func value(r registry.Record) float64 {
 		return float64(r.Pending)
 	case judge.KindLoop:
 		return r.Lag.Seconds()
-	case judge.KindLevel:
+	case judge.KindLevel, judge.KindCondition:
 		return r.Value
 	default:
 		return 0

@@ -14,6 +14,7 @@ import (
 
 	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/judge"
+	"github.com/landmark-health/landmark/internal/probe"
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
@@ -25,11 +26,18 @@ type env struct {
 	news     *registry.Subscription
 }
 
+// noProbes makes no active checks.
+type noProbes struct{}
+
+func (noProbes) Prepare(map[string]*probe.Check) (apply func())            { return func() {} }
+func (noProbes) Read(string, time.Time) (fact registry.Fact, overdue bool) { return fact, false }
+func (noProbes) Finished() <-chan string                                   { return nil }
+
 func newEnv(t *testing.T, log *bytes.Buffer) *env {
 	t.Helper()
 	clock := clock.New()
 	e := &env{t: t, registry: registry.New(clock, 0)}
-	e.server = New(e.registry, slog.New(slog.NewTextHandler(log, nil)))
+	e.server = New(Config{e.registry, noProbes{}, slog.New(slog.NewTextHandler(log, nil))})
 	e.news = e.registry.Subscribe([]byte("epg"))
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -290,7 +298,7 @@ func TestQueueIsReadJustBeforeTheLimit(t *testing.T) {
 	if !inNamespace(t) {
 		return
 	}
-	s := New(registry.New(clock.New(), 0), slog.New(slog.DiscardHandler))
+	s := New(Config{registry.New(clock.New(), 0), noProbes{}, slog.New(slog.DiscardHandler)})
 	defer s.Close()
 	listenOn(t, "tcp4", "127.0.0.1:5400")
 	dial(t, "127.0.0.1:5400")
@@ -353,7 +361,7 @@ func TestHostIsReadAgainAfterAPause(t *testing.T) {
 	}
 	clock := clock.New()
 	r := registry.New(clock, 0)
-	s := New(r, slog.New(slog.DiscardHandler))
+	s := New(Config{r, noProbes{}, slog.New(slog.DiscardHandler)})
 	l := listenOn(t, "tcp4", "127.0.0.1:5400")
 	p := registry.DefaultPolicy
 	p.Quorum, p.Host = judge.NoneNeeded, []registry.HostLandmark{atPort("127.0.0.1:5400")}

@@ -27,7 +27,7 @@ import (
 //	36  interface (4)
 //	40  cookie (8)
 //
-// The receive queue of a listening socket is the number of connections that wait to
+// The receive queue of a listening TCP socket is the number of connections that wait to
 // be accepted. A connection that waits belongs to no file yet, so it has no inode. One
 // that its program has closed has none either, but is in another state. The program
 // cannot have sent anything on a connection that waits, so its last-sent time is its
@@ -45,14 +45,17 @@ const (
 	listen      = 1 << 10 // TCP_LISTEN
 )
 
-// listener is a listening socket.
+// listener is a listening TCP socket, or a UDP socket.
 type listener struct {
 	family uint8
 	cookie uint64 // unique since boot
 	at     netip.Addr
 	v6only bool
 	device int // index of the interface or VRF that it is bound to, 0 = none
-	queue  int // connections that wait to be accepted
+	queue  int // TCP: connections that wait to be accepted
+	memory     // UDP
+	// connected means that it receives from one address only.
+	connected bool
 }
 
 // takes reports whether the listener receives connections to the address, unless
@@ -79,10 +82,16 @@ type connection struct {
 }
 
 // listeners returns the sockets that listen on the port.
-func listeners(n *netlink, port uint16) (all []listener, err error) {
+func listeners(n *netlink, port uint16) ([]listener, error) {
+	return sockets(n, unix.IPPROTO_TCP, listen, port, 0)
+}
+
+// sockets returns the sockets of the protocol that have one of the states and the local
+// port, with the optional attribute (0 = none).
+func sockets(n *netlink, protocol uint8, states uint32, port uint16, attribute int) (all []listener, err error) {
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		start := len(all)
-		err := n.dump(byFamily, socketsOf(family, listen, port, 0), func() { all = all[:start] }, func(m []byte) {
+		err := n.dump(byFamily, socketsOf(protocol, family, states, port, attribute), func() { all = all[:start] }, func(m []byte) {
 			if len(m) < sizeOfMessage || binary.BigEndian.Uint16(m[4:]) != port {
 				return
 			}
@@ -93,8 +102,11 @@ func listeners(n *netlink, port uint16) (all []listener, err error) {
 				l.device = int(native.Uint32(m[40:]))
 			}
 			for kind, value := range attributes(m[sizeOfMessage:]) {
-				if kind == v6only && len(value) > 0 {
+				switch {
+				case kind == v6only && len(value) > 0:
 					l.v6only = value[0] != 0
+				case kind == memoryInfo && protocol == unix.IPPROTO_UDP:
+					l.readMemory(m, value)
 				}
 			}
 			all = append(all, l)
@@ -109,7 +121,7 @@ func listeners(n *netlink, port uint16) (all []listener, err error) {
 // connections returns the connections to the port that wait to be accepted by sockets
 // of the family. It cannot return those that their clients have reset.
 func connections(n *netlink, family uint8, port uint16) (all []connection, err error) {
-	err = n.dump(byFamily, socketsOf(family, established|closeWait, port, info), func() { all = nil }, func(m []byte) {
+	err = n.dump(byFamily, socketsOf(unix.IPPROTO_TCP, family, established|closeWait, port, info), func() { all = nil }, func(m []byte) {
 		if len(m) < sizeOfMessage || binary.BigEndian.Uint16(m[4:]) != port || native.Uint32(m[68:]) != 0 {
 			return
 		}
@@ -124,12 +136,12 @@ func connections(n *netlink, family uint8, port uint16) (all []connection, err e
 	return all, err
 }
 
-// socketsOf returns the request for the TCP sockets of the family that are in one of
-// the states and have the local port. The answer includes the optional attribute
+// socketsOf returns the request for the sockets of the protocol and family that are in
+// one of the states and have the local port. The answer includes the optional attribute
 // (0 = none).
-func socketsOf(family uint8, states uint32, port uint16, attribute int) []byte {
+func socketsOf(protocol, family uint8, states uint32, port uint16, attribute int) []byte {
 	q := make([]byte, sizeOfRequest)
-	q[0], q[1] = family, unix.IPPROTO_TCP
+	q[0], q[1] = family, protocol
 	if attribute > 0 {
 		q[2] = 1 << (attribute - 1)
 	}

@@ -19,14 +19,19 @@ import (
 type view struct {
 	route, diag *netlink
 	now         func() time.Duration
+	readAt      time.Duration // when the reading began
 
 	addresses cached[[]address]
 	links     cached[[]link]
 	arp       cached[arp]
 	listeners map[uint16]*cached[[]listener]
+	udp       map[uint16]*cached[[]listener] // UDP sockets by port
 
 	queues  map[netip.AddrPort]*queue              // kept from reading to reading
 	counted map[netip.AddrPort]*cached[[]listener] // the sockets of the queues that were counted
+
+	receiveQueues map[netip.AddrPort]*receiveQueue // kept from reading to reading
+	received      map[netip.AddrPort]*cached[[]listener]
 }
 
 // cached is a part of a view.
@@ -44,15 +49,27 @@ func (c *cached[T]) get(read func() (T, error)) (T, error) {
 	return c.value, c.err
 }
 
+// cacheOf returns the part with the key.
+func cacheOf[K comparable, T any](parts map[K]*cached[T], key K) *cached[T] {
+	if parts[key] == nil {
+		parts[key] = new(cached[T])
+	}
+	return parts[key]
+}
+
 // check returns the fact of one landmark. The error says what could not be read, and
 // what to do.
 func (v *view) check(l *registry.HostLandmark) (registry.Fact, error) {
-	if l.Kind == judge.KindDeadline {
-		return v.checkQueue(l)
-	}
 	check := v.checkListening
-	if l.Address.IsValid() {
+	switch {
+	case l.Kind == judge.KindDeadline && l.UDP:
+		return v.checkReceiveQueue(l)
+	case l.Kind == judge.KindDeadline:
+		return v.checkQueue(l)
+	case l.Address.IsValid():
 		check = v.checkAddress
+	case l.UDP:
+		check = v.checkBound
 	}
 	why, err := check(l)
 	return registry.Fact{Reached: true, Met: why == "", Reason: why}, err
@@ -70,7 +87,7 @@ func remedy(what string, err error) error {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES), errors.Is(err, unix.EAFNOSUPPORT):
 		do = "allow landmarkd netlink sockets (AF_NETLINK in RestrictAddressFamilies= of its unit, or its seccomp profile)"
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.EPROTONOSUPPORT):
-		do = "load the kernel's module tcp_diag (modprobe tcp_diag)"
+		do = "load the kernel's module tcp_diag (modprobe tcp_diag), or udp_diag for UDP"
 	}
 	return fmt.Errorf("reading %s: %w: %s", what, err, do)
 }
@@ -100,13 +117,12 @@ func (v *view) checkListening(l *registry.HostLandmark) (why string, err error) 
 	if err != nil || len(matching(all, at.Addr())) > 0 {
 		return "", err
 	}
-	return v.notListening(all, at), nil
+	return v.notListening("nothing listens on "+endpoint("TCP", at), all, at), nil
 }
 
-// notListening returns the reason that no program listens on the address, and names
-// an address or a device on which one listens instead.
-func (v *view) notListening(all []listener, at netip.AddrPort) string {
-	why := "nothing listens on " + endpoint(at)
+// notListening returns the reason why, that no program is at the address, and adds an
+// address or a device at which one is instead.
+func (v *view) notListening(why string, all []listener, at netip.AddrPort) string {
 	for i := range all {
 		if l := &all[i]; l.device != 0 && (!at.Addr().IsValid() || l.takes(at.Addr())) {
 			return fmt.Sprintf("%s, only a socket bound to device %s (SO_BINDTODEVICE): bind it to none", why, v.device(l.device))
@@ -138,14 +154,15 @@ func (v *view) checkQueue(l *registry.HostLandmark) (registry.Fact, error) {
 	}
 	if len(sockets) == 0 {
 		all, _ := v.listenersOn(l.Port.Port())
-		return registry.Fact{Reached: true, Unreadable: true, Reason: v.notListening(all, l.Port)}, nil // without a queue nothing is stuck
+		why := v.notListening("nothing listens on "+endpoint("TCP", l.Port), all, l.Port)
+		return registry.Fact{Reached: true, Unreadable: true, Reason: why}, nil // without a queue nothing is stuck
 	}
 	fact, q := registry.Fact{Reached: true}, v.queues[l.Port]
 	if oldest, waits := q.oldest(); waits {
-		fact.Open, fact.Pending, fact.Age = true, uint64(q.waiting()), v.now()-oldest
-		fact.Reason = "a connection to " + endpoint(l.Port) + " has not been accepted"
+		fact.Open, fact.Pending, fact.Age = true, uint64(q.waiting()), v.readAt-oldest
+		fact.Reason = "a connection to " + endpoint("TCP", l.Port) + " has not been accepted"
 		if fact.Pending > 1 {
-			fact.Reason = fmt.Sprintf("one of %d connections to %s has not been accepted", fact.Pending, endpoint(l.Port))
+			fact.Reason = fmt.Sprintf("one of %d connections to %s has not been accepted", fact.Pending, endpoint("TCP", l.Port))
 		}
 	}
 	return fact, nil
@@ -154,12 +171,7 @@ func (v *view) checkQueue(l *registry.HostLandmark) (registry.Fact, error) {
 // countQueue counts the queue of the address, inspects it if needed, and returns its
 // sockets.
 func (v *view) countQueue(at netip.AddrPort) ([]listener, error) {
-	c := v.counted[at]
-	if c == nil {
-		c = new(cached[[]listener])
-		v.counted[at] = c
-	}
-	return c.get(func() ([]listener, error) {
+	return cacheOf(v.counted, at).get(func() ([]listener, error) {
 		all, err := v.listenersOn(at.Port())
 		if err != nil {
 			return nil, err
@@ -207,12 +219,7 @@ func (v *view) inspect(at netip.AddrPort, q *queue) error {
 
 // listenersOn returns the sockets that listen on the port.
 func (v *view) listenersOn(port uint16) ([]listener, error) {
-	c := v.listeners[port]
-	if c == nil {
-		c = new(cached[[]listener])
-		v.listeners[port] = c
-	}
-	return c.get(func() ([]listener, error) {
+	return cacheOf(v.listeners, port).get(func() ([]listener, error) {
 		all, err := listeners(v.diag, port)
 		if err != nil {
 			return nil, remedy("the listening sockets of this host", err)
@@ -299,10 +306,10 @@ func receivers(sockets []listener, c connection) []listener {
 	return matching(sockets, c.to)
 }
 
-// endpoint returns the text for an address on which a program listens.
-func endpoint(at netip.AddrPort) string {
+// endpoint returns the text for an address of a program.
+func endpoint(protocol string, at netip.AddrPort) string {
 	if at.Addr().IsValid() {
-		return "TCP " + at.String()
+		return protocol + " " + at.String()
 	}
-	return fmt.Sprintf("TCP port %d", at.Port())
+	return fmt.Sprintf("%s port %d", protocol, at.Port())
 }

@@ -652,7 +652,8 @@ type Fact struct {
 	LagUs uint64 `protobuf:"varint,5,opt,name=lag_us,json=lagUs,proto3" json:"lag_us,omitempty"`
 	// Deadline: the number of open pieces of work.
 	Pending uint64 `protobuf:"varint,6,opt,name=pending,proto3" json:"pending,omitempty"`
-	// Level: the number, finite.
+	// Level: the number, finite. Condition: if landmarkd checks it actively, how long
+	// the last check took, in seconds, else 0.
 	Value float64 `protobuf:"fixed64,7,opt,name=value,proto3" json:"value,omitempty"`
 	// Condition: it is met.
 	Met bool `protobuf:"varint,8,opt,name=met,proto3" json:"met,omitempty"`
