@@ -171,11 +171,11 @@ func routerFollows(server *network, peer, local, sessions string, startRouter fu
 	epgd.signal(syscall.SIGUSR1)
 	restart()
 	r.await(false, "the restart of landmarkd, during which the program hung", time.Now())
+	downs = awaitDowns(t, r, downs+1)
 	r.await(true, "the end of the hang", epgd.signal(syscall.SIGUSR2))
 
-	downs = r.downs()
 	r.await(false, "the program's death", epgd.kill())
-	if got := r.downs(); got != downs+1 {
+	if got := awaitDowns(t, r, downs+1); got != downs+1 {
 		t.Errorf("the session went down %d times after the program's end, want once", got-downs)
 	}
 
@@ -185,6 +185,21 @@ func routerFollows(server *network, peer, local, sessions string, startRouter fu
 	e.awaitSession("epg", down+"the peer is silent", begun)
 	status, _ := e.landmark(0, "status")
 	wantLine(t, status, `epg +SERVING .* by 1, 1 silent`)
+}
+
+// awaitDowns waits until the session of the router went down at least so often, and
+// returns how often. A router may log it a little later than it acts.
+func awaitDowns(t *testing.T, r router, least int) int {
+	t.Helper()
+	for since := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+		got := r.downs()
+		if got >= least {
+			return got
+		}
+		if time.Since(since) > testTimeout {
+			t.Fatalf("the session went down %d times, want at least %d", got, least)
+		}
+	}
 }
 
 // bird is a BIRD whose static route depends on a BFD session.
