@@ -8,11 +8,11 @@ import (
 	"github.com/landmark-health/landmark/internal/bfd"
 )
 
-// receiver reads the packets to one local address that come to no session's own
-// socket: those of strangers, and those of peers to which there is no route yet. It
-// takes them only from configured peers and over a single hop, and is silent about
-// all others.
+// receiver passes the packets to one local address on to their sessions. It takes them
+// only from configured peers and over a single hop, and is silent about all others.
 type receiver struct {
+	// socket has the packets that come to no session's own socket: those of
+	// strangers, and those of peers to which there is no route yet.
 	socket     socket
 	rejections *rejections
 	peers      map[netip.Addr]*session
@@ -26,8 +26,8 @@ func (s *Server) newReceiver(local netip.Addr) (*receiver, error) {
 	return &receiver{socket: socket, rejections: &s.rejections}, nil
 }
 
-// read reads packets from the socket that have arrived, at most so many: a flood must
-// not take all time.
+// read reads packets that have arrived from its own socket or one of a session, at most
+// so many: a flood must not take all time.
 func (r *receiver) read(from socket, most int, b *buffer) {
 	for range most {
 		switch d, err := from.read(b); err {

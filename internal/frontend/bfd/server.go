@@ -62,6 +62,8 @@ type endpoints struct {
 const (
 	// maxTick is the longest time between two rounds of all sessions.
 	maxTick = 100 * time.Millisecond
+	// idle is how long a session waits for packets and changes that has nothing to do.
+	idle = time.Hour
 	// readRate is how many packets a second are read from one socket, at most. A
 	// session at the shortest interval needs some 30.
 	readRate = 1000

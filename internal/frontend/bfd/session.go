@@ -98,6 +98,13 @@ func (s *session) close() {
 	s.record.End()
 }
 
+// sayDown ends the session before close, whatever its service does.
+func (s *session) sayDown() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.transmit(bfd.NotServing, s.server.now())
+}
+
 // openOwn opens the session's own socket, if it is not open and it is time to try.
 func (s *session) openOwn(now time.Duration) {
 	if s.isOwn || now < s.ownAfter {
@@ -121,6 +128,19 @@ func (s *session) receive(b []byte, p *bfd.Packet) error {
 	return nil
 }
 
+// advanceIfDue sends the packet that is due at the instant now, if one is.
+func (s *session) advanceIfDue(now time.Duration) {
+	s.mu.Lock()
+	due := s.next <= now
+	s.mu.Unlock()
+	if due && !s.advance() {
+		select {
+		case s.woken <- struct{}{}:
+		default: // there is a token already
+		}
+	}
+}
+
 // run follows the changes of the answer until the session is closed or the server
 // stops.
 func (s *session) run(server context.Context) {
@@ -142,30 +162,6 @@ func (s *session) run(server context.Context) {
 		case <-sub.Changed():
 		case <-ctx.Done():
 			return
-		}
-	}
-}
-
-// translate translates the status into the verdict of the session.
-func translate(status judge.Status) bfd.Verdict {
-	if status == judge.Serving {
-		return bfd.Serving
-	}
-	return bfd.NotServing
-}
-
-// idle is how long a session waits for packets and changes that has nothing to do.
-const idle = time.Hour
-
-// advanceIfDue sends the packet that is due at the instant now, if one is.
-func (s *session) advanceIfDue(now time.Duration) {
-	s.mu.Lock()
-	due := s.next <= now
-	s.mu.Unlock()
-	if due && !s.advance() {
-		select {
-		case s.woken <- struct{}{}:
-		default: // there is a token already
 		}
 	}
 }
@@ -197,6 +193,14 @@ func (s *session) advance() bool {
 	return true
 }
 
+// translate translates the status into the verdict of the session.
+func translate(status judge.Status) bfd.Verdict {
+	if status == judge.Serving {
+		return bfd.Serving
+	}
+	return bfd.NotServing
+}
+
 // transmit sends the packet that is due under the verdict, if one is. The caller holds
 // mu.
 func (s *session) transmit(v bfd.Verdict, now time.Duration) {
@@ -206,13 +210,6 @@ func (s *session) transmit(v bfd.Verdict, now time.Duration) {
 		// A packet that cannot be sent is like one that is lost.
 		_ = unix.Sendto(int(s.send), s.out, 0, s.to)
 	}
-}
-
-// sayDown ends the session before close, whatever its service does.
-func (s *session) sayDown() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.transmit(bfd.NotServing, s.server.now())
 }
 
 // log logs if the state has changed. It returns next, or an earlier instant at which
