@@ -204,6 +204,19 @@ func TestProbeAfterPauseAndRestart(t *testing.T) {
 	server.signal(syscall.SIGCONT)
 	e.await(checkUDP, "memcached", "SERVING none")
 
+	// Another check that succeeds takes effect without a gap.
+	loaded := e.sidecar.count("configuration loaded")
+	write(t, file, strings.NewReplacer("version", "get landmark", "VERSION ", "END\\r\\n").Replace("services:\n"+documentedProbe(t, "memcached", address)))
+	e.sidecar.signal(syscall.SIGHUP)
+	for e.sidecar.count("configuration loaded") == loaded {
+		if got, want := checkUDP(e, "memcached"), "SERVING none"; got != want {
+			t.Fatalf("during a reload: got %q, want %q", got, want)
+		}
+	}
+	if got, want := checkUDP(e, "memcached"), "SERVING none"; got != want {
+		t.Errorf("after a reload: got %q, want %q", got, want)
+	}
+
 	// A new check counts at once; the old one's result does not stand for it.
 	write(t, file, strings.Replace("services:\n"+documentedProbe(t, "memcached", address), "VERSION ", "VERSIONS", 1))
 	e.sidecar.signal(syscall.SIGHUP)
