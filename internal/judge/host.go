@@ -63,7 +63,7 @@ func (h Host) evaluate(p Policy, a Aspect, now Instant) causeResult {
 		if l.Impact != ImpactInformational {
 			r.capacity = min(r.capacity, s.Capacity)
 		}
-		if affects(l, a) {
+		if affects(l, a) && !(a == Liveness && s.State == Failing && expired(l)) {
 			r.consider(causeOf(l, s.State, a), l)
 		}
 	}
@@ -98,6 +98,11 @@ func (h Host) State(p Policy, l *Landmark, now Instant) State {
 	}
 	return evaluateOnHost(l, now).State
 }
+
+// expired reports whether a landmark of the host that is failing fails because the
+// sidecar has not checked it for too long: it was met when it was last checked. As when
+// reading fails, that is no reason to restart a program.
+func expired(l *Landmark) bool { return l.Kind == KindCondition && l.Met && !l.Unreadable }
 
 // evaluateOnHost evaluates a landmark of the host. Until it was read, it is
 // neither healthy nor failing, whatever its kind.

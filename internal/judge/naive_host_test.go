@@ -79,6 +79,8 @@ func causeOfHostLandmark(l Landmark, a Aspect, now Instant) Cause {
 		return Failed
 	case l.Unreadable:
 		return None
+	case l.Kind == KindCondition && l.Met && a == Liveness: // healthy, or not checked since
+		return None
 	default:
 		return causeOfLandmark(l, a, now)
 	}
