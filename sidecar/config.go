@@ -12,11 +12,14 @@ import (
 
 // Config configures a sidecar. A listener is off if its address is empty.
 type Config struct {
-	// File is the path of the YAML file with the services' policies and gates, and the
-	// BFD sessions (docs/configuration.md); "" = every service has the default policy.
+	// File is the path of the YAML file with the services' policies, gates and notify
+	// sockets, and the BFD sessions (docs/configuration.md); "" = every service has the default policy.
 	File string
 	// AgentSocket is the path of the Unix socket that agents report to.
 	AgentSocket string
+	// NotifySocket is the path of the Unix socket that receives notifications
+	// (docs/sdnotify.md). They must name their service.
+	NotifySocket string
 	// AdminSocket is the path of the Unix socket on which operators drain and
 	// resume services.
 	AdminSocket string
@@ -52,9 +55,13 @@ func (c Config) CheckFile() error {
 	return err
 }
 
-// listeners returns the TCP listeners, whose ports no gate may have.
+// listeners returns the listeners whose ports no gate may have, and whose paths no
+// service may have.
 func (c Config) listeners() []config.Listener {
-	return []config.Listener{{Flag: "monitor", Address: c.Monitor}, {Flag: "grpc", Address: c.GRPC}, {Flag: "line", Address: c.Line}}
+	return []config.Listener{
+		{Flag: "monitor", Address: c.Monitor}, {Flag: "grpc", Address: c.GRPC}, {Flag: "line", Address: c.Line},
+		{Flag: "agent-socket", Path: c.AgentSocket}, {Flag: "notify-socket", Path: c.NotifySocket}, {Flag: "admin-socket", Path: c.AdminSocket},
+	}
 }
 
 // DefaultConfig returns the configuration of landmarkd without flags. The sockets
@@ -62,10 +69,11 @@ func (c Config) listeners() []config.Listener {
 // $XDG_RUNTIME_DIR/landmark, else in /run/landmark.
 func DefaultConfig() Config {
 	return Config{
-		AgentSocket: contract.AgentSocket(),
-		AdminSocket: contract.AdminSocket(),
-		Monitor:     fmt.Sprint(":", lmp.Port),
-		GRPC:        fmt.Sprint(":", contract.GRPCPort),
-		StartGrace:  time.Second,
+		AgentSocket:  contract.AgentSocket(),
+		NotifySocket: contract.NotifySocket(),
+		AdminSocket:  contract.AdminSocket(),
+		Monitor:      fmt.Sprint(":", lmp.Port),
+		GRPC:         fmt.Sprint(":", contract.GRPCPort),
+		StartGrace:   time.Second,
 	}
 }

@@ -11,10 +11,10 @@ import (
 
 const (
 	// reserved is how many descriptors landmarkd keeps for itself: its standard
-	// streams, its poller, its listeners and their locks, its netlink sockets, the
-	// connections of operators, one refused connection of each listener, and some
-	// that are just being closed.
-	reserved = 24 + operators
+	// streams, its pollers, its listeners and their locks, its netlink sockets, the
+	// connections of operators, one refused connection of each listener, those that
+	// come with a notification, and some that are just being closed.
+	reserved = 32 + operators
 	// operators is how many connections of operators may be open at once, and
 	// operatorsPerUser how many of one user other than root and landmarkd's own.
 	operators        = 8
@@ -34,12 +34,16 @@ const (
 	descriptorsPerProbe = 2
 	// descriptorsPerAgent counts the connection and the pidfd of its process.
 	descriptorsPerAgent = 2
+	// descriptorsPerNotifySocket counts the socket and its lock. A process that sends
+	// notifications has one, a pidfd.
+	descriptorsPerNotifySocket = 2
 	// The upper bounds hold however many descriptors there are, because a connection
 	// uses memory too. Together with the guard's budgets they keep landmarkd below
 	// 128 MB whatever all clients send.
 	maxAgents  = 1024
 	maxMonitor = 1536
 	maxGRPC    = 384
+	maxNotify  = 512
 )
 
 // connLimits are the most connections of each kind that landmarkd has open, so that
@@ -52,6 +56,9 @@ type connLimits struct {
 	monitor       int
 	line          int // 0 unless the line protocol is on
 	grpc          int
+	notify        int // processes that send notifications
+	notifyPerUser int // of any user other than root and landmarkd's own
+	notifySockets int // of services; 0 unless there is a configuration
 	gates         int // how many there may be; 0 unless there is a configuration
 	probes        int // how many there may be; 0 unless there is a configuration
 	spare         int // descriptors that none of these needs
@@ -130,6 +137,36 @@ func (l connLimits) checkProbes(n int) error {
 		return nil
 	}
 	return fmt.Errorf("it has %d probes, and so few files may be open that there can be %d: raise LimitNOFILE= in landmarkd's unit, or ulimit -n, or remove probes", n, l.probes)
+}
+
+// withNotify sets descriptors aside for processes that send notifications and, if there
+// is a configuration, for the sockets of services. What is not spare it takes from the
+// agents, at most a quarter of theirs.
+func (l connLimits) withNotify(configuration bool) connLimits {
+	sockets := 0
+	if configuration {
+		sockets = config.MaxNotifySockets
+	}
+	wanted := maxNotify + descriptorsPerNotifySocket*sockets
+	agents := min((max(0, wanted-l.spare)+descriptorsPerAgent-1)/descriptorsPerAgent, l.agents/4)
+	l.agents -= agents
+	l.agentsPerUser = l.agents * 3 / 4
+	l.spare += descriptorsPerAgent * agents
+	l.notifySockets = min(l.spare/4/descriptorsPerNotifySocket, sockets)
+	l.spare -= descriptorsPerNotifySocket * l.notifySockets
+	l.notify = min(l.spare, maxNotify)
+	l.notifyPerUser = max(1, l.notify*3/4)
+	l.spare -= l.notify
+	return l
+}
+
+// checkNotifySockets returns an error if there are descriptors for fewer than n notify
+// sockets.
+func (l connLimits) checkNotifySockets(n int) error {
+	if n <= l.notifySockets {
+		return nil
+	}
+	return fmt.Errorf("it has %d notify sockets, and so few files may be open that there can be %d: raise LimitNOFILE= in landmarkd's unit, or ulimit -n, or use -notify-socket for the others", n, l.notifySockets)
 }
 
 // checkGates returns an error if there are descriptors for fewer than n gates.

@@ -13,11 +13,11 @@ import (
 
 func TestDivideDescriptors(t *testing.T) {
 	for descriptors, want := range map[int]connLimits{
-		48:    {agents: 4, agentsPerUser: 3, monitor: 4, grpc: 4},
-		72:    {agents: 10, agentsPerUser: 7, monitor: 10, grpc: 10},
-		1032:  {agents: 250, agentsPerUser: 187, monitor: 250, grpc: 250},
-		2080:  {agents: 576, agentsPerUser: 432, monitor: 512, grpc: 384},
-		65536: {agents: 1024, agentsPerUser: 768, monitor: 1536, grpc: 384, spare: 61536},
+		56:    {agents: 4, agentsPerUser: 3, monitor: 4, grpc: 4},
+		80:    {agents: 10, agentsPerUser: 7, monitor: 10, grpc: 10},
+		1040:  {agents: 250, agentsPerUser: 187, monitor: 250, grpc: 250},
+		2088:  {agents: 576, agentsPerUser: 432, monitor: 512, grpc: 384},
+		65536: {agents: 1024, agentsPerUser: 768, monitor: 1536, grpc: 384, spare: 61528},
 	} {
 		if got := divideDescriptors(descriptors); got != want {
 			t.Errorf("of %d descriptors the limits are %+v, want %+v", descriptors, got, want)
@@ -47,6 +47,14 @@ func TestDivideDescriptors(t *testing.T) {
 				t.Fatalf("of %d descriptors, with probes the limits are %+v", descriptors, probed)
 			}
 		}
+		for _, configuration := range []bool{false, true} {
+			with := s.withNotify(configuration)
+			used := descriptorsPerAgent*with.agents + with.monitor + with.grpc + with.notify + descriptorsPerNotifySocket*with.notifySockets
+			if used+with.spare > descriptors-reserved || with.notify < 1 || with.notifyPerUser < 1 || with.agents < s.agents*3/4 || with.agentsPerUser >= with.agents ||
+				with.notify > maxNotify || (with.notifySockets > 0) && !configuration {
+				t.Fatalf("of %d descriptors, with notifications the limits are %+v", descriptors, with)
+			}
+		}
 		for _, sockets := range []int{3, 192} {
 			gated := s.withGates()
 			with := gated.withBFD(sockets)
@@ -74,9 +82,9 @@ func TestTooManyProbesAreRefused(t *testing.T) {
 // A configuration with more gates than there are descriptors for is refused, and says
 // what to do.
 func TestTooManyGatesAreRefused(t *testing.T) {
-	l := divideDescriptors(72).withGates()
+	l := divideDescriptors(80).withGates()
 	if l.gates != 1 || l.checkGates(1) != nil {
-		t.Errorf("of 72 descriptors there can be %d gates, want 1: %v", l.gates, l.checkGates(1))
+		t.Errorf("of 80 descriptors there can be %d gates, want 1: %v", l.gates, l.checkGates(1))
 	}
 	if err := l.checkGates(2); err == nil || !strings.Contains(err.Error(), "it has 2 gates") || !strings.Contains(err.Error(), "LimitNOFILE=") {
 		t.Errorf("2 gates: got error %v, want one that names LimitNOFILE=", err)
@@ -101,7 +109,7 @@ func TestTooFewDescriptorsFail(t *testing.T) {
 	if s, err := New(Config{}); err == nil {
 		s.Close()
 		t.Error("New succeeds with too few descriptors")
-	} else if !strings.Contains(err.Error(), "only 47 files") || !strings.Contains(err.Error(), "needs 48") {
+	} else if !strings.Contains(err.Error(), "only 55 files") || !strings.Contains(err.Error(), "needs 56") {
 		t.Error(err)
 	}
 }

@@ -17,6 +17,27 @@ import (
 // socket if there is no agent socket.
 const membersFile = "members.json"
 
+// notifyFile is the name of the file with what programs have said by notifications. It
+// is in the same directory.
+const notifyFile = "notify.json"
+
+// notifyFile returns the path of that file, "" if there is no directory for it, or if
+// another landmarkd keeps one there.
+func (s *Sidecar) notifyFile(c Config) string {
+	beside := cmp.Or(c.AgentSocket, c.NotifySocket, c.AdminSocket)
+	if beside == "" {
+		return ""
+	}
+	path := filepath.Join(filepath.Dir(beside), notifyFile)
+	lock, err := socket.Lock(path + ".lock")
+	if err != nil {
+		s.logger.Warn("a restart will forget what programs said by notifications; give the agent socket a directory of its own", "why", err)
+		return ""
+	}
+	s.closers = append(s.closers, lock)
+	return path
+}
+
 // restoreMembers restores the registry from the members file. Without the file the
 // sidecar works, but a restart forgets processes and drains.
 func (s *Sidecar) restoreMembers(c Config, services *registry.Registry) error {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/landmark-health/landmark/internal/config"
 	"github.com/landmark-health/landmark/internal/frontend/gate"
+	"github.com/landmark-health/landmark/internal/intake/sdnotify"
 )
 
 // Reload reads the configuration file again, and applies it to all services, gates and
@@ -29,7 +30,10 @@ func (s *Sidecar) load() error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(s.limits.checkGates(len(file.Gates)), s.limits.checkProbes(file.Probes())); err != nil {
+	if err := errors.Join(s.limits.checkGates(len(file.Gates)), s.limits.checkProbes(file.Probes()), s.limits.checkNotifySockets(file.NotifySockets())); err != nil {
+		return fmt.Errorf("%s: %w", s.file, err)
+	}
+	if err := s.configureNotify(file.Notify); err != nil {
 		return fmt.Errorf("%s: %w", s.file, err)
 	}
 	if err := s.bfd.Configure(file.Peerings); err != nil {
@@ -46,6 +50,15 @@ func (s *Sidecar) load() error {
 		}
 	}
 	return nil
+}
+
+// configureNotify passes what the file says of notifications on.
+func (s *Sidecar) configureNotify(configured map[string]config.Notify) error {
+	services := make(map[string]sdnotify.Service, len(configured))
+	for name, n := range configured {
+		services[name] = sdnotify.Service(n)
+	}
+	return s.programs.Configure(services)
 }
 
 // configureGates passes the gates of the file on.

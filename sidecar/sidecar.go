@@ -27,6 +27,7 @@ import (
 	"github.com/landmark-health/landmark/internal/intake/agents"
 	"github.com/landmark-health/landmark/internal/intake/host"
 	"github.com/landmark-health/landmark/internal/intake/probes"
+	"github.com/landmark-health/landmark/internal/intake/sdnotify"
 	"github.com/landmark-health/landmark/internal/members"
 	"github.com/landmark-health/landmark/internal/registry"
 	"github.com/landmark-health/landmark/internal/servicemanager"
@@ -45,6 +46,7 @@ type Sidecar struct {
 	services  *registry.Registry
 	host      *host.Server
 	probes    *probes.Server
+	programs  *sdnotify.Server // that send notifications
 	gates     *gate.Server
 	bfd       *bfd.Server
 	checkers  *checkers.Tracker
@@ -74,6 +76,7 @@ func New(c Config) (*Sidecar, error) {
 	if c.Line != "" {
 		available = available.withLine()
 	}
+	available = available.withNotify(c.File != "")
 	if c.File != "" {
 		available = available.withGates().withProbes()
 	}
@@ -105,13 +108,18 @@ func New(c Config) (*Sidecar, error) {
 	s.intake = append(s.intake, s.host.Run, s.probes.Run)
 	s.frontEnds = append(s.frontEnds, s.bfd.Run)
 	s.closers = append(s.closers, s.host, s.bfd)
+	for _, bind := range []func(Config, *registry.Registry) error{s.bindAgents, s.bindNotify} {
+		if err := bind(c, services); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
 	if s.file != "" {
 		if err := s.load(); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
 		s.limits = s.limits.withBFD(s.bfd.Sockets())
 	}
-	for _, bind := range []func(Config, *registry.Registry) error{s.bindAgents, s.restoreMembers, s.bindAdmin, s.bindMonitor, s.bindLine, s.bindGRPC} {
+	for _, bind := range []func(Config, *registry.Registry) error{s.restoreMembers, s.bindAdmin, s.bindMonitor, s.bindLine, s.bindGRPC} {
 		if err := bind(c, services); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
@@ -134,6 +142,22 @@ func (s *Sidecar) bindAgents(c Config, services *registry.Registry) error {
 	quota.PerClient, quota.ActiveWithin = s.limits.agentsPerUser, activeAgent
 	limited := socket.LimitPer(l, quota)
 	s.intake = append(s.intake, func(ctx context.Context) error { return server.Run(ctx, limited) })
+	return nil
+}
+
+func (s *Sidecar) bindNotify(c Config, services *registry.Registry) (err error) {
+	s.programs, err = sdnotify.New(sdnotify.Config{
+		Registry: services, Socket: c.NotifySocket, File: s.notifyFile(c),
+		Processes: s.limits.notify, PerUser: s.limits.notifyPerUser, Logger: c.Logger,
+	})
+	if err != nil {
+		return bindError("notify-socket", "unix:"+c.NotifySocket, err)
+	}
+	s.closers = append(s.closers, s.programs)
+	if c.NotifySocket != "" {
+		s.addresses = append(s.addresses, "notify", c.NotifySocket)
+	}
+	s.intake = append(s.intake, s.programs.Run)
 	return nil
 }
 

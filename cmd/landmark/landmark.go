@@ -55,7 +55,7 @@ func factOf(l *statusv1.Landmark) string {
 	case unreached(l):
 		return "not reached yet, created " + ago
 	case kind == reportv1.Kind_KIND_ALIVE:
-		return "passed " + ago
+		return withReason("passed "+ago, f)
 	case kind == reportv1.Kind_KIND_DEADLINE && f.GetOpen():
 		return withReason(fmt.Sprintf("%d open, the oldest begun %s", f.GetPending(), ago), f)
 	case kind == reportv1.Kind_KIND_DEADLINE && f.GetReason() != "": // landmarkd could not read it

@@ -34,7 +34,7 @@ var statusCommand = command{
 			case name == "":
 				return errors.Join(statusTable(o, services, gateProblem), otherCheckersTables(o, checkers))
 			}
-			return errors.Join(statusTable(o, services, gateNote), landmarksTable(o, services), checkersTables(o, services))
+			return errors.Join(statusTable(o, services, gateNote), landmarksTable(o, services), textsTable(o, services), checkersTables(o, services))
 		}
 	},
 }
@@ -125,6 +125,20 @@ func statusTable(o output, services []*statusv1.Service, note func(output, *stat
 		}, notes...)
 	}
 	return o.table(t)
+}
+
+// textsTable shows what the processes of services say of themselves, if any does.
+func textsTable(o output, services []*statusv1.Service) error {
+	t := terminal.NewTable("INSTANCE", "SAYS")
+	for _, s := range services {
+		for _, text := range s.GetTexts() {
+			t.Add([]terminal.Cell{terminal.Text(terminal.Printable(text.GetInstance())), terminal.Text(terminal.Printable(text.GetText()))})
+		}
+	}
+	if t.Empty() {
+		return nil
+	}
+	return o.tableBelow(t)
 }
 
 // landmarksTable shows the landmarks of services, below what was written of them.

@@ -37,6 +37,7 @@ func services(t *testing.T) []*statusv1.Service {
 			landmarks { state: STATE_OK
 				declared { name: "database" kind: KIND_CONDITION impact: IMPACT_READINESS ttl_us: 30000000 }
 				fact { reached: true met: true age_us: 500000 } }
+			texts { instance: "4711-1O3EB" text: "reloading: \033[1mready" }
 			checkers { address: "10.0.0.2" front_end: "lmp-udp" since_last_check { seconds: 10920 } per_second: 1e-6 usual_per_second: 1.98 total: 4711 silent: true }
 			checkers { address: "10.0.0.3" front_end: "lmp-watch" since_last_check { seconds: 12 } total: 1 silent: true }
 			checkers { address: "10.0.0.1" front_end: "lmp-udp" since_last_check { nanos: 300000000 } per_second: 2.02 usual_per_second: 2.02 total: 86400 }
@@ -95,6 +96,9 @@ main loop  loop       failing   critical       command sent, last answered 3.2 s
 queue      level      degraded  degrading      90, set 500 ms ago                     degrades above 80, fails at 100
 cache      condition  unarmed   informational  not reached yet, created 4.5 s ago
 database   condition  ok        readiness      holds, set 500 ms ago                  must be set again within 30 s
+
+INSTANCE    SAYS
+4711-1O3EB  reloading: \x1b[1mready
 
 CHECKER      BY              RATE     TOTAL  LAST
 10.0.0.2     lmp-udp         0/s      4711   silent for 3 h 2 min, checked 2/s before

@@ -22,12 +22,13 @@ func parse(args []string, help io.Writer) (c sidecar.Config, mode runMode, err e
 	flags := flag.NewFlagSet("landmarkd", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // the error is one line, without the help
 	flags.StringVar(&c.AgentSocket, "agent-socket", c.AgentSocket, "`PATH` of the Unix socket that agents report to; \"\" = off")
+	flags.StringVar(&c.NotifySocket, "notify-socket", c.NotifySocket, "`PATH` of the Unix socket that receives notifications (sd_notify), by default beside the agents'; \"\" = off")
 	flags.StringVar(&c.AdminSocket, "admin-socket", c.AdminSocket, "`PATH` of the Unix socket on which operators drain and resume services, by default beside the agents'; \"\" = off")
 	flags.StringVar(&c.Monitor, "monitor", c.Monitor, "`HOST:PORT` of the monitoring protocol, UDP and TCP; \"\" = off")
 	flags.StringVar(&c.Line, "line", c.Line, "`HOST:PORT` of the line protocol, TCP, such as :19536; it has no keys; \"\" = off")
 	flags.StringVar(&c.GRPC, "grpc", c.GRPC, "`ADDRESS`, HOST:PORT or unix:PATH, of grpc.health.v1 and landmark.status.v1; \"\" = off")
 	keys := flags.String("monitor-keys", "", "`FILE` of NUMBER:HEX lines; monitoring requests must be signed with one of these keys")
-	flags.StringVar(&c.File, "config", "", "YAML `FILE` of the services' policies and gates, and the BFD sessions; SIGHUP reads it again")
+	flags.StringVar(&c.File, "config", "", "YAML `FILE` of the services' policies, gates and notify sockets, and the BFD sessions; SIGHUP reads it again")
 	flags.DurationVar(&c.DrainOnStop, "drain-on-stop", 0, "drain all services for this `time` before stopping; 0 = stop at once")
 	flags.BoolVar(&mode.check, "check-config", false, "report errors in the -config file and exit")
 	flags.BoolVar(&mode.version, "version", false, "print the version and exit")
@@ -44,6 +45,9 @@ func parse(args []string, help io.Writer) (c sidecar.Config, mode runMode, err e
 	}
 	if c.DrainOnStop < 0 {
 		return c, mode, fmt.Errorf("-drain-on-stop %v: give how long to drain, such as 15s, or 0 not to", c.DrainOnStop)
+	}
+	if !given(flags, "notify-socket") {
+		c.NotifySocket = beside(c.AgentSocket, "notify.sock")
 	}
 	if !given(flags, "admin-socket") {
 		c.AdminSocket = beside(c.AgentSocket, "admin.sock")

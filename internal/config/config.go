@@ -1,5 +1,5 @@
 // Package config reads landmarkd's configuration file: the policy of each service,
-// with its gate and its probe, and the BFD sessions.
+// with its gate, its probe and its notify socket, and the BFD sessions.
 //
 // The file is YAML 1.2. docs/configuration.md explains each key; the tables
 // [serviceKeys], [landmarkKeys], [hostKeys], [probeKeys], [stepKeys], [gateKeys] and
@@ -32,6 +32,9 @@ type File struct {
 	// Gates are the gates of the services, in the order of the file. No two have the
 	// same port.
 	Gates []Gate
+	// Notify are the services with keys of their own for notifications, by name. No two
+	// have the same socket.
+	Notify map[string]Notify
 	// Peerings are the BFD sessions, with the keys of their key files.
 	Peerings []bfd.Peering
 }
@@ -104,6 +107,9 @@ func readServices(r *reader, at path, n ast.Node, file *File) {
 			r.fail(e.key, at.to(e.name), "%v", err)
 		}
 		file.Services[e.name] = s.Policy
+		if s.notify.Notify != (Notify{}) {
+			file.addNotify(r, at.to(e.name).to("notify_socket"), e.name, s.notify)
+		}
 		if s.gate.node != nil {
 			file.addGate(r, at.to(e.name).to("gate"), e.name, s.gate)
 		}
@@ -113,6 +119,9 @@ func readServices(r *reader, at path, n ast.Node, file *File) {
 	}
 	if probes := file.Probes(); probes > MaxProbes {
 		r.fail(n, at, "has %d probes: use %d at most", probes, MaxProbes)
+	}
+	if sockets := file.NotifySockets(); sockets > MaxNotifySockets {
+		r.fail(n, at, "has %d notify sockets: use %d at most, and -notify-socket for the others", sockets, MaxNotifySockets)
 	}
 	if len(file.Services) > registry.MaxServices {
 		r.fail(n, at, "has %d services: use %d at most", len(file.Services), registry.MaxServices)

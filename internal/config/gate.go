@@ -21,10 +21,12 @@ type Gate struct {
 	Address netip.AddrPort // unspecified = all addresses, IPv4 and IPv6
 }
 
-// Listener is an address of landmarkd's own, which no gate may have.
+// Listener is an address of landmarkd's own, which no gate may have, or the path of a
+// socket, which no service may have.
 type Listener struct {
 	Flag    string
 	Address string // HOST:PORT
+	Path    string // of a Unix socket
 }
 
 // gateEntry is what a service's gate says.

@@ -63,7 +63,7 @@ func TestGateOnOwnPortIsRefused(t *testing.T) {
 		{":19534", "nonsense", false},
 	} {
 		src := fmt.Sprintf("services:\n  epg:\n    gate: %q\n", test.gate)
-		_, err := parse("f", []byte(src), Listener{"monitor", ":1"}, Listener{"grpc", test.own})
+		_, err := parse("f", []byte(src), Listener{Flag: "monitor", Address: ":1"}, Listener{Flag: "grpc", Address: test.own})
 		want := fmt.Sprintf("f:3:11: services.epg.gate: has the port of landmarkd's own -grpc %s: choose another port\n", test.own)
 		switch {
 		case !test.refused && err != nil:

@@ -35,7 +35,8 @@ var fileKeys = []key[File]{
 // service is what the file says of a service.
 type service struct {
 	registry.Policy
-	gate gateEntry
+	gate   gateEntry
+	notify notifyEntry
 }
 
 // serviceKeys are the keys of a service.
@@ -58,6 +59,9 @@ var serviceKeys = []key[service]{
 	// 800 ms.
 	scalarKey("ask_timeout", durations(10*time.Millisecond, 800*time.Millisecond),
 		func(s *service, d time.Duration) { s.PollTimeout = d }),
+	scalarKey("watchdog", durations(contract.MinWithin, contract.MaxDuration),
+		func(s *service, d time.Duration) { s.notify.Watchdog = d }),
+	{"notify_socket", paths().takes, readNotifySocket},
 	{"landmarks", "a mapping of names to landmarks", readLandmarks},
 	{"host", "a mapping of names to landmarks of the host", readHost},
 	{"probe", "a mapping of an active check's keys", readProbe},

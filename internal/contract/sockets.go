@@ -19,6 +19,10 @@ func AgentSocket() string { return filepath.Join(SocketDirectory(), "agent.sock"
 // operators' commands.
 func AdminSocket() string { return filepath.Join(SocketDirectory(), "admin.sock") }
 
+// NotifySocket returns the default path of the socket on which landmarkd receives
+// notifications.
+func NotifySocket() string { return filepath.Join(SocketDirectory(), "notify.sock") }
+
 // ReportSocket returns the default path of the socket that an agent reports to:
 // $LANDMARK_SOCKET, else /run/landmark/agent.sock as root, else
 // $XDG_RUNTIME_DIR/landmark/agent.sock, else /run/landmark/agent.sock. It

@@ -109,9 +109,11 @@ func drawFact(t *rapid.T, l *Landmark, now Instant) {
 		setHealthy(l, now)
 	case "anything":
 		if !l.Reached && rapid.Bool().Draw(t, "unreached") {
+			l.ExtendedTo = drawOneOf(t, "extended", 0, now, now.Add(beat), now.Add(time.Hour))
 			return
 		}
 		setHealthy(l, now)
+		l.Triggered = l.Kind == KindAlive && drawOneOf(t, "triggered", false, false, false, true)
 		l.At = now.Add(-drawOneOf(t, "age", 0, l.Within, l.Within+1, l.TTL, l.TTL+1, beat, 8*beat))
 		switch l.Kind {
 		case KindDeadline, KindLoop:
@@ -128,7 +130,7 @@ func drawFact(t *rapid.T, l *Landmark, now Instant) {
 // setHealthy makes the landmark healthy and reached at now.
 func setHealthy(l *Landmark, now Instant) {
 	l.Count++
-	l.Reached, l.At, l.Open, l.Lag, l.Met = true, now, false, 0, true
+	l.Reached, l.At, l.Open, l.Lag, l.Met, l.Triggered = true, now, false, 0, true, false
 	l.Value = 2*l.Limits.DegradeAt - l.Limits.FailAt
 	if l.Limits.DegradeAt == l.Limits.FailAt {
 		l.Value = l.Limits.FailAt - 1

@@ -39,7 +39,11 @@ type Instance struct {
 	// ReliefSeq is the Seq of the first process that joined while this one was
 	// failing. It is 0 if none did, or if this one was healthy since.
 	ReliefSeq uint64
-	Landmarks []Landmark
+	// Notifies means that the process sends notifications, and holds no connection.
+	Notifies bool
+	// StatusText is what the process says of itself, for people.
+	StatusText string
+	Landmarks  []Landmark
 }
 
 // HasStarted reports whether there are landmarks that affect readiness, and all

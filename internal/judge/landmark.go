@@ -10,7 +10,12 @@ type (
 	Declared = rule.Declared
 	Limits   = rule.Limits
 	Landmark = rule.Landmark
+	// KindRules say what a landmark of one kind may declare.
+	KindRules = rule.KindRules
 )
+
+// RulesOf returns the rules of the kind, and whether there is such a kind.
+func RulesOf(k Kind) (rules KindRules, known bool) { return rule.RulesOf(k) }
 
 // The kinds of landmark.
 const (

@@ -33,8 +33,11 @@ func isNotYetReached(l Landmark) bool {
 
 func isFailing(l Landmark, now Instant) bool {
 	older := func(limit time.Duration) bool { return now.Sub(l.At) > limit }
+	if l.Triggered {
+		return true
+	}
 	if isNotYetReached(l) {
-		return l.StartWithin > 0 && older(l.StartWithin)
+		return l.StartWithin > 0 && older(l.StartWithin) && now > l.ExtendedTo
 	}
 	switch l.Kind {
 	case KindAlive:

@@ -25,12 +25,21 @@ func (v Verdict) reason(now Instant) string {
 	case Unreported:
 		return v.reasonUnreported()
 	case Stopped:
+		if v.instance.Notifies {
+			return "the program said that it stops, and ended " + rule.Ago(now, v.instance.Since)
+		}
 		return "the program said goodbye " + rule.Ago(now, v.instance.Since)
 	case Lost:
+		if v.instance.Notifies {
+			return "the process ended without saying that it stops " + rule.Ago(now, v.instance.Since)
+		}
 		return "the program's connection ended without a goodbye " + rule.Ago(now, v.instance.Since)
 	case Stale:
 		if v.instance == nil {
 			return "landmarkd last read the state of its host " + rule.Ago(now, v.hostReadAt)
+		}
+		if v.instance.Notifies {
+			return "the process exists but does not run: it last ran " + rule.Ago(now, v.instance.ReportedAt)
 		}
 		return "the program is connected but last reported " + rule.Ago(now, v.instance.ReportedAt)
 	case Starting:

@@ -1,6 +1,9 @@
 package judge
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // TestReasonsNameTheirInstance checks that a reason names its instance if there are
 // several.
@@ -13,6 +16,24 @@ func TestReasonsNameTheirInstance(t *testing.T) {
 	got := Evaluate(DefaultPolicy, Service{Instances: []*Instance{healthy, stalled}}, testNow).Verdicts[Readiness].Reason(testNow)
 	if want := "instance stalled: " + reason; got != want {
 		t.Errorf("with two the reason is %q, want %q", got, want)
+	}
+}
+
+// TestReasonsOfProcessesThatNotify checks that no reason speaks of a connection where
+// there is none.
+func TestReasonsOfProcessesThatNotify(t *testing.T) {
+	at := testNow.Add(-3 * time.Second)
+	alive := &Declared{Name: "watchdog", Kind: KindAlive, Impact: ImpactCritical, Within: time.Hour}
+	for want, in := range map[string]*Instance{
+		"the program said that it stops, and ended 3 s ago":        {Presence: SaidGoodbye, Since: at},
+		"the process ended without saying that it stops 3 s ago":   {Presence: Vacant, Since: at},
+		"the process exists but does not run: it last ran 3 s ago": {ReportedAt: at},
+		"watchdog: the program reports that it hangs":              {ReportedAt: testNow, Landmarks: []Landmark{{Declared: alive, Reached: true, At: at, Triggered: true}}},
+	} {
+		in.Notifies = true
+		if got := Evaluate(DefaultPolicy, Service{Instances: []*Instance{in}}, testNow).Verdicts[Readiness].Reason(testNow); got != want {
+			t.Errorf("the reason is %q, want %q", got, want)
+		}
 	}
 }
 

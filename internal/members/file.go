@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/bootfile"
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
@@ -53,7 +54,7 @@ func (f *File) Read() (all []registry.Membership, complete bool) {
 	switch {
 	case err == nil:
 		return all, complete
-	case !errors.Is(err, errMissing):
+	case !errors.Is(err, bootfile.ErrMissing):
 		f.logger.Warn("the members file is ignored: landmarkd does not wait for earlier processes, and drains are lost", "file", f.path, "why", err)
 	}
 	return nil, false

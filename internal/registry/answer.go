@@ -112,6 +112,26 @@ type ServiceStatus struct {
 	Name    string
 	Answers [judge.Aspects]Answer
 	Drained bool // by an operator
+	Texts   []StatusText
+}
+
+// StatusText is what a process says of itself.
+type StatusText struct {
+	Instance string
+	Text     string
+}
+
+// maxTexts is how many texts of a service are shown.
+const maxTexts = 64
+
+// statusTexts returns what the processes say of themselves, of those that do.
+func (s *snapshot) statusTexts() (texts []StatusText) {
+	for _, in := range s.facts.Instances {
+		if in.StatusText != "" && len(texts) < maxTexts {
+			texts = append(texts, StatusText{in.Name, in.StatusText})
+		}
+	}
+	return texts
 }
 
 // Status returns the status of the service, from memory, and whether it is known.
@@ -125,7 +145,7 @@ func (r *Registry) Status(name string) (status ServiceStatus, known bool) {
 	if snap.empty() && !snap.facts.Drained {
 		return ServiceStatus{}, false
 	}
-	status = ServiceStatus{Name: s.name, Drained: snap.facts.Drained}
+	status = ServiceStatus{Name: s.name, Drained: snap.facts.Drained, Texts: snap.statusTexts()}
 	for a := range status.Answers {
 		status.Answers[a] = s.answer(snap, judge.Aspect(a), judged, real)
 	}

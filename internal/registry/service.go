@@ -170,6 +170,8 @@ func (s *service) report(from *Session, facts []Fact, answered uint64, at judge.
 			Presence:   judge.Connected,
 			ReportedAt: at,
 			Draining:   from.draining,
+			Notifies:   from.notifies,
+			StatusText: from.statusText,
 			Landmarks:  from.landmarks(s.policy, facts, at),
 		}
 		var sl *slot

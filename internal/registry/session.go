@@ -54,7 +54,9 @@ type Fact struct {
 	Lag        time.Duration
 	Value      float64
 	Met        bool
-	Unreadable bool // of a host's landmark: it could not be read, for the Reason
+	Unreadable bool          // of a host's landmark: it could not be read, for the Reason
+	Triggered  bool          // the program has reported that it hangs
+	Extended   time.Duration // how much longer it may stay unreached at least
 	Reason     string
 }
 
@@ -65,6 +67,8 @@ type Session struct {
 	link         Link
 	declaration  []judge.Declared // by the program
 	draining     bool             // the process wants no new work
+	notifies     bool             // the process sends notifications
+	statusText   string           // what the process says of itself
 	number       uint64           // in the order of opening
 	taken        int              // of the user's quota
 	markReported func()           // called once it has reported, or is gone
@@ -115,6 +119,14 @@ func (s *Session) take(n int) error {
 
 // Drain says whether the process wants no new work, for the reports that follow.
 func (s *Session) Drain(wanted bool) { s.draining = wanted }
+
+// Notifies says that the process sends notifications and holds no connection, for the
+// reports that follow.
+func (s *Session) Notifies() { s.notifies = true }
+
+// SetStatusText sets what the process says of itself to people, for the reports that
+// follow.
+func (s *Session) SetStatusText(text string) { s.statusText = text }
 
 // Report is ReportAt for a report that does not say when it was made.
 func (s *Session) Report(facts []Fact, answered uint64) error {
@@ -180,9 +192,17 @@ func (s *Session) landmarks(policy *Policy, facts []Fact, now judge.Instant) []j
 	return landmarks
 }
 
+// Effective returns the declaration with the overrides of the policy by which the latest
+// report was judged. It must not be called before the first report.
+func (s *Session) Effective() []*judge.Declared {
+	s.service.mu.Lock()
+	defer s.service.mu.Unlock()
+	return s.applied
+}
+
 // landmark returns the landmark that the fact is of, reported at now.
 func (f *Fact) landmark(declared *judge.Declared, now judge.Instant) judge.Landmark {
-	return judge.Landmark{
+	l := judge.Landmark{
 		Declared:   declared,
 		Reached:    f.Reached,
 		At:         now.Add(-f.Age),
@@ -193,8 +213,13 @@ func (f *Fact) landmark(declared *judge.Declared, now judge.Instant) judge.Landm
 		Value:      f.Value,
 		Met:        f.Met,
 		Unreadable: f.Unreadable,
+		Triggered:  f.Triggered,
 		Reason:     f.Reason,
 	}
+	if f.Extended > 0 {
+		l.ExtendedTo = now.Add(f.Extended)
+	}
+	return l
 }
 
 // Goodbye ends the session of a process that stops on purpose.

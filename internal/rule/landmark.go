@@ -96,6 +96,8 @@ type Landmark struct {
 	Value      float64       // Level
 	Met        bool          // Condition
 	Unreadable bool          // of the host: reading it failed
+	Triggered  bool          // Alive: the program has reported that it hangs
+	ExtendedTo Instant       // it may stay unreached until then, even if StartWithin is over
 	Reason     string        // Condition: why it is met or not; of the host also what waits, or why reading failed
 }
 

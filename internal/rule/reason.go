@@ -23,6 +23,8 @@ func (l *Landmark) UnreachedReason(now Instant) string {
 
 func (l *Landmark) reasonStalled(now Instant) string {
 	switch {
+	case l.Triggered:
+		return l.Name + ": the program reports that it hangs"
 	case l.Kind == KindDeadline && l.Reason != "":
 		return fmt.Sprintf("%s: %s for %s, allowed %s", l.Name, l.Reason, Span(max(0, now.Sub(l.At))), Span(l.Within))
 	case !l.Reached:

@@ -14,7 +14,10 @@ type Result struct {
 
 // Evaluate evaluates the landmark by itself, whatever its process does.
 func (l *Landmark) Evaluate(now Instant) Result {
-	if l.NotYetReached() {
+	switch {
+	case l.Triggered:
+		return Result{Failing, 0, Never}
+	case l.NotYetReached():
 		return l.evaluateUnreached(now)
 	}
 	switch l.Kind {
@@ -45,16 +48,15 @@ func (l *Landmark) failsAfter(now Instant, limit time.Duration) Result {
 }
 
 // evaluateUnreached evaluates a landmark that was never reached. It is unarmed
-// for StartWithin, then it fails.
+// for StartWithin, or for as long as the program extended that, then it fails.
 func (l *Landmark) evaluateUnreached(now Instant) Result {
 	if l.StartWithin == 0 {
 		return Result{Unarmed, 1, Never}
 	}
-	r := l.failsAfter(now, l.StartWithin)
-	if r.State == OK {
-		r.State = Unarmed
+	if failsAt := max(l.At.Add(l.StartWithin), l.ExtendedTo) + 1; now < failsAt {
+		return Result{Unarmed, 1, failsAt}
 	}
-	return r
+	return Result{Failing, 0, Never}
 }
 
 // evaluateDeadline: a Deadline fails when its oldest open work takes longer

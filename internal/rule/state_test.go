@@ -13,6 +13,7 @@ func TestStatesOfKinds(t *testing.T) {
 	low := Limits{DegradeAt: 20, FailAt: 10}
 	deadline := &Declared{Kind: KindDeadline, Within: time.Second}
 	awaited := &Declared{Kind: KindDeadline, Within: time.Second, StartWithin: time.Minute}
+	alive := &Declared{Kind: KindAlive, Within: time.Second}
 	loop := &Declared{Kind: KindLoop, Within: time.Second}
 	condition := &Declared{Kind: KindCondition}
 	leased := &Declared{Kind: KindCondition, TTL: time.Second}
@@ -31,6 +32,13 @@ func TestStatesOfKinds(t *testing.T) {
 		{"work that ended", Landmark{Declared: deadline, Reached: true, At: at}, time.Hour, Result{OK, 1, Never}},
 		{"work that must come", Landmark{Declared: awaited, At: at}, time.Minute, Result{Unarmed, 1, at.Add(time.Minute) + 1}},
 		{"work that never came", Landmark{Declared: awaited, At: at}, time.Minute + 1, Result{Failing, 0, Never}},
+
+		{"a start that was extended", Landmark{Declared: awaited, At: at, ExtendedTo: at.Add(2 * time.Minute)}, 2 * time.Minute, Result{Unarmed, 1, at.Add(2*time.Minute) + 1}},
+		{"one that took longer", Landmark{Declared: awaited, At: at, ExtendedTo: at.Add(2 * time.Minute)}, 2*time.Minute + 1, Result{Failing, 0, Never}},
+		{"an extension that ends before", Landmark{Declared: awaited, At: at, ExtendedTo: at.Add(time.Second)}, time.Minute, Result{Unarmed, 1, at.Add(time.Minute) + 1}},
+		{"an extension of nothing", Landmark{Declared: condition, At: at, ExtendedTo: at.Add(time.Second)}, time.Hour, Result{Unarmed, 1, Never}},
+		{"a program that reports that it hangs", Landmark{Declared: alive, Reached: true, Triggered: true, At: at}, 0, Result{Failing, 0, Never}},
+		{"one that does so before its first pass", Landmark{Declared: alive, Triggered: true, At: at}, 0, Result{Failing, 0, Never}},
 
 		{"half of its time", Landmark{Declared: loop, Reached: true, At: at, Lag: 500 * time.Millisecond}, 0, Result{OK, 1, Never}},
 		{"three quarters", Landmark{Declared: loop, Reached: true, At: at, Lag: 750 * time.Millisecond}, 0, Result{Degraded, 0.5, Never}},

@@ -17,20 +17,48 @@ import (
 // maxPath is the longest path of a Unix socket, in bytes (unix(7)).
 const maxPath = 107
 
-// Listener is a Unix stream socket that this process alone listens on.
-type Listener struct {
+// place is a Unix socket that this process alone has at its path.
+type place struct {
 	path string
+	kind kind
 
 	mu      sync.Mutex
 	current *bound // guarded by mu
 }
 
+// kind is a kind of Unix socket.
+type kind struct {
+	network string // of package net
+	listen  func(address *net.UnixAddr) (endpoint, error)
+}
+
+// endpoint is the open socket: a *net.UnixListener or a *net.UnixConn.
+type endpoint interface {
+	io.Closer
+	SetDeadline(time.Time) error
+}
+
 // bound is a socket that is bound to the path.
 type bound struct {
-	*net.UnixListener
+	endpoint
 	file fs.FileInfo // of the path
 	lock *os.File
 }
+
+// Listener is a Unix stream socket that this process alone listens on.
+type Listener struct{ place }
+
+// Datagrams is a Unix datagram socket that this process alone receives from.
+type Datagrams struct{ place }
+
+var stream = kind{"unix", func(address *net.UnixAddr) (endpoint, error) {
+	l, err := net.ListenUnix("unix", address)
+	if err != nil {
+		return nil, err
+	}
+	l.SetUnlinkOnClose(false) // another file may have the path by then
+	return l, nil
+}}
 
 // Listen binds the path, and creates its directory if there is none. Every user
 // may connect: the peer's credentials decide what each may report.
@@ -41,19 +69,39 @@ type bound struct {
 // a process listens on the socket, or if the path is not a socket. Every error
 // begins with the path, unless it is empty.
 func Listen(path string) (*Listener, error) {
-	b, err := listen(path, nil)
-	switch {
-	case err != nil && path == "":
+	l := &Listener{place{path: path, kind: stream}}
+	if err := l.open(); err != nil {
 		return nil, err
-	case err != nil:
-		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &Listener{path: path, current: b}, nil
+	return l, nil
 }
 
-// listen binds the path. It reuses the lock of before, if before is not nil and its
+// ListenDatagrams is Listen for datagrams. The socket is bound by listen, which sets
+// its options.
+func ListenDatagrams(path string, listen func(path string) (*net.UnixConn, error)) (*Datagrams, error) {
+	d := &Datagrams{place{path: path, kind: kind{"unixgram", func(address *net.UnixAddr) (endpoint, error) { return listen(address.Name) }}}}
+	if err := d.open(); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// open binds the path for the first time.
+func (p *place) open() error {
+	b, err := p.kind.bind(p.path, nil)
+	switch {
+	case err != nil && p.path == "":
+		return err
+	case err != nil:
+		return fmt.Errorf("%s: %w", p.path, err)
+	}
+	p.current = b
+	return nil
+}
+
+// bind binds the path. It reuses the lock of before, if before is not nil and its
 // lock file is still in place.
-func listen(path string, before *bound) (*bound, error) {
+func (k kind) bind(path string, before *bound) (*bound, error) {
 	if err := checkPath(path); err != nil {
 		return nil, err
 	}
@@ -61,13 +109,13 @@ func listen(path string, before *bound) (*bound, error) {
 		return nil, fmt.Errorf("cannot create the directory: %w", err)
 	}
 	if before != nil && isAt(path+".lock", before.lock) {
-		return bind(path, before.lock)
+		return k.bindUnder(path, before.lock)
 	}
 	lock, err := lockFile(path + ".lock")
 	if err != nil {
 		return nil, err
 	}
-	b, err := bind(path, lock)
+	b, err := k.bindUnder(path, lock)
 	if err != nil {
 		lock.Close()
 		return nil, err
@@ -134,28 +182,27 @@ func lockFile(path string) (*os.File, error) {
 	return f, nil
 }
 
-// bind binds the path, and replaces a socket that no process listens on. The socket
-// has its mode from the start: a later chmod could change another file that has
-// taken its path.
-func bind(path string, lock *os.File) (*bound, error) {
-	if err := removeStale(path); err != nil {
+// bindUnder binds the path under the lock, and replaces a socket that no process
+// listens on. The socket has its mode from the start: a later chmod could change
+// another file that has taken its path.
+func (k kind) bindUnder(path string, lock *os.File) (*bound, error) {
+	if err := k.removeStale(path); err != nil {
 		return nil, err
 	}
 	umask.Lock()
 	before := unix.Umask(0o111) // bind(2) creates the socket with mode 0777 less the umask
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	l, err := k.listen(&net.UnixAddr{Name: path, Net: k.network})
 	unix.Umask(before)
 	umask.Unlock()
 	if err != nil {
 		return nil, err
 	}
-	l.SetUnlinkOnClose(false) // another file may have the path by then
 	file, err := os.Lstat(path)
 	if err != nil {
 		l.Close()
 		return nil, err
 	}
-	return &bound{UnixListener: l, file: file, lock: lock}, nil
+	return &bound{endpoint: l, file: file, lock: lock}, nil
 }
 
 // atPath reports whether the path still names the socket. It compares the time
@@ -166,7 +213,7 @@ func (b *bound) atPath(path string) bool {
 }
 
 // removeStale removes the socket at path if no process listens on it.
-func removeStale(path string) error {
+func (k kind) removeStale(path string) error {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -176,7 +223,7 @@ func removeStale(path string) error {
 	case info.Mode().Type() != fs.ModeSocket:
 		return errors.New("the file exists and is not a socket; remove it, or choose another path")
 	}
-	conn, err := net.DialTimeout("unix", path, time.Second)
+	conn, err := net.DialTimeout(k.network, path, time.Second)
 	if err == nil {
 		conn.Close()
 		return errors.New("another process is listening on the socket; stop it, or choose another path")
@@ -190,34 +237,37 @@ func removeStale(path string) error {
 // Accept accepts a connection from the socket that is bound now.
 func (l *Listener) Accept() (net.Conn, error) {
 	for {
-		b := l.currentBound()
-		conn, err := b.Accept()
-		if err == nil || l.currentBound() == b {
+		b := l.bound()
+		conn, err := b.endpoint.(*net.UnixListener).Accept()
+		if err == nil || l.bound() == b {
 			return conn, err
 		}
 	}
 }
 
-func (l *Listener) currentBound() *bound {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.current
+// Addr returns the address of the socket.
+func (l *Listener) Addr() net.Addr { return l.bound().endpoint.(*net.UnixListener).Addr() }
+
+// Conn returns the socket that is bound now. It is closed when KeepBound replaces it.
+func (d *Datagrams) Conn() *net.UnixConn { return d.bound().endpoint.(*net.UnixConn) }
+
+func (p *place) bound() *bound {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.current
 }
 
-// Addr returns the address of the socket.
-func (l *Listener) Addr() net.Addr { return l.currentBound().Addr() }
-
-// Close closes the listener, removes its socket if it is still at the path, and
-// releases the lock.
-func (l *Listener) Close() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err := l.current.UnixListener.Close(); err != nil {
+// Close closes the socket, removes it if it is still at the path, and releases the
+// lock.
+func (p *place) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.current.endpoint.Close(); err != nil {
 		return err // it was closed before
 	}
 	var err error
-	if l.current.atPath(l.path) {
-		err = os.Remove(l.path)
+	if p.current.atPath(p.path) {
+		err = os.Remove(p.path)
 	}
-	return errors.Join(err, l.current.lock.Close())
+	return errors.Join(err, p.current.lock.Close())
 }

@@ -14,7 +14,7 @@ const checkInterval = time.Second
 // is done. Otherwise a removed socket would cut off every program that starts from
 // then on. KeepBound does not touch another file at the path, or a socket that
 // another process listens on; it checks again until that is gone. It returns nil.
-func (l *Listener) KeepBound(ctx context.Context, logger *slog.Logger) error {
+func (p *place) KeepBound(ctx context.Context, logger *slog.Logger) error {
 	ticker := time.NewTicker(checkInterval)
 	defer ticker.Stop()
 	logged := ""
@@ -24,35 +24,35 @@ func (l *Listener) KeepBound(ctx context.Context, logger *slog.Logger) error {
 			return nil
 		case <-ticker.C:
 		}
-		switch restored, err := l.restore(); {
+		switch restored, err := p.restore(); {
 		case err != nil && err.Error() != logged:
 			logged = err.Error()
-			logger.Error("the socket was removed and cannot be created again", "path", l.path, "err", err)
+			logger.Error("the socket was removed and cannot be created again", "path", p.path, "err", err)
 		case restored:
 			logged = ""
-			logger.Warn("the socket was removed and has been created again", "path", l.path)
+			logger.Warn("the socket was removed and has been created again", "path", p.path)
 		}
 	}
 }
 
 // restore binds the socket again if it is not at its path, and reports whether it
 // did. It does nothing once the listener is closed.
-func (l *Listener) restore() (restored bool, err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	before := l.current
-	if before.atPath(l.path) || before.SetDeadline(time.Time{}) != nil { // SetDeadline fails on a closed listener
+func (p *place) restore() (restored bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	before := p.current
+	if before.atPath(p.path) || before.SetDeadline(time.Time{}) != nil { // SetDeadline fails on a closed listener
 		return false, nil
 	}
-	b, err := listen(l.path, before)
+	b, err := p.kind.bind(p.path, before)
 	if err != nil {
 		return false, err
 	}
-	l.current = b
+	p.current = b
 	if b.lock != before.lock {
 		before.lock.Close()
 	}
-	before.UnixListener.Close() // makes Accept continue with the new one
+	before.endpoint.Close() // makes Accept continue with the new one
 	return true, nil
 }
 

@@ -27,6 +27,7 @@ const (
 var attackers = map[string]func(ctx context.Context, target string) error{
 	"report flood":        floodReports,
 	"connect loop":        connectInALoop,
+	"notification flood":  floodNotifications,
 	"names":               takeNames,
 	"flapping":            flap,
 	"unfinished messages": sendUnfinishedMessages,

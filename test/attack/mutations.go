@@ -17,7 +17,7 @@ import (
 func mutationAttacks() []attack {
 	return []attack{{name: "mutated frames", what: "valid frames with changed bytes, to every listener", who: "network", measured: true, play: func(s *scene) {
 		s.startPair()
-		for _, target := range []string{"udp " + s.sidecar.monitor, "tcp " + s.sidecar.monitor, "tcp " + s.sidecar.grpc,
+		for _, target := range []string{"unixgram " + s.sidecar.notify(), "udp " + s.sidecar.monitor, "tcp " + s.sidecar.monitor, "tcp " + s.sidecar.grpc,
 			"tcp " + s.sidecar.line, "unix " + s.sidecar.agents()} {
 			s.attack("mutated frames", target, attackerUID)
 		}

@@ -51,6 +51,7 @@ func runProgram(args []string) error {
 	flags.StringVar(&c.Instance, "instance", "", "")
 	flags.StringVar(&c.Socket, "socket", "", "")
 	never := flags.Bool("never", false, "the main loop never runs")
+	notify := flags.String("notify", "", "report by notifications to the socket, and block or retry while it is full")
 	leak := flags.Bool("leak", false, "start a child that holds the agent's socket")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -60,6 +61,9 @@ func runProgram(args []string) error {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGUSR1, syscall.SIGUSR2)
 
+	if *notify != "" {
+		return runNotifier(ctx, c.Socket, c.Service, c.Instance, *notify, signals)
+	}
 	c.Landmarks = landmark.NewSet()
 	loop := c.Landmarks.Loop("main loop", within)
 	a, err := agent.Start(c)

@@ -233,3 +233,23 @@ func TestListWaitsDuringStartGrace(t *testing.T) {
 		}
 	})
 }
+
+// What processes say of themselves is for those who ask for one service.
+func TestListReturnsTexts(t *testing.T) {
+	inBubble(t, 0, func(t *testing.T, f *fixture) {
+		p := f.newProcess("epg")
+		p.Session.SetStatusText("ready")
+		p.Lag(0)
+		services, err := f.list("epg")
+		if err != nil || len(services) != 1 {
+			t.Fatalf("got %v, %v", services, err)
+		}
+		want := []*statusv1.StatusText{{Instance: "a", Text: "ready"}}
+		if diff := cmp.Diff(want, services[0].Texts, protocmp.Transform()); diff != "" {
+			t.Errorf("the texts differ (-want +got):\n%s", diff)
+		}
+		if all, err := f.list(""); err != nil || len(all) != 1 || len(all[0].Texts) != 0 {
+			t.Errorf("of all services: got %v, %v, want no texts", all, err)
+		}
+	})
+}

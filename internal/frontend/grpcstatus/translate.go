@@ -33,6 +33,9 @@ func translateService(p registry.ServiceStatus, withLandmarks bool) *statusv1.Se
 	}
 	if withLandmarks {
 		s.Landmarks = translateLandmarks(p.Answers[judge.Readiness].Landmarks())
+		for _, text := range p.Texts {
+			s.Texts = append(s.Texts, &statusv1.StatusText{Instance: text.Instance, Text: text.Text})
+		}
 	}
 	return s
 }

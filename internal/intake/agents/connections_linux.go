@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/landmark-health/landmark/internal/peercred"
+	"github.com/landmark-health/landmark/internal/pidfd"
 	"github.com/landmark-health/landmark/internal/registry"
 	"github.com/landmark-health/landmark/internal/socket"
 )
@@ -43,7 +44,7 @@ func (l *listener) Accept() (net.Conn, error) {
 type connections struct {
 	registry *registry.Registry // whose clock counts each connection as a source
 	logger   *slog.Logger
-	exits    *exitWatcher // of the processes; nil before Run
+	exits    *pidfd.Watcher // of the processes; nil before Run
 
 	mu    sync.Mutex
 	users map[uint32]*user // that have connections; guarded by mu
@@ -58,7 +59,7 @@ type connection struct {
 	user  *user
 	bytes *bucket
 
-	pidfd int32 // of its process, if exits watches it; guarded by exits.mu
+	exit *pidfd.Watch // of its process, nil if that is not watched
 
 	readAfter  time.Time     // nothing is read before; used by Read only
 	closed     chan struct{} // closed by the first Close
@@ -101,7 +102,7 @@ func (c *connections) add(conn net.Conn) (*connection, error) {
 	added.user.connections++
 	c.registry.Clock().AddSource()
 	if c.exits != nil {
-		c.exits.watch(added)
+		added.watchExit(c.exits)
 	}
 	return added, nil
 }
@@ -127,8 +128,8 @@ func (conn *connection) remove() {
 	close(conn.closed)
 	conn.markReported()
 	c := conn.all
-	if c.exits != nil {
-		c.exits.unwatch(conn)
+	if conn.exit != nil {
+		conn.exit.Stop()
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

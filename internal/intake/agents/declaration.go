@@ -30,46 +30,30 @@ func parseDeclaration(d *reportv1.Declaration) ([]judge.Declared, error) {
 	return landmarks, nil
 }
 
-// kindRules are the rules of the schema for one kind of landmark.
-type kindRules struct {
-	defaultImpact judge.Impact
-	hasWithin     bool // it must have a Within, and no other kind may
-	hasLimits     bool // it must have Limits, and no other kind may
-	mayHaveTTL    bool
-}
-
-var rulesByKind = map[reportv1.Kind]kindRules{
-	reportv1.Kind_KIND_ALIVE:     {defaultImpact: judge.ImpactCritical, hasWithin: true},
-	reportv1.Kind_KIND_DEADLINE:  {defaultImpact: judge.ImpactCritical, hasWithin: true},
-	reportv1.Kind_KIND_LOOP:      {defaultImpact: judge.ImpactCritical, hasWithin: true},
-	reportv1.Kind_KIND_LEVEL:     {defaultImpact: judge.ImpactDegrading, hasLimits: true},
-	reportv1.Kind_KIND_CONDITION: {defaultImpact: judge.ImpactReadiness, mayHaveTTL: true},
-}
-
 // parseLandmark checks one landmark and writes it to to. field is its path in the
 // message.
 func parseLandmark(field string, l *reportv1.Landmark, to *judge.Declared) (err error) {
 	if err := contract.CheckLandmarkName(l.Name); err != nil {
 		return invalid(field+".name", "%v", err)
 	}
-	kind, known := rulesByKind[l.Kind]
-	if !known {
+	kind, known := judge.RulesOf(judge.Kind(l.Kind))
+	if !known || l.Kind < 0 || l.Kind > math.MaxUint8 {
 		return invalid(field+".kind", "%v is not known to this landmarkd", l.Kind)
 	}
 	to.Name, to.Kind = l.Name, judge.Kind(l.Kind)
-	if to.Impact, err = parseImpact(field, l.Impact, kind.defaultImpact); err != nil {
+	if to.Impact, err = parseImpact(field, l.Impact, kind.DefaultImpact); err != nil {
 		return err
 	}
-	if to.Within, err = parseWithin(field+".within_us", l.WithinUs, kind.hasWithin); err != nil {
+	if to.Within, err = parseWithin(field+".within_us", l.WithinUs, kind.HasWithin); err != nil {
 		return err
 	}
 	if to.StartWithin, err = parseDuration(field+".start_within_us", l.StartWithinUs, true); err != nil {
 		return err
 	}
-	if to.TTL, err = parseDuration(field+".ttl_us", l.TtlUs, kind.mayHaveTTL); err != nil {
+	if to.TTL, err = parseDuration(field+".ttl_us", l.TtlUs, kind.MayHaveTTL); err != nil {
 		return err
 	}
-	to.Limits, err = parseLimits(field+".limits", l.Limits, kind.hasLimits)
+	to.Limits, err = parseLimits(field+".limits", l.Limits, kind.HasLimits)
 	return err
 }
 

@@ -1,20 +1,13 @@
 package agents
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"syscall"
 	"testing"
-	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/judge"
@@ -91,71 +84,6 @@ func TestExitedProcessWithInheritedConnectionIsLost(t *testing.T) {
 	}
 }
 
-// socketOfDialler is the environment variable with the path of a socket, in a process
-// that only dials it.
-const socketOfDialler = "LANDMARK_STREAM_TEST_DIALLER"
-
-// TestDialler is the process that dials.
-func TestDialler(t *testing.T) {
-	path := os.Getenv(socketOfDialler)
-	if path == "" {
-		return // started by no test
-	}
-	conn, err := net.Dial("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	io.Copy(io.Discard, conn) // until it is killed, or the test is
-}
-
-// Both ways to open a pidfd, of new and of old kernels, find the process.
-func TestPidfdOfAConnection(t *testing.T) {
-	for name, open := range map[string]func(fd int) (int, error){
-		"by socket": openPidfd,
-		"by PID":    openPidfdByPID,
-	} {
-		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "socket")
-			l, err := net.Listen("unix", path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer l.Close()
-			dialler := exec.Command("/proc/self/exe", "-test.run=^TestDialler$")
-			dialler.Env = append(os.Environ(), socketOfDialler+"="+path)
-			if err := dialler.Start(); err != nil {
-				t.Fatal(err)
-			}
-			conn, err := l.Accept()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer conn.Close()
-			file, err := conn.(*net.UnixConn).File()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer file.Close()
-			process, err := open(int(file.Fd()))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer unix.Close(process)
-			if hasExited(int32(process)) {
-				t.Error("a running process has exited")
-			}
-			dialler.Process.Kill()
-			dialler.Wait()
-			if !hasExited(int32(process)) {
-				t.Error("a killed process has not exited")
-			}
-			if again, err := open(int(file.Fd())); !errors.Is(err, unix.ESRCH) && !(err == nil && hasExited(int32(again))) {
-				t.Errorf("after the parent has waited, opening the pidfd returns %d, %v", again, err)
-			}
-		})
-	}
-}
-
 // What an exited process has sent is read before the end of its connection.
 func TestShutReadKeepsUnreadData(t *testing.T) {
 	conn, agent := pair(t, newConnections(registry.New(clock.New(), 0), slog.New(slog.DiscardHandler)))
@@ -166,19 +94,5 @@ func TestShutReadKeepsUnreadData(t *testing.T) {
 	said, err := io.ReadAll(conn)
 	if err != nil || string(said) != "goodbye" {
 		t.Errorf("after shutRead %q was read, %v", said, err)
-	}
-}
-
-func TestExitWatcherStops(t *testing.T) {
-	e, err := newExitWatcher()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error)
-	go func() { done <- e.run(ctx) }()
-	time.AfterFunc(10*time.Millisecond, cancel)
-	if err := <-done; err != nil {
-		t.Error(err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/landmark-health/landmark/internal/guard"
 	"github.com/landmark-health/landmark/internal/hostclock"
 	"github.com/landmark-health/landmark/internal/peercred"
+	"github.com/landmark-health/landmark/internal/pidfd"
 	"github.com/landmark-health/landmark/internal/registry"
 	"github.com/landmark-health/landmark/internal/socket"
 	intakev1 "github.com/landmark-health/landmark/proto/gen/landmark/intake/v1"
@@ -59,13 +60,13 @@ func New(r *registry.Registry, logger *slog.Logger) *Server {
 // Run serves streams from the Unix listener until ctx is done, then ends them and
 // returns nil. That changes nothing in the registry.
 func (s *Server) Run(ctx context.Context, l net.Listener) error {
-	exits, err := newExitWatcher()
+	exits, err := pidfd.New()
 	if err != nil {
 		return fmt.Errorf("serving agents: %w", err)
 	}
 	s.connections.exits = exits
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return exits.run(ctx) })
+	group.Go(func() error { return exits.Run(ctx) })
 	group.Go(func() error { return s.serve(ctx, l) })
 	return group.Wait()
 }

@@ -664,7 +664,10 @@ type Service struct {
 	// The silent ones come first, and then they are sorted by name and addresses.
 	BfdSessions []*BFDSession `protobuf:"bytes,8,rep,name=bfd_sessions,json=bfdSessions,proto3" json:"bfd_sessions,omitempty"`
 	// In a List: its gate, if it has one.
-	Gate          *Gate `protobuf:"bytes,9,opt,name=gate,proto3" json:"gate,omitempty"`
+	Gate *Gate `protobuf:"bytes,9,opt,name=gate,proto3" json:"gate,omitempty"`
+	// If the request names one service: what its processes say of themselves, as by
+	// STATUS= of sd_notify, at most 64.
+	Texts         []*StatusText `protobuf:"bytes,10,rep,name=texts,proto3" json:"texts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -762,6 +765,67 @@ func (x *Service) GetGate() *Gate {
 	return nil
 }
 
+func (x *Service) GetTexts() []*StatusText {
+	if x != nil {
+		return x.Texts
+	}
+	return nil
+}
+
+// What a process says of itself to people.
+type StatusText struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The instance name of the process.
+	Instance      string `protobuf:"bytes,1,opt,name=instance,proto3" json:"instance,omitempty"`
+	Text          string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StatusText) Reset() {
+	*x = StatusText{}
+	mi := &file_landmark_status_v1_status_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StatusText) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StatusText) ProtoMessage() {}
+
+func (x *StatusText) ProtoReflect() protoreflect.Message {
+	mi := &file_landmark_status_v1_status_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StatusText.ProtoReflect.Descriptor instead.
+func (*StatusText) Descriptor() ([]byte, []int) {
+	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *StatusText) GetInstance() string {
+	if x != nil {
+		return x.Instance
+	}
+	return ""
+}
+
+func (x *StatusText) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 // A TCP port that is open while the service is serving.
 type Gate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -782,7 +846,7 @@ type Gate struct {
 
 func (x *Gate) Reset() {
 	*x = Gate{}
-	mi := &file_landmark_status_v1_status_proto_msgTypes[10]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -794,7 +858,7 @@ func (x *Gate) String() string {
 func (*Gate) ProtoMessage() {}
 
 func (x *Gate) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_status_v1_status_proto_msgTypes[10]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -807,7 +871,7 @@ func (x *Gate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gate.ProtoReflect.Descriptor instead.
 func (*Gate) Descriptor() ([]byte, []int) {
-	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{10}
+	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Gate) GetName() string {
@@ -870,7 +934,7 @@ type BFDSession struct {
 
 func (x *BFDSession) Reset() {
 	*x = BFDSession{}
-	mi := &file_landmark_status_v1_status_proto_msgTypes[11]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -882,7 +946,7 @@ func (x *BFDSession) String() string {
 func (*BFDSession) ProtoMessage() {}
 
 func (x *BFDSession) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_status_v1_status_proto_msgTypes[11]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -895,7 +959,7 @@ func (x *BFDSession) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BFDSession.ProtoReflect.Descriptor instead.
 func (*BFDSession) Descriptor() ([]byte, []int) {
-	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{11}
+	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *BFDSession) GetName() string {
@@ -976,7 +1040,7 @@ type Checker struct {
 
 func (x *Checker) Reset() {
 	*x = Checker{}
-	mi := &file_landmark_status_v1_status_proto_msgTypes[12]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -988,7 +1052,7 @@ func (x *Checker) String() string {
 func (*Checker) ProtoMessage() {}
 
 func (x *Checker) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_status_v1_status_proto_msgTypes[12]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1001,7 +1065,7 @@ func (x *Checker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checker.ProtoReflect.Descriptor instead.
 func (*Checker) Descriptor() ([]byte, []int) {
-	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{12}
+	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Checker) GetAddress() string {
@@ -1076,7 +1140,7 @@ type AspectStatus struct {
 
 func (x *AspectStatus) Reset() {
 	*x = AspectStatus{}
-	mi := &file_landmark_status_v1_status_proto_msgTypes[13]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1088,7 +1152,7 @@ func (x *AspectStatus) String() string {
 func (*AspectStatus) ProtoMessage() {}
 
 func (x *AspectStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_status_v1_status_proto_msgTypes[13]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1101,7 +1165,7 @@ func (x *AspectStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AspectStatus.ProtoReflect.Descriptor instead.
 func (*AspectStatus) Descriptor() ([]byte, []int) {
-	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{13}
+	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *AspectStatus) GetVerdict() *Verdict {
@@ -1147,7 +1211,7 @@ type Verdict struct {
 
 func (x *Verdict) Reset() {
 	*x = Verdict{}
-	mi := &file_landmark_status_v1_status_proto_msgTypes[14]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1159,7 +1223,7 @@ func (x *Verdict) String() string {
 func (*Verdict) ProtoMessage() {}
 
 func (x *Verdict) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_status_v1_status_proto_msgTypes[14]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1172,7 +1236,7 @@ func (x *Verdict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Verdict.ProtoReflect.Descriptor instead.
 func (*Verdict) Descriptor() ([]byte, []int) {
-	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{14}
+	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Verdict) GetStatus() Status {
@@ -1224,7 +1288,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_landmark_status_v1_status_proto_msgTypes[15]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1236,7 +1300,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_status_v1_status_proto_msgTypes[15]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1249,7 +1313,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{15}
+	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Change) GetTime() *timestamppb.Timestamp {
@@ -1311,7 +1375,7 @@ type Landmark struct {
 
 func (x *Landmark) Reset() {
 	*x = Landmark{}
-	mi := &file_landmark_status_v1_status_proto_msgTypes[16]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1323,7 +1387,7 @@ func (x *Landmark) String() string {
 func (*Landmark) ProtoMessage() {}
 
 func (x *Landmark) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_status_v1_status_proto_msgTypes[16]
+	mi := &file_landmark_status_v1_status_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1336,7 +1400,7 @@ func (x *Landmark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Landmark.ProtoReflect.Descriptor instead.
 func (*Landmark) Descriptor() ([]byte, []int) {
-	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{16}
+	return file_landmark_status_v1_status_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Landmark) GetDeclared() *v1.Landmark {
@@ -1391,7 +1455,7 @@ const file_landmark_status_v1_status_proto_rawDesc = "" +
 	"\fbfd_sessions\x18\x03 \x03(\v2\x1e.landmark.status.v1.BFDSessionR\vbfdSessions\"X\n" +
 	"\vUnknownName\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x125\n" +
-	"\achecker\x18\x02 \x01(\v2\x1b.landmark.status.v1.CheckerR\achecker\"\xd7\x03\n" +
+	"\achecker\x18\x02 \x01(\v2\x1b.landmark.status.v1.CheckerR\achecker\"\x8d\x04\n" +
 	"\aService\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12>\n" +
 	"\treadiness\x18\x02 \x01(\v2 .landmark.status.v1.AspectStatusR\treadiness\x12<\n" +
@@ -1401,7 +1465,13 @@ const file_landmark_status_v1_status_proto_rawDesc = "" +
 	"\tlandmarks\x18\x06 \x03(\v2\x1c.landmark.status.v1.LandmarkR\tlandmarks\x127\n" +
 	"\bcheckers\x18\a \x03(\v2\x1b.landmark.status.v1.CheckerR\bcheckers\x12A\n" +
 	"\fbfd_sessions\x18\b \x03(\v2\x1e.landmark.status.v1.BFDSessionR\vbfdSessions\x12,\n" +
-	"\x04gate\x18\t \x01(\v2\x18.landmark.status.v1.GateR\x04gate\"\x9a\x01\n" +
+	"\x04gate\x18\t \x01(\v2\x18.landmark.status.v1.GateR\x04gate\x124\n" +
+	"\x05texts\x18\n" +
+	" \x03(\v2\x1e.landmark.status.v1.StatusTextR\x05texts\"<\n" +
+	"\n" +
+	"StatusText\x12\x1a\n" +
+	"\binstance\x18\x01 \x01(\tR\binstance\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"\x9a\x01\n" +
 	"\x04Gate\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x12\n" +
@@ -1490,7 +1560,7 @@ func file_landmark_status_v1_status_proto_rawDescGZIP() []byte {
 }
 
 var file_landmark_status_v1_status_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_landmark_status_v1_status_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_landmark_status_v1_status_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_landmark_status_v1_status_proto_goTypes = []any{
 	(Status)(0),                   // 0: landmark.status.v1.Status
 	(Cause)(0),                    // 1: landmark.status.v1.Cause
@@ -1505,63 +1575,65 @@ var file_landmark_status_v1_status_proto_goTypes = []any{
 	(*CheckersResponse)(nil),      // 10: landmark.status.v1.CheckersResponse
 	(*UnknownName)(nil),           // 11: landmark.status.v1.UnknownName
 	(*Service)(nil),               // 12: landmark.status.v1.Service
-	(*Gate)(nil),                  // 13: landmark.status.v1.Gate
-	(*BFDSession)(nil),            // 14: landmark.status.v1.BFDSession
-	(*Checker)(nil),               // 15: landmark.status.v1.Checker
-	(*AspectStatus)(nil),          // 16: landmark.status.v1.AspectStatus
-	(*Verdict)(nil),               // 17: landmark.status.v1.Verdict
-	(*Change)(nil),                // 18: landmark.status.v1.Change
-	(*Landmark)(nil),              // 19: landmark.status.v1.Landmark
-	(*durationpb.Duration)(nil),   // 20: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
-	(*v1.Landmark)(nil),           // 22: landmark.report.v1.Landmark
-	(*v1.Fact)(nil),               // 23: landmark.report.v1.Fact
+	(*StatusText)(nil),            // 13: landmark.status.v1.StatusText
+	(*Gate)(nil),                  // 14: landmark.status.v1.Gate
+	(*BFDSession)(nil),            // 15: landmark.status.v1.BFDSession
+	(*Checker)(nil),               // 16: landmark.status.v1.Checker
+	(*AspectStatus)(nil),          // 17: landmark.status.v1.AspectStatus
+	(*Verdict)(nil),               // 18: landmark.status.v1.Verdict
+	(*Change)(nil),                // 19: landmark.status.v1.Change
+	(*Landmark)(nil),              // 20: landmark.status.v1.Landmark
+	(*durationpb.Duration)(nil),   // 21: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
+	(*v1.Landmark)(nil),           // 23: landmark.report.v1.Landmark
+	(*v1.Fact)(nil),               // 24: landmark.report.v1.Fact
 }
 var file_landmark_status_v1_status_proto_depIdxs = []int32{
 	12, // 0: landmark.status.v1.ListResponse.service:type_name -> landmark.status.v1.Service
 	12, // 1: landmark.status.v1.WatchResponse.service:type_name -> landmark.status.v1.Service
-	18, // 2: landmark.status.v1.HistoryResponse.changes:type_name -> landmark.status.v1.Change
-	15, // 3: landmark.status.v1.CheckersResponse.all:type_name -> landmark.status.v1.Checker
+	19, // 2: landmark.status.v1.HistoryResponse.changes:type_name -> landmark.status.v1.Change
+	16, // 3: landmark.status.v1.CheckersResponse.all:type_name -> landmark.status.v1.Checker
 	11, // 4: landmark.status.v1.CheckersResponse.unknown:type_name -> landmark.status.v1.UnknownName
-	14, // 5: landmark.status.v1.CheckersResponse.bfd_sessions:type_name -> landmark.status.v1.BFDSession
-	15, // 6: landmark.status.v1.UnknownName.checker:type_name -> landmark.status.v1.Checker
-	16, // 7: landmark.status.v1.Service.readiness:type_name -> landmark.status.v1.AspectStatus
-	16, // 8: landmark.status.v1.Service.liveness:type_name -> landmark.status.v1.AspectStatus
-	16, // 9: landmark.status.v1.Service.startup:type_name -> landmark.status.v1.AspectStatus
-	19, // 10: landmark.status.v1.Service.landmarks:type_name -> landmark.status.v1.Landmark
-	15, // 11: landmark.status.v1.Service.checkers:type_name -> landmark.status.v1.Checker
-	14, // 12: landmark.status.v1.Service.bfd_sessions:type_name -> landmark.status.v1.BFDSession
-	13, // 13: landmark.status.v1.Service.gate:type_name -> landmark.status.v1.Gate
-	20, // 14: landmark.status.v1.Gate.state_age:type_name -> google.protobuf.Duration
-	20, // 15: landmark.status.v1.BFDSession.state_age:type_name -> google.protobuf.Duration
-	20, // 16: landmark.status.v1.Checker.since_last_check:type_name -> google.protobuf.Duration
-	17, // 17: landmark.status.v1.AspectStatus.verdict:type_name -> landmark.status.v1.Verdict
-	20, // 18: landmark.status.v1.AspectStatus.facts_age:type_name -> google.protobuf.Duration
-	20, // 19: landmark.status.v1.AspectStatus.status_age:type_name -> google.protobuf.Duration
-	0,  // 20: landmark.status.v1.Verdict.status:type_name -> landmark.status.v1.Status
-	1,  // 21: landmark.status.v1.Verdict.cause:type_name -> landmark.status.v1.Cause
-	21, // 22: landmark.status.v1.Change.time:type_name -> google.protobuf.Timestamp
-	17, // 23: landmark.status.v1.Change.readiness:type_name -> landmark.status.v1.Verdict
-	17, // 24: landmark.status.v1.Change.liveness:type_name -> landmark.status.v1.Verdict
-	17, // 25: landmark.status.v1.Change.startup:type_name -> landmark.status.v1.Verdict
-	19, // 26: landmark.status.v1.Change.landmarks:type_name -> landmark.status.v1.Landmark
-	20, // 27: landmark.status.v1.Change.age:type_name -> google.protobuf.Duration
-	22, // 28: landmark.status.v1.Landmark.declared:type_name -> landmark.report.v1.Landmark
-	2,  // 29: landmark.status.v1.Landmark.state:type_name -> landmark.status.v1.State
-	23, // 30: landmark.status.v1.Landmark.fact:type_name -> landmark.report.v1.Fact
-	3,  // 31: landmark.status.v1.StatusService.List:input_type -> landmark.status.v1.ListRequest
-	5,  // 32: landmark.status.v1.StatusService.Watch:input_type -> landmark.status.v1.WatchRequest
-	7,  // 33: landmark.status.v1.StatusService.History:input_type -> landmark.status.v1.HistoryRequest
-	9,  // 34: landmark.status.v1.StatusService.Checkers:input_type -> landmark.status.v1.CheckersRequest
-	4,  // 35: landmark.status.v1.StatusService.List:output_type -> landmark.status.v1.ListResponse
-	6,  // 36: landmark.status.v1.StatusService.Watch:output_type -> landmark.status.v1.WatchResponse
-	8,  // 37: landmark.status.v1.StatusService.History:output_type -> landmark.status.v1.HistoryResponse
-	10, // 38: landmark.status.v1.StatusService.Checkers:output_type -> landmark.status.v1.CheckersResponse
-	35, // [35:39] is the sub-list for method output_type
-	31, // [31:35] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	15, // 5: landmark.status.v1.CheckersResponse.bfd_sessions:type_name -> landmark.status.v1.BFDSession
+	16, // 6: landmark.status.v1.UnknownName.checker:type_name -> landmark.status.v1.Checker
+	17, // 7: landmark.status.v1.Service.readiness:type_name -> landmark.status.v1.AspectStatus
+	17, // 8: landmark.status.v1.Service.liveness:type_name -> landmark.status.v1.AspectStatus
+	17, // 9: landmark.status.v1.Service.startup:type_name -> landmark.status.v1.AspectStatus
+	20, // 10: landmark.status.v1.Service.landmarks:type_name -> landmark.status.v1.Landmark
+	16, // 11: landmark.status.v1.Service.checkers:type_name -> landmark.status.v1.Checker
+	15, // 12: landmark.status.v1.Service.bfd_sessions:type_name -> landmark.status.v1.BFDSession
+	14, // 13: landmark.status.v1.Service.gate:type_name -> landmark.status.v1.Gate
+	13, // 14: landmark.status.v1.Service.texts:type_name -> landmark.status.v1.StatusText
+	21, // 15: landmark.status.v1.Gate.state_age:type_name -> google.protobuf.Duration
+	21, // 16: landmark.status.v1.BFDSession.state_age:type_name -> google.protobuf.Duration
+	21, // 17: landmark.status.v1.Checker.since_last_check:type_name -> google.protobuf.Duration
+	18, // 18: landmark.status.v1.AspectStatus.verdict:type_name -> landmark.status.v1.Verdict
+	21, // 19: landmark.status.v1.AspectStatus.facts_age:type_name -> google.protobuf.Duration
+	21, // 20: landmark.status.v1.AspectStatus.status_age:type_name -> google.protobuf.Duration
+	0,  // 21: landmark.status.v1.Verdict.status:type_name -> landmark.status.v1.Status
+	1,  // 22: landmark.status.v1.Verdict.cause:type_name -> landmark.status.v1.Cause
+	22, // 23: landmark.status.v1.Change.time:type_name -> google.protobuf.Timestamp
+	18, // 24: landmark.status.v1.Change.readiness:type_name -> landmark.status.v1.Verdict
+	18, // 25: landmark.status.v1.Change.liveness:type_name -> landmark.status.v1.Verdict
+	18, // 26: landmark.status.v1.Change.startup:type_name -> landmark.status.v1.Verdict
+	20, // 27: landmark.status.v1.Change.landmarks:type_name -> landmark.status.v1.Landmark
+	21, // 28: landmark.status.v1.Change.age:type_name -> google.protobuf.Duration
+	23, // 29: landmark.status.v1.Landmark.declared:type_name -> landmark.report.v1.Landmark
+	2,  // 30: landmark.status.v1.Landmark.state:type_name -> landmark.status.v1.State
+	24, // 31: landmark.status.v1.Landmark.fact:type_name -> landmark.report.v1.Fact
+	3,  // 32: landmark.status.v1.StatusService.List:input_type -> landmark.status.v1.ListRequest
+	5,  // 33: landmark.status.v1.StatusService.Watch:input_type -> landmark.status.v1.WatchRequest
+	7,  // 34: landmark.status.v1.StatusService.History:input_type -> landmark.status.v1.HistoryRequest
+	9,  // 35: landmark.status.v1.StatusService.Checkers:input_type -> landmark.status.v1.CheckersRequest
+	4,  // 36: landmark.status.v1.StatusService.List:output_type -> landmark.status.v1.ListResponse
+	6,  // 37: landmark.status.v1.StatusService.Watch:output_type -> landmark.status.v1.WatchResponse
+	8,  // 38: landmark.status.v1.StatusService.History:output_type -> landmark.status.v1.HistoryResponse
+	10, // 39: landmark.status.v1.StatusService.Checkers:output_type -> landmark.status.v1.CheckersResponse
+	36, // [36:40] is the sub-list for method output_type
+	32, // [32:36] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_landmark_status_v1_status_proto_init() }
@@ -1575,7 +1647,7 @@ func file_landmark_status_v1_status_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_landmark_status_v1_status_proto_rawDesc), len(file_landmark_status_v1_status_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   17,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -1,0 +1,301 @@
+package sdnotify
+
+import (
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/landmark-health/landmark/internal/contract"
+	"github.com/landmark-health/landmark/internal/judge"
+	"github.com/landmark-health/landmark/internal/pidfd"
+	"github.com/landmark-health/landmark/internal/registry"
+	"github.com/landmark-health/landmark/internal/sdnotify"
+)
+
+const (
+	// minGap is the shortest time between two reports of a process, after reportBurst of
+	// them at once.
+	minGap      = 5 * time.Millisecond
+	reportBurst = 20
+)
+
+// process is a main process that a service has.
+type process struct {
+	server   *Server
+	service  string
+	pid      int
+	start    uint64 // when it started, in ticks since boot
+	uid      uint32 // of the one who spoke for it first
+	instance string
+	logger   *slog.Logger
+	session  *registry.Session
+	exit     *pidfd.Watch
+
+	mu    sync.Mutex
+	ended bool
+	state state
+	timer *time.Timer // calls tick
+
+	declared   []*landmark      // those in the session's declaration
+	last       []judge.Declared // the session's declaration
+	facts      []registry.Fact  // reused
+	reportedAt judge.Instant    // the instant of the last report
+	heardAt    judge.Instant    // when the last notification was sent
+	mayReport  judge.Instant    // when reportBurst reports may be made at once again
+	frozen     bool             // it was stopped when it was last looked at
+	unreadable bool             // its state cannot be read, which was logged
+	mistakes   map[string]bool  // those in its notifications, at most maxMistakes
+}
+
+// maxMistakes is how many different mistakes of a process are reported.
+const maxMistakes = 8
+
+// receive takes a notification about the process, sent at the instant by the given
+// sender. It returns a mistake in it, each once.
+func (p *process) receive(m *sdnotify.Message, at judge.Instant, from sender) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended {
+		return nil
+	}
+	p.heardAt = max(p.heardAt, at)
+	urgent, err := p.state.take(m, at, p.server.watchdogOf(p.service))
+	p.take(urgent, at, from)
+	if err == nil {
+		err = m.Problem
+	}
+	if err == nil || p.mistakes[err.Error()] || len(p.mistakes) >= maxMistakes {
+		return nil
+	}
+	if p.mistakes == nil {
+		p.mistakes = make(map[string]bool)
+	}
+	p.mistakes[err.Error()] = true
+	return err
+}
+
+// take has what was said reported: at once, if it is urgent and there is not too much
+// of it, else with the next report. The caller holds mu.
+func (p *process) take(urgent bool, at judge.Instant, from sender) {
+	if !urgent && p.declared != nil {
+		return
+	}
+	p.server.changed()
+	now := p.server.now()
+	p.mayReport = max(p.mayReport, now)
+	if wait := p.mayReport.Sub(now) - reportBurst*minGap; wait > 0 && p.declared != nil {
+		p.timer.Reset(wait)
+		return
+	}
+	if taken, _ := p.server.limiter.take(from, reportUnits, time.Now()); !taken && p.declared != nil {
+		p.timer.Reset(contract.MinReportInterval)
+		return
+	}
+	p.mayReport = p.mayReport.Add(minGap)
+	p.report(at)
+}
+
+// tick reports that the process still exists, unless it is stopped.
+func (p *process) tick() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended {
+		return
+	}
+	at := p.server.now() // before the look: that is how old its result is
+	stat, err := p.server.readStat(p.pid)
+	switch {
+	case err != nil && p.exit.HasExited():
+		return // exited is about to be called
+	case err != nil:
+		// Not knowing whether it is stopped, landmarkd cannot say that it is not.
+		if !p.unreadable {
+			p.unreadable = true
+			p.logger.Error("the state of the process cannot be read, so the service becomes stale; let landmarkd read /proc (no hidepid=, or with its gid=)", "why", err)
+		}
+		p.schedule(contract.MaxReportInterval)
+	case stat.stopped():
+		if !p.frozen {
+			p.frozen = true
+			p.server.changed()
+			if p.heardAt > p.reportedAt { // what it sent before it was stopped
+				if p.report(p.heardAt); p.ended {
+					return
+				}
+			}
+		}
+		p.schedule(p.updateStates(at)) // its landmarks fail meanwhile, which the file must have
+	default:
+		if p.frozen {
+			p.server.changed()
+		}
+		p.frozen, p.unreadable = false, false
+		p.report(at)
+	}
+}
+
+// interval returns the time between two reports.
+func (p *process) interval() time.Duration {
+	var smallest time.Duration
+	for _, l := range p.declared {
+		if limit := max(l.declared.Within, l.declared.TTL); limit > 0 && (smallest == 0 || limit < smallest) {
+			smallest = limit
+		}
+	}
+	return contract.ReportInterval(smallest)
+}
+
+func (p *process) schedule(after time.Duration) { p.timer.Reset(after) }
+
+// report reports the facts as of the instant, and schedules the next report. The
+// caller holds mu.
+func (p *process) report(at judge.Instant) {
+	at = max(at, p.reportedAt)
+	if err := p.tryReport(at); err != nil {
+		p.refuse(err)
+		return
+	}
+	p.reportedAt = at
+	p.schedule(p.updateStates(at))
+}
+
+func (p *process) tryReport(at judge.Instant) error {
+	landmarks := p.state.landmarks(p.server.watchdogOf(p.service))
+	if !p.isDeclared(landmarks) {
+		declarations := make([]judge.Declared, len(landmarks))
+		for i, l := range landmarks {
+			declarations[i] = l.declared
+		}
+		if err := p.session.Declare(declarations); err != nil {
+			return err
+		}
+		p.declared, p.facts = landmarks, make([]registry.Fact, len(landmarks))
+		p.last = declarations
+	}
+	for i, l := range landmarks {
+		p.facts[i] = l.fact(at)
+		if l == p.state.readyMark && !l.reached {
+			p.facts[i].Extended = max(0, p.state.extended.Sub(at))
+		}
+	}
+	p.session.Drain(p.state.drain || p.state.stopping)
+	p.session.SetStatusText(p.state.statusText())
+	return p.session.ReportAt(p.facts, 0, at)
+}
+
+// isDeclared reports whether the landmarks are those of the session's declaration.
+func (p *process) isDeclared(landmarks []*landmark) bool {
+	return p.declared != nil && slices.Equal(landmarks, p.declared) &&
+		slices.EqualFunc(landmarks, p.last, func(l *landmark, d judge.Declared) bool { return l.declared == d })
+}
+
+// updateStates stores the state of each landmark, and has the file written if one has
+// changed, so that the next landmarkd begins with what is true now. It returns the time
+// until the next report.
+func (p *process) updateStates(at judge.Instant) time.Duration {
+	next := p.interval()
+	effective := p.session.Effective()
+	for i, l := range p.declared {
+		state, until := l.stateAt(effective[i], at)
+		if state != l.state {
+			l.state = state
+			p.server.changed()
+		}
+		if until != judge.Never {
+			next = min(next, max(minGap, until.Sub(at)))
+		}
+	}
+	return next
+}
+
+// refuse ends the session of a process that the registry refuses. The process stays
+// known, so that its next datagram does not begin a new session, unless it was refused
+// because there are too many. The caller holds mu.
+func (p *process) refuse(err error) {
+	p.logger.Warn("program refused", "why", err)
+	p.end(p.session.Disconnect)
+	if errors.Is(err, registry.ErrLimit) {
+		p.server.remove(p)
+	}
+}
+
+// said returns what the process has said.
+func (p *process) said() state {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.state
+}
+
+// adopt makes the process begin with what the one before it had said, and reports it.
+func (p *process) adopt(said state) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.ended {
+		p.state = said
+		p.report(p.server.now())
+	}
+}
+
+// leave ends the session of a process that is not a main process any more.
+func (p *process) leave() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.end(p.session.Goodbye)
+}
+
+// stop ends all work for the process, and tells the registry nothing.
+func (p *process) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.timer.Stop()
+	p.exit.Stop()
+}
+
+// exited ends the session of a process that has exited.
+func (p *process) exited() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.ended:
+	case p.state.stopping:
+		p.end(p.session.Goodbye)
+		p.logger.Info("program said goodbye")
+	default:
+		p.end(p.session.Disconnect)
+		p.logger.Warn("program lost", "why", "the process ended without STOPPING=1")
+	}
+}
+
+// end ends the session. The caller holds mu.
+func (p *process) end(how func()) {
+	if p.ended {
+		return
+	}
+	p.ended = true
+	p.timer.Stop()
+	how()
+	p.server.config.Registry.Clock().RemoveSource()
+	p.server.changed()
+}
+
+// link implements registry.Link. Its methods are called with the registry's locks held.
+type link struct{ process *process }
+
+// GetState implements registry.Link. No process that sends notifications has a Loop.
+func (l link) GetState(uint64) {}
+
+// End implements registry.Link.
+func (l link) End(err error) {
+	go func() {
+		l.process.mu.Lock()
+		defer l.process.mu.Unlock()
+		if !l.process.ended {
+			l.process.refuse(err)
+		}
+	}()
+}
+
+// CaughtUp implements registry.Link.
+func (l link) CaughtUp() bool { return l.process.server.caughtUp() }

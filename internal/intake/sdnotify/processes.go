@@ -1,0 +1,129 @@
+package sdnotify
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/landmark-health/landmark/internal/sdnotify"
+	"github.com/landmark-health/landmark/internal/socket"
+)
+
+// This file is which processes are known.
+
+// speaker is a process that has named another one as the main process.
+type speaker struct {
+	key
+	start uint64
+	main  *process
+}
+
+// maxSpeakers is how many speakers are remembered.
+const maxSpeakers = 256
+
+// reserve counts one more process of the user, unless there are too many.
+func (s *Server) reserve(uid uint32) error {
+	limit := s.config.PerUser
+	if socket.Privileged(uid) {
+		limit = s.config.Processes
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.total >= s.config.Processes:
+		return fmt.Errorf("%d processes report by notifications, as many as may: raise LimitNOFILE= in landmarkd's unit", s.total)
+	case s.byUser[uid] >= limit:
+		return fmt.Errorf("%d processes of uid %d report by notifications, as many as one user may have", s.byUser[uid], uid)
+	}
+	s.total++
+	s.byUser[uid]++
+	return nil
+}
+
+// release counts one process of the user less.
+func (s *Server) release(uid uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.total--
+	if s.byUser[uid]--; s.byUser[uid] == 0 {
+		delete(s.byUser, uid)
+	}
+}
+
+// add adds the process to those that are known.
+func (s *Server) add(p *process) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.processes[key{p.service, p.pid}] = p
+}
+
+// remove forgets a process that has ended.
+func (s *Server) remove(p *process) {
+	p.exit.Stop()
+	s.mu.Lock()
+	k := key{p.service, p.pid}
+	known := s.processes[k] == p
+	if known {
+		delete(s.processes, k)
+	}
+	s.mu.Unlock()
+	if known {
+		s.release(p.uid)
+		s.changed()
+	}
+}
+
+// all returns the processes that are known.
+func (s *Server) all() []*process {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Values(s.processes))
+}
+
+// exited handles the exit of a process. What it sent before is handled first.
+func (s *Server) exited(p *process) {
+	if s.stopping.Load() {
+		return
+	}
+	for _, r := range *s.receivers.Load() {
+		r.drain()
+	}
+	p.exited()
+	s.remove(p)
+}
+
+// moveFrom makes p take over what the sender has said of itself, if it has: it is not
+// the main process any more. From now on the sender speaks for p.
+func (s *Server) moveFrom(d *sdnotify.Datagram, p *process) {
+	if before := s.known(key{p.service, d.PID}, d.Waited); before != nil {
+		p.adopt(before.said())
+		before.leave()
+		s.remove(before)
+	}
+	stat, err := s.readStat(d.PID)
+	if err != nil {
+		return // it has ended
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.speakers = append(s.speakers, speaker{key{p.service, d.PID}, stat.start, p})
+	if len(s.speakers) > maxSpeakers {
+		s.speakers = append(s.speakers[:0], s.speakers[1:]...)
+	}
+}
+
+// spokenFor returns the main process that the process has named last, nil if there is
+// none, or if it has ended.
+func (s *Server) spokenFor(service string, pid int, start uint64) *process {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := len(s.speakers) - 1; i >= 0; i-- {
+		if sp := s.speakers[i]; sp.key == (key{service, pid}) && sp.start == start {
+			if s.processes[key{service, sp.main.pid}] == sp.main {
+				return sp.main
+			}
+			return nil
+		}
+	}
+	return nil
+}
