@@ -45,6 +45,9 @@ func (v Verdict) reason(now Instant) string {
 	case Starting:
 		return v.reasonStarting(now)
 	case Stalled, Failed:
+		if l := v.landmark; v.instance == nil && expired(l) {
+			return fmt.Sprintf("landmarkd last checked %s %s, and should at least every %s", l.Name, rule.Ago(now, l.At), rule.Span(l.TTL))
+		}
 		return v.landmark.FailureReason(now)
 	case Draining:
 		switch {
