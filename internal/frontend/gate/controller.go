@@ -99,17 +99,20 @@ func (c *controller) reserve(ctx context.Context) bool {
 	return true
 }
 
-// set opens or closes the port. It gives the port up, to reserve it again, if that
-// fails.
+// set opens or closes the port. If it cannot close the port, it gives it up. If it
+// cannot open the port, it keeps it, so that no other program can.
 func (c *controller) set(open bool) bool {
 	if open == c.open {
 		return true
 	}
 	if err := c.port.set(open); err != nil {
-		c.release()
+		if !open {
+			c.release()
+		}
 		c.failed(err)
 		return false
 	}
+	c.log.succeeded("the gate opens and closes again")
 	c.open = open
 	c.record("")
 	return true

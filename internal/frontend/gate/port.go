@@ -28,7 +28,7 @@ const (
 
 // port is a TCP port that is reserved for this process. While it is closed, it is
 // bound but does not listen: the kernel refuses connections, and other programs
-// cannot listen on it. To open it is one call of listen(2), to close it one of
+// cannot listen on it, however hard they try while it opens and closes. To open it is one call of listen(2), to close it one of
 // shutdown(2), after which Linux lets the socket listen again.
 type port struct {
 	socket *os.File
@@ -79,13 +79,13 @@ func bindSocket(family int, address unix.Sockaddr) (fd int, err error) {
 		err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0)
 	}
 	if err == nil {
-		err = share(fd, true)
-	}
-	if err == nil {
 		err = os.NewSyscallError("bind", unix.Bind(fd, address))
 	}
-	if err == nil {
-		err = share(fd, false)
+	if errors.Is(err, unix.EADDRINUSE) { // by connections that were closed lately, or by a program
+		if err = share(fd, unix.SO_REUSEADDR, true); err == nil {
+			err = os.NewSyscallError("bind", unix.Bind(fd, address))
+		}
+		err = errors.Join(err, share(fd, unix.SO_REUSEADDR, false))
 	}
 	if err != nil {
 		unix.Close(fd)
@@ -94,16 +94,17 @@ func bindSocket(family int, address unix.Sockaddr) (fd int, err error) {
 	return fd, nil
 }
 
-// share sets whether sockets of others may be bound to the port (SO_REUSEADDR).
-// Bind and listen need it, because connections that were closed lately still have
-// the port. While the port is closed it must not be set, or another program could
-// listen there.
-func share(fd int, allowed bool) error {
+// share sets whether other sockets may be bound to the port: any (SO_REUSEADDR), or
+// those of this user (SO_REUSEPORT). Bind and listen need one of the two if connections
+// that were closed lately still have the port. With SO_REUSEADDR a program of any user
+// may listen there, unless this socket does. So it is set only while the port is open,
+// for the connections to inherit it, and for bind if there are such.
+func share(fd, option int, allowed bool) error {
 	value := 0
 	if allowed {
 		value = 1
 	}
-	return os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, value))
+	return os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, unix.SOL_SOCKET, option, value))
 }
 
 // set opens or closes the port. Connections that wait to be accepted when it is
@@ -111,16 +112,40 @@ func share(fd int, allowed bool) error {
 func (p *port) set(open bool) (err error) {
 	failed := p.conn.Control(func(fd uintptr) {
 		if open {
-			if err = share(int(fd), true); err == nil {
-				err = os.NewSyscallError("listen", unix.Listen(int(fd), backlog))
-			}
-			return
-		}
-		if err = os.NewSyscallError("shutdown", unix.Shutdown(int(fd), unix.SHUT_RD)); err == nil {
-			err = share(int(fd), false)
+			err = listen(int(fd))
+		} else {
+			err = shut(int(fd))
 		}
 	})
 	return errors.Join(failed, err)
+}
+
+// listen opens the port of a socket. If it fails, the port stays reserved.
+func listen(fd int) error {
+	err := share(fd, unix.SO_REUSEPORT, true)
+	if err == nil {
+		err = os.NewSyscallError("listen", unix.Listen(fd, backlog))
+	}
+	if err == nil {
+		err = share(fd, unix.SO_REUSEADDR, true)
+	}
+	if err != nil {
+		_ = unix.Shutdown(fd, unix.SHUT_RD) // ENOTCONN if it does not listen
+		err = errors.Join(err, share(fd, unix.SO_REUSEPORT, false))
+	}
+	return err
+}
+
+// shut closes the port of a socket, which stays reserved.
+func shut(fd int) error {
+	err := share(fd, unix.SO_REUSEADDR, false) // while no other program can listen
+	if err == nil {
+		err = os.NewSyscallError("shutdown", unix.Shutdown(fd, unix.SHUT_RD))
+	}
+	if err == nil {
+		err = share(fd, unix.SO_REUSEPORT, false)
+	}
+	return err
 }
 
 // close gives the port up.

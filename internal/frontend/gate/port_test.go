@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -105,6 +106,61 @@ func TestUnacceptedConnectionsAreFew(t *testing.T) {
 		if i < backlog && err != nil || i > backlog && err == nil {
 			t.Errorf("connection %d of at most %d: %v", i+1, backlog+1, err)
 		}
+	}
+}
+
+// No other program takes the port in the moment in which it opens or closes.
+func TestOpeningAndClosingLetsNoOtherListen(t *testing.T) {
+	address := freePort(t)
+	p, err := reserve(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	var ended, taken atomic.Bool
+	var other sync.WaitGroup
+	other.Go(func() {
+		for !ended.Load() && !taken.Load() {
+			taken.Store(canListen(address))
+		}
+	})
+	defer other.Wait()
+	defer ended.Store(true)
+	for i := range 20_000 {
+		if err := errors.Join(p.set(true), p.set(false)); err != nil || taken.Load() {
+			t.Fatalf("another program listened: %t, when the port was opened %d times; %v", taken.Load(), i+1, err)
+		}
+	}
+}
+
+// Connections that were closed lately keep the port from neither opening again nor
+// being reserved again, as by a landmarkd that has been restarted. A second landmarkd
+// cannot have it, open or closed.
+func TestClosedConnectionsDoNotHoldPort(t *testing.T) {
+	address := freePort(t)
+	for range 3 {
+		p, err := reserve(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var accepting sync.WaitGroup
+		accepting.Go(func() { p.accept(t.Context(), func(netip.Addr) {}, func(err error) { t.Error(err) }) })
+		for range 3 {
+			for _, open := range []bool{true, false} {
+				if err := p.set(open); err != nil {
+					t.Fatal(err)
+				}
+				if second, err := reserve(address); err == nil {
+					second.close()
+					t.Errorf("open %t: the port could be reserved twice", open)
+				}
+				if isOpen(t, address) != open {
+					t.Errorf("the port is open: %t, want %t", !open, open)
+				}
+			}
+		}
+		p.close()
+		accepting.Wait()
 	}
 }
 
