@@ -243,6 +243,35 @@ func TestProbeBesideAgent(t *testing.T) {
 	e.await(checkUDP, "epg", "NOT_SERVING stalled")
 }
 
+// Beside sd_notify, both must be healthy: the probe finds a main loop that hangs in a
+// process that runs, and the notify socket the end of the process.
+func TestProbeBesideNotify(t *testing.T) {
+	parallel(t)
+	path, dir := debian(t, "redis-server", "redis-server"), t.TempDir()
+	socket := filepath.Join(dir, "redis.sock")
+	_, lines, _ := strings.Cut(documentedProbe(t, "redis-unix", socket), "    instances: none\n")
+	e := newNotifyEnv(t, lines)
+	e.await(checkUDP, "app", "NOT_SERVING unreported")
+	server := prepare(t, path, "--supervised", "systemd", "--port", "0", "--unixsocket", socket, "--save", "", "--dir", dir, "--enable-debug-command", "yes")
+	server.cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+e.notifySocket)
+	server.start()
+	e.await(checkUDP, "app", "SERVING none")
+	c, err := net.Dial("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Fprint(c, "DEBUG SLEEP 2\r\n") // its main loop sleeps
+	e.await(checkUDP, "app", "NOT_SERVING failed")
+	e.await(checkUDP, "app", "SERVING none")
+	server.signal(syscall.SIGSTOP)
+	e.await(checkUDP, "app", "NOT_SERVING stale")
+	server.signal(syscall.SIGCONT)
+	e.await(checkUDP, "app", "SERVING none")
+	server.kill()
+	e.await(checkUDP, "app", "NOT_SERVING lost")
+}
+
 // A DNS server that is flooded serves as long as it reads, and not while it is frozen
 // with a full queue.
 func TestHostDetectsStuckUDPServer(t *testing.T) {
