@@ -110,14 +110,19 @@ func (f *fixture) process() *os.Process {
 func (f *fixture) end(p *os.Process) {
 	p.Kill()
 	p.Wait()
-	f.mu.Lock()
-	delete(f.procs, p.Pid)
-	f.mu.Unlock()
+	f.forget(p.Pid)
 	for _, known := range f.all() {
 		if known.pid == p.Pid {
 			f.exited(known)
 		}
 	}
+}
+
+// forget makes /proc say that there is no such process.
+func (f *fixture) forget(pid int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.procs, pid)
 }
 
 // send handles a notification for the service, sent just now.

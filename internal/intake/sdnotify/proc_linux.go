@@ -26,6 +26,9 @@ type procStat struct {
 // stopped reports whether the process is stopped, by a signal or a debugger.
 func (s procStat) stopped() bool { return s.state == 'T' || s.state == 't' }
 
+// exited reports whether the process has exited, and its parent has not waited for it.
+func (s procStat) exited() bool { return s.state == 'Z' }
+
 // startedAfter reports whether the process started later than waited ago. Its process
 // number belonged to another process then.
 func (s procStat) startedAfter(waited time.Duration) bool {

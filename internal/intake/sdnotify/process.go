@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/landmark-health/landmark/internal/contract"
@@ -32,11 +33,14 @@ type process struct {
 	logger   *slog.Logger
 	session  *registry.Session
 	exit     *pidfd.Watch
+	speaker  atomic.Int64 // the process that has spoken for this one last, 0 if none has
 
 	mu    sync.Mutex
 	ended bool
-	state state
-	timer *time.Timer // calls tick
+	// exitedAt is when it was first seen to have exited; zero until then.
+	exitedAt time.Time
+	state    state
+	timer    *time.Timer // calls tick
 
 	declared   []*landmark      // those in the session's declaration
 	last       []judge.Declared // the session's declaration
@@ -116,6 +120,8 @@ func (p *process) tick() {
 			p.logger.Error("the state of the process cannot be read, so the service becomes stale; let landmarkd read /proc (no hidepid=, or with its gid=)", "why", err)
 		}
 		p.schedule(contract.MaxReportInterval)
+	case stat.exited():
+		return // as above
 	case stat.stopped():
 		if !p.frozen {
 			p.frozen = true

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/landmark-health/landmark/internal/sdnotify"
 	"github.com/landmark-health/landmark/internal/socket"
@@ -80,9 +81,41 @@ func (s *Server) all() []*process {
 	return slices.Collect(maps.Values(s.processes))
 }
 
+// A parent that speaks for a process, as landmark exec does, receives the last
+// notifications of the process, and passes them on before it waits for the process. So
+// until it has, landmarkd waits for these, for parentTimeout at most.
+const (
+	parentTimeout  = 250 * time.Millisecond
+	parentInterval = 2 * time.Millisecond
+)
+
+// awaitsParent reports whether a notification may still come of a process that has exited.
+func (s *Server) awaitsParent(p *process) bool {
+	parent := int(p.speaker.Load())
+	if parent == 0 {
+		return false
+	}
+	stat, err := s.readStat(p.pid)
+	return err == nil && stat.start == p.start && stat.exited() && stat.parent == parent && p.sinceExit() < parentTimeout
+}
+
+// sinceExit returns for how long the process is known to have exited.
+func (p *process) sinceExit() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.exitedAt.IsZero() {
+		p.exitedAt = time.Now()
+	}
+	return time.Since(p.exitedAt)
+}
+
 // exited handles the exit of a process. What it sent before is handled first.
 func (s *Server) exited(p *process) {
 	if s.stopping.Load() {
+		return
+	}
+	if s.awaitsParent(p) {
+		time.AfterFunc(parentInterval, func() { s.exited(p) })
 		return
 	}
 	for _, r := range *s.receivers.Load() {

@@ -270,5 +270,8 @@ func (s *Server) handle(r *receiver, d *sdnotify.Datagram, from sender) (service
 	if err != nil {
 		return service, err
 	}
+	if p.pid != d.PID {
+		p.speaker.Store(int64(d.PID))
+	}
 	return service, p.receive(&m, s.now().Add(-d.Waited), from)
 }

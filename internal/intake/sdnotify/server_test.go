@@ -2,6 +2,8 @@ package sdnotify
 
 import (
 	"os"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -424,4 +426,50 @@ func TestLimits(t *testing.T) {
 		f.mustSend("b", all[3].Pid, "READY=1")
 		f.expect("b", "admitted", serving, serving)
 	})
+}
+
+// A parent that speaks for its child may do so until it has waited for it, but not for
+// long: then the end of the child counts.
+func TestParentHasTheLastWord(t *testing.T) {
+	parent := os.Getpid()
+	for _, tt := range []struct {
+		name       string
+		stops      bool // the parent says that the child stops
+		reaps      bool // the parent waits for the child
+		meanwhile  string
+		afterwards string
+	}{
+		{"stopped", true, true, "draining", "stopped"},
+		{"lost", false, true, "SERVING", "lost"},
+		{"never waited for", false, false, "SERVING", "lost"},
+	} {
+		run(t, Config{}, func(f *fixture) {
+			p := f.process()
+			f.setProc(p.Pid, 'S', parent)
+			f.setProc(parent, 'S', 1)
+			main := "MAINPID=" + strconv.Itoa(p.Pid)
+			f.mustSend("epg", parent, "READY=1", main)
+			f.expect("epg", tt.name+": running", "SERVING", "SERVING")
+
+			p.Kill()
+			f.setProc(p.Pid, 'Z', parent)
+			known := f.known(key{"epg", p.Pid}, 0)
+			for !known.exit.HasExited() { // SIGKILL takes a moment
+				runtime.Gosched()
+			}
+			f.exited(known)
+			if tt.stops {
+				f.mustSend("epg", parent, "STOPPING=1", main)
+			}
+			f.expect("epg", tt.name+": exited", tt.meanwhile, "SERVING")
+			if tt.reaps {
+				p.Wait()
+				f.forget(p.Pid)
+				f.sleep(parentInterval)
+			} else {
+				f.sleep(parentTimeout)
+			}
+			f.expect("epg", tt.name+": ended", tt.afterwards, tt.afterwards)
+		})
+	}
 }
