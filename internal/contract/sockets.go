@@ -30,6 +30,11 @@ func NotifySocket() string { return filepath.Join(SocketDirectory(), "notify.soc
 // not landmarkd's.
 func ReportSocket() string { return currentEnvironment().reportSocket() }
 
+// ReportNotifySocket returns the default path of the socket that a program sends
+// notifications to: $LANDMARK_NOTIFY_SOCKET, else notify.sock in the directory where
+// ReportSocket looks.
+func ReportNotifySocket() string { return currentEnvironment().reportNotifySocket() }
+
 // environment is what the paths depend on.
 type environment struct {
 	get  func(name string) string
@@ -50,6 +55,13 @@ func (e environment) reportSocket() string {
 		return path
 	}
 	return filepath.Join(e.sharedDirectory(), "agent.sock")
+}
+
+func (e environment) reportNotifySocket() string {
+	if path := e.get("LANDMARK_NOTIFY_SOCKET"); path != "" {
+		return path
+	}
+	return filepath.Join(e.sharedDirectory(), "notify.sock")
 }
 
 // sharedDirectory is the directory that landmarkd and the programs of the same

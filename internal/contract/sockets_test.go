@@ -1,6 +1,10 @@
 package contract
 
-import "testing"
+import (
+	"maps"
+	"strings"
+	"testing"
+)
 
 func TestSocketPaths(t *testing.T) {
 	type variables map[string]string
@@ -29,6 +33,14 @@ func TestSocketPaths(t *testing.T) {
 		}
 		if got := e.reportSocket(); got != tt.reportSocket {
 			t.Errorf("%s: reportSocket() = %s, want %s", tt.name, got, tt.reportSocket)
+		}
+		notify := strings.ReplaceAll(tt.reportSocket, "agent.sock", "notify.sock")
+		tt.environment = maps.Clone(tt.environment)
+		if agents, ok := tt.environment["LANDMARK_SOCKET"]; ok {
+			tt.environment["LANDMARK_NOTIFY_SOCKET"] = agents
+		}
+		if got := e.reportNotifySocket(); got != notify {
+			t.Errorf("%s: reportNotifySocket() = %s, want %s", tt.name, got, notify)
 		}
 	}
 }

@@ -28,9 +28,9 @@ type Datagram struct {
 	// Waited is how long ago it was sent. It is never more than the time since the
 	// socket was last empty, even if the time of day was set meanwhile.
 	Waited time.Duration
-	// Descriptors is how many descriptors came with it. They are closed after it was
-	// handled, which is what a barrier waits for.
-	Descriptors int
+	// Files are the descriptors that came with it. They are closed after it was handled,
+	// which is what a barrier waits for.
+	Files []int
 }
 
 // Pass sets the options of a socket that will receive notifications. They must be set
@@ -193,7 +193,7 @@ func (s *Socket) receiveOne(fd uintptr) error {
 		now := time.Now()
 		d.Waited = min(max(0, time.Duration(now.UnixNano()-sent)), now.Sub(s.lastEmpty))
 	}
-	d.Descriptors = s.files.n
+	d.Files = s.files.fds[:s.files.n]
 	s.handle(d)
 	s.files.close()
 	return nil
@@ -202,12 +202,12 @@ func (s *Socket) receiveOne(fd uintptr) error {
 // descriptors are those that came with a datagram.
 type descriptors struct {
 	n   int
-	fds [maxDescriptors]int32
+	fds [maxDescriptors]int
 }
 
 func (f *descriptors) close() {
 	for _, fd := range f.fds[:f.n] {
-		unix.Close(int(fd))
+		unix.Close(fd)
 	}
 }
 
@@ -225,7 +225,7 @@ func (f *descriptors) parse(control []byte, d *Datagram) (sent int64) {
 			switch {
 			case header.Type == unix.SCM_RIGHTS:
 				for ; len(body) >= 4 && f.n < len(f.fds); body = body[4:] {
-					f.fds[f.n] = *(*int32)(unsafe.Pointer(&body[0]))
+					f.fds[f.n] = int(*(*int32)(unsafe.Pointer(&body[0])))
 					f.n++
 				}
 			case header.Type == unix.SCM_CREDENTIALS && len(body) >= unix.SizeofUcred:

@@ -52,7 +52,7 @@ func newListener(t *testing.T) *listener {
 }
 
 func (l *listener) add(d *Datagram) {
-	l.all = append(l.all, received{string(d.Data), d.Truncated, d.PID, d.UID, d.Waited, d.Descriptors})
+	l.all = append(l.all, received{string(d.Data), d.Truncated, d.PID, d.UID, d.Waited, len(d.Files)})
 }
 
 // take returns what was received since the last call.

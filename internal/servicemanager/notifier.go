@@ -4,12 +4,15 @@
 package servicemanager
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net"
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -41,8 +44,11 @@ func FromEnvironment() (*Notifier, error) {
 	if address[0] != '/' && address[0] != '@' || len(address) == 1 {
 		return nil, fmt.Errorf("$NOTIFY_SOCKET is %q: it must be the absolute path of a Unix socket, or @ and the name of an abstract one", address)
 	}
-	return &Notifier{net.UnixAddr{Name: address, Net: "unixgram"}}, nil
+	return At(address), nil
 }
+
+// At returns the notifier for the socket at the path.
+func At(path string) *Notifier { return &Notifier{net.UnixAddr{Name: path, Net: "unixgram"}} }
 
 // Send sends one notification with the lines. It waits for at most 1 s while the
 // service manager does not read.
@@ -67,6 +73,46 @@ func (n *Notifier) send(lines []string, timeout time.Duration) error {
 		return fmt.Errorf("notifying the service manager: %w", err)
 	}
 	return nil
+}
+
+// Relay sends a notification of another process, with its descriptors. It waits until the
+// service manager reads, or ctx is done.
+func (n *Notifier) Relay(ctx context.Context, notification []byte, descriptors []int) error {
+	if n == nil {
+		return nil
+	}
+	conn, err := net.DialUnix("unixgram", nil, &n.address)
+	if err != nil {
+		return fmt.Errorf("notifying the service manager: %w", err)
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.SetWriteDeadline(time.Now()) })()
+	if err := sendWith(conn, notification, descriptors); err != nil {
+		return fmt.Errorf("notifying the service manager: %w", err)
+	}
+	return nil
+}
+
+// sendWith sends a datagram with descriptors, which package net does not on a connected
+// socket. On one that is not connected, it could not wait until the receiver reads.
+func sendWith(conn *net.UnixConn, data []byte, descriptors []int) error {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var rights []byte
+	if len(descriptors) > 0 {
+		rights = syscall.UnixRights(descriptors...)
+	}
+	var failed error
+	err = raw.Write(func(fd uintptr) (done bool) {
+		_, failed = syscall.SendmsgN(int(fd), data, rights, nil, 0)
+		return !errors.Is(failed, syscall.EAGAIN)
+	})
+	if err != nil {
+		return err
+	}
+	return os.NewSyscallError("sendmsg", failed)
 }
 
 // Reloading returns the lines that begin a reload at the time in microseconds of

@@ -1,12 +1,16 @@
 package servicemanager
 
 import (
+	"context"
+	"errors"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -170,5 +174,56 @@ func TestWatchdogTimeout(t *testing.T) {
 		if got != tt.want || (err != nil) != tt.wrong {
 			t.Errorf("%q for %q: got %v, %v, want %v", tt.usec, tt.pid, got, err, tt.want)
 		}
+	}
+}
+
+// A notification of another process is sent as it is, with its descriptors.
+func TestRelay(t *testing.T) {
+	conn := listen(t, filepath.Join(t.TempDir(), "notify"))
+	n := fromEnvironment(t)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if err := n.Relay(t.Context(), []byte("BARRIER=1\n"), []int{int(w.Fd())}); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	data, control := make([]byte, 100), make([]byte, 100)
+	size, controlSize, _, _, err := conn.ReadMsgUnix(data, control)
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages, err := syscall.ParseSocketControlMessage(control[:controlSize])
+	if string(data[:size]) != "BARRIER=1\n" || err != nil || len(messages) != 1 {
+		t.Fatalf("got %q with %d control messages, %v", data[:size], len(messages), err)
+	}
+	descriptors, err := syscall.ParseUnixRights(&messages[0])
+	if err != nil || len(descriptors) != 1 {
+		t.Fatalf("got the descriptors %v, %v", descriptors, err)
+	}
+	syscall.Close(descriptors[0])
+	if _, err := io.ReadAll(r); err != nil { // ends because no copy of w is left
+		t.Fatal(err)
+	}
+
+	// A service manager that does not read is waited for until ctx is done.
+	ctx, cancel := context.WithCancel(t.Context())
+	full := make(chan error)
+	go func() {
+		for {
+			if err := n.Relay(ctx, []byte("WATCHDOG=1"), nil); err != nil {
+				full <- err
+				return
+			}
+		}
+	}()
+	cancel()
+	if err := <-full; !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("got %v, want that the time is over", err)
+	}
+	if err := (*Notifier)(nil).Relay(ctx, []byte("READY=1"), nil); err != nil {
+		t.Errorf("without a service manager: %v", err)
 	}
 }
