@@ -14,6 +14,9 @@ type command struct {
 	name      string
 	arguments string // besides flags
 	purpose   string // in one line
+	// wraps means that the arguments are another program and its arguments: flags of the
+	// command come before them.
+	wraps bool
 	// commands are its subcommands. A command that has any does nothing else.
 	commands []command
 	// prepare declares the command's flags and returns the action. The action runs
@@ -95,11 +98,13 @@ func edits(a, b string) int {
 func (c command) run(ctx context.Context, args []string, o output) error {
 	flags := c.flags()
 	do := c.declare(flags)
-	rest, err := parse(flags, args)
+	rest, err := parse(flags, args, c.wraps)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		c.help(o)
 		return nil
+	case err != nil && c.wraps:
+		return exitError{execFailed, fmt.Errorf("%w; landmark help %s lists the flags", err, c.name)}
 	case err != nil:
 		return badArguments("%v; landmark help %s lists the flags", err, c.name)
 	}
@@ -165,8 +170,13 @@ func list(w io.Writer, commands []command) {
 	}
 }
 
-// parse parses flags and other arguments in any order, and returns the others.
-func parse(flags *flag.FlagSet, args []string) (rest []string, err error) {
+// parse parses flags and other arguments, and returns the others. They may be in any order,
+// unless the others come last.
+func parse(flags *flag.FlagSet, args []string, othersLast bool) (rest []string, err error) {
+	if othersLast {
+		err := flags.Parse(args)
+		return flags.Args(), err
+	}
 	for {
 		if err := flags.Parse(args); err != nil {
 			return nil, err

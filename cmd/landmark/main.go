@@ -9,6 +9,7 @@
 //	landmark resume  [-admin-socket PATH] NAME
 //	landmark forget  [-admin-socket PATH] NAME
 //	landmark snippet PROGRAM [flags]
+//	landmark exec    [-service NAME] [-watchdog D] -- COMMAND [ARGUMENT…]
 //	landmark help    [COMMAND]
 //	landmark version
 //
@@ -17,7 +18,11 @@
 // of a service makes no difference; for an exit code that depends on it, run
 // landmark-check.
 //
-// It runs on Linux and macOS.
+// landmark exec ends as COMMAND does: with its exit status, or by its signal, which a shell
+// shows as 128 plus the signal's number. Otherwise 125 landmark itself failed, 126 COMMAND
+// cannot be run, 127 it was not found.
+//
+// It runs on Linux and macOS, landmark exec only on Linux.
 package main
 
 import (
@@ -34,6 +39,7 @@ import (
 var version = "devel"
 
 func main() {
+	becomeProgram()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	errs := logqueue.Stderr()

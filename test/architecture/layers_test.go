@@ -72,6 +72,7 @@ var layers = []layer{
 	{path: "internal/checkers", imports: []string{"internal/sleep"}, stdlib: true},
 	{path: "internal/sdnotify", imports: []string{"internal/judge", "internal/rule", "internal/duration", "internal/contract"}, noGRPC: true},
 	{path: "internal/pidfd", noGRPC: true},
+	{path: "internal/wrapper", imports: []string{"internal/sdnotify", "internal/pidfd", "internal/servicemanager", "internal/rule"}, noGRPC: true},
 	{path: "internal/socket", noGRPC: true},
 	{path: "internal/peercred", imports: []string{"internal/socket"}},
 	{path: "internal/guard", imports: []string{"internal/socket"}},
@@ -102,7 +103,7 @@ var layers = []layer{
 	{path: "internal/terminal", noGRPC: true},
 	{path: "internal/keepalived", stdlib: true},
 	{path: "cmd/landmark", imports: []string{
-		"internal/snippet", "internal/contract", "internal/duration", "internal/terminal", "internal/sleep", "internal/logqueue", status, report, admin}},
+		"internal/snippet", "internal/contract", "internal/duration", "internal/terminal", "internal/sleep", "internal/logqueue", "internal/wrapper", status, report, admin}},
 	{path: "internal/snippet", imports: []string{"lmp", "internal/contract", "internal/keepalived", "internal/bfd"}, noGRPC: true},
 	{path: "cmd/landmark-check", imports: []string{"internal/keyfile", "lmp", "lmp/probe", "internal/contract", "internal/sleep", "internal/keepalived"}, stdlib: true},
 	{path: "cmd/landmark-watch", imports: []string{"internal/keyfile", "lmp", "lmp/probe", "internal/contract", "internal/sleep", "internal/keepalived", "internal/logqueue", "internal/servicemanager"}, stdlib: true},

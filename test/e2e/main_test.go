@@ -34,7 +34,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	programs = dir
-	build := exec.Command("go", "build", "-ldflags", "-X main.version=e2e", "-o", dir+"/", "../../cmd/...", "../../examples/...", "./prefork", "./plain")
+	build := exec.Command("go", "build", "-ldflags", "-X main.version=e2e", "-o", dir+"/", "../../cmd/...", "../../examples/...", "./prefork", "./plain", "./signals")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "building the programs: %v\n%s", err, out)

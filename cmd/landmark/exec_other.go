@@ -1,0 +1,14 @@
+//go:build !linux
+
+package main
+
+import (
+	"context"
+	"errors"
+)
+
+func becomeProgram() {}
+
+func (wrapping) run(context.Context) error {
+	return exitError{execFailed, errors.New("exec: runs only on Linux")}
+}

@@ -1,0 +1,97 @@
+package wrapper
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/landmark-health/landmark/internal/rule"
+	"github.com/landmark-health/landmark/internal/sdnotify"
+	"github.com/landmark-health/landmark/internal/servicemanager"
+)
+
+// relay passes on the notifications of the program.
+type relay struct {
+	ctx     context.Context // done when the service manager is not waited for any more
+	pid     int             // of the program
+	manager *servicemanager.Notifier
+	outlet  outlet
+	sidecar *sidecar
+	now     func() rule.Instant
+}
+
+// handle passes on one notification. To landmarkd it goes without its descriptors, and a
+// barrier not at all: the program does not wait for landmarkd.
+func (r *relay) handle(d *sdnotify.Datagram) {
+	if d.Truncated || !r.maySpeak(d.UID) {
+		return
+	}
+	at, lines := r.now(), strings.Split(string(d.Data), "\n")
+	said := make([]sdnotify.Message, len(lines))
+	out, same := r.take(lines, said, at)
+	if slices.ContainsFunc(said, func(m sdnotify.Message) bool { return m.Barrier }) {
+		out, same = lines, true
+	}
+	if len(out) == 0 {
+		return
+	}
+	data := d.Data
+	if !same {
+		data = []byte(strings.Join(out, "\n"))
+	}
+	// An error has no one to go to: the program does not learn either what became of its
+	// notification.
+	r.manager.Relay(r.ctx, data, d.Files)
+}
+
+// take records what the lines say, sends it to landmarkd, and returns what to send to the
+// service manager, and whether that is the same.
+func (r *relay) take(lines []string, said []sdnotify.Message, at rule.Instant) (out []string, same bool) {
+	s := r.sidecar
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var inward []string
+	stopping := s.said.stopping
+	for i, line := range lines {
+		said[i] = s.said.take(line, at)
+		if key, _, ok := strings.Cut(line, "="); ok && key != "MAINPID" && key != "X_LANDMARK_SERVICE" && key != "BARRIER" {
+			inward = append(inward, strings.TrimSuffix(line, "\x00"))
+		}
+	}
+	if stopping && !s.said.stopping {
+		s.complete = false // landmarkd has forgotten what the wrapper itself has said
+	}
+	if len(inward) > 0 {
+		s.take(inward)
+	}
+	return r.outlet.pass(&s.said, lines, said, at)
+}
+
+// maySpeak reports whether the user may speak for the program: root, the user of this
+// process, and the one that the program runs as now.
+func (r *relay) maySpeak(uid uint32) bool {
+	if uid == 0 || uid == uint32(os.Getuid()) {
+		return true
+	}
+	owner, err := realUID(r.pid)
+	return err == nil && uid == owner
+}
+
+// realUID returns the real user of a process. The owner of its files in /proc is root if
+// it has changed its user.
+func realUID(pid int) (uint32, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(status), "\nUid:")
+	fields := strings.Fields(rest)
+	if len(fields) == 0 {
+		return 0, fmt.Errorf("/proc/%d/status has no Uid", pid)
+	}
+	uid, err := strconv.ParseUint(fields[0], 10, 32)
+	return uint32(uid), err
+}
