@@ -55,6 +55,10 @@ type lastState struct {
 
 // readLast runs a program and reads what it sends. Some times it leaves and comes back.
 func readLast(r *receiver, cmd *exec.Cmd) (last lastState) {
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return lastState{err: err}
+	}
 	var running sync.WaitGroup
 	ended := make(chan struct{})
 	running.Go(func() {
@@ -99,6 +103,9 @@ func readLast(r *receiver, cmd *exec.Cmd) (last lastState) {
 			r.listen()
 			clear(last.state)
 			restartAt = time.Now().Add(50 * time.Millisecond)
+			if restarts == 5 {
+				stdin.Close()
+			}
 		}
 	}
 	running.Wait()

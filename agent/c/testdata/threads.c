@@ -1,6 +1,6 @@
 // threads calls everything from several threads at once, also in a signal handler and in
-// children of fork, while landmarkd comes and goes. In the end nothing is open, and the
-// last pass of the main thread carries that.
+// children of fork, while landmarkd comes and goes. Once standard input ends, landmarkd
+// stays. In the end nothing is open, and the last passes of the main thread carry that.
 #include "../landmark.h"
 
 #include <pthread.h>
@@ -105,10 +105,12 @@ int main(int argc, char **argv)
 		pthread_join(ids[i], NULL);
 	memset(&every, 0, sizeof every);
 	setitimer(ITIMER_REAL, &every, NULL);
+	while (read(0, &i, sizeof i) > 0) {
+	}
 	landmark_resume(&marks);
 	landmark_level_set(queue, 15);
 	landmark_condition_set(ready, 1, "the last");
-	for (i = 0; i < 60; i++) { // until landmarkd has everything, also if it was away
+	for (i = 0; i < 60; i++) { // until landmarkd has everything, also if its socket was full
 		landmark_answer(loop);
 		usleep(10000);
 	}
