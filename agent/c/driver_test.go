@@ -100,6 +100,21 @@ func (r *receiver) receive(within time.Duration) (d datagram, ok bool) {
 	return d, true
 }
 
+// waiting returns how many bytes the next datagram has, 0 if none has arrived.
+func (r *receiver) waiting() (n int) {
+	r.t.Helper()
+	raw, err := r.conn.SyscallConn()
+	if err == nil {
+		err = raw.Control(func(fd uintptr) {
+			n, _, _ = syscall.Recvfrom(int(fd), make([]byte, 8192), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		})
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return max(n, 0)
+}
+
 // next returns the lines of the next datagram.
 func (r *receiver) next() []string {
 	r.t.Helper()

@@ -151,6 +151,37 @@ func TestReachIsSentOncePerInterval(t *testing.T) {
 	}
 }
 
+// A pass is sent if the last one was sent an interval before. So landmarkd, which allows
+// an interval more than within, never calls a loop late that keeps its time.
+func TestPassIsSentWhenDue(t *testing.T) {
+	const interval = 25 * time.Millisecond
+	for name, first := range map[string]string{"timer": "close", "clock": "refuse_aio"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newReceiver(t)
+			d := newDriver(t, r.path)
+			d.do(first, "declare\talive\ta\t100", "declare\talive\tother\t60000", "start\tepg")
+			r.next()
+			var sent time.Time // not before the last pass that was sent
+			for i := range 100 {
+				begun := time.Now()
+				d.do("reach\ta")
+				ended := time.Now()
+				switch {
+				case r.waiting() > 0:
+					r.want("X_LANDMARK_REACH=a")
+					sent = ended
+				case begun.Sub(sent) >= interval:
+					t.Errorf("a pass %v after the last one that was sent: got nothing, want that it is sent", begun.Sub(sent))
+				}
+				for pause := time.Duration(i*7%40) * time.Millisecond; time.Since(ended) < pause; {
+					d.do("reach\tnone")
+				}
+			}
+		})
+	}
+}
+
 // What a program sets before it starts the set is sent then. A pass is not: it would
 // look newer than it is.
 func TestSetBeforeStart(t *testing.T) {
@@ -263,8 +294,8 @@ func TestDeadlineIsCarried(t *testing.T) {
 	works := 0
 	for ; passes < 3; works++ {
 		d.do("reach\ta", "begin\td\t0", "end\t0")
-		for got, ok := r.receive(time.Microsecond); ok; got, ok = r.receive(time.Microsecond) {
-			take(got.lines)
+		for r.waiting() > 0 {
+			take(r.next())
 		}
 	}
 	// For each pass, one line with the pass, one after it, and one when the Deadline's
