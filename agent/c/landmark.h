@@ -31,7 +31,7 @@
 // # What it never does
 //
 // It starts no thread and installs no signal handler. It allocates no memory: the set
-// holds everything. It never waits for landmarkd, except landmark_close, for at most a
+// holds everything. It never waits for landmarkd, but landmark_close does, for at most a
 // second. While landmarkd is away, it looks for its socket four times a second at most,
 // and only when the program calls it. After landmarkd has come back, it sends the whole
 // state again. Every function does nothing if the landmark is NULL, so a declaration
@@ -47,9 +47,9 @@
 //
 // # Threads, signals, fork
 //
-// All functions may be called from any number of threads at once, on any landmark, and
-// none waits for another thread. They may be called in a signal handler, except
-// landmark_start and the declarations.
+// All functions may be called from any number of threads at once, on any landmark. Only
+// the declarations, landmark_start and landmark_close wait for another thread that is in
+// one of them. The others may also be called in a signal handler.
 //
 // After fork, the child does not speak for its parent: there, all functions do nothing.
 // The child may call landmark_start on the same set, and then speaks for itself. None of

@@ -5,7 +5,8 @@
 #
 # It uses its own runtime directory and ports, so it does not affect a landmarkd
 # that is running already. GRPC_HEALTH_PROBE is the path of grpc-health-probe. If
-# it is not set, Go builds one.
+# it is not set, Go builds one. EPGD=c shows the EPG server in C, which reports
+# through landmark.h.
 set -u
 cd "$(dirname "$0")/../.." || exit
 
@@ -74,14 +75,18 @@ check() {
 
 bin/landmarkd -monitor "$monitor" -grpc "$grpc" >"$log" 2>&1 &
 landmarkd=$!
-bin/epgd -listen "$epg" -agent-socket "$RUNTIME_DIRECTORY/agent.sock" >>"$log" 2>&1 &
+case ${EPGD:-go} in
+go) bin/epgd -listen "$epg" -agent-socket "$RUNTIME_DIRECTORY/agent.sock" >>"$log" 2>&1 & ;;
+c) bin/epgd-c -listen "$epg" -notify-socket "$RUNTIME_DIRECTORY/notify.sock" >>"$log" 2>&1 & ;;
+*) fail "EPGD=$EPGD is neither go nor c" ;;
+esac
 epgd=$!
 
 say 'The EPG server works:'
 expect 0 '' bin/epgd -ask "$epg"
 check 0 SERVING SERVING
 
-say 'Its main loop hangs. The process, its port and its agent stay alive:'
+say 'Its main loop hangs. The process and its port stay alive:'
 kill -USR1 "$epgd" || fail 'epgd has ended'
 expect 1 '' bin/epgd -ask "$epg"
 check 4 stalled NOT_SERVING

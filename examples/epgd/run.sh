@@ -8,6 +8,7 @@
 #   LANDMARKD_MONITOR  of the monitoring protocol
 #   LANDMARKD_GRPC     of gRPC
 #   RUNTIME_DIRECTORY  directory of landmarkd's sockets, beside another landmarkd
+# EPGD=c runs the EPG server in C, which reports through landmark.h.
 set -u
 cd "$(dirname "$0")/../.." || exit
 
@@ -31,7 +32,8 @@ if [ "$(id -u)" -ne 0 ] && [ ! -w "${XDG_RUNTIME_DIR:-}" ]; then
 fi
 if [ -n "${RUNTIME_DIRECTORY:-}" ]; then
 	LANDMARK_SOCKET=$RUNTIME_DIRECTORY/agent.sock
-	export LANDMARK_SOCKET
+	LANDMARK_NOTIFY_SOCKET=$RUNTIME_DIRECTORY/notify.sock
+	export LANDMARK_SOCKET LANDMARK_NOTIFY_SOCKET
 fi
 
 # Stop the program before its sidecar, which then receives its goodbye.
@@ -64,7 +66,11 @@ tee=$!
 exec 3>"$temp/pipe"
 setsid bin/landmarkd -monitor "$monitor" -grpc "$grpc" 2>&3 3>&- &
 landmarkd=$!
-bin/epgd -listen "$listen" 2>&3 3>&- &
+case ${EPGD:-go} in
+go) bin/epgd -listen "$listen" 2>&3 3>&- & ;;
+c) bin/epgd-c -listen "$listen" 2>&3 3>&- & ;;
+*) fail "EPGD=$EPGD is neither go nor c" ;;
+esac
 epgd=$!
 exec 3>&-
 
