@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/landmark-health/landmark/internal/sdnotify"
 )
 
 // testTimeout is how long a test waits for what must happen.
@@ -90,6 +92,9 @@ func (r *receiver) receive(within time.Duration) (d datagram, ok bool) {
 		if cred, err := syscall.ParseUnixCredentials(&message); err == nil {
 			d.pid = cred.Pid
 		}
+	}
+	if m, err := sdnotify.Parse(data[:n]); err != nil || m.Problem != nil {
+		r.t.Errorf("landmarkd does not understand %q: %v", data[:n], errors.Join(err, m.Problem))
 	}
 	text, found := strings.CutSuffix(string(data[:n]), "\n")
 	d.lines = strings.Split(text, "\n")

@@ -172,7 +172,7 @@ void landmark_reach(landmark *l);
 // one of them is open for longer than within_ms, 100 to 86,400,000. Any number may be
 // open at once, and the oldest counts. While none is open the landmark is healthy, even
 // before the first, unless it has start_within_ms. landmarkd may see the age of an open
-// piece up to a sixteenth of within_ms and 10 ms too small, never too large.
+// piece up to a sixteenth of within_ms too small, never too large.
 landmark *landmark_deadline(landmark_set *set, const char *name, int64_t within_ms, const landmark_options *options);
 
 // A landmark_work is a piece of work that was begun. Zero is one that has ended. It may
@@ -356,7 +356,6 @@ struct landmark_set {
 	uint32_t ticked; // tick when the timer was set
 	uint64_t armed;  // when the timer expires, 0 = never
 	uint32_t polling;
-	uint64_t resolution; // of CLOCK_MONOTONIC_COARSE
 	uint64_t behind;     // how far the clock of landmark_pass_ may be behind
 	uint64_t watchdog, fed_at; // the service manager's
 	uint64_t status_at;
@@ -635,7 +634,7 @@ static landmark *landmark_declare_(landmark *l, const char *name, int64_t within
 	l->seen = 0;
 	l->due = 0;
 	l->timer = -1;
-	l->declared_at = landmark_coarse_();
+	l->declared_at = landmark_now_();
 	if (l->kind == landmark_deadline_kind_)
 		while (UINT64_C(2) << l->of.open.shift <= l->within / 16)
 			l->of.open.shift++;
@@ -824,7 +823,7 @@ landmark_work landmark_begin(landmark *l)
 	if (l == NULL || l->kind != landmark_deadline_kind_)
 		return work;
 	open = &l->of.open;
-	epoch = landmark_epoch_(l, landmark_coarse_());
+	epoch = landmark_epoch_(l, landmark_now_());
 	bucket = &open->bucket[epoch % landmark_buckets_];
 	old = LANDMARK_LOAD_(bucket);
 	for (;;) {
@@ -854,17 +853,15 @@ landmark_work landmark_begin(landmark *l)
 	return work;
 }
 
-// landmark_work_age_ returns the age of work that began in the epoch, in ns. It is too
-// small by at most one epoch and the resolution of the clock that landmark_begin reads,
-// and never too large. Epochs may have wrapped around.
+// landmark_work_age_ returns the age of work that began in the epoch, in ns. It is at
+// most one epoch too small, and never too large. Epochs may have wrapped around.
 static uint64_t landmark_work_age_(const landmark *l, uint32_t epoch, uint64_t now)
 {
-	uint64_t since = now <= l->declared_at ? 0 : now - l->declared_at, age;
+	uint64_t since = now <= l->declared_at ? 0 : now - l->declared_at;
 	uint32_t epochs = landmark_epoch_(l, now) - epoch;
 	if (epochs == 0 || epochs > INT32_MAX)
 		return 0; // it began meanwhile
-	age = ((uint64_t)(epochs - 1) << l->of.open.shift) + (since & ((UINT64_C(1) << l->of.open.shift) - 1));
-	return age > l->set->resolution ? age - l->set->resolution : 0;
+	return ((uint64_t)(epochs - 1) << l->of.open.shift) + (since & ((UINT64_C(1) << l->of.open.shift) - 1));
 }
 
 // landmark_carried_ reports whether what changes now need not be sent now: a critical
@@ -873,7 +870,7 @@ static uint64_t landmark_work_age_(const landmark *l, uint32_t epoch, uint64_t n
 static int landmark_carried_(const landmark *l, uint32_t epoch)
 {
 	uint64_t until = LANDMARK_LOAD_(&l->set->carried_until), now = landmark_coarse_();
-	uint64_t age = landmark_work_age_(l, epoch, now) + (UINT64_C(1) << l->of.open.shift) + l->set->resolution;
+	uint64_t age = landmark_work_age_(l, epoch, now) + (UINT64_C(1) << l->of.open.shift);
 	return now < until && until - now + age < l->within;
 }
 
@@ -1026,7 +1023,7 @@ void landmark_condition_set(landmark *l, int met, const char *reason)
 		LANDMARK_STORE_(&s->of, number);
 		LANDMARK_STORE_(&s->lock, lock + 2);
 	}
-	LANDMARK_STORE_(&l->passed, landmark_coarse_());
+	LANDMARK_STORE_(&l->passed, landmark_now_());
 	if (state >> 1 == 0 || (int)(state & 1) != met) {
 		landmark_changed_(l);
 	} else {
@@ -1806,7 +1803,7 @@ static void landmark_forget_(landmark_set *set)
 	for (i = 0; i < set->count; i++) {
 		landmark *l = &set->landmarks[i];
 		l->passed = 0;
-		l->declared_at = landmark_coarse_();
+		l->declared_at = landmark_now_();
 		if (l->kind == landmark_deadline_kind_) {
 			memset(l->of.open.bucket, 0, sizeof l->of.open.bucket);
 			l->of.open.overdue = l->of.open.count = l->believed = 0;
@@ -1863,8 +1860,7 @@ static int landmark_begin_(landmark_set *set)
 	uint32_t i;
 	clock_getres(CLOCK_MONOTONIC_COARSE, &resolution);
 	landmark_open_ring_(set);
-	set->resolution = (uint64_t)resolution.tv_nsec;
-	set->behind = set->tick != NULL ? 0 : set->resolution;
+	set->behind = set->tick != NULL ? 0 : (uint64_t)resolution.tv_nsec;
 	set->retry_at = set->sidecar.retry_at = set->manager.retry_at = 0;
 	set->carried_until = set->fed_at = set->status_at = 0;
 	set->ready_sent = set->status = 0;
