@@ -26,6 +26,8 @@ func (s *Sidecar) Reload() (err error) {
 
 // load reads the configuration file and applies it.
 func (s *Sidecar) load() error {
+	s.loading.Lock()
+	defer s.loading.Unlock()
 	file, err := config.Read(s.file, s.listeners...)
 	if err != nil {
 		return err
@@ -37,8 +39,9 @@ func (s *Sidecar) load() error {
 		return fmt.Errorf("%s: %w", s.file, err)
 	}
 	if err := s.bfd.Configure(file.Peerings); err != nil {
-		return fmt.Errorf("%s: %w", s.file, err)
+		return fmt.Errorf("%s: %w", s.file, errors.Join(err, s.configureNotify(s.loaded)))
 	}
+	s.loaded = file.Notify
 	s.host.Configure(file.Services) // and the registry, with a first reading of the host
 	s.checkers.Retain(s.services.Names())
 	s.configureGates(file.Gates)

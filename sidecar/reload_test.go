@@ -126,3 +126,31 @@ func TestGateAtOwnPortIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// A reload that fails, here for a BFD session, changes nothing: no notify socket either.
+func TestFailedReloadKeepsNotifySockets(t *testing.T) {
+	dir := t.TempDir()
+	file, before, after := filepath.Join(dir, "landmarkd.yaml"), filepath.Join(dir, "before.sock"), filepath.Join(dir, "after.sock")
+	configure := func(socket, rest string) {
+		t.Helper()
+		if err := os.WriteFile(file, fmt.Appendf(nil, "services:\n  epg:\n    notify_socket: %s\n%s", socket, rest), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	configure(before, "")
+	s, err := New(Config{File: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	configure(after, "bfd:\n- {service: epg, peer: 192.0.2.1, local: 192.0.2.250}\n") // it is not on this host
+	if err := s.Reload(); err == nil || !strings.Contains(err.Error(), "write an address of this host as local") {
+		t.Fatalf("got error %v, want one about the address", err)
+	}
+	if _, err := os.Stat(before); err != nil {
+		t.Errorf("the socket of before is gone: %v", err)
+	}
+	if _, err := os.Stat(after); err == nil {
+		t.Error("the new socket is there")
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -47,6 +48,8 @@ type Sidecar struct {
 	host      *host.Server
 	probes    *probes.Server
 	programs  *sdnotify.Server // that send notifications
+	loading   sync.Mutex
+	loaded    map[string]config.Notify // what the file says of programs; guarded by loading
 	gates     *gate.Server
 	bfd       *bfd.Server
 	checkers  *checkers.Tracker
