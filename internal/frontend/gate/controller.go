@@ -20,13 +20,14 @@ const retryInterval = 250 * time.Millisecond
 // controller opens and closes one gate.
 type controller struct {
 	*Server
-	gate   Gate
-	name   []byte
-	port   *port // nil if it cannot be reserved
-	open   bool
-	log    failureLog
-	cancel context.CancelFunc
-	tasks  sync.WaitGroup // the controller's, and that of the port
+	gate    Gate
+	name    []byte
+	port    *port // nil if it cannot be reserved
+	open    bool
+	problem bool // the record says one
+	log     failureLog
+	cancel  context.CancelFunc
+	tasks   sync.WaitGroup // the controller's, and that of the port
 }
 
 // control starts a controller, which ends with ctx or stop.
@@ -103,6 +104,7 @@ func (c *controller) reserve(ctx context.Context) bool {
 // cannot open the port, it keeps it, so that no other program can.
 func (c *controller) set(open bool) bool {
 	if open == c.open {
+		c.recordSuccess()
 		return true
 	}
 	if err := c.port.set(open); err != nil {
@@ -118,6 +120,14 @@ func (c *controller) set(open bool) bool {
 	return true
 }
 
+// recordSuccess records that there is no problem any more: a port that could not be
+// opened must be closed now.
+func (c *controller) recordSuccess() {
+	if c.problem {
+		c.record("")
+	}
+}
+
 // failed logs and records that the port cannot be reserved, opened or closed.
 func (c *controller) failed(err error) {
 	failure := bindFailure(err)
@@ -127,6 +137,7 @@ func (c *controller) failed(err error) {
 
 // record records the state of the gate, "" if there is no problem.
 func (c *controller) record(problem string) {
+	c.problem = problem != ""
 	c.config.Checkers.SetGate(c.gate.Service, checkers.GateState{
 		Name: string(c.name), Address: c.gate.Address, Open: c.open, Problem: problem,
 	})

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/landmark-health/landmark/internal/checkers"
 	"github.com/landmark-health/landmark/internal/frontend/frontendtest"
 	"github.com/landmark-health/landmark/internal/judge"
@@ -185,6 +187,36 @@ func TestTakenPortIsRetried(t *testing.T) {
 	if canListen(port) {
 		t.Error("another program can listen at the port")
 	}
+}
+
+// A program that has bound the port, but does not listen, keeps the gate from opening,
+// and cannot open the port itself.
+func TestPortThatAnotherHasBoundStaysClosed(t *testing.T) {
+	port := freePort(t)
+	other, err := bindSocket(unix.AF_INET, &unix.SockaddrInet4{Port: int(port.Port()), Addr: port.Addr().As4()})
+	if err == nil {
+		err = share(other, unix.SO_REUSEADDR, true)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := start(t, newRegistry(t, 0), Gate{"epg", judge.Readiness, port})
+	epg := frontendtest.NewProcess(t, f.registry, "epg")
+	closed := checkers.GateState{Name: "epg", Address: port}
+	f.awaitState(closed)
+	for range 2 {
+		epg.Work()
+		await(t, "the problem is recorded", func() bool { g, _ := f.checkers.Gate("epg"); return strings.HasPrefix(g.Problem, "another program has the port") })
+		if err := unix.Listen(other, 1); err == nil || isOpen(t, port) {
+			t.Fatalf("the other program could listen: %v", err)
+		}
+		epg.Stall()
+		f.awaitState(closed)
+	}
+	unix.Close(other)
+	epg.Work()
+	awaitOpen(t, port, true)
+	f.awaitState(checkers.GateState{Name: "epg", Address: port, Open: true})
 }
 
 // No other program can take a closed port, also after it was open and had
