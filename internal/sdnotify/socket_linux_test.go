@@ -188,6 +188,9 @@ func TestEmpty(t *testing.T) {
 	l.handle = func(*Datagram) { handling <- struct{}{}; <-finish }
 	ended := make(chan error)
 	go func() { ended <- l.Run() }()
+	for !l.Empty() {
+		runtime.Gosched()
+	}
 	send(t, l.path, "A=1")
 	<-handling
 	if l.Empty() {

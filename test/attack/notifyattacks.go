@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 // notifyAttacks are what a local user can do on a notify socket.
 func notifyAttacks() []attack {
 	return []attack{
-		{name: "notification flood", what: "2 users send notifications as fast as they can: garbage, forged ones, descriptors, new services", who: "local user", measured: true, play: floodedNotifications},
+		{name: "notification flood", what: "2 users send 120,000 notifications a second together: garbage, forged ones, descriptors, new services", who: "local user", measured: true, play: floodedNotifications},
 		{name: "restart, notified", what: "landmarkd is killed three times, with programs that report by notifications: serving, hung, frozen", who: "operator", play: restartNotified},
 	}
 }
@@ -54,6 +55,7 @@ func floodedNotifications(s *scene) {
 	s.runFor(3*time.Second, 15*time.Second)
 	s.check("newcomer")
 	s.change("newcomer", healthy, func() { s.notify("newcomer", "retry") })
+	s.noteRate("notifications", floods...)
 	for _, p := range floods {
 		p.kill()
 	}
@@ -80,7 +82,10 @@ func restartNotified(s *scene) {
 	s.change("quiet", healthy, func() { hung.signal(syscall.SIGUSR2) })
 }
 
-// floodNotifications sends notifications without a pause.
+// floodRate is how many notifications a second each of the two users sends.
+const floodRate = 60_000
+
+// floodNotifications sends notifications at the rate, if they are received as fast.
 func floodNotifications(ctx context.Context, target string) error {
 	null, err := os.Open(os.DevNull)
 	if err != nil {
@@ -96,6 +101,8 @@ func floodNotifications(ctx context.Context, target string) error {
 	for i := range fds {
 		fds[i] = int(null.Fd())
 	}
+	var mu sync.Mutex // guards count
+	count := newCounter("notifications")
 	return each(ctx, 4, func(ctx context.Context, i int) {
 		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
@@ -114,7 +121,14 @@ func floodNotifications(ctx context.Context, target string) error {
 			case 2:
 				control = unix.UnixRights(fds[:1+random.IntN(len(fds))]...)
 			}
-			unix.Sendmsg(fd, []byte(data), control, to, 0)
+			if unix.Sendmsg(fd, []byte(data), control, to, 0) != nil {
+				continue // such as too long
+			}
+			mu.Lock()
+			if count.add(1); count.n%16 == 0 {
+				count.pace(floodRate)
+			}
+			mu.Unlock()
 		}
 	})
 }

@@ -22,7 +22,6 @@ type notifier struct {
 	// command returns its arguments and environment, with its files in the directory.
 	command  func(t *testing.T, dir string) (args, env []string)
 	reload   syscall.Signal // 0 = it cannot reload
-	reloads  string         // what it says while it reloads; "" = nothing that is seen
 	stop     syscall.Signal
 	stopped  string // the cause after its clean stop: lost if it does not say STOPPING=1
 	says     string // a pattern of its status text; "" = it has none

@@ -139,6 +139,27 @@ func TestRestartOverProcessThatWasStopped(t *testing.T) {
 	})
 }
 
+// The time in which a process was stopped counts for its landmarks, also while no
+// landmarkd ran.
+func TestRestartWhileProcessIsStopped(t *testing.T) {
+	run(t, Config{File: temporary(t)}, func(f *fixture) {
+		p := f.process()
+		f.mustSend("epg", p.Pid, "X_LANDMARK_DECLARE=loop:alive:within=1s", "X_LANDMARK_REACH=loop")
+		f.sleep(260 * time.Millisecond) // its last report is 10 ms old, its pass 260 ms
+		f.setProc(p.Pid, 'T', 1)
+		f.sleep(240 * time.Millisecond)
+		f.Server.file.save(f.saved)
+		f.stop()
+		for age, want := range map[time.Duration]string{490 * time.Millisecond: serving, 510 * time.Millisecond: "stalled", 2 * time.Second: "stale"} {
+			next := newFixture(f.t, Config{File: f.config.File})
+			next.setProc(p.Pid, 'T', 1)
+			processes, _ := next.Server.file.read()
+			next.restoreProcess(&processes[0], age)
+			next.expect("epg", "restarted after "+age.String(), want, want)
+		}
+	})
+}
+
 // The file is written at each change, also one that time alone makes.
 func TestFileIsWrittenAtEachChange(t *testing.T) {
 	run(t, Config{File: temporary(t)}, func(f *fixture) {

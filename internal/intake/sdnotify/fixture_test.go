@@ -127,7 +127,12 @@ func (f *fixture) forget(pid int) {
 
 // send handles a notification for the service, sent just now.
 func (f *fixture) send(service string, pid int, uid uint32, lines ...string) error {
-	d := &sdnotify.Datagram{Data: []byte(strings.Join(lines, "\n")), PID: pid, UID: uid}
+	return f.sendLate(0, service, pid, uid, lines...)
+}
+
+// sendLate is send for a notification that has waited to be handled.
+func (f *fixture) sendLate(waited time.Duration, service string, pid int, uid uint32, lines ...string) error {
+	d := &sdnotify.Datagram{Data: []byte(strings.Join(lines, "\n")), PID: pid, UID: uid, Waited: waited}
 	_, err := f.handle(&receiver{server: f.Server, service: service}, d, senderOf(uid, pid))
 	return err
 }

@@ -95,18 +95,44 @@ func TestStoppedProcessIsStale(t *testing.T) {
 	})
 }
 
+// A notification that waited, as while landmarkd was stopped, is as old as it is.
+func TestNotificationThatWaited(t *testing.T) {
+	run(t, Config{}, func(f *fixture) {
+		p := f.process()
+		f.mustSend("epg", p.Pid, "WATCHDOG_USEC=2000000", "READY=1")
+		f.sleep(10 * time.Second)
+		f.expect("epg", "not fed", "stalled", "stalled")
+		for _, tt := range []struct {
+			waited time.Duration
+			want   string
+		}{{3 * time.Second, "stalled"}, {1900 * time.Millisecond, serving}} {
+			if err := f.sendLate(tt.waited, "epg", p.Pid, 0, "WATCHDOG=1"); err != nil {
+				t.Fatal(err)
+			}
+			f.sleep(90 * time.Millisecond)
+			f.expect("epg", "fed "+tt.waited.String()+" ago", tt.want, tt.want)
+		}
+		f.sleep(20 * time.Millisecond)
+		f.expect("epg", "fed more than 2 s ago", "stalled", "stalled")
+	})
+}
+
 // A pass that comes late, but in time, is in the answers before the one before it is too
 // old. So is the last pass of a process that is stopped.
 func TestLatePassIsInTime(t *testing.T) {
 	run(t, Config{}, func(f *fixture) {
 		p := f.process()
 		f.mustSend("epg", p.Pid, "X_LANDMARK_DECLARE=loop:alive:within=1s", "X_LANDMARK_REACH=loop", "WATCHDOG_USEC=1000000", "READY=1")
+		before, _ := f.registry.Lookup([]byte("epg"), 0)
 		for _, late := range []time.Duration{400, 600, 740, 760, 900, 990, 999, 990, 510, 999} {
 			for range late {
 				f.expect("epg", "in time", serving, serving)
 				f.sleep(time.Millisecond)
 			}
 			f.mustSend("epg", p.Pid, "X_LANDMARK_REACH=loop", "WATCHDOG=1")
+		}
+		if after, _ := f.registry.Lookup([]byte("epg"), 0); after.Changes != before.Changes {
+			t.Errorf("there were %d changes between two checks", after.Changes-before.Changes)
 		}
 		f.sleep(200 * time.Millisecond)
 		f.mustSend("epg", p.Pid, "X_LANDMARK_REACH=loop", "WATCHDOG=1")
