@@ -155,6 +155,7 @@ func TestNotifyingPrograms(t *testing.T) {
 				t.Fatal(err)
 			}
 			assertWithin(t, took, 50*time.Millisecond, "from its end until it is lost")
+			t.Logf("it was lost after %v", took)
 			syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 
 			p = e.run(n)
