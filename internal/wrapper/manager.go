@@ -68,7 +68,7 @@ func (o *outlet) pass(r *record, lines []string, said []sdnotify.Message, at rul
 	if feeds || ready { // with READY=1 the time begins
 		o.fedAt = at
 	}
-	out = append(out, o.explain(r, failing, at)...)
+	out = append(o.explain(r, failing, at), out...) // systemd takes the first status
 	return out, passed == len(lines) && len(out) == passed
 }
 

@@ -39,6 +39,13 @@ func TestOutlet(t *testing.T) {
 			{0, "READY=1 STATUS=a", "STATUS=a"}, {1, pass, ""}, {1, "X_LANDMARK_CONDITION=db:0:down", "READY=1"}, {2, "READY=1", "="}, {2, pass, ""},
 		}},
 		{"ready without saying so", 2 * time.Second, []step{{0, loop, ""}, {0, pass, "READY=1"}, {1, pass, "WATCHDOG=1"}}},
+		{"READY=1 as a landmark", 2 * time.Second, []step{
+			{0, loop + " X_LANDMARK_DECLARE=ready:condition X_LANDMARK_DECLARE=watchdog:alive:within=1s", ""},
+			{0, pass, ""}, {1, "STATUS=a", "="}, {1, "READY=1", "="}, {1, "WATCHDOG=1", "="},
+		}},
+		{"the reason before the program's status", 2 * time.Second, []step{
+			{0, loop + " " + pass, "READY=1"}, {2, "STATUS=b", "STATUS=loop last passed 2 s ago, allowed 1 s STATUS=b"},
+		}},
 		{"a landmark that does not count for readiness", 0, []step{
 			{0, "X_LANDMARK_DECLARE=q:level:degrade_at=1,fail_at=2", ""}, {0, "X_LANDMARK_LEVEL=q:0", ""}, {1, "READY=1", "="},
 		}},
@@ -60,7 +67,7 @@ func TestOutlet(t *testing.T) {
 		}},
 		{"a late pass proves that it works again", 2 * time.Second, []step{
 			{0, loop + " " + pass, "READY=1"}, {5, "WATCHDOG=1", "STATUS=loop last passed 5 s ago, allowed 1 s"},
-			{6, pass, "WATCHDOG=1 STATUS="},
+			{6, pass, "STATUS= WATCHDOG=1"},
 		}},
 	} {
 		r, o := record{}, outlet{timeout: tt.watchdog}

@@ -54,10 +54,14 @@ func (r *record) take(line string, at rule.Instant) sdnotify.Message {
 	}
 	switch {
 	case m.Ready:
-		if !r.ready && !r.watchdog.Reached {
-			r.watchdog.reach(at) // from now on it must be fed
+		if watchdog := r.watchdogMark(); !r.ready && !watchdog.Reached {
+			watchdog.reach(at) // from now on it must be fed
 		}
 		r.ready, r.reloading = true, false
+		if own := r.find("ready"); own != nil && own.Kind == rule.KindCondition {
+			own.reach(at)
+			own.Met = true
+		}
 	case m.Reloading:
 		r.reloading = true
 	case m.Stopping:
@@ -65,7 +69,7 @@ func (r *record) take(line string, at rule.Instant) sdnotify.Message {
 	case m.Trigger:
 		r.triggered = true
 	case m.Watchdog:
-		r.watchdog.reach(at)
+		r.watchdogMark().reach(at)
 	case m.WatchdogTimeout != nil:
 		r.setTimeout(*m.WatchdogTimeout, at)
 	case m.Status != nil:
@@ -82,6 +86,14 @@ func (r *record) take(line string, at rule.Instant) sdnotify.Message {
 		}
 	}
 	return m
+}
+
+// watchdogMark returns the landmark that WATCHDOG=1 reaches.
+func (r *record) watchdogMark() *mark {
+	if own := r.find("watchdog"); own != nil && own.Kind == rule.KindAlive {
+		return own
+	}
+	return &r.watchdog
 }
 
 // declare takes a declaration. A program that had stopped begins anew with it, as for

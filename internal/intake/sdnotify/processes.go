@@ -83,7 +83,8 @@ func (s *Server) all() []*process {
 
 // A parent that speaks for a process, as landmark exec does, receives the last
 // notifications of the process, and passes them on before it waits for the process. So
-// until it has, landmarkd waits for these, for parentTimeout at most.
+// until it has, landmarkd waits for these, for parentTimeout at most. It looks after
+// parentInterval, and then less and less often, so that this costs little.
 const (
 	parentTimeout  = 250 * time.Millisecond
 	parentInterval = 2 * time.Millisecond
@@ -115,7 +116,8 @@ func (s *Server) exited(p *process) {
 		return
 	}
 	if s.awaitsParent(p) {
-		time.AfterFunc(parentInterval, func() { s.exited(p) })
+		since := p.sinceExit()
+		time.AfterFunc(min(max(parentInterval, since), parentTimeout-since), func() { s.exited(p) })
 		return
 	}
 	for _, r := range *s.receivers.Load() {
