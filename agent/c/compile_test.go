@@ -71,9 +71,9 @@ func once(compiler, flags, name string, sources ...string) func(testing.TB) stri
 func TestCompilers(t *testing.T) {
 	for _, c := range []struct{ compiler, flags string }{
 		{"gcc", "-std=c99"},
-		{"gcc", "-std=c99 -O3 -Wconversion -Wshadow -Wstrict-prototypes -Wcast-qual"},
+		{"gcc", "-std=c99 -O1 -Wconversion -Wshadow -Wstrict-prototypes -Wcast-qual"},
 		{"clang", "-std=c99"},
-		{"clang", "-std=c99 -O3 -Wconversion -Wshadow -Wstrict-prototypes -Wcast-qual"},
+		{"clang", "-std=c99 -O1 -Wconversion -Wshadow -Wstrict-prototypes -Wcast-qual"},
 		{"g++", "-std=c++11 -x c++"},
 		{"clang++", "-std=c++11 -x c++"},
 		{"clang++", "-std=c++20 -x c++"},

@@ -166,7 +166,7 @@ type driver struct {
 	out *bufio.Reader
 }
 
-var driverProgram = once("gcc", "-g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all "+warnings, "driver", "driver.c", "implementation.c")
+var driverProgram = once("gcc", "-fsanitize=address,undefined -fno-sanitize-recover=all "+warnings, "driver", "driver.c", "implementation.c")
 
 // newDriver starts a driver that reports to the path, with more of the environment.
 func newDriver(t *testing.T, path string, environment ...string) *driver {

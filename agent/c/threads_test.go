@@ -16,11 +16,10 @@ func TestThreads(t *testing.T) {
 	for _, tt := range []struct{ name, compiler, flags, rounds string }{
 		{"race", "gcc", "-fsanitize=thread", "5000"},
 		{"address and undefined", "gcc", "-fsanitize=address,undefined -fno-sanitize-recover=all", "10000"},
-		{"plain", "clang", "", "50000"},
-		{"C++", "g++", "-x c++ -std=c++11", "50000"},
+		{"C++", "clang++", "-x c++ -std=c++11", "50000"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			flags := tt.flags + " -g -O2 -D_GNU_SOURCE -pthread " + warnings
+			flags := tt.flags + " -O1 -D_GNU_SOURCE -pthread " + warnings
 			program := compile(t, tt.compiler, flags, "threads "+tt.name, "threads.c", "implementation.c")
 			r := newReceiver(t)
 			cmd := exec.Command(program, tt.rounds)
