@@ -25,13 +25,18 @@ type Datagram struct {
 	// PID is 0 if the sender is in a PID namespace that this process cannot see.
 	PID int
 	UID uint32
-	// Waited is how long ago it was sent. It is never more than the time since the
-	// socket was last empty, even if the time of day was set meanwhile.
-	Waited time.Duration
-	// Files are the descriptors that came with it. They are closed after it was handled,
-	// which is what a barrier waits for.
+	// Received is when it was received, and Waited how long it had waited by then: no
+	// less than it did, even if the time of day was set meanwhile, and no more than the
+	// time since the socket was last empty.
+	Received time.Time
+	Waited   time.Duration
+	// Files are the descriptors that came with it, if the socket receives them. They are
+	// closed after it was handled.
 	Files []int
 }
+
+// Age returns how long ago the datagram was sent.
+func (d *Datagram) Age() time.Duration { return d.Waited + time.Since(d.Received) }
 
 // Pass sets the options of a socket that will receive notifications. They must be set
 // before it is bound, so that no datagram comes without its sender.
@@ -65,11 +70,17 @@ func Listen(address string) (*net.UnixConn, error) {
 }
 
 const (
-	// maxDescriptors is how many descriptors of one datagram are received, so that a
-	// sender cannot use up those of this process. The kernel closes the others.
+	// controlSize fits a timestamp and credentials, and no descriptors: the kernel closes
+	// those that come with a datagram when it is received. That is after all datagrams
+	// before it were handled, which is what a barrier waits for. This process could not
+	// close them without a wait: the last close of a TCP socket takes as long as its
+	// SO_LINGER says, and close(2) of a file in FUSE as long as its server likes.
+	controlSize = 32 + 32
+	// maxDescriptors is how many descriptors of one datagram are received, if any are. The
+	// kernel closes the others.
 	maxDescriptors = 4
-	// controlSize fits a timestamp, credentials and the descriptors.
-	controlSize = 32 + 32 + 16 + 4*maxDescriptors
+	// filesSize fits the descriptors.
+	filesSize = 16 + 4*maxDescriptors
 	// batch is how many datagrams are handled before the socket can be closed.
 	batch = 64
 )
@@ -90,7 +101,7 @@ type Socket struct {
 	lastEmpty time.Time  // when the socket was last empty; guarded by mu
 	// What receiveOne uses, here so that it allocates nothing.
 	data     [MaxMessage]byte
-	control  [controlSize]byte
+	control  []byte
 	iov      unix.Iovec
 	message  unix.Msghdr
 	datagram Datagram
@@ -104,8 +115,12 @@ func NewSocket(conn *net.UnixConn, handle func(*Datagram)) (*Socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Socket{conn: conn, raw: raw, handle: handle, queue: queueLength(), lastEmpty: time.Now()}, nil
+	return &Socket{conn: conn, raw: raw, handle: handle, queue: queueLength(), lastEmpty: time.Now(), control: make([]byte, controlSize)}, nil
 }
+
+// ReceiveFiles makes the socket receive descriptors, too. A sender can then stop the
+// receiver for as long as it likes, by one whose close waits. It is called before Run.
+func (s *Socket) ReceiveFiles() { s.control = make([]byte, controlSize+filesSize) }
 
 // queueLength returns how many datagrams can wait in a socket that is bound now
 // (net.unix.max_dgram_qlen).
@@ -161,10 +176,11 @@ func (s *Socket) receive(fd uintptr, n int) (more bool, err error) {
 	defer s.mu.Unlock()
 	for range n {
 		s.empty.Store(false)
+		begun := time.Now()
 		switch err := s.receiveOne(fd); err {
 		case nil, unix.EINTR:
 		case unix.EAGAIN:
-			s.lastEmpty = time.Now()
+			s.lastEmpty = begun // this process may have been paused since
 			s.empty.Store(true)
 			return false, nil
 		default:
@@ -175,7 +191,8 @@ func (s *Socket) receive(fd uintptr, n int) (more bool, err error) {
 }
 
 // receiveOne receives and handles a datagram. It does not block, so it does not have to
-// tell Go's scheduler of the call.
+// tell Go's scheduler of the call. A TCP socket that lingers makes the call take longer,
+// until the scheduler's signal, which it sends after 10 ms, ends the kernel's wait.
 func (s *Socket) receiveOne(fd uintptr) error {
 	s.iov.Base = &s.data[0]
 	s.iov.SetLen(len(s.data))
@@ -187,11 +204,11 @@ func (s *Socket) receiveOne(fd uintptr) error {
 		return errno
 	}
 	d := &s.datagram
-	*d = Datagram{Data: s.data[:n], Truncated: s.message.Flags&unix.MSG_TRUNC != 0}
+	*d = Datagram{Data: s.data[:n], Truncated: s.message.Flags&unix.MSG_TRUNC != 0, Received: time.Now()}
 	s.files.n = 0
 	if sent := s.files.parse(s.control[:s.message.Controllen], d); sent != 0 {
-		now := time.Now()
-		d.Waited = min(max(0, time.Duration(now.UnixNano()-sent)), now.Sub(s.lastEmpty))
+		d.Waited = waited(time.Duration(d.Received.UnixNano()-sent), d.Received.Sub(s.lastEmpty),
+			time.Duration(d.Received.UnixNano()-s.lastEmpty.UnixNano()))
 	}
 	d.Files = s.files.fds[:s.files.n]
 	s.handle(d)
@@ -209,6 +226,17 @@ func (f *descriptors) close() {
 	for _, fd := range f.fds[:f.n] {
 		unix.Close(fd)
 	}
+}
+
+// waited returns how long a datagram waited: byClock by the time of day, and no more
+// than sinceEmpty, which is byClockSinceEmpty by the time of day. If these two differ,
+// the time of day was set, and the datagram may have been sent before or after that:
+// then the longer time counts, so that nothing passes for newer than it is.
+func waited(byClock, sinceEmpty, byClockSinceEmpty time.Duration) time.Duration {
+	if set := byClockSinceEmpty - sinceEmpty; set < 0 {
+		byClock -= set
+	}
+	return min(max(0, byClock), sinceEmpty)
 }
 
 // parse parses the control messages of a datagram. It returns when the datagram was

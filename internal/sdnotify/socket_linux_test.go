@@ -22,12 +22,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // received is what a datagram had.
 type received struct {
-	data        string
-	truncated   bool
-	pid         int
-	uid         uint32
-	waited      time.Duration
-	descriptors int
+	data      string
+	truncated bool
+	pid       int
+	uid       uint32
+	waited    time.Duration
+	files     int
 }
 
 // listener is a socket, and what it has received.
@@ -106,10 +106,10 @@ func TestReceive(t *testing.T) {
 		t.Fatalf("got %d datagrams, want 4: %+v", len(got), got)
 	}
 	for i, want := range []received{
-		{data: "READY=1"}, {}, {data: strings.Repeat("a", MaxMessage), truncated: true, descriptors: 1}, {data: "STATUS=x", descriptors: 3},
+		{data: "READY=1"}, {}, {data: strings.Repeat("a", MaxMessage), truncated: true}, {data: "STATUS=x"},
 	} {
 		r := got[i]
-		if r.pid != os.Getpid() || r.uid != uint32(os.Getuid()) || r.data != want.data || r.truncated != want.truncated || r.descriptors != want.descriptors {
+		if r.pid != os.Getpid() || r.uid != uint32(os.Getuid()) || r.data != want.data || r.truncated != want.truncated || r.files != 0 {
 			t.Errorf("datagram %d: got %+v, want %+v", i, r, want)
 		}
 	}
@@ -121,18 +121,23 @@ func TestReceive(t *testing.T) {
 	}
 }
 
-// A sender cannot make this process open more than some descriptors, and none stays
-// open.
+// A sender cannot make this process open descriptors, or more than some if it receives
+// them. None stays open.
 func TestManyDescriptors(t *testing.T) {
-	l := newListener(t)
-	before := openFiles(t)
-	send(t, l.path, "READY=1", make([]int, 253)...)
-	got := l.take()
-	if len(got) != 1 || got[0].descriptors != maxDescriptors || got[0].pid != os.Getpid() {
-		t.Errorf("got %+v, want %d descriptors", got, maxDescriptors)
-	}
-	if after := openFiles(t); after != before {
-		t.Errorf("open descriptors: got %d, want %d as before", after, before)
+	for _, want := range []int{0, maxDescriptors} {
+		l := newListener(t)
+		if want > 0 {
+			l.ReceiveFiles()
+		}
+		before := openFiles(t)
+		send(t, l.path, "READY=1", make([]int, 253)...)
+		got := l.take()
+		if len(got) != 1 || got[0].files != want || got[0].pid != os.Getpid() {
+			t.Errorf("got %+v, want %d descriptors", got, want)
+		}
+		if after := openFiles(t); after != before {
+			t.Errorf("open descriptors: got %d, want %d as before", after, before)
+		}
 	}
 }
 
@@ -178,6 +183,27 @@ func TestWaited(t *testing.T) {
 	l.lastEmpty = empty
 	if got := l.take(); got[0].waited > time.Since(empty) {
 		t.Errorf("got %v, want at most the time since the socket was empty", got[0].waited)
+	}
+}
+
+// A datagram never passes for newer than it is, even if the time of day is set while it
+// waits.
+func TestWaitedWhileTimeIsSet(t *testing.T) {
+	const hour = time.Hour
+	for _, test := range []struct {
+		name                                         string
+		byClock, sinceEmpty, byClockSinceEmpty, want time.Duration
+	}{
+		{"not set", time.Second, 2 * time.Second, 2 * time.Second, time.Second},
+		{"set back while it waited", time.Second - hour, 2 * time.Second, 2*time.Second - hour, time.Second},
+		{"set back before it was sent", time.Second, 2 * time.Second, 2*time.Second - hour, 2 * time.Second},
+		{"set forward while it waited", time.Second + hour, 2 * time.Second, 2*time.Second + hour, 2 * time.Second},
+		{"set forward before it was sent", time.Second, 2 * time.Second, 2*time.Second + hour, time.Second},
+		{"sent after the last look", -time.Millisecond, 2 * time.Second, 2 * time.Second, 0},
+	} {
+		if got := waited(test.byClock, test.sinceEmpty, test.byClockSinceEmpty); got != test.want {
+			t.Errorf("%s: got %v, want %v", test.name, got, test.want)
+		}
 	}
 }
 
@@ -264,15 +290,14 @@ func FuzzControl(f *testing.F) {
 	f.Add(append(unix.UnixCredentials(&unix.Ucred{Pid: 1, Uid: 2, Gid: 3}), unix.UnixRights(5)...))
 	f.Add([]byte{255, 255, 255, 255, 255, 255, 255, 127, 1, 0, 0, 0, 1, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, control []byte) {
-		if len(control) > controlSize {
+		if len(control) > controlSize+filesSize {
 			return
 		}
 		aligned := make([]uint64, controlSize/8+1)
 		b := unsafe.Slice((*byte)(unsafe.Pointer(&aligned[0])), len(control))
 		copy(b, control)
 		var files descriptors
-		d := Datagram{}
-		files.parse(b, &d)
+		files.parse(b, new(Datagram))
 		if files.n*4 > len(control) {
 			t.Errorf("%d descriptors in %d bytes", files.n, len(control))
 		}

@@ -29,9 +29,11 @@ func (r *relay) handle(d *sdnotify.Datagram) {
 	if d.Truncated || !r.maySpeak(d.UID) {
 		return
 	}
-	at, lines := r.now(), strings.Split(string(d.Data), "\n")
+	at, all := r.now(), strings.Split(string(d.Data), "\n")
+	lines := r.withoutWatchdog(all, d.PID)
 	said := make([]sdnotify.Message, len(lines))
 	out, same := r.take(lines, said, at)
+	same = same && len(lines) == len(all)
 	if slices.ContainsFunc(said, func(m sdnotify.Message) bool { return m.Barrier }) {
 		out, same = lines, true
 	}
@@ -45,6 +47,19 @@ func (r *relay) handle(d *sdnotify.Datagram) {
 	// An error has no one to go to: the program does not learn either what became of its
 	// notification.
 	r.manager.Relay(r.ctx, data, d.Files)
+}
+
+// withoutWatchdog returns the lines of a notification without those about the program's
+// watchdog, if another process sent it and does not name the program: that a worker works
+// does not show that the program does. landmarkd has the same rule, and here it would
+// receive the lines with the program's MAINPID=.
+func (r *relay) withoutWatchdog(lines []string, sender int) []string {
+	if sender == r.pid || slices.Contains(lines, fmt.Sprint("MAINPID=", r.pid)) {
+		return lines
+	}
+	return slices.DeleteFunc(slices.Clone(lines), func(line string) bool {
+		return strings.HasPrefix(line, "WATCHDOG=") || strings.HasPrefix(line, "WATCHDOG_USEC=")
+	})
 }
 
 // take records what the lines say, sends it to landmarkd, and returns what to send to the

@@ -88,6 +88,7 @@ func run(c Config, signals chan os.Signal) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
+	socket.ReceiveFiles()
 	var receiving sync.WaitGroup
 	receiving.Go(func() { socket.Run() })
 	go sidecar.run(ctx)

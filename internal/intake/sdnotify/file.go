@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/landmark-health/landmark/internal/bootfile"
@@ -94,13 +96,18 @@ func (f *file) change() {
 	}
 }
 
-// run writes the file after each change, until ctx is done.
+// run writes the file after each change, and again after each error, until ctx is done.
 func (f *file) run(ctx context.Context, processes func() []savedProcess) error {
 	for {
+		var retry <-chan time.Time
+		if f.failed {
+			retry = time.After(maxPause)
+		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-f.changes:
+		case <-retry:
 		}
 		start := time.Now()
 		f.save(processes)
@@ -112,12 +119,18 @@ func (f *file) run(ctx context.Context, processes func() []savedProcess) error {
 	}
 }
 
-// save writes the file.
+// save writes the file. If it cannot, it removes the one before: what that says may not
+// be true any more.
 func (f *file) save(processes func() []savedProcess) {
 	if f.path == "" {
 		return
 	}
 	err := f.write(processes())
+	if err != nil {
+		if removing := os.Remove(f.path); !errors.Is(removing, fs.ErrNotExist) {
+			err = errors.Join(err, removing)
+		}
+	}
 	if err != nil && !f.failed {
 		f.logger.Warn("what programs said by notifications cannot be written: a restart would lose it, and they would have to be restarted", "file", f.path, "why", err)
 	}

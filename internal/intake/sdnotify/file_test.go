@@ -2,6 +2,7 @@ package sdnotify
 
 import (
 	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -192,6 +193,43 @@ func TestFileIsWrittenAtEachChange(t *testing.T) {
 		}
 		f.end(p)
 		has("ended", `"processes":[]`)
+	})
+}
+
+// While the file cannot be written there is none: the next landmarkd must not begin with
+// what is not true any more.
+func TestFileThatCannotBeWritten(t *testing.T) {
+	run(t, Config{File: temporary(t)}, func(f *fixture) {
+		go f.Server.file.run(f.t.Context(), f.saved)
+		p := f.process()
+		f.mustSend("epg", p.Pid, "READY=1", "WATCHDOG_USEC=10000000")
+		f.sleep(2 * maxPause)
+		synctest.Wait()
+		if saved, _ := f.Server.file.read(); len(saved) != 1 {
+			t.Fatalf("the file has %+v", saved)
+		}
+		inTheWay := filepath.Join(f.config.File+".new", "x")
+		if err := os.MkdirAll(inTheWay, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		f.sleep(time.Minute)
+		f.expect("epg", "not fed", "stalled", "stalled")
+		f.sleep(2 * maxPause)
+		synctest.Wait()
+		if saved, _ := f.Server.file.read(); len(saved) != 0 {
+			t.Errorf("the next landmarkd would begin with %+v", saved)
+		}
+		if err := os.Remove(inTheWay); err != nil {
+			t.Fatal(err)
+		}
+		f.sleep(2 * maxPause)
+		synctest.Wait()
+		if saved, _ := f.Server.file.read(); len(saved) != 1 || saved[0].Watchdog.Age < time.Minute {
+			t.Errorf("once it can be written: the file has %+v", saved)
+		}
+		if got := strings.Count(f.log.String(), "cannot be written"); got != 1 {
+			t.Errorf("it was logged %d times", got)
+		}
 	})
 }
 

@@ -132,7 +132,7 @@ func (f *fixture) send(service string, pid int, uid uint32, lines ...string) err
 
 // sendLate is send for a notification that has waited to be handled.
 func (f *fixture) sendLate(waited time.Duration, service string, pid int, uid uint32, lines ...string) error {
-	d := &sdnotify.Datagram{Data: []byte(strings.Join(lines, "\n")), PID: pid, UID: uid, Waited: waited}
+	d := &sdnotify.Datagram{Data: []byte(strings.Join(lines, "\n")), PID: pid, UID: uid, Received: time.Now(), Waited: waited}
 	_, err := f.handle(&receiver{server: f.Server, service: service}, d, senderOf(uid, pid))
 	return err
 }

@@ -47,7 +47,7 @@ func (s *Server) processOf(service string, m *sdnotify.Message, d *sdnotify.Data
 			return nil, err
 		}
 	}
-	if p := s.known(key{service, main}, d.Waited); p != nil {
+	if p := s.known(key{service, main}, d); p != nil {
 		if main != d.PID && !mayName(d.UID, p.uid) {
 			return nil, fmt.Errorf("uid %d may not speak for the process %d of uid %d", d.UID, main, p.uid)
 		}
@@ -87,20 +87,30 @@ func mayName(uid, owner uint32) bool { return uid == owner || uid == 0 }
 // such as a script or a worker: it says nothing of which process it is, and nothing
 // that differs from process to process.
 func isHelper(m *sdnotify.Message) bool {
-	return m.Instance == "" && len(m.Declarations) == 0 && len(m.Facts) == 0 && m.Drain == nil
+	return m.Instance == "" && m.MainPID == 0 && len(m.Declarations) == 0 && len(m.Facts) == 0 && m.Drain == nil
 }
 
-// known returns the process that had the number when a datagram was sent that waited
-// since, nil if it is not known. It may have exited since then. If another process had
-// its number already, that the known one has exited is handled here.
-func (s *Server) known(k key, waited time.Duration) *process {
+// dropWatchdog drops what a notification of another process says of the main process's
+// watchdog, without naming that process: a worker that works does not show that the main
+// process does.
+func dropWatchdog(m *sdnotify.Message, main int) {
+	if (m.Watchdog || m.WatchdogTimeout != nil) && m.Problem == nil {
+		m.Problem = fmt.Errorf("WATCHDOG=1 and WATCHDOG_USEC= of another process have no effect: send them from the main process itself, or with MAINPID=%d", main)
+	}
+	m.Watchdog, m.WatchdogTimeout = false, nil
+}
+
+// known returns the process that had the number when the datagram was sent, nil if it is
+// not known. It may have exited since then. If another process had its number already,
+// that the known one has exited is handled here.
+func (s *Server) known(k key, d *sdnotify.Datagram) *process {
 	s.mu.Lock()
 	p := s.processes[k]
 	s.mu.Unlock()
 	if p == nil || !p.exit.HasExited() {
 		return p
 	}
-	if stat, err := s.readStat(k.pid); err != nil || stat.start == p.start || stat.startedAfter(waited) {
+	if stat, err := s.readStat(k.pid); err != nil || stat.start == p.start || stat.startedAfter(d) {
 		return p
 	}
 	p.exited()
@@ -113,7 +123,7 @@ func (s *Server) known(k key, waited time.Duration) *process {
 func (s *Server) ancestor(service string, d *sdnotify.Datagram) *process {
 	pid := d.PID
 	for range maxAncestors {
-		if p := s.known(key{service, pid}, d.Waited); p != nil && mayName(d.UID, p.uid) {
+		if p := s.known(key{service, pid}, d); p != nil && mayName(d.UID, p.uid) {
 			return p
 		}
 		stat, err := s.readStat(pid)
@@ -174,19 +184,18 @@ func (s *Server) newProcess(service string, pid int, m *sdnotify.Message, d *sdn
 		return nil, fmt.Errorf("opening a pidfd of the process %d: %w", pid, err)
 	}
 	stat, err := s.readStat(pid)
-	waited := d.Waited
 	switch {
 	case err != nil:
 		unix.Close(fd)
 		return nil, errGone
-	case pid == d.PID && stat.startedAfter(waited):
+	case pid == d.PID && stat.startedAfter(d):
 		unix.Close(fd)
 		return nil, errGone // another process has its number now
 	}
 	now := s.now()
 	return s.open(&process{
 		service: service, pid: pid, start: stat.start, uid: d.UID, instance: instanceOf(m.Instance, pid, stat.start),
-		state: newState(now.Add(-waited)),
+		state: newState(now.Add(-d.Age())),
 	}, fd)
 }
 

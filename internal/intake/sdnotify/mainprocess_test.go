@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/landmark-health/landmark/internal/sdnotify"
 )
 
 // processOf starts a process of the user, and skips the test if it may not.
@@ -105,7 +107,7 @@ func TestHelperSpeaksForItsAncestor(t *testing.T) {
 		f.setProc(helper.Pid, 'S', shell.Pid)
 		f.mustSend("epg", main.Pid, "READY=1", "WATCHDOG_USEC=1000000")
 		f.sleep(1500 * time.Millisecond)
-		f.mustSend("epg", helper.Pid, "WATCHDOG=1", "STATUS=by the helper")
+		f.mustSend("epg", helper.Pid, "WATCHDOG=1", fmt.Sprint("MAINPID=", main.Pid), "STATUS=by the helper")
 		f.expect("epg", "fed by the helper", serving, serving)
 		if status, _ := f.registry.Status("epg"); len(f.all()) != 1 || len(status.Texts) != 1 || status.Texts[0].Text != "by the helper" {
 			t.Errorf("%d processes are known, which say %+v", len(f.all()), status.Texts)
@@ -120,6 +122,51 @@ func TestHelperSpeaksForItsAncestor(t *testing.T) {
 		if got := len(f.all()); got != 2 {
 			t.Errorf("%d processes are known, want the worker too", got)
 		}
+	})
+}
+
+// Neither a worker nor a process that has handed over shows that the main process works.
+func TestOnlyTheMainProcessFeedsItsWatchdog(t *testing.T) {
+	for name, lines := range map[string]string{
+		"WATCHDOG=1":    "WATCHDOG=1",
+		"WATCHDOG_USEC": "WATCHDOG_USEC=%d",
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, Config{}, func(f *fixture) {
+				before, main, worker := f.process(), f.process(), f.process()
+				f.setProc(worker.Pid, 'S', main.Pid)
+				f.mustSend("epg", before.Pid, "READY=1", "WATCHDOG_USEC=1000000")
+				f.mustSend("epg", before.Pid, fmt.Sprint("MAINPID=", main.Pid))
+				f.mustSend("epg", main.Pid, "WATCHDOG=1")
+				f.expect("epg", "fed", serving, serving)
+				for i := range 10 { // and the main process hangs
+					f.sleep(400 * time.Millisecond)
+					for _, p := range []*os.Process{worker, before} {
+						line := strings.ReplaceAll(lines, "%d", fmt.Sprint(2000000+i))
+						if err := f.send("epg", p.Pid, 0, line, "STATUS=busy"); i == 0 && p == worker && (err == nil || !strings.Contains(err.Error(), "MAINPID=")) {
+							t.Errorf("got %v, want an error that names MAINPID=", err)
+						}
+					}
+				}
+				f.expect("epg", "fed by others", "stalled", "stalled")
+				f.mustSend("epg", main.Pid, "WATCHDOG=1")
+				f.expect("epg", "fed by itself", serving, serving)
+			})
+		})
+	}
+}
+
+// A datagram is as old as it is, even if landmarkd was paused after it was received.
+func TestAgeOfDatagram(t *testing.T) {
+	run(t, Config{}, func(f *fixture) {
+		p := f.process()
+		f.mustSend("epg", p.Pid, "READY=1", "WATCHDOG_USEC=1000000")
+		d := &sdnotify.Datagram{Data: []byte("WATCHDOG=1"), PID: p.Pid, Received: time.Now(), Waited: 10 * time.Millisecond}
+		f.sleep(3 * time.Second)
+		if _, err := f.handle(&receiver{server: f.Server, service: "epg"}, d, sender{}); err != nil {
+			t.Fatal(err)
+		}
+		f.expect("epg", "fed 3 s ago", "stalled", "stalled")
 	})
 }
 
@@ -192,7 +239,10 @@ func TestParseProc(t *testing.T) {
 	if err != nil || own.uid != uint32(os.Getuid()) {
 		t.Errorf("of this process: got %+v, %v", own, err)
 	}
-	if stat, err := readStat(os.Getpid()); err != nil || stat.parent != os.Getppid() || stat.stopped() || stat.startedAfter(0) || !stat.startedAfter(1000*time.Hour) {
+	sent := func(ago time.Duration) *sdnotify.Datagram {
+		return &sdnotify.Datagram{Received: time.Now(), Waited: ago}
+	}
+	if stat, err := readStat(os.Getpid()); err != nil || stat.parent != os.Getppid() || stat.stopped() || stat.startedAfter(sent(0)) || !stat.startedAfter(sent(1000*time.Hour)) {
 		t.Errorf("of this process: got %+v, %v", stat, err)
 	}
 }

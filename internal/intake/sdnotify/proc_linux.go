@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/landmark-health/landmark/internal/sdnotify"
 )
 
 // ticksPerSecond is the unit of times in /proc/PID/stat (sysconf(_SC_CLK_TCK)), which
@@ -29,15 +31,15 @@ func (s procStat) stopped() bool { return s.state == 'T' || s.state == 't' }
 // exited reports whether the process has exited, and its parent has not waited for it.
 func (s procStat) exited() bool { return s.state == 'Z' }
 
-// startedAfter reports whether the process started later than waited ago. Its process
-// number belonged to another process then.
-func (s procStat) startedAfter(waited time.Duration) bool {
+// startedAfter reports whether the process started after the datagram was sent. Its
+// process number belonged to another process then.
+func (s procStat) startedAfter(d *sdnotify.Datagram) bool {
 	var now unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &now) != nil {
 		return true
 	}
 	const slack = 2 * time.Second / ticksPerSecond // start is rounded, and the clocks are read one after the other
-	return time.Duration(s.start)*time.Second/ticksPerSecond > time.Duration(now.Nano())-waited+slack
+	return time.Duration(s.start)*time.Second/ticksPerSecond > time.Duration(now.Nano())-d.Age()+slack
 }
 
 // readStat reads /proc/PID/stat.

@@ -130,7 +130,7 @@ func (s *Server) exited(p *process) {
 // moveFrom makes p take over what the sender has said of itself, if it has: it is not
 // the main process any more. From now on the sender speaks for p.
 func (s *Server) moveFrom(d *sdnotify.Datagram, p *process) {
-	if before := s.known(key{p.service, d.PID}, d.Waited); before != nil {
+	if before := s.known(key{p.service, d.PID}, d); before != nil {
 		p.adopt(before.said())
 		before.leave()
 		s.remove(before)

@@ -272,6 +272,10 @@ func (s *Server) handle(r *receiver, d *sdnotify.Datagram, from sender) (service
 	}
 	if p.pid != d.PID {
 		p.speaker.Store(int64(d.PID))
+		if m.MainPID != p.pid {
+			dropWatchdog(&m, p.pid)
+		}
 	}
-	return service, p.receive(&m, s.now().Add(-d.Waited), from)
+	at := s.now() // in this order: a pause between the two does not make it newer
+	return service, p.receive(&m, at.Add(-d.Age()), from)
 }

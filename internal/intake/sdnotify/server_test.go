@@ -417,6 +417,7 @@ func TestUnusableDatagrams(t *testing.T) {
 			"after it":    {Data: []byte("READY=1"), PID: os.Getpid(), Waited: 1000 * time.Hour},
 			"main absent": {Data: []byte("READY=1\nMAINPID=1073741824"), PID: os.Getpid()},
 		} {
+			d.Received = time.Now()
 			if _, err := f.handle(&receiver{server: f.Server, service: "cache"}, &d, sender{}); err == nil {
 				t.Errorf("%s: got no error", name)
 			}
@@ -479,7 +480,7 @@ func TestParentHasTheLastWord(t *testing.T) {
 
 			p.Kill()
 			f.setProc(p.Pid, 'Z', parent)
-			known := f.known(key{"epg", p.Pid}, 0)
+			known := f.known(key{"epg", p.Pid}, &sdnotify.Datagram{Received: time.Now()})
 			for !known.exit.HasExited() { // SIGKILL takes a moment
 				runtime.Gosched()
 			}
