@@ -1,6 +1,7 @@
 package wrapper
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,4 +89,34 @@ func TestDatagrams(t *testing.T) {
 	if got := datagrams(header, nil); len(got) != 1 || string(got[0]) != header {
 		t.Errorf("without lines: %q", got)
 	}
+}
+
+// What a new landmarkd is sent says the same to whoever takes it, and fits into
+// notifications.
+func FuzzRecord(f *testing.F) {
+	for _, seed := range []string{
+		"READY=1\nSTATUS=a\nERRNO=2", "WATCHDOG_USEC=1000000\nREADY=1\nWATCHDOG=trigger\nSTOPPING=1",
+		"X_LANDMARK_DECLARE=l:alive:within=1s\nX_LANDMARK_REACH=l\nX_LANDMARK_DRAIN=1", "X_LANDMARK_DECLARE=q:level:degrade_at=1,fail_at=2\nX_LANDMARK_LEVEL=q:1e300",
+		"X_LANDMARK_DECLARE=c:condition:ttl=1s\nX_LANDMARK_CONDITION=c:0:a:b\nRELOADING=1", "X_LANDMARK_DECLARE=d:deadline:within=1s\nX_LANDMARK_OPEN=d:3:7\nSTOPPING=1\nX_LANDMARK_DECLARE=d:deadline:within=2s",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, notification string) {
+		if _, err := sdnotify.Parse([]byte(notification)); err != nil {
+			return // it is not taken
+		}
+		notification = strings.TrimSuffix(notification, "\x00")
+		var r, again record
+		r.takeAll(notification, at(0))
+		lines := r.lines(at(5))
+		again.takeAll(strings.Join(lines, "\n"), at(5))
+		if diff := cmp.Diff(slices.Sorted(slices.Values(lines)), slices.Sorted(slices.Values(again.lines(at(5))))); diff != "" {
+			t.Errorf("%q (-sent +taken):\n%s", notification, diff)
+		}
+		for _, d := range datagrams("X_LANDMARK_SERVICE=epg\n", lines) {
+			if m, err := sdnotify.Parse(d); err != nil || m.Problem != nil && len(d) < sdnotify.MaxMessage || len(d) > sdnotify.MaxMessage {
+				t.Errorf("%q: a notification of %d bytes: %v, %v", notification, len(d), err, m.Problem)
+			}
+		}
+	})
 }

@@ -29,7 +29,11 @@ func (r *relay) handle(d *sdnotify.Datagram) {
 	if d.Truncated || !r.maySpeak(d.UID) {
 		return
 	}
-	at, all := r.now(), strings.Split(string(d.Data), "\n")
+	if _, err := sdnotify.Parse(d.Data); err != nil { // landmarkd would take nothing of it
+		r.manager.Relay(r.ctx, d.Data, d.Files)
+		return
+	}
+	at, all := r.now(), strings.Split(strings.TrimSuffix(string(d.Data), "\x00"), "\n")
 	lines := r.withoutWatchdog(all, d.PID)
 	said := make([]sdnotify.Message, len(lines))
 	out, same := r.take(lines, said, at)
@@ -73,7 +77,7 @@ func (r *relay) take(lines []string, said []sdnotify.Message, at rule.Instant) (
 	for i, line := range lines {
 		said[i] = s.said.take(line, at)
 		if key, _, ok := strings.Cut(line, "="); ok && key != "MAINPID" && key != "X_LANDMARK_SERVICE" && key != "BARRIER" {
-			inward = append(inward, strings.TrimSuffix(line, "\x00"))
+			inward = append(inward, line)
 		}
 	}
 	if stopping && !s.said.stopping {

@@ -28,7 +28,7 @@ sleep 1
 systemd-notify --ready --status="loop in shell"
 while :; do
 	while [ -e /run/test/hang ]; do sleep 0.05; done
-	systemd-notify WATCHDOG=1
+	systemd-notify --pid=$$ WATCHDOG=1
 	sleep 0.2
 done`)
 	s.must("systemctl", "start", "landmarkd")

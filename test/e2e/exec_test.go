@@ -488,7 +488,7 @@ func TestExecNotifiesServiceManager(t *testing.T) {
 		echo "watchdog $WATCHDOG_USEC $(($WATCHDOG_PID - $$))" >&2
 		systemd-notify --ready --status="a = b" --pid=$$
 		systemd-notify RELOADING=1 MONOTONIC_USEC=1 X_OTHER=1
-		systemd-notify WATCHDOG=1
+		systemd-notify --pid=$$ WATCHDOG=1
 		systemd-notify X_LANDMARK_DRAIN=1
 		systemd-notify STOPPING=1
 		echo done >"$0"; exec sleep 600`, done)
@@ -534,7 +534,7 @@ func TestExecWatchdog(t *testing.T) {
 		systemd-notify --ready
 		while :; do
 			while [ -e "$0" ]; do sleep 0.05; done
-			systemd-notify WATCHDOG=1
+			systemd-notify --pid=$$ WATCHDOG=1
 			sleep 0.1
 		done`, hang)
 	p.startGroup()
