@@ -206,7 +206,10 @@ func TestPortThatAnotherHasBoundStaysClosed(t *testing.T) {
 	f.awaitState(closed)
 	for range 2 {
 		epg.Work()
-		await(t, "the problem is recorded", func() bool { g, _ := f.checkers.Gate("epg"); return strings.HasPrefix(g.Problem, "another program has the port") })
+		await(t, "the problem is recorded", func() bool {
+			g, _ := f.checkers.Gate("epg")
+			return strings.HasPrefix(g.Problem, "another program has the port")
+		})
 		if err := unix.Listen(other, 1); err == nil || isOpen(t, port) {
 			t.Fatalf("the other program could listen: %v", err)
 		}
