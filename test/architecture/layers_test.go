@@ -78,7 +78,7 @@ var layers = []layer{
 	{path: "internal/guard", imports: []string{"internal/socket"}},
 	{path: "internal/intake/*", imports: []string{
 		"internal/clock", "internal/probe", "internal/sleep", "internal/duration",
-		"internal/registry", "internal/judge", "internal/socket", "internal/guard", "internal/peercred", "internal/pidfd", "internal/sdnotify", "internal/bootfile",
+		"internal/registry", "internal/judge", "internal/socket", "internal/guard", "internal/peercred", "internal/pidfd", "internal/sdnotify", "internal/bootfile", "internal/quota",
 		"internal/contract", "internal/hostclock", report, intake, admin}},
 	{path: "internal/frontend", imports: []string{"internal/registry", "internal/checkers"}, noGRPC: true},
 	{path: "internal/frontend/frontendtest", imports: []string{

@@ -148,10 +148,10 @@ func TestRestartWhileProcessIsStopped(t *testing.T) {
 		f.mustSend("epg", p.Pid, "X_LANDMARK_DECLARE=loop:alive:within=1s", "X_LANDMARK_REACH=loop")
 		f.sleep(260 * time.Millisecond) // its last report is 10 ms old, its pass 260 ms
 		f.setProc(p.Pid, 'T', 1)
-		f.sleep(240 * time.Millisecond)
+		f.sleep(245 * time.Millisecond)
 		f.Server.file.save(f.saved)
 		f.stop()
-		for age, want := range map[time.Duration]string{490 * time.Millisecond: serving, 510 * time.Millisecond: "stalled", 2 * time.Second: "stale"} {
+		for age, want := range map[time.Duration]string{485 * time.Millisecond: serving, 510 * time.Millisecond: "stalled", 2 * time.Second: "stale"} {
 			next := newFixture(f.t, Config{File: f.config.File})
 			next.setProc(p.Pid, 'T', 1)
 			processes, _ := next.Server.file.read()

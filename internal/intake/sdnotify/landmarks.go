@@ -16,8 +16,15 @@ const (
 	watchdogName = "watchdog" // WATCHDOG=1
 )
 
-// maxLandmarks is how many landmarks one process may declare by datagrams.
-const maxLandmarks = 64
+const (
+	// maxLandmarks is how many landmarks one process may declare by datagrams.
+	maxLandmarks = 64
+	// maxAllLandmarks is how many all processes may declare together, and
+	// maxLandmarksPerUser those of one user other than root and landmarkd's own. Each
+	// takes some 2 kB with the longest names and reasons.
+	maxAllLandmarks     = 8192
+	maxLandmarksPerUser = maxAllLandmarks * 3 / 4
+)
 
 // landmark is a declared landmark, and what the process has said of it.
 type landmark struct {

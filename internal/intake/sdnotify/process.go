@@ -13,6 +13,7 @@ import (
 	"github.com/landmark-health/landmark/internal/pidfd"
 	"github.com/landmark-health/landmark/internal/registry"
 	"github.com/landmark-health/landmark/internal/sdnotify"
+	"github.com/landmark-health/landmark/internal/socket"
 )
 
 const (
@@ -50,6 +51,7 @@ type process struct {
 	mayReport  judge.Instant    // when reportBurst reports may be made at once again
 	frozen     bool             // it was stopped when it was last looked at
 	unreadable bool             // its state cannot be read, which was logged
+	counted    int              // landmarks of its own that the server has counted
 	mistakes   map[string]bool  // those in its notifications, at most maxMistakes
 }
 
@@ -65,7 +67,8 @@ func (p *process) receive(m *sdnotify.Message, at judge.Instant, from sender) er
 		return nil
 	}
 	p.heardAt = max(p.heardAt, at)
-	urgent, err := p.state.take(m, at, p.server.watchdogOf(p.service))
+	urgent, err := p.state.take(m, at, p.server.watchdogOf(p.service), p.mayDeclare())
+	p.countLandmarks()
 	p.take(urgent, at, from)
 	if err == nil {
 		err = m.Problem
@@ -78,6 +81,24 @@ func (p *process) receive(m *sdnotify.Message, at judge.Instant, from sender) er
 	}
 	p.mistakes[err.Error()] = true
 	return err
+}
+
+// mayDeclare returns how many landmarks of its own the process may have. The caller holds
+// mu.
+func (p *process) mayDeclare() int {
+	left := maxAllLandmarks - p.server.landmarks.Total()
+	if !socket.Privileged(p.uid) {
+		left = min(left, maxLandmarksPerUser-p.server.landmarks.Of(p.uid))
+	}
+	return min(maxLandmarks, p.counted+max(0, left))
+}
+
+// countLandmarks counts the landmarks that the process has. The caller holds mu.
+func (p *process) countLandmarks() {
+	if n := len(p.state.own); n != p.counted {
+		p.server.landmarks.Add(p.uid, n-p.counted)
+		p.counted = n
+	}
 }
 
 // take has what was said reported: at once, if it is urgent and there is not too much
@@ -240,6 +261,7 @@ func (p *process) adopt(said state) {
 	defer p.mu.Unlock()
 	if !p.ended {
 		p.state = said
+		p.countLandmarks()
 		p.report(p.server.now())
 	}
 }
@@ -282,6 +304,8 @@ func (p *process) end(how func()) {
 	p.ended = true
 	p.timer.Stop()
 	how()
+	p.state.own = nil
+	p.countLandmarks()
 	p.server.config.Registry.Clock().RemoveSource()
 	p.server.changed()
 }

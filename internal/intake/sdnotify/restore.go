@@ -79,6 +79,7 @@ func (l *savedLandmark) landmark(at judge.Instant) *landmark {
 func (p *process) resume(at judge.Instant, saved *savedProcess, age time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.countLandmarks()
 	if stat, err := p.server.readStat(p.pid); saved.Frozen && (err != nil || stat.stopped()) {
 		p.frozen = true
 		for _, l := range append([]*landmark{p.state.readyMark, p.state.watchdog}, p.state.own...) {

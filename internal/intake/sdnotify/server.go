@@ -14,6 +14,7 @@ import (
 
 	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/pidfd"
+	"github.com/landmark-health/landmark/internal/quota"
 	"github.com/landmark-health/landmark/internal/registry"
 	"github.com/landmark-health/landmark/internal/sdnotify"
 	"github.com/landmark-health/landmark/internal/socket"
@@ -41,13 +42,14 @@ type Service struct {
 
 // Server receives notifications. New makes it.
 type Server struct {
-	config   Config
-	exits    *pidfd.Watcher
-	limiter  *limiter
-	logLimit *socket.LogLimit
-	file     *file
-	stopping atomic.Bool
-	readStat func(pid int) (procStat, error) // tests replace it
+	config    Config
+	exits     *pidfd.Watcher
+	limiter   *limiter
+	logLimit  *socket.LogLimit
+	file      *file
+	landmarks quota.Counter // that processes have declared
+	stopping  atomic.Bool
+	readStat  func(pid int) (procStat, error) // tests replace it
 
 	services  atomic.Pointer[map[string]Service]
 	receivers atomic.Pointer[[]*receiver]

@@ -380,6 +380,39 @@ func TestDeclarations(t *testing.T) {
 	})
 }
 
+// All processes together may declare so many landmarks, and those of one user fewer.
+func TestLandmarksOfAllProcesses(t *testing.T) {
+	run(t, Config{Processes: 200, PerUser: 200}, func(f *fixture) {
+		var lines []string
+		for i := range 60 {
+			lines = append(lines, "X_LANDMARK_DECLARE="+strings.Repeat("x", i+1)+":condition")
+		}
+		declare := func(uid uint32) (p *os.Process, n int) {
+			for ; ; n++ {
+				p = f.process()
+				if err := f.send("epg", p.Pid, uid, lines...); err != nil {
+					if !strings.Contains(err.Error(), "all processes 8192") {
+						t.Fatal(err)
+					}
+					return p, n
+				}
+			}
+		}
+		const user = 4711
+		if _, n := declare(user); n != maxLandmarksPerUser/60 {
+			t.Errorf("%d processes of one user declared 60 landmarks each, want %d", n, maxLandmarksPerUser/60)
+		}
+		f.mustSend("own", f.process().Pid, lines...) // root may
+		for _, p := range f.all() {
+			p.leave()
+			f.remove(p)
+		}
+		if n := f.landmarks.Total(); n != 0 {
+			t.Errorf("%d landmarks are counted without a process", n)
+		}
+	})
+}
+
 // The shared socket needs the name of the service, and a service's own no other.
 func TestServiceName(t *testing.T) {
 	run(t, Config{}, func(f *fixture) {

@@ -98,19 +98,20 @@ func (s *state) statusText() string {
 	return text
 }
 
-// errTooMany is returned for a declaration beyond maxLandmarks.
-var errTooMany = fmt.Errorf("a process may declare %d landmarks by datagrams: report more with an agent", maxLandmarks)
+// errTooMany is returned for a declaration beyond the limits.
+var errTooMany = fmt.Errorf("a process may declare %d landmarks by datagrams, and all processes %d: report more with an agent", maxLandmarks, maxAllLandmarks)
 
-// take takes what a notification says, sent at the instant. It reports whether that
-// must be reported at once, and the first mistake in it.
-func (s *state) take(m *sdnotify.Message, at judge.Instant, configured time.Duration) (urgent bool, err error) {
+// take takes what a notification says, sent at the instant. The process may have at most
+// so many landmarks of its own. It reports whether what was said must be reported at once,
+// and the first mistake in it.
+func (s *state) take(m *sdnotify.Message, at judge.Instant, configured time.Duration, landmarks int) (urgent bool, err error) {
 	if s.stopping && len(m.Declarations) > 0 {
 		*s, urgent = newState(at), true // it goes on, as a new program
 	}
 	for _, d := range m.Declarations {
 		l := s.find(d.Name)
 		if l == nil {
-			if len(s.own) >= maxLandmarks {
+			if len(s.own) >= landmarks {
 				err = errTooMany
 				continue
 			}
