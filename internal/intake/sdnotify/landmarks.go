@@ -21,7 +21,7 @@ const (
 	maxLandmarks = 64
 	// maxAllLandmarks is how many all processes may declare together, and
 	// maxLandmarksPerUser those of one user other than root and landmarkd's own. Each
-	// takes some 2 kB with the longest names and reasons.
+	// takes some 3 kB with the longest names and reasons.
 	maxAllLandmarks     = 8192
 	maxLandmarksPerUser = maxAllLandmarks * 3 / 4
 )
