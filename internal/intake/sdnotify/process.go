@@ -36,6 +36,8 @@ type process struct {
 	exit     *pidfd.Watch
 	speaker  atomic.Int64 // the process that has spoken for this one last, 0 if none has
 
+	lastHeard atomic.Int64 // heardAt, for readers without mu
+
 	mu    sync.Mutex
 	ended bool
 	// exitedAt is when it was first seen to have exited; zero until then.
@@ -67,6 +69,7 @@ func (p *process) receive(m *sdnotify.Message, at judge.Instant, from sender) er
 		return nil
 	}
 	p.heardAt = max(p.heardAt, at)
+	p.lastHeard.Store(int64(p.heardAt))
 	urgent, err := p.state.take(m, at, p.server.watchdogOf(p.service), p.mayDeclare())
 	p.countLandmarks()
 	p.take(urgent, at, from)
@@ -271,6 +274,17 @@ func (p *process) leave() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.end(p.session.Goodbye)
+}
+
+// displace ends the session of a process to make room for another user's.
+func (p *process) displace() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.ended {
+		p.logger.Warn("program refused", "why", "its user has the most processes that report by notifications, and there is no room for others: raise LimitNOFILE= in landmarkd's unit")
+		p.end(p.session.Disconnect)
+	}
+	p.server.remove(p)
 }
 
 // stop ends all work for the process, and tells the registry nothing.

@@ -22,23 +22,52 @@ type speaker struct {
 // maxSpeakers is how many speakers are remembered.
 const maxSpeakers = 256
 
-// reserve counts one more process of the user, unless there are too many.
+// reserve counts one more process of the user, unless there are too many. If all are
+// taken, it ends the session of a process of the user that has most.
 func (s *Server) reserve(uid uint32) error {
-	limit := s.config.PerUser
-	if socket.Privileged(uid) {
-		limit = s.config.Processes
+	victim, err := s.tryReserve(uid)
+	if victim != nil {
+		victim.displace()
 	}
+	return err
+}
+
+func (s *Server) tryReserve(uid uint32) (victim *process, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.total >= s.config.Processes:
-		return fmt.Errorf("%d processes report by notifications, as many as may: raise LimitNOFILE= in landmarkd's unit", s.total)
-	case s.byUser[uid] >= limit:
-		return fmt.Errorf("%d processes of uid %d report by notifications, as many as one user may have", s.byUser[uid], uid)
+	if n := s.byUser[uid]; n >= s.config.PerUser && !socket.Privileged(uid) {
+		return nil, fmt.Errorf("%d processes of uid %d report by notifications, as many as one user may have", n, uid)
+	}
+	if s.total >= s.config.Processes {
+		if victim = s.displaceable(uid); victim == nil {
+			return nil, fmt.Errorf("%d processes report by notifications, as many as may: raise LimitNOFILE= in landmarkd's unit", s.total)
+		}
 	}
 	s.total++
 	s.byUser[uid]++
-	return nil
+	return victim, nil
+}
+
+// displaceable returns the process that makes room for one of the user: of the user that
+// has most, the one that was silent for longest. It returns nil if the user has as many.
+// Root and landmarkd's own user are not displaced, and displace every other. The caller
+// holds mu.
+func (s *Server) displaceable(uid uint32) (longest *process) {
+	most, found := uint32(0), false
+	for user, n := range s.byUser {
+		if !socket.Privileged(user) && (!found || n > s.byUser[most]) {
+			most, found = user, true
+		}
+	}
+	if !found || most == uid || !socket.Privileged(uid) && s.byUser[most] <= s.byUser[uid]+1 {
+		return nil
+	}
+	for _, p := range s.processes {
+		if p.uid == most && (longest == nil || p.lastHeard.Load() < longest.lastHeard.Load()) {
+			longest = p
+		}
+	}
+	return longest
 }
 
 // release counts one process of the user less.

@@ -479,12 +479,62 @@ func TestLimits(t *testing.T) {
 			}
 		}
 		f.mustSend("b", all[2].Pid, "READY=1")
-		if err := f.send("b", all[3].Pid, 0, "READY=1"); err == nil || !strings.Contains(err.Error(), "LimitNOFILE=") {
-			t.Errorf("a fourth process: got %v", err)
+		if err := f.send("c", all[3].Pid, uid+1, "READY=1"); err != nil {
+			t.Errorf("a process of another user: got %v", err)
+		}
+		if err := f.send("c", f.process().Pid, uid+1, "READY=1"); err == nil || !strings.Contains(err.Error(), "LimitNOFILE=") {
+			t.Errorf("a second one: got %v", err)
 		}
 		f.end(all[0])
+		f.end(all[1])
+		all[3] = f.process()
 		f.mustSend("b", all[3].Pid, "READY=1")
 		f.expect("b", "admitted", serving, serving)
+	})
+}
+
+// When there is no room, a process of the user that has most makes room for those of
+// others.
+func TestDisplacement(t *testing.T) {
+	run(t, Config{Processes: 6, PerUser: 5}, func(f *fixture) {
+		const many, few = 4711, 4712
+		send := func(service string, uid uint32) error { return f.send(service, f.process().Pid, uid, "READY=1") }
+		var first *os.Process
+		for i := range 5 {
+			p := f.process()
+			if i == 0 {
+				first = p
+			}
+			if err := f.send("many", p.Pid, many, "READY=1"); err != nil {
+				t.Fatal(err)
+			}
+			f.sleep(time.Millisecond)
+		}
+		if err := f.send("many", first.Pid, many, "STATUS=not silent"); err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range []bool{true, true, true, false} { // of 5 and 0: 5 and 1, 4 and 2, 3 and 3
+			if err := send("few", few); (err == nil) != want {
+				t.Errorf("process %d of the other user: got %v, want it to be admitted: %t", i+1, err, want)
+			}
+		}
+		if err := send("many", many); err == nil {
+			t.Error("the first user displaced another with as many")
+		}
+		if f.known(key{"many", first.Pid}, 0) == nil {
+			t.Error("the process that was heard last was displaced")
+		}
+		f.expect("few", "admitted", serving, serving)
+		for range 6 {
+			f.mustSend("root", f.process().Pid, "READY=1")
+		}
+		f.expect("root", "admitted", serving, serving)
+		if f.total != 6 || f.byUser[0] != 6 || len(f.all()) != 6 {
+			t.Errorf("%d processes are counted, %d of root, %d known, want 6", f.total, f.byUser[0], len(f.all()))
+		}
+		if err := send("few", few); err == nil {
+			t.Error("a user displaced root")
+		}
 	})
 }
 
