@@ -521,7 +521,7 @@ func TestDisplacement(t *testing.T) {
 		if err := send("many", many); err == nil {
 			t.Error("the first user displaced another with as many")
 		}
-		if f.known(key{"many", first.Pid}, 0) == nil {
+		if f.processes[key{"many", first.Pid}] == nil {
 			t.Error("the process that was heard last was displaced")
 		}
 		f.expect("few", "admitted", serving, serving)
