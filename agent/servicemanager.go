@@ -168,22 +168,30 @@ const (
 	noProof                          // no landmark proves that the program is alive
 )
 
-// problem returns the first problem at the instant.
-func (m *managerReport) problem(started bool, waitsFor *rule.Landmark, at rule.Instant) problem {
-	proof := false
+// problem returns the first problem at the instant. If the program has not started, it
+// waits for notReached.
+func (m *managerReport) problem(started bool, notReached *rule.Landmark, at rule.Instant) problem {
+	proof, waitsFor := false, (*rule.Landmark)(nil)
 	for i := range m.landmarks {
 		l := &m.landmarks[i]
 		if !l.AffectsLiveness() {
 			continue
 		}
-		// The other kinds are also healthy while the program does nothing at all.
-		proof = proof || l.Kind == rule.KindAlive || l.Kind == rule.KindLoop
+		// The other kinds are also healthy while the program does nothing at all, and these
+		// two until they are first reached.
+		if l.Kind == rule.KindAlive || l.Kind == rule.KindLoop {
+			if proof = proof || l.Reached; !l.Reached {
+				waitsFor = l
+			}
+		}
 		if l.Evaluate(at).State == rule.Failing {
 			return problem{failing, l}
 		}
 	}
 	switch {
 	case !started:
+		return problem{unreached, notReached}
+	case m.interval > 0 && !proof && waitsFor != nil:
 		return problem{unreached, waitsFor}
 	case m.interval > 0 && !proof:
 		return problem{kind: noProof}

@@ -291,6 +291,26 @@ func TestNoWatchdogWithoutProof(t *testing.T) {
 	}
 }
 
+// A landmark that proves that the program is alive does so only once it was reached, also
+// if it is declared after READY=1.
+func TestNoWatchdogUntilTheProofIsReached(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var marks landmark.Set
+		marks.Condition("configuration").Set(true, "")
+		m := runManaged(t, &marks, 3*time.Second)
+		m.after(time.Minute)
+		worker := marks.Alive("worker", time.Minute)
+		m.after(2 * time.Second)
+		if got := m.after(time.Minute); alive(got) > 0 || len(got) == 0 || !strings.HasPrefix(got[0], "STATUS=worker has not been reached yet") {
+			t.Errorf("never reached: got %q, want the reason, and no WATCHDOG=1", got)
+		}
+		worker.Reach()
+		if got := m.after(30 * time.Second); alive(got) < 15 {
+			t.Errorf("reached: got %q, want WATCHDOG=1", got)
+		}
+	})
+}
+
 // A service manager without a watchdog gets no WATCHDOG=1.
 func TestNoWatchdogIfNoneIsExpected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -49,7 +49,7 @@ func (d dialer) dial(ctx context.Context, c *probe.Check) (net.Conn, error) {
 		conn, err = connect(a.String())
 		switch {
 		case err != nil:
-		case c.Network == probe.UDP && conn.LocalAddr().String() == conn.RemoteAddr().String():
+		case conn.LocalAddr().String() == conn.RemoteAddr().String():
 			// Nothing is bound there, and this socket got that port: it would receive what
 			// it sends.
 			conn.Close()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -29,6 +30,7 @@ type procStat struct {
 func (s procStat) stopped() bool { return s.state == 'T' || s.state == 't' }
 
 // exited reports whether the process has exited, and its parent has not waited for it.
+// Its main thread alone may have exited before.
 func (s procStat) exited() bool { return s.state == 'Z' }
 
 // startedAfter reports whether the process started after the datagram was sent. Its
@@ -42,9 +44,25 @@ func (s procStat) startedAfter(d *sdnotify.Datagram) bool {
 	return time.Duration(s.start)*time.Second/ticksPerSecond > time.Duration(now.Nano())-d.Age()+slack
 }
 
-// readStat reads /proc/PID/stat.
+// readStat reads /proc/PID/stat. If only the main thread of the process has exited, the
+// state is that of another thread.
 func readStat(pid int) (procStat, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	s, err := readStatFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil || !s.exited() {
+		return s, err
+	}
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, path := range threads {
+		if t, err := readStatFile(path); err == nil && !t.exited() && t.state != 'X' {
+			s.state = t.state
+			break
+		}
+	}
+	return s, err
+}
+
+func readStatFile(path string) (procStat, error) {
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return procStat{}, err
 	}

@@ -217,6 +217,31 @@ func TestConfiguredWatchdog(t *testing.T) {
 	})
 }
 
+// A program that feeds its watchdog stays healthy when a reload gives it a timeout.
+func TestReloadOfWatchdog(t *testing.T) {
+	run(t, Config{}, func(f *fixture) {
+		p := f.process()
+		f.mustSend("epg", p.Pid, "READY=1")
+		for range 10 {
+			f.sleep(time.Second)
+			f.send("epg", p.Pid, 0, "WATCHDOG=1")
+		}
+		if err := f.Configure(map[string]Service{"epg": {Watchdog: 2 * time.Second}}); err != nil {
+			t.Fatal(err)
+		}
+		f.sleep(900 * time.Millisecond)
+		f.expect("epg", "with a timeout", serving, serving)
+		f.mustSend("epg", p.Pid, "WATCHDOG=1")
+		f.sleep(3 * time.Second)
+		f.expect("epg", "not fed", "stalled", "stalled")
+		if err := f.Configure(nil); err != nil {
+			t.Fatal(err)
+		}
+		f.sleep(time.Second)
+		f.expect("epg", "without a timeout", serving, serving)
+	})
+}
+
 // A triggered watchdog fails at once, and until the process has ended.
 func TestTriggeredWatchdog(t *testing.T) {
 	for _, timeout := range []string{"WATCHDOG_USEC=60000000", "X_NONE=1"} {

@@ -145,10 +145,12 @@ func (s *state) take(m *sdnotify.Message, at judge.Instant, configured time.Dura
 		mark.triggered, mark.reason = true, "the program reports that it hangs"
 	}
 	if m.Watchdog {
+		// Also without a timeout, which a reload of the configuration may give.
+		reached := s.reach(s.watchdogMark(), at)
 		if s.watchdogTimeout(configured) == 0 && s.find(watchdogName) == nil {
 			err = errNoTimeout
 		} else {
-			urgent = s.reach(s.watchdogMark(), at) || urgent
+			urgent = reached || urgent
 		}
 	}
 	if m.Drain != nil {
