@@ -32,6 +32,7 @@ import secrets
 import sys
 import threading
 import time
+import urllib.parse
 
 import grpc
 
@@ -412,6 +413,8 @@ class Agent:
     def __init__(self, service, marks, instance, socket):
         if marks._pid != os.getpid():
             raise RuntimeError("landmark: the set was made before a fork; make it in the child")
+        if "," in socket:
+            raise ValueError(f"landmark: the socket's path {socket!r} has a comma, which separates addresses in gRPC; use another")
         self._identity = (socket, service, instance)
         if self._identity in _identities:
             raise ValueError(f"landmark: this process reports {service} as {instance!r} already; use one set, or two instances")
@@ -591,7 +594,7 @@ class Agent:
         """Opens a stream and works until it ends. Returns why, and whether it lasted for a while."""
         stream, welcomed_at = _Stream(), None
         code, why = grpc.StatusCode.UNAVAILABLE, "the sidecar ended the stream"
-        with grpc.insecure_channel("unix:" + self._path, options=_CHANNEL) as channel:
+        with grpc.insecure_channel("unix:" + urllib.parse.quote(self._path), options=_CHANNEL) as channel:
             method = channel.stream_stream(
                 _STREAM,
                 request_serializer=pb.StreamRequest.SerializeToString,
