@@ -5,7 +5,7 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: attack attack-short help build run demo test lint generate checkgenerate fuzz e2e soak bench cost lab \
-	times mutants clean packages unit gotest lab-short release-schema
+	times languages mutants clean packages unit gotest lab-short release-schema
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 
@@ -129,6 +129,9 @@ e2e: gotest ## Run the real programs against real checkers
 
 times: ## Run e2e with its limits in real time, on a quiet machine
 	LANDMARK_TIMES=1 go test -tags=e2e -count=1 -v -timeout=30m ./test/e2e
+
+languages: ## Measure what checkers get of programs in each language, on a quiet machine
+	LANDMARK_TIMES=1 go test -tags=e2e -count=1 -v -run=TestTableOfLanguages ./test/e2e
 
 soak: ## Check that an idle program stays SERVING on a busy machine for five minutes
 	LANDMARK_SOAK=5m LANDMARK_TIMES=1 go test -tags=e2e -count=1 -v -timeout=20m -run=TestIdleUnderLoad ./test/e2e
