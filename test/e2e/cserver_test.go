@@ -32,12 +32,12 @@ func needCServer(t *testing.T) {
 
 // cServer starts the EPG server in C, which reports to the sidecar through landmark.h,
 // and waits until it serves.
-func (e *env) cServer() (server *process, address string) {
+func (e *env) cServer(within string) (server *process, address string) {
 	e.t.Helper()
 	needCServer(e.t)
 	address = freeAddress(e.t)
 	notify := filepath.Join(filepath.Dir(e.socket), "notify.sock")
-	server = start(e.t, program("epgd-c"), "-listen", address, "-notify-socket", notify, "-within", "500ms")
+	server = start(e.t, program("epgd-c"), "-listen", address, "-notify-socket", notify, "-within", within)
 	e.await(checkUDP, "epg", "SERVING none")
 	return server, address
 }
@@ -47,7 +47,7 @@ func (e *env) cServer() (server *process, address string) {
 func TestCServer(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
-	server, address := e.cServer()
+	server, address := e.cServer("500ms")
 	seen := observe(e, "epg")
 	wantProgramme(t, address, true)
 	server.signal(syscall.SIGUSR1)
@@ -65,7 +65,7 @@ func TestCServer(t *testing.T) {
 	}
 	seen.await("NOT_SERVING stopped")
 
-	server, _ = e.cServer()
+	server, _ = e.cServer("500ms")
 	seen.await("SERVING 100")
 	server.kill()
 	seen.await("NOT_SERVING lost")
@@ -74,7 +74,7 @@ func TestCServer(t *testing.T) {
 		"SERVING, NOT_SERVING, SERVING, NOT_SERVING, SERVING, NOT_SERVING, SERVING, NOT_SERVING")
 
 	// A hung server says goodbye, too.
-	server, _ = e.cServer()
+	server, _ = e.cServer("500ms")
 	server.signal(syscall.SIGUSR1)
 	e.await(checkUDP, "epg", "NOT_SERVING stalled")
 	server.terminate()
@@ -86,7 +86,7 @@ func TestCServer(t *testing.T) {
 func TestCServerOverRestart(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
-	server, _ := e.cServer()
+	server, _ := e.cServer("500ms")
 	p := startPoller(e)
 	p.awaitServing(10)
 	for range 3 {
