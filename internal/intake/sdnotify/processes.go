@@ -156,6 +156,18 @@ func (s *Server) exited(p *process) {
 	s.remove(p)
 }
 
+// endExited ends the sessions of the service's processes that have exited, before another
+// process joins: it may have been started in place of one of them, and would otherwise
+// be counted beside that one if its notification is handled before that exit.
+func (s *Server) endExited(service string) {
+	for _, p := range s.all() {
+		if p.service == service && p.exit.HasExited() && !s.awaitsParent(p) {
+			p.exited()
+			s.remove(p)
+		}
+	}
+}
+
 // moveFrom makes p take over what the sender has said of itself, if it has: it is not
 // the main process any more. From now on the sender speaks for p.
 func (s *Server) moveFrom(d *sdnotify.Datagram, p *process) {

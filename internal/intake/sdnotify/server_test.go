@@ -72,6 +72,22 @@ func TestCrashedProgramIsLost(t *testing.T) {
 	})
 }
 
+// A process that was started in place of one that has exited takes its slot, also if it
+// is quicker than the watch over exits.
+func TestSuccessorIsQuickerThanTheExit(t *testing.T) {
+	run(t, Config{}, func(f *fixture) {
+		old, successor := f.process(), f.process()
+		f.mustSend("app", old.Pid, "READY=1")
+		old.Kill()
+		old.Wait()
+		f.forget(old.Pid)
+		f.mustSend("app", successor.Pid, "READY=1")
+		f.expect("app", "after the successor's READY=1", "SERVING", "SERVING")
+		f.end(old)
+		f.expect("app", "after the exit was handled", "SERVING", "SERVING")
+	})
+}
+
 // A process that is stopped is stale, and healthy again once it goes on. Its old
 // notifications do not make it younger.
 func TestStoppedProcessIsStale(t *testing.T) {
