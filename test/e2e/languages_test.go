@@ -259,18 +259,19 @@ var tablePrograms = []tableProgram{
 	}},
 }
 
-// A cell of the table is the answer after an event, and how long after each event it took.
+// A cell of the table is the causes that are answered after an event, and how long after
+// each event the first was answered.
 type cell struct {
-	answer string
+	causes string
 	took   []time.Duration
 }
 
 func (c cell) String() string {
 	least, most := slices.Min(c.took).Milliseconds(), slices.Max(c.took).Milliseconds()
 	if least == most {
-		return fmt.Sprintf("%s, %d ms", c.answer, most)
+		return fmt.Sprintf("%d ms: %s", most, c.causes)
 	}
-	return fmt.Sprintf("%s, %d–%d ms", c.answer, least, most)
+	return fmt.Sprintf("%d–%d ms: %s", least, most, c.causes)
 }
 
 // What checkers get for programs that are killed, hung, frozen and stopped, in each
@@ -297,8 +298,8 @@ func TestTableOfLanguages(t *testing.T) {
 					for range repeats {
 						server := start()
 						e.await(checkUDP, "epg", "SERVING none")
-						answer, took := e.observeEvent(server, program, event)
-						c.answer, c.took = answer, append(c.took, took)
+						causes, took := e.observeEvent(server, program, event)
+						c.causes, c.took = causes, append(c.took, took)
 						server.signal(syscall.SIGCONT)
 						server.kill()
 					}
@@ -325,10 +326,10 @@ func TestTableOfLanguages(t *testing.T) {
 	t.Log("What checkers get, where the main loop must answer within " + tableWithin() + ":\n" + table)
 }
 
-// observeEvent sends the event's signal and asserts what checkers get. It returns the last
-// answer, and how long after the event the last check of all began that was answered
+// observeEvent sends the event's signal and asserts what checkers get. It returns the
+// causes that are answered one after the other, and how long after the event the last check of all began that was answered
 // SERVING.
-func (e *env) observeEvent(server *process, program tableProgram, event event) (answer string, took time.Duration) {
+func (e *env) observeEvent(server *process, program tableProgram, event event) (causes string, took time.Duration) {
 	t := e.t
 	t.Helper()
 	checks := map[string]checkFunc{
@@ -386,5 +387,6 @@ func (e *env) observeEvent(server *process, program tableProgram, event event) (
 		}
 	default:
 	}
-	return strings.TrimPrefix(answers.last(), "NOT_SERVING "), took
+	_, causes, _ = strings.Cut(answers.String(), ", ") // SERVING comes first
+	return strings.NewReplacer("NOT_SERVING ", "", ", ", ", then ").Replace(causes), took
 }
