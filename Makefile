@@ -51,10 +51,10 @@ build: ## Build every program into bin/
 	$(CC) -std=c99 -O2 -Wall -Wextra -DVERSION='"$(VERSION)"' -o bin/epgd-c examples/epgd-c/*.c; \
 	else echo 'bin/epgd-c: left out, because there is no C compiler'; fi
 
-run: build ## Run landmarkd with the EPG server until Ctrl-C; EPGD=c: the one in C
+run: build ## Run landmarkd with the EPG server until Ctrl-C; EPGD=c or python: the one in that
 	@examples/epgd/run.sh
 
-demo: build ## Show an EPG server serving, hung, freed and killed; EPGD=c: the one in C
+demo: build ## Show an EPG server serving, hung, freed and killed; EPGD=c or python: the one in that
 	@GRPC_HEALTH_PROBE="$$($(PROBE))" examples/epgd/demo.sh
 
 # The targets of make test, in this order.

@@ -6,7 +6,7 @@
 # It uses its own runtime directory and ports, so it does not affect a landmarkd
 # that is running already. GRPC_HEALTH_PROBE is the path of grpc-health-probe. If
 # it is not set, Go builds one. EPGD=c shows the EPG server in C, which reports
-# through landmark.h.
+# through landmark.h, and EPGD=python the one in Python.
 set -u
 cd "$(dirname "$0")/../.." || exit
 
@@ -78,7 +78,8 @@ landmarkd=$!
 case ${EPGD:-go} in
 go) bin/epgd -listen "$epg" -agent-socket "$RUNTIME_DIRECTORY/agent.sock" >>"$log" 2>&1 & ;;
 c) bin/epgd-c -listen "$epg" -notify-socket "$RUNTIME_DIRECTORY/notify.sock" >>"$log" 2>&1 & ;;
-*) fail "EPGD=$EPGD is neither go nor c" ;;
+python) examples/epgd-python/epgd.py -listen "$epg" -agent-socket "$RUNTIME_DIRECTORY/agent.sock" >>"$log" 2>&1 & ;;
+*) fail "EPGD=$EPGD is none of go, c and python" ;;
 esac
 epgd=$!
 

@@ -8,7 +8,8 @@
 #   LANDMARKD_MONITOR  of the monitoring protocol
 #   LANDMARKD_GRPC     of gRPC
 #   RUNTIME_DIRECTORY  directory of landmarkd's sockets, beside another landmarkd
-# EPGD=c runs the EPG server in C, which reports through landmark.h.
+# EPGD=c runs the EPG server in C, which reports through landmark.h, and EPGD=python
+# the one in Python.
 set -u
 cd "$(dirname "$0")/../.." || exit
 
@@ -69,7 +70,8 @@ landmarkd=$!
 case ${EPGD:-go} in
 go) bin/epgd -listen "$listen" 2>&3 3>&- & ;;
 c) bin/epgd-c -listen "$listen" 2>&3 3>&- & ;;
-*) fail "EPGD=$EPGD is neither go nor c" ;;
+python) examples/epgd-python/epgd.py -listen "$listen" 2>&3 3>&- & ;;
+*) fail "EPGD=$EPGD is none of go, c and python" ;;
 esac
 epgd=$!
 exec 3>&-
