@@ -19,8 +19,8 @@ the program's own code does. Code that keeps the interpreter's lock for a long t
 keeps the agent from reporting, and the program becomes stale instead of stalled.
 
 A pass takes about a microsecond, and a piece of work three. Landmarks are safe for use
-by several threads, and by signal handlers. Make the set, and
-start the agent, after the last fork: threads and landmarks do not survive it.
+by several threads, and by signal handlers. Make the set, and start the agent, after the
+last fork: threads and landmarks do not survive it.
 """
 
 import functools

@@ -240,7 +240,7 @@ var tablePrograms = []tableProgram{
 	}},
 	{name: "redis, unchanged", active: true, prepare: func(e *env) (string, func() *process) {
 		redis, socket := debian(e.t, "redis-server", "redis-server"), filepath.Join(filepath.Dir(e.socket), "redis.sock")
-		lines := "none\n    probe:\n      unix: " + socket + "\n      every: 1s\n      within: 1s\n" +
+		lines := "none\n    probe:\n      unix: " + socket + "\n      every: 1s\n      within: " + tableWithin() + "\n" +
 			"      steps:\n        - send: \"PING\\r\\n\"\n        - expect: \"+PONG\"\n"
 		return lines, func() *process {
 			return start(e.t, redis, "--port", "0", "--unixsocket", socket, "--save", "", "--dir", filepath.Dir(socket), "--enable-debug-command", "yes")

@@ -190,6 +190,23 @@ func TestPythonLandmarks(t *testing.T) {
 	}
 }
 
+// A program that holds the interpreter's lock keeps its agent from reporting too.
+func TestPythonThatHoldsTheLockIsStale(t *testing.T) {
+	parallel(t)
+	e := newEnv(t)
+	program := preparePython(t, "-c", pythonLandmarks, e.socket)
+	stdin, err := program.cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program.start()
+	fmt.Fprintln(stdin, "table.set(True)")
+	e.await(checkUDP, "epg", "SERVING none")
+	fmt.Fprintln(stdin, "import ctypes; ctypes.PyDLL(None).sleep(4)") // PyDLL keeps the lock
+	e.await(checkUDP, "epg", "NOT_SERVING stale")
+	e.await(checkUDP, "epg", "SERVING none")
+}
+
 // landmarkd's refusal is logged, even by a program that does not set up logging.
 func TestPythonLogsRefusal(t *testing.T) {
 	parallel(t)
