@@ -111,7 +111,7 @@ func (a *Agent) Drain() { a.reporter.setDraining(true) }
 // Resume ends Drain.
 func (a *Agent) Resume() { a.reporter.setDraining(false) }
 
-// Close tells the sidecar that the program stops on purpose, and ends the agent's
+// Close reports to the sidecar that the program stops on purpose, and ends the agent's
 // goroutines, including those that call the program's functions. Without it, the
 // sidecar treats the program's exit as a crash.
 //

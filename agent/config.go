@@ -121,7 +121,7 @@ var identities = struct {
 	taken map[identity]bool
 }{taken: make(map[identity]bool)}
 
-// acquire reserves the identity for an agent, unless another agent has it.
+// acquire reserves the identity for an agent, unless another agent uses it.
 func (id identity) acquire() error {
 	identities.Lock()
 	defer identities.Unlock()

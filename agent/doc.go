@@ -24,6 +24,10 @@
 // makes no reports. When it is slow or stopped, at most 64 reports wait in the
 // socket until it reads. On each new connection the agent sends the whole state.
 //
+// A landmark is followed through reporter.go, which samples it and decides when a report
+// is due, message.go and stream.go, which sends the report to the sidecar. From the same
+// samples, servicemanager.go decides what systemd gets.
+//
 // The wire format is landmark.report.v1 over landmark.intake.v1, gRPC on a Unix
 // socket.
 package agent

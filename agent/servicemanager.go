@@ -14,8 +14,8 @@ import (
 // two, one could keep a program alive that hangs by the landmarks of the other.
 var managed atomic.Bool
 
-// acquireServiceManager reserves the service manager for an agent, unless another agent
-// has it.
+// acquireServiceManager reserves the service manager for an agent. It returns an error if
+// another agent reports to it.
 func acquireServiceManager() error {
 	if managed.Swap(true) {
 		return errors.New("another agent of this process reports to the service manager already; put all landmarks into one set")

@@ -259,6 +259,11 @@ void landmark_resume(landmark_set *set);
 void landmark_close(landmark_set *set);
 
 // What follows is not part of the interface.
+//
+// A pass goes from landmark_reach to landmark_pass_, which marks the landmark if it is
+// due, and landmark_request_, which lets one thread at a time call landmark_flush_. That
+// calls landmark_report_ for landmarkd, landmark_manage_ for the service manager, and
+// landmark_arm_ for the timer, after which landmark_reach finds nothing due.
 
 enum {
 	landmark_max_name_ = 128,
@@ -306,7 +311,7 @@ struct landmark {
 	uint32_t seen;
 	uint32_t never; // 0: what tick points to if there is no timer
 	uint64_t due;   // CLOCK_MONOTONIC in ns: when to send the next pass or setting
-	uint64_t passed;   // when the latest one that was to be sent happened
+	uint64_t passed;   // when the latest one that is still to be sent happened
 	uint64_t believed; // what landmarkd believes of a Deadline or Level
 	uint64_t sent;     // Level: when it was last sent
 	landmark_set *set;
@@ -1299,7 +1304,7 @@ static void landmark_greet_(landmark_set *set)
 	}
 }
 
-// landmark_report_ sends what is to be sent to landmarkd.
+// landmark_report_ sends to landmarkd what is due.
 static int landmark_report_(landmark_set *set, uint64_t now)
 {
 	int attempt, result = landmark_gone_;
@@ -1640,6 +1645,8 @@ static void landmark_arm_(landmark_set *set)
 	}
 }
 
+// # When to send
+
 // landmark_silence_ makes all landmarks quiet, until landmark_arm_.
 static void landmark_silence_(landmark_set *set)
 {
@@ -1652,7 +1659,8 @@ static void landmark_silence_(landmark_set *set)
 	}
 }
 
-// landmark_flush_ sends what is to be sent. The caller is the thread that is busy.
+// landmark_flush_ sends what is due to landmarkd and the service manager. Only the thread
+// that has set busy calls it.
 static void landmark_flush_(landmark_set *set)
 {
 	uint64_t now = landmark_now_();
@@ -1676,8 +1684,7 @@ static void landmark_flush_(landmark_set *set)
 	errno = saved;
 }
 
-// landmark_request_ sends what is to be sent. If another thread is sending, that thread
-// does it.
+// landmark_request_ sends what is due. If another thread is sending, that thread does it.
 static void landmark_request_(landmark_set *set)
 {
 	LANDMARK_STORE_(&set->wanted, 1);

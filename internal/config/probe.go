@@ -151,7 +151,7 @@ func hostPorts(takes string) scalar[string] {
 			return "", fmt.Errorf("%.60q is not HOST:PORT: write one such as \"127.0.0.1:11211\", \"[::1]:11211\" or \"localhost:11211\"", text)
 		}
 		if a, err := netip.ParseAddr(host); err == nil && (a.IsUnspecified() || a.IsMulticast() || a.Unmap() == netip.AddrFrom4([4]byte{255, 255, 255, 255})) {
-			return "", fmt.Errorf("%.60q is not the address of one host: write the address at which the program is to be reached, such as \"127.0.0.1:11211\"", text)
+			return "", fmt.Errorf("%.60q is not the address of one host: write the address at which the program is reached, such as \"127.0.0.1:11211\"", text)
 		}
 		return text, nil
 	}}

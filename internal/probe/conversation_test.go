@@ -91,7 +91,7 @@ func TestCheckNeedsAnExpectation(t *testing.T) {
 	}
 }
 
-// Checks that differ in what they ask or when are told apart.
+// Checks that differ in what they ask or when are not equal.
 func TestEqual(t *testing.T) {
 	with := func(change func(*Check)) *Check {
 		c := &Check{Network: TCP, Address: "localhost:1", Every: 1, Within: 1, Fall: 1, Rise: 1, Steps: []Step{send("a"), expect(text(t, strings.Repeat("x", 99)+"b"))}}

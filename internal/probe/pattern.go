@@ -34,7 +34,7 @@ const (
 	mismatched
 )
 
-// bytesPattern is text, or bytes in hex of which some may be any.
+// bytesPattern is text, or bytes in hex; some of them may be any byte.
 type bytesPattern struct {
 	want, mask []byte // a byte b matches if b&mask == want
 	hex        bool

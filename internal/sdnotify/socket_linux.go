@@ -191,7 +191,7 @@ func (s *Socket) receive(fd uintptr, n int) (more bool, err error) {
 }
 
 // receiveOne receives and handles a datagram. It does not block, so it does not have to
-// tell Go's scheduler of the call. A TCP socket that lingers makes the call take longer,
+// report the call to Go's scheduler. A TCP socket that lingers makes the call take longer,
 // until the scheduler's signal, which it sends after 10 ms, ends the kernel's wait.
 func (s *Socket) receiveOne(fd uintptr) error {
 	s.iov.Base = &s.data[0]

@@ -16,7 +16,7 @@ import (
 )
 
 // listen returns a socket that receives notifications, and its address as
-// $NOTIFY_SOCKET has it.
+// $NOTIFY_SOCKET names it.
 func listen(t *testing.T, address string) *net.UnixConn {
 	t.Helper()
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: address, Net: "unixgram"})

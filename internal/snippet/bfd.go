@@ -10,7 +10,7 @@ import (
 )
 
 // bfdTimes are the times of a BFD session, for the templates of both sides. They are
-// landmarkd's defaults, except for a longer patience.
+// landmarkd's defaults, except for more time to tolerate silence.
 type bfdTimes struct {
 	patience time.Duration
 }

@@ -96,8 +96,8 @@ func (r *record) watchdogMark() *mark {
 	return &r.watchdog
 }
 
-// declare takes a declaration. A program that had stopped begins anew with it, as for
-// landmarkd.
+// declare takes a declaration. One of a program that had stopped makes it a new program, as
+// for landmarkd.
 func (r *record) declare(d rule.Declared, line string, at rule.Instant) {
 	if r.stopping {
 		timeout := r.timeout()

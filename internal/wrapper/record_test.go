@@ -38,7 +38,7 @@ func TestRecordKeepsWhatIsTrue(t *testing.T) {
 		{"cleared", "STATUS=a\nSTATUS=\nX_LANDMARK_DRAIN=1\nX_LANDMARK_DRAIN=0", "X_LANDMARK_DRAIN=0\nSTATUS="},
 		{"stopping", "READY=1\nSTOPPING=1\nERRNO=2", "ERRNO=2\nREADY=1\nSTOPPING=1"},
 		{"ready again while it stops", "STOPPING=1\nREADY=1", "READY=1\nSTOPPING=1"},
-		{"begins anew", "WATCHDOG_USEC=3000000\nREADY=1\nSTATUS=a\nSTOPPING=1\nX_LANDMARK_DECLARE=a:condition\nREADY=1", "WATCHDOG_USEC=3000000\nX_LANDMARK_DECLARE=a:condition\nREADY=1"},
+		{"starts again", "WATCHDOG_USEC=3000000\nREADY=1\nSTATUS=a\nSTOPPING=1\nX_LANDMARK_DECLARE=a:condition\nREADY=1", "WATCHDOG_USEC=3000000\nX_LANDMARK_DECLARE=a:condition\nREADY=1"},
 		{"reloading", "READY=1\nRELOADING=1\nMONOTONIC_USEC=1", "READY=1\nRELOADING=1"},
 		{"reloaded", "READY=1\nRELOADING=1\nREADY=1", "READY=1"},
 		{"watchdog", "WATCHDOG_USEC=3000000\nREADY=1\nWATCHDOG=1", "WATCHDOG_USEC=3000000\nREADY=1"},
@@ -91,7 +91,7 @@ func TestDatagrams(t *testing.T) {
 	}
 }
 
-// What a new landmarkd is sent says the same to whoever takes it, and fits into
+// What a new landmarkd is sent says the same to landmarkd and to a new record, and fits into
 // notifications.
 func FuzzRecord(f *testing.F) {
 	for _, seed := range []string{

@@ -18,7 +18,7 @@ type relay struct {
 	ctx     context.Context // done when the service manager is not waited for any more
 	pid     int             // of the program
 	manager *servicemanager.Notifier
-	outlet  outlet
+	filter  managerFilter
 	sidecar *sidecar
 	now     func() rule.Instant
 }
@@ -86,7 +86,7 @@ func (r *relay) take(lines []string, said []sdnotify.Message, at rule.Instant) (
 	if len(inward) > 0 {
 		s.take(inward)
 	}
-	return r.outlet.pass(&s.said, lines, said, at)
+	return r.filter.pass(&s.said, lines, said, at)
 }
 
 // maySpeak reports whether the user may speak for the program: root, the user of this

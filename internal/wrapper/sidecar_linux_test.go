@@ -166,7 +166,7 @@ func TestPausedLandmarkd(t *testing.T) {
 	f.expect("WATCHDOG=1")
 }
 
-// A new landmarkd is not told that a program is ready that hangs, until it goes on.
+// A new landmarkd gets no READY=1 of a program that hangs, until it goes on.
 func TestHangingProgramIsNotReady(t *testing.T) {
 	f := newFixture(t)
 	f.say("WATCHDOG_USEC=100000")

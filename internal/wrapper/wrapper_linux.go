@@ -83,7 +83,7 @@ func run(c Config, signals chan os.Signal) (Status, error) {
 	}
 	waiting, giveUp := context.WithCancel(context.Background())
 	defer giveUp()
-	relay := &relay{ctx: waiting, pid: child.pid, manager: manager, outlet: outlet{timeout: expected}, sidecar: sidecar, now: now}
+	relay := &relay{ctx: waiting, pid: child.pid, manager: manager, filter: managerFilter{timeout: expected}, sidecar: sidecar, now: now}
 	socket, err := sdnotify.NewSocket(s.conn, relay.handle)
 	if err != nil {
 		return Status{}, err

@@ -25,11 +25,11 @@ func notifyAttacks() []attack {
 // notifyPair starts programs that report by notifications: one that waits to send, one
 // that tries again, and one that hangs.
 func (s *scene) notifyPair() (hung *program) {
-	s.notify("told", "block")
+	s.notify("blocking", "block")
 	s.notify("tried", "retry")
 	hung = s.notify("quiet", "block")
-	s.check("told", "tried", "quiet")
-	for _, service := range []string{"told", "tried", "quiet"} {
+	s.check("blocking", "tried", "quiet")
+	for _, service := range []string{"blocking", "tried", "quiet"} {
 		s.change(service, healthy, nil)
 	}
 	s.change("quiet", unhealthy, func() { hung.signal(syscall.SIGUSR1) })
@@ -92,8 +92,8 @@ func floodNotifications(ctx context.Context, target string) error {
 		return err
 	}
 	corpus := []string{
-		"READY=1", "X_LANDMARK_SERVICE=quiet\nREADY=1\nX_LANDMARK_REACH=main loop", "X_LANDMARK_SERVICE=told\nSTOPPING=1",
-		"X_LANDMARK_SERVICE=tried\nWATCHDOG=trigger\nMAINPID=1", "X_LANDMARK_SERVICE=told\nX_LANDMARK_INSTANCE=1\nX_LANDMARK_CONDITION=main loop:0",
+		"READY=1", "X_LANDMARK_SERVICE=quiet\nREADY=1\nX_LANDMARK_REACH=main loop", "X_LANDMARK_SERVICE=blocking\nSTOPPING=1",
+		"X_LANDMARK_SERVICE=tried\nWATCHDOG=trigger\nMAINPID=1", "X_LANDMARK_SERVICE=blocking\nX_LANDMARK_INSTANCE=1\nX_LANDMARK_CONDITION=main loop:0",
 		"BARRIER=1", strings.Repeat("\x00\xff", 2000), strings.Repeat("STATUS=x\n", 400), strings.Repeat("a", 5000), "",
 		"X_LANDMARK_SERVICE=mine\nREADY=1\nSTATUS=" + strings.Repeat("y", 3000), "X_LANDMARK_SERVICE=mine\nX_LANDMARK_DECLARE=a:condition\nX_LANDMARK_CONDITION=a:",
 	}

@@ -42,7 +42,7 @@ func (e *env) cServer(within string) (server *process, address string) {
 	return server, address
 }
 
-// A program in C is told apart when it hangs, is frozen, stops and is killed, and epgd
+// A program in C has its own cause when it hangs, is frozen, stops and is killed, and epgd
 // gets programmes from it while it serves.
 func TestCServer(t *testing.T) {
 	parallel(t)

@@ -137,7 +137,7 @@ func TestExecKilled(t *testing.T) {
 	e.await(checkUDP, "redis-server", "NOT_SERVING lost")
 }
 
-// landmark exec runs the program without landmarkd, and tells each landmarkd that comes,
+// landmark exec runs the program without landmarkd, and reports to each landmarkd that comes,
 // also one that knows nothing of the program.
 func TestExecOverRestart(t *testing.T) {
 	parallel(t)

@@ -47,7 +47,7 @@ func (e *env) pythonServer(within string) (server *process, address string) {
 	return server, address
 }
 
-// A program in Python is told apart when it hangs, is frozen, stops and is killed, and
+// A program in Python has its own cause when it hangs, is frozen, stops and is killed, and
 // epgd gets programmes from it while it serves.
 func TestPythonServer(t *testing.T) {
 	parallel(t)

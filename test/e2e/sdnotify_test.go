@@ -108,7 +108,7 @@ func (e *notifyEnv) awaitSays(pattern string) {
 	e.awaitStatus("app", `[0-9]+-[0-9A-Z]+ +`+pattern)
 }
 
-// Unmodified programs: each is told apart when it starts, reloads, is frozen, goes on,
+// Unmodified programs: each has its own cause when it starts, reloads, is frozen, goes on,
 // is killed and stops.
 func TestNotifyingPrograms(t *testing.T) {
 	for _, n := range notifiers {

@@ -1,5 +1,5 @@
 // belief lets threads begin and end work at once, again and again, and checks each time
-// that landmarkd was told of what is open in the end.
+// that landmarkd was sent what is open in the end.
 #define LANDMARK_IMPLEMENTATION
 #include "../landmark.h"
 

@@ -41,7 +41,7 @@ type Prober interface {
 	// Read returns the fact of the service's check, with its age at the time now, and
 	// whether it is met by a check that is overdue.
 	Read(service string, now time.Time) (fact registry.Fact, overdue bool)
-	// Finished returns a channel of the services of which a check has ended.
+	// Finished returns a channel of the services whose check has ended.
 	Finished() <-chan string
 }
 

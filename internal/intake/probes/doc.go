@@ -9,4 +9,8 @@
 //
 // The package reports nothing by itself: the host intake reads the results, as facts
 // of the service's host.
+//
+// A check is followed through prober.go, which begins it when it is due and keeps the
+// result, and converse.go, which connects (dialer.go) and takes the steps. What is sent,
+// what an answer must be, and what several results say together is in package probe.
 package probes

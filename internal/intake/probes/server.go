@@ -52,7 +52,7 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 // Finished returns a channel that receives a service's name when a check of it has
-// ended. While nobody receives, that service is not checked again.
+// ended. While nothing receives from it, that service is not checked again.
 func (s *Server) Finished() <-chan string { return s.finished }
 
 // Prepare starts new checks, by service, and waits a moment for their first results.

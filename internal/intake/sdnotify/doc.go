@@ -6,8 +6,11 @@
 // holds, the intake repeats the process's report, with the ages of its landmarks
 // growing. Nothing but the program's own notifications reaches a landmark.
 //
-// A datagram is followed through receiver.go and server.go to its process.go, whose
-// landmarks are in landmarks.go. mainprocess.go finds the process that a datagram is
-// about, and whether its sender may speak for it. file.go is what the next landmarkd
-// needs, because a program does not repeat what it has said.
+// A datagram is followed through receiver.go, which has the socket, and server.go to its
+// process.go. There state.go takes what it says, landmarks.go has the landmarks, and the
+// process reports them to the registry, as tick does later without a datagram.
+// mainprocess.go finds the process that a datagram is about, and whether its sender may
+// speak for it; processes.go has all that are known. file.go writes what the next
+// landmarkd needs, because a program does not repeat what it has said, and restore.go
+// reads it.
 package sdnotify

@@ -57,7 +57,7 @@ func (l *landmark) ends(before *landmark) bool {
 		l.declared.Kind == judge.KindAlive && l.at.Sub(before.at) > l.declared.Within/2
 }
 
-// fact returns what the registry is told of the landmark at the instant.
+// fact returns the fact of the landmark for the registry at the instant.
 func (l *landmark) fact(at judge.Instant) registry.Fact {
 	return registry.Fact{
 		Reached:   l.reached,

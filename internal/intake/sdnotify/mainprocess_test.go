@@ -80,7 +80,7 @@ func TestMainProcessMayChangeItsUser(t *testing.T) {
 	})
 }
 
-// Root takes a service over from another user, whose process is not heard any more.
+// Root takes a service over from another user, whose notifications are ignored from then on.
 func TestRootTakesOver(t *testing.T) {
 	run(t, Config{}, func(f *fixture) {
 		p := f.processOf(alice)

@@ -36,7 +36,7 @@ type process struct {
 	exit     *pidfd.Watch
 	speaker  atomic.Int64 // the process that has spoken for this one last, 0 if none has
 
-	lastHeard atomic.Int64 // heardAt, for readers without mu
+	lastSent atomic.Int64 // sentAt, for readers without mu
 
 	mu    sync.Mutex
 	ended bool
@@ -49,7 +49,7 @@ type process struct {
 	last       []judge.Declared // the session's declaration
 	facts      []registry.Fact  // reused
 	reportedAt judge.Instant    // the instant of the last report
-	heardAt    judge.Instant    // when the last notification was sent
+	sentAt     judge.Instant    // when the last notification was sent
 	mayReport  judge.Instant    // when reportBurst reports may be made at once again
 	frozen     bool             // it was stopped when it was last looked at
 	unreadable bool             // its state cannot be read, which was logged
@@ -68,8 +68,8 @@ func (p *process) receive(m *sdnotify.Message, at judge.Instant, from sender) er
 	if p.ended {
 		return nil
 	}
-	p.heardAt = max(p.heardAt, at)
-	p.lastHeard.Store(int64(p.heardAt))
+	p.sentAt = max(p.sentAt, at)
+	p.lastSent.Store(int64(p.sentAt))
 	urgent, err := p.state.take(m, at, p.server.watchdogOf(p.service), p.mayDeclare())
 	p.countLandmarks()
 	p.take(urgent, at, from)
@@ -150,8 +150,8 @@ func (p *process) tick() {
 		if !p.frozen {
 			p.frozen = true
 			p.server.changed()
-			if p.heardAt > p.reportedAt { // what it sent before it was stopped
-				if p.report(p.heardAt); p.ended {
+			if p.sentAt > p.reportedAt { // what it sent before it was stopped
+				if p.report(p.sentAt); p.ended {
 					return
 				}
 			}
@@ -287,7 +287,7 @@ func (p *process) displace() {
 	p.server.remove(p)
 }
 
-// stop ends all work for the process, and tells the registry nothing.
+// stop ends all work for the process, and reports nothing to the registry.
 func (p *process) stop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

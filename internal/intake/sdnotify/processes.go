@@ -63,7 +63,7 @@ func (s *Server) displaceable(uid uint32) (longest *process) {
 		return nil
 	}
 	for _, p := range s.processes {
-		if p.uid == most && (longest == nil || p.lastHeard.Load() < longest.lastHeard.Load()) {
+		if p.uid == most && (longest == nil || p.lastSent.Load() < longest.lastSent.Load()) {
 			longest = p
 		}
 	}

@@ -16,7 +16,7 @@ const (
 	unitsPerSecond = 20_000
 	unitsBurst     = 20_000
 	// What is done for a datagram: reading it is 1 unit.
-	findUnits   = 20  // to find out who an unknown sender is, or whom it names
+	findUnits   = 20  // to find out who an unknown sender is, or which process it names
 	reportUnits = 4   // to report a change at once, and not with the next report
 	createUnits = 200 // to create a service: the registry copies all their names
 )
@@ -72,7 +72,7 @@ const (
 func newLimiter() *limiter { return &limiter{buckets: make(map[sender]*bucket)} }
 
 // take takes n units of the sender's. It reports whether it did, and if not, whether
-// that is to be logged.
+// that must be logged.
 func (l *limiter) take(s sender, n int, now time.Time) (taken, log bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -235,7 +235,7 @@ func (s *Server) receive(r *receiver, d *sdnotify.Datagram) {
 	s.logLimit.Logger(logger, d.UID, service).Warn("notification ignored", "why", err)
 }
 
-// logDropped logs that the sender's datagrams are dropped, if it is to be logged.
+// logDropped logs that the sender's datagrams are dropped, if it must be logged now.
 func (s *Server) logDropped(d *sdnotify.Datagram, log bool) {
 	if log {
 		s.config.Logger.Warn("notifications arrive faster than they may be handled, and some are dropped: let the programs of the user send less often", "uid", d.UID, "pid", d.PID)

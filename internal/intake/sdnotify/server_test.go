@@ -160,7 +160,7 @@ func TestLatePassIsInTime(t *testing.T) {
 	})
 }
 
-// A process whose state cannot be read is not vouched for.
+// A process whose state cannot be read is not reported for.
 func TestUnreadableProcessIsStale(t *testing.T) {
 	run(t, Config{}, func(f *fixture) {
 		p := f.process()
@@ -402,7 +402,7 @@ func TestReadyBesideLandmarks(t *testing.T) {
 	})
 }
 
-// A declaration of another kind begins anew, and too many are refused.
+// A declaration of another kind forgets what was said, and too many are refused.
 func TestDeclarations(t *testing.T) {
 	run(t, Config{}, func(f *fixture) {
 		p := f.process()
@@ -563,7 +563,7 @@ func TestDisplacement(t *testing.T) {
 			t.Error("the first user displaced another with as many")
 		}
 		if f.processes[key{"many", first.Pid}] == nil {
-			t.Error("the process that was heard last was displaced")
+			t.Error("the process that sent last was displaced")
 		}
 		f.expect("few", "admitted", serving, serving)
 		for range 6 {

@@ -9,7 +9,7 @@ import (
 	"github.com/landmark-health/landmark/internal/servicemanager"
 )
 
-// outlet decides what of a notification goes to the service manager. It passes on each
+// managerFilter decides what of a notification goes to the service manager. It passes on each
 // notification as it is, but for what the service manager would misunderstand:
 //
 //   - MAINPID=: its main process is the wrapper. From any other it would take no more
@@ -22,7 +22,7 @@ import (
 // A program that declares landmarks need not send these two itself: a notification by which
 // it starts, or proves that it works, has them added. Nothing is sent but for a
 // notification of the program.
-type outlet struct {
+type managerFilter struct {
 	timeout time.Duration // of the service manager's watchdog, 0 if there is none
 
 	ready bool         // READY=1 was passed on
@@ -32,18 +32,18 @@ type outlet struct {
 
 // pass returns the lines to send for those of a notification that the record r has taken at
 // the instant, and whether they are the same. said is what each line says.
-func (o *outlet) pass(r *record, lines []string, said []sdnotify.Message, at rule.Instant) (out []string, same bool) {
+func (f *managerFilter) pass(r *record, lines []string, said []sdnotify.Message, at rule.Instant) (out []string, same bool) {
 	started, failing := r.started(), r.failing(at)
 	var proves, feeds, ready, content bool
 	for i, line := range lines {
 		m := &said[i]
-		for _, f := range m.Facts {
-			l := r.find(f.Name)
-			proves = proves || f.Kind == sdnotify.Reach && l != nil && l.provesWork()
+		for _, fact := range m.Facts {
+			l := r.find(fact.Name)
+			proves = proves || fact.Kind == sdnotify.Reach && l != nil && l.provesWork()
 		}
 		switch {
 		case strings.HasPrefix(line, "MAINPID="), strings.HasPrefix(line, "X_LANDMARK_"),
-			m.Ready && !o.ready && !started,
+			m.Ready && !f.ready && !started,
 			m.Watchdog && failing != nil:
 			continue
 		}
@@ -56,29 +56,29 @@ func (o *outlet) pass(r *record, lines []string, said []sdnotify.Message, at rul
 		out = nil
 	}
 	passed := len(out)
-	if !o.ready && started && !ready {
+	if !f.ready && started && !ready {
 		ready = true
 		out = append(out, servicemanager.Ready)
 	}
-	o.ready = o.ready || ready
-	if proves && !feeds && !ready && o.ready && failing == nil && o.timeout > 0 && at.Sub(o.fedAt) >= o.timeout/4 {
+	f.ready = f.ready || ready
+	if proves && !feeds && !ready && f.ready && failing == nil && f.timeout > 0 && at.Sub(f.fedAt) >= f.timeout/4 {
 		feeds = true
 		out = append(out, servicemanager.Watchdog)
 	}
 	if feeds || ready { // with READY=1 the time begins
-		o.fedAt = at
+		f.fedAt = at
 	}
-	out = append(o.explain(r, failing, at), out...) // systemd takes the first status
+	out = append(f.explain(r, failing, at), out...) // systemd takes the first status
 	return out, passed == len(lines) && len(out) == passed
 }
 
 // explain returns the status that shows people why the watchdog is not fed, or no more.
-func (o *outlet) explain(r *record, failing *mark, at rule.Instant) []string {
-	hold := failing != nil && o.timeout > 0
-	if hold == o.held {
+func (f *managerFilter) explain(r *record, failing *mark, at rule.Instant) []string {
+	hold := failing != nil && f.timeout > 0
+	if hold == f.held {
 		return nil
 	}
-	o.held = hold
+	f.held = hold
 	if hold {
 		return []string{servicemanager.Status(failing.FailureReason(at))}
 	}

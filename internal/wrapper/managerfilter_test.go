@@ -70,7 +70,7 @@ func TestOutlet(t *testing.T) {
 			{6, pass, "STATUS= WATCHDOG=1"},
 		}},
 	} {
-		r, o := record{}, outlet{timeout: tt.watchdog}
+		r, o := record{}, managerFilter{timeout: tt.watchdog}
 		for _, s := range tt.steps {
 			lines := split(s.said)
 			said := make([]sdnotify.Message, len(lines))
