@@ -1,47 +1,13 @@
 package sdnotify
 
 import (
-	"net"
-	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/landmark-health/landmark/internal/nettest"
 )
-
-// linger is how long the last close of a lingering socket takes.
-const linger = time.Minute
-
-// lingering returns a TCP socket whose last close takes that long: the peer does not
-// read what was sent to it.
-func lingering(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	if err := unix.Connect(fd, &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
-		t.Fatal(err)
-	}
-	peer, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { peer.Close() })
-	for err = nil; err == nil; {
-		err = unix.Sendto(fd, []byte(strings.Repeat("x", 1<<16)), unix.MSG_DONTWAIT, nil)
-	}
-	if err := unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1, Linger: int32(linger / time.Second)}); err != nil {
-		t.Fatal(err)
-	}
-	return fd
-}
 
 // A sender cannot stop the receiver by a descriptor whose close waits.
 func TestLingeringDescriptor(t *testing.T) {
@@ -49,7 +15,7 @@ func TestLingeringDescriptor(t *testing.T) {
 		l := newListener(t)
 		var fds []int
 		for range n {
-			fds = append(fds, lingering(t))
+			fds = append(fds, nettest.LingeringSocket(t))
 		}
 		send(t, l.path, "READY=1", fds...)
 		// The receiver's close is the last one.
@@ -66,7 +32,7 @@ func TestLingeringDescriptor(t *testing.T) {
 				t.Errorf("%d descriptors: got %+v, want two datagrams", n, got)
 			}
 			t.Logf("%d descriptors: received in %v", n, time.Since(begun))
-		case <-time.After(linger / 2):
+		case <-time.After(nettest.Linger / 2):
 			t.Fatalf("%d descriptors: the receiver waits until they are closed", n)
 		}
 	}

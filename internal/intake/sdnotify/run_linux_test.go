@@ -205,6 +205,9 @@ func TestConfigureSockets(t *testing.T) {
 	if err := configure(map[string]Service{"a": {Socket: a}, "b": {Socket: "/proc/b.sock"}}); err == nil || !strings.Contains(err.Error(), "services.b.notify_socket: /proc/b.sock: ") {
 		t.Errorf("a path that cannot be bound: got %v", err)
 	}
+	if err := configure(map[string]Service{"b": {Socket: a}}); err == nil || !strings.Contains(err.Error(), "a.sock is the socket of the service a: remove it there") {
+		t.Errorf("the path of another service: got %v", err)
+	}
 	if err := configure(map[string]Service{"b": {Socket: b}, "a": {}}); err != nil {
 		t.Fatal(err)
 	}

@@ -98,7 +98,11 @@ func (s *Server) Configure(services map[string]Service) error {
 		if before := s.own[name]; service.Socket == "" || before != nil && before.path == service.Socket {
 			continue
 		}
-		r, err := newReceiver(s, name, service.Socket)
+		err := s.checkFree(service.Socket)
+		var r *receiver
+		if err == nil {
+			r, err = newReceiver(s, name, service.Socket)
+		}
 		if err != nil {
 			for _, r := range added {
 				r.datagrams.Close()
@@ -119,6 +123,17 @@ func (s *Server) Configure(services map[string]Service) error {
 	if s.running != nil {
 		for _, r := range added {
 			s.group.Go(func() error { return r.run(s.running) })
+		}
+	}
+	return nil
+}
+
+// checkFree returns an error if the path is that of a socket that is bound now. The caller
+// holds mu.
+func (s *Server) checkFree(path string) error {
+	for name, r := range s.own {
+		if r.path == path {
+			return fmt.Errorf("%s is the socket of the service %s: remove it there, reload, then give it to another service and reload again", path, name)
 		}
 	}
 	return nil
