@@ -34,7 +34,7 @@ func (r *relay) handle(d *sdnotify.Datagram) {
 		return
 	}
 	at, all := r.now(), strings.Split(strings.TrimSuffix(string(d.Data), "\x00"), "\n")
-	lines := r.withoutWatchdog(all, d.PID)
+	lines := r.withoutProof(all, d.PID)
 	said := make([]sdnotify.Message, len(lines))
 	out, same := r.take(lines, said, at)
 	same = same && len(lines) == len(all)
@@ -53,16 +53,18 @@ func (r *relay) handle(d *sdnotify.Datagram) {
 	r.manager.Relay(r.ctx, data, d.Files)
 }
 
-// withoutWatchdog returns the lines of a notification without those about the program's
-// watchdog, if another process sent it and does not name the program: that a worker works
-// does not show that the program does. landmarkd has the same rule, and here it would
-// receive the lines with the program's MAINPID=.
-func (r *relay) withoutWatchdog(lines []string, sender int) []string {
+// proofs are the keys by which a program shows that it works.
+var proofs = []string{"WATCHDOG=", "WATCHDOG_USEC=", "X_LANDMARK_REACH=", "X_LANDMARK_OPEN="}
+
+// withoutProof returns the lines of a notification without those that show that the program
+// works, if another process sent it and does not name the program: that a worker works does
+// not show that the program does. landmarkd would receive them with the program's MAINPID=.
+func (r *relay) withoutProof(lines []string, sender int) []string {
 	if sender == r.pid || slices.Contains(lines, fmt.Sprint("MAINPID=", r.pid)) {
 		return lines
 	}
 	return slices.DeleteFunc(slices.Clone(lines), func(line string) bool {
-		return strings.HasPrefix(line, "WATCHDOG=") || strings.HasPrefix(line, "WATCHDOG_USEC=")
+		return slices.ContainsFunc(proofs, func(key string) bool { return strings.HasPrefix(line, key) })
 	})
 }
 

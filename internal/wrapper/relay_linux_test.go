@@ -5,10 +5,10 @@ import (
 	"testing"
 )
 
-// A worker cannot feed the program's watchdog, unless it names the program.
-func TestWithoutWatchdog(t *testing.T) {
+// A worker cannot show that the program works, unless it names the program.
+func TestWithoutProof(t *testing.T) {
 	r := &relay{pid: 4711}
-	said := []string{"READY=1", "WATCHDOG=1", "WATCHDOG_USEC=1000000", "STATUS=WATCHDOG=1"}
+	said := []string{"READY=1", "WATCHDOG=1", "WATCHDOG_USEC=1000000", "X_LANDMARK_REACH=loop", "X_LANDMARK_OPEN=work:0", "STATUS=WATCHDOG=1"}
 	named := append(slices.Clone(said), "MAINPID=4711")
 	other := append(slices.Clone(said), "MAINPID=4712")
 	for name, tt := range map[string]struct {
@@ -20,7 +20,7 @@ func TestWithoutWatchdog(t *testing.T) {
 		"a script's helper":      {4712, named, named},
 		"a worker about another": {4712, other, []string{"READY=1", "STATUS=WATCHDOG=1", "MAINPID=4712"}},
 	} {
-		if got := r.withoutWatchdog(tt.lines, tt.sender); !slices.Equal(got, tt.want) {
+		if got := r.withoutProof(tt.lines, tt.sender); !slices.Equal(got, tt.want) {
 			t.Errorf("%s: got %q, want %q", name, got, tt.want)
 		}
 	}
