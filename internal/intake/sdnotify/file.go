@@ -27,6 +27,8 @@ const (
 	// pauseFactor times the duration of a write is the pause after it, at most maxPause.
 	pauseFactor = 9
 	maxPause    = 500 * time.Millisecond
+	// interval is how old the ages in the file may be.
+	interval = time.Second
 )
 
 // document is the JSON document in the file. Ages are those at the time of writing: a
@@ -82,6 +84,8 @@ type file struct {
 	host    hostclock.Clock
 	changes chan struct{} // holds a token once something has changed
 	failed  bool          // the last write has failed, which was logged
+
+	processes int // how many the file has
 }
 
 func newFile(path string, logger *slog.Logger) *file {
@@ -96,18 +100,23 @@ func (f *file) change() {
 	}
 }
 
-// run writes the file after each change, and again after each error, until ctx is done.
+// run writes the file after each change, again after each error, and each interval while
+// it has processes, until ctx is done: a landmarkd that is killed must not make the time
+// in which it received nothing a time in which none ran.
 func (f *file) run(ctx context.Context, processes func() []savedProcess) error {
 	for {
-		var retry <-chan time.Time
-		if f.failed {
-			retry = time.After(maxPause)
+		var due <-chan time.Time
+		switch {
+		case f.failed:
+			due = time.After(maxPause)
+		case f.processes > 0:
+			due = time.After(interval)
 		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-f.changes:
-		case <-retry:
+		case <-due:
 		}
 		start := time.Now()
 		f.save(processes)
@@ -125,7 +134,9 @@ func (f *file) save(processes func() []savedProcess) {
 	if f.path == "" {
 		return
 	}
-	err := f.write(processes())
+	all := processes()
+	f.processes = len(all)
+	err := f.write(all)
 	if err != nil {
 		if removing := os.Remove(f.path); !errors.Is(removing, fs.ErrNotExist) {
 			err = errors.Join(err, removing)

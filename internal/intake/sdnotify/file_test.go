@@ -1,6 +1,7 @@
 package sdnotify
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -193,6 +194,27 @@ func TestFileIsWrittenAtEachChange(t *testing.T) {
 		}
 		f.end(p)
 		has("ended", `"processes":[]`)
+	})
+}
+
+// A landmarkd that is killed again and again does not hide that a program hangs.
+func TestKilledAgainAndAgain(t *testing.T) {
+	run(t, Config{File: temporary(t)}, func(f *fixture) {
+		p := f.process()
+		f.mustSend("epg", p.Pid, "READY=1", "WATCHDOG_USEC=20000000")
+		for range 3 {
+			ctx, kill := context.WithCancel(f.t.Context())
+			go f.Server.file.run(ctx, f.saved)
+			f.Server.changed()
+			f.sleep(10 * time.Second)
+			kill()
+			f.stop()
+			procs := f.procs
+			f = newFixture(f.t, Config{File: f.config.File})
+			f.procs = procs
+			f.restore()
+		}
+		f.expect("epg", "not fed for 30 s", "stalled", "stalled")
 	})
 }
 
