@@ -25,7 +25,7 @@ type record struct {
 
 // mark is a landmark, and what was said of it.
 type mark struct {
-	rule.Landmark
+	sdnotify.Landmark
 	declaration string // the line that declares it
 }
 
@@ -55,11 +55,11 @@ func (r *record) take(line string, at rule.Instant) sdnotify.Message {
 	switch {
 	case m.Ready:
 		if watchdog := r.watchdogMark(); !r.ready && !watchdog.Reached {
-			watchdog.reach(at) // from now on it must be fed
+			watchdog.Reach(at) // from now on it must be fed
 		}
 		r.ready, r.reloading = true, false
 		if own := r.find("ready"); own != nil && own.Kind == rule.KindCondition {
-			own.reach(at)
+			own.Reach(at)
 			own.Met = true
 		}
 	case m.Reloading:
@@ -69,7 +69,7 @@ func (r *record) take(line string, at rule.Instant) sdnotify.Message {
 	case m.Trigger:
 		r.triggered = true
 	case m.Watchdog:
-		r.watchdogMark().reach(at)
+		r.watchdogMark().Reach(at)
 	case m.WatchdogTimeout != nil:
 		r.setTimeout(*m.WatchdogTimeout, at)
 	case m.Status != nil:
@@ -82,7 +82,7 @@ func (r *record) take(line string, at rule.Instant) sdnotify.Message {
 		r.declare(m.Declarations[0], line, at)
 	case len(m.Facts) > 0:
 		if l := r.find(m.Facts[0].Name); l != nil {
-			l.take(m.Facts[0], at)
+			l.Take(m.Facts[0], at)
 		}
 	}
 	return m
@@ -109,10 +109,8 @@ func (r *record) declare(d rule.Declared, line string, at rule.Instant) {
 		l = &mark{}
 		r.own = append(r.own, l)
 	}
-	if l.Declared == nil || l.Kind != d.Kind {
-		l.Landmark = rule.Landmark{At: at}
-	}
-	l.Declared, l.declaration = &d, line
+	l.Declare(d, at)
+	l.declaration = line
 }
 
 // find returns the declared landmark with the name, or nil.
@@ -123,28 +121,6 @@ func (r *record) find(name string) *mark {
 		}
 	}
 	return nil
-}
-
-// reach records that the program has reached the landmark.
-func (l *mark) reach(at rule.Instant) { l.At, l.Reached = at, true }
-
-// take takes a fact of the landmark.
-func (l *mark) take(f sdnotify.Fact, at rule.Instant) {
-	switch {
-	case f.Kind == sdnotify.Reach && l.Kind == rule.KindAlive:
-		l.reach(at)
-	case f.Kind == sdnotify.Level && l.Kind == rule.KindLevel:
-		l.reach(at)
-		l.Value = f.Value
-	case f.Kind == sdnotify.Condition && l.Kind == rule.KindCondition:
-		l.reach(at)
-		l.Met, l.Reason = f.Met, f.Reason
-	case f.Kind == sdnotify.Open && l.Kind == rule.KindDeadline:
-		if f.Aged || f.Open == 0 || !l.Open { // else the oldest work is still open
-			l.At = at.Add(-f.Age)
-		}
-		l.Reached, l.Open, l.Pending = true, f.Open > 0, f.Open
-	}
 }
 
 // provesWork reports whether reaching the landmark shows that the program works.

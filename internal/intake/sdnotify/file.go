@@ -229,7 +229,7 @@ func (p *savedProcess) check() error {
 	if p.PID <= 0 || len(p.Own) > maxLandmarks || len(p.Text) > sdnotify.MaxStatus || p.Extended < 0 || p.Reported < 0 || p.Timeout != nil && *p.Timeout < 0 {
 		return fmt.Errorf("%s: the process %d has impossible numbers", p.Service, p.PID)
 	}
-	if p.ReadyMark.Declared != readyLandmark(0).declared || p.Watchdog.Declared.Kind != judge.KindAlive || p.Watchdog.Declared.Name != watchdogName {
+	if p.ReadyMark.Declared != *readyLandmark(0).Declared || p.Watchdog.Declared.Kind != judge.KindAlive || p.Watchdog.Declared.Name != watchdogName {
 		return fmt.Errorf("%s: the process %d has landmarks of its own that sd_notify has", p.Service, p.PID)
 	}
 	names := make(map[string]bool)
@@ -285,7 +285,7 @@ func (p *process) save() (saved savedProcess, ok bool) {
 
 func (l *landmark) save(at judge.Instant) savedLandmark {
 	return savedLandmark{
-		Declared: l.declared, Age: max(0, at.Sub(l.at)), Reached: l.reached, Count: l.count,
-		Open: l.open, Value: l.value, Met: l.met, Triggered: l.triggered, Reason: l.reason,
+		Declared: *l.Declared, Age: max(0, at.Sub(l.At)), Reached: l.Reached, Count: l.Count,
+		Open: l.Pending, Value: l.Value, Met: l.Met, Triggered: l.Triggered, Reason: l.Reason,
 	}
 }

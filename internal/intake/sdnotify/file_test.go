@@ -310,7 +310,7 @@ func FuzzDecode(f *testing.F) {
 		for i := range d.Processes {
 			p := d.Processes[i].process(0)
 			for _, l := range p.state.landmarks(time.Second) {
-				l.stateAt(&l.declared, 0)
+				l.stateAt(l.Declared, 0)
 			}
 			p.state.statusText()
 		}

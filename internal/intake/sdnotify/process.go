@@ -170,7 +170,7 @@ func (p *process) tick() {
 func (p *process) interval() time.Duration {
 	var smallest time.Duration
 	for _, l := range p.declared {
-		if limit := max(l.declared.Within, l.declared.TTL); limit > 0 && (smallest == 0 || limit < smallest) {
+		if limit := max(l.Within, l.TTL); limit > 0 && (smallest == 0 || limit < smallest) {
 			smallest = limit
 		}
 	}
@@ -196,7 +196,7 @@ func (p *process) tryReport(at judge.Instant) error {
 	if !p.isDeclared(landmarks) {
 		declarations := make([]judge.Declared, len(landmarks))
 		for i, l := range landmarks {
-			declarations[i] = l.declared
+			declarations[i] = *l.Declared
 		}
 		if err := p.session.Declare(declarations); err != nil {
 			return err
@@ -206,7 +206,7 @@ func (p *process) tryReport(at judge.Instant) error {
 	}
 	for i, l := range landmarks {
 		p.facts[i] = l.fact(at)
-		if l == p.state.readyMark && !l.reached {
+		if l == p.state.readyMark && !l.Reached {
 			p.facts[i].Extended = max(0, p.state.extended.Sub(at))
 		}
 	}
@@ -218,7 +218,7 @@ func (p *process) tryReport(at judge.Instant) error {
 // isDeclared reports whether the landmarks are those of the session's declaration.
 func (p *process) isDeclared(landmarks []*landmark) bool {
 	return p.declared != nil && slices.Equal(landmarks, p.declared) &&
-		slices.EqualFunc(landmarks, p.last, func(l *landmark, d judge.Declared) bool { return l.declared == d })
+		slices.EqualFunc(landmarks, p.last, func(l *landmark, d judge.Declared) bool { return *l.Declared == d })
 }
 
 // updateStates stores the state of each landmark, and has the file written if one has

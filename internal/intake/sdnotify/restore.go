@@ -8,6 +8,7 @@ import (
 
 	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/pidfd"
+	"github.com/landmark-health/landmark/internal/sdnotify"
 )
 
 // This file is how a landmarkd goes on with the processes of the one before it.
@@ -67,10 +68,10 @@ func (p *savedProcess) process(at judge.Instant) *process {
 }
 
 func (l *savedLandmark) landmark(at judge.Instant) *landmark {
-	return &landmark{
-		declared: l.Declared, at: at.Add(-l.Age), reached: l.Reached, count: l.Count,
-		open: l.Open, value: l.Value, met: l.Met, triggered: l.Triggered, reason: l.Reason,
-	}
+	return &landmark{Landmark: sdnotify.Landmark{Landmark: judge.Landmark{
+		Declared: &l.Declared, At: at.Add(-l.Age), Reached: l.Reached, Count: l.Count,
+		Open: l.Open > 0, Pending: l.Open, Value: l.Value, Met: l.Met, Triggered: l.Triggered, Reason: l.Reason,
+	}}}
 }
 
 // resume reports a process that still exists. One that was stopped when the file was
@@ -83,7 +84,7 @@ func (p *process) resume(at judge.Instant, saved *savedProcess, age time.Duratio
 	if stat, err := p.server.readStat(p.pid); saved.Frozen && (err != nil || stat.stopped()) {
 		p.frozen = true
 		for _, l := range append([]*landmark{p.state.readyMark, p.state.watchdog}, p.state.own...) {
-			l.at = l.at.Add(-age)
+			l.At = l.At.Add(-age)
 		}
 		at = at.Add(-saved.Reported - age)
 		p.reportedAt = at

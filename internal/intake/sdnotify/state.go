@@ -35,7 +35,7 @@ func newState(at judge.Instant) state {
 // find returns the landmark of the process's own with the name, or nil.
 func (s *state) find(name string) *landmark {
 	for _, l := range s.own {
-		if l.declared.Name == name {
+		if l.Name == name {
 			return l
 		}
 	}
@@ -45,9 +45,7 @@ func (s *state) find(name string) *landmark {
 // affectsReadiness reports whether the process declares a landmark that counts for
 // readiness.
 func (s *state) affectsReadiness() bool {
-	return slices.ContainsFunc(s.own, func(l *landmark) bool {
-		return l.declared.Impact == judge.ImpactCritical || l.declared.Impact == judge.ImpactReadiness
-	})
+	return slices.ContainsFunc(s.own, (*landmark).AffectsReadiness)
 }
 
 // watchdogTimeout returns the watchdog's timeout, 0 if there is none: that of the
@@ -67,15 +65,19 @@ func (s *state) landmarks(configured time.Duration) (all []*landmark) {
 		all = append(all, s.readyMark)
 	}
 	timeout := s.watchdogTimeout(configured)
-	if s.watchdog.triggered && timeout == 0 {
+	if s.watchdog.Triggered && timeout == 0 {
 		timeout = contract.MaxDuration // it fails in any case
 	}
-	if timeout > 0 && s.find(watchdogName) == nil && (!s.stopping || s.watchdog.triggered) {
-		s.watchdog.declared.Within = watchdogWithin(timeout)
+	if timeout > 0 && s.find(watchdogName) == nil && (!s.stopping || s.watchdog.Triggered) {
+		if within := watchdogWithin(timeout); s.watchdog.Within != within {
+			declared := *s.watchdog.Declared
+			declared.Within = within
+			s.watchdog.Declared = &declared
+		}
 		all = append(all, s.watchdog)
 	}
 	for _, l := range s.own {
-		if l.declared.Kind != judge.KindAlive || !s.stopping || l.triggered {
+		if l.Kind != judge.KindAlive || !s.stopping || l.Triggered {
 			all = append(all, l)
 		}
 	}
@@ -115,18 +117,18 @@ func (s *state) take(m *sdnotify.Message, at judge.Instant, configured time.Dura
 				err = errTooMany
 				continue
 			}
-			l = &landmark{at: at}
+			l = new(landmark)
 			s.own = append(s.own, l)
 		}
-		if l.declared != d {
-			l.declare(d, at)
+		if l.Declared == nil || *l.Declared != d {
+			l.Declare(d, at)
 			urgent = true
 		}
 	}
 	if m.WatchdogTimeout != nil && (s.timeout == nil || *s.timeout != *m.WatchdogTimeout) {
 		s.timeout, urgent = m.WatchdogTimeout, true
 		if s.ready && *s.timeout > 0 { // as at the start: from now on the time counts
-			s.watchdogMark().reach(at)
+			s.watchdogMark().Reach(at)
 		}
 	}
 	switch {
@@ -141,8 +143,8 @@ func (s *state) take(m *sdnotify.Message, at judge.Instant, configured time.Dura
 	}
 	if m.Trigger {
 		mark := s.watchdogMark()
-		urgent = urgent || !mark.triggered
-		mark.triggered, mark.reason = true, "the program reports that it hangs"
+		urgent = urgent || !mark.Triggered
+		mark.Triggered, mark.Reason = true, "the program reports that it hangs"
 	}
 	if m.Watchdog {
 		// Also without a timeout, which a reload of the configuration may give.
@@ -182,20 +184,20 @@ var errNoTimeout = errors.New("WATCHDOG=1 has no effect without a timeout: set w
 // with each status.
 func (s *state) takeReady(at judge.Instant) {
 	mark := s.readyMark
-	if own := s.find(readyName); own != nil && own.declared.Kind == judge.KindCondition {
+	if own := s.find(readyName); own != nil && own.Kind == judge.KindCondition {
 		mark = own
 	}
-	mark.reach(at)
-	mark.met = true
-	if watchdog := s.watchdogMark(); !s.ready && !watchdog.reached {
-		watchdog.reach(at)
+	mark.Reach(at)
+	mark.Met = true
+	if watchdog := s.watchdogMark(); !s.ready && !watchdog.Reached {
+		watchdog.Reach(at)
 	}
 	s.ready, s.reloading = true, false
 }
 
 // watchdogMark returns the landmark that WATCHDOG=1 reaches.
 func (s *state) watchdogMark() *landmark {
-	if own := s.find(watchdogName); own != nil && own.declared.Kind == judge.KindAlive {
+	if own := s.find(watchdogName); own != nil && own.Kind == judge.KindAlive {
 		return own
 	}
 	return s.watchdog
@@ -204,7 +206,7 @@ func (s *state) watchdogMark() *landmark {
 // reach reaches an Alive, and reports whether that must be reported at once.
 func (s *state) reach(l *landmark, at judge.Instant) (urgent bool) {
 	before := *l
-	l.reach(at)
+	l.Reach(at)
 	return l.ends(&before)
 }
 
@@ -215,8 +217,8 @@ func (s *state) takeFact(f sdnotify.Fact, at judge.Instant) (urgent bool, err er
 		return false, fmt.Errorf("the landmark %q is not declared: send X_LANDMARK_DECLARE= first", f.Name)
 	}
 	before := *l
-	if !l.take(f, at) {
+	if !l.Take(f, at) {
 		return false, fmt.Errorf("the landmark %q is of another kind than the key says", f.Name)
 	}
-	return l.ends(&before) || l.met != before.met || l.reason != before.reason || l.value != before.value, nil
+	return l.ends(&before) || l.Met != before.Met || l.Reason != before.Reason || l.Value != before.Value, nil
 }
