@@ -208,7 +208,7 @@ func (d *driver) try(fields ...string) string {
 	return strings.TrimSuffix(answer, "\n")
 }
 
-// do runs commands, each of which is its fields with a tab between them.
+// do runs commands. Each is its fields with a tab between them.
 func (d *driver) do(commands ...string) {
 	d.t.Helper()
 	for _, c := range commands {

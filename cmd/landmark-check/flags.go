@@ -45,7 +45,7 @@ func newFlags(o *options) *flag.FlagSet {
 	flags.DurationVar(&o.timeout, "timeout", defaultTimeout, "give up after this `time`, counted from the start")
 	flags.BoolVar(&o.udp, "udp", false, "send the check over UDP, which is the default")
 	flags.BoolVar(&o.tcp, "tcp", false, "send the check over TCP")
-	flags.DurationVar(&o.maxAge, "max-age", 0, "accept no facts older than this `time`; 0 = as the service is configured")
+	flags.DurationVar(&o.maxAge, "max-age", 0, "accept no facts older than this `time`, such as 200ms; 0 = as the service is configured")
 	flags.Func("key-file", "sign with the first key of `FILE`, and accept only signed answers", func(path string) error {
 		if path == "" { // an unset variable in a script must not turn signing off
 			return errors.New("give the path of a key file, or leave the flag out to check unsigned")

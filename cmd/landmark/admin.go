@@ -19,7 +19,7 @@ var drainCommand = command{
 	purpose:   "take a service out until it is resumed: it gets no new work, and its connections can finish",
 	prepare: func(flags *flag.FlagSet) action {
 		client := adminFlags(flags)
-		wait := flags.Duration("wait", 0, "after draining, wait for this `time`, so that balancers notice and connections finish before the program is stopped")
+		wait := flags.Duration("wait", 0, "after draining, wait for this `time`, such as 10s, so that balancers notice and connections finish before the program is stopped")
 		untilGone := flags.Bool("until-gone", false, "end the drain when the last process of the service is gone, so that the next one is not drained")
 		return func(ctx context.Context, args []string, o output) error {
 			name, err := requiredName(args)

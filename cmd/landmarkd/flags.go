@@ -29,7 +29,7 @@ func parse(args []string, help io.Writer) (c sidecar.Config, mode runMode, err e
 	flags.StringVar(&c.GRPC, "grpc", c.GRPC, "`ADDRESS`, HOST:PORT or unix:PATH, of grpc.health.v1 and landmark.status.v1; \"\" = off")
 	keys := flags.String("monitor-keys", "", "`FILE` of NUMBER:HEX lines; monitoring requests must be signed with one of these keys")
 	flags.StringVar(&c.File, "config", "", "YAML `FILE` of the services' policies, gates and notify sockets, and the BFD sessions; SIGHUP reads it again")
-	flags.DurationVar(&c.DrainOnStop, "drain-on-stop", 0, "drain all services for this `time` before stopping; 0 = stop at once")
+	flags.DurationVar(&c.DrainOnStop, "drain-on-stop", 0, "drain all services for this `time`, such as 10s, before stopping; 0 = stop at once")
 	flags.BoolVar(&mode.check, "check-config", false, "report errors in the -config file and exit")
 	flags.BoolVar(&mode.version, "version", false, "print the version and exit")
 	switch err := flags.Parse(args); {

@@ -67,15 +67,8 @@ func numbers() scalar[float64] {
 func impacts() scalar[judge.Impact] {
 	const takes = "critical, readiness, degrading or informational"
 	return scalar[judge.Impact]{takes, func(text string) (judge.Impact, error) {
-		switch text {
-		case "critical":
-			return judge.ImpactCritical, nil
-		case "readiness":
-			return judge.ImpactReadiness, nil
-		case "degrading":
-			return judge.ImpactDegrading, nil
-		case "informational":
-			return judge.ImpactInformational, nil
+		if impact, known := judge.ParseImpact(text); known {
+			return impact, nil
 		}
 		return 0, fmt.Errorf("%.40q is not an impact: write %s", text, takes)
 	}}

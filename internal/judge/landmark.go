@@ -14,6 +14,9 @@ type (
 	KindRules = rule.KindRules
 )
 
+// ParseImpact returns the impact with the name, and whether there is one.
+func ParseImpact(name string) (impact Impact, known bool) { return rule.ParseImpact(name) }
+
 // RulesOf returns the rules of the kind, and whether there is such a kind.
 func RulesOf(k Kind) (rules KindRules, known bool) { return rule.RulesOf(k) }
 

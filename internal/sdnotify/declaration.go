@@ -10,6 +10,7 @@ import (
 
 	"github.com/landmark-health/landmark/internal/contract"
 	"github.com/landmark-health/landmark/internal/judge"
+	"github.com/landmark-health/landmark/internal/rule"
 )
 
 // parseDeclaration parses NAME:KIND[:KEY=VALUE,…]. The rules are those for the
@@ -129,15 +130,8 @@ func finite(value string) (float64, error) {
 }
 
 func impact(value string) (judge.Impact, error) {
-	switch value {
-	case "critical":
-		return judge.ImpactCritical, nil
-	case "readiness":
-		return judge.ImpactReadiness, nil
-	case "degrading":
-		return judge.ImpactDegrading, nil
-	case "informational":
-		return judge.ImpactInformational, nil
+	if impact, known := rule.ParseImpact(value); known {
+		return impact, nil
 	}
 	return 0, fmt.Errorf("%.40q is not an impact: use critical, readiness, degrading or informational", value)
 }

@@ -111,29 +111,7 @@ func TestPythonServerOverRestart(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
 	server, _ := e.pythonServer(defaultWithin)
-	p := startPoller(e)
-	p.awaitServing(10)
-	for range 3 {
-		p.outage(func() {
-			e.sidecar.kill()
-			e.start()
-		})
-		p.awaitServing(10)
-	}
-	p.stop()
-	p.running.Wait()
-	if len(p.unexpected) > 0 {
-		t.Errorf("got %q, want only SERVING", p.unexpected)
-	}
-	server.signal(syscall.SIGUSR1)
-	e.await(checkUDP, "epg", "NOT_SERVING stalled")
-	e.sidecar.terminate()
-	e.start()
-	seen := observe(e, "epg")
-	seen.await("NOT_SERVING stalled")
-	server.signal(syscall.SIGUSR2)
-	seen.await("SERVING 100")
-	seen.end("(NOT_SERVING [a-z]+, )*NOT_SERVING stalled, SERVING 100", "(NOT_SERVING, |SERVICE_UNKNOWN, )*NOT_SERVING, SERVING")
+	serveOverRestarts(e, server)
 }
 
 // pythonLandmarks runs each line of its standard input as a statement.

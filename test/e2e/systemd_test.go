@@ -28,7 +28,7 @@ type systemd struct {
 
 // boot runs as the first process, with the arguments CGROUP, DIR and PROGRAMS. The
 // host's files are read-only before anything of systemd runs, and its /tmp is hidden:
-// the host's own units, of which some clean /tmp, are not even found.
+// the host's own units, some of which clean /tmp, are not even found.
 const boot = `
 set -eu
 echo 0 >"$1/cgroup.procs"

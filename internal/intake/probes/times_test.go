@@ -56,7 +56,7 @@ func (p *program) answer(c net.Conn) {
 	c.Read(make([]byte, 9)) // until the client closes it
 }
 
-// runFor checks the programs for a time, of which landmarkd is paused during some. It
+// runFor checks the programs for a time. During a part of it landmarkd is paused. It
 // returns the server, whose results are those at the end.
 func runFor(t *testing.T, d time.Duration, checks map[string]*probe.Check, programs map[string]*program, awake func(time.Duration) time.Duration) *Server {
 	t.Helper()

@@ -84,8 +84,8 @@ func (s *Server) mayFind(d *sdnotify.Datagram) bool {
 func mayName(uid, owner uint32) bool { return uid == owner || uid == 0 }
 
 // isHelper reports whether the notification can come from a helper of the main process,
-// such as a script or a worker: it says nothing of which process it is, and nothing
-// that differs from process to process.
+// such as a script or a worker: it says neither which process it is nor anything that
+// differs from process to process.
 func isHelper(m *sdnotify.Message) bool {
 	return m.Instance == "" && m.MainPID == 0 && len(m.Declarations) == 0 && len(m.Facts) == 0 && m.Drain == nil
 }
