@@ -42,8 +42,8 @@ type Message struct {
 	Declarations []judge.Declared // X_LANDMARK_DECLARE, in their order
 	Facts        []Fact           // of landmarks, in their order
 
-	// Problem is the first mistake in a key that is known, nil if there is none. The
-	// line of the mistake is ignored.
+	// Problem is the first mistake in a key that is known or begins with X_LANDMARK_, nil
+	// if there is none. The line of the mistake is ignored.
 	Problem error
 }
 
@@ -93,16 +93,19 @@ func (m *Message) set(key, value string) {
 	var err error
 	switch key {
 	case "READY":
-		m.Ready = m.Ready || value == "1"
+		err = setFlag(&m.Ready, value)
 	case "RELOADING":
-		m.Reloading = m.Reloading || value == "1"
+		err = setFlag(&m.Reloading, value)
 	case "STOPPING":
-		m.Stopping = m.Stopping || value == "1"
+		err = setFlag(&m.Stopping, value)
 	case "BARRIER":
-		m.Barrier = m.Barrier || value == "1"
+		err = setFlag(&m.Barrier, value)
 	case "WATCHDOG":
-		m.Watchdog = m.Watchdog || value == "1"
-		m.Trigger = m.Trigger || value == "trigger"
+		if value == "trigger" {
+			m.Trigger = true
+		} else {
+			err = setFlag(&m.Watchdog, value)
+		}
 	case "STATUS":
 		if m.Status == nil {
 			m.Status = new(text(value, MaxStatus))
@@ -144,7 +147,17 @@ func (m *Message) set(key, value string) {
 	}
 }
 
-// setPrivate takes an assignment to X_LANDMARK_ and the key.
+// setFlag takes an assignment to a key that has the value 1 or is not there.
+func setFlag(flag *bool, value string) error {
+	if value != "1" {
+		return fmt.Errorf("%.40q has no effect: write 1", value)
+	}
+	*flag = true
+	return nil
+}
+
+// setPrivate takes an assignment to X_LANDMARK_ and the key. One that is not known may be
+// misspelt, or that of a later version.
 func (m *Message) setPrivate(key, value string) (err error) {
 	switch key {
 	case "SERVICE":
@@ -166,25 +179,32 @@ func (m *Message) setPrivate(key, value string) (err error) {
 			m.Declarations = append(m.Declarations, d)
 		}
 	case "REACH":
-		err = m.addFact(Fact{Kind: Reach, Name: value}, nil)
+		err = m.addFact("NAME", Fact{Kind: Reach, Name: value}, nil)
 	case "LEVEL":
-		err = m.addFact(parseLevel(value))
+		f, wrong := parseLevel(value)
+		err = m.addFact("NAME:NUMBER", f, wrong)
 	case "CONDITION":
-		err = m.addFact(parseCondition(value))
+		f, wrong := parseCondition(value)
+		err = m.addFact("NAME:1 or NAME:0:REASON", f, wrong)
 	case "OPEN":
-		err = m.addFact(parseOpen(value))
+		f, wrong := parseOpen(value)
+		err = m.addFact("NAME:COUNT or NAME:COUNT:AGE", f, wrong)
+	default:
+		err = errors.New("is not a key that landmarkd knows: see its spelling")
 	}
 	return err
 }
 
-func (m *Message) addFact(f Fact, err error) error {
+// addFact adds a fact, unless it has a mistake. The value of the key has the given form.
+func (m *Message) addFact(form string, f Fact, err error) error {
 	if err == nil {
 		err = checkName(f.Name)
 	}
-	if err == nil {
-		m.Facts = append(m.Facts, f)
+	if err != nil {
+		return fmt.Errorf("%w; write %s", err, form)
 	}
-	return err
+	m.Facts = append(m.Facts, f)
+	return nil
 }
 
 // parseLevel parses NAME:VALUE.
