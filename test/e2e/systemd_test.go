@@ -419,3 +419,40 @@ func TestSystemdRestartsWhatHangs(t *testing.T) {
 		t.Errorf("after a stop: got %s, want inactive", state)
 	}
 }
+
+// The unit of docs/sdnotify.md runs a program by landmark exec: systemd starts and stops
+// it, and landmarkd learns that it serves, hangs as a whole, stops and crashes.
+func TestSystemdRunsLandmarkExec(t *testing.T) {
+	parallel(t)
+	debian(t, "/usr/bin/redis-server", "redis-server")
+	page, err := os.ReadFile("../../docs/sdnotify.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, unit, _ := strings.Cut(string(page), "```ini\n")
+	unit, _, _ = strings.Cut(unit, "```")
+	s := bootSystemd(t, map[string]string{
+		"landmarkd.service":        shippedUnit(t, "landmarkd.service"),
+		"cache.service":            unit,
+		"cache.service.d/dir.conf": "[Service]\nWorkingDirectory=/tmp\n", // redis writes its data when it stops
+	})
+	s.must("systemctl", "start", "landmarkd")
+	s.must("systemctl", "start", "cache") // returns at READY=1
+	s.awaitCheck("cache", "SERVING")
+	if got, want := s.show("cache", "StatusText"), "Ready to accept connections"; got != want {
+		t.Errorf("got the status %q, want that of redis, %q", got, want)
+	}
+	s.must("systemctl", "kill", "--signal=SIGSTOP", "cache")
+	s.awaitCheck("cache", "NOT_SERVING stale")
+	s.must("systemctl", "kill", "--signal=SIGCONT", "cache")
+	s.awaitCheck("cache", "SERVING")
+	s.must("systemctl", "stop", "cache")
+	s.awaitCheck("cache", "NOT_SERVING stopped")
+	if got := s.show("cache", "Result"); got != "success" {
+		t.Errorf("after a stop: got the result %s, want success", got)
+	}
+	s.must("systemctl", "start", "cache")
+	s.awaitCheck("cache", "SERVING")
+	s.must("systemctl", "kill", "--kill-who=all", "--signal=SIGKILL", "cache")
+	s.awaitCheck("cache", "NOT_SERVING lost")
+}
