@@ -86,7 +86,7 @@ func (r *relay) take(lines []string, said []sdnotify.Message, at rule.Instant) (
 		s.complete = false // landmarkd has forgotten what the wrapper itself has said
 	}
 	if len(inward) > 0 {
-		s.take(inward)
+		s.submit(inward)
 	}
 	return r.filter.pass(&s.said, lines, said, at)
 }

@@ -63,8 +63,8 @@ func newSidecar(path, service string, pid int, now func() rule.Instant) *sidecar
 	}
 }
 
-// take queues the lines of a notification, which said has taken. The caller holds mu.
-func (s *sidecar) take(lines []string) {
+// submit queues the lines of a notification, which said has taken. The caller holds mu.
+func (s *sidecar) submit(lines []string) {
 	if s.complete { // else all that is still true will be sent
 		if s.heldReady && !s.said.hangs(s.now()) {
 			s.heldReady = false

@@ -115,7 +115,7 @@ func (f *fixture) say(lines ...string) {
 	for _, line := range lines {
 		f.said.take(line, f.now())
 	}
-	f.take(lines)
+	f.submit(lines)
 }
 
 // Each landmarkd is sent what is still true, and then what the program says.

@@ -72,7 +72,7 @@ func (p *process) receive(m *sdnotify.Message, at judge.Instant, from sender) er
 	p.lastSent.Store(int64(p.sentAt))
 	urgent, err := p.state.take(m, at, p.server.watchdogOf(p.service), p.mayDeclare())
 	p.countLandmarks()
-	p.take(urgent, at, from)
+	p.requestReport(urgent, at, from)
 	if err == nil {
 		err = m.Problem
 	}
@@ -104,9 +104,9 @@ func (p *process) countLandmarks() {
 	}
 }
 
-// take has what was said reported: at once, if it is urgent and there is not too much
-// of it, else with the next report. The caller holds mu.
-func (p *process) take(urgent bool, at judge.Instant, from sender) {
+// requestReport has what was said reported: at once, if it is urgent and there is not too
+// much of it, else with the next report. The caller holds mu.
+func (p *process) requestReport(urgent bool, at judge.Instant, from sender) {
 	if !urgent && p.declared != nil {
 		return
 	}
