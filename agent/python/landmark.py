@@ -29,6 +29,7 @@ import math
 import os
 import queue
 import random
+import re
 import secrets
 import sys
 import threading
@@ -330,6 +331,13 @@ def start(service, marks, *, instance="", socket=""):
     return Agent(service, marks, instance or _process_name(), socket or _default_socket())
 
 
+def _check_service(name):
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,89}", name):
+        raise ValueError(f"landmark: service {name!r}: a name is a letter or digit, then at most 89 of these, '.', '_' and '-'")
+    if name.rpartition("-")[2] in ("readiness", "liveness", "startup"):
+        raise ValueError(f"landmark: service {name!r}: means an aspect of a service; choose another name")
+
+
 @functools.cache
 def _process_name():
     return f"{os.getpid()}-" + "".join(secrets.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") for _ in range(8))
@@ -414,6 +422,9 @@ class Agent:
     def __init__(self, service, marks, instance, socket):
         if marks._pid != os.getpid():
             raise RuntimeError("landmark: the set was made before a fork; make it in the child")
+        _check_service(service)
+        if not 1 <= len(instance) <= 128 or not (instance.isascii() and instance.isprintable()):
+            raise ValueError(f"landmark: instance {instance!r}: a name is 1 to 128 bytes of printable ASCII")
         if "," in socket:
             raise ValueError(f"landmark: the socket's path {socket!r} has a comma, which separates addresses in gRPC; use another")
         self._identity = (socket, service, instance)

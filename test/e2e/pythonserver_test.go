@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -185,11 +186,12 @@ func TestPythonThatHoldsTheLockIsStale(t *testing.T) {
 	e.await(checkUDP, "epg", "SERVING none")
 }
 
-// landmarkd's refusal is logged, even by a program that does not set up logging.
+// landmarkd's refusal is logged, even by a program that does not set up logging. This one
+// does not check the name itself.
 func TestPythonLogsRefusal(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
-	program := preparePython(t, "-c", "import landmark, time; landmark.start('epg-liveness', landmark.Set(), socket='"+e.socket+"'); time.sleep(60)")
+	program := preparePython(t, "-c", "import landmark, time; landmark._check_service = str; landmark.start('epg-liveness', landmark.Set(), socket='"+e.socket+"'); time.sleep(60)")
 	program.start()
 	program.awaitLine("refused this program; retrying every 5 s: hello.service")
 }
@@ -200,5 +202,32 @@ func wantProgramme(t *testing.T, address string, want bool) {
 	code, _, stderr := runProgram(t, program("epgd"), "-ask", address)
 	if (code == 0) != want {
 		t.Errorf("epgd -ask: got exit code %d, %s, want a programme: %t", code, stderr, want)
+	}
+}
+
+// pythonNames starts an agent with each name in its arguments, and prints how that fails.
+const pythonNames = `
+import os, sys, landmark
+for service, instance in [(n, "a") for n in sys.argv[1:]] + [("epg", " " * 129), ("epg", "\n")]:
+	try:
+		landmark.start(service, landmark.Set(), instance=instance, socket="/none")
+		print("none")
+	except ValueError as e:
+		print(e)
+sys.stdout.flush()
+os._exit(0)
+`
+
+// A name that landmarkd would refuse is refused where the program starts the agent.
+func TestPythonRefusesNames(t *testing.T) {
+	parallel(t)
+	program := preparePython(t, "-c", pythonNames, "epg", "E.p_g-2", "", "-epg", "e pg", "\u00e9pg", "epg\n", strings.Repeat("e", 91), "liveness", "epg-startup")
+	got, err := program.cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const name, aspect, instance = "landmark: service .*: a name is .*\n", "landmark: service .*: means an aspect .*\n", "landmark: instance .*: a name is .*\n"
+	if want := "^(none\n){2}(" + name + "){6}(" + aspect + "){2}(" + instance + "){2}$"; !regexp.MustCompile(want).Match(got) {
+		t.Errorf("got\n%s\nwant %s", got, want)
 	}
 }
