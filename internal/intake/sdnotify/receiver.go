@@ -37,8 +37,15 @@ func (r *receiver) run(ctx context.Context) error {
 	var group errgroup.Group
 	keep, stop := context.WithCancel(ctx)
 	group.Go(func() error { return r.datagrams.KeepBound(keep, r.server.config.Logger) })
-	defer context.AfterFunc(ctx, r.close)()
+	closed := make(chan struct{})
+	cancelClose := context.AfterFunc(ctx, func() {
+		defer close(closed)
+		r.close()
+	})
 	err := r.receive()
+	if !cancelClose() {
+		<-closed // receive returns while the socket is being closed
+	}
 	stop()
 	group.Wait()
 	return err
