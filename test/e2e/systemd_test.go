@@ -335,7 +335,8 @@ func TestSystemdRunsLandmarkd(t *testing.T) {
 		"epgd.service":      "[Service]\nExecStart=/usr/local/bin/epgd\n",
 	})
 	s.must("systemctl", "start", "landmarkd")
-	if got, _ := s.run("landmark-check", "-service", "epg"); !strings.HasPrefix(got, "epg: NOT_SERVING unreported") {
+	// The answer comes once the start grace is over.
+	if got, _ := s.run("landmark-check", "-service", "epg", "-timeout", testTimeout.String()); !strings.HasPrefix(got, "epg: NOT_SERVING unreported") {
 		t.Errorf("as soon as it is active: got %q, want the configured service", got)
 	}
 	s.must("systemctl", "start", "epgd")
