@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -275,6 +276,11 @@ func lines(t *testing.T, path string, n int) []string {
 // The program receives the signals that landmark exec is sent.
 func TestExecForwardsSignals(t *testing.T) {
 	parallel(t)
+	// The tests may run under nohup. A signal that this process handles is not ignored
+	// by the programs that it starts.
+	handled := make(chan os.Signal, 1)
+	signal.Notify(handled, syscall.SIGHUP)
+	defer signal.Stop(handled)
 	e := prepareEnv(t)
 	file := filepath.Join(t.TempDir(), "signals")
 	p := e.startExec(program("signals"), file)
