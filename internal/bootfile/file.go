@@ -1,5 +1,5 @@
 // Package bootfile keeps small files that the next landmarkd of the same boot of the
-// machine reads. A file is replaced as a whole, and believed only if no other user can
+// machine reads. A file is replaced as a whole or appended to, and believed only if no other user can
 // have written it.
 package bootfile
 
@@ -84,4 +84,9 @@ func Replace(path string, contents []byte, maxSize int64) error {
 		return errors.Join(err, os.Remove(newPath))
 	}
 	return nil
+}
+
+// OpenAppend opens the file, which Replace has made, for append.
+func OpenAppend(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_WRONLY|os.O_APPEND|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 }

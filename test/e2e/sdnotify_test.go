@@ -213,6 +213,30 @@ func TestNotifyingProgramOverRestart(t *testing.T) {
 	}
 }
 
+// A landmarkd that is killed as soon as it has answered goes on with that answer.
+func TestKilledAfterNotification(t *testing.T) {
+	parallel(t)
+	e := newNotifyEnv(t)
+	notify(t, e.notifySocket, "X_LANDMARK_DECLARE=db:condition")
+	for range 5 {
+		for _, tt := range []struct{ says, want string }{
+			{"X_LANDMARK_CONDITION=db:1", "SERVING none"},
+			{"X_LANDMARK_CONDITION=db:0:away", "NOT_SERVING failed"},
+			{"X_LANDMARK_CONDITION=db:1", "SERVING none"},
+			{"X_LANDMARK_DRAIN=1", "NOT_SERVING draining"},
+			{"X_LANDMARK_DRAIN=0", "SERVING none"},
+		} {
+			notify(t, e.notifySocket, tt.says)
+			e.await(checkUDP, "app", tt.want)
+			e.sidecar.kill()
+			e.start("-config", e.file)
+			if got := checkUDP(e.env, "app"); got != tt.want {
+				t.Errorf("after %s and a restart: got %s, want %s", tt.says, got, tt.want)
+			}
+		}
+	}
+}
+
 // script is a main loop in shell that uses systemd-notify. It ends its loop at SIGTERM,
 // and hangs while the file "hang" exists.
 const script = `

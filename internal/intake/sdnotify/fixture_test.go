@@ -69,6 +69,7 @@ func newFixture(t *testing.T, config Config) *fixture {
 		t.Fatal(err)
 	}
 	f.readStat = f.stat
+	f.file.now = func() uint64 { return uint64(time.Now().UnixMicro()) }
 	f.registry.BeginGrace()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)

@@ -29,7 +29,26 @@ const (
 // landmark is a landmark of a process.
 type landmark struct {
 	sdnotify.Landmark
-	state judge.State // by the last report
+	state     judge.State // by the last report
+	unwritten bool        // it was touched since the process was written to the file
+}
+
+// Declare is that of sdnotify.Landmark.
+func (l *landmark) Declare(d judge.Declared, at judge.Instant) {
+	l.Landmark.Declare(d, at)
+	l.unwritten = true
+}
+
+// Reach is that of sdnotify.Landmark.
+func (l *landmark) Reach(at judge.Instant) {
+	l.Landmark.Reach(at)
+	l.unwritten = true
+}
+
+// Take is that of sdnotify.Landmark.
+func (l *landmark) Take(f sdnotify.Fact, at judge.Instant) bool {
+	l.unwritten = true
+	return l.Landmark.Take(f, at)
 }
 
 // ends reports whether reaching the landmark, which was as before says, ends a failure or

@@ -51,6 +51,7 @@ type process struct {
 	reportedAt judge.Instant    // the instant of the last report
 	sentAt     judge.Instant    // when the last notification was sent
 	mayReport  judge.Instant    // when reportBurst reports may be made at once again
+	unwritten  bool             // it has said what is not in the file yet
 	frozen     bool             // it was stopped when it was last looked at
 	unreadable bool             // its state cannot be read, which was logged
 	counted    int              // landmarks of its own that the server has counted
@@ -110,7 +111,7 @@ func (p *process) requestReport(urgent bool, at judge.Instant, from sender) {
 	if !urgent && p.declared != nil {
 		return
 	}
-	p.server.changed()
+	p.unwritten = true
 	now := p.server.now()
 	p.mayReport = max(p.mayReport, now)
 	if wait := p.mayReport.Sub(now) - reportBurst*minGap; wait > 0 && p.declared != nil {
@@ -149,7 +150,6 @@ func (p *process) tick() {
 	case stat.stopped():
 		if !p.frozen {
 			p.frozen = true
-			p.server.changed()
 			if p.sentAt > p.reportedAt { // what it sent before it was stopped
 				if p.report(p.sentAt); p.ended {
 					return
@@ -158,9 +158,6 @@ func (p *process) tick() {
 		}
 		p.schedule(p.updateStates(at)) // its landmarks fail meanwhile, which the file must have
 	default:
-		if p.frozen {
-			p.server.changed()
-		}
 		p.frozen, p.unreadable = false, false
 		p.report(at)
 	}
@@ -183,6 +180,7 @@ func (p *process) schedule(after time.Duration) { p.timer.Reset(after) }
 // caller holds mu.
 func (p *process) report(at judge.Instant) {
 	at = max(at, p.reportedAt)
+	p.write()
 	if err := p.tryReport(at); err != nil {
 		p.refuse(err)
 		return
@@ -221,7 +219,7 @@ func (p *process) isDeclared(landmarks []*landmark) bool {
 		slices.EqualFunc(landmarks, p.last, func(l *landmark, d judge.Declared) bool { return *l.Declared == d })
 }
 
-// updateStates stores the state of each landmark, and has the file written if one has
+// updateStates stores the state of each landmark, and writes to the file if one has
 // changed, so that the next landmarkd begins with what is true now. It returns the time
 // until the next report.
 func (p *process) updateStates(at judge.Instant) time.Duration {
@@ -231,12 +229,13 @@ func (p *process) updateStates(at judge.Instant) time.Duration {
 		state, until := l.stateAt(effective[i], at)
 		if state != l.state {
 			l.state = state
-			p.server.changed()
+			l.unwritten, p.unwritten = true, true
 		}
 		if until != judge.Never {
 			next = min(next, max(minGap, until.Sub(at)))
 		}
 	}
+	p.write()
 	return next
 }
 
@@ -264,6 +263,7 @@ func (p *process) adopt(said state) {
 	defer p.mu.Unlock()
 	if !p.ended {
 		p.state = said
+		p.state.unwritten, p.unwritten = true, true
 		p.countLandmarks()
 		p.report(p.server.now())
 	}
@@ -273,6 +273,9 @@ func (p *process) adopt(said state) {
 func (p *process) leave() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !p.ended {
+		p.writeLeft()
+	}
 	p.end(p.session.Goodbye)
 }
 

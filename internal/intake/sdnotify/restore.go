@@ -16,12 +16,12 @@ import (
 // restore begins the sessions of the processes in the file. One that has ended
 // meanwhile is stopped or lost, as it would have been.
 func (s *Server) restore() {
-	processes, age := s.file.read()
-	for _, saved := range processes {
-		s.restoreProcess(&saved, age)
+	for _, saved := range s.file.read() {
+		s.restoreProcess(&saved, s.file.since(&saved))
 	}
 }
 
+// restoreProcess restores a process that was written so long ago.
 func (s *Server) restoreProcess(saved *savedProcess, age time.Duration) {
 	p, at := saved.process(s.now()), s.now()
 	fd, running, err := reopen(s, saved)
@@ -74,14 +74,14 @@ func (l *savedLandmark) landmark(at judge.Instant) *landmark {
 	}}}
 }
 
-// resume reports a process that still exists. One that was stopped when the file was
-// written, some time ago, and still is, has not run since its last report: the time
-// counts for it.
+// resume reports a process that still exists, and was written so long ago. One that is
+// stopped now counts as stopped since its last report: nobody knows better, and it does
+// not work.
 func (p *process) resume(at judge.Instant, saved *savedProcess, age time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.countLandmarks()
-	if stat, err := p.server.readStat(p.pid); saved.Frozen && (err != nil || stat.stopped()) {
+	if stat, err := p.server.readStat(p.pid); err != nil || stat.stopped() {
 		p.frozen = true
 		for _, l := range append([]*landmark{p.state.readyMark, p.state.watchdog}, p.state.own...) {
 			l.At = l.At.Add(-age)

@@ -161,6 +161,7 @@ func (s *Server) Run(ctx context.Context) error {
 	watched := make(chan error, 1)
 	go func() { watched <- s.exits.Run(watching) }()
 	s.restore()
+	s.file.save(s.saved) // for appending
 	s.mu.Lock()
 	s.running, s.group = ctx, group
 	for _, r := range *s.receivers.Load() {
@@ -179,7 +180,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.stop()
 	stopWatching()
 	err = errors.Join(err, <-watched)
-	s.file.save(s.saved)
+	s.file.finish(s.saved)
 	return err
 }
 
@@ -215,7 +216,7 @@ func (s *Server) watchdogOf(service string) time.Duration {
 	return (*s.services.Load())[service].Watchdog
 }
 
-// changed says that the file is out of date.
+// changed says that the file has processes that are gone.
 func (s *Server) changed() { s.file.change() }
 
 // caughtUp reports whether all notifications are handled that were sent before the

@@ -26,10 +26,11 @@ type state struct {
 	readyMark *landmark
 	watchdog  *landmark
 	own       []*landmark // by X_LANDMARK_DECLARE, in their order
+	unwritten bool        // the file has nothing of it yet
 }
 
 func newState(at judge.Instant) state {
-	return state{readyMark: readyLandmark(at), watchdog: watchdogLandmark(at)}
+	return state{readyMark: readyLandmark(at), watchdog: watchdogLandmark(at), unwritten: true}
 }
 
 // find returns the landmark of the process's own with the name, or nil.
@@ -144,7 +145,7 @@ func (s *state) take(m *sdnotify.Message, at judge.Instant, configured time.Dura
 	if m.Trigger {
 		mark := s.watchdogMark()
 		urgent = urgent || !mark.Triggered
-		mark.Triggered, mark.Reason = true, "the program reports that it hangs"
+		mark.Triggered, mark.Reason, mark.unwritten = true, "the program reports that it hangs", true
 	}
 	if m.Watchdog {
 		// Also without a timeout, which a reload of the configuration may give.
