@@ -97,37 +97,36 @@ func floodNotifications(ctx context.Context, target string) error {
 		"BARRIER=1", strings.Repeat("\x00\xff", 2000), strings.Repeat("STATUS=x\n", 400), strings.Repeat("a", 5000), "",
 		"X_LANDMARK_SERVICE=mine\nREADY=1\nSTATUS=" + strings.Repeat("y", 3000), "X_LANDMARK_SERVICE=mine\nX_LANDMARK_DECLARE=a:condition\nX_LANDMARK_CONDITION=a:",
 	}
-	fds := make([]int, 250)
+	fds := make([]int, 250) // 253 are allowed
 	for i := range fds {
 		fds[i] = int(null.Fd())
 	}
 	var mu sync.Mutex // guards count
 	count := newCounter("notifications")
-	return each(ctx, 4, func(ctx context.Context, i int) {
-		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	return each(ctx, 2, func(ctx context.Context, i int) {
+		b, err := newNotifyBatch(target)
 		if err != nil {
 			return
 		}
-		defer unix.Close(fd)
+		defer b.close()
 		random := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), uint64(i)))
-		to := &unix.SockaddrUnix{Name: target}
 		for n := 0; ctx.Err() == nil; n++ {
-			data, control := corpus[random.IntN(len(corpus))], []byte(nil)
-			switch random.IntN(16) {
-			case 0:
-				data = fmt.Sprintf("X_LANDMARK_SERVICE=flood-%d-%d\nREADY=1", i, n)
-			case 1:
-				data += fmt.Sprint(random.IntN(2), "\n") // of a condition that changes
-			case 2:
-				control = unix.UnixRights(fds[:1+random.IntN(len(fds))]...)
+			for k := range notifyBatchSize {
+				data, control := corpus[random.IntN(len(corpus))], []byte(nil)
+				switch random.IntN(16) {
+				case 0:
+					data = fmt.Sprintf("X_LANDMARK_SERVICE=flood-%d-%d-%d\nREADY=1", i, n, k)
+				case 1:
+					data += fmt.Sprint(random.IntN(2), "\n") // of a condition that changes
+				case 2:
+					control = unix.UnixRights(fds[:1+random.IntN(len(fds))]...)
+				}
+				b.set(k, data, control)
 			}
-			if unix.Sendmsg(fd, []byte(data), control, to, 0) != nil {
-				continue // such as too long
-			}
+			sent := b.send()
 			mu.Lock()
-			if count.add(1); count.n%16 == 0 {
-				count.pace(floodRate)
-			}
+			count.add(sent)
+			count.pace(floodRate)
 			mu.Unlock()
 		}
 	})
