@@ -20,6 +20,7 @@ type agent struct {
 	observe  func(what string) // called with each command and with the end; may be nil
 
 	unread atomic.Bool // something that it sent has not been read yet
+	exited atomic.Bool // it has ended, which its intake has not handled
 }
 
 // mainLoop is what an agent declares unless a test says otherwise.
@@ -65,6 +66,9 @@ func (a *agent) GetState(number uint64) {
 
 // CaughtUp implements Link.
 func (a *agent) CaughtUp() bool { return !a.unread.Load() }
+
+// HasEnded implements Link.
+func (a *agent) HasEnded() bool { return a.exited.Load() }
 
 // End implements Link.
 func (a *agent) End(err error) {

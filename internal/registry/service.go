@@ -174,6 +174,9 @@ func (s *service) report(from *Session, facts []Fact, answered uint64, at judge.
 			StatusText: from.statusText,
 			Landmarks:  from.landmarks(s.policy, facts, at),
 		}
+		if from.left {
+			return false
+		}
 		var sl *slot
 		if sl, err = s.slotFor(from, in.HasStarted(), real); err != nil {
 			return false

@@ -34,6 +34,9 @@ type Link interface {
 	End(err error)
 	// CaughtUp reports whether everything that the process has sent is read.
 	CaughtUp() bool
+	// HasEnded reports whether the process has exited or closed its connection, also if
+	// that is not handled yet, and what it sent before is not read.
+	HasEnded() bool
 }
 
 // AgentID says who reports.
@@ -83,6 +86,7 @@ type Session struct {
 	emptyChecks int           // since a pause of the sidecar, that found everything read
 	lastCommand uint64        // number of the last get-state command
 	ended       error         // why the registry ended it, nil if it did not
+	left        bool          // its process had ended when another took a slot; its reports do not count
 }
 
 // Open begins a session. The process appears in the service with its first report.

@@ -59,14 +59,19 @@ func (s *service) slotFor(from *Session, started bool, real judge.Instant) (*slo
 	if from.ended != nil {
 		return nil, from.ended
 	}
-	i := slices.IndexFunc(s.slots, func(sl *slot) bool { return sl.session == from })
+	i := s.slotOf(from)
 	switch {
-	case i >= 0 && started && s.slots[i].instance.Newcomer:
+	case i >= 0 && !(started && s.slots[i].instance.Newcomer):
+		return s.slots[i], nil
+	case i < 0 && (s.retired || s.owner.Load() != from.id.UID):
+		return nil, errGone
+	}
+	s.removeEnded(from, real)
+	switch i = s.slotOf(from); {
+	case i >= 0 && s.slots[i].instance.Newcomer:
 		return s.promoteNewcomer(i), nil
 	case i >= 0:
 		return s.slots[i], nil
-	case s.retired || s.owner.Load() != from.id.UID:
-		return nil, errGone
 	}
 	s.dropUncounted(real)
 	s.dropStopped(from.id.Instance)
@@ -84,6 +89,28 @@ func (s *service) slotFor(from *Session, started bool, real judge.Instant) (*slo
 		s.endOthers(sl)
 	}
 	return sl, nil
+}
+
+// slotOf returns the index of the session's slot, -1 if it has none.
+func (s *service) slotOf(from *Session) int {
+	return slices.IndexFunc(s.slots, func(sl *slot) bool { return sl.session == from })
+}
+
+// removeEnded removes the other sessions whose processes have ended, before from takes a
+// slot or counts: its process may have been started in place of one of them, and be
+// quicker than the end of that one's session. The two would then count side by side, and
+// the first be missed.
+func (s *service) removeEnded(from *Session, real judge.Instant) {
+	var ended []*Session
+	for _, sl := range s.slots {
+		if sl.session != nil && sl.session != from && sl.session.link.HasEnded() {
+			ended = append(ended, sl.session)
+		}
+	}
+	for _, gone := range ended {
+		gone.left = true
+		s.remove(gone, judge.Vacant, real)
+	}
 }
 
 // addSlot adds a slot for the session. Beside other instances it is a newcomer, and
@@ -187,24 +214,29 @@ func (s *service) dropStopped(joining string) {
 func (s *service) leave(from *Session, how judge.Presence) {
 	s.update(func() bool {
 		_, real := s.clock.Read()
-		s.poll = s.poll.Remove(from)
-		s.dropUncounted(real)
-		i := slices.IndexFunc(s.slots, func(sl *slot) bool { return sl.session == from })
-		if i < 0 {
-			return false
-		}
-		old := s.slots[i]
-		if len(s.slots) > 1 && (how == judge.SaidGoodbye || old.instance.Draining) {
-			s.slots = slices.Delete(s.slots, i, i+1) // it left on purpose, and others remain
-		} else {
-			gone := *old.instance
-			gone.Presence, gone.Since = how, real
-			s.slots[i] = &slot{instance: &gone, declaration: old.declaration}
-			s.handOver(i)
-		}
-		s.endDrainUntilGone()
-		return true
+		return s.remove(from, how, real)
 	})
+}
+
+// remove is leave within an update. It reports whether the session had a slot.
+func (s *service) remove(from *Session, how judge.Presence, real judge.Instant) bool {
+	s.poll = s.poll.Remove(from)
+	s.dropUncounted(real)
+	i := s.slotOf(from)
+	if i < 0 {
+		return false
+	}
+	old := s.slots[i]
+	if len(s.slots) > 1 && (how == judge.SaidGoodbye || old.instance.Draining) {
+		s.slots = slices.Delete(s.slots, i, i+1) // it left on purpose, and others remain
+	} else {
+		gone := *old.instance
+		gone.Presence, gone.Since = how, real
+		s.slots[i] = &slot{instance: &gone, declaration: old.declaration}
+		s.handOver(i)
+	}
+	s.endDrainUntilGone()
+	return true
 }
 
 // evict ends all sessions for the reason err and removes all slots.

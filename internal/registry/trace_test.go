@@ -74,6 +74,8 @@ func (tr *trace) play(verb string, args []string) string {
 		return errorLine(tr.session(a).report(fact))
 	case "lost": // SESSION
 		tr.session(a).session.Disconnect()
+	case "exit": // SESSION, whose process ends; "lost" or "goodbye" follows when that is handled
+		tr.session(a).exited.Store(true)
 	case "goodbye": // SESSION
 		tr.session(a).session.Goodbye()
 	case "advance": // D [SESSION...], which pass meanwhile

@@ -69,6 +69,9 @@ func (p *Process) End(err error) { p.t.Errorf("the session was ended: %v", err) 
 // CaughtUp implements registry.Link.
 func (p *Process) CaughtUp() bool { return true }
 
+// HasEnded implements registry.Link.
+func (p *Process) HasEnded() bool { return false }
+
 // Report reports the landmarks' facts.
 func (p *Process) Report(facts ...registry.Fact) {
 	p.t.Helper()

@@ -36,6 +36,7 @@ type noLink struct{}
 func (noLink) GetState(uint64) {}
 func (noLink) End(error)       {}
 func (noLink) CaughtUp() bool  { return true }
+func (noLink) HasEnded() bool  { return false }
 
 // epg returns a registry with the serving service epg of uid 1000.
 func epg(t *testing.T) *registry.Registry {

@@ -27,3 +27,19 @@ func (conn *connection) watchExit(exits *pidfd.Watcher) {
 	}
 	conn.exit, _ = exits.Watch(process, conn.shutRead)
 }
+
+// hasEnded reports whether the process has exited or closed the connection, or the
+// connection is closed. What the process sent before may be unread, and the end of its
+// sessions not be handled yet.
+func (conn *connection) hasEnded() bool {
+	if conn.exit != nil && conn.exit.HasExited() {
+		return true
+	}
+	hungUp := false
+	err := conn.raw.Control(func(fd uintptr) {
+		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}} // and POLLHUP, always
+		n, err := unix.Poll(fds, 0)
+		hungUp = err == nil && n > 0
+	})
+	return err != nil || hungUp
+}

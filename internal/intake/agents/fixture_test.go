@@ -47,6 +47,12 @@ func newSidecar(t *testing.T) *sidecar {
 // newLoggingSidecar starts a sidecar that logs to the writer.
 func newLoggingSidecar(t *testing.T, log io.Writer) *sidecar {
 	t.Helper()
+	return newSidecarOver(t, log, func(l net.Listener) net.Listener { return l })
+}
+
+// newSidecarOver starts a sidecar whose listener is what wrap returns.
+func newSidecarOver(t *testing.T, log io.Writer, wrap func(net.Listener) net.Listener) *sidecar {
+	t.Helper()
 	// The path of t.TempDir may be too long for a socket, and other users cannot enter it.
 	dir, err := os.MkdirTemp("", "landmark")
 	if err != nil {
@@ -67,7 +73,7 @@ func newLoggingSidecar(t *testing.T, log io.Writer) *sidecar {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.stop = run(t, s.server, l)
+	s.stop = run(t, s.server, wrap(l))
 	return s
 }
 

@@ -14,6 +14,9 @@ type link struct {
 	// caughtUp reports whether all that the agent has sent has been read; nil if it
 	// always has.
 	caughtUp func() bool
+	// hasEnded reports whether the agent has ended its connection or stream; nil if that
+	// is not known.
+	hasEnded func() bool
 }
 
 func newLink() *link {
@@ -22,6 +25,9 @@ func newLink() *link {
 
 // CaughtUp implements registry.Link.
 func (l *link) CaughtUp() bool { return l.caughtUp == nil || l.caughtUp() }
+
+// HasEnded implements registry.Link.
+func (l *link) HasEnded() bool { return l.hasEnded != nil && l.hasEnded() }
 
 // GetState implements registry.Link. The registry calls it with a lock held, so one
 // goroutine at a time calls it.

@@ -49,6 +49,10 @@ func (s *Server) Stream(stream agentStream) error {
 	}
 	link := newLink()
 	link.caughtUp = func() bool { return !r.throttle.throttled.Load() && (conn == nil || conn.caughtUp()) }
+	link.hasEnded = func() bool {
+		ended := ctx.Err() != nil || conn != nil && conn.hasEnded()
+		return ended && !s.stopping.Load() // in this order: that the sidecar stops ends all streams
+	}
 	if err := r.creation.do(ctx, func() (err error) {
 		r.session, err = s.registry.Open(registry.AgentID{Service: hello.Service, Instance: hello.Instance, UID: peer.UID}, link)
 		return err

@@ -29,7 +29,7 @@ const socketOfAnother = "LANDMARK_STREAM_TEST_SOCKET"
 const nobody = 65534
 
 func TestMain(m *testing.M) {
-	if os.Getenv(socketOfAnother) == "" && os.Getenv(socketOfParent) == "" {
+	if os.Getenv(socketOfAnother) == "" && os.Getenv(socketOfParent) == "" && os.Getenv(socketOfHeir) == "" {
 		goleak.VerifyTestMain(m)
 		return
 	}

@@ -192,7 +192,6 @@ func (s *Server) newProcess(service string, pid int, m *sdnotify.Message, d *sdn
 		unix.Close(fd)
 		return nil, errGone // another process has its number now
 	}
-	s.endExited(service)
 	now := s.now()
 	return s.open(&process{
 		service: service, pid: pid, start: stat.start, uid: d.UID, instance: instanceOf(m.Instance, pid, stat.start),

@@ -156,16 +156,15 @@ func (s *Server) exited(p *process) {
 	s.remove(p)
 }
 
-// endExited ends the sessions of the service's processes that have exited, before another
-// process joins: it may have been started in place of one of them, and would otherwise
-// be counted beside that one if its notification is handled before that exit.
-func (s *Server) endExited(service string) {
-	for _, p := range s.all() {
-		if p.service == service && p.exit.HasExited() && !s.awaitsParent(p) {
-			p.exited()
-			s.remove(p)
-		}
+// HasEnded implements registry.Link. What the process said last may still come from its
+// parent.
+func (l link) HasEnded() bool {
+	exit := l.process.exit
+	if exit == nil { // it ended before this landmarkd began
+		return true
 	}
+	// In this order: that the server stops ends the watches.
+	return exit.HasExited() && !l.process.server.stopping.Load()
 }
 
 // moveFrom makes p take over what the sender has said of itself, if it has: it is not

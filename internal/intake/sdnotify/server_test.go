@@ -88,6 +88,34 @@ func TestSuccessorIsQuickerThanTheExit(t *testing.T) {
 	})
 }
 
+// The same if the successor has joined before, and starts only then.
+func TestSuccessorStartsQuickerThanTheExit(t *testing.T) {
+	run(t, Config{}, func(f *fixture) {
+		old, successor := f.process(), f.process()
+		f.mustSend("app", old.Pid, "READY=1")
+		f.mustSend("app", successor.Pid, "STATUS=loading")
+		old.Kill()
+		old.Wait()
+		f.forget(old.Pid)
+		f.mustSend("app", successor.Pid, "READY=1")
+		f.end(old)
+		f.expect("app", "after the exit was handled", "SERVING", "SERVING")
+	})
+}
+
+// That the server stops says of no process that it has ended, to those that join by
+// another intake.
+func TestStopEndsNoProcess(t *testing.T) {
+	run(t, Config{}, func(f *fixture) {
+		f.mustSend("app", f.process().Pid, "READY=1")
+		p := f.all()[0]
+		f.stop()
+		if (link{p}).HasEnded() {
+			t.Error("after the stop the process has ended")
+		}
+	})
+}
+
 // A process that is stopped is stale, and healthy again once it goes on. Its old
 // notifications do not make it younger.
 func TestStoppedProcessIsStale(t *testing.T) {
