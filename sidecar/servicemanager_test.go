@@ -128,7 +128,11 @@ func TestServiceManagerIsNotified(t *testing.T) {
 // The watchdog gets nothing while one of the loops does not turn.
 func TestWatchdogNeedsEachTurn(t *testing.T) {
 	m := newManager(t, time.Second)
-	s, err := New(Config{Monitor: "127.0.0.1:0", ServiceManager: true})
+	dir := t.TempDir()
+	s, err := New(Config{
+		AgentSocket: filepath.Join(dir, "agent.sock"), NotifySocket: filepath.Join(dir, "notify.sock"), AdminSocket: filepath.Join(dir, "admin.sock"),
+		Monitor: "127.0.0.1:0", Line: "127.0.0.1:0", GRPC: "127.0.0.1:0", ServiceManager: true,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +140,9 @@ func TestWatchdogNeedsEachTurn(t *testing.T) {
 	for _, turn := range s.turns {
 		names = append(names, turn.name)
 	}
-	if want := []string{"clock", "registry", "UDP server of the monitoring protocol"}; !slices.Equal(names, want) {
+	want := []string{"clock", "registry", "listener of agents", "receiver of notifications", "listener of operators",
+		"listener of monitoring clients", "UDP server of the monitoring protocol", "listener of line clients", "listener of gRPC clients"}
+	if !slices.Equal(names, want) {
 		t.Errorf("got the loops %q, want %q", names, want)
 	}
 	var hangs, breaks atomic.Bool

@@ -161,6 +161,7 @@ func (s *Sidecar) bindNotify(c Config, services *registry.Registry) (err error) 
 		s.addresses = append(s.addresses, "notify", c.NotifySocket)
 	}
 	s.intake = append(s.intake, s.programs.Run)
+	s.turns = append(s.turns, turn{"receiver of notifications", s.programs.Turn})
 	return nil
 }
 
@@ -187,8 +188,8 @@ func (s *Sidecar) bindMonitor(c Config, services *registry.Registry) error {
 	}
 	server, err := lmp.New(lmp.Config{
 		Address: c.Monitor,
-		Limit: func(l net.Listener, closed func()) net.Listener {
-			return socket.LimitPer(socket.RetryAccept(l, "monitor", s.refusals), socket.QuotaByAddress(s.limits.monitor, func(netip.Prefix) { closed() }))
+		Limit: func(l *net.TCPListener, closed func()) net.Listener {
+			return socket.LimitPer(s.retryAccept(l, "monitoring clients"), socket.QuotaByAddress(s.limits.monitor, func(netip.Prefix) { closed() }))
 		},
 		Keys:     c.MonitorKeys,
 		Source:   services,
@@ -269,14 +270,22 @@ func (s *Sidecar) listen(address, name string) (l net.Listener, err error) {
 		if l, err = net.Listen("tcp", address); err != nil {
 			return nil, err
 		}
-		return socket.RetryAccept(l, name, s.refusals), nil
+		return s.retryAccept(l.(*net.TCPListener), name), nil
 	}
 	unix, err := socket.Listen(path)
 	if err != nil {
 		return nil, err
 	}
 	s.intake = append(s.intake, func(ctx context.Context) error { return unix.KeepBound(ctx, s.logger) })
-	return socket.RetryAccept(unix, name, s.refusals), nil
+	return s.retryAccept(unix, name), nil
+}
+
+// retryAccept returns a listener that retries when it cannot accept, and whose loop must
+// turn.
+func (s *Sidecar) retryAccept(l socket.DeadlineListener, name string) net.Listener {
+	retrying := socket.RetryAccept(l, name, s.refusals)
+	s.turns = append(s.turns, turn{"listener of " + name, retrying.Turn})
+	return retrying
 }
 
 // Run runs the sidecar until ctx is done. Then it drains all services for

@@ -2,6 +2,7 @@ package sdnotify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -14,6 +15,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/landmark-health/landmark/internal/turn"
 )
 
 // Datagram is a received datagram. It is valid until the function that handles it
@@ -92,6 +95,7 @@ type Socket struct {
 	raw    syscall.RawConn
 	handle func(*Datagram)
 	queue  int // how many datagrams wait at most
+	loop   *turn.Loop
 
 	// empty is set while everything that was received has been handled, and the socket
 	// was empty after that. It is cleared before the next datagram is received.
@@ -115,7 +119,7 @@ func NewSocket(conn *net.UnixConn, handle func(*Datagram)) (*Socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Socket{conn: conn, raw: raw, handle: handle, queue: queueLength(), lastEmpty: time.Now(), control: make([]byte, controlSize)}, nil
+	return &Socket{conn: conn, raw: raw, handle: handle, queue: queueLength(), loop: turn.New(), lastEmpty: time.Now(), control: make([]byte, controlSize)}, nil
 }
 
 // ReceiveFiles makes the socket receive descriptors, too. A sender can then stop the
@@ -142,14 +146,21 @@ func (s *Socket) Run() error {
 			done, failed = s.receive(fd, batch)
 			return done || failed != nil
 		})
-		if err != nil {
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			s.loop.Turned(s.conn.SetReadDeadline)
+		case err != nil:
 			return nil // it is closed
-		}
-		if failed != nil {
+		case failed != nil:
 			return fmt.Errorf("receiving notifications: %w", failed)
 		}
 	}
 }
+
+// Turn returns once the loop of Run has turned. It shows that the loop works: it is not
+// still busy with a datagram. The error is ctx's, or that the connection is closed. Call
+// it only once at a time.
+func (s *Socket) Turn(ctx context.Context) error { return s.loop.Turn(ctx, s.conn.SetReadDeadline) }
 
 // Drain handles the datagrams that are in the socket at the time of the call, and
 // perhaps some more. A flood of them does not delay its return.

@@ -1,6 +1,7 @@
 package sdnotify
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os"
@@ -328,5 +329,48 @@ func BenchmarkReceive(b *testing.B) {
 		}
 		b.StartTimer()
 		s.Drain()
+	}
+}
+
+// The loop of Run turns while no datagram comes, and not while it is busy with one.
+func TestSocketTurns(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notify.sock")
+	conn, err := Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	received, resume := make(chan string), make(chan struct{})
+	s, err := NewSocket(conn, func(d *Datagram) { received <- string(d.Data); <-resume })
+	if err != nil {
+		t.Fatal(err)
+	}
+	var running sync.WaitGroup
+	running.Go(func() { s.Run() })
+	turn := func() {
+		t.Helper()
+		for range 3 {
+			if err := s.Turn(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	turn()
+	for _, data := range []string{"one", "two"} {
+		send(t, path, data)
+		if got := <-received; got != data {
+			t.Errorf("received %q, want %q", got, data)
+		}
+		hung, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		if err := s.Turn(hung); err != context.DeadlineExceeded {
+			t.Errorf("while it is busy: got %v, want %v", err, context.DeadlineExceeded)
+		}
+		cancel()
+		resume <- struct{}{}
+		turn()
+	}
+	conn.Close()
+	running.Wait()
+	if err := s.Turn(t.Context()); err == nil {
+		t.Error("a closed socket turns")
 	}
 }

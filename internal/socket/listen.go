@@ -245,6 +245,9 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
+// SetDeadline sets the deadline of Accept. KeepBound may reset it.
+func (l *Listener) SetDeadline(t time.Time) error { return l.bound().SetDeadline(t) }
+
 // Addr returns the address of the socket.
 func (l *Listener) Addr() net.Addr { return l.bound().endpoint.(*net.UnixListener).Addr() }
 

@@ -1,10 +1,14 @@
 package socket
 
 import (
+	"context"
 	"errors"
 	"net"
+	"os"
 	"sync"
 	"time"
+
+	"github.com/landmark-health/landmark/internal/turn"
 )
 
 // The delay before the next Accept after an error. It doubles from the minimum to
@@ -14,11 +18,19 @@ const (
 	maxRetryDelay = 500 * time.Millisecond
 )
 
-// retryListener is a listener whose Accept retries after errors.
-type retryListener struct {
+// DeadlineListener is a listener whose Accept has a deadline, as those of TCP and of Unix
+// sockets have.
+type DeadlineListener interface {
 	net.Listener
+	SetDeadline(time.Time) error
+}
+
+// RetryListener is a listener whose Accept retries after errors.
+type RetryListener struct {
+	listener DeadlineListener
 	name     string
 	refusals *Refusals
+	loop     *turn.Loop
 	closed   chan struct{}
 	close    func() error
 }
@@ -28,8 +40,8 @@ type retryListener struct {
 // errors of accept(2) pass, such as ENOBUFS, ENOMEM, EMFILE or the EPERM of a
 // firewall. But Go calls few of them temporary, and gRPC stops its server on the
 // others.
-func RetryAccept(l net.Listener, name string, refusals *Refusals) net.Listener {
-	r := &retryListener{Listener: l, name: name, refusals: refusals, closed: make(chan struct{})}
+func RetryAccept(l DeadlineListener, name string, refusals *Refusals) *RetryListener {
+	r := &RetryListener{listener: l, name: name, refusals: refusals, loop: turn.New(), closed: make(chan struct{})}
 	r.close = sync.OnceValue(func() error {
 		close(r.closed)
 		return l.Close()
@@ -37,24 +49,51 @@ func RetryAccept(l net.Listener, name string, refusals *Refusals) net.Listener {
 	return r
 }
 
-func (l *retryListener) Accept() (net.Conn, error) {
+// Accept implements net.Listener.
+func (l *RetryListener) Accept() (net.Conn, error) {
 	delay := minRetryDelay
 	for {
-		conn, err := l.Listener.Accept()
-		if err == nil || errors.Is(err, net.ErrClosed) {
+		conn, err := l.listener.Accept()
+		switch {
+		case err == nil, errors.Is(err, net.ErrClosed):
 			return conn, err
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			l.loop.Turned(l.listener.SetDeadline)
+			continue
 		}
 		l.refusals.logFailure(l.name, err)
-		timer := time.NewTimer(delay)
-		select {
-		case <-l.closed:
-			timer.Stop()
+		if !l.wait(delay) {
 			return nil, net.ErrClosed
-		case <-timer.C:
 		}
 		delay = min(2*delay, maxRetryDelay)
 	}
 }
 
+// wait waits before the next attempt. It reports whether the listener is still open.
+func (l *RetryListener) wait(delay time.Duration) bool {
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	for {
+		select {
+		case <-l.closed:
+			return false
+		case <-timer.C:
+			return true
+		case <-l.loop.Wanted():
+			l.loop.Answer() // that no connection can be accepted at present is not a hang
+		}
+	}
+}
+
+// Turn returns once the loop that accepts connections has turned. It shows that the loop
+// works: it is not still busy with the last connection. The error is ctx's, or that the
+// listener is closed. Call it only once at a time.
+func (l *RetryListener) Turn(ctx context.Context) error {
+	return l.loop.Turn(ctx, l.listener.SetDeadline)
+}
+
 // Close closes the listener, and ends an Accept that waits.
-func (l *retryListener) Close() error { return l.close() }
+func (l *RetryListener) Close() error { return l.close() }
+
+// Addr implements net.Listener.
+func (l *RetryListener) Addr() net.Addr { return l.listener.Addr() }

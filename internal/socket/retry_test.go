@@ -2,11 +2,13 @@ package socket
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -34,6 +36,8 @@ func (l *failing) Accept() (net.Conn, error) {
 }
 
 func (l *failing) Close() error { l.closed = true; return nil }
+
+func (l *failing) SetDeadline(time.Time) error { return nil }
 
 func TestRetryAcceptRetriesAfterEveryError(t *testing.T) {
 	for _, err := range []error{syscall.ENOBUFS, syscall.ENOMEM, syscall.EPERM, syscall.EMFILE, syscall.EPROTO, syscall.EINVAL, errors.New("unknown")} {
@@ -78,5 +82,91 @@ func TestCloseEndsARetry(t *testing.T) {
 		if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("a closed listener accepts: %v", err)
 		}
+	})
+}
+
+// The loop that accepts turns while no connection comes and while many do, also if the
+// socket is bound again meanwhile. It does not turn while it is busy with a connection.
+func TestListenerTurns(t *testing.T) {
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := newPath(t)
+	unix := mustListen(t, path)
+	for _, bound := range []DeadlineListener{tcp.(*net.TCPListener), unix} {
+		l := RetryAccept(bound, "agents", NewRefusals(slog.New(slog.DiscardHandler)))
+		accepted, resume := make(chan net.Conn), make(chan struct{})
+		var accepting sync.WaitGroup
+		accepting.Go(func() {
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				accepted <- conn
+				<-resume
+			}
+		})
+		turn := func() {
+			t.Helper()
+			for range 3 {
+				if err := l.Turn(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		dial := func() {
+			t.Helper()
+			conn, err := net.Dial(l.Addr().Network(), l.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn.Close()
+		}
+		turn()
+		dial()
+		(<-accepted).Close()
+		hung, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		if err := l.Turn(hung); err != context.DeadlineExceeded {
+			t.Errorf("while it is busy: got %v, want %v", err, context.DeadlineExceeded)
+		}
+		cancel()
+		if bound == unix {
+			os.Remove(path)
+			mustRestore(t, unix)
+		}
+		resume <- struct{}{}
+		turn()
+		dial()
+		(<-accepted).Close()
+		resume <- struct{}{}
+		l.Close()
+		accepting.Wait()
+		if err := l.Turn(t.Context()); err == nil {
+			t.Error("a closed listener turns")
+		}
+	}
+}
+
+// A listener that cannot accept at present does not hang.
+func TestListenerTurnsWhileItCannotAccept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := RetryAccept(&failing{err: syscall.EMFILE, times: 1 << 30}, "agents", NewRefusals(slog.New(slog.DiscardHandler)))
+		ended := make(chan error)
+		go func() {
+			_, err := l.Accept()
+			ended <- err
+		}()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		began := time.Now()
+		for range 3 {
+			if err := l.Turn(t.Context()); err != nil || time.Since(began) > 0 {
+				t.Fatalf("got %v after %v", err, time.Since(began))
+			}
+		}
+		l.Close()
+		<-ended
 	})
 }

@@ -52,6 +52,7 @@ var layers = []layer{
 
 	{path: "internal/servicemanager", stdlib: true},
 	{path: "internal/sleep", stdlib: true},
+	{path: "internal/turn", stdlib: true},
 	{path: "internal/logtest", stdlib: true},
 	{path: "internal/nettest", stdlib: true},
 	{path: "internal/contract", stdlib: true},
@@ -70,10 +71,10 @@ var layers = []layer{
 	{path: "internal/bfd", imports: []string{"internal/keyfile"}, stdlib: true},
 	{path: "internal/config", imports: []string{"internal/probe", "internal/registry", "internal/judge", "internal/contract", "internal/bfd"}, noGRPC: true},
 	{path: "internal/checkers", imports: []string{"internal/sleep"}, stdlib: true},
-	{path: "internal/sdnotify", imports: []string{"internal/judge", "internal/rule", "internal/duration", "internal/contract"}, noGRPC: true},
+	{path: "internal/sdnotify", imports: []string{"internal/turn", "internal/judge", "internal/rule", "internal/duration", "internal/contract"}, noGRPC: true},
 	{path: "internal/pidfd", noGRPC: true},
 	{path: "internal/wrapper", imports: []string{"internal/sdnotify", "internal/pidfd", "internal/servicemanager", "internal/rule"}, noGRPC: true},
-	{path: "internal/socket", noGRPC: true},
+	{path: "internal/socket", imports: []string{"internal/turn"}, noGRPC: true},
 	{path: "internal/peercred", imports: []string{"internal/socket"}},
 	{path: "internal/guard", imports: []string{"internal/socket"}},
 	{path: "internal/intake/*", imports: []string{
@@ -93,7 +94,7 @@ var layers = []layer{
 	{path: "internal/frontend/*", imports: []string{
 		"internal/frontend",
 		"internal/registry", "internal/judge", "internal/checkers",
-		"internal/socket", "internal/sleep", "lmp"}},
+		"internal/socket", "internal/sleep", "internal/turn", "lmp"}},
 	{path: "sidecar", imports: []string{"internal/...", "lmp"}},
 
 	{path: "internal/logqueue", stdlib: true},

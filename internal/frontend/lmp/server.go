@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/landmark-health/landmark/internal/frontend"
+	"github.com/landmark-health/landmark/internal/turn"
 	"github.com/landmark-health/landmark/lmp"
 )
 
@@ -24,7 +25,7 @@ type Config struct {
 	// Limit bounds the TCP connections. It returns a listener that closes the
 	// connections that are too many, and calls closed for each. With nil there
 	// is no limit.
-	Limit    func(l net.Listener, closed func()) net.Listener
+	Limit    func(l *net.TCPListener, closed func()) net.Listener
 	Keys     lmp.Keys          // of the checkers; empty = requests need no signature
 	Source   frontend.Source   // gives the answers
 	Checkers frontend.Checkers // records who received them
@@ -37,8 +38,8 @@ type Server struct {
 	udp         *udpSocket
 	tcp         net.Listener
 	rejections  rejections
-	largeFrames largeFrames   // over TCP
-	turns       chan struct{} // holds a token once the UDP loop has turned for Turn
+	largeFrames largeFrames // over TCP
+	udpLoop     *turn.Loop
 }
 
 // New binds the address. It is an error if the port is taken: of two servers
@@ -54,7 +55,7 @@ func New(c Config) (*Server, error) {
 		tcp.Close()
 		return nil, err
 	}
-	s := &Server{config: c, udp: udp, tcp: tcp, largeFrames: make(largeFrames, maxLargeFrames), turns: make(chan struct{}, 1)}
+	s := &Server{config: c, udp: udp, tcp: tcp, largeFrames: make(largeFrames, maxLargeFrames), udpLoop: turn.New()}
 	if c.Limit != nil {
 		s.tcp = c.Limit(tcp, func() { s.rejections.count(tooManyConnections) })
 	}

@@ -30,7 +30,7 @@ const (
 
 // listenTCP binds the address for TCP. Accepted connections inherit the
 // listener's options.
-func listenTCP(address string) (net.Listener, error) {
+func listenTCP(address string) (*net.TCPListener, error) {
 	config := net.ListenConfig{Control: func(_, _ string, conn syscall.RawConn) error {
 		var failed error
 		err := conn.Control(func(fd uintptr) {
@@ -47,7 +47,11 @@ func listenTCP(address string) (net.Listener, error) {
 		}
 		return failed
 	}}
-	return config.Listen(context.Background(), "tcp", address)
+	l, err := config.Listen(context.Background(), "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return l.(*net.TCPListener), nil
 }
 
 // serveTCP answers requests over TCP until ctx is done.

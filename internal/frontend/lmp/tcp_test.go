@@ -221,7 +221,7 @@ func (l *limiter) Accept() (net.Conn, error) {
 
 func TestTooManyConnectionsAreCounted(t *testing.T) {
 	r, _ := newRegistry(t)
-	s := serve(t, Config{Address: "127.0.0.1:0", Source: r, Limit: func(l net.Listener, closed func()) net.Listener {
+	s := serve(t, Config{Address: "127.0.0.1:0", Source: r, Limit: func(l *net.TCPListener, closed func()) net.Listener {
 		return &limiter{l, closed}
 	}})
 	for n := uint64(1); n <= 3; n++ {
@@ -237,7 +237,7 @@ func TestTooManyConnectionsAreCounted(t *testing.T) {
 
 func TestServerSurvivesDescriptorShortage(t *testing.T) {
 	r, _ := newRegistry(t)
-	s := serve(t, Config{Address: "127.0.0.1:0", Source: r, Limit: func(l net.Listener, _ func()) net.Listener {
+	s := serve(t, Config{Address: "127.0.0.1:0", Source: r, Limit: func(l *net.TCPListener, _ func()) net.Listener {
 		return socket.RetryAccept(l, "monitor", socket.NewRefusals(slog.New(slog.DiscardHandler)))
 	}})
 	open, q := s.connect(t), check(t, "epg")

@@ -34,7 +34,7 @@ func (s *Server) serveUDP(ctx context.Context) error {
 		case errors.Is(err, net.ErrClosed):
 			return nil
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			s.turned()
+			s.udpLoop.Turned(s.udp.SetReadDeadline)
 			continue
 		case err != nil:
 			// The error belongs to one datagram, as an ICMP error does, and the
@@ -62,28 +62,7 @@ func (s *Server) serveUDP(ctx context.Context) error {
 // Turn returns once the loop that answers requests over UDP has turned. It shows that the
 // loop works. The error is ctx's. Call it while Run runs, and only once at a time.
 func (s *Server) Turn(ctx context.Context) error {
-	select {
-	case <-s.turns: // of a call that gave up
-	default:
-	}
-	if err := s.udp.SetReadDeadline(time.Unix(1, 0)); err != nil { // which has passed
-		return err
-	}
-	select {
-	case <-s.turns:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// turned ends Turn.
-func (s *Server) turned() {
-	_ = s.udp.SetReadDeadline(time.Time{}) // fails only if the socket is closed, and so does the next read
-	select {
-	case s.turns <- struct{}{}:
-	default: // a call has given up
-	}
+	return s.udpLoop.Turn(ctx, s.udp.SetReadDeadline)
 }
 
 // parseDatagram parses the request in a datagram, and returns the key that

@@ -104,8 +104,12 @@ func (s *sidecar) awaitMembers(want ...string) {
 // await waits until the condition holds.
 func await(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	for began := time.Now(); !condition(); time.Sleep(time.Millisecond) {
-		if time.Since(began) > testTimeout {
+	tick, late := time.NewTicker(time.Millisecond), time.After(testTimeout)
+	defer tick.Stop()
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-late:
 			t.Fatalf("%s: not within %v", what, testTimeout)
 		}
 	}

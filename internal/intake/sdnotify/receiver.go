@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/landmark-health/landmark/internal/sdnotify"
+	"github.com/landmark-health/landmark/internal/sleep"
 	"github.com/landmark-health/landmark/internal/socket"
 )
 
@@ -72,6 +73,23 @@ func (r *receiver) receive() error {
 	}
 	return nil
 }
+
+// turn returns once the loop that receives datagrams has turned, also if the socket is
+// bound again meanwhile. The error is ctx's.
+func (r *receiver) turn(ctx context.Context) error {
+	for !r.closed.Load() {
+		if s := r.current.Load(); s != nil && s.Turn(ctx) == nil {
+			return nil
+		}
+		if !sleep.For(ctx, turnInterval) {
+			return ctx.Err()
+		}
+	}
+	return nil // it is not configured any more
+}
+
+// turnInterval is the time between two attempts of turn.
+const turnInterval = 10 * time.Millisecond
 
 // close handles the datagrams that are in the socket, and closes it.
 func (r *receiver) close() {

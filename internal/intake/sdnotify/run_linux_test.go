@@ -260,3 +260,57 @@ func (s *server) runSenderAt(i int, lines string) {
 		s.runSender(lines)
 	}
 }
+
+// All loops that receive turn, also while their sockets are bound again, added and
+// removed. None turns while it hangs.
+func TestReceiversTurn(t *testing.T) {
+	s := start(t, Config{})
+	own := filepath.Join(t.TempDir(), "own.sock")
+	for i := range 5 {
+		services := map[string]Service{"own": {Socket: own}}
+		if i%2 == 1 {
+			services = nil
+		}
+		if err := s.Configure(services); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Turn(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	turned := make(chan error)
+	os.Remove(own)
+	go func() { turned <- s.Turn(t.Context()) }() // KeepBound binds it again within a second
+	if err := <-turned; err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(30 * time.Second); ; runtime.Gosched() {
+		if err := s.Turn(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Lstat(own); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the socket was not bound again")
+		}
+	}
+
+	s.mu.Lock() // which each notification needs
+	sendTo(t, own, "READY=1")
+	for deadline := time.Now().Add(30 * time.Second); ; {
+		soon, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		err := s.Turn(soon) // once more, until the notification is received
+		cancel()
+		if err == context.DeadlineExceeded {
+			break
+		}
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("while one hangs: got %v, want %v", err, context.DeadlineExceeded)
+		}
+	}
+	s.mu.Unlock()
+	if err := s.Turn(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

@@ -230,6 +230,16 @@ func (s *Server) caughtUp() bool {
 	return true
 }
 
+// Turn returns once the loops that receive notifications have turned. It shows that they
+// work. The error is ctx's. Call it while Run runs, and only once at a time.
+func (s *Server) Turn(ctx context.Context) error {
+	var turning errgroup.Group
+	for _, r := range *s.receivers.Load() {
+		turning.Go(func() error { return r.turn(ctx) })
+	}
+	return turning.Wait()
+}
+
 // receive handles one datagram.
 func (s *Server) receive(r *receiver, d *sdnotify.Datagram) {
 	from := senderOf(d.UID, d.PID)
