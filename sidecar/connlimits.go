@@ -1,12 +1,14 @@
 package sidecar
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/landmark-health/landmark/internal/config"
+	"github.com/landmark-health/landmark/internal/frontend/bfd"
 )
 
 const (
@@ -61,6 +63,7 @@ type connLimits struct {
 	notifySockets int // of services; 0 unless there is a configuration
 	gates         int // how many there may be; 0 unless there is a configuration
 	probes        int // how many there may be; 0 unless there is a configuration
+	bfd           int // how many sockets of sessions there may be; 0 unless there is a configuration
 	spare         int // descriptors that none of these needs
 }
 
@@ -89,12 +92,30 @@ func divideDescriptors(n int) connLimits {
 	return l
 }
 
-// withBFD sets descriptors aside for the sockets of the BFD sessions. What is not spare
-// it takes from the monitoring protocol, at most half of its connections.
-func (l connLimits) withBFD(sockets int) connLimits {
-	l.monitor -= min(max(0, sockets-l.spare), l.monitor/2)
-	l.spare = max(0, l.spare-sockets)
+// allowBFD allows as many sockets of BFD sessions as withBFD can set descriptors aside
+// for.
+func (l connLimits) allowBFD() connLimits {
+	l.bfd = l.spare + l.monitor/2
 	return l
+}
+
+// withBFD sets descriptors aside for the sockets of the BFD sessions, at most as many as
+// allowBFD allowed. What is not spare it takes from the monitoring protocol. From then on
+// there may be as many sockets as that, or as are spare.
+func (l connLimits) withBFD(sockets int) connLimits {
+	taken := max(0, sockets-l.spare)
+	l.monitor -= taken
+	l.bfd, l.spare = l.spare+taken, 0
+	return l
+}
+
+// checkBFD returns an error if there are descriptors for fewer than so many sockets of n
+// BFD sessions.
+func (l connLimits) checkBFD(n, sockets int) error {
+	if sockets <= l.bfd {
+		return nil
+	}
+	return fmt.Errorf("it has %d BFD sessions, which need %d descriptors, and so few files may be open that %d are left: raise LimitNOFILE= in landmarkd's unit, or ulimit -n, or remove sessions", n, sockets, l.bfd)
 }
 
 // withLine takes a quarter of the monitoring protocol's connections for the line
@@ -129,6 +150,12 @@ func (l *connLimits) reserve(n, each int) int {
 	n = min((l.spare+taken)/each, n)
 	l.spare = max(0, l.spare+taken-each*n)
 	return n
+}
+
+// check returns an error if there are too few descriptors for what the file has.
+func (l connLimits) check(file *config.File) error {
+	return errors.Join(l.checkGates(len(file.Gates)), l.checkProbes(file.Probes()), l.checkNotifySockets(file.NotifySockets()),
+		l.checkBFD(len(file.Peerings), bfd.Sockets(file.Peerings)))
 }
 
 // checkProbes returns an error if there are descriptors for fewer than n probes.

@@ -3,6 +3,8 @@ package sidecar
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,11 +58,16 @@ func TestDivideDescriptors(t *testing.T) {
 			}
 		}
 		for _, sockets := range []int{3, 192} {
-			gated := s.withGates()
+			gated := s.withGates().allowBFD()
+			if (gated.checkBFD(1, sockets) == nil) != (sockets <= gated.spare+gated.monitor/2) {
+				t.Fatalf("of %d descriptors, %d of BFD are allowed where the limits are %+v", descriptors, sockets, gated)
+			}
+			if gated.checkBFD(1, sockets) != nil {
+				continue
+			}
 			with := gated.withBFD(sockets)
-			used := agents + with.monitor + with.grpc + descriptorsPerGate*with.gates + sockets
-			enough := sockets <= gated.spare+gated.monitor/2
-			if with.monitor < 2 || with.monitor < gated.monitor/2 || enough && used > descriptors-reserved {
+			used := agents + with.monitor + with.grpc + descriptorsPerGate*with.gates + with.bfd
+			if with.monitor < 2 || with.monitor < gated.monitor/2 || with.bfd < sockets || used > descriptors-reserved {
 				t.Fatalf("of %d descriptors, with %d of BFD the limits are %+v", descriptors, sockets, with)
 			}
 		}
@@ -91,21 +98,77 @@ func TestTooManyGatesAreRefused(t *testing.T) {
 	}
 }
 
-func TestTooFewDescriptorsFail(t *testing.T) {
+// A configuration with more BFD sessions than there are descriptors for is refused, and
+// says what to do: at the start, and as a whole at a reload.
+func TestTooManyBFDSessionsAreRefused(t *testing.T) {
+	l := divideDescriptors(80).withGates().allowBFD()
+	if l.bfd != 4 || l.checkBFD(1, 3) != nil {
+		t.Errorf("of 80 descriptors BFD can have %d, want 4: %v", l.bfd, l.checkBFD(1, 3))
+	}
+	err := l.checkBFD(2, 5)
+	want := "it has 2 BFD sessions, which need 5 descriptors, and so few files may be open that 4 are left: raise LimitNOFILE= in landmarkd's unit, or ulimit -n, or remove sessions"
+	if err == nil || err.Error() != want {
+		t.Errorf("5 sockets: got error %v, want %s", err, want)
+	}
+	if started := l.withBFD(3); started.bfd != 3 || started.checkBFD(2, 4) == nil {
+		t.Errorf("after a start with 3 sockets BFD can have %d, want 3", started.bfd)
+	}
+
+	file := filepath.Join(t.TempDir(), "landmarkd.yaml")
+	write := func(peers int, rest string) {
+		t.Helper()
+		text := "bfd:\n"
+		for i := range peers {
+			text += fmt.Sprintf("- {service: epg, peer: 127.0.0.1, local: 127.9.8.%d}\n", i+1)
+		}
+		if err := os.WriteFile(file, []byte(text+rest), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	setDescriptors(t, 80)
+	write(2, "")
+	if s, err := New(Config{File: file}); err == nil {
+		s.Close()
+		t.Error("a start with too many sessions succeeds")
+	} else if want := file + ": it has 2 BFD sessions, which need 6 descriptors"; !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("a start with too many sessions: got error %v, want %s", err, want)
+	}
+	write(1, "services:\n  epg: {}\n")
+	s, err := New(Config{File: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	write(2, "services:\n  epg: {}\n  vod: {}\n")
+	if err := s.Reload(); err == nil || !strings.Contains(err.Error(), "it has 2 BFD sessions") {
+		t.Errorf("a reload with too many sessions: got error %v", err)
+	}
+	if names := s.services.Names(); !slices.Equal(names, []string{"epg"}) {
+		t.Errorf("after the reload there are the services %q", names)
+	}
+}
+
+// setDescriptors sets how many files may be open, until the test ends.
+func setDescriptors(t *testing.T, n uint64) {
+	t.Helper()
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
-		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-			t.Error(err)
-		}
-	}()
 	few := limit
-	few.Cur = reserved + minShared - 1
+	few.Cur = n
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &few); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestTooFewDescriptorsFail(t *testing.T) {
+	setDescriptors(t, reserved+minShared-1)
 	if s, err := New(Config{}); err == nil {
 		s.Close()
 		t.Error("New succeeds with too few descriptors")

@@ -21,25 +21,26 @@ func (s *Sidecar) Reload() (err error) {
 		s.logger.Warn("no configuration to reload; start landmarkd with -config FILE")
 		return nil
 	}
-	return s.load()
+	_, err = s.load()
+	return err
 }
 
 // load reads the configuration file and applies it.
-func (s *Sidecar) load() error {
+func (s *Sidecar) load() (file config.File, err error) {
 	s.loading.Lock()
 	defer s.loading.Unlock()
-	file, err := config.Read(s.file, s.listeners...)
+	file, err = config.Read(s.file, s.listeners...)
 	if err != nil {
-		return err
+		return file, err
 	}
-	if err := errors.Join(s.limits.checkGates(len(file.Gates)), s.limits.checkProbes(file.Probes()), s.limits.checkNotifySockets(file.NotifySockets())); err != nil {
-		return fmt.Errorf("%s: %w", s.file, err)
+	if err := s.limits.check(&file); err != nil {
+		return file, fmt.Errorf("%s: %w", s.file, err)
 	}
 	if err := s.configureNotify(file.Notify); err != nil {
-		return fmt.Errorf("%s: %w", s.file, err)
+		return file, fmt.Errorf("%s: %w", s.file, err)
 	}
 	if err := s.bfd.Configure(file.Peerings); err != nil {
-		return fmt.Errorf("%s: %w", s.file, errors.Join(err, s.configureNotify(s.loaded)))
+		return file, fmt.Errorf("%s: %w", s.file, errors.Join(err, s.configureNotify(s.loaded)))
 	}
 	s.loaded = file.Notify
 	s.host.Configure(file.Services) // and the registry, with a first reading of the host
@@ -52,7 +53,7 @@ func (s *Sidecar) load() error {
 				"service", name, "landmarks", undeclared)
 		}
 	}
-	return nil
+	return file, nil
 }
 
 // configureNotify passes what the file says of notifications on.

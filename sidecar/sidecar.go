@@ -81,7 +81,7 @@ func New(c Config) (*Sidecar, error) {
 	}
 	available = available.withNotify(c.File != "")
 	if c.File != "" {
-		available = available.withGates().withProbes()
+		available = available.withGates().withProbes().allowBFD()
 	}
 	clock := clock.New()
 	services := registry.New(clock, c.StartGrace)
@@ -117,10 +117,11 @@ func New(c Config) (*Sidecar, error) {
 		}
 	}
 	if s.file != "" {
-		if err := s.load(); err != nil {
+		file, err := s.load()
+		if err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
-		s.limits = s.limits.withBFD(s.bfd.Sockets())
+		s.limits = s.limits.withBFD(bfd.Sockets(file.Peerings))
 	}
 	for _, bind := range []func(Config, *registry.Registry) error{s.restoreMembers, s.bindAdmin, s.bindMonitor, s.bindLine, s.bindGRPC} {
 		if err := bind(c, services); err != nil {

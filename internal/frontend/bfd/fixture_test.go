@@ -85,6 +85,20 @@ func (f *fixture) stop() {
 	}
 }
 
+// sockets returns how many sockets the server has, or will have.
+func (f *fixture) sockets() int {
+	f.Server.mu.Lock()
+	defer f.Server.mu.Unlock()
+	var peerings []bfd.Peering
+	for _, one := range f.open.sessions {
+		peerings = append(peerings, one.peering)
+	}
+	if n := Sockets(peerings); n != 2*len(f.open.sessions)+len(f.open.receivers) {
+		f.t.Errorf("%d sockets are needed for %d sessions at %d addresses", n, len(f.open.sessions), len(f.open.receivers))
+	}
+	return Sockets(peerings)
+}
+
 // await waits until the condition holds.
 func await(t *testing.T, what string, condition func() bool) {
 	t.Helper()

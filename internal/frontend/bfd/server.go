@@ -236,11 +236,14 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// Sockets returns how many sockets there are, or will be.
-func (s *Server) Sockets() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return 2*len(s.open.sessions) + len(s.open.receivers)
+// Sockets returns how many sockets the sessions need: two each, and one for each local
+// address.
+func Sockets(peerings []bfd.Peering) int {
+	locals := make(map[netip.Addr]bool)
+	for _, p := range peerings {
+		locals[p.Local] = true
+	}
+	return 2*len(peerings) + len(locals)
 }
 
 // now is the present instant of the sessions.

@@ -168,7 +168,7 @@ func TestConfigureKeepsUnchangedSessions(t *testing.T) {
 		p.say(bfd.Up)
 		p.await(bfd.Up, bfd.Up)
 	}
-	sockets := f.Sockets()
+	sockets := f.sockets()
 	before := f.open.sessions[kept.pair]
 	slower := peering(changed.pair)
 	slower.Interval = 200 * time.Millisecond
@@ -179,8 +179,8 @@ func TestConfigureKeepsUnchangedSessions(t *testing.T) {
 	if err == nil || err.Error() != want {
 		t.Errorf("a taken port: %v, want %s", err, want)
 	}
-	if f.Sockets() != sockets {
-		t.Errorf("%d sockets are open after an error, want %d", f.Sockets(), sockets)
+	if f.sockets() != sockets {
+		t.Errorf("%d sockets are open after an error, want %d", f.sockets(), sockets)
 	}
 	for _, p := range []*peer{kept, changed, removed} {
 		p.await(bfd.Up, bfd.Up)
@@ -197,11 +197,11 @@ func TestConfigureKeepsUnchangedSessions(t *testing.T) {
 	}
 	added.begin()
 	kept.await(bfd.Up, bfd.Up)
-	if got := f.Sockets(); got != sockets {
+	if got := f.sockets(); got != sockets {
 		t.Errorf("%d sockets are open, want %d", got, sockets)
 	}
-	if err := f.Configure(nil); err != nil || f.Sockets() != 0 {
-		t.Errorf("without sessions: %v, %d sockets", err, f.Sockets())
+	if err := f.Configure(nil); err != nil || f.sockets() != 0 {
+		t.Errorf("without sessions: %v, %d sockets", err, f.sockets())
 	}
 }
 
