@@ -145,7 +145,10 @@ func (s *Server) ancestor(service string, d *sdnotify.Datagram) *process {
 // it. It must belong to the sender's user, unless that is root.
 func (s *Server) namedProcess(named int, d *sdnotify.Datagram) (pid int, err error) {
 	sender, err := readStatus(d.PID)
-	if err != nil {
+	switch {
+	case err != nil && isRunning(d.PID):
+		return 0, fmt.Errorf("its sender: %w", unreadable(err))
+	case err != nil:
 		return 0, errSenderGone // in which namespace the number is meant is not known
 	}
 	if len(sender.nested) > 1 {
@@ -160,12 +163,30 @@ func (s *Server) namedProcess(named int, d *sdnotify.Datagram) (pid int, err err
 	}
 	main, err := readStatus(named)
 	switch {
+	case err != nil && isRunning(named):
+		return 0, fmt.Errorf("MAINPID=%d: %w", named, unreadable(err))
 	case err != nil:
-		return 0, fmt.Errorf("MAINPID=%d: %w", named, err)
+		return 0, fmt.Errorf("MAINPID=%d: there is no such process", named)
 	case main.uid != d.UID:
 		return 0, fmt.Errorf("MAINPID=%d is a process of uid %d, and the sender is of uid %d", named, main.uid, d.UID)
 	}
 	return named, nil
+}
+
+// isRunning reports whether there is a process with the number, also if /proc does not
+// show it.
+func isRunning(pid int) bool {
+	fd, err := pidfd.Open(pid)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	return !pidfd.HasExited(fd)
+}
+
+// unreadable is the error of a process that runs, and that /proc does not show.
+func unreadable(err error) error {
+	return fmt.Errorf("it runs, and landmarkd cannot read what /proc says of it (%w): mount /proc without hidepid=, or with the gid= of a group that landmarkd is in", err)
 }
 
 // newProcess begins the session of a process.
@@ -177,20 +198,26 @@ func (s *Server) newProcess(service string, pid int, m *sdnotify.Message, d *sdn
 		}
 	}
 	fd, err := pidfd.Open(pid)
-	if errors.Is(err, unix.ESRCH) {
+	switch {
+	case errors.Is(err, unix.ESRCH) && pid != d.PID:
+		return nil, fmt.Errorf("MAINPID=%d: there is no such process", pid)
+	case errors.Is(err, unix.ESRCH):
 		return nil, errGone
-	}
-	if err != nil {
+	case err != nil:
 		return nil, fmt.Errorf("opening a pidfd of the process %d: %w", pid, err)
 	}
 	stat, err := s.readStat(pid)
 	switch {
+	case err != nil && !pidfd.HasExited(fd):
+		err = fmt.Errorf("the process %d: %w", pid, unreadable(err))
 	case err != nil:
-		unix.Close(fd)
-		return nil, errGone
+		err = errGone
 	case pid == d.PID && stat.startedAfter(d):
+		err = errGone // another process has its number now
+	}
+	if err != nil {
 		unix.Close(fd)
-		return nil, errGone // another process has its number now
+		return nil, err
 	}
 	now := s.now()
 	return s.open(&process{
