@@ -22,14 +22,14 @@ var execCommand = command{
 	prepare: func(flags *flag.FlagSet) action {
 		service := flags.String("service", "", "report the program as this `service` (default: the name of COMMAND)")
 		watchdog := flags.Duration("watchdog", 0, "fail the service if the program does not send WATCHDOG=1 for this `time`, such as 2s\n(default: that of the service manager, in $WATCHDOG_USEC)")
-		return func(ctx context.Context, args []string, _ output) error {
+		return func(ctx context.Context, args []string, o output) error {
 			given := make(map[string]bool)
 			flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
 			w, err := wrapped(args, *service, *watchdog, given)
 			if err != nil {
 				return exitError{execFailed, err}
 			}
-			return w.run(ctx)
+			return w.run(ctx, o)
 		}
 	},
 }

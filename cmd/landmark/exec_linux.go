@@ -21,11 +21,14 @@ func becomeProgram() {
 }
 
 // run runs the program, and then ends this process in the same way.
-func (w wrapping) run(ctx context.Context) error {
+func (w wrapping) run(ctx context.Context, o output) error {
 	if ctx.Err() != nil {
 		return exitError{execFailed, errors.New("exec: interrupted before the program was started")}
 	}
-	status, err := wrapper.Run(wrapper.Config{Command: w.command, Service: w.service, Watchdog: w.watchdog, Sidecar: contract.ReportNotifySocket()})
+	status, err := wrapper.Run(wrapper.Config{
+		Command: w.command, Service: w.service, Watchdog: w.watchdog, Sidecar: contract.ReportNotifySocket(),
+		Warn: func(err error) { fmt.Fprintf(o.err, "landmark: exec: %v\n", err) },
+	})
 	var start *wrapper.StartError
 	switch {
 	case errors.As(err, &start):

@@ -9,6 +9,6 @@ import (
 
 func becomeProgram() {}
 
-func (wrapping) run(context.Context) error {
+func (wrapping) run(context.Context, output) error {
 	return exitError{execFailed, errors.New("exec: runs only on Linux")}
 }

@@ -21,6 +21,8 @@ type relay struct {
 	filter  managerFilter
 	sidecar *sidecar
 	now     func() rule.Instant
+	warn    func(error)
+	warned  bool // of a proof that was left out
 }
 
 // handle passes on one notification. To landmarkd it goes without its descriptors, and a
@@ -35,6 +37,9 @@ func (r *relay) handle(d *sdnotify.Datagram) {
 	}
 	at, all := r.now(), strings.Split(strings.TrimSuffix(string(d.Data), "\x00"), "\n")
 	lines := r.withoutProof(all, d.PID)
+	if len(lines) < len(all) {
+		r.warnOfProof(d.PID)
+	}
 	said := make([]sdnotify.Message, len(lines))
 	out, same := r.take(lines, said, at)
 	same = same && len(lines) == len(all)
@@ -66,6 +71,18 @@ func (r *relay) withoutProof(lines []string, sender int) []string {
 	return slices.DeleteFunc(slices.Clone(lines), func(line string) bool {
 		return slices.ContainsFunc(proofs, func(key string) bool { return strings.HasPrefix(line, key) })
 	})
+}
+
+// warnOfProof warns, once, that a proof of the sender was left out: it may be the only one
+// that the program sends.
+func (r *relay) warnOfProof(sender int) {
+	if r.warned {
+		return
+	}
+	r.warned = true
+	last := len(proofs) - 1
+	r.warn(fmt.Errorf("%s and %s of the process %d have no effect, because it is not the program and does not name it: send them from the program itself, or with MAINPID=%d",
+		strings.Join(proofs[:last], ", "), proofs[last], sender, r.pid))
 }
 
 // take records what the lines say, sends it to landmarkd, and returns what to send to the

@@ -1,8 +1,12 @@
 package wrapper
 
 import (
+	"os"
 	"slices"
 	"testing"
+
+	"github.com/landmark-health/landmark/internal/rule"
+	"github.com/landmark-health/landmark/internal/sdnotify"
 )
 
 // A worker cannot show that the program works, unless it names the program.
@@ -23,5 +27,28 @@ func TestWithoutProof(t *testing.T) {
 		if got := r.withoutProof(tt.lines, tt.sender); !slices.Equal(got, tt.want) {
 			t.Errorf("%s: got %q, want %q", name, got, tt.want)
 		}
+	}
+}
+
+// That a proof was left out is reported once, with what to do.
+func TestLeftOutProofIsReported(t *testing.T) {
+	var warnings []string
+	now := func() rule.Instant { return 0 }
+	r := &relay{ctx: t.Context(), pid: 4711, sidecar: newSidecar("", "epg", 4711, now), now: now, warn: func(err error) { warnings = append(warnings, err.Error()) }}
+	handle := func(pid int, data string) {
+		r.handle(&sdnotify.Datagram{PID: pid, UID: uint32(os.Getuid()), Data: []byte(data)})
+	}
+	handle(4711, "WATCHDOG=1")
+	handle(4712, "READY=1\nSTATUS=WATCHDOG=1")
+	handle(4712, "WATCHDOG=1\nMAINPID=4711")
+	if len(warnings) > 0 {
+		t.Errorf("nothing was left out: got %q", warnings)
+	}
+	handle(4712, "READY=1\nWATCHDOG=1")
+	handle(4712, "WATCHDOG=1")
+	handle(4713, "X_LANDMARK_REACH=loop")
+	want := "WATCHDOG=, WATCHDOG_USEC=, X_LANDMARK_REACH= and X_LANDMARK_OPEN= of the process 4712 have no effect, because it is not the program and does not name it: send them from the program itself, or with MAINPID=4711"
+	if !slices.Equal(warnings, []string{want}) {
+		t.Errorf("got %q, want %q", warnings, want)
 	}
 }

@@ -19,6 +19,8 @@ type Config struct {
 	Service  string        // the service that it reports to landmarkd
 	Watchdog time.Duration // the timeout of its watchdog; 0 = that of the service manager, if there is one
 	Sidecar  string        // the path of landmarkd's notify.sock
+	// Warn is called with what is wrong in the program's notifications. It must not wait.
+	Warn func(error)
 }
 
 // managerTimeout is how long the service manager is waited for after the program has
@@ -83,7 +85,7 @@ func run(c Config, signals chan os.Signal) (Status, error) {
 	}
 	waiting, giveUp := context.WithCancel(context.Background())
 	defer giveUp()
-	relay := &relay{ctx: waiting, pid: child.pid, manager: manager, filter: managerFilter{timeout: expected}, sidecar: sidecar, now: now}
+	relay := &relay{ctx: waiting, pid: child.pid, manager: manager, filter: managerFilter{timeout: expected}, sidecar: sidecar, now: now, warn: c.Warn}
 	socket, err := sdnotify.NewSocket(s.conn, relay.handle)
 	if err != nil {
 		return Status{}, err
