@@ -8,6 +8,15 @@ import (
 	"testing"
 )
 
+// Each package says in its comment what it is.
+func TestPackagesHaveAComment(t *testing.T) {
+	for _, p := range packages(t) {
+		if own, ok := p.path(); ok && len(p.GoFiles) > 0 && p.Doc == "" {
+			t.Errorf("%s has no comment of the package", own)
+		}
+	}
+}
+
 // TestArchitectureListsPackages compares the list in docs/architecture.md with the packages
 // that there are. Below proto and test one line is enough for several packages.
 func TestArchitectureListsPackages(t *testing.T) {

@@ -20,12 +20,14 @@ const module = "github.com/landmark-health/landmark"
 // goPackage is a package as go list describes it.
 type goPackage struct {
 	ImportPath string
+	Doc        string // the first sentence of the package's comment
 	Dir        string
 	Standard   bool
 	Imports    []string // without those of tests
 	Deps       []string // all imports, direct and indirect
 	Module     *struct{ Path string }
 
+	GoFiles      []string
 	TestGoFiles  []string
 	XTestGoFiles []string
 }
@@ -41,7 +43,7 @@ func (p goPackage) path() (path string, ok bool) {
 func packages(t *testing.T) map[string]goPackage {
 	t.Helper()
 	cmd := exec.Command("go", "list", "-deps",
-		"-json=ImportPath,Dir,Standard,Imports,Deps,Module,TestGoFiles,XTestGoFiles", "./...")
+		"-json=ImportPath,Doc,Dir,Standard,Imports,Deps,Module,GoFiles,TestGoFiles,XTestGoFiles", "./...")
 	cmd.Dir = root(t)
 	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0")
 	var stderr strings.Builder
