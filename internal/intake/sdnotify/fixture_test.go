@@ -146,6 +146,13 @@ func (f *fixture) mustSend(service string, pid int, lines ...string) {
 	}
 }
 
+// What answer returns.
+const (
+	serving  = "SERVING"
+	draining = "draining"
+	starting = "starting"
+)
+
 // answer returns what is answered about the name.
 func (f *fixture) answer(name string) string {
 	synctest.Wait()
