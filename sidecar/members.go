@@ -21,17 +21,20 @@ const membersFile = "members.json"
 // is in the same directory.
 const notifyFile = "notify.json"
 
-// notifyFile returns the path of that file, "" if there is no directory for it, or if
-// another landmarkd keeps one there.
-func (s *Sidecar) notifyFile(c Config) string {
+// bfdFile is the name of the file with the intervals of BFD peers, in the same directory.
+const bfdFile = "bfd.json"
+
+// bootFile returns the path of a file of that directory, "" if there is none, or if another
+// landmarkd keeps such a file there. Without the file, a restart has the effect.
+func (s *Sidecar) bootFile(c Config, name, effect string) string {
 	beside := cmp.Or(c.AgentSocket, c.NotifySocket, c.AdminSocket)
 	if beside == "" {
 		return ""
 	}
-	path := filepath.Join(filepath.Dir(beside), notifyFile)
+	path := filepath.Join(filepath.Dir(beside), name)
 	lock, err := socket.Lock(path + ".lock")
 	if err != nil {
-		s.logger.Warn("a restart will forget what programs said by notifications; give the agent socket a directory of its own", "why", err)
+		s.logger.Warn("a restart will "+effect+"; give the agent socket a directory of its own", "why", err)
 		return ""
 	}
 	s.closers = append(s.closers, lock)

@@ -107,11 +107,9 @@ func New(c Config) (*Sidecar, error) {
 	}
 	s.gates = gate.New(gate.Config{Source: services, Checkers: s.checkers, Logger: c.Logger})
 	s.frontEnds = append(s.frontEnds, s.gates.Run)
-	s.bfd = bfd.New(bfd.Config{Source: services, Checkers: s.checkers, Logger: c.Logger})
 	s.intake = append(s.intake, s.host.Run, s.probes.Run)
-	s.frontEnds = append(s.frontEnds, s.bfd.Run)
-	s.closers = append(s.closers, s.host, s.bfd)
-	for _, bind := range []func(Config, *registry.Registry) error{s.bindAgents, s.bindNotify} {
+	s.closers = append(s.closers, s.host)
+	for _, bind := range []func(Config, *registry.Registry) error{s.bindAgents, s.bindNotify, s.newBFD} {
 		if err := bind(c, services); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
@@ -151,7 +149,8 @@ func (s *Sidecar) bindAgents(c Config, services *registry.Registry) error {
 
 func (s *Sidecar) bindNotify(c Config, services *registry.Registry) (err error) {
 	s.programs, err = sdnotify.New(sdnotify.Config{
-		Registry: services, Socket: c.NotifySocket, File: s.notifyFile(c),
+		Registry: services, Socket: c.NotifySocket,
+		File:      s.bootFile(c, notifyFile, "forget what programs said by notifications"),
 		Processes: s.limits.notify, PerUser: s.limits.notifyPerUser, Logger: c.Logger,
 	})
 	if err != nil {
@@ -163,6 +162,18 @@ func (s *Sidecar) bindNotify(c Config, services *registry.Registry) (err error) 
 	}
 	s.intake = append(s.intake, s.programs.Run)
 	s.turns = append(s.turns, turn{"receiver of notifications", s.programs.Turn})
+	return nil
+}
+
+// newBFD adds the front end for BFD, which has sessions once a configuration is loaded.
+func (s *Sidecar) newBFD(c Config, services *registry.Registry) error {
+	file := ""
+	if c.File != "" {
+		file = s.bootFile(c, bfdFile, "end BFD sessions with peers that send rarely")
+	}
+	s.bfd = bfd.New(bfd.Config{Source: services, Checkers: s.checkers, File: file, Logger: c.Logger})
+	s.closers = append(s.closers, s.bfd)
+	s.frontEnds = append(s.frontEnds, s.bfd.Run)
 	return nil
 }
 

@@ -18,7 +18,10 @@ type Peering struct {
 }
 
 // Pair is the addresses of a session: the peer's, and the local one.
-type Pair struct{ Peer, Local netip.Addr }
+type Pair struct {
+	Peer  netip.Addr `json:"peer"`
+	Local netip.Addr `json:"local"`
+}
 
 // The defaults of a Peering.
 const (

@@ -31,7 +31,10 @@ type Config struct {
 	Interval      time.Duration // desired and required between two packets while Up
 	Multiplier    uint8         // of Interval, after which the peer misses packets; not 0
 	Passive       bool          // wait for the peer's first packet
-	Key           Key           // authenticates all packets, unless it is zero
+	// PeerInterval is the time between two packets of the peer while an older Session was
+	// Up; 0 = it is not known.
+	PeerInterval time.Duration
+	Key          Key // authenticates all packets, unless it is zero
 	// Epoch is the time of day at the instant 0. Sequence numbers of the
 	// authentication come from it, so that they go on after a restart.
 	Epoch time.Duration
@@ -50,9 +53,10 @@ type Config struct {
 // The restart of a program is no event for the peer. A new Session waits for the
 // peer before it sends anything but bad news. If the peer's first packet shows that
 // a session with this discriminator is Up, the new one is Up as well. So the active
-// role (section 6.1) begins with a silence, for Multiplier times Interval. Only a
-// passive peer waits for that long: an active one, as BIRD, FRR and keepalived are,
-// sends a packet within a second, which ends it.
+// role (section 6.1) begins with a silence, for Multiplier times Interval or
+// PeerInterval, whichever is longer, as in the detection time (section 6.8.4). Only a
+// passive peer waits for that long: an active one, as BIRD, FRR and keepalived are, sends
+// a packet within a second unless it is Up, which ends it.
 //
 // A Session has no clock: instants are arguments, and durations since any instant 0.
 // The caller calls Advance again at the instant Next, and after Receive and
@@ -130,7 +134,7 @@ func (s *Session) SetVerdict(v Verdict, now time.Duration) {
 		s.change(Down, PathDown)
 		s.urgent = s.mustUpdate
 	case s.isNew && first:
-		s.waitUntil = now + max(slowInterval, time.Duration(s.config.Multiplier)*s.config.Interval)
+		s.waitUntil = now + max(slowInterval, time.Duration(s.config.Multiplier)*max(s.config.Interval, s.config.PeerInterval))
 		s.resume()
 	}
 }

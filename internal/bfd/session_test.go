@@ -38,11 +38,16 @@ type trace struct {
 
 func (tr *trace) play(verb string, arguments []string) string {
 	switch verb {
-	case "session": // [passive]: a new one, with an interval of 100 ms and multiplier 3
-		tr.session = NewSession(Config{
-			Discriminator: ours, Interval: 100 * ms, Multiplier: 3, Passive: len(arguments) > 0,
-			Random: func() float64 { return 1 },
-		})
+	case "session": // [passive] [peer=D]: a new one, with an interval of 100 ms and multiplier 3
+		c := Config{Discriminator: ours, Interval: 100 * ms, Multiplier: 3, Random: func() float64 { return 1 }}
+		for _, argument := range arguments {
+			if interval, ok := strings.CutPrefix(argument, "peer="); ok {
+				c.PeerInterval = tr.duration(interval)
+			} else {
+				c.Passive = true
+			}
+		}
+		tr.session = NewSession(c)
 	case "verdict": // serving or not_serving
 		tr.session.SetVerdict(map[string]Verdict{"serving": Serving, "not_serving": NotServing}[arguments[0]], tr.now)
 		return tr.pass(0)

@@ -90,7 +90,7 @@ var layers = []layer{
 	{path: "internal/frontend/grpchealth", imports: []string{
 		"internal/frontend", "internal/frontend/grpcserver", "internal/registry", "internal/judge", "internal/checkers"}},
 	{path: "internal/frontend/bfd", imports: []string{
-		"internal/frontend", "internal/registry", "internal/judge", "internal/checkers", "internal/sleep", "internal/bfd"}, noGRPC: true},
+		"internal/frontend", "internal/registry", "internal/judge", "internal/checkers", "internal/sleep", "internal/bfd", "internal/bootfile"}, noGRPC: true},
 	{path: "internal/frontend/*", imports: []string{
 		"internal/frontend",
 		"internal/registry", "internal/judge", "internal/checkers",

@@ -62,8 +62,14 @@ type fixture struct {
 // newFixture returns a server that runs until the test ends or stop.
 func newFixture(t *testing.T, r *registry.Registry, peerings ...bfd.Peering) *fixture {
 	t.Helper()
+	return newFixtureWith(t, r, "", peerings...)
+}
+
+// newFixtureWith is newFixture for a server with a file.
+func newFixtureWith(t *testing.T, r *registry.Registry, file string, peerings ...bfd.Peering) *fixture {
+	t.Helper()
 	f := &fixture{t: t, registry: r, checkers: frontendtest.NewTracker(), log: new(logtest.Buffer), ended: make(chan error, 1)}
-	f.Server = New(Config{Source: r, Checkers: f.checkers, Logger: slog.New(slog.NewTextHandler(f.log, nil))})
+	f.Server = New(Config{Source: r, Checkers: f.checkers, File: file, Logger: slog.New(slog.NewTextHandler(f.log, nil))})
 	if err := f.Configure(peerings); err != nil {
 		t.Fatal(err)
 	}

@@ -35,6 +35,7 @@ type Checkers interface {
 type Config struct {
 	Source   frontend.Source // gives the answers
 	Checkers Checkers        // records the sessions and their peers
+	File     string          // remembers over a restart how often peers send; "" = none does
 	Logger   *slog.Logger    // logs changes of sessions, and rejections once a minute
 }
 
@@ -43,6 +44,7 @@ type Server struct {
 	config     Config
 	begun      time.Time // the instant 0 of the sessions
 	rejections rejections
+	intervals  *intervals
 	tasks      sync.WaitGroup
 	configured chan struct{} // holds a token if Configure was called
 
@@ -75,7 +77,7 @@ func tickOf(interval time.Duration) time.Duration { return min(maxTick, interval
 
 // New returns a server without sessions.
 func New(c Config) *Server {
-	return &Server{config: c, begun: time.Now(), configured: make(chan struct{}, 1)}
+	return &Server{config: c, begun: time.Now(), intervals: newIntervals(c.File, c.Logger), configured: make(chan struct{}, 1)}
 }
 
 // Configure replaces the sessions. Those that do not change go on. One that is not
@@ -100,6 +102,7 @@ func (s *Server) Configure(peerings []bfd.Peering) error {
 	}
 	s.open.closeExcept(next)
 	s.open = next
+	s.intervals.retain(next.sessions)
 	for local, r := range next.receivers {
 		r.peers = next.peersOf(local)
 	}
@@ -172,6 +175,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.start()
 	s.mu.Unlock()
 	s.tasks.Go(func() { s.tick(ctx) })
+	s.tasks.Go(func() { s.intervals.run(ctx) })
 	s.rejections.log(ctx, s.config.Logger)
 	err := s.Close()
 	s.tasks.Wait()

@@ -47,6 +47,7 @@ type session struct {
 	closed   bool
 	send     socket // until closed
 	machine  *bfd.Session
+	interval time.Duration // of the peer's packets while it is Up; 0 = none has arrived
 	next     time.Duration // when something is due
 	record   *checkers.BFDSession
 	out      []byte
@@ -73,6 +74,7 @@ func (s *Server) newSession(p bfd.Peering) (*session, error) {
 			Interval:      p.Interval,
 			Multiplier:    p.Multiplier,
 			Passive:       p.Passive,
+			PeerInterval:  s.intervals.of(p.Pair),
 			Key:           p.Key,
 			Epoch:         time.Duration(s.begun.UnixNano()),
 			Random:        rand.Float64,
@@ -121,6 +123,10 @@ func (s *session) receive(b []byte, p *bfd.Packet) error {
 	defer s.mu.Unlock()
 	if err := s.machine.Receive(b, p, s.server.now()); err != nil {
 		return err
+	}
+	if p.State == bfd.Up && p.DesiredMinTX != s.interval {
+		s.interval = p.DesiredMinTX
+		s.server.intervals.set(s.peering.Pair, s.interval)
 	}
 	if next, ok := s.machine.Next(); ok {
 		s.next = min(s.next, next)
