@@ -1,6 +1,6 @@
 // Package bootfile keeps small files that the next landmarkd of the same boot of the
-// machine reads. A file is replaced as a whole or appended to, and believed only if no other user can
-// have written it.
+// machine reads. A file is replaced as a whole or appended to, and believed only if no
+// other user can have written it.
 package bootfile
 
 import (
@@ -84,6 +84,20 @@ func Replace(path string, contents []byte, maxSize int64) error {
 		return errors.Join(err, os.Remove(newPath))
 	}
 	return nil
+}
+
+// Discard removes the file, or empties it where the directory cannot be written. It is no
+// error if there is none.
+func Discard(path string) error {
+	err := os.Remove(path)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	f, opening := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if opening != nil {
+		return errors.Join(err, opening)
+	}
+	return f.Close()
 }
 
 // OpenAppend opens the file, which Replace has made, for append.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"sync"
@@ -37,9 +36,8 @@ type file struct {
 	now     func() uint64 // CLOCK_MONOTONIC in microseconds; tests replace it
 	changes chan struct{} // holds a token once the file must be replaced before the interval is over
 
-	processes int // how many the file had when it was replaced
-
 	mu        sync.Mutex
+	processes int      // how many it had when it was replaced; guarded by mu
 	appending *os.File // nil if there is no file; guarded by mu
 	replaced  int      // its size when it was replaced; guarded by mu
 	size      int      // guarded by mu
@@ -66,11 +64,8 @@ func (f *file) change() {
 func (f *file) run(ctx context.Context, processes func() []savedProcess) error {
 	for {
 		var due <-chan time.Time
-		switch {
-		case f.hasFailed():
-			due = time.After(maxPause)
-		case f.processes > 0:
-			due = time.After(interval)
+		if after := f.due(); after > 0 {
+			due = time.After(after)
 		}
 		select {
 		case <-ctx.Done():
@@ -98,10 +93,10 @@ func (f *file) save(processes func() []savedProcess) {
 	f.mu.Unlock()
 	all := processes() // may append: f.mu is not held
 	contents, err := encode(all)
-	f.processes = len(all)
 
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.processes = len(all)
 	contents = append(contents, f.kept...)
 	f.replacing, f.kept = false, nil
 	if err == nil {
@@ -141,7 +136,7 @@ func (f *file) append(line []byte) {
 		return
 	}
 	f.size += len(line)
-	if f.size-f.replaced > max(f.replaced, minGrowth) {
+	if f.processes == 0 || f.size-f.replaced > max(f.replaced, minGrowth) {
 		f.change()
 	}
 	_, err := f.appending.Write(line)
@@ -154,13 +149,11 @@ func (f *file) append(line []byte) {
 	}
 }
 
-// giveUp removes the file after an error: what it says may not be true any more. The
+// giveUp discards the file after an error: what it says may not be true any more. The
 // caller holds mu.
 func (f *file) giveUp(err error) {
 	f.close()
-	if removing := os.Remove(f.path); !errors.Is(removing, fs.ErrNotExist) {
-		err = errors.Join(err, removing)
-	}
+	err = errors.Join(err, bootfile.Discard(f.path))
 	if !f.failed {
 		f.logger.Warn("what programs said by notifications cannot be written: a restart would lose it, and they would have to be restarted", "file", f.path, "why", err)
 	}
@@ -175,10 +168,17 @@ func (f *file) close() {
 	}
 }
 
-func (f *file) hasFailed() bool {
+// due returns after how long the file must be replaced, 0 if only after a change.
+func (f *file) due() time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.failed
+	switch {
+	case f.failed:
+		return maxPause
+	case f.processes > 0:
+		return interval
+	}
+	return 0
 }
 
 // finish replaces the file for the last time.

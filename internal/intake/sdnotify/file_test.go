@@ -41,6 +41,21 @@ func TestFileHasEachChange(t *testing.T) {
 	})
 }
 
+// The ages in the file are true from the first process on.
+func TestFileOfFirstProcess(t *testing.T) {
+	run(t, Config{File: temporary(t)}, func(f *fixture) {
+		f.Server.file.save(f.saved)
+		go f.Server.file.run(f.t.Context(), f.saved)
+		f.sleep(time.Minute)
+		f.mustSend("epg", f.process().Pid, "READY=1", "WATCHDOG_USEC=60000000")
+		f.sleep(30 * time.Second)
+		synctest.Wait()
+		if saved := f.Server.file.read(); len(saved) != 1 || saved[0].Watchdog.Age < 25*time.Second {
+			t.Errorf("after 30 s the file has %+v", saved)
+		}
+	})
+}
+
 // While the file cannot be written there is none: the next landmarkd must not begin with
 // what is not true any more.
 func TestFileThatCannotBeWritten(t *testing.T) {

@@ -56,7 +56,7 @@ func (l *landmark) Take(f sdnotify.Fact, at judge.Instant) bool {
 // of the Within, and the one before may have been as long ago.
 func (l *landmark) ends(before *landmark) bool {
 	return !before.Reached || before.state != judge.OK ||
-		l.Kind == judge.KindAlive && l.At.Sub(before.At) > l.Within/2
+		(l.Kind == judge.KindAlive || l.Open) && l.At.Sub(before.At) > l.Within/2
 }
 
 // fact returns the fact of the landmark for the registry at the instant.

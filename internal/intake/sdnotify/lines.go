@@ -56,10 +56,9 @@ func line(v any) ([]byte, error) {
 func decode(b []byte, boot string) ([]savedProcess, error) {
 	first, others, _ := bytes.Cut(b, []byte("\n"))
 	var h header
-	if err := parse(first, &h); err != nil {
-		return nil, err
-	}
-	switch {
+	switch err := json.Unmarshal(first, &h); { // other versions have other fields
+	case err != nil:
+		return nil, fmt.Errorf("it is damaged: %w", err)
 	case h.Version != fileVersion:
 		return nil, fmt.Errorf("it has version %d, not %d", h.Version, fileVersion)
 	case h.Boot != boot:
@@ -78,8 +77,14 @@ func decode(b []byte, boot string) ([]savedProcess, error) {
 		if err := p.check(); err != nil {
 			return nil, fmt.Errorf("it is damaged: %w", err)
 		}
+		if place, known := places[key{p.Service, p.Replaces}]; known && p.Replaces > 0 {
+			all[place].Left = true
+		}
 		k := key{p.Service, p.PID}
 		switch place, known := places[k]; {
+		case known && all[place].Left && p.Whole: // its session is newer than those of the others
+			places[k] = len(all)
+			all = append(all, p)
 		case known && !all[place].update(&p):
 			return nil, fmt.Errorf("it is damaged: the process %d of %s has too many landmarks", p.PID, p.Service)
 		case !known && p.Whole:

@@ -46,6 +46,9 @@ func TestWrongFiles(t *testing.T) {
 			t.Errorf("%q instead of %q: got %+v", by, old, all)
 		}
 	}
+	if _, err := decode([]byte(`{"version":1,"boot":"b","at_us":1,"processes":[]}`), boot); err == nil || !strings.Contains(err.Error(), "version 1") {
+		t.Errorf("a file of another version: got %v", err)
+	}
 	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -34,6 +34,7 @@ type process struct {
 	logger   *slog.Logger
 	session  *registry.Session
 	exit     *pidfd.Watch
+	number   uint64       // in the order of the sessions
 	speaker  atomic.Int64 // the process that has spoken for this one last, 0 if none has
 
 	lastSent atomic.Int64 // sentAt, for readers without mu
@@ -50,6 +51,7 @@ type process struct {
 	facts      []registry.Fact  // reused
 	reportedAt judge.Instant    // the instant of the last report
 	sentAt     judge.Instant    // when the last notification was sent
+	due        judge.Instant    // when tick is called
 	mayReport  judge.Instant    // when reportBurst reports may be made at once again
 	unwritten  bool             // it has said what is not in the file yet
 	frozen     bool             // it was stopped when it was last looked at
@@ -115,11 +117,11 @@ func (p *process) requestReport(urgent bool, at judge.Instant, from sender) {
 	now := p.server.now()
 	p.mayReport = max(p.mayReport, now)
 	if wait := p.mayReport.Sub(now) - reportBurst*minGap; wait > 0 && p.declared != nil {
-		p.timer.Reset(wait)
+		p.hasten(wait)
 		return
 	}
 	if taken, _ := p.server.limiter.take(from, reportUnits, time.Now()); !taken && p.declared != nil {
-		p.timer.Reset(contract.MinReportInterval)
+		p.hasten(contract.MinReportInterval)
 		return
 	}
 	p.mayReport = p.mayReport.Add(minGap)
@@ -174,18 +176,29 @@ func (p *process) interval() time.Duration {
 	return contract.ReportInterval(smallest)
 }
 
-func (p *process) schedule(after time.Duration) { p.timer.Reset(after) }
+// schedule has tick called. The caller holds mu.
+func (p *process) schedule(after time.Duration) {
+	p.due = p.server.now().Add(after)
+	p.timer.Reset(after)
+}
+
+// hasten has tick called no later than that. The caller holds mu.
+func (p *process) hasten(after time.Duration) {
+	if p.server.now().Add(after) < p.due {
+		p.schedule(after)
+	}
+}
 
 // report reports the facts as of the instant, and schedules the next report. The
 // caller holds mu.
 func (p *process) report(at judge.Instant) {
 	at = max(at, p.reportedAt)
+	p.reportedAt = at
 	p.write()
 	if err := p.tryReport(at); err != nil {
 		p.refuse(err)
 		return
 	}
-	p.reportedAt = at
 	p.schedule(p.updateStates(at))
 }
 
@@ -244,35 +257,42 @@ func (p *process) updateStates(at judge.Instant) time.Duration {
 // because there are too many. The caller holds mu.
 func (p *process) refuse(err error) {
 	p.logger.Warn("program refused", "why", err)
+	p.writeLeft()
 	p.end(p.session.Disconnect)
 	if errors.Is(err, registry.ErrLimit) {
 		p.server.remove(p)
 	}
 }
 
-// said returns what the process has said.
-func (p *process) said() state {
+// replace makes the process begin with what the one before it had said, and reports it.
+// The one before is not a main process any more, which the file has by the same line: a
+// landmarkd that is killed meanwhile leaves the next one not both.
+func (p *process) replace(before *process) {
+	p.server.replacing.Lock() // two processes may name each other
+	defer p.server.replacing.Unlock()
+	before.mu.Lock()
+	defer before.mu.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.state
-}
-
-// adopt makes the process begin with what the one before it had said, and reports it.
-func (p *process) adopt(said state) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.ended {
-		p.state = said
-		p.state.unwritten, p.unwritten = true, true
-		p.countLandmarks()
-		p.report(p.server.now())
+	if p.ended {
+		before.leave()
+		return
 	}
+	p.state = before.state
+	p.countLandmarks()
+	saved := p.head()
+	saved.Whole, saved.Own = true, p.own(true)
+	if !before.ended {
+		saved.Replaces = before.pid
+	}
+	p.append(&saved)
+	p.report(p.server.now())
+	before.end(before.session.Goodbye)
 }
 
-// leave ends the session of a process that is not a main process any more.
+// leave ends the session of a process that is not a main process any more. The caller
+// holds mu.
 func (p *process) leave() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	if !p.ended {
 		p.writeLeft()
 	}
@@ -285,6 +305,7 @@ func (p *process) displace() {
 	defer p.mu.Unlock()
 	if !p.ended {
 		p.logger.Warn("program refused", "why", "its user has the most processes that report by notifications, and there is no room for others: raise LimitNOFILE= in landmarkd's unit")
+		p.writeLeft()
 		p.end(p.session.Disconnect)
 	}
 	p.server.remove(p)

@@ -1,6 +1,7 @@
 package sdnotify
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -84,6 +85,8 @@ func (s *Server) release(uid uint32) {
 func (s *Server) add(p *process) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.added++
+	p.number = s.added
 	s.processes[key{p.service, p.pid}] = p
 }
 
@@ -103,11 +106,12 @@ func (s *Server) remove(p *process) {
 	}
 }
 
-// all returns the processes that are known.
+// all returns the processes that are known, in the order in which their sessions began.
+// That of the next landmarkd begin in the same order, so that it counts them alike.
 func (s *Server) all() []*process {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Collect(maps.Values(s.processes))
+	return slices.SortedFunc(maps.Values(s.processes), func(a, b *process) int { return cmp.Compare(a.number, b.number) })
 }
 
 // A parent that speaks for a process, as landmark exec does, receives the last
@@ -170,21 +174,34 @@ func (l link) HasEnded() bool {
 // moveFrom makes p take over what the sender has said of itself, if it has: it is not
 // the main process any more. From now on the sender speaks for p.
 func (s *Server) moveFrom(d *sdnotify.Datagram, p *process) {
+	if stat, err := s.readStat(d.PID); err == nil { // else it has ended
+		s.addSpeaker(speaker{key{p.service, d.PID}, stat.start, p})
+	}
 	if before := s.known(key{p.service, d.PID}, d); before != nil {
-		p.adopt(before.said())
-		before.leave()
+		p.replace(before)
 		s.remove(before)
 	}
-	stat, err := s.readStat(d.PID)
-	if err != nil {
-		return // it has ended
-	}
+}
+
+func (s *Server) addSpeaker(added speaker) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.speakers = append(s.speakers, speaker{key{p.service, d.PID}, stat.start, p})
+	s.speakers = append(s.speakers, added)
 	if len(s.speakers) > maxSpeakers {
 		s.speakers = append(s.speakers[:0], s.speakers[1:]...)
 	}
+}
+
+// speakersFor returns the processes that have named the process.
+func (s *Server) speakersFor(p *process) (speakers []savedSpeaker) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, sp := range s.speakers {
+		if sp.main == p {
+			speakers = append(speakers, savedSpeaker{PID: sp.pid, Start: sp.start})
+		}
+	}
+	return speakers
 }
 
 // spokenFor returns the main process that the process has named last, nil if there is

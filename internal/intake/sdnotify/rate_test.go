@@ -1,9 +1,12 @@
 package sdnotify
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/landmark-health/landmark/internal/contract"
 )
 
 // A user that sends too much loses datagrams, and no other does. That is logged once a
@@ -44,5 +47,27 @@ func TestLimiter(t *testing.T) {
 		if ok, _ := l.take(alice, unitsBurst, time.Now()); !ok || len(l.buckets) != 1 {
 			t.Errorf("an hour later: taken %t, %d buckets are kept", ok, len(l.buckets))
 		}
+	})
+}
+
+// What a process says in quick succession, while its user sends as much as it may, does
+// not delay its reports on and on.
+func TestReportsBesideFlood(t *testing.T) {
+	run(t, Config{}, func(f *fixture) {
+		const uid = 12345
+		p := f.process()
+		if err := f.send("epg", p.Pid, uid, "X_LANDMARK_DECLARE=db:condition", "X_LANDMARK_CONDITION=db:1"); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 200 {
+			for taken := true; taken; {
+				taken, _ = f.limiter.take(senderOf(uid, p.Pid), 1, time.Now())
+			}
+			if err := f.send("epg", p.Pid, uid, "X_LANDMARK_CONDITION=db:1:"+fmt.Sprint(i)); err != nil {
+				t.Fatal(err)
+			}
+			f.sleep(contract.MinReportInterval / 2)
+		}
+		f.expect("epg", "after 2.5 s", serving, serving)
 	})
 }

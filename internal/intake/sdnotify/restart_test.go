@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/bootfile"
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
@@ -50,6 +51,8 @@ func TestRestart(t *testing.T) {
 		"ended while it stops": {said: []string{"READY=1", "STOPPING=1"}, change: (*fixture).end, before: draining, after: "stopped", late: "stopped"},
 		"stopped meanwhile": {said: []string{"READY=1"}, change: func(f *fixture, p *os.Process) { f.setProc(p.Pid, 'T', 1) },
 			before: serving, after: "stale", late: "stale"},
+		"ended, and not waited for": {said: []string{"READY=1"}, change: func(f *fixture, p *os.Process) { f.setProc(p.Pid, 'Z', 1) },
+			before: serving, after: "lost", late: "lost"},
 		"another process has its number": {said: []string{"READY=1"}, change: func(f *fixture, p *os.Process) {
 			f.mu.Lock()
 			defer f.mu.Unlock()
@@ -201,6 +204,10 @@ func TestKilled(t *testing.T) {
 		"one of two":         {said: []string{"X_LANDMARK_DECLARE=a:condition", "X_LANDMARK_DECLARE=b:condition", "X_LANDMARK_CONDITION=a:0", "X_LANDMARK_CONDITION=b:1"}, want: "failed"},
 		"a level":            {said: []string{ready, "X_LANDMARK_DECLARE=queue:level:degrade_at=9,fail_at=10,impact=readiness", "X_LANDMARK_LEVEL=queue:5", "X_LANDMARK_LEVEL=queue:11"}, want: "failed"},
 		"open work":          {said: []string{ready, "X_LANDMARK_DECLARE=load:deadline:within=2s", "X_LANDMARK_OPEN=load:1:3000000"}, want: "stalled"},
+		"work begun":         {said: []string{ready, "X_LANDMARK_DECLARE=load:deadline:within=2s", "X_LANDMARK_OPEN=load:0", "X_LANDMARK_OPEN=load:1"}, want: serving},
+		"work done":          {said: []string{ready, "X_LANDMARK_DECLARE=load:deadline:within=2s", "X_LANDMARK_OPEN=load:1", "X_LANDMARK_OPEN=load:0"}, want: serving},
+		"older work":         {said: []string{ready, "X_LANDMARK_DECLARE=load:deadline:within=2s", "X_LANDMARK_OPEN=load:1", "X_LANDMARK_OPEN=load:1:3000000"}, want: "stalled"},
+		"ready again":        {said: []string{"X_LANDMARK_DECLARE=ready:condition", ready, "X_LANDMARK_CONDITION=ready:0", ready}, want: serving},
 		"a loop that hangs":  {said: []string{"X_LANDMARK_DECLARE=loop:alive:within=1s", "X_LANDMARK_REACH=loop"}, wait: 1010 * time.Millisecond, want: "stalled"},
 		"another declared":   {said: []string{"X_LANDMARK_DECLARE=a:condition", "X_LANDMARK_CONDITION=a:1", "X_LANDMARK_DECLARE=b:condition"}, want: starting},
 		"declared otherwise": {said: []string{"X_LANDMARK_DECLARE=a:level:degrade_at=9,fail_at=10,impact=readiness", "X_LANDMARK_LEVEL=a:5", "X_LANDMARK_DECLARE=a:level:degrade_at=3,fail_at=4,impact=readiness"}, want: "failed"},
@@ -269,6 +276,131 @@ func TestKilledAfterMainProcessMoved(t *testing.T) {
 		f.expect("epg", "moved", serving, serving)
 		f.stop()
 		if saved := f.Server.file.read(); len(saved) != 1 || saved[0].PID != after.Pid || !saved[0].Ready {
+			t.Errorf("the file has %+v", saved)
+		}
+	})
+}
+
+// A program that feeds a watchdog without a timeout has fed it, also when landmarkd was
+// killed: a timeout may come later.
+func TestKilledAfterFirstFeed(t *testing.T) {
+	run(t, Config{File: temporary(t)}, func(f *fixture) {
+		f.Server.file.save(f.saved)
+		p := f.process()
+		f.mustSend("epg", p.Pid, "STATUS=x")
+		if err := f.send("epg", p.Pid, 0, "WATCHDOG=1"); err == nil {
+			t.Error("it is no mistake")
+		}
+		if saved := f.Server.file.read(); len(saved) != 1 || !saved[0].Watchdog.Reached {
+			t.Errorf("the file has %+v", saved)
+		}
+	})
+}
+
+// At each instant, the file has either the process that was the main process before, or
+// the one that is now.
+func TestKilledWhileMainProcessMoves(t *testing.T) {
+	run(t, Config{File: temporary(t)}, func(f *fixture) {
+		f.Server.file.save(f.saved)
+		before, after := f.process(), f.process()
+		f.mustSend("epg", before.Pid, "READY=1")
+		start, err := os.ReadFile(f.config.File)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.mustSend("epg", before.Pid, fmt.Sprint("MAINPID=", after.Pid))
+		f.mustSend("epg", after.Pid, fmt.Sprint("MAINPID=", before.Pid))
+		contents, err := os.ReadFile(f.config.File)
+		if err != nil {
+			t.Fatal(err)
+		}
+		boot, err := bootfile.ThisBoot()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for end := len(start); end <= len(contents); end++ {
+			all, err := decode(contents[:end], boot)
+			if err != nil || len(all) != 1 || !all[0].Ready {
+				t.Fatalf("killed after %d of %d bytes: the file has %+v, %v", end, len(contents), all, err)
+			}
+		}
+	})
+}
+
+// A process that has named another still speaks for that one after landmarkd was killed.
+func TestKilledSpeaker(t *testing.T) {
+	run(t, Config{File: temporary(t)}, func(f *fixture) {
+		f.Server.file.save(f.saved)
+		main, speaker := f.process(), f.process()
+		f.mustSend("epg", speaker.Pid, fmt.Sprint("MAINPID=", main.Pid))
+		for range 2 {
+			f.stop()
+			next := newFixture(f.t, Config{File: f.config.File})
+			next.procs = f.procs
+			f = next
+			f.restore()
+			f.Server.file.save(f.saved)
+		}
+		f.expect("epg", "restarted", starting, serving)
+		f.mustSend("epg", speaker.Pid, "READY=1")
+		f.expect("epg", "ready", serving, serving)
+		if all := f.all(); len(all) != 1 || all[0].pid != main.Pid {
+			t.Errorf("%d processes are known", len(all))
+		}
+	})
+}
+
+// The sessions of the processes begin in the same order again, also that of one that is a
+// main process for the second time.
+func TestOrderOfSessions(t *testing.T) {
+	run(t, Config{File: temporary(t)}, func(f *fixture) {
+		f.Server.file.save(f.saved)
+		var pids []int
+		for range 8 {
+			p := f.process()
+			f.mustSend("epg", p.Pid, "READY=1")
+			pids = append(pids, p.Pid)
+		}
+		f.mustSend("epg", pids[0], fmt.Sprint("MAINPID=", f.process().Pid))
+		f.mustSend("epg", pids[0], "READY=1", "X_LANDMARK_INSTANCE=again")
+		sessions := func(all []savedProcess) (pids []int) {
+			for _, p := range all {
+				pids = append(pids, p.PID)
+			}
+			return pids
+		}
+		want := append(pids[1:], sessions(f.saved())[7], pids[0])
+		appended := sessions(f.Server.file.read())
+		f.Server.file.save(f.saved)
+		if replaced := sessions(f.Server.file.read()); !slices.Equal(appended, want) || !slices.Equal(replaced, want) {
+			t.Errorf("the file had the processes in the order %v, and has them in %v, want %v", appended, replaced, want)
+		}
+	})
+}
+
+// A process that was displaced does not come back.
+func TestKilledAfterDisplacement(t *testing.T) {
+	run(t, Config{File: temporary(t), Processes: 2, PerUser: 2}, func(f *fixture) {
+		f.Server.file.save(f.saved)
+		for _, uid := range []uint32{12345, 12345, 0} {
+			if err := f.send(fmt.Sprint("of-", uid), f.process().Pid, uid, "READY=1"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if saved := f.Server.file.read(); len(saved) != 2 || len(f.all()) != 2 {
+			t.Errorf("%d processes are known, and the file has %+v", len(f.all()), saved)
+		}
+	})
+}
+
+// A process that stops right after its first notification was not stopped all the time
+// before.
+func TestKilledAfterFirstNotification(t *testing.T) {
+	run(t, Config{File: temporary(t)}, func(f *fixture) {
+		f.Server.file.save(f.saved)
+		f.sleep(time.Hour)
+		f.mustSend("epg", f.process().Pid, "STATUS=x")
+		if saved := f.Server.file.read(); len(saved) != 1 || saved[0].Reported > time.Second {
 			t.Errorf("the file has %+v", saved)
 		}
 	})

@@ -29,6 +29,9 @@ func (s *Server) restoreProcess(saved *savedProcess, age time.Duration) {
 		err = s.restoreEnded(p, at)
 	} else if err == nil {
 		if p, err = s.open(p, fd); err == nil {
+			for _, sp := range saved.Speakers {
+				s.addSpeaker(speaker{key{p.service, sp.PID}, sp.Start, p})
+			}
 			p.resume(at, saved, age)
 		}
 	}
@@ -47,7 +50,7 @@ func reopen(s *Server, saved *savedProcess) (fd int, running bool, err error) {
 		return -1, false, err
 	}
 	stat, err := s.readStat(saved.PID)
-	if err != nil || stat.start != saved.Start { // it has ended, or another process has its number
+	if err != nil || stat.exited() || stat.start != saved.Start { // it has ended, or another process has its number
 		unix.Close(fd)
 		return -1, false, nil
 	}

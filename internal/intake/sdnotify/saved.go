@@ -20,9 +20,11 @@ type savedProcess struct {
 	PID       int            `json:"pid"`
 	Start     uint64         `json:"start"` // in ticks since boot
 	UID       uint32         `json:"uid"`
+	Speakers  []savedSpeaker `json:"speakers,omitempty"` // those that have named it
 	Instance  string         `json:"instance"`
-	Left      bool           `json:"left,omitempty"` // it is not a main process any more
-	Reported  time.Duration  `json:"reported_ns"`    // the age of its last report
+	Left      bool           `json:"left,omitempty"`     // its session has ended, and it has not
+	Replaces  int            `json:"replaces,omitempty"` // the PID of the main process before it, whose session ends
+	Reported  time.Duration  `json:"reported_ns"`        // the age of its last report
 	Ready     bool           `json:"ready,omitempty"`
 	Reloading bool           `json:"reloading,omitempty"`
 	Stopping  bool           `json:"stopping,omitempty"`
@@ -37,6 +39,12 @@ type savedProcess struct {
 	// line before.
 	Own   []savedLandmark `json:"own,omitempty"`
 	Whole bool            `json:"whole,omitempty"`
+}
+
+// savedSpeaker is a process that speaks for another.
+type savedSpeaker struct {
+	PID   int    `json:"pid"`
+	Start uint64 `json:"start"`
 }
 
 // savedLandmark is a landmark, and what was said of it.
@@ -64,7 +72,8 @@ func (p *process) write() {
 	p.append(&saved)
 }
 
-// writeLeft appends that the process is not a main process any more. The caller holds mu.
+// writeLeft appends that the session of the process has ended, although the process may
+// not have. The caller holds mu.
 func (p *process) writeLeft() {
 	saved := p.head()
 	saved.Whole, saved.Left = true, true
@@ -98,8 +107,8 @@ func (p *process) head() savedProcess {
 	at, s := p.server.now(), &p.state
 	return savedProcess{
 		At: p.server.file.now(), Service: p.service, PID: p.pid, Start: p.start, UID: p.uid, Instance: p.instance,
-		Reported: max(0, at.Sub(p.reportedAt)),
-		Ready:    s.ready, Reloading: s.reloading, Stopping: s.stopping, Drain: s.drain, Text: s.text, Errno: s.errno,
+		Speakers: p.server.speakersFor(p), Reported: max(0, at.Sub(p.reportedAt)),
+		Ready: s.ready, Reloading: s.reloading, Stopping: s.stopping, Drain: s.drain, Text: s.text, Errno: s.errno,
 		Timeout: s.timeout, Extended: max(0, s.extended.Sub(at)),
 		ReadyMark: s.readyMark.save(at), Watchdog: s.watchdog.save(at),
 	}
@@ -171,7 +180,7 @@ func (p *savedProcess) check() error {
 	if err := contract.CheckInstanceName(p.Instance); err != nil {
 		return fmt.Errorf("%s: an instance %w", p.Service, err)
 	}
-	if p.PID <= 0 || len(p.Own) > maxLandmarks || len(p.Text) > sdnotify.MaxStatus || p.Extended < 0 || p.Reported < 0 || p.Timeout != nil && *p.Timeout < 0 {
+	if p.PID <= 0 || len(p.Own) > maxLandmarks || len(p.Speakers) > maxSpeakers || len(p.Text) > sdnotify.MaxStatus || p.Extended < 0 || p.Reported < 0 || p.Timeout != nil && *p.Timeout < 0 {
 		return fmt.Errorf("%s: the process %d has impossible numbers", p.Service, p.PID)
 	}
 	if p.ReadyMark.Declared != *readyLandmark(0).Declared || p.Watchdog.Declared.Kind != judge.KindAlive || p.Watchdog.Declared.Name != watchdogName {

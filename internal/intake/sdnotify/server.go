@@ -51,6 +51,8 @@ type Server struct {
 	stopping  atomic.Bool
 	readStat  func(pid int) (procStat, error) // tests replace it
 
+	replacing sync.Mutex // a process is replaced by another; before the mu of both
+
 	services  atomic.Pointer[map[string]Service]
 	receivers atomic.Pointer[[]*receiver]
 
@@ -60,6 +62,7 @@ type Server struct {
 	shared    *receiver            // nil if there is none
 	own       map[string]*receiver // by service; guarded by mu
 	processes map[key]*process     // guarded by mu
+	added     uint64               // how many were ever added; guarded by mu
 	total     int                  // how many processes are known, or just being added; guarded by mu
 	byUser    map[uint32]int       // the same of each user; guarded by mu
 	speakers  []speaker            // the oldest first; guarded by mu

@@ -134,8 +134,7 @@ func (s *state) take(m *sdnotify.Message, at judge.Instant, configured time.Dura
 	}
 	switch {
 	case m.Ready:
-		urgent = urgent || !s.ready || s.reloading
-		s.takeReady(at)
+		urgent = s.takeReady(at) || urgent
 	case m.Reloading:
 		urgent, s.reloading = urgent || !s.reloading, true
 	}
@@ -149,9 +148,10 @@ func (s *state) take(m *sdnotify.Message, at judge.Instant, configured time.Dura
 	}
 	if m.Watchdog {
 		// Also without a timeout, which a reload of the configuration may give.
+		first := !s.watchdogMark().Reached
 		reached := s.reach(s.watchdogMark(), at)
 		if s.watchdogTimeout(configured) == 0 && s.find(watchdogName) == nil {
-			err = errNoTimeout
+			urgent, err = first || urgent, errNoTimeout
 		} else {
 			urgent = reached || urgent
 		}
@@ -182,18 +182,20 @@ var errNoTimeout = errors.New("WATCHDOG=1 has no effect without a timeout: set w
 
 // takeReady takes READY=1. It ends a reload, too, and the time within which the
 // watchdog must be fed begins with it. It does not end a stop: some programs repeat it
-// with each status.
-func (s *state) takeReady(at judge.Instant) {
+// with each status. It reports whether it must be reported at once.
+func (s *state) takeReady(at judge.Instant) (urgent bool) {
 	mark := s.readyMark
 	if own := s.find(readyName); own != nil && own.Kind == judge.KindCondition {
 		mark = own
 	}
+	urgent = !s.ready || s.reloading || !mark.Reached || !mark.Met
 	mark.Reach(at)
 	mark.Met = true
 	if watchdog := s.watchdogMark(); !s.ready && !watchdog.Reached {
 		watchdog.Reach(at)
 	}
 	s.ready, s.reloading = true, false
+	return urgent
 }
 
 // watchdogMark returns the landmark that WATCHDOG=1 reaches.
@@ -221,5 +223,6 @@ func (s *state) takeFact(f sdnotify.Fact, at judge.Instant) (urgent bool, err er
 	if !l.Take(f, at) {
 		return false, fmt.Errorf("the landmark %q is of another kind than the key says", f.Name)
 	}
-	return l.ends(&before) || l.Met != before.Met || l.Reason != before.Reason || l.Value != before.Value, nil
+	older := l.Open && before.At.Sub(l.At) > minGap // than was known, apart from what a clock is read late
+	return l.ends(&before) || l.Met != before.Met || l.Reason != before.Reason || l.Value != before.Value || l.Open != before.Open || older, nil
 }
