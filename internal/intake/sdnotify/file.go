@@ -37,13 +37,14 @@ type file struct {
 	changes chan struct{} // holds a token once the file must be replaced before the interval is over
 
 	mu        sync.Mutex
-	processes int      // how many it had when it was replaced; guarded by mu
-	appending *os.File // nil if there is no file; guarded by mu
-	replaced  int      // its size when it was replaced; guarded by mu
-	size      int      // guarded by mu
-	replacing bool     // lines are kept for the next file, too; guarded by mu
-	kept      []byte   // these lines; guarded by mu
-	failed    bool     // the last write has failed, which was logged; guarded by mu
+	processes int       // how many it had when it was replaced; guarded by mu
+	appending *os.File  // nil if there is no file; guarded by mu
+	replaced  int       // its size when it was replaced; guarded by mu
+	size      int       // guarded by mu
+	replacing bool      // lines are kept for the next file, too; guarded by mu
+	kept      []byte    // these lines; guarded by mu
+	failed    bool      // the last write has failed; guarded by mu
+	logged    time.Time // when that was last logged; guarded by mu
 }
 
 func newFile(path string, logger *slog.Logger) *file {
@@ -154,7 +155,8 @@ func (f *file) append(line []byte) {
 func (f *file) giveUp(err error) {
 	f.close()
 	err = errors.Join(err, bootfile.Discard(f.path))
-	if !f.failed {
+	if !f.failed && time.Since(f.logged) >= logInterval { // not as often as a full file system has room again
+		f.logged = time.Now()
 		f.logger.Warn("what programs said by notifications cannot be written: a restart would lose it, and they would have to be restarted", "file", f.path, "why", err)
 	}
 	f.failed = true

@@ -142,5 +142,17 @@ func TestFileThatCannotBeAppendedTo(t *testing.T) {
 		if saved := f.Server.file.read(); len(saved) != 1 || !saved[0].Stopping {
 			t.Errorf("once it can be written: the file has %+v", saved)
 		}
+		f.Server.file.appending.Close()
+		f.mustSend("epg", p.Pid, "STATUS=x")
+		if got := f.log.Count("cannot be written"); got != 1 {
+			t.Errorf("it was logged %d times at once", got)
+		}
+		f.Server.file.save(f.saved)
+		f.sleep(time.Minute)
+		f.Server.file.appending.Close()
+		f.mustSend("epg", p.Pid, "STATUS=y")
+		if got := f.log.Count("cannot be written"); got != 2 {
+			t.Errorf("it was logged %d times after a minute", got)
+		}
 	})
 }

@@ -63,7 +63,7 @@ type savedLandmark struct {
 // write appends to the file what the process has said since the line before. It is called
 // before that is reported. The caller holds mu.
 func (p *process) write() {
-	if !p.unwritten || p.ended {
+	if !p.unwritten || p.ended || p.server.file.path == "" {
 		return
 	}
 	saved := p.head()
