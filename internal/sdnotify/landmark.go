@@ -2,6 +2,13 @@ package sdnotify
 
 import "github.com/landmark-health/landmark/internal/rule"
 
+// The landmarks that sd_notify itself has. A program may declare others of the same
+// names instead.
+const (
+	ReadyName    = "ready"    // READY=1
+	WatchdogName = "watchdog" // WATCHDOG=1
+)
+
 // Landmark is a landmark that a program has declared, and what the program has said of
 // it. landmarkd and landmark exec both take notifications by it, so that they know the
 // same. It is pure.

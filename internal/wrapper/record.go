@@ -34,7 +34,7 @@ func (r *record) setTimeout(timeout time.Duration, at rule.Instant) {
 	if r.watchdog.Declared == nil {
 		r.watchdog.At = at
 	}
-	r.watchdog.Declared = &rule.Declared{Name: "watchdog", Kind: rule.KindAlive, Impact: rule.ImpactCritical, Within: timeout}
+	r.watchdog.Declared = &rule.Declared{Name: sdnotify.WatchdogName, Kind: rule.KindAlive, Impact: rule.ImpactCritical, Within: timeout}
 }
 
 // timeout returns the watchdog's timeout, 0 if there is none.
@@ -58,7 +58,7 @@ func (r *record) take(line string, at rule.Instant) sdnotify.Message {
 			watchdog.Reach(at) // from now on it must be fed
 		}
 		r.ready, r.reloading = true, false
-		if own := r.find("ready"); own != nil && own.Kind == rule.KindCondition {
+		if own := r.find(sdnotify.ReadyName); own != nil && own.Kind == rule.KindCondition {
 			own.Reach(at)
 			own.Met = true
 		}
@@ -71,6 +71,9 @@ func (r *record) take(line string, at rule.Instant) sdnotify.Message {
 	case m.Watchdog:
 		r.watchdogMark().Reach(at)
 	case m.WatchdogTimeout != nil:
+		if r.ready && *m.WatchdogTimeout > 0 && *m.WatchdogTimeout != r.timeout() { // as for landmarkd, from now on the time counts
+			r.watchdogMark().Reach(at)
+		}
 		r.setTimeout(*m.WatchdogTimeout, at)
 	case m.Status != nil:
 		r.status = m.Status
@@ -90,7 +93,7 @@ func (r *record) take(line string, at rule.Instant) sdnotify.Message {
 
 // watchdogMark returns the landmark that WATCHDOG=1 reaches.
 func (r *record) watchdogMark() *mark {
-	if own := r.find("watchdog"); own != nil && own.Kind == rule.KindAlive {
+	if own := r.find(sdnotify.WatchdogName); own != nil && own.Kind == rule.KindAlive {
 		return own
 	}
 	return &r.watchdog
@@ -160,7 +163,7 @@ func (r *record) failing(at rule.Instant) *mark {
 
 // hangs reports whether the watchdog was not fed, or a critical landmark fails.
 func (r *record) hangs(at rule.Instant) bool {
-	if r.timeout() > 0 && r.find("watchdog") == nil && !r.stopping {
+	if r.timeout() > 0 && r.find(sdnotify.WatchdogName) == nil && !r.stopping {
 		if r.watchdog.Evaluate(at).State == rule.Failing {
 			return true
 		}

@@ -67,6 +67,22 @@ func TestRecordKeepsWhatIsTrue(t *testing.T) {
 	}
 }
 
+// A timeout that the program sets anew counts from then on, as for landmarkd.
+func TestNewTimeoutCountsFromThenOn(t *testing.T) {
+	for _, before := range []string{"WATCHDOG_USEC=10000000\nREADY=1", "WATCHDOG_USEC=0\nREADY=1", "READY=1"} {
+		var r record
+		r.takeAll(before, at(0))
+		r.take("WATCHDOG_USEC=2000000", at(5))
+		if r.hangs(at(6)) || !r.hangs(at(8)) {
+			t.Errorf("after %q and WATCHDOG_USEC=2000000 at 5 s: at 6 s it hangs: %v, at 8 s: %v", before, r.hangs(at(6)), r.hangs(at(8)))
+		}
+		r.take("WATCHDOG_USEC=2000000", at(7)) // the same
+		if !r.hangs(at(8)) {
+			t.Error("repeating the timeout feeds the watchdog")
+		}
+	}
+}
+
 func TestDatagrams(t *testing.T) {
 	const header = "X_LANDMARK_SERVICE=epg\n"
 	var lines []string

@@ -9,13 +9,6 @@ import (
 	"github.com/landmark-health/landmark/internal/sdnotify"
 )
 
-// The landmarks that sd_notify itself has. A program may declare others of the same
-// names instead.
-const (
-	readyName    = "ready"    // READY=1
-	watchdogName = "watchdog" // WATCHDOG=1
-)
-
 const (
 	// maxLandmarks is how many landmarks one process may declare by datagrams.
 	maxLandmarks = 64
@@ -85,12 +78,12 @@ func (l *landmark) stateAt(declared *judge.Declared, at judge.Instant) (judge.St
 
 // readyLandmark is reached by READY=1.
 func readyLandmark(at judge.Instant) *landmark {
-	return newLandmark(readyName, judge.KindCondition, at)
+	return newLandmark(sdnotify.ReadyName, judge.KindCondition, at)
 }
 
 // watchdogLandmark is reached by WATCHDOG=1.
 func watchdogLandmark(at judge.Instant) *landmark {
-	return newLandmark(watchdogName, judge.KindAlive, at)
+	return newLandmark(sdnotify.WatchdogName, judge.KindAlive, at)
 }
 
 func newLandmark(name string, kind judge.Kind, at judge.Instant) *landmark {

@@ -367,3 +367,14 @@ func (l link) End(err error) {
 
 // CaughtUp implements registry.Link.
 func (l link) CaughtUp() bool { return l.process.server.caughtUp() }
+
+// HasEnded implements registry.Link. What the process said last may still come from its
+// parent.
+func (l link) HasEnded() bool {
+	exit := l.process.exit
+	if exit == nil { // it ended before this landmarkd began
+		return true
+	}
+	// In this order: that the server stops ends the watches.
+	return exit.HasExited() && !l.process.server.stopping.Load()
+}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/registry"
+	"github.com/landmark-health/landmark/internal/sdnotify"
 )
 
 // A plain program: from its first word to its clean end.
@@ -141,7 +142,7 @@ func TestExtendTimeout(t *testing.T) {
 	run(t, Config{}, func(f *fixture) {
 		within := 10 * time.Second
 		f.registry.Configure(map[string]registry.Policy{"cache": {
-			Policy: judge.DefaultPolicy, Landmarks: map[string]registry.Override{readyName: {StartWithin: &within}},
+			Policy: judge.DefaultPolicy, Landmarks: map[string]registry.Override{sdnotify.ReadyName: {StartWithin: &within}},
 		}}, nil)
 		p := f.process()
 		f.mustSend("cache", p.Pid, "STATUS=loading")

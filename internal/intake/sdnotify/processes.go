@@ -160,17 +160,6 @@ func (s *Server) exited(p *process) {
 	s.remove(p)
 }
 
-// HasEnded implements registry.Link. What the process said last may still come from its
-// parent.
-func (l link) HasEnded() bool {
-	exit := l.process.exit
-	if exit == nil { // it ended before this landmarkd began
-		return true
-	}
-	// In this order: that the server stops ends the watches.
-	return exit.HasExited() && !l.process.server.stopping.Load()
-}
-
 // moveFrom makes p take over what the sender has said of itself, if it has: it is not
 // the main process any more. From now on the sender speaks for p.
 func (s *Server) moveFrom(d *sdnotify.Datagram, p *process) {

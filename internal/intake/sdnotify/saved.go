@@ -183,7 +183,7 @@ func (p *savedProcess) check() error {
 	if p.PID <= 0 || len(p.Own) > maxLandmarks || len(p.Speakers) > maxSpeakers || len(p.Text) > sdnotify.MaxStatus || p.Extended < 0 || p.Reported < 0 || p.Timeout != nil && *p.Timeout < 0 {
 		return fmt.Errorf("%s: the process %d has impossible numbers", p.Service, p.PID)
 	}
-	if p.ReadyMark.Declared != *readyLandmark(0).Declared || p.Watchdog.Declared.Kind != judge.KindAlive || p.Watchdog.Declared.Name != watchdogName {
+	if p.ReadyMark.Declared != *readyLandmark(0).Declared || p.Watchdog.Declared.Kind != judge.KindAlive || p.Watchdog.Declared.Name != sdnotify.WatchdogName {
 		return fmt.Errorf("%s: the process %d has landmarks of its own that sd_notify has", p.Service, p.PID)
 	}
 	names := make(map[string]bool)

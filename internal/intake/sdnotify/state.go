@@ -62,14 +62,14 @@ func (s *state) watchdogTimeout(configured time.Duration) time.Duration {
 // any more, so that no Alive can fail then; the service manager limits how long it may
 // take.
 func (s *state) landmarks(configured time.Duration) (all []*landmark) {
-	if s.find(readyName) == nil && (s.ready || !s.affectsReadiness()) {
+	if s.find(sdnotify.ReadyName) == nil && (s.ready || !s.affectsReadiness()) {
 		all = append(all, s.readyMark)
 	}
 	timeout := s.watchdogTimeout(configured)
 	if s.watchdog.Triggered && timeout == 0 {
 		timeout = contract.MaxDuration // it fails in any case
 	}
-	if timeout > 0 && s.find(watchdogName) == nil && (!s.stopping || s.watchdog.Triggered) {
+	if timeout > 0 && s.find(sdnotify.WatchdogName) == nil && (!s.stopping || s.watchdog.Triggered) {
 		if within := watchdogWithin(timeout); s.watchdog.Within != within {
 			declared := *s.watchdog.Declared
 			declared.Within = within
@@ -150,7 +150,7 @@ func (s *state) take(m *sdnotify.Message, at judge.Instant, configured time.Dura
 		// Also without a timeout, which a reload of the configuration may give.
 		first := !s.watchdogMark().Reached
 		reached := s.reach(s.watchdogMark(), at)
-		if s.watchdogTimeout(configured) == 0 && s.find(watchdogName) == nil {
+		if s.watchdogTimeout(configured) == 0 && s.find(sdnotify.WatchdogName) == nil {
 			urgent, err = first || urgent, errNoTimeout
 		} else {
 			urgent = reached || urgent
@@ -185,7 +185,7 @@ var errNoTimeout = errors.New("WATCHDOG=1 has no effect without a timeout: set w
 // with each status. It reports whether it must be reported at once.
 func (s *state) takeReady(at judge.Instant) (urgent bool) {
 	mark := s.readyMark
-	if own := s.find(readyName); own != nil && own.Kind == judge.KindCondition {
+	if own := s.find(sdnotify.ReadyName); own != nil && own.Kind == judge.KindCondition {
 		mark = own
 	}
 	urgent = !s.ready || s.reloading || !mark.Reached || !mark.Met
@@ -200,7 +200,7 @@ func (s *state) takeReady(at judge.Instant) (urgent bool) {
 
 // watchdogMark returns the landmark that WATCHDOG=1 reaches.
 func (s *state) watchdogMark() *landmark {
-	if own := s.find(watchdogName); own != nil && own.Kind == judge.KindAlive {
+	if own := s.find(sdnotify.WatchdogName); own != nil && own.Kind == judge.KindAlive {
 		return own
 	}
 	return s.watchdog
