@@ -91,6 +91,20 @@ func (x *Watch) HasExited() bool {
 	return w.watches[x.fd] != x || HasExited(int(x.fd))
 }
 
+// HasExitedOr reports whether the process has exited, or the descriptor has one of the
+// events of poll(2).
+func (x *Watch) HasExitedOr(fd int, events int16) bool {
+	w := x.watcher
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.watches[x.fd] != x {
+		return true
+	}
+	fds := []unix.PollFd{{Fd: x.fd, Events: unix.POLLIN}, {Fd: int32(fd), Events: events}}
+	n, err := unix.Poll(fds, 0)
+	return err == nil && n > 0
+}
+
 // Run reports exits until ctx is done. Then it closes the watcher, and returns nil.
 func (w *Watcher) Run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { w.poller.Close() })()

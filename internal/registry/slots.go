@@ -61,17 +61,16 @@ func (s *service) slotFor(from *Session, started bool, real judge.Instant) (*slo
 	}
 	i := s.slotOf(from)
 	switch {
-	case i >= 0 && !(started && s.slots[i].instance.Newcomer):
-		return s.slots[i], nil
-	case i < 0 && (s.retired || s.owner.Load() != from.id.UID):
-		return nil, errGone
-	}
-	s.removeEnded(from, real)
-	switch i = s.slotOf(from); {
-	case i >= 0 && s.slots[i].instance.Newcomer:
-		return s.promoteNewcomer(i), nil
+	case i >= 0 && started && s.slots[i].instance.Newcomer:
+		s.removeEnded(from, real)
+		if i = s.slotOf(from); s.slots[i].instance.Newcomer {
+			return s.promoteNewcomer(i), nil
+		}
+		return s.slots[i], nil // it has taken that of one that has ended
 	case i >= 0:
 		return s.slots[i], nil
+	case s.retired || s.owner.Load() != from.id.UID:
+		return nil, errGone
 	}
 	s.dropUncounted(real)
 	s.dropStopped(from.id.Instance)
@@ -81,6 +80,9 @@ func (s *service) slotFor(from *Session, started bool, real judge.Instant) (*slo
 		}
 	}
 	i = judge.AssignSlot(s.policy.Policy, s.instances(), from.id.Instance, started, s.judgedNow())
+	if i == len(s.slots) && s.removeEnded(from, real) {
+		i = judge.AssignSlot(s.policy.Policy, s.instances(), from.id.Instance, started, s.judgedNow())
+	}
 	if i == len(s.slots) {
 		return s.addSlot(from, real)
 	}
@@ -96,11 +98,11 @@ func (s *service) slotOf(from *Session) int {
 	return slices.IndexFunc(s.slots, func(sl *slot) bool { return sl.session == from })
 }
 
-// removeEnded removes the other sessions whose processes have ended, before from takes a
-// slot or counts: its process may have been started in place of one of them, and be
-// quicker than the end of that one's session. The two would then count side by side, and
-// the first be missed.
-func (s *service) removeEnded(from *Session, real judge.Instant) {
+// removeEnded removes the other sessions whose processes have ended, and reports whether
+// there were any. It is called before from is counted beside them: its process may have
+// been started in place of one of them, and be quicker than the end of that one's session,
+// which would then be missed.
+func (s *service) removeEnded(from *Session, real judge.Instant) bool {
 	var ended []*Session
 	for _, sl := range s.slots {
 		if sl.session != nil && sl.session != from && sl.session.link.HasEnded() {
@@ -111,6 +113,7 @@ func (s *service) removeEnded(from *Session, real judge.Instant) {
 		gone.left = true
 		s.remove(gone, judge.Vacant, real)
 	}
+	return len(ended) > 0
 }
 
 // addSlot adds a slot for the session. Beside other instances it is a newcomer, and

@@ -32,14 +32,15 @@ func (conn *connection) watchExit(exits *pidfd.Watcher) {
 // connection is closed. What the process sent before may be unread, and the end of its
 // sessions not be handled yet.
 func (conn *connection) hasEnded() bool {
-	if conn.exit != nil && conn.exit.HasExited() {
-		return true
-	}
-	hungUp := false
+	ended := false
 	err := conn.raw.Control(func(fd uintptr) {
-		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}} // and POLLHUP, always
+		if conn.exit != nil {
+			ended = conn.exit.HasExitedOr(int(fd), unix.POLLRDHUP) // and POLLHUP, always
+			return
+		}
+		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
 		n, err := unix.Poll(fds, 0)
-		hungUp = err == nil && n > 0
+		ended = err == nil && n > 0
 	})
-	return err != nil || hungUp
+	return err != nil || ended
 }

@@ -195,20 +195,29 @@ func TestExitedProcessHasEnded(t *testing.T) {
 
 // A connection has ended once its peer has closed it, or it is closed.
 func TestClosedConnectionHasEnded(t *testing.T) {
-	all := newConnections(registry.New(clock.New(), 0), slog.New(slog.DiscardHandler))
+	exits, err := pidfd.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer exits.Close()
+	unwatched := newConnections(registry.New(clock.New(), 0), slog.New(slog.DiscardHandler))
+	watched := newConnections(registry.New(clock.New(), 0), slog.New(slog.DiscardHandler))
+	watched.exits = exits
 	for name, end := range map[string]func(conn *connection, agent net.Conn){
 		"by the peer":                func(_ *connection, agent net.Conn) { agent.Close() },
 		"by the peer for writing":    func(_ *connection, agent net.Conn) { agent.(*net.UnixConn).CloseWrite() },
 		"here":                       func(conn *connection, _ net.Conn) { conn.Close() },
 		"by the peer, with a report": func(_ *connection, agent net.Conn) { agent.Write([]byte("report")); agent.Close() },
 	} {
-		conn, agent := pair(t, all)
-		agent.Write([]byte("report"))
-		if conn.hasEnded() {
-			t.Errorf("%s: an open connection has ended", name)
-		}
-		if end(conn, agent); !conn.hasEnded() {
-			t.Errorf("%s: it has not ended", name)
+		for _, all := range []*connections{watched, unwatched} {
+			conn, agent := pair(t, all)
+			agent.Write([]byte("report"))
+			if conn.hasEnded() {
+				t.Errorf("%s: an open connection has ended", name)
+			}
+			if end(conn, agent); !conn.hasEnded() {
+				t.Errorf("%s: it has not ended", name)
+			}
 		}
 	}
 }
