@@ -7,6 +7,7 @@ import (
 
 	"github.com/landmark-health/landmark/internal/config"
 	"github.com/landmark-health/landmark/internal/contract"
+	"github.com/landmark-health/landmark/internal/frontend/web"
 	"github.com/landmark-health/landmark/lmp"
 )
 
@@ -35,6 +36,12 @@ type Config struct {
 	// GRPC is the HOST:PORT, or unix:PATH, of grpc.health.v1 and
 	// landmark.status.v1.
 	GRPC string
+	// HTTP is the HOST:PORT of health checks, metrics and the page over HTTP
+	// (docs/http.md).
+	HTTP string
+	// WebConfig is the path of the file with TLS and users for HTTP, in the format of
+	// Prometheus's exporters; "" = plain HTTP for every client that reaches it.
+	WebConfig string
 	// StartGrace is how long after the start requests about services that have not
 	// reported are held, so that agents have time to reconnect.
 	StartGrace time.Duration
@@ -55,11 +62,15 @@ func (c Config) CheckFile() error {
 	return err
 }
 
+// CheckWebConfig reads the file with TLS and users for HTTP, and returns the error that
+// New would return because of what it says.
+func (c Config) CheckWebConfig() error { return web.CheckFile(c.WebConfig) }
+
 // listeners returns the listeners whose ports no gate may have, and whose paths no
 // service may have.
 func (c Config) listeners() []config.Listener {
 	return []config.Listener{
-		{Flag: "monitor", Address: c.Monitor}, {Flag: "grpc", Address: c.GRPC}, {Flag: "line", Address: c.Line},
+		{Flag: "monitor", Address: c.Monitor}, {Flag: "grpc", Address: c.GRPC}, {Flag: "line", Address: c.Line}, {Flag: "http", Address: c.HTTP},
 		{Flag: "agent-socket", Path: c.AgentSocket}, {Flag: "notify-socket", Path: c.NotifySocket}, {Flag: "admin-socket", Path: c.AdminSocket},
 	}
 }
@@ -74,6 +85,7 @@ func DefaultConfig() Config {
 		AdminSocket:  contract.AdminSocket(),
 		Monitor:      fmt.Sprint(":", lmp.Port),
 		GRPC:         fmt.Sprint(":", contract.GRPCPort),
+		HTTP:         fmt.Sprint("127.0.0.1:", contract.HTTPPort),
 		StartGrace:   time.Second,
 	}
 }

@@ -45,6 +45,7 @@ const (
 	maxAgents  = 1024
 	maxMonitor = 1536
 	maxGRPC    = 384
+	maxHTTP    = 256
 	maxNotify  = 512
 )
 
@@ -58,6 +59,7 @@ type connLimits struct {
 	monitor       int
 	line          int // 0 unless the line protocol is on
 	grpc          int
+	http          int // 0 unless HTTP is on
 	notify        int // processes that send notifications
 	notifyPerUser int // of any user other than root and landmarkd's own
 	notifySockets int // of services; 0 unless there is a configuration
@@ -124,6 +126,16 @@ func (l connLimits) checkBFD(n, sockets int) error {
 func (l connLimits) withLine() connLimits {
 	l.line = max(1, l.monitor/4)
 	l.monitor -= l.line
+	return l
+}
+
+// withHTTP takes a quarter of the connections of gRPC for HTTP, and as many of the
+// monitoring protocol's.
+func (l connLimits) withHTTP() connLimits {
+	each := min(max(1, l.grpc/4), maxHTTP/2)
+	l.grpc -= each
+	l.monitor -= min(each, l.monitor-2)
+	l.http = 2 * each
 	return l
 }
 

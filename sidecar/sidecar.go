@@ -24,6 +24,7 @@ import (
 	"github.com/landmark-health/landmark/internal/frontend/grpcstatus"
 	"github.com/landmark-health/landmark/internal/frontend/line"
 	"github.com/landmark-health/landmark/internal/frontend/lmp"
+	"github.com/landmark-health/landmark/internal/frontend/web"
 	"github.com/landmark-health/landmark/internal/intake/admin"
 	"github.com/landmark-health/landmark/internal/intake/agents"
 	"github.com/landmark-health/landmark/internal/intake/host"
@@ -79,6 +80,9 @@ func New(c Config) (*Sidecar, error) {
 	if c.Line != "" {
 		available = available.withLine()
 	}
+	if c.HTTP != "" {
+		available = available.withHTTP()
+	}
 	available = available.withNotify(c.File != "")
 	if c.File != "" {
 		available = available.withGates().withProbes().allowBFD()
@@ -121,7 +125,7 @@ func New(c Config) (*Sidecar, error) {
 		}
 		s.limits = s.limits.withBFD(bfd.Sockets(file.Peerings))
 	}
-	for _, bind := range []func(Config, *registry.Registry) error{s.restoreMembers, s.bindAdmin, s.bindMonitor, s.bindLine, s.bindGRPC} {
+	for _, bind := range []func(Config, *registry.Registry) error{s.restoreMembers, s.bindAdmin, s.bindMonitor, s.bindLine, s.bindGRPC, s.bindHTTP} {
 		if err := bind(c, services); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
@@ -250,6 +254,32 @@ func (s *Sidecar) bindGRPC(c Config, services *registry.Registry) error {
 	server := grpcserver.New(grpcserver.Config{Listeners: []net.Listener{s.limitGRPC(l)}})
 	grpchealth.Register(server, grpchealth.Config{Source: services, Checkers: s.checkers})
 	grpcstatus.Register(server, grpcstatus.Config{Source: services, Checkers: s.checkers})
+	s.frontEnds = append(s.frontEnds, server.Run)
+	return nil
+}
+
+func (s *Sidecar) bindHTTP(c Config, services *registry.Registry) error {
+	if c.HTTP == "" {
+		return nil
+	}
+	const clients = "HTTP clients"
+	l, err := s.listen(c.HTTP, clients)
+	if err != nil {
+		return bindError("http", c.HTTP, err)
+	}
+	s.closers = append(s.closers, l)
+	s.addresses = append(s.addresses, "http", l.Addr().String())
+	server, err := web.New(web.Config{
+		Listener: socket.LimitPer(l, s.byAddress(s.limits.http, clients)),
+		File:     c.WebConfig,
+		Source:   services,
+		Checkers: s.checkers,
+		Starting: services.Starting,
+		Logger:   c.Logger,
+	})
+	if err != nil {
+		return fmt.Errorf("-web-config %w", err)
+	}
 	s.frontEnds = append(s.frontEnds, server.Run)
 	return nil
 }

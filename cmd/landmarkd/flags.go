@@ -27,10 +27,12 @@ func parse(args []string, help io.Writer) (c sidecar.Config, mode runMode, err e
 	flags.StringVar(&c.Monitor, "monitor", c.Monitor, "`HOST:PORT` of the monitoring protocol, UDP and TCP; \"\" = off")
 	flags.StringVar(&c.Line, "line", c.Line, "`HOST:PORT` of the line protocol, TCP, such as :19536; it has no keys; \"\" = off")
 	flags.StringVar(&c.GRPC, "grpc", c.GRPC, "`ADDRESS`, HOST:PORT or unix:PATH, of grpc.health.v1 and landmark.status.v1; \"\" = off")
+	flags.StringVar(&c.HTTP, "http", c.HTTP, "`HOST:PORT` of health checks, metrics and the page over HTTP; \"\" = off")
+	flags.StringVar(&c.WebConfig, "web-config", "", "YAML `FILE` with TLS, client certificates and users for -http, in the format of Prometheus's exporters; each request reads it again")
 	keys := flags.String("monitor-keys", "", "`FILE` of NUMBER:HEX lines; monitoring requests must be signed with one of these keys")
 	flags.StringVar(&c.File, "config", "", "YAML `FILE` of the services' policies, gates and notify sockets, and the BFD sessions; SIGHUP reads it again")
 	flags.DurationVar(&c.DrainOnStop, "drain-on-stop", 0, "drain all services for this `time`, such as 10s, before stopping; 0 = stop at once")
-	flags.BoolVar(&mode.check, "check-config", false, "report errors in the -config file and exit")
+	flags.BoolVar(&mode.check, "check-config", false, "report errors in the -config and -web-config files and exit")
 	flags.BoolVar(&mode.version, "version", false, "print the version and exit")
 	switch err := flags.Parse(args); {
 	case err == flag.ErrHelp:
@@ -55,8 +57,14 @@ func parse(args []string, help io.Writer) (c sidecar.Config, mode runMode, err e
 	if given(flags, "config") && c.File == "" {
 		return c, mode, errors.New("-config is empty: give the path of a YAML file, or leave -config out to use the default policies")
 	}
-	if mode.check && c.File == "" {
-		return c, mode, errors.New("-check-config needs the file to check: give -config FILE")
+	if given(flags, "web-config") && c.WebConfig == "" {
+		return c, mode, errors.New("-web-config is empty: give the path of a YAML file, or leave -web-config out to serve plain HTTP")
+	}
+	if c.WebConfig != "" && c.HTTP == "" {
+		return c, mode, errors.New("-web-config has no effect while -http is off: give -http HOST:PORT, or leave -web-config out")
+	}
+	if mode.check && c.File == "" && c.WebConfig == "" {
+		return c, mode, errors.New("-check-config needs the file to check: give -config FILE or -web-config FILE")
 	}
 	if !given(flags, "monitor-keys") {
 		return c, mode, nil

@@ -66,8 +66,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 			return 2
 		}
 	}
+	if err := config.CheckWebConfig(); err != nil {
+		fmt.Fprintf(stderr, "landmarkd: -web-config %v\n", err)
+		return 2
+	}
 	if mode.check {
-		fmt.Fprintf(stdout, "%s is valid\n", config.File)
+		for _, file := range []string{config.File, config.WebConfig} {
+			if file != "" {
+				fmt.Fprintf(stdout, "%s is valid\n", file)
+			}
+		}
 		return 0
 	}
 	return serve(config, stderr)

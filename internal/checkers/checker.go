@@ -18,6 +18,7 @@ const (
 	Line      FrontEnd = "line"
 	Gate      FrontEnd = "gate"
 	BFD       FrontEnd = "bfd"
+	HTTP      FrontEnd = "http"
 )
 
 // Checker identifies a checker. The same address through another front end is

@@ -11,6 +11,7 @@ import (
 // The default ports. The default port of LMP is lmp.Port.
 const (
 	GRPCPort = 19534
+	HTTPPort = 19535
 	LinePort = 19536 // off by default
 )
 

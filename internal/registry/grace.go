@@ -29,6 +29,9 @@ func (r *Registry) BeginGrace() {
 	r.grace.start(r.endGrace)
 }
 
+// Starting reports whether the start grace goes on, for all services or for some.
+func (r *Registry) Starting() bool { return r.grace.holding() || r.grace.extended() }
+
 // ExpectReport says that an agent of the user has connected. The caller calls
 // markReported once it has reported, or is gone.
 func (r *Registry) ExpectReport(uid uint32) (markReported func()) {

@@ -91,6 +91,8 @@ var layers = []layer{
 		"internal/frontend", "internal/frontend/grpcserver", "internal/registry", "internal/judge", "internal/checkers"}},
 	{path: "internal/frontend/bfd", imports: []string{
 		"internal/frontend", "internal/registry", "internal/judge", "internal/checkers", "internal/sleep", "internal/bfd", "internal/bootfile"}, noGRPC: true},
+	{path: "internal/frontend/web", imports: []string{
+		"internal/frontend", "internal/registry", "internal/judge", "internal/checkers", "internal/socket", "internal/duration", "internal/terminal"}, noGRPC: true},
 	{path: "internal/frontend/*", imports: []string{
 		"internal/frontend",
 		"internal/registry", "internal/judge", "internal/checkers",

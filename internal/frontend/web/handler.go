@@ -1,0 +1,106 @@
+package web
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/landmark-health/landmark/internal/socket"
+)
+
+// ServeHTTP answers one request. It never redirects, not even to a cleaner path, because
+// HAProxy takes a redirect for a success, and so does kubelet in part.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if r.ContentLength != 0 {
+		// net/http reads what the client still sends, with this deadline.
+		http.NewResponseController(w).SetReadDeadline(time.Now().Add(socket.FrameTimeout))
+		w.Header().Set("Connection", "close")
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		refuse(w, http.StatusMethodNotAllowed, "use GET or HEAD")
+		return
+	}
+	if aspect, ok := healthPaths[r.URL.Path]; ok {
+		s.serveHealth(w, r, aspect)
+		return
+	}
+	switch r.URL.Path {
+	case "/-/healthy":
+		socket.MarkProven(connOf(r))
+		say(w, http.StatusOK, "landmarkd is healthy. This says nothing about services: for these, use /readyz.")
+	case "/-/ready":
+		socket.MarkProven(connOf(r))
+		s.serveReady(w)
+	case "/metrics":
+		socket.MarkProven(connOf(r))
+		s.metrics.ServeHTTP(w, r)
+	default:
+		s.servePage(w, r)
+	}
+}
+
+// serveReady says whether landmarkd has its start behind it.
+func (s *Server) serveReady(w http.ResponseWriter) {
+	if s.config.Starting != nil && s.config.Starting() {
+		refuse(w, http.StatusServiceUnavailable, "landmarkd has just started, and waits for its programs to come back")
+		return
+	}
+	say(w, http.StatusOK, "landmarkd is ready. This says nothing about services: for these, use /readyz.")
+}
+
+// servePage answers at the paths of the page. A client that does not ask for HTML there
+// is no browser. If it is a checker, an answer 200 would say that all is well, so it
+// gets the health that the page would show.
+func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
+	name, ofService := strings.CutPrefix(r.URL.Path, "/service/")
+	switch {
+	case (r.URL.Path == "/" || ofService) && (s.config.Page == nil || !accepts(r, "text/html")):
+		q := question{}
+		if ofService {
+			q.name = []byte(name)
+		}
+		s.answerHealth(w, r, q)
+	case s.config.Page == nil:
+		notFound(w)
+	default:
+		if s.maySeeEvidence(r) {
+			r = r.WithContext(withEvidence(r.Context()))
+		}
+		socket.MarkProven(connOf(r))
+		s.config.Page.ServeHTTP(w, r)
+	}
+}
+
+// accepts reports whether the request's Accept names the media type itself.
+func accepts(r *http.Request, media string) bool {
+	for _, accept := range r.Header.Values("Accept") {
+		for one := range strings.SplitSeq(accept, ",") {
+			one, _, _ = strings.Cut(one, ";")
+			if strings.EqualFold(strings.TrimSpace(one), media) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func notFound(w http.ResponseWriter) {
+	refuse(w, http.StatusNotFound, "there is nothing at this path: use /livez, /readyz, /startupz or /healthz, with ?service=NAME")
+}
+
+// refuse answers a request that gets no verdict.
+func refuse(w http.ResponseWriter, code int, why string) {
+	say(w, code, why)
+}
+
+// say answers with one line of text.
+func say(w http.ResponseWriter, code int, line string) {
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(code)
+	io.WriteString(w, line+"\n")
+}

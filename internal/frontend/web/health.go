@@ -1,0 +1,58 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/landmark-health/landmark/internal/checkers"
+	"github.com/landmark-health/landmark/internal/frontend"
+	"github.com/landmark-health/landmark/internal/judge"
+	"github.com/landmark-health/landmark/internal/registry"
+	"github.com/landmark-health/landmark/internal/socket"
+)
+
+// serveHealth answers a health check.
+func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request, aspect int) {
+	q, err := parse(aspect, r.URL.RawQuery)
+	if err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	s.answerHealth(w, r, q)
+}
+
+// answerHealth answers the question, once the answer is final.
+func (s *Server) answerHealth(w http.ResponseWriter, r *http.Request, q question) {
+	conn := connOf(r)
+	socket.MarkProven(conn)
+	a, final := s.config.Source.Lookup(q.name, q.maxAge)
+	if !final {
+		var err error
+		a, err = s.config.Source.Await(r.Context(), q.name, q.maxAge)
+		switch {
+		case errors.Is(err, registry.ErrOverloaded):
+			w.Header().Set("Retry-After", "1")
+			refuse(w, http.StatusServiceUnavailable, err.Error())
+			return
+		case err != nil:
+			// The client has left, or landmarkd stops. That says nothing about the
+			// program, so there is no answer.
+			panic(http.ErrAbortHandler)
+		}
+	}
+	frontend.Record(s.config.Checkers, checkers.Checker{From: checkers.AddressOf(conn.RemoteAddr()), Via: checkers.HTTP}, q.name, &a)
+	write(w, r, statusCode(a, q), a)
+}
+
+// statusCode returns the status code of an answer.
+func statusCode(a registry.Answer, q question) int {
+	switch {
+	case a.Status == judge.Serving:
+		return http.StatusOK
+	case a.Status == judge.ServiceUnknown:
+		return http.StatusNotFound
+	case q.drainingIs404 && a.Status == judge.NotServing && a.Cause == judge.Draining:
+		return http.StatusNotFound
+	}
+	return http.StatusServiceUnavailable
+}

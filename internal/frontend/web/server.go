@@ -1,0 +1,124 @@
+// Package web is the front end for HTTP: it answers health checks at /livez, /readyz,
+// /startupz and /healthz, and serves the metrics and the page, which other packages make.
+// docs/http.md describes it.
+//
+// prometheus/exporter-toolkit serves it, so that TLS, client certificates and users are
+// configured by the file that operators already know from Prometheus's exporters. It
+// speaks HTTP/1.1 only: then a connection has one request at a time, and limits on
+// connections bound the requests too.
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	toolkit "github.com/prometheus/exporter-toolkit/web"
+
+	"github.com/landmark-health/landmark/internal/frontend"
+	"github.com/landmark-health/landmark/internal/socket"
+)
+
+const (
+	// maxHeader is the length of the longest request line and headers together, in
+	// bytes. net/http adds 4096. It leaves room for the cookies that a browser has
+	// of other programs of the host.
+	maxHeader = 16 << 10
+	// stopTimeout is how long Run waits for open requests before it returns.
+	stopTimeout = 2 * time.Second
+)
+
+// Config configures a Server.
+type Config struct {
+	Listener net.Listener      // to serve on; Run closes it
+	File     string            // of the toolkit, with TLS and users; "" = plain HTTP for all clients
+	Source   frontend.Source   // gives the answers
+	Checkers frontend.Checkers // records who received them
+	// Starting reports whether landmarkd has just started, and programs may still
+	// come back to it; nil = it has not.
+	Starting func() bool
+	// Metrics answers /metrics; nil = there are none. It is called for one request
+	// at a time, and must not stream.
+	Metrics http.Handler
+	// Page answers browsers at / and /service/NAME, and all clients at the paths that
+	// the server does not know itself; nil = there is no page. It gets only GET and
+	// HEAD, and must not redirect: many checkers take a redirect for a success.
+	// frontend.MaySeeEvidence says whether it may show evidence to the client.
+	Page   http.Handler
+	Logger *slog.Logger // nil = nothing is logged
+}
+
+// Server answers HTTP requests. It is made by New.
+type Server struct {
+	config  Config
+	http    *http.Server
+	log     *slog.Logger // of what clients cause, and so limited
+	metrics *metrics
+	users   users
+}
+
+// New returns a server. The error says what is wrong with the file.
+func New(c Config) (*Server, error) {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if err := CheckFile(c.File); err != nil {
+		return nil, err
+	}
+	s := &Server{config: c, log: slog.New(newLogLimit(c.Logger.Handler())), metrics: newMetrics(c.Metrics), users: users{file: c.File}}
+	s.http = &http.Server{
+		Handler:           s,
+		Protocols:         new(http.Protocols),
+		MaxHeaderBytes:    maxHeader,
+		ReadHeaderTimeout: socket.FrameTimeout,
+		IdleTimeout:       socket.IdleTimeout,
+		ConnContext:       withConn,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+	s.http.Protocols.SetHTTP1(true)
+	return s, nil
+}
+
+// CheckFile returns what is wrong with the toolkit's file and the files that it names.
+// The error begins with the path. Without a path there is nothing to check.
+func CheckFile(path string) error {
+	if err := toolkit.Validate(path); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// Addr returns the address of the listener.
+func (s *Server) Addr() net.Addr { return s.config.Listener.Addr() }
+
+// Run serves until ctx is done, or the listener fails, and closes the listener. A
+// request that still waits then gets no answer. It may be called once.
+func (s *Server) Run(ctx context.Context) error {
+	base, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	s.http.BaseContext = func(net.Listener) context.Context { return base }
+	served := make(chan error, 1)
+	go func() {
+		defer s.config.Listener.Close()
+		served <- toolkit.Serve(deadlineListener{s.config.Listener}, s.http, &toolkit.FlagConfig{WebConfigFile: &s.config.File}, s.log)
+	}()
+	select {
+	case err := <-served:
+		return fmt.Errorf("serving HTTP on %s: %w", s.Addr(), err)
+	case <-ctx.Done():
+	}
+	stop()
+	timeout, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	if s.http.Shutdown(timeout) != nil {
+		s.http.Close()
+	}
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving HTTP on %s: %w", s.Addr(), err)
+	}
+	return nil
+}
