@@ -16,7 +16,7 @@ const (
 	// streams, its pollers, its listeners and their locks, its netlink sockets, the
 	// connections of operators, one refused connection of each listener, those that
 	// come with a notification, and some that are just being closed.
-	reserved = 32 + operators
+	reserved = 34 + operators
 	// operators is how many connections of operators may be open at once, and
 	// operatorsPerUser how many of one user other than root and landmarkd's own.
 	operators        = 8
@@ -27,13 +27,16 @@ const (
 	activeAgent = 2 * time.Second
 	// minShared is the smallest number of descriptors to divide. It gives each limit
 	// at least two connections, so that one client cannot take all.
-	minShared = 16
+	minShared = 20
 	// descriptorsPerGate counts the gate's port, and a connection that is just being
 	// closed.
 	descriptorsPerGate = 2
 	// descriptorsPerProbe counts the probe's connection. While its name is resolved it
 	// has two sockets instead, for IPv4 and IPv6.
 	descriptorsPerProbe = 2
+	// descriptorsPerHTTP counts the connection, and the -web-config file or one that it
+	// names, which each request and each handshake reads.
+	descriptorsPerHTTP = 2
 	// descriptorsPerAgent counts the connection and the pidfd of its process.
 	descriptorsPerAgent = 2
 	// descriptorsPerNotifySocket counts the socket and its lock. A process that sends
@@ -129,13 +132,15 @@ func (l connLimits) withLine() connLimits {
 	return l
 }
 
-// withHTTP takes a quarter of the connections of gRPC for HTTP, and as many of the
-// monitoring protocol's.
+// withHTTP sets descriptors aside for HTTP. What is not spare it takes from gRPC and the
+// monitoring protocol, at most a quarter of the connections of each.
 func (l connLimits) withHTTP() connLimits {
-	each := min(max(1, l.grpc/4), maxHTTP/2)
-	l.grpc -= each
-	l.monitor -= min(each, l.monitor-2)
-	l.http = 2 * each
+	wanted := descriptorsPerHTTP * maxHTTP
+	spare := min(l.spare, wanted)
+	grpc := min((wanted-spare)/2, max(1, l.grpc/4))
+	monitor := min(wanted-spare-grpc, max(1, l.monitor/4))
+	l.spare, l.grpc, l.monitor = l.spare-spare, l.grpc-grpc, l.monitor-monitor
+	l.http = (spare + grpc + monitor) / descriptorsPerHTTP
 	return l
 }
 

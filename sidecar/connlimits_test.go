@@ -15,11 +15,11 @@ import (
 
 func TestDivideDescriptors(t *testing.T) {
 	for descriptors, want := range map[int]connLimits{
-		56:    {agents: 4, agentsPerUser: 3, monitor: 4, grpc: 4},
-		80:    {agents: 10, agentsPerUser: 7, monitor: 10, grpc: 10},
-		1040:  {agents: 250, agentsPerUser: 187, monitor: 250, grpc: 250},
-		2088:  {agents: 576, agentsPerUser: 432, monitor: 512, grpc: 384},
-		65536: {agents: 1024, agentsPerUser: 768, monitor: 1536, grpc: 384, spare: 61528},
+		62:    {agents: 5, agentsPerUser: 3, monitor: 5, grpc: 5},
+		82:    {agents: 10, agentsPerUser: 7, monitor: 10, grpc: 10},
+		1042:  {agents: 250, agentsPerUser: 187, monitor: 250, grpc: 250},
+		2090:  {agents: 576, agentsPerUser: 432, monitor: 512, grpc: 384},
+		65536: {agents: 1024, agentsPerUser: 768, monitor: 1536, grpc: 384, spare: 61526},
 	} {
 		if got := divideDescriptors(descriptors); got != want {
 			t.Errorf("of %d descriptors the limits are %+v, want %+v", descriptors, got, want)
@@ -35,9 +35,14 @@ func TestDivideDescriptors(t *testing.T) {
 		if with.line+with.monitor != s.monitor || with.line < 1 || with.monitor < with.line || with.agents != s.agents {
 			t.Fatalf("of %d descriptors, with the line protocol the limits are %+v", descriptors, with)
 		}
-		for _, l := range []connLimits{s, with} {
+		http, taken := with.withHTTP(), 0
+		taken = with.monitor - http.monitor + with.grpc - http.grpc + with.spare - http.spare
+		if descriptorsPerHTTP*http.http > taken || http.http < 1 || http.http > maxHTTP || min(http.monitor, http.grpc) < 2 || http.agents != s.agents || http.line != with.line {
+			t.Fatalf("of %d descriptors, with HTTP the limits are %+v", descriptors, http)
+		}
+		for _, l := range []connLimits{s, with, http} {
 			gated := l.withGates()
-			used := agents + gated.monitor + gated.line + gated.grpc + descriptorsPerGate*gated.gates
+			used := agents + gated.monitor + gated.line + gated.grpc + descriptorsPerHTTP*gated.http + descriptorsPerGate*gated.gates
 			if used > descriptors-reserved || gated.monitor < l.monitor*3/4 || gated.agents != l.agents || gated.line != l.line || gated.grpc != l.grpc ||
 				gated.gates < min(l.monitor/8, config.MaxGates) || gated.gates > config.MaxGates {
 				t.Fatalf("of %d descriptors, with gates the limits are %+v", descriptors, gated)
@@ -58,17 +63,19 @@ func TestDivideDescriptors(t *testing.T) {
 			}
 		}
 		for _, sockets := range []int{3, 192} {
-			gated := s.withGates().allowBFD()
-			if (gated.checkBFD(1, sockets) == nil) != (sockets <= gated.spare+gated.monitor/2) {
-				t.Fatalf("of %d descriptors, %d of BFD are allowed where the limits are %+v", descriptors, sockets, gated)
-			}
-			if gated.checkBFD(1, sockets) != nil {
-				continue
-			}
-			with := gated.withBFD(sockets)
-			used := agents + with.monitor + with.grpc + descriptorsPerGate*with.gates + with.bfd
-			if with.monitor < 2 || with.monitor < gated.monitor/2 || with.bfd < sockets || used > descriptors-reserved {
-				t.Fatalf("of %d descriptors, with %d of BFD the limits are %+v", descriptors, sockets, with)
+			for _, limits := range []connLimits{s, http} {
+				gated := limits.withGates().allowBFD()
+				if (gated.checkBFD(1, sockets) == nil) != (sockets <= gated.spare+gated.monitor/2) {
+					t.Fatalf("of %d descriptors, %d of BFD are allowed where the limits are %+v", descriptors, sockets, gated)
+				}
+				if gated.checkBFD(1, sockets) != nil {
+					continue
+				}
+				with := gated.withBFD(sockets)
+				used := agents + with.monitor + with.line + with.grpc + descriptorsPerHTTP*with.http + descriptorsPerGate*with.gates + with.bfd
+				if with.monitor < 2 || with.monitor < gated.monitor/2 || with.bfd < sockets || used > descriptors-reserved {
+					t.Fatalf("of %d descriptors, with %d of BFD the limits are %+v", descriptors, sockets, with)
+				}
 			}
 		}
 	}
@@ -77,9 +84,9 @@ func TestDivideDescriptors(t *testing.T) {
 // A configuration with more probes than there are descriptors for is refused, and says
 // what to do.
 func TestTooManyProbesAreRefused(t *testing.T) {
-	l := divideDescriptors(88).withGates().withProbes()
+	l := divideDescriptors(90).withGates().withProbes()
 	if l.probes != 1 || l.checkProbes(1) != nil {
-		t.Errorf("of 88 descriptors there can be %d probes, want 1: %v", l.probes, l.checkProbes(1))
+		t.Errorf("of 90 descriptors there can be %d probes, want 1: %v", l.probes, l.checkProbes(1))
 	}
 	if err := l.checkProbes(2); err == nil || !strings.Contains(err.Error(), "it has 2 probes") || !strings.Contains(err.Error(), "LimitNOFILE=") {
 		t.Errorf("2 probes: got error %v, want one that names LimitNOFILE=", err)
@@ -89,9 +96,9 @@ func TestTooManyProbesAreRefused(t *testing.T) {
 // A configuration with more gates than there are descriptors for is refused, and says
 // what to do.
 func TestTooManyGatesAreRefused(t *testing.T) {
-	l := divideDescriptors(80).withGates()
+	l := divideDescriptors(82).withGates()
 	if l.gates != 1 || l.checkGates(1) != nil {
-		t.Errorf("of 80 descriptors there can be %d gates, want 1: %v", l.gates, l.checkGates(1))
+		t.Errorf("of 82 descriptors there can be %d gates, want 1: %v", l.gates, l.checkGates(1))
 	}
 	if err := l.checkGates(2); err == nil || !strings.Contains(err.Error(), "it has 2 gates") || !strings.Contains(err.Error(), "LimitNOFILE=") {
 		t.Errorf("2 gates: got error %v, want one that names LimitNOFILE=", err)
@@ -172,7 +179,7 @@ func TestTooFewDescriptorsFail(t *testing.T) {
 	if s, err := New(Config{}); err == nil {
 		s.Close()
 		t.Error("New succeeds with too few descriptors")
-	} else if !strings.Contains(err.Error(), "only 55 files") || !strings.Contains(err.Error(), "needs 56") {
+	} else if !strings.Contains(err.Error(), "only 61 files") || !strings.Contains(err.Error(), "needs 62") {
 		t.Error(err)
 	}
 }

@@ -73,7 +73,7 @@ check() {
 	expect "$1" "$3" "$probe" -addr "$grpc" -service epg
 }
 
-bin/landmarkd -monitor "$monitor" -grpc "$grpc" >"$log" 2>&1 &
+bin/landmarkd -monitor "$monitor" -grpc "$grpc" -http '' >"$log" 2>&1 &
 landmarkd=$!
 case ${EPGD:-go} in
 go) bin/epgd -listen "$epg" -agent-socket "$RUNTIME_DIRECTORY/agent.sock" >>"$log" 2>&1 & ;;

@@ -7,6 +7,7 @@
 #   EPGD_LISTEN        of the EPG server
 #   LANDMARKD_MONITOR  of the monitoring protocol
 #   LANDMARKD_GRPC     of gRPC
+#   LANDMARKD_HTTP     of HTTP
 #   RUNTIME_DIRECTORY  directory of landmarkd's sockets, beside another landmarkd
 # EPGD=c runs the EPG server in C, which reports through landmark.h, and EPGD=python
 # the one in Python.
@@ -16,6 +17,7 @@ cd "$(dirname "$0")/../.." || exit
 listen=${EPGD_LISTEN:-127.0.0.1:9000}
 monitor=${LANDMARKD_MONITOR:-:19533}
 grpc=${LANDMARKD_GRPC:-:19534}
+http=${LANDMARKD_HTTP:-127.0.0.1:19535}
 check='bin/landmark-check -service epg'
 case ${LANDMARKD_MONITOR:-} in
 '') ;;
@@ -65,7 +67,7 @@ mkfifo "$temp/pipe" || exit
 setsid tee "$log" <"$temp/pipe" >&2 &
 tee=$!
 exec 3>"$temp/pipe"
-setsid bin/landmarkd -monitor "$monitor" -grpc "$grpc" 2>&3 3>&- &
+setsid bin/landmarkd -monitor "$monitor" -grpc "$grpc" -http "$http" 2>&3 3>&- &
 landmarkd=$!
 case ${EPGD:-go} in
 go) bin/epgd -listen "$listen" 2>&3 3>&- & ;;
@@ -78,7 +80,7 @@ exec 3>&-
 
 check_both() {
 	kill -0 "$landmarkd" 2>/dev/null || fail 'landmarkd has ended; see its message above. To choose other addresses:
-  make run EPGD_LISTEN=127.0.0.1:9100 LANDMARKD_MONITOR=:19633 LANDMARKD_GRPC=:19634 RUNTIME_DIRECTORY=$(mktemp -d)'
+  make run EPGD_LISTEN=127.0.0.1:9100 LANDMARKD_MONITOR=:19633 LANDMARKD_GRPC=:19634 LANDMARKD_HTTP=127.0.0.1:19635 RUNTIME_DIRECTORY=$(mktemp -d)'
 	kill -0 "$epgd" 2>/dev/null || fail 'epgd has ended; see its message above. To choose another address:
   make run EPGD_LISTEN=127.0.0.1:9100'
 }

@@ -23,6 +23,7 @@ type sidecar struct {
 	monitor string
 	grpc    string
 	line    string
+	http    string
 	stderr  *os.File // nil = its standard error is read
 	files   int      // how many files it may open; 0 = as many as this process
 	peak    int      // the largest resident size so far, in bytes
@@ -32,14 +33,14 @@ type sidecar struct {
 // newSidecar returns a landmarkd that has not been started.
 func newSidecar(programs, dir string, flags ...string) (*sidecar, error) {
 	d := &sidecar{path: filepath.Join(programs, "landmarkd"), dir: dir}
-	for _, address := range []*string{&d.monitor, &d.grpc, &d.line} {
+	for _, address := range []*string{&d.monitor, &d.grpc, &d.line, &d.http} {
 		var err error
 		if *address, err = freeAddress(); err != nil {
 			return nil, err
 		}
 	}
 	d.flags = append([]string{"-agent-socket", d.agents(), "-admin-socket", d.admin(),
-		"-monitor", d.monitor, "-grpc", d.grpc, "-line", d.line}, flags...)
+		"-monitor", d.monitor, "-grpc", d.grpc, "-line", d.line, "-http", d.http}, flags...)
 	return d, nil
 }
 
@@ -71,7 +72,7 @@ func (d *sidecar) start() error {
 }
 
 func (d *sidecar) accepts() bool {
-	for _, address := range []string{d.monitor, d.grpc} {
+	for _, address := range []string{d.monitor, d.grpc, d.http} {
 		conn, err := net.DialTimeout("tcp", address, time.Second)
 		if err != nil {
 			return false

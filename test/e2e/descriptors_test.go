@@ -86,8 +86,8 @@ func newLimitedEnv(t *testing.T) *env {
 func TestIdleConnectionsLeaveDescriptors(t *testing.T) {
 	udp, tcp := checkLMP("udp", 0), checkLMP("tcp", 0)
 	newGRPC := func(e *env, service string) string { return checkGRPC(e)(e, service) } // over a new connection
-	all := map[string]checkFunc{"UDP": udp, "TCP": tcp, "gRPC": newGRPC, "line": checkLine}
-	for _, crowded := range [][]string{{"agents"}, {"monitor"}, {"gRPC"}, {"line"}, {"agents", "monitor", "gRPC", "line"}} {
+	all := map[string]checkFunc{"UDP": udp, "TCP": tcp, "gRPC": newGRPC, "line": checkLine, "HTTP": checkHTTP}
+	for _, crowded := range [][]string{{"agents"}, {"monitor"}, {"gRPC"}, {"line"}, {"HTTP"}, {"agents", "monitor", "gRPC", "line", "HTTP"}} {
 		t.Run(strings.Join(crowded, ","), func(t *testing.T) {
 			e := newLimitedEnv(t)
 			server, _ := e.epg(defaultWithin)
@@ -107,6 +107,9 @@ func TestIdleConnectionsLeaveDescriptors(t *testing.T) {
 				case "line":
 					e.crowd("tcp " + e.line)
 					e.sidecar.awaitLine("line clients")
+				case "HTTP":
+					e.crowd("tcp " + e.http)
+					e.sidecar.awaitLine("HTTP clients")
 				}
 			}
 			for range 3 {

@@ -21,6 +21,7 @@ type env struct {
 	monitor string // "" = not served
 	grpc    string
 	line    string // "" = not served
+	http    string // "" = not served
 	sidecar *process
 }
 
@@ -33,6 +34,7 @@ func prepareEnv(t *testing.T) *env {
 		monitor: freeAddress(t),
 		grpc:    freeAddress(t),
 		line:    freeAddress(t),
+		http:    freeAddress(t),
 	}
 }
 
@@ -46,7 +48,7 @@ func newEnv(t *testing.T, flags ...string) *env {
 
 // flags are the flags of landmarkd that set the addresses of e.
 func (e *env) flags() []string {
-	return []string{"-agent-socket", e.socket, "-monitor", e.monitor, "-grpc", e.grpc, "-line", e.line}
+	return []string{"-agent-socket", e.socket, "-monitor", e.monitor, "-grpc", e.grpc, "-line", e.line, "-http", e.http}
 }
 
 // start starts or restarts landmarkd, with further flags if any, and waits until

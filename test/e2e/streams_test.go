@@ -277,7 +277,7 @@ func TestBrokenStreamsKeepExitCode(t *testing.T) {
 func TestStandardErrorStaysBlocking(t *testing.T) {
 	r, w := pipe(t)
 	defer r.Close()
-	p := prepare(t, program("landmarkd"), "-agent-socket", t.TempDir()+"/a.sock", "-monitor", freeAddress(t), "-grpc", "")
+	p := prepare(t, program("landmarkd"), "-agent-socket", t.TempDir()+"/a.sock", "-monitor", freeAddress(t), "-grpc", "", "-http", "")
 	p.cmd.Stderr = w
 	p.startUnread()
 	if n, err := r.Read(make([]byte, 1)); n != 1 {

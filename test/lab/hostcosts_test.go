@@ -74,7 +74,7 @@ func startWatched(t *testing.T, programs string) (address string, watch *exec.Cm
 		t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
 		return cmd
 	}
-	start("landmarkd", "-agent-socket", socket, "-monitor", address, "-grpc", "")
+	start("landmarkd", "-agent-socket", socket, "-monitor", address, "-grpc", "", "-http", "")
 	start("epgd", "-listen", "127.0.0.1:0", "-agent-socket", socket)
 	arguments := []string{"-dir", directory}
 	for i := range hostTargets {

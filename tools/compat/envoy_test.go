@@ -170,14 +170,14 @@ func TestEnvoyGRPCCheckFollowsVerdict(t *testing.T) {
 	if options.GetExplicitHttpConfig().GetHttp2ProtocolOptions() == nil {
 		t.Error("the cluster has no http2_protocol_options, want them")
 	}
-	p := newPod(t, "landmarkd", "-monitor=", "-grpc", "127.0.0.1:"+port)
+	p := newPod(t, "landmarkd", "-monitor=", "-http=", "-grpc", "127.0.0.1:"+port)
 	p.awaitHangAndRecovery(func() string { return checkByGRPC(t, checkAddresses(cluster)[0], cluster.GetHealthChecks()[0]) })
 }
 
 func TestEnvoyTCPCheckFollowsVerdict(t *testing.T) {
 	port := freePort(t)
 	cluster := onlyCluster(t, readEnvoy(t, snippet(t, fmt.Sprintf("envoy -service epg -virtual 127.0.0.1:80 -real 127.0.0.1:81 -check tcp -monitor %s", port))))
-	p := newPod(t, "landmarkd", "-grpc=", "-monitor", "127.0.0.1:"+port)
+	p := newPod(t, "landmarkd", "-grpc=", "-http=", "-monitor", "127.0.0.1:"+port)
 	p.awaitHangAndRecovery(func() string { return checkByTCP(t, checkAddresses(cluster)[0], cluster.GetHealthChecks()[0]) })
 }
 

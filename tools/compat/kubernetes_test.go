@@ -62,7 +62,7 @@ func TestKubernetesProbesFollowVerdict(t *testing.T) {
 		t.Errorf("label app of the pods: got %q, want that of the selector, %q", d.Spec.Template.Labels["app"], d.Spec.Selector.MatchLabels["app"])
 	}
 
-	p := newPod(t, append(sidecar.Command, "-monitor=")...)
+	p := newPod(t, append(sidecar.Command, "-monitor=", "-http=")...)
 	ready, live, started := checkByKubelet(t, container.ReadinessProbe), checkByKubelet(t, container.LivenessProbe), checkByKubelet(t, container.StartupProbe)
 	await(t, "success", started)
 	await(t, "success", ready)

@@ -71,13 +71,14 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{config: c, log: slog.New(newLogLimit(c.Logger.Handler())), metrics: newMetrics(c.Metrics), users: users{file: c.File}}
 	s.http = &http.Server{
-		Handler:           s,
-		Protocols:         new(http.Protocols),
-		MaxHeaderBytes:    maxHeader,
-		ReadHeaderTimeout: socket.FrameTimeout,
-		IdleTimeout:       socket.IdleTimeout,
-		ConnContext:       withConn,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		Handler:                      s,
+		Protocols:                    new(http.Protocols),
+		MaxHeaderBytes:               maxHeader,
+		ReadHeaderTimeout:            socket.FrameTimeout,
+		IdleTimeout:                  socket.IdleTimeout,
+		ConnContext:                  withConn,
+		DisableGeneralOptionsHandler: true, // it answers OPTIONS * with 200
+		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
 	s.http.Protocols.SetHTTP1(true)
 	return s, nil

@@ -49,7 +49,7 @@ func (s *realServer) startSidecar() (err error) {
 	}
 	s.sidecar, err = s.start(string(s.namespace)+"-landmarkd", []string{"RUNTIME_DIRECTORY=" + s.dir()},
 		s.program("landmarkd"), "-config", s.configuration(), "-agent-socket", s.agentSocket(),
-		"-monitor", ":"+lmpPort, "-line", ":"+linePort, "-grpc", "")
+		"-monitor", ":"+lmpPort, "-line", ":"+linePort, "-grpc", "", "-http", "")
 	return err
 }
 
