@@ -21,20 +21,28 @@ func (l deadlineListener) Accept() (net.Conn, error) {
 	return &deadlineConn{Conn: conn}, nil
 }
 
-// deadlineConn is a connection whose peer must receive each write within
-// socket.FrameTimeout. So an answer without end, such as server-sent events, needs no
-// deadline of its own.
+// writeSize is how much the peer of a deadlineConn must receive within
+// socket.FrameTimeout, in bytes.
+const writeSize = 16 << 10
+
+// deadlineConn is a connection whose peer must receive what is written at a minimum rate.
+// So an answer without end, such as server-sent events, needs no deadline of its own.
 type deadlineConn struct {
 	net.Conn
 	mu       sync.Mutex // guards what follows, and the deadline of Conn
 	deadline time.Time  // that the server has set; zero = none
 }
 
-func (c *deadlineConn) Write(b []byte) (int, error) {
-	if err := c.limitWrite(); err != nil {
-		return 0, err
+func (c *deadlineConn) Write(b []byte) (written int, err error) {
+	for {
+		if err := c.limitWrite(); err != nil {
+			return written, err
+		}
+		n, err := c.Conn.Write(b[written:min(written+writeSize, len(b))])
+		if written += n; err != nil || written == len(b) {
+			return written, err
+		}
 	}
-	return c.Conn.Write(b)
 }
 
 // limitWrite sets the deadline of a write that begins now.
