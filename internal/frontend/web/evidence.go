@@ -1,15 +1,10 @@
 package web
 
 import (
-	"context"
 	"net"
 	"net/http"
 	"net/netip"
-
-	"github.com/landmark-health/landmark/internal/frontend"
 )
-
-func withEvidence(ctx context.Context) context.Context { return frontend.WithEvidence(ctx) }
 
 // proxyHeaders are the headers by which a proxy says for whom it asks.
 var proxyHeaders = []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via"}
@@ -30,7 +25,7 @@ func isLocal(r *http.Request) bool {
 		return false
 	}
 	for _, name := range proxyHeaders {
-		if r.Header.Get(name) != "" {
+		if len(r.Header.Values(name)) > 0 {
 			return false
 		}
 	}

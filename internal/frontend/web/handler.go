@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/frontend"
 	"github.com/landmark-health/landmark/internal/socket"
 )
 
@@ -67,7 +68,7 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 		notFound(w)
 	default:
 		if s.maySeeEvidence(r) {
-			r = r.WithContext(withEvidence(r.Context()))
+			r = r.WithContext(frontend.WithEvidence(r.Context()))
 		}
 		socket.MarkProven(connOf(r))
 		s.config.Page.ServeHTTP(w, r)

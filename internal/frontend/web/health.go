@@ -41,7 +41,7 @@ func (s *Server) answerHealth(w http.ResponseWriter, r *http.Request, q question
 		}
 	}
 	frontend.Record(s.config.Checkers, checkers.Checker{From: checkers.AddressOf(conn.RemoteAddr()), Via: checkers.HTTP}, q.name, &a)
-	write(w, r, statusCode(a, q), a)
+	writeAnswer(w, r, statusCode(a, q), a)
 }
 
 // statusCode returns the status code of an answer.

@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -87,10 +88,16 @@ func New(c Config) (*Server, error) {
 // CheckFile returns what is wrong with the toolkit's file and the files that it names.
 // The error begins with the path. Without a path there is nothing to check.
 func CheckFile(path string) error {
-	if err := toolkit.Validate(path); err != nil {
+	err := toolkit.Validate(path)
+	var file *fs.PathError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &file) && file.Path == path:
+		return fmt.Errorf("%s: %w; give the path of a YAML file that landmarkd may read", path, file.Err)
+	default:
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return nil
 }
 
 // Addr returns the address of the listener.

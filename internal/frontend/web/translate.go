@@ -24,8 +24,8 @@ type answerJSON struct {
 	Changes   uint32  `json:"changes"`    // of status or cause; wraps
 }
 
-// write writes an answer as JSON, if the request accepts that, or as text.
-func write(w http.ResponseWriter, r *http.Request, code int, a registry.Answer) {
+// writeAnswer writes an answer as JSON, if the request accepts that, or as text.
+func writeAnswer(w http.ResponseWriter, r *http.Request, code int, a registry.Answer) {
 	if !accepts(r, "application/json") {
 		say(w, code, text(a))
 		return
