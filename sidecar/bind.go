@@ -9,7 +9,22 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/landmark-health/landmark/internal/config"
 )
+
+// bindError is bindError, and says if landmarkd itself has the port already.
+func (s *Sidecar) bindError(flag, address string, err error) error {
+	if errors.Is(err, unix.EADDRINUSE) {
+		this := config.Listener{Flag: flag, Address: address}
+		for _, other := range s.listeners {
+			if other.Flag != flag && other.Overlaps(this) {
+				return fmt.Errorf("-%s %s: has the port of landmarkd's own -%s %s: choose another port", flag, address, other.Flag, other.Address)
+			}
+		}
+	}
+	return bindError(flag, address, err)
+}
 
 // bindError returns the error of a listener that cannot be bound: the flag of
 // landmarkd with its value, the cause, and what to do. The address is HOST:PORT or

@@ -32,6 +32,7 @@ func TestBindErrorNamesFlagAndRemedy(t *testing.T) {
 	}{
 		"monitor":      {Config{Monitor: address}, []string{"-monitor " + address + ": cannot listen on ", "address already in use; stop the program", "choose another address"}},
 		"grpc":         {Config{GRPC: address}, []string{"-grpc " + address + ": cannot listen on TCP: address already in use; stop the program"}},
+		"http":         {Config{HTTP: address}, []string{"-http " + address + ": cannot listen on TCP: address already in use; stop the program"}},
 		"line":         {Config{Line: address}, []string{"-line " + address + ": cannot listen on TCP: address already in use; stop the program"}},
 		"not here":     {Config{Line: "192.0.2.1:19536"}, []string{"-line 192.0.2.1:19536: cannot listen on TCP: ", "; choose an address of this host"}},
 		"no port":      {Config{GRPC: "127.0.0.1"}, []string{"-grpc 127.0.0.1: ", "missing port in address", hostPort}},
@@ -52,6 +53,33 @@ func TestBindErrorNamesFlagAndRemedy(t *testing.T) {
 			if !strings.Contains(err.Error(), says) {
 				t.Errorf("%s: the error is %q, want it to contain %q", name, err, says)
 			}
+		}
+	}
+}
+
+// Two listeners of landmarkd at one port are an error that names both.
+func TestListenersAtOnePortAreRefused(t *testing.T) {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := free.Addr().String()
+	free.Close()
+	_, port, _ := net.SplitHostPort(address)
+	for _, tt := range []struct {
+		config Config
+		want   string
+	}{
+		{Config{Line: address, HTTP: address}, "-http " + address + ": has the port of landmarkd's own -line " + address + ": choose another port"},
+		{Config{Monitor: ":" + port, HTTP: address}, "-http " + address + ": has the port of landmarkd's own -monitor :" + port + ": choose another port"},
+		{Config{GRPC: address, Line: ":" + port}, "-grpc " + address + ": has the port of landmarkd's own -line :" + port + ": choose another port"},
+	} {
+		s, err := New(tt.config)
+		if err == nil {
+			s.Close()
+			t.Errorf("%+v: New succeeded", tt.config)
+		} else if err.Error() != tt.want {
+			t.Errorf("got  %q\nwant %q", err, tt.want)
 		}
 	}
 }

@@ -213,7 +213,7 @@ func (s *Sidecar) bindMonitor(c Config, services *registry.Registry) error {
 		Logger:   c.Logger,
 	})
 	if err != nil {
-		return bindError("monitor", c.Monitor, err)
+		return s.bindError("monitor", c.Monitor, err)
 	}
 	s.closers = append(s.closers, server)
 	s.addresses = append(s.addresses, "monitor", server.Addr().String())
@@ -228,7 +228,7 @@ func (s *Sidecar) bindLine(c Config, services *registry.Registry) error {
 	}
 	l, err := s.listen(c.Line, "line clients")
 	if err != nil {
-		return bindError("line", c.Line, err)
+		return s.bindError("line", c.Line, err)
 	}
 	s.closers = append(s.closers, l)
 	s.addresses = append(s.addresses, "line", l.Addr().String())
@@ -247,7 +247,7 @@ func (s *Sidecar) bindGRPC(c Config, services *registry.Registry) error {
 	}
 	l, err := s.listen(c.GRPC, "gRPC clients")
 	if err != nil {
-		return bindError("grpc", c.GRPC, err)
+		return s.bindError("grpc", c.GRPC, err)
 	}
 	s.closers = append(s.closers, l)
 	s.addresses = append(s.addresses, "grpc", l.Addr().String())
@@ -265,7 +265,7 @@ func (s *Sidecar) bindHTTP(c Config, services *registry.Registry) error {
 	const clients = "HTTP clients"
 	l, err := s.listen(c.HTTP, clients)
 	if err != nil {
-		return bindError("http", c.HTTP, err)
+		return s.bindError("http", c.HTTP, err)
 	}
 	s.closers = append(s.closers, l)
 	s.addresses = append(s.addresses, "http", l.Addr().String())

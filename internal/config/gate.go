@@ -90,19 +90,31 @@ func (f *File) addGate(r *reader, at path, service string, g gateEntry) {
 // has reports whether the listener has the port of the address. A host name may be
 // any address.
 func (l Listener) has(address netip.AddrPort) bool {
+	own := l.address()
+	return own.IsValid() && overlap(address, own)
+}
+
+// Overlaps reports whether only one socket can listen at the addresses of both listeners.
+func (l Listener) Overlaps(other Listener) bool {
+	address := other.address()
+	return address.IsValid() && address.Port() != 0 && l.has(address)
+}
+
+// address returns the address of the listener, invalid if it has no port.
+func (l Listener) address() netip.AddrPort {
 	host, name, err := net.SplitHostPort(l.Address)
 	if err != nil {
-		return false
+		return netip.AddrPort{}
 	}
 	port, err := net.LookupPort("tcp", name)
 	if err != nil {
-		return false
+		return netip.AddrPort{}
 	}
 	ip, err := netip.ParseAddr(host)
 	if err != nil {
 		ip = netip.IPv6Unspecified()
 	}
-	return overlap(address, netip.AddrPortFrom(ip.Unmap().WithZone(""), uint16(port)))
+	return netip.AddrPortFrom(ip.Unmap().WithZone(""), uint16(port))
 }
 
 // overlap reports whether only one socket can listen at both addresses.
