@@ -78,6 +78,7 @@ var everyKind = []string{
 	"ldirectord -virtual 192.0.2.80:5400 -real 198.51.100.11:5400",
 	"ldirectord -virtual 192.0.2.80:5400 -real 198.51.100.11:5400 -check simpletcp",
 	"haproxy -virtual 192.0.2.80:5400 -real 198.51.100.11:5400",
+	"haproxy -virtual 192.0.2.80:5400 -real 198.51.100.11:5400 -check http",
 	"bird -virtual 203.0.113.80 -real 192.0.2.11 -router 192.0.2.1",
 	"frr -virtual 203.0.113.80 -real 192.0.2.11 -router 192.0.2.1",
 	"envoy -virtual 192.0.2.80:5400 -real 198.51.100.11:5400",

@@ -95,6 +95,7 @@ func allChecks(t *testing.T, e *env) map[string]checkFunc {
 		"lmp over UDP":      checkLMP("udp", 0),
 		"lmp over TCP":      checkLMP("tcp", 0),
 		"line":              checkLine,
+		"HTTP":              checkHTTP,
 		"landmark-check":    runLandmarkCheck,
 		"grpc Check":        checkGRPC(e),
 		"grpc-health-probe": checkHealthProbe(healthProbe(t)),

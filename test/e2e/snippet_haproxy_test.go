@@ -3,6 +3,7 @@
 package e2e_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
@@ -25,7 +26,7 @@ type realServer struct {
 // sidecars listen on the same ports.
 func newRealServers(t *testing.T, n int) []*realServer {
 	t.Helper()
-	monitor, grpc, line := portOf(t, freeAddress(t)), portOf(t, freeAddress(t)), portOf(t, freeAddress(t))
+	monitor, grpc, line, http := portOf(t, freeAddress(t)), portOf(t, freeAddress(t)), portOf(t, freeAddress(t)), portOf(t, freeAddress(t))
 	servers := make([]*realServer, n)
 	for i := range servers {
 		host := fmt.Sprintf("127.0.0.%d", i+1)
@@ -35,6 +36,7 @@ func newRealServers(t *testing.T, n int) []*realServer {
 			monitor: net.JoinHostPort(host, monitor),
 			grpc:    net.JoinHostPort(host, grpc),
 			line:    net.JoinHostPort(host, line),
+			http:    net.JoinHostPort(host, http),
 		}
 		e.start()
 		s := &realServer{env: e, address: net.JoinHostPort(host, portOf(t, freeAddress(t)))}
@@ -58,8 +60,8 @@ func startBalancer(t *testing.T, servers []*realServer, flags string) *balancer 
 	t.Helper()
 	path := debian(t, "haproxy", "haproxy")
 	x := &balancer{t: t, virtual: freeAddress(t), stats: filepath.Join(t.TempDir(), "stats.sock")}
-	line := fmt.Sprintf("haproxy -service epg -virtual %s -monitor %s -line %s %s",
-		x.virtual, portOf(t, servers[0].monitor), portOf(t, servers[0].line), flags)
+	line := fmt.Sprintf("haproxy -service epg -virtual %s -monitor %s -line %s -http %s %s",
+		x.virtual, portOf(t, servers[0].monitor), portOf(t, servers[0].line), portOf(t, servers[0].http), flags)
 	for _, s := range servers {
 		line += " -real " + s.address
 	}
@@ -186,5 +188,86 @@ func TestSnippetHAProxyAgentCheck(t *testing.T) {
 			x.await(other, "status", "DOWN")
 			x.wantProgrammes(servers)
 		})
+	}
+}
+
+// HAProxy with the snippet for httpchk stops a draining server softly: it gets no new
+// connections, and those that it has go on. A server that hangs is out, drained or not,
+// and so is one without landmarkd.
+func TestSnippetHAProxyHTTPCheck(t *testing.T) {
+	parallel(t)
+	servers := newRealServers(t, 2)
+	x := startBalancer(t, servers, "-check http -interval 100ms -patience 1s")
+	drained, other := servers[0], servers[1]
+	for _, s := range servers {
+		x.await(s, "check_status", "L7OK")
+	}
+	x.wantProgrammes(servers)
+	sessions := []*epgSession{x.session(), x.session()} // one with each server
+	for i, s := range sessions {
+		s.request(fmt.Sprint("session ", i, " before the drain"))
+	}
+
+	drained.landmark(0, "drain", "epg")
+	x.await(drained, "status", "NOLB")
+	total := x.state(drained, "stot")
+	x.wantProgrammes(servers)
+	if now := x.state(drained, "stot"); now != total {
+		t.Errorf("the draining server has got %s connections, want %s", now, total)
+	}
+	for i, s := range sessions {
+		s.request(fmt.Sprint("session ", i, " during the drain"))
+	}
+	if downs := x.state(drained, "chkdown"); downs != "0" {
+		t.Errorf("chkdown of the draining server: got %s, want 0", downs)
+	}
+	drained.epgd.signal(syscall.SIGUSR1) // a drain does not hide a hang
+	x.await(drained, "status", "DOWN")
+	drained.epgd.signal(syscall.SIGUSR2)
+	drained.landmark(0, "resume", "epg")
+	x.await(drained, "status", "UP")
+	x.wantProgrammes(servers)
+
+	other.epgd.signal(syscall.SIGUSR1)
+	other.await(checkUDP, "epg", "NOT_SERVING stalled")
+	assertWithin(t, x.await(other, "status", "DOWN"), 2*time.Second, "taking out the hung server, documented as 1.1 s")
+	x.wantProgrammes(servers)
+	other.epgd.signal(syscall.SIGUSR2)
+	x.await(other, "status", "UP")
+	other.sidecar.kill()
+	x.await(other, "status", "DOWN")
+	x.wantProgrammes(servers)
+}
+
+// epgSession is a connection to an EPG server through HAProxy.
+type epgSession struct {
+	net.Conn
+	t *testing.T
+}
+
+func (x *balancer) session() *epgSession {
+	x.t.Helper()
+	conn, err := net.Dial("tcp", x.virtual)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	x.t.Cleanup(func() { conn.Close() })
+	return &epgSession{conn, x.t}
+}
+
+// request requests the programme of channel 1 (examples/epgd/protocol.go).
+func (s *epgSession) request(what string) {
+	s.t.Helper()
+	s.SetDeadline(time.Now().Add(testTimeout))
+	q := binary.BigEndian.AppendUint64([]byte("EPG1\x00\x01"), uint64(time.Now().Unix()))
+	if _, err := s.Write(q); err != nil {
+		s.t.Fatalf("%s: %v", what, err)
+	}
+	answer := make([]byte, 18)
+	if _, err := io.ReadFull(s, answer); err != nil || string(answer[:5]) != "EPG1\x00" {
+		s.t.Fatalf("%s: got %q, %v, want a programme", what, answer, err)
+	}
+	if _, err := io.CopyN(io.Discard, s, int64(answer[17])); err != nil {
+		s.t.Fatalf("%s: %v", what, err)
 	}
 }
