@@ -13,6 +13,7 @@ import (
 // says what to do, and exits with the documented code.
 func TestBadCommandLineFails(t *testing.T) {
 	e := newEnv(t)
+	same := freeAddress(t)
 	regular := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(regular, []byte("precious"), 0o644); err != nil {
 		t.Fatal(err)
@@ -29,6 +30,10 @@ func TestBadCommandLineFails(t *testing.T) {
 		{"landmarkd", "-monitor-keys=", 2, "-monitor-keys is empty: give the path of a key file"},
 		{"landmarkd", "-config /nonexistent", 2, "-config /nonexistent: no such file or directory; give the path of a YAML file"},
 		{"landmarkd", "-config=", 2, "-config is empty: give the path of a YAML file"},
+		{"landmarkd", "-web-config=", 2, "-web-config is empty: give the path of a YAML file"},
+		{"landmarkd", "-web-config /nonexistent", 2, "-web-config /nonexistent: no such file or directory; give the path of a YAML file"},
+		{"landmarkd", "-http= -web-config " + regular, 2, "-web-config has no effect while -http is off"},
+		{"landmarkd", "-check-config", 2, "-check-config needs the file to check: give -config FILE or -web-config FILE"},
 		{"landmarkd", "-drain-on-stop -1s", 2, "-drain-on-stop -1s: give how long to drain"},
 		{"landmarkd", "-agent-socket= -grpc=unix:", 1, "-grpc unix: the path is empty"},
 		{"landmarkd", "-monitor-keys " + regular, 2, "chmod 600"},
@@ -39,6 +44,8 @@ func TestBadCommandLineFails(t *testing.T) {
 		{"landmarkd", "-agent-socket= -grpc= -monitor nonsense", 1, "nonsense"},
 		{"landmarkd", "-agent-socket= -grpc= -monitor= -line " + e.grpc, 1, "-line " + e.grpc + ": cannot listen on TCP: address already in use; stop the program that listens there"},
 		{"landmarkd", "-agent-socket= -grpc= -monitor= -line nonsense", 1, "nonsense"},
+		{"landmarkd", "-agent-socket= -grpc= -monitor= -http " + e.http, 1, "-http " + e.http + ": cannot listen on TCP: address already in use; stop the program that listens there"},
+		{"landmarkd", "-agent-socket= -grpc= -monitor= -http " + same + " -line " + same, 1, "-http " + same + ": has the port of landmarkd's own -line " + same + ": choose another port"},
 		{"landmark-check", "-weight 10", 1, "-as keepalived"},
 		{"landmark-check", "-no-such-flag", 1, "no-such-flag"},
 		{"landmark-check", "-udp -tcp", 1, "-udp"},
