@@ -26,6 +26,7 @@ const (
 	lmpUDP    = "LMP by UDP"
 	lmpTCP    = "LMP by TCP"
 	grpcCheck = "gRPC Check"
+	httpCheck = "HTTP"
 	grpcWatch = "gRPC Watch"
 	trackFile = "track file"
 	openGate  = "gate"
@@ -63,8 +64,8 @@ func newCheckers() *checkers {
 	return c
 }
 
-// start starts a checker of the service by every protocol. TCP and gRPC Check open
-// a connection for each request, as keepalived and kubelet do.
+// start starts a checker of the service by every protocol. TCP, gRPC Check and
+// HTTP open a connection for each request, as keepalived and kubelet do.
 func (c *checkers) start(d *sidecar, service string) {
 	c.every(lmpUDP, service, 10*time.Millisecond, func(ctx context.Context) (answer, string) {
 		return checkLMP(ctx, "udp", d.monitor, service)
@@ -74,6 +75,9 @@ func (c *checkers) start(d *sidecar, service string) {
 	})
 	c.every(grpcCheck, service, 50*time.Millisecond, func(ctx context.Context) (answer, string) {
 		return checkGRPC(ctx, d.grpc, service)
+	})
+	c.every(httpCheck, service, 50*time.Millisecond, func(ctx context.Context) (answer, string) {
+		return checkHTTP(ctx, d.http, service)
 	})
 	c.watch(d.grpc, service)
 }
