@@ -5,35 +5,66 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/landmark-health/landmark/internal/socket"
 )
 
-// deadlineListener is a listener whose connections are deadlineConns.
-type deadlineListener struct{ net.Listener }
+// listener is a listener whose connections are limited.
+type listener struct {
+	net.Listener
+	pacer *pacer
+}
 
-func (l deadlineListener) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
+func (l listener) Accept() (net.Conn, error) {
+	accepted, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return &deadlineConn{Conn: conn}, nil
+	limitBuffers(accepted)
+	return &conn{Conn: accepted, pace: l.pacer.add(accepted)}, nil
 }
 
-// writeSize is how much the peer of a deadlineConn must receive within
+// maxUnsent is how many bytes the kernel queues for a client that does not read. By
+// default it queues megabytes.
+const maxUnsent = 16 << 10
+
+// limitBuffers limits what the kernel keeps for a client that does not read, or that has
+// vanished. If it fails, the limits of conn are enough for landmarkd itself.
+func limitBuffers(accepted net.Conn) {
+	below, ok := accepted.(syscall.Conn)
+	if !ok {
+		return
+	}
+	raw, err := below.SyscallConn()
+	if err != nil {
+		return
+	}
+	raw.Control(func(fd uintptr) {
+		unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, maxUnsent)
+		unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(socket.FrameTimeout.Milliseconds()))
+	})
+}
+
+// writeSize is how much the peer of a conn must receive within
 // socket.FrameTimeout, in bytes.
 const writeSize = 16 << 10
 
-// deadlineConn is a connection whose peer must receive what is written at a minimum rate.
+// conn is a connection whose peer must receive what is written at a minimum rate, and gets
+// it at a maximum rate.
 // So an answer without end, such as server-sent events, needs no deadline of its own.
-type deadlineConn struct {
+type conn struct {
 	net.Conn
+	pace     *pace
 	mu       sync.Mutex // guards what follows, and the deadline of Conn
 	deadline time.Time  // that the server has set; zero = none
 }
 
-func (c *deadlineConn) Write(b []byte) (written int, err error) {
+func (c *conn) Write(b []byte) (written int, err error) {
+	c.pace.wait()
 	for {
 		if err := c.limitWrite(); err != nil {
 			return written, err
@@ -46,7 +77,7 @@ func (c *deadlineConn) Write(b []byte) (written int, err error) {
 }
 
 // limitWrite sets the deadline of a write that begins now.
-func (c *deadlineConn) limitWrite() error {
+func (c *conn) limitWrite() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	deadline := time.Now().Add(socket.FrameTimeout)
@@ -56,8 +87,14 @@ func (c *deadlineConn) limitWrite() error {
 	return c.Conn.SetWriteDeadline(deadline)
 }
 
+// Close implements net.Conn.
+func (c *conn) Close() error {
+	c.pace.end()
+	return c.Conn.Close()
+}
+
 // SetWriteDeadline sets a deadline for all writes that follow together.
-func (c *deadlineConn) SetWriteDeadline(t time.Time) error {
+func (c *conn) SetWriteDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.deadline = t
@@ -65,7 +102,7 @@ func (c *deadlineConn) SetWriteDeadline(t time.Time) error {
 }
 
 // SetDeadline implements net.Conn.
-func (c *deadlineConn) SetDeadline(t time.Time) error {
+func (c *conn) SetDeadline(t time.Time) error {
 	if err := c.SetWriteDeadline(t); err != nil {
 		return err
 	}
@@ -73,17 +110,17 @@ func (c *deadlineConn) SetDeadline(t time.Time) error {
 }
 
 // NetConn returns the connection below, for socket.MarkProven.
-func (c *deadlineConn) NetConn() net.Conn { return c.Conn }
+func (c *conn) NetConn() net.Conn { return c.Conn }
 
 // connKey is the key of the connection in the context of its requests.
 type connKey struct{}
 
-func withConn(ctx context.Context, conn net.Conn) context.Context {
-	return context.WithValue(ctx, connKey{}, conn)
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
 }
 
 // connOf returns the connection of the request.
 func connOf(r *http.Request) net.Conn {
-	conn, _ := r.Context().Value(connKey{}).(net.Conn)
-	return conn
+	c, _ := r.Context().Value(connKey{}).(net.Conn)
+	return c
 }

@@ -112,7 +112,7 @@ func (s *Server) Run(ctx context.Context) error {
 	served := make(chan error, 1)
 	go func() {
 		defer s.config.Listener.Close()
-		served <- toolkit.Serve(deadlineListener{s.config.Listener}, s.http, &toolkit.FlagConfig{WebConfigFile: &s.config.File}, s.log)
+		served <- toolkit.Serve(listener{s.config.Listener, newPacer()}, s.http, &toolkit.FlagConfig{WebConfigFile: &s.config.File}, s.log)
 	}()
 	select {
 	case err := <-served:
