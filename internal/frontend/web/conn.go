@@ -28,12 +28,15 @@ func (l listener) Accept() (net.Conn, error) {
 	return &conn{Conn: accepted, pace: l.pacer.add(accepted)}, nil
 }
 
-// maxUnsent is how many bytes the kernel queues for a client that does not read. By
-// default it queues megabytes.
-const maxUnsent = 16 << 10
+// The kernel queues at most so many bytes for a client that does not read, and from one
+// that sends what is not read yet. By default it queues megabytes.
+const (
+	maxUnsent = 16 << 10
+	maxUnread = 16 << 10
+)
 
-// limitBuffers limits what the kernel keeps for a client that does not read, or that has
-// vanished. If it fails, the limits of conn are enough for landmarkd itself.
+// limitBuffers limits what the kernel keeps for a client that does not read, that sends too
+// much, or that has vanished. If it fails, the limits of conn are enough for landmarkd itself.
 func limitBuffers(accepted net.Conn) {
 	below, ok := accepted.(syscall.Conn)
 	if !ok {
@@ -45,6 +48,7 @@ func limitBuffers(accepted net.Conn) {
 	}
 	raw.Control(func(fd uintptr) {
 		unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, maxUnsent)
+		unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, maxUnread)
 		unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(socket.FrameTimeout.Milliseconds()))
 	})
 }

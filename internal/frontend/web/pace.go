@@ -18,10 +18,11 @@ const (
 	// one address, do not.
 	clientPerSecond = 4000
 	clientBurst     = 1000
-	// A connection has these answers beside, so that a slow one does not wait for
-	// busy ones of the same address.
-	connPerSecond = 10
-	connBurst     = 10
+	// A connection earns these answers beside, so that a slow one does not wait for
+	// busy ones of the same address. A new one has none, because a new connection
+	// costs more than an answer.
+	connPerSecond = 2
+	connBurst     = 5
 )
 
 // forgetAfter is how long a client without a connection is kept. By then its whole burst
@@ -63,7 +64,9 @@ func (p *pacer) add(conn net.Conn) *pace {
 		p.clients[key] = c
 	}
 	c.conns++
-	return &pace{pacer: p, client: c, own: rate.NewLimiter(connPerSecond, connBurst), ended: make(chan struct{})}
+	own := rate.NewLimiter(connPerSecond, connBurst)
+	own.AllowN(now, connBurst)
+	return &pace{pacer: p, client: c, own: own, ended: make(chan struct{})}
 }
 
 // pace is the pace of one connection.
