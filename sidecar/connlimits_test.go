@@ -108,9 +108,9 @@ func TestTooManyGatesAreRefused(t *testing.T) {
 // A configuration with more BFD sessions than there are descriptors for is refused, and
 // says what to do: at the start, and as a whole at a reload.
 func TestTooManyBFDSessionsAreRefused(t *testing.T) {
-	l := divideDescriptors(80).withGates().allowBFD()
+	l := divideDescriptors(82).withGates().allowBFD()
 	if l.bfd != 4 || l.checkBFD(1, 3) != nil {
-		t.Errorf("of 80 descriptors BFD can have %d, want 4: %v", l.bfd, l.checkBFD(1, 3))
+		t.Errorf("of 82 descriptors BFD can have %d, want 4: %v", l.bfd, l.checkBFD(1, 3))
 	}
 	err := l.checkBFD(2, 5)
 	want := "it has 2 BFD sessions, which need 5 descriptors, and so few files may be open that 4 are left: raise LimitNOFILE= in landmarkd's unit, or ulimit -n, or remove sessions"
@@ -132,7 +132,7 @@ func TestTooManyBFDSessionsAreRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	setDescriptors(t, 80)
+	setDescriptors(t, 82)
 	write(2, "")
 	if s, err := New(Config{File: file}); err == nil {
 		s.Close()
