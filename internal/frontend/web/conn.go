@@ -57,8 +57,7 @@ func limitBuffers(accepted net.Conn) {
 // socket.FrameTimeout, in bytes.
 const writeSize = 16 << 10
 
-// conn is a connection whose peer must receive what is written at a minimum rate, and gets
-// it at a maximum rate.
+// conn is a connection whose peer must receive what is written at a minimum rate.
 // So an answer without end, such as server-sent events, needs no deadline of its own.
 type conn struct {
 	net.Conn
@@ -68,7 +67,6 @@ type conn struct {
 }
 
 func (c *conn) Write(b []byte) (written int, err error) {
-	c.pace.wait()
 	for {
 		if err := c.limitWrite(); err != nil {
 			return written, err
@@ -115,6 +113,25 @@ func (c *conn) SetDeadline(t time.Time) error {
 
 // NetConn returns the connection below, for socket.MarkProven.
 func (c *conn) NetConn() net.Conn { return c.Conn }
+
+// waitForPace waits until the client of the connection may get one more answer. The server calls
+// it once for each request, also for wrong ones and for those that its file refuses.
+func waitForPace(c net.Conn, state http.ConnState) {
+	if state != http.StateActive {
+		return
+	}
+	for {
+		switch wrapped := c.(type) {
+		case *conn:
+			wrapped.pace.wait()
+			return
+		case interface{ NetConn() net.Conn }:
+			c = wrapped.NetConn()
+		default:
+			return
+		}
+	}
+}
 
 // connKey is the key of the connection in the context of its requests.
 type connKey struct{}

@@ -25,6 +25,7 @@ import (
 
 	"github.com/landmark-health/landmark/internal/frontend/frontendtest"
 	"github.com/landmark-health/landmark/internal/logtest"
+	"github.com/landmark-health/landmark/internal/socket"
 )
 
 // authority issues certificates.
@@ -311,4 +312,20 @@ func TestWrongFilesAreRefused(t *testing.T) {
 	if err := CheckFile(file); err != nil {
 		t.Errorf("an empty file: %v", err)
 	}
+}
+
+// A client that begins no handshake is disconnected.
+func TestUnfinishedHandshakeTimesOut(t *testing.T) {
+	dir := t.TempDir()
+	newAuthority(t, dir, "ca")
+	file := filepath.Join(dir, "web.yaml")
+	write(t, file, "tls_server_config:\n  cert_file: ca.pem\n  key_file: ca.key\n")
+	inBubble(t, 0, func(c *Config) { c.File = file }, func(t *testing.T, f *fixture) {
+		for _, begin := range []string{"", "\x16\x03\x01"} {
+			c := f.connect()
+			io.WriteString(c, begin)
+			c.wantClosedAfter(socket.FrameTimeout)
+			c.Close()
+		}
+	})
 }

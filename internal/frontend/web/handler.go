@@ -21,7 +21,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
-		refuse(w, http.StatusMethodNotAllowed, "use GET or HEAD")
+		say(w, http.StatusMethodNotAllowed, "use GET or HEAD")
 		return
 	}
 	if aspect, ok := healthPaths[r.URL.Path]; ok {
@@ -46,7 +46,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serveReady says whether landmarkd has its start behind it.
 func (s *Server) serveReady(w http.ResponseWriter) {
 	if s.config.Starting != nil && s.config.Starting() {
-		refuse(w, http.StatusServiceUnavailable, "landmarkd has just started, and waits for its programs to come back")
+		say(w, http.StatusServiceUnavailable, "landmarkd has just started, and waits for its programs to come back")
 		return
 	}
 	say(w, http.StatusOK, "landmarkd is ready. This says nothing about services: for these, use /readyz.")
@@ -89,12 +89,7 @@ func accepts(r *http.Request, media string) bool {
 }
 
 func notFound(w http.ResponseWriter) {
-	refuse(w, http.StatusNotFound, "there is nothing at this path: use /livez, /readyz, /startupz or /healthz, with ?service=NAME")
-}
-
-// refuse answers a request that gets no verdict.
-func refuse(w http.ResponseWriter, code int, why string) {
-	say(w, code, why)
+	say(w, http.StatusNotFound, "there is nothing at this path: use /livez, /readyz, /startupz or /healthz, with ?service=NAME")
 }
 
 // say answers with one line of text.

@@ -15,7 +15,7 @@ import (
 func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request, aspect int) {
 	q, err := parse(aspect, r.URL.RawQuery)
 	if err != nil {
-		refuse(w, http.StatusBadRequest, err.Error())
+		say(w, http.StatusBadRequest, err.Error())
 		return
 	}
 	s.answerHealth(w, r, q)
@@ -32,7 +32,7 @@ func (s *Server) answerHealth(w http.ResponseWriter, r *http.Request, q question
 		switch {
 		case errors.Is(err, registry.ErrOverloaded):
 			w.Header().Set("Retry-After", "1")
-			refuse(w, http.StatusServiceUnavailable, err.Error())
+			say(w, http.StatusServiceUnavailable, err.Error())
 			return
 		case err != nil:
 			// The client has left, or landmarkd stops. That says nothing about the

@@ -78,6 +78,7 @@ func New(c Config) (*Server, error) {
 		ReadHeaderTimeout:            socket.FrameTimeout,
 		IdleTimeout:                  socket.IdleTimeout,
 		ConnContext:                  withConn,
+		ConnState:                    waitForPace,
 		DisableGeneralOptionsHandler: true, // it answers OPTIONS * with 200
 		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
