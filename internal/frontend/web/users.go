@@ -5,8 +5,7 @@ import (
 	"os"
 	"sync"
 
-	toolkit "github.com/prometheus/exporter-toolkit/web"
-	"go.yaml.in/yaml/v2"
+	"github.com/goccy/go-yaml"
 	"golang.org/x/crypto/bcrypt"
 )
 
@@ -37,12 +36,14 @@ func (u *users) hash(name string) (string, bool) {
 	if err != nil {
 		return "", false
 	}
-	var c toolkit.Config
+	var c struct {
+		Users map[string]string `yaml:"basic_auth_users"`
+	}
 	if yaml.Unmarshal(text, &c) != nil {
 		return "", false
 	}
 	hash, ok := c.Users[name]
-	return string(hash), ok
+	return hash, ok
 }
 
 // maxVerified is how many passwords are remembered.
