@@ -16,7 +16,7 @@ func httpAttacks() []attack {
 		return attack{name: "HTTP: " + name, what: what, who: "network", measured: true, play: func(s *scene) {
 			s.startPair()
 			s.attack("HTTP "+name, s.sidecar.http, attackerUID)
-			s.runFor(3*time.Second, 12*time.Second)
+			s.runFor(2*time.Second, 12*time.Second)
 		}}
 	}
 	return []attack{
