@@ -25,6 +25,8 @@ const (
 // Change is a change of a service's status or cause, in any aspect. It is
 // immutable.
 type Change struct {
+	// Number counts the changes of the service, from 1. Evidence refers to it.
+	Number uint64
 	// Age is the time since the change, by the sidecar's own clock: the machine's
 	// time of day may have been set since.
 	Age time.Duration
@@ -85,13 +87,18 @@ func (s *service) recordChange(before, after *snapshot, at judge.Instant) {
 		r.Landmark = new(*r.Landmark) // else it keeps all the others of its report
 		c.Landmarks = append(c.Landmarks, r)
 	}
-	s.history.add(changeAt{c, at}, s.owner.Load(), s.account)
+	s.history.recorded++
+	c.Number = s.history.recorded
+	change := changeAt{c, at}
+	s.history.add(change, s.owner.Load(), s.account)
+	s.evidence.attach(s, &change)
 }
 
 // history is the last changes of a service, the oldest first. Its zero value is
 // empty.
 type history struct {
-	changes []changeAt
+	changes  []changeAt
+	recorded uint64 // changes, with those that are not kept any more
 }
 
 // changeAt is a change at an instant. Its Age is not set.

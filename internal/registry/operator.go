@@ -140,6 +140,7 @@ func (s *service) forgetAll() (connected int, configured bool) {
 			return false
 		}
 		s.owner.Store(noOwner)
+		s.evidence.forget(s)
 		s.slots, s.drain = nil, drain{}
 		s.retired = !configured
 		return true

@@ -40,6 +40,8 @@ type Registry struct {
 	reported      quota.Counter // sessions and landmarks by user, see MaxReportedPerUser
 	expected      quota.Counter // agents by user that have connected and not reported yet
 	histories     quota.Memory
+	evidence      evidenceStore
+	onFailure     func(Failure) // nil if no failure is reported
 
 	membersChanged chan struct{} // holds a token once Memberships may have changed
 	dropped        chan struct{} // holds a token once a service was dropped
@@ -62,6 +64,7 @@ func New(clock *clock.Clock, startGrace time.Duration) *Registry {
 		clock:          clock,
 		grace:          grace{clock: clock, length: startGrace, begun: clock.Awake()},
 		waiters:        newWaiters(),
+		evidence:       evidenceStore{lists: make(map[*service]*evidenceList), users: make(map[uint32]int)},
 		histories:      quota.Memory{Limit: MaxHistory, PerUser: MaxHistoryPerUser},
 		membersChanged: make(chan struct{}, 1),
 		dropped:        make(chan struct{}, 1),
@@ -116,8 +119,10 @@ func (r *Registry) createService(name string, owner uint32) *service {
 		changed:        r.serviceChanged,
 		membersChanged: r.signalMembers,
 		expired:        r.expired,
+		failure:        r.onFailure,
 	})
 	s.stopping = r.stopping
+	s.evidence = &r.evidence
 	s.account = quota.NewAccount(&r.histories, s, owner)
 	if r.starting && !r.restored {
 		s.beginGrace(true) // here, because endGrace must find it even before the first report
@@ -133,6 +138,7 @@ func (r *Registry) drop(s *service) {
 	left := maps.Clone(*r.services.Load())
 	delete(left, s.name)
 	r.services.Store(&left)
+	r.evidence.forget(s)
 	r.serviceChanged(s)
 	r.signalMembers()
 	select {

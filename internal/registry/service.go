@@ -35,6 +35,7 @@ type service struct {
 	retired     bool // it is dropped, and takes no report
 	history     history
 	account     *quota.Account // of the history's memory
+	evidence    *evidenceStore // of all services; it has a lock of its own
 	timer       *time.Timer    // calls tick when the snapshot ends, or earlier
 	timerAt     judge.Instant
 	poll        *poll.Round[*Session] // nil if no get-state command is on its way
@@ -46,6 +47,7 @@ type hooks struct {
 	changed        func(*service) // an answer has changed; called without locks
 	membersChanged func()         // the membership has changed; called with mu held
 	expired        func(*service) // it is time to drop the service; called without locks
+	failure        func(Failure)  // the work of a process has begun to fail; called with mu held; may be nil
 }
 
 func newService(name string, owner uint32, policy *Policy, clock *clock.Clock, hooks hooks) *service {
@@ -102,6 +104,7 @@ func (s *service) publish() (changed bool) {
 	after := last.withPolicy(s.policy).advance(s.facts(), now)
 	s.recordChange(last, after, now)
 	s.current.Store(after)
+	s.noticeFailures(after, now)
 	if !s.retired { // else the timer would never stop
 		next := min(after.next, s.expires())
 		if now != real { // now stands still: a timer that fires soon would do so again and again

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/internal/clock"
+	"github.com/landmark-health/landmark/internal/evidence"
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
@@ -71,6 +72,7 @@ type Session struct {
 	declaration  []judge.Declared // by the program
 	draining     bool             // the process wants no new work
 	notifies     bool             // the process sends notifications
+	process      evidence.Process // that reports
 	statusText   string           // what the process says of itself
 	number       uint64           // in the order of opening
 	taken        int              // of the user's quota
@@ -85,6 +87,7 @@ type Session struct {
 	latest      judge.Instant // when the latest report was made
 	emptyChecks int           // since a pause of the sidecar, that found everything read
 	lastCommand uint64        // number of the last get-state command
+	episode     episode       // of its work that fails
 	ended       error         // why the registry ended it, nil if it did not
 	left        bool          // its process had ended when another took a slot; its reports do not count
 }

@@ -249,6 +249,7 @@ func (s *service) evict(err error) {
 			s.endSession(sl, err)
 		}
 		s.slots = nil
+		s.evidence.forget(s) // the new owner must not see it
 		if s.drain.untilGone || !privileged(s.drain.by) {
 			s.drain = drain{} // an order of the user who has lost the service
 		}

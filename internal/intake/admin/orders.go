@@ -41,7 +41,7 @@ func (s *Server) Forget(ctx context.Context, q *adminv1.ForgetRequest) (*adminv1
 func (s *Server) apply(ctx context.Context, done, service string, order func(name string, operator uint32) (bool, error)) (changed bool, err error) {
 	operator, known := peercred.FromContext(ctx)
 	if !known {
-		return false, status.Error(codes.Unauthenticated, "the kernel does not report the peer's credentials")
+		return false, errNoCredentials()
 	}
 	changed, err = order(service, operator.UID)
 	if err != nil {

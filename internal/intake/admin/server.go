@@ -1,6 +1,7 @@
 // Package admin is the intake of operators' orders: it receives drains, resumes and
 // requests to forget a service over the admin socket (proto/landmark/admin/v1), and
-// passes them to the registry with the operator's user, which the kernel reports.
+// passes them to the registry with the operator's user, which the kernel reports. It
+// also shows operators the evidence of their services, which no front end may.
 package admin
 
 import (

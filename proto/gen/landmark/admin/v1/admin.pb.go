@@ -11,6 +11,8 @@ package adminv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -22,6 +24,58 @@ const (
 	// Verify that runtime/protoimpl is sufficiently up-to-date.
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
+
+// Who says it.
+type EvidenceSource int32
+
+const (
+	EvidenceSource_EVIDENCE_SOURCE_UNSPECIFIED EvidenceSource = 0
+	// The sidecar has read it from the kernel.
+	EvidenceSource_EVIDENCE_SOURCE_KERNEL EvidenceSource = 1
+	// The program's agent has captured it.
+	EvidenceSource_EVIDENCE_SOURCE_PROGRAM EvidenceSource = 2
+)
+
+// Enum value maps for EvidenceSource.
+var (
+	EvidenceSource_name = map[int32]string{
+		0: "EVIDENCE_SOURCE_UNSPECIFIED",
+		1: "EVIDENCE_SOURCE_KERNEL",
+		2: "EVIDENCE_SOURCE_PROGRAM",
+	}
+	EvidenceSource_value = map[string]int32{
+		"EVIDENCE_SOURCE_UNSPECIFIED": 0,
+		"EVIDENCE_SOURCE_KERNEL":      1,
+		"EVIDENCE_SOURCE_PROGRAM":     2,
+	}
+)
+
+func (x EvidenceSource) Enum() *EvidenceSource {
+	p := new(EvidenceSource)
+	*p = x
+	return p
+}
+
+func (x EvidenceSource) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (EvidenceSource) Descriptor() protoreflect.EnumDescriptor {
+	return file_landmark_admin_v1_admin_proto_enumTypes[0].Descriptor()
+}
+
+func (EvidenceSource) Type() protoreflect.EnumType {
+	return &file_landmark_admin_v1_admin_proto_enumTypes[0]
+}
+
+func (x EvidenceSource) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use EvidenceSource.Descriptor instead.
+func (EvidenceSource) EnumDescriptor() ([]byte, []int) {
+	return file_landmark_admin_v1_admin_proto_rawDescGZIP(), []int{0}
+}
 
 // The service to drain.
 type DrainRequest struct {
@@ -298,11 +352,253 @@ func (*ForgetResponse) Descriptor() ([]byte, []int) {
 	return file_landmark_admin_v1_admin_proto_rawDescGZIP(), []int{5}
 }
 
+// The service whose evidence is wanted.
+type EvidenceRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Service       string                 `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EvidenceRequest) Reset() {
+	*x = EvidenceRequest{}
+	mi := &file_landmark_admin_v1_admin_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EvidenceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EvidenceRequest) ProtoMessage() {}
+
+func (x *EvidenceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_landmark_admin_v1_admin_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EvidenceRequest.ProtoReflect.Descriptor instead.
+func (*EvidenceRequest) Descriptor() ([]byte, []int) {
+	return file_landmark_admin_v1_admin_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *EvidenceRequest) GetService() string {
+	if x != nil {
+		return x.Service
+	}
+	return ""
+}
+
+// What one source says of one process. The texts are printable UTF-8.
+type EvidenceResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When it was captured: by the machine's time of day, which may have been set
+	// since, and for how long that is past.
+	Time *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
+	Age  *durationpb.Duration   `protobuf:"bytes,2,opt,name=age,proto3" json:"age,omitempty"`
+	// The change of the verdict that it explains. Unset if it explains none, as when
+	// an informational landmark fails, or if the sidecar does not keep the change any
+	// more.
+	Change *EvidenceChange `protobuf:"bytes,3,opt,name=change,proto3" json:"change,omitempty"`
+	Source EvidenceSource  `protobuf:"varint,4,opt,name=source,proto3,enum=landmark.admin.v1.EvidenceSource" json:"source,omitempty"`
+	// The process: its instance name, and its number, 0 if that is not known.
+	Instance string `protobuf:"bytes,5,opt,name=instance,proto3" json:"instance,omitempty"`
+	Pid      uint32 `protobuf:"varint,6,opt,name=pid,proto3" json:"pid,omitempty"`
+	// The landmarks that had begun to fail, at most 16.
+	Landmarks []string `protobuf:"bytes,7,rep,name=landmarks,proto3" json:"landmarks,omitempty"`
+	// What the process was doing, in one line, at most 255 bytes.
+	Summary string `protobuf:"bytes,8,opt,name=summary,proto3" json:"summary,omitempty"`
+	// The details in lines, with tabs, at most 64 KiB.
+	Text          string `protobuf:"bytes,9,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EvidenceResponse) Reset() {
+	*x = EvidenceResponse{}
+	mi := &file_landmark_admin_v1_admin_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EvidenceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EvidenceResponse) ProtoMessage() {}
+
+func (x *EvidenceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_landmark_admin_v1_admin_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EvidenceResponse.ProtoReflect.Descriptor instead.
+func (*EvidenceResponse) Descriptor() ([]byte, []int) {
+	return file_landmark_admin_v1_admin_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *EvidenceResponse) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *EvidenceResponse) GetAge() *durationpb.Duration {
+	if x != nil {
+		return x.Age
+	}
+	return nil
+}
+
+func (x *EvidenceResponse) GetChange() *EvidenceChange {
+	if x != nil {
+		return x.Change
+	}
+	return nil
+}
+
+func (x *EvidenceResponse) GetSource() EvidenceSource {
+	if x != nil {
+		return x.Source
+	}
+	return EvidenceSource_EVIDENCE_SOURCE_UNSPECIFIED
+}
+
+func (x *EvidenceResponse) GetInstance() string {
+	if x != nil {
+		return x.Instance
+	}
+	return ""
+}
+
+func (x *EvidenceResponse) GetPid() uint32 {
+	if x != nil {
+		return x.Pid
+	}
+	return 0
+}
+
+func (x *EvidenceResponse) GetLandmarks() []string {
+	if x != nil {
+		return x.Landmarks
+	}
+	return nil
+}
+
+func (x *EvidenceResponse) GetSummary() string {
+	if x != nil {
+		return x.Summary
+	}
+	return ""
+}
+
+func (x *EvidenceResponse) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+// A change of a service's verdict, of its readiness.
+type EvidenceChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Time  *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
+	Age   *durationpb.Duration   `protobuf:"bytes,2,opt,name=age,proto3" json:"age,omitempty"`
+	// Such as "NOT_SERVING".
+	Status string `protobuf:"bytes,3,opt,name=status,proto3" json:"status,omitempty"`
+	// Such as "stalled"; empty if the service is serving.
+	Cause         string `protobuf:"bytes,4,opt,name=cause,proto3" json:"cause,omitempty"`
+	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EvidenceChange) Reset() {
+	*x = EvidenceChange{}
+	mi := &file_landmark_admin_v1_admin_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EvidenceChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EvidenceChange) ProtoMessage() {}
+
+func (x *EvidenceChange) ProtoReflect() protoreflect.Message {
+	mi := &file_landmark_admin_v1_admin_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EvidenceChange.ProtoReflect.Descriptor instead.
+func (*EvidenceChange) Descriptor() ([]byte, []int) {
+	return file_landmark_admin_v1_admin_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *EvidenceChange) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *EvidenceChange) GetAge() *durationpb.Duration {
+	if x != nil {
+		return x.Age
+	}
+	return nil
+}
+
+func (x *EvidenceChange) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *EvidenceChange) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+func (x *EvidenceChange) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 var File_landmark_admin_v1_admin_proto protoreflect.FileDescriptor
 
 const file_landmark_admin_v1_admin_proto_rawDesc = "" +
 	"\n" +
-	"\x1dlandmark/admin/v1/admin.proto\x12\x11landmark.admin.v1\"G\n" +
+	"\x1dlandmark/admin/v1/admin.proto\x12\x11landmark.admin.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"G\n" +
 	"\fDrainRequest\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\x12\x1d\n" +
 	"\n" +
@@ -315,11 +611,34 @@ const file_landmark_admin_v1_admin_proto_rawDesc = "" +
 	"\aalready\x18\x01 \x01(\bR\aalready\")\n" +
 	"\rForgetRequest\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\"\x10\n" +
-	"\x0eForgetResponse2\xf8\x01\n" +
+	"\x0eForgetResponse\"+\n" +
+	"\x0fEvidenceRequest\x12\x18\n" +
+	"\aservice\x18\x01 \x01(\tR\aservice\"\xdf\x02\n" +
+	"\x10EvidenceResponse\x12.\n" +
+	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12+\n" +
+	"\x03age\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03age\x129\n" +
+	"\x06change\x18\x03 \x01(\v2!.landmark.admin.v1.EvidenceChangeR\x06change\x129\n" +
+	"\x06source\x18\x04 \x01(\x0e2!.landmark.admin.v1.EvidenceSourceR\x06source\x12\x1a\n" +
+	"\binstance\x18\x05 \x01(\tR\binstance\x12\x10\n" +
+	"\x03pid\x18\x06 \x01(\rR\x03pid\x12\x1c\n" +
+	"\tlandmarks\x18\a \x03(\tR\tlandmarks\x12\x18\n" +
+	"\asummary\x18\b \x01(\tR\asummary\x12\x12\n" +
+	"\x04text\x18\t \x01(\tR\x04text\"\xb3\x01\n" +
+	"\x0eEvidenceChange\x12.\n" +
+	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12+\n" +
+	"\x03age\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03age\x12\x16\n" +
+	"\x06status\x18\x03 \x01(\tR\x06status\x12\x14\n" +
+	"\x05cause\x18\x04 \x01(\tR\x05cause\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason*j\n" +
+	"\x0eEvidenceSource\x12\x1f\n" +
+	"\x1bEVIDENCE_SOURCE_UNSPECIFIED\x10\x00\x12\x1a\n" +
+	"\x16EVIDENCE_SOURCE_KERNEL\x10\x01\x12\x1b\n" +
+	"\x17EVIDENCE_SOURCE_PROGRAM\x10\x022\xcf\x02\n" +
 	"\fAdminService\x12J\n" +
 	"\x05Drain\x12\x1f.landmark.admin.v1.DrainRequest\x1a .landmark.admin.v1.DrainResponse\x12M\n" +
 	"\x06Resume\x12 .landmark.admin.v1.ResumeRequest\x1a!.landmark.admin.v1.ResumeResponse\x12M\n" +
-	"\x06Forget\x12 .landmark.admin.v1.ForgetRequest\x1a!.landmark.admin.v1.ForgetResponseBIZGgithub.com/landmark-health/landmark/proto/gen/landmark/admin/v1;adminv1b\x06proto3"
+	"\x06Forget\x12 .landmark.admin.v1.ForgetRequest\x1a!.landmark.admin.v1.ForgetResponse\x12U\n" +
+	"\bEvidence\x12\".landmark.admin.v1.EvidenceRequest\x1a#.landmark.admin.v1.EvidenceResponse0\x01BIZGgithub.com/landmark-health/landmark/proto/gen/landmark/admin/v1;adminv1b\x06proto3"
 
 var (
 	file_landmark_admin_v1_admin_proto_rawDescOnce sync.Once
@@ -333,27 +652,42 @@ func file_landmark_admin_v1_admin_proto_rawDescGZIP() []byte {
 	return file_landmark_admin_v1_admin_proto_rawDescData
 }
 
-var file_landmark_admin_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_landmark_admin_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_landmark_admin_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_landmark_admin_v1_admin_proto_goTypes = []any{
-	(*DrainRequest)(nil),   // 0: landmark.admin.v1.DrainRequest
-	(*DrainResponse)(nil),  // 1: landmark.admin.v1.DrainResponse
-	(*ResumeRequest)(nil),  // 2: landmark.admin.v1.ResumeRequest
-	(*ResumeResponse)(nil), // 3: landmark.admin.v1.ResumeResponse
-	(*ForgetRequest)(nil),  // 4: landmark.admin.v1.ForgetRequest
-	(*ForgetResponse)(nil), // 5: landmark.admin.v1.ForgetResponse
+	(EvidenceSource)(0),           // 0: landmark.admin.v1.EvidenceSource
+	(*DrainRequest)(nil),          // 1: landmark.admin.v1.DrainRequest
+	(*DrainResponse)(nil),         // 2: landmark.admin.v1.DrainResponse
+	(*ResumeRequest)(nil),         // 3: landmark.admin.v1.ResumeRequest
+	(*ResumeResponse)(nil),        // 4: landmark.admin.v1.ResumeResponse
+	(*ForgetRequest)(nil),         // 5: landmark.admin.v1.ForgetRequest
+	(*ForgetResponse)(nil),        // 6: landmark.admin.v1.ForgetResponse
+	(*EvidenceRequest)(nil),       // 7: landmark.admin.v1.EvidenceRequest
+	(*EvidenceResponse)(nil),      // 8: landmark.admin.v1.EvidenceResponse
+	(*EvidenceChange)(nil),        // 9: landmark.admin.v1.EvidenceChange
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 11: google.protobuf.Duration
 }
 var file_landmark_admin_v1_admin_proto_depIdxs = []int32{
-	0, // 0: landmark.admin.v1.AdminService.Drain:input_type -> landmark.admin.v1.DrainRequest
-	2, // 1: landmark.admin.v1.AdminService.Resume:input_type -> landmark.admin.v1.ResumeRequest
-	4, // 2: landmark.admin.v1.AdminService.Forget:input_type -> landmark.admin.v1.ForgetRequest
-	1, // 3: landmark.admin.v1.AdminService.Drain:output_type -> landmark.admin.v1.DrainResponse
-	3, // 4: landmark.admin.v1.AdminService.Resume:output_type -> landmark.admin.v1.ResumeResponse
-	5, // 5: landmark.admin.v1.AdminService.Forget:output_type -> landmark.admin.v1.ForgetResponse
-	3, // [3:6] is the sub-list for method output_type
-	0, // [0:3] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	10, // 0: landmark.admin.v1.EvidenceResponse.time:type_name -> google.protobuf.Timestamp
+	11, // 1: landmark.admin.v1.EvidenceResponse.age:type_name -> google.protobuf.Duration
+	9,  // 2: landmark.admin.v1.EvidenceResponse.change:type_name -> landmark.admin.v1.EvidenceChange
+	0,  // 3: landmark.admin.v1.EvidenceResponse.source:type_name -> landmark.admin.v1.EvidenceSource
+	10, // 4: landmark.admin.v1.EvidenceChange.time:type_name -> google.protobuf.Timestamp
+	11, // 5: landmark.admin.v1.EvidenceChange.age:type_name -> google.protobuf.Duration
+	1,  // 6: landmark.admin.v1.AdminService.Drain:input_type -> landmark.admin.v1.DrainRequest
+	3,  // 7: landmark.admin.v1.AdminService.Resume:input_type -> landmark.admin.v1.ResumeRequest
+	5,  // 8: landmark.admin.v1.AdminService.Forget:input_type -> landmark.admin.v1.ForgetRequest
+	7,  // 9: landmark.admin.v1.AdminService.Evidence:input_type -> landmark.admin.v1.EvidenceRequest
+	2,  // 10: landmark.admin.v1.AdminService.Drain:output_type -> landmark.admin.v1.DrainResponse
+	4,  // 11: landmark.admin.v1.AdminService.Resume:output_type -> landmark.admin.v1.ResumeResponse
+	6,  // 12: landmark.admin.v1.AdminService.Forget:output_type -> landmark.admin.v1.ForgetResponse
+	8,  // 13: landmark.admin.v1.AdminService.Evidence:output_type -> landmark.admin.v1.EvidenceResponse
+	10, // [10:14] is the sub-list for method output_type
+	6,  // [6:10] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_landmark_admin_v1_admin_proto_init() }
@@ -366,13 +700,14 @@ func file_landmark_admin_v1_admin_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_landmark_admin_v1_admin_proto_rawDesc), len(file_landmark_admin_v1_admin_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   6,
+			NumEnums:      1,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_landmark_admin_v1_admin_proto_goTypes,
 		DependencyIndexes: file_landmark_admin_v1_admin_proto_depIdxs,
+		EnumInfos:         file_landmark_admin_v1_admin_proto_enumTypes,
 		MessageInfos:      file_landmark_admin_v1_admin_proto_msgTypes,
 	}.Build()
 	File_landmark_admin_v1_admin_proto = out.File

@@ -21,9 +21,10 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	AdminService_Drain_FullMethodName  = "/landmark.admin.v1.AdminService/Drain"
-	AdminService_Resume_FullMethodName = "/landmark.admin.v1.AdminService/Resume"
-	AdminService_Forget_FullMethodName = "/landmark.admin.v1.AdminService/Forget"
+	AdminService_Drain_FullMethodName    = "/landmark.admin.v1.AdminService/Drain"
+	AdminService_Resume_FullMethodName   = "/landmark.admin.v1.AdminService/Resume"
+	AdminService_Forget_FullMethodName   = "/landmark.admin.v1.AdminService/Forget"
+	AdminService_Evidence_FullMethodName = "/landmark.admin.v1.AdminService/Evidence"
 )
 
 // AdminServiceClient is the client API for AdminService service.
@@ -49,6 +50,11 @@ type AdminServiceClient interface {
 	// service is then as if it had never been reported. Any other service is then
 	// unknown. While a process is connected, Forget fails with FAILED_PRECONDITION.
 	Forget(ctx context.Context, in *ForgetRequest, opts ...grpc.CallOption) (*ForgetResponse, error)
+	// Evidence returns what was seen of the service's processes when their work began
+	// to fail, the oldest first: what the kernel says of their threads, and the stacks
+	// that their agents captured. Only those who may drain the service get it, because
+	// stacks show what a program does.
+	Evidence(ctx context.Context, in *EvidenceRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[EvidenceResponse], error)
 }
 
 type adminServiceClient struct {
@@ -89,6 +95,25 @@ func (c *adminServiceClient) Forget(ctx context.Context, in *ForgetRequest, opts
 	return out, nil
 }
 
+func (c *adminServiceClient) Evidence(ctx context.Context, in *EvidenceRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[EvidenceResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &AdminService_ServiceDesc.Streams[0], AdminService_Evidence_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[EvidenceRequest, EvidenceResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AdminService_EvidenceClient = grpc.ServerStreamingClient[EvidenceResponse]
+
 // AdminServiceServer is the server API for AdminService service.
 // All implementations must embed UnimplementedAdminServiceServer
 // for forward compatibility.
@@ -112,6 +137,11 @@ type AdminServiceServer interface {
 	// service is then as if it had never been reported. Any other service is then
 	// unknown. While a process is connected, Forget fails with FAILED_PRECONDITION.
 	Forget(context.Context, *ForgetRequest) (*ForgetResponse, error)
+	// Evidence returns what was seen of the service's processes when their work began
+	// to fail, the oldest first: what the kernel says of their threads, and the stacks
+	// that their agents captured. Only those who may drain the service get it, because
+	// stacks show what a program does.
+	Evidence(*EvidenceRequest, grpc.ServerStreamingServer[EvidenceResponse]) error
 	mustEmbedUnimplementedAdminServiceServer()
 }
 
@@ -130,6 +160,9 @@ func (UnimplementedAdminServiceServer) Resume(context.Context, *ResumeRequest) (
 }
 func (UnimplementedAdminServiceServer) Forget(context.Context, *ForgetRequest) (*ForgetResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Forget not implemented")
+}
+func (UnimplementedAdminServiceServer) Evidence(*EvidenceRequest, grpc.ServerStreamingServer[EvidenceResponse]) error {
+	return status.Error(codes.Unimplemented, "method Evidence not implemented")
 }
 func (UnimplementedAdminServiceServer) mustEmbedUnimplementedAdminServiceServer() {}
 func (UnimplementedAdminServiceServer) testEmbeddedByValue()                      {}
@@ -206,6 +239,17 @@ func _AdminService_Forget_Handler(srv interface{}, ctx context.Context, dec func
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AdminService_Evidence_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(EvidenceRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(AdminServiceServer).Evidence(m, &grpc.GenericServerStream[EvidenceRequest, EvidenceResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AdminService_EvidenceServer = grpc.ServerStreamingServer[EvidenceResponse]
+
 // AdminService_ServiceDesc is the grpc.ServiceDesc for AdminService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -226,6 +270,12 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _AdminService_Forget_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "Evidence",
+			Handler:       _AdminService_Evidence_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "landmark/admin/v1/admin.proto",
 }

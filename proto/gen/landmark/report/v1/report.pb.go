@@ -570,7 +570,10 @@ type Report struct {
 	// When the landmarks were sampled, by the clock that the Hello names
 	// (CLOCK_MONOTONIC); 0 = unknown. The sidecar then knows how long the report
 	// waited in the socket.
-	ReadAtUs      uint64 `protobuf:"varint,4,opt,name=read_at_us,json=readAtUs,proto3" json:"read_at_us,omitempty"`
+	ReadAtUs uint64 `protobuf:"varint,4,opt,name=read_at_us,json=readAtUs,proto3" json:"read_at_us,omitempty"`
+	// What the program did when an Alive, a Deadline or a Loop began to fail. It is in
+	// the first report after the capture only.
+	Evidence      *Evidence `protobuf:"bytes,5,opt,name=evidence,proto3" json:"evidence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -633,6 +636,87 @@ func (x *Report) GetReadAtUs() uint64 {
 	return 0
 }
 
+func (x *Report) GetEvidence() *Evidence {
+	if x != nil {
+		return x.Evidence
+	}
+	return nil
+}
+
+// The stacks of the program's goroutines, captured by its own agent. A sidecar that
+// does not know the message ignores it.
+type Evidence struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// For how long the capture is past at the time of the report.
+	AgeUs uint64 `protobuf:"varint,1,opt,name=age_us,json=ageUs,proto3" json:"age_us,omitempty"`
+	// The landmarks that had begun to fail, at most 16.
+	Landmarks []string `protobuf:"bytes,2,rep,name=landmarks,proto3" json:"landmarks,omitempty"`
+	// In one line, at most 255 bytes: what the main loop did.
+	Summary string `protobuf:"bytes,3,opt,name=summary,proto3" json:"summary,omitempty"`
+	// The stacks, the main loop's first, at most 64 KiB of UTF-8.
+	Text          string `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Evidence) Reset() {
+	*x = Evidence{}
+	mi := &file_landmark_report_v1_report_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Evidence) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Evidence) ProtoMessage() {}
+
+func (x *Evidence) ProtoReflect() protoreflect.Message {
+	mi := &file_landmark_report_v1_report_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
+func (*Evidence) Descriptor() ([]byte, []int) {
+	return file_landmark_report_v1_report_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Evidence) GetAgeUs() uint64 {
+	if x != nil {
+		return x.AgeUs
+	}
+	return 0
+}
+
+func (x *Evidence) GetLandmarks() []string {
+	if x != nil {
+		return x.Landmarks
+	}
+	return nil
+}
+
+func (x *Evidence) GetSummary() string {
+	if x != nil {
+		return x.Summary
+	}
+	return ""
+}
+
+func (x *Evidence) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 // What is known of one landmark at the time of the report.
 type Fact struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -665,7 +749,7 @@ type Fact struct {
 
 func (x *Fact) Reset() {
 	*x = Fact{}
-	mi := &file_landmark_report_v1_report_proto_msgTypes[6]
+	mi := &file_landmark_report_v1_report_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -677,7 +761,7 @@ func (x *Fact) String() string {
 func (*Fact) ProtoMessage() {}
 
 func (x *Fact) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_report_v1_report_proto_msgTypes[6]
+	mi := &file_landmark_report_v1_report_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -690,7 +774,7 @@ func (x *Fact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fact.ProtoReflect.Descriptor instead.
 func (*Fact) Descriptor() ([]byte, []int) {
-	return file_landmark_report_v1_report_proto_rawDescGZIP(), []int{6}
+	return file_landmark_report_v1_report_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Fact) GetReached() bool {
@@ -765,7 +849,7 @@ type Goodbye struct {
 
 func (x *Goodbye) Reset() {
 	*x = Goodbye{}
-	mi := &file_landmark_report_v1_report_proto_msgTypes[7]
+	mi := &file_landmark_report_v1_report_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -777,7 +861,7 @@ func (x *Goodbye) String() string {
 func (*Goodbye) ProtoMessage() {}
 
 func (x *Goodbye) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_report_v1_report_proto_msgTypes[7]
+	mi := &file_landmark_report_v1_report_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -790,7 +874,7 @@ func (x *Goodbye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Goodbye.ProtoReflect.Descriptor instead.
 func (*Goodbye) Descriptor() ([]byte, []int) {
-	return file_landmark_report_v1_report_proto_rawDescGZIP(), []int{7}
+	return file_landmark_report_v1_report_proto_rawDescGZIP(), []int{8}
 }
 
 // From the sidecar.
@@ -807,7 +891,7 @@ type StreamResponse struct {
 
 func (x *StreamResponse) Reset() {
 	*x = StreamResponse{}
-	mi := &file_landmark_report_v1_report_proto_msgTypes[8]
+	mi := &file_landmark_report_v1_report_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -819,7 +903,7 @@ func (x *StreamResponse) String() string {
 func (*StreamResponse) ProtoMessage() {}
 
 func (x *StreamResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_report_v1_report_proto_msgTypes[8]
+	mi := &file_landmark_report_v1_report_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -832,7 +916,7 @@ func (x *StreamResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamResponse.ProtoReflect.Descriptor instead.
 func (*StreamResponse) Descriptor() ([]byte, []int) {
-	return file_landmark_report_v1_report_proto_rawDescGZIP(), []int{8}
+	return file_landmark_report_v1_report_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *StreamResponse) GetMessage() isStreamResponse_Message {
@@ -885,7 +969,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_landmark_report_v1_report_proto_msgTypes[9]
+	mi := &file_landmark_report_v1_report_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -897,7 +981,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_report_v1_report_proto_msgTypes[9]
+	mi := &file_landmark_report_v1_report_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -910,7 +994,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_landmark_report_v1_report_proto_rawDescGZIP(), []int{9}
+	return file_landmark_report_v1_report_proto_rawDescGZIP(), []int{10}
 }
 
 // A request for the state. The agent sends the get-state command to every Loop with
@@ -926,7 +1010,7 @@ type GetState struct {
 
 func (x *GetState) Reset() {
 	*x = GetState{}
-	mi := &file_landmark_report_v1_report_proto_msgTypes[10]
+	mi := &file_landmark_report_v1_report_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -938,7 +1022,7 @@ func (x *GetState) String() string {
 func (*GetState) ProtoMessage() {}
 
 func (x *GetState) ProtoReflect() protoreflect.Message {
-	mi := &file_landmark_report_v1_report_proto_msgTypes[10]
+	mi := &file_landmark_report_v1_report_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -951,7 +1035,7 @@ func (x *GetState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetState.ProtoReflect.Descriptor instead.
 func (*GetState) Descriptor() ([]byte, []int) {
-	return file_landmark_report_v1_report_proto_rawDescGZIP(), []int{10}
+	return file_landmark_report_v1_report_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetState) GetNumber() uint64 {
@@ -990,13 +1074,19 @@ const file_landmark_report_v1_report_proto_rawDesc = "" +
 	"\n" +
 	"degrade_at\x18\x01 \x01(\x01R\tdegradeAt\x12\x17\n" +
 	"\afail_at\x18\x02 \x01(\x01R\x06failAt\x12\x14\n" +
-	"\x05below\x18\x03 \x01(\bR\x05below\"\x8e\x01\n" +
+	"\x05below\x18\x03 \x01(\bR\x05below\"\xc8\x01\n" +
 	"\x06Report\x12.\n" +
 	"\x05facts\x18\x01 \x03(\v2\x18.landmark.report.v1.FactR\x05facts\x12\x1a\n" +
 	"\banswered\x18\x02 \x01(\x04R\banswered\x12\x1a\n" +
 	"\bdraining\x18\x03 \x01(\bR\bdraining\x12\x1c\n" +
 	"\n" +
-	"read_at_us\x18\x04 \x01(\x04R\breadAtUs\"\xd2\x01\n" +
+	"read_at_us\x18\x04 \x01(\x04R\breadAtUs\x128\n" +
+	"\bevidence\x18\x05 \x01(\v2\x1c.landmark.report.v1.EvidenceR\bevidence\"m\n" +
+	"\bEvidence\x12\x15\n" +
+	"\x06age_us\x18\x01 \x01(\x04R\x05ageUs\x12\x1c\n" +
+	"\tlandmarks\x18\x02 \x03(\tR\tlandmarks\x12\x18\n" +
+	"\asummary\x18\x03 \x01(\tR\asummary\x12\x12\n" +
+	"\x04text\x18\x04 \x01(\tR\x04text\"\xd2\x01\n" +
 	"\x04Fact\x12\x18\n" +
 	"\areached\x18\x01 \x01(\bR\areached\x12\x15\n" +
 	"\x06age_us\x18\x02 \x01(\x04R\x05ageUs\x12\x14\n" +
@@ -1044,7 +1134,7 @@ func file_landmark_report_v1_report_proto_rawDescGZIP() []byte {
 }
 
 var file_landmark_report_v1_report_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_landmark_report_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_landmark_report_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_landmark_report_v1_report_proto_goTypes = []any{
 	(Kind)(0),              // 0: landmark.report.v1.Kind
 	(Impact)(0),            // 1: landmark.report.v1.Impact
@@ -1054,29 +1144,31 @@ var file_landmark_report_v1_report_proto_goTypes = []any{
 	(*Landmark)(nil),       // 5: landmark.report.v1.Landmark
 	(*Limits)(nil),         // 6: landmark.report.v1.Limits
 	(*Report)(nil),         // 7: landmark.report.v1.Report
-	(*Fact)(nil),           // 8: landmark.report.v1.Fact
-	(*Goodbye)(nil),        // 9: landmark.report.v1.Goodbye
-	(*StreamResponse)(nil), // 10: landmark.report.v1.StreamResponse
-	(*Welcome)(nil),        // 11: landmark.report.v1.Welcome
-	(*GetState)(nil),       // 12: landmark.report.v1.GetState
+	(*Evidence)(nil),       // 8: landmark.report.v1.Evidence
+	(*Fact)(nil),           // 9: landmark.report.v1.Fact
+	(*Goodbye)(nil),        // 10: landmark.report.v1.Goodbye
+	(*StreamResponse)(nil), // 11: landmark.report.v1.StreamResponse
+	(*Welcome)(nil),        // 12: landmark.report.v1.Welcome
+	(*GetState)(nil),       // 13: landmark.report.v1.GetState
 }
 var file_landmark_report_v1_report_proto_depIdxs = []int32{
 	3,  // 0: landmark.report.v1.StreamRequest.hello:type_name -> landmark.report.v1.Hello
 	4,  // 1: landmark.report.v1.StreamRequest.declaration:type_name -> landmark.report.v1.Declaration
 	7,  // 2: landmark.report.v1.StreamRequest.report:type_name -> landmark.report.v1.Report
-	9,  // 3: landmark.report.v1.StreamRequest.goodbye:type_name -> landmark.report.v1.Goodbye
+	10, // 3: landmark.report.v1.StreamRequest.goodbye:type_name -> landmark.report.v1.Goodbye
 	5,  // 4: landmark.report.v1.Declaration.landmarks:type_name -> landmark.report.v1.Landmark
 	0,  // 5: landmark.report.v1.Landmark.kind:type_name -> landmark.report.v1.Kind
 	1,  // 6: landmark.report.v1.Landmark.impact:type_name -> landmark.report.v1.Impact
 	6,  // 7: landmark.report.v1.Landmark.limits:type_name -> landmark.report.v1.Limits
-	8,  // 8: landmark.report.v1.Report.facts:type_name -> landmark.report.v1.Fact
-	11, // 9: landmark.report.v1.StreamResponse.welcome:type_name -> landmark.report.v1.Welcome
-	12, // 10: landmark.report.v1.StreamResponse.get_state:type_name -> landmark.report.v1.GetState
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	9,  // 8: landmark.report.v1.Report.facts:type_name -> landmark.report.v1.Fact
+	8,  // 9: landmark.report.v1.Report.evidence:type_name -> landmark.report.v1.Evidence
+	12, // 10: landmark.report.v1.StreamResponse.welcome:type_name -> landmark.report.v1.Welcome
+	13, // 11: landmark.report.v1.StreamResponse.get_state:type_name -> landmark.report.v1.GetState
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_landmark_report_v1_report_proto_init() }
@@ -1090,7 +1182,7 @@ func file_landmark_report_v1_report_proto_init() {
 		(*StreamRequest_Report)(nil),
 		(*StreamRequest_Goodbye)(nil),
 	}
-	file_landmark_report_v1_report_proto_msgTypes[8].OneofWrappers = []any{
+	file_landmark_report_v1_report_proto_msgTypes[9].OneofWrappers = []any{
 		(*StreamResponse_Welcome)(nil),
 		(*StreamResponse_GetState)(nil),
 	}
@@ -1100,7 +1192,7 @@ func file_landmark_report_v1_report_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_landmark_report_v1_report_proto_rawDesc), len(file_landmark_report_v1_report_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   11,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
