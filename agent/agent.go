@@ -89,6 +89,9 @@ func newAgent(cfg Config, dial dialer, clock hostclock.Clock) *Agent {
 		reporter: newReporter(cfg.Landmarks, logger),
 	}
 	a.reporter.clock = clock
+	if !cfg.NoStacks {
+		a.reporter.stacks = newStackWatch()
+	}
 	return a
 }
 

@@ -23,6 +23,7 @@ type reporter struct {
 	clock  hostclock.Clock // dates the reports
 
 	manager *managerReport // nil if there is no service manager
+	stacks  *stackWatch    // nil if no stacks are captured
 
 	// draining is what the program wants. drainChanged is ready when it changed.
 	draining     atomic.Bool
@@ -125,6 +126,10 @@ func (r *reporter) run(ctx context.Context) {
 			r.setReady(stream)
 		case q := <-r.requests:
 			r.request(q)
+		case c := <-r.stacks.result():
+			r.stacks.take(c)
+			r.reportDue = true
+			r.stepNow()
 		}
 	}
 }
@@ -144,6 +149,9 @@ func (r *reporter) step(ctx context.Context, now time.Time) {
 	}
 	r.nextStep = r.nextReport
 	if at := r.manager.step(r.landmarks, now); !at.IsZero() && at.Before(r.nextStep) {
+		r.nextStep = at
+	}
+	if at := r.stacks.step(r.landmarks, now, r.calls.Go); !at.IsZero() && at.Before(r.nextStep) {
 		r.nextStep = at
 	}
 	for i := range r.landmarks {
@@ -198,7 +206,9 @@ func (r *reporter) sendNext(now time.Time) {
 		r.landmarks[i].reported = r.landmarks[i].current
 	}
 	r.polled.reported = r.polled.answered()
-	r.stream.messages <- reportMessage(r.landmarks, r.polled.reported, r.draining.Load(), r.sampledAt)
+	m := reportMessage(r.landmarks, r.polled.reported, r.draining.Load(), r.sampledAt)
+	m.GetReport().Evidence = r.stacks.message(now)
+	r.stream.messages <- m
 }
 
 // call sends the get-state command to a Loop, or polls a Level or Condition, if

@@ -38,8 +38,7 @@ type managerReport struct {
 	interval time.Duration // between two WATCHDOG=1, 0 = none is expected
 	logger   *slog.Logger
 
-	origin    time.Time // of the instants
-	landmarks []rule.Landmark
+	judged
 
 	ready     bool      // READY=1 was sent
 	aliveAt   time.Time // when WATCHDOG=1 was last sent
@@ -60,7 +59,7 @@ func newManagerReport(logger *slog.Logger) *managerReport {
 	case notifier == nil:
 		return nil
 	}
-	m := &managerReport{send: notifier.TrySend, logger: logger, origin: time.Now()}
+	m := &managerReport{send: notifier.TrySend, logger: logger, judged: judged{origin: time.Now()}}
 	if watchdog > 0 {
 		m.interval = max(watchdog/2, minStepGap)
 	}
@@ -129,28 +128,6 @@ func (m *managerReport) sent(lines []string) bool {
 	}
 	m.errLogged = err != nil
 	return err == nil
-}
-
-// update copies the samples of the time now, and returns its instant.
-func (m *managerReport) update(states []landmarkState, now time.Time) rule.Instant {
-	for _, s := range states[len(m.landmarks):] {
-		m.landmarks = append(m.landmarks, rule.Landmark{Declared: &rule.Declared{
-			Name:        s.Name,
-			Kind:        rule.Kind(s.Kind),
-			Impact:      rule.Impact(s.Impact),
-			Within:      s.Within,
-			StartWithin: s.StartWithin,
-			Limits:      rule.Limits(s.Limits),
-			TTL:         s.TTL,
-		}})
-	}
-	at := rule.Instant(now.Sub(m.origin))
-	for i := range m.landmarks {
-		l, s := &m.landmarks[i], &states[i].current
-		l.Reached, l.At, l.Open = s.Reached, at.Add(-s.Age), s.Open
-		l.Value, l.Met, l.Reason = s.Value, s.Met, s.Reason
-	}
-	return at
 }
 
 // A problem is why the program has not started, or is not alive. The zero problem is

@@ -59,7 +59,7 @@ func (m *manager) report(logger *slog.Logger, watchdog time.Duration) *managerRe
 		},
 		interval: watchdog / 2,
 		logger:   logger,
-		origin:   time.Now(),
+		judged:   judged{origin: time.Now()},
 	}
 }
 

@@ -28,6 +28,7 @@ import (
 	"github.com/landmark-health/landmark/internal/intake/admin"
 	"github.com/landmark-health/landmark/internal/intake/agents"
 	"github.com/landmark-health/landmark/internal/intake/host"
+	"github.com/landmark-health/landmark/internal/intake/kernel"
 	"github.com/landmark-health/landmark/internal/intake/probes"
 	"github.com/landmark-health/landmark/internal/intake/sdnotify"
 	"github.com/landmark-health/landmark/internal/members"
@@ -111,7 +112,7 @@ func New(c Config) (*Sidecar, error) {
 	}
 	s.gates = gate.New(gate.Config{Source: services, Checkers: s.checkers, Logger: c.Logger})
 	s.frontEnds = append(s.frontEnds, s.gates.Run)
-	s.intake = append(s.intake, s.host.Run, s.probes.Run)
+	s.intake = append(s.intake, s.host.Run, s.probes.Run, kernel.New(services).Run)
 	s.closers = append(s.closers, s.host)
 	for _, bind := range []func(Config, *registry.Registry) error{s.bindAgents, s.bindNotify, s.newBFD} {
 		if err := bind(c, services); err != nil {

@@ -13,6 +13,7 @@ import (
 // An Alive is safe for concurrent use, and does nothing when nil.
 type Alive struct {
 	passes      counter
+	site        site
 	declaration collector.Declaration
 	set         *Set
 }
@@ -33,7 +34,7 @@ func (s *Set) Alive(name string, within time.Duration, opts ...Option) *Alive {
 	for _, o := range opts {
 		o.apply(&a.declaration)
 	}
-	s.declare(collector.Landmark{Declaration: a.declaration, Sample: a.sample}, a.validate())
+	s.declare(collector.Landmark{Declaration: a.declaration, Sample: a.sample, Stack: a.site.stack}, a.validate())
 	return a
 }
 
@@ -44,7 +45,8 @@ func (a *Alive) Reach() {
 	if a == nil {
 		return
 	}
-	if a.passes.add() {
+	if a.passes.add() { // the first pass, or one that may be late
+		a.site.record()
 		a.passes.wake(a.set)
 	}
 }

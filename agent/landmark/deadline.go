@@ -19,6 +19,7 @@ type Deadline struct {
 	set         *Set
 	declaredAt  time.Time
 	works       workTable
+	site        site
 
 	mu      sync.Mutex // guards ended and endedAt
 	ended   uint64     // pieces of work, at the latest sample
@@ -45,10 +46,11 @@ func (s *Set) Deadline(name string, within time.Duration, opts ...DeadlineOption
 		declaredAt: now,
 		endedAt:    now,
 	}
+	d.site.due.Store(true)
 	for _, o := range opts {
 		o.applyDeadline(d)
 	}
-	s.declare(collector.Landmark{Declaration: d.declaration, Sample: d.sample}, d.validate())
+	s.declare(collector.Landmark{Declaration: d.declaration, Sample: d.sample, Stack: d.site.stack}, d.validate())
 	return d
 }
 
@@ -65,6 +67,9 @@ func (d *Deadline) Begin() Work {
 		return Work{}
 	}
 	slot, state, grown := d.works.begin(time.Since(d.declaredAt))
+	if d.site.due.Load() {
+		d.site.record()
+	}
 	if grown {
 		d.set.wake() // it may be the first piece of work
 	}
@@ -98,6 +103,7 @@ func (d *Deadline) validate() error {
 // grown, so that End need not read the clock. That time is late by at most the
 // interval between two samples. The age of an open piece of work is exact.
 func (d *Deadline) sample(now time.Time) collector.Sample {
+	d.site.refresh(now)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	age := now.Sub(d.declaredAt)

@@ -31,6 +31,7 @@ type Loop struct {
 	mu         sync.Mutex // guards the fields below
 	open       bool       // a command was sent and is not answered yet
 	sentAt     time.Time  // of the last command
+	site       site       // has a lock of its own
 	answers    uint64
 	answeredAt time.Time // of the last answer; at first, when the landmark was declared
 	lag        time.Duration
@@ -69,6 +70,7 @@ func (s *Set) Loop(name string, within time.Duration, opts ...LoopOption) *Loop 
 		commands:   make(chan func(), 1), // holds the one open command
 		answeredAt: time.Now(),
 	}
+	l.site.due.Store(true)
 	for _, o := range opts {
 		o.applyLoop(l)
 	}
@@ -76,6 +78,7 @@ func (s *Set) Loop(name string, within time.Duration, opts ...LoopOption) *Loop 
 		Declaration: l.declaration,
 		Sample:      l.sample,
 		SendCommand: l.send,
+		Stack:       l.site.stack,
 	}, l.validate())
 	return l
 }
@@ -152,6 +155,9 @@ func (l *Loop) answer(number uint64) {
 	l.answeredAt = now
 	l.lag = max(0, now.Sub(l.sentAt))
 	l.mu.Unlock()
+	if l.site.due.Load() {
+		l.site.record()
+	}
 	l.set.wake()
 }
 
@@ -163,6 +169,7 @@ func (l *Loop) validate() error {
 }
 
 func (l *Loop) sample(now time.Time) collector.Sample {
+	l.site.refresh(now)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return collector.Sample{

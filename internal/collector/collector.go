@@ -46,6 +46,11 @@ type Landmark struct {
 	// several times in their Within or TTL, even when no report can be sent.
 	Sample func(now time.Time) Sample
 
+	// Stack returns the call stack, as of runtime.Callers, that reached the landmark when
+	// that was last recorded: at first, and now and then. It returns nil if there is
+	// none. It is nil for other kinds than Alive, Deadline and Loop.
+	Stack func() []uintptr
+
 	// SendCommand sends the get-state command to a Loop at the time now, unless
 	// one is open already, and returns at once. The loop has answered after the
 	// call when a Sample's Count exceeds answers. It is nil for other kinds.

@@ -64,15 +64,21 @@ func (r *Registry) MayOrder(name string, operator uint32) error {
 	return err
 }
 
-// AddEvidence keeps what was seen of the session's process at the instant, or now
-// if that is Undated. It is ignored before the first report, and once the session has
-// ended.
-func (s *Session) AddEvidence(e evidence.Evidence, at judge.Instant) {
-	if s.service != nil {
-		s.service.addEvidence(s, e, at)
+// AddEvidence keeps what the process says of itself, which was captured at the given
+// age before its latest report. It is ignored before the first report, and once the
+// session has ended.
+func (s *Session) AddEvidence(e evidence.Evidence, age time.Duration) {
+	if s.service == nil {
+		return
 	}
+	s.service.mu.Lock()
+	at := s.latest.Add(-age)
+	s.service.mu.Unlock()
+	s.service.addEvidence(s, e, at)
 }
 
+// addEvidence keeps what was seen of the session's process at the instant, or now if that
+// is Undated.
 func (s *service) addEvidence(from *Session, e evidence.Evidence, at judge.Instant) {
 	e = e.Bounded()
 	e.Instance, e.PID = from.id.Instance, from.process.PID
@@ -184,9 +190,19 @@ func (st *evidenceStore) attach(s *service, c *changeAt) {
 	if l == nil {
 		return
 	}
-	for i := len(l.kept) - 1; i >= 0 && l.kept[i].Change == 0 && c.at.Sub(l.kept[i].at) <= evidenceBefore; i-- {
-		l.kept[i].Change = c.Number
+	for i := len(l.kept) - 1; i >= 0 && l.kept[i].Change == 0; i-- {
+		if e := &l.kept[i]; c.at.Sub(e.at) <= evidenceBefore || c.lasts(e) {
+			e.Change = c.Number
+		}
 	}
+}
+
+// lasts reports whether a landmark of the evidence has failed since by the program's own
+// limit, and fails now by that of the policy.
+func (c *changeAt) lasts(e *evidenceAt) bool {
+	return slices.ContainsFunc(c.Landmarks, func(r Record) bool {
+		return r.State == judge.Failing && c.at.Add(-r.Age) <= e.at && slices.Contains(e.Landmarks, r.Name)
+	})
 }
 
 // of returns the evidence of the service, with its age at now.

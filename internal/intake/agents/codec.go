@@ -43,6 +43,7 @@ var reports = sync.Pool{New: func() any { return new(reportv1.Report) }}
 // recycle makes a report of the codec available for reuse. The caller must not use
 // it, or its facts, afterwards.
 func recycle(r *reportv1.Report) {
+	r.Evidence = nil
 	if cap(r.Facts) <= contract.MaxLandmarks {
 		reports.Put(r)
 	}
@@ -56,7 +57,7 @@ func unmarshalReport(b []byte, r *reportv1.Report) bool {
 	if !ok || f.key != (key{3, protowire.BytesType}) || len(rest) > 0 {
 		return false
 	}
-	r.Facts, r.Answered, r.Draining, r.ReadAtUs = r.Facts[:0], 0, false, 0
+	r.Facts, r.Answered, r.Draining, r.ReadAtUs, r.Evidence = r.Facts[:0], 0, false, 0, nil
 	for b = f.bytes; len(b) > 0; {
 		if f, b, ok = consumeField(b); !ok {
 			return false

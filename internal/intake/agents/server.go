@@ -22,9 +22,9 @@ import (
 )
 
 const (
-	// maxMessage is the size of the largest message, in bytes. It fits a report or a
-	// declaration of the most landmarks with the longest reasons and names, and leaves
-	// space for new fields.
+	// maxMessage is the size of the largest message, in bytes. It fits a report with
+	// evidence, or a declaration, of the most landmarks with the longest reasons and
+	// names.
 	maxMessage = 384 << 10
 	// maxStreams is how many services one process may report over one connection.
 	maxStreams = 1024

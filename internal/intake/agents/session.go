@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -62,6 +63,7 @@ func (s *Server) Stream(stream agentStream) error {
 		}
 		return err
 	}
+	r.session.SetProcess(processOf(conn, int(peer.PID)))
 	r.logStart = func() { logger.Info("program reports") }
 	r.logUndeclared = sync.OnceFunc(func() {
 		if undeclared := s.registry.UndeclaredOverrides(hello.Service); len(undeclared) > 0 {
@@ -140,6 +142,7 @@ type receiver struct {
 	logUndeclared func()           // called after each report
 	markReported  func()           // called once the process has reported
 	creation      *creationLock    // nil unless the first report creates the service
+	evidenceAt    time.Time        // when the latest evidence came
 }
 
 // run receives messages until the stream ends, and returns why.
@@ -203,7 +206,7 @@ func (r *receiver) handleReport(ctx context.Context, m *reportv1.Report) error {
 	if err := parseReport(m, r.facts); err != nil {
 		return err
 	}
-	draining, answered, readAt := m.Draining, m.Answered, m.ReadAtUs
+	draining, answered, readAt, stacks := m.Draining, m.Answered, m.ReadAtUs, m.Evidence
 	recycle(m)
 	r.session.Drain(draining)
 	if err := r.creation.do(ctx, func() error {
@@ -212,6 +215,7 @@ func (r *receiver) handleReport(ctx context.Context, m *reportv1.Report) error {
 		return err
 	}
 	r.creation = nil // the service exists now
+	r.handleEvidence(stacks)
 	r.markReported()
 	r.logUndeclared()
 	r.throttle.wait(ctx, 1, 1+len(r.facts)/landmarksPerWork)

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/landmark-health/landmark/internal/evidence"
 	"github.com/landmark-health/landmark/internal/pidfd"
 	"github.com/landmark-health/landmark/internal/registry"
 	"github.com/landmark-health/landmark/internal/sdnotify"
@@ -240,6 +241,7 @@ func (s *Server) openSession(p *process) (*registry.Session, error) {
 	session, err := s.config.Registry.Open(registry.AgentID{Service: p.service, Instance: p.instance, UID: p.uid}, link{p})
 	if err == nil {
 		session.Notifies()
+		session.SetProcess(evidence.Process{PID: p.pid, Exited: func() bool { return p.exit.HasExited() }}) // set before the first report
 	}
 	return session, err
 }

@@ -1,0 +1,173 @@
+package kernel
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// thread is what was read of a thread.
+type thread struct {
+	id      int
+	main    bool
+	name    string
+	state   byte   // R, S, D, T, t, Z, X or I, as in /proc/PID/stat
+	signal  int    // that has stopped it, 0 if that is unknown
+	waitsIn string // the function of the kernel, "" if unknown
+	call    systemCall
+	file    string // what the call's file is, "" if it has none or it is unknown
+
+	before, after usage
+	again         bool // it was read twice
+	ranBoth       bool // it was running or runnable both times
+}
+
+// systemCall is what a thread is in.
+type systemCall struct {
+	known   bool
+	running bool // it is in none
+	number  int
+	args    [6]uint64
+}
+
+// usage is the time that a thread has run, and has waited for a processor.
+type usage struct {
+	at          time.Time
+	ran, waited time.Duration
+}
+
+// read reads the thread. It returns an error if it has ended. denied is set if the kernel
+// does not allow to read system calls.
+func (t *thread) read(dir *os.Root, denied *bool) error {
+	if err := t.readStat(dir); err != nil {
+		return err
+	}
+	t.before = t.readUsage(dir)
+	if wchan, err := t.proc(dir, "wchan"); err == nil {
+		if text := strings.TrimSpace(string(wchan)); text != "0" {
+			t.waitsIn = text
+		}
+	}
+	text, err := t.proc(dir, "syscall")
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		*denied = true
+	case err == nil:
+		t.call = parseSystemCall(string(text))
+	}
+	if fd, ok := t.call.file(); ok {
+		if target, err := dir.Readlink(fmt.Sprintf("fd/%d", fd)); err == nil {
+			t.file = target
+		}
+	}
+	return nil
+}
+
+// readAgain reads how much processor time the thread has used since.
+func (t *thread) readAgain(dir *os.Root) {
+	first := t.state
+	again := thread{id: t.id}
+	if again.readStat(dir) != nil {
+		return
+	}
+	t.after, t.again = again.readUsage(dir), true
+	t.ranBoth = first == 'R' && again.state == 'R'
+}
+
+// share returns how much of a processor the thread has used, and has wanted, between the
+// two readings.
+func (t *thread) share() (ran, wanted float64) {
+	elapsed := t.after.at.Sub(t.before.at)
+	if !t.again || elapsed <= 0 {
+		return 0, 0
+	}
+	ran = float64(t.after.ran-t.before.ran) / float64(elapsed)
+	return max(0, ran), max(0, ran+float64(t.after.waited-t.before.waited)/float64(elapsed))
+}
+
+func (t *thread) proc(dir *os.Root, name string) ([]byte, error) {
+	return dir.ReadFile(fmt.Sprintf("task/%d/%s", t.id, name))
+}
+
+// readUsage reads the thread's times: in nanoseconds where the kernel counts them so, else
+// in ticks.
+func (t *thread) readUsage(dir *os.Root) usage {
+	text, err := t.proc(dir, "schedstat")
+	u := usage{at: time.Now()}
+	if err == nil {
+		if _, err := fmt.Sscan(string(text), &u.ran, &u.waited); err == nil {
+			return u
+		}
+	}
+	return usage{at: u.at, ran: t.before.ran}
+}
+
+// readStat reads the thread's name, state, and the signal that has stopped it.
+func (t *thread) readStat(dir *os.Root) error {
+	text, err := t.proc(dir, "stat")
+	if err != nil {
+		return err
+	}
+	return t.parseStat(text)
+}
+
+// parseStat parses /proc/PID/task/TID/stat (proc(5)).
+func (t *thread) parseStat(text []byte) error {
+	// The name is in parentheses, and may have any characters.
+	begin, end := bytes.IndexByte(text, '('), bytes.LastIndexByte(text, ')')
+	if begin < 0 || end < begin {
+		return errors.New("/proc/PID/stat has no name in parentheses")
+	}
+	t.name = string(text[begin+1 : end])
+	fields := strings.Fields(string(text[end+1:]))
+	if len(fields) == 0 {
+		return errors.New("/proc/PID/stat has no state")
+	}
+	t.state = fields[0][0]
+	const exitCode = 52 - 3 // proc(5) counts from 1, and the number and the name come before
+	if t.state == 'T' && len(fields) > exitCode {
+		// A stopped process has no exit code, and the kernel shows the signal here.
+		switch n, _ := strconv.Atoi(fields[exitCode]); unix.Signal(n) {
+		case unix.SIGSTOP, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU:
+			t.signal = n
+		}
+	}
+	return nil
+}
+
+// parseSystemCall parses /proc/PID/task/TID/syscall (proc(5)).
+func parseSystemCall(text string) (c systemCall) {
+	fields := strings.Fields(text)
+	if len(fields) == 1 && fields[0] == "running" {
+		return systemCall{known: true, running: true}
+	}
+	if len(fields) < 7 {
+		return systemCall{} // blocked outside of a system call, such as by a page fault
+	}
+	number, err := strconv.Atoi(fields[0])
+	if err != nil {
+		return systemCall{}
+	}
+	c = systemCall{known: true, number: number}
+	for i := range c.args {
+		if c.args[i], err = strconv.ParseUint(fields[1+i], 0, 64); err != nil {
+			return systemCall{}
+		}
+	}
+	return c
+}
+
+// file returns the number of the file that the call is about.
+func (c systemCall) file() (fd int, ok bool) {
+	if !c.known || c.running || !systemCalls[c.number].file || c.args[0] > 1<<30 {
+		return 0, false
+	}
+	return int(c.args[0]), true
+}
