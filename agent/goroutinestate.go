@@ -1,6 +1,9 @@
 package agent
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // waits are what goroutines wait for, by the beginning of a function among the innermost
 // ones of their stacks.
@@ -27,14 +30,22 @@ var waits = []struct{ begin, doing string }{
 	{"syscall.", "in a system call"},
 	{"internal/runtime/syscall.", "in a system call"},
 	{"golang.org/x/sys/unix.", "in a system call"},
+	{"os/signal.signal_recv", "waiting for a signal"},
 	{"runtime.gopark", "waiting"},
 }
+
+// asleep are the beginnings of the innermost functions of goroutines that do not run: they
+// wait, or are in a system call or in C.
+var asleep = []string{"runtime.gopark", "runtime.notetsleepg", "runtime.cgocall", "syscall.", "internal/runtime/syscall.", "golang.org/x/sys/unix."}
 
 // doing says what the goroutines of the group do. Of the functions in which they wait, the
 // outermost says most: the runtime's are below that of package sync.
 func (g *group) doing() string {
-	words := "running"
-	for _, f := range g.allFrames() {
+	words, all := "running", g.allFrames()
+	if len(all) == 0 || !slices.ContainsFunc(asleep, func(begin string) bool { return strings.HasPrefix(all[0].Function, begin) }) {
+		return words
+	}
+	for _, f := range all {
 		if !ofRuntime(f.Function) && !ofStandardLibrary(f.Function) && !strings.HasPrefix(f.Function, "golang.org/x/sys/unix.") {
 			break
 		}

@@ -141,10 +141,10 @@ var standardLibrary = func() map[string]bool {
 }()
 
 // siteOf returns the functions of the call stack that reached a landmark, the outermost
-// first, without those of the runtime and the agent.
+// first, without those of the runtime and of package landmark.
 func siteOf(pcs []uintptr) (functions []string) {
 	all := framesOf(pcs)
-	for len(all) > 0 && strings.HasPrefix(all[0].Function, ownPackages) {
+	for len(all) > 0 && strings.HasPrefix(all[0].Function, ownPackages+"/landmark.") {
 		all = all[1:]
 	}
 	for _, f := range slices.Backward(all) {
@@ -197,7 +197,10 @@ func (p *profile) order(site []string) match {
 }
 
 // common returns how many of the site's functions the stack has, from the outermost on.
+// It returns 0 if all of them are of the standard library, as that of WaitGroup.Go: any
+// goroutine may have them.
 func (g *group) common(site []string) (n int) {
+	own := false
 	for _, f := range slices.Backward(g.allFrames()) {
 		if n == len(site) {
 			break
@@ -209,6 +212,10 @@ func (g *group) common(site []string) (n int) {
 			break
 		}
 		n++
+		own = own || !ofStandardLibrary(f.Function)
+	}
+	if !own {
+		return 0
 	}
 	return n
 }

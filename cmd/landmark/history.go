@@ -17,11 +17,19 @@ var historyCommand = command{
 	arguments: "NAME",
 	purpose:   "show the last changes of a service and their reasons, the latest last",
 	prepare: func(flags *flag.FlagSet) action {
-		client := statusFlags(flags)
+		client, admin := statusFlags(flags), adminFlags(flags)
+		withEvidence := flags.Bool("evidence", false, "show instead what its processes did when their work began to fail: stacks, and what the kernel says of their threads; it is read from -admin-socket, by those only who may drain the service")
 		return func(ctx context.Context, args []string, o output) error {
 			name, err := requiredName(args)
 			if err != nil {
 				return err
+			}
+			if *withEvidence {
+				all, err := admin.evidence(ctx, name)
+				if err != nil {
+					return err
+				}
+				return showEvidence(o, all, client.format, time.Now())
 			}
 			h, err := client.history(ctx, name)
 			if err != nil {
@@ -74,7 +82,7 @@ func historyTable(o output, changes []*statusv1.Change, now time.Time) error {
 			statusCell(readiness), causeCell(readiness), weightCell(readiness), statusCell(liveness),
 			terminal.Text(lasted),
 			terminal.Text(reason(readiness, liveness)),
-		}, evidence(o, c)...)
+		}, unhealthy(o, c)...)
 	}
 	return o.table(t)
 }
@@ -87,9 +95,9 @@ func ageOf(c *statusv1.Change, now time.Time) time.Duration {
 	return c.GetAge().AsDuration()
 }
 
-// evidence describes the landmarks that were not healthy, if the service was not ready
+// unhealthy describes the landmarks that were not healthy, if the service was not ready
 // or not live.
-func evidence(o output, c *statusv1.Change) (lines []string) {
+func unhealthy(o output, c *statusv1.Change) (lines []string) {
 	const serving = statusv1.Status_STATUS_SERVING
 	if c.GetReadiness().GetStatus() == serving && c.GetLiveness().GetStatus() == serving {
 		return nil

@@ -11,10 +11,9 @@ import (
 
 const (
 	// MaxEvidence bounds the evidence of one service, in bytes, and
-	// MaxEvidencePerUser that of one user's services. MaxAllEvidence bounds all
-	// together: above it each user may have an equal part of it. Above a limit the
-	// oldest evidence of the service, or of the user's service that has most, is
-	// dropped.
+	// MaxEvidencePerUser that of one user's services, and MaxAllEvidence that of all.
+	// Above a limit the oldest evidence of the service is dropped, or of the service
+	// with the most, of that user or of the user with the most.
 	MaxEvidence        = 1 << 20
 	MaxEvidencePerUser = 4 << 20
 	MaxAllEvidence     = 8 << 20
@@ -132,8 +131,11 @@ func (st *evidenceStore) add(s *service, uid uint32, e evidenceAt) {
 	for l.bytes > MaxEvidence {
 		st.dropOldest(l)
 	}
-	for st.users[uid] > MaxEvidencePerUser || st.total > MaxAllEvidence && st.users[uid] > MaxAllEvidence/len(st.users) {
+	for st.users[uid] > MaxEvidencePerUser {
 		st.dropOldest(st.largest(uid))
+	}
+	for st.total > MaxAllEvidence {
+		st.dropOldest(st.largest(st.fullest()))
 	}
 }
 
@@ -150,6 +152,17 @@ func (st *evidenceStore) charge(l *evidenceList, n int) {
 func (st *evidenceStore) dropOldest(l *evidenceList) {
 	st.charge(l, -l.kept[0].Size())
 	l.kept = slices.Delete(l.kept, 0, 1)
+}
+
+// fullest returns the user with the most bytes. The caller holds mu.
+func (st *evidenceStore) fullest() (uid uint32) {
+	most := 0
+	for u, n := range st.users {
+		if n > most {
+			uid, most = u, n
+		}
+	}
+	return uid
 }
 
 // largest returns the list of the user with the most bytes. The caller holds mu.

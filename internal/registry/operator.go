@@ -54,7 +54,7 @@ func (r *Registry) serviceFor(name string, operator uint32) (*service, error) {
 		return nil, fmt.Errorf("%w: no program has reported %.128q, and it is not configured; compare the name with those that landmark status lists", ErrUnknown, name)
 	}
 	if owner := s.owner.Load(); operator != owner && !privileged(operator) {
-		return nil, fmt.Errorf("%w: only its owner, root and landmarkd's own user may drain, resume or forget %s, not uid %d", ErrNotOwner, name, operator)
+		return nil, fmt.Errorf("%w: only its owner, root and landmarkd's own user may drain, resume or forget %s, or see its evidence, not uid %d", ErrNotOwner, name, operator)
 	}
 	return s, nil
 }

@@ -36,7 +36,7 @@ func (t *thread) doing() string {
 	case t.state == 'T' && t.signal != 0:
 		return "stopped by a signal (" + unix.SignalName(unix.Signal(t.signal)) + ")"
 	case t.state == 'T':
-		return "stopped by a signal (such as SIGSTOP)"
+		return "stopped by a signal (SIGSTOP or Ctrl-Z)"
 	case t.state == 't':
 		return "stopped by a debugger"
 	case t.state == 'Z', t.state == 'X':
@@ -90,7 +90,7 @@ func (t *thread) fileWords() string {
 	case t.file == "":
 		return fmt.Sprintf("file %d", t.call.args[0])
 	}
-	return t.file
+	return strings.ReplaceAll(t.file, "\n", " ") // it is one line
 }
 
 // uninterruptible says what a thread in the state D waits for.
@@ -111,7 +111,7 @@ func (t *thread) uninterruptible() string {
 // waits are what functions of the kernel wait for, by the beginnings of their names. They
 // differ between versions. The first that matches counts.
 var waits = []struct{ begin, doing string }{
-	{"do_signal_stop", "stopped by a signal (such as SIGSTOP)"},
+	{"do_signal_stop", "stopped by a signal (SIGSTOP or Ctrl-Z)"},
 	{"ptrace_stop", "stopped by a debugger"},
 	{"do_freezer_trap", "stopped by the freezer of its control group"},
 	{"__refrigerator", "stopped by the freezer of its control group"},

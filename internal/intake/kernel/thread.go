@@ -96,8 +96,8 @@ func (t *thread) proc(dir *os.Root, name string) ([]byte, error) {
 	return dir.ReadFile(fmt.Sprintf("task/%d/%s", t.id, name))
 }
 
-// readUsage reads the thread's times: in nanoseconds where the kernel counts them so, else
-// in ticks.
+// readUsage reads the thread's times, in nanoseconds. A kernel without
+// CONFIG_SCHED_INFO does not count them: then none of its threads spins.
 func (t *thread) readUsage(dir *os.Root) usage {
 	text, err := t.proc(dir, "schedstat")
 	u := usage{at: time.Now()}
