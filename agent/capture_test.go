@@ -145,10 +145,12 @@ func TestCaptureFindsTheLoop(t *testing.T) {
 				want = "waiting to receive from a channel"
 			}
 			var c *capture
-			for range 100 { // it may not hang yet
-				if c = captureOf(&marks); strings.HasPrefix(c.summary, p.where) {
+			const grouped = "200 goroutines: waiting to receive from a channel\n"
+			for range 1000 { // it may not hang yet, and others may not run yet
+				if c = captureOf(&marks); strings.HasPrefix(c.summary, p.where) && strings.Contains(c.summary, "), "+want) && strings.Contains(c.text, grouped) {
 					break
 				}
+				time.Sleep(time.Millisecond)
 			}
 			if !strings.HasPrefix(c.summary, p.where) || !strings.Contains(c.summary, "), "+want) {
 				t.Errorf("%s, want %s…), %s", c.summary, p.where, want)
@@ -156,7 +158,7 @@ func TestCaptureFindsTheLoop(t *testing.T) {
 			if !strings.HasPrefix(c.text, `goroutine of "mark": `) {
 				t.Errorf("the text begins with\n%.200s", c.text)
 			}
-			if !strings.Contains(c.text, "200 goroutines: waiting to receive from a channel\n") {
+			if !strings.Contains(c.text, grouped) {
 				t.Errorf("the others are not grouped:\n%s", c.text)
 			}
 		})
