@@ -64,7 +64,7 @@ func evidenceText(o output, all []*adminv1.EvidenceResponse, now time.Time) erro
 		c := e.GetChange()
 		switch {
 		case c == nil:
-			fmt.Fprintf(&b, "%s  no change of the verdict: failing %s\n", terminal.Clock(e.GetTime().AsTime(), now), names(e))
+			fmt.Fprintf(&b, "%s  no change of the verdict: %s\n", terminal.Clock(e.GetTime().AsTime(), now), trigger(e))
 		case i == 0 || !proto.Equal(c, all[i-1].GetChange()):
 			fmt.Fprintf(&b, "%s  %s %s  %s\n", terminal.Clock(c.GetTime().AsTime(), now),
 				o.Paint(terminal.Red, terminal.Printable(c.GetStatus())), terminal.Printable(c.GetCause()), terminal.Printable(c.GetReason()))
@@ -93,9 +93,10 @@ func sourceOf(e *adminv1.EvidenceResponse) string {
 	return process + ", by the kernel"
 }
 
-func names(e *adminv1.EvidenceResponse) string {
+// trigger says why it was captured.
+func trigger(e *adminv1.EvidenceResponse) string {
 	if len(e.GetLandmarks()) == 0 {
-		return "nothing: the process was silent"
+		return "the process was silent"
 	}
-	return terminal.Printable(strings.Join(e.GetLandmarks(), ", "))
+	return "failing " + terminal.Printable(strings.Join(e.GetLandmarks(), ", "))
 }

@@ -37,6 +37,7 @@ type landmarkd struct {
 	watched  chan *statusv1.Service // closed: the Watch ends with err
 	history  *statusv1.HistoryResponse
 	checkers *statusv1.CheckersResponse
+	evidence []*adminv1.EvidenceResponse
 	already  bool
 	err      error    // of every call
 	calls    []string // of the admin service
@@ -96,6 +97,15 @@ func (l *landmarkd) Resume(_ context.Context, q *adminv1.ResumeRequest) (*adminv
 func (l *landmarkd) Forget(_ context.Context, q *adminv1.ForgetRequest) (*adminv1.ForgetResponse, error) {
 	l.calls = append(l.calls, "forget "+q.GetService())
 	return &adminv1.ForgetResponse{}, l.err
+}
+
+func (l *landmarkd) Evidence(_ *adminv1.EvidenceRequest, stream grpc.ServerStreamingServer[adminv1.EvidenceResponse]) error {
+	for _, e := range l.evidence {
+		if err := stream.Send(e); err != nil {
+			return err
+		}
+	}
+	return l.err
 }
 
 // serve listens on the Unix socket until the test ends or stop is called.

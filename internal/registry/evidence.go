@@ -88,7 +88,9 @@ func (s *service) addEvidence(from *Session, e evidence.Evidence, at judge.Insta
 	}
 	_, real := s.clock.Read()
 	at = min(at, real)
-	s.evidence.add(s, from.id.UID, evidenceAt{Evidence{Evidence: e, Change: s.history.failureAt(at)}, at})
+	added := evidenceAt{Evidence{Evidence: e}, at}
+	added.Change = s.history.explainedBy(&added)
+	s.evidence.add(s, from.id.UID, added)
 }
 
 // evidenceStore is the evidence of all services.
@@ -204,16 +206,17 @@ func (st *evidenceStore) attach(s *service, c *changeAt) {
 		return
 	}
 	for i := len(l.kept) - 1; i >= 0 && l.kept[i].Change == 0; i-- {
-		if e := &l.kept[i]; c.at.Sub(e.at) <= evidenceBefore || c.lasts(e) {
+		if e := &l.kept[i]; c.follows(e) {
 			e.Change = c.Number
 		}
 	}
 }
 
-// lasts reports whether a landmark of the evidence has failed since by the program's own
-// limit, and fails now by that of the policy.
-func (c *changeAt) lasts(e *evidenceAt) bool {
-	return slices.ContainsFunc(c.Landmarks, func(r Record) bool {
+// follows reports whether the change came so soon after the evidence that this explains
+// it, or because a landmark of the evidence, which has failed since by the program's own
+// limit, fails now by that of the policy.
+func (c *changeAt) follows(e *evidenceAt) bool {
+	return c.at.Sub(e.at) <= evidenceBefore || slices.ContainsFunc(c.Landmarks, func(r Record) bool {
 		return r.State == judge.Failing && c.at.Add(-r.Age) <= e.at && slices.Contains(e.Landmarks, r.Name)
 	})
 }
@@ -244,14 +247,14 @@ func (st *evidenceStore) latest(s *service) uint64 {
 	return 0
 }
 
-// failureAt returns the number of the change that was the latest at the instant, if
-// evidence explains that change, else 0.
-func (h *history) failureAt(at judge.Instant) uint64 {
+// explainedBy returns the number of the change that the evidence explains, 0 if there is
+// none: the latest one then, or one that followed.
+func (h *history) explainedBy(e *evidenceAt) uint64 {
 	for _, c := range slices.Backward(h.changes) {
-		if c.at <= at {
-			if c.failure() {
-				return c.Number
-			}
+		if c.failure() && c.follows(e) {
+			return c.Number
+		}
+		if c.at <= e.at {
 			break
 		}
 	}

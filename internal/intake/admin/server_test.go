@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
@@ -18,6 +19,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/landmark-health/landmark/internal/clock"
+	"github.com/landmark-health/landmark/internal/evidence"
 	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/peercred"
 	"github.com/landmark-health/landmark/internal/registry"
@@ -171,3 +173,66 @@ func TestRunReturnsTheErrorOfItsListener(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Evidence comes with the change that it explains, and only to those who may drain the
+// service.
+func TestEvidenceNeedsPermission(t *testing.T) {
+	r := registry.New(clock.New(), 0)
+	session, err := r.Open(registry.AgentID{Service: "epg", Instance: "a", UID: 1000}, noLink{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	session.SetProcess(evidence.Process{PID: 4711})
+	session.Declare([]judge.Declared{{Name: "main loop", Kind: judge.KindLoop, Impact: judge.ImpactCritical, Within: time.Second}})
+	if err := session.Report([]registry.Fact{{Reached: true, Open: true, Age: 2 * time.Second}}, 0); err != nil {
+		t.Fatal(err)
+	}
+	session.AddEvidence(evidence.Evidence{Source: evidence.Program, Landmarks: []string{"main loop"}, Summary: "it hangs", Text: "a\n\tb\n"}, 0)
+
+	stream, err := serve(t, r, io.Discard).Evidence(t.Context(), &adminv1.EvidenceRequest{Service: "epg"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := stream.Recv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.GetSource() != adminv1.EvidenceSource_EVIDENCE_SOURCE_PROGRAM || e.GetInstance() != "a" || e.GetPid() != 4711 || e.GetSummary() != "it hangs" || e.GetText() != "a\n\tb\n" ||
+		len(e.GetLandmarks()) != 1 || e.GetChange().GetStatus() != "NOT_SERVING" || e.GetChange().GetCause() != "stalled" || !strings.HasPrefix(e.GetChange().GetReason(), "main loop last answered ") {
+		t.Errorf("%v", e)
+	}
+	if _, err := stream.Recv(); err != io.EOF {
+		t.Error(err)
+	}
+
+	s := New(r, saved, slog.New(slog.DiscardHandler))
+	for _, tt := range []struct {
+		service string
+		info    peercred.AuthInfo
+		want    codes.Code
+		sent    int
+	}{
+		{"epg", peercred.AuthInfo{Peer: socket.Peer{UID: 1000}}, codes.OK, 1},
+		{"epg", peercred.AuthInfo{Peer: socket.Peer{UID: 0}}, codes.OK, 1},
+		{"epg", peercred.AuthInfo{Peer: socket.Peer{UID: 1001}}, codes.PermissionDenied, 0},
+		{"absent", peercred.AuthInfo{Peer: socket.Peer{UID: 0}}, codes.NotFound, 0},
+	} {
+		to := &sentEvidence{ctx: peer.NewContext(t.Context(), &peer.Peer{AuthInfo: tt.info})}
+		if err := s.Evidence(&adminv1.EvidenceRequest{Service: tt.service}, to); status.Code(err) != tt.want || to.sent != tt.sent {
+			t.Errorf("uid %d and %s: %v, %d sent", tt.info.Peer.UID, tt.service, err, to.sent)
+		}
+	}
+	if err := s.Evidence(&adminv1.EvidenceRequest{Service: "epg"}, &sentEvidence{ctx: t.Context()}); status.Code(err) != codes.Unauthenticated {
+		t.Errorf("without credentials: %v", err)
+	}
+}
+
+// sentEvidence counts what is sent.
+type sentEvidence struct {
+	grpc.ServerStream
+	ctx  context.Context
+	sent int
+}
+
+func (s *sentEvidence) Context() context.Context             { return s.ctx }
+func (s *sentEvidence) Send(*adminv1.EvidenceResponse) error { s.sent++; return nil }
