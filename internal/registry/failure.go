@@ -11,6 +11,7 @@ import (
 type Failure struct {
 	Service  string
 	Instance string
+	UID      uint32 // of the process
 	Process  evidence.Process
 	// Notifies means that the process sends notifications, and has no agent.
 	Notifies bool
@@ -63,10 +64,13 @@ func (s *service) noticeFailures(snap *snapshot, now judge.Instant) {
 		}
 		in := snap.facts.Instances[i]
 		silent := now.Sub(in.ReportedAt) > snap.policy.StaleAfter
+		if !silent && snap.verdicts[judge.Readiness].Failing == 0 && !sl.session.episode.failing {
+			continue // the usual case, at once
+		}
 		work := failingWork(in, now)
 		if sl.session.episode.begin(silent || len(work) > 0, now) {
 			s.hooks.failure(Failure{
-				Service: s.name, Instance: in.Name, Process: sl.session.process, Notifies: in.Notifies,
+				Service: s.name, Instance: in.Name, UID: sl.session.id.UID, Process: sl.session.process, Notifies: in.Notifies,
 				Silent: silent, Landmarks: work, service: s, session: sl.session,
 			})
 		}

@@ -285,23 +285,51 @@ func (noLink) GetState(uint64) {}
 func (noLink) End(error)       {}
 func (noLink) CaughtUp() bool  { return true }
 
-// More failures than can be read are counted, and delay nobody.
+// More failures than can be read are counted, and delay nobody. One user's leave the
+// others theirs.
 func TestTooManyFailures(t *testing.T) {
 	s := New(registry.New(clock.New(), 0))
-	for range 10 * maxWaiting {
-		s.enqueue(registry.Failure{})
+	for range 10 * userBurst {
+		s.enqueue(registry.Failure{UID: 1})
 	}
-	if s.Skipped() != 9*maxWaiting {
-		t.Errorf("%d are skipped", s.Skipped())
+	if len(s.failures) != userBurst || s.Skipped() != 9*userBurst {
+		t.Errorf("%d wait, %d are skipped", len(s.failures), s.Skipped())
 	}
-	var l limit
-	now, taken := time.Now(), 0
-	for range 10 * burst {
-		if l.take(now) {
-			taken++
+	for uid := range uint32(10 * allBurst) {
+		s.enqueue(registry.Failure{UID: uid})
+	}
+	if len(s.failures) != allBurst {
+		t.Errorf("%d wait, want %d", len(s.failures), allBurst)
+	}
+}
+
+func TestLimiter(t *testing.T) {
+	var l limiter
+	now := time.Now()
+	count := func(uid uint32, tries int) (taken int) {
+		for range tries {
+			if l.take(uid, now) {
+				taken++
+			}
 		}
+		return taken
 	}
-	if taken != burst || !l.take(now.Add(time.Second/perSecond)) || l.take(now.Add(time.Second/perSecond)) {
-		t.Errorf("%d captures are allowed at once, want %d, and one more each %v", taken, burst, time.Second/perSecond)
+	if n := count(1, 100); n != userBurst {
+		t.Errorf("one user: %d", n)
+	}
+	if n := count(2, 1); n != 1 {
+		t.Error("another user has none")
+	}
+	now = now.Add(time.Second)
+	if n := count(1, 100); n != userPerSecond {
+		t.Errorf("one user a second later: %d", n)
+	}
+	now = now.Add(time.Hour)
+	all := 0
+	for uid := range uint32(2 * maxUsers) {
+		all += count(uid, 1)
+	}
+	if all != allBurst || len(l.users) > maxUsers {
+		t.Errorf("all users: %d; %d are remembered", all, len(l.users))
 	}
 }

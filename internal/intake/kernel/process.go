@@ -16,7 +16,7 @@ import (
 
 const (
 	// maxThreads is how many threads of a process are read, the main thread first.
-	maxThreads = 256
+	maxThreads = 128
 	// interval is the time over which processor time is measured.
 	interval = 100 * time.Millisecond
 )

@@ -12,35 +12,31 @@ import (
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
-const (
-	// workers is how many processes are read at once, and maxWaiting how many may wait.
-	// Of more that fail at the same moment nothing is read: what they did is over by the
-	// time that it would be.
-	workers    = 4
-	maxWaiting = 64
-	// perSecond and burst limit the captures of all processes, because each reads up to
-	// a thousand small files.
-	perSecond = 10
-	burst     = 32
-)
+// workers is how many processes are read at once. Others wait, as many as the limits
+// allow. Of more that fail at the same moment nothing is read: what they did would be over.
+const workers = 4
 
 // Server makes evidence of processes. New makes it.
 type Server struct {
 	failures chan registry.Failure
-	limit    limit
+	limit    limiter
 	skipped  atomic.Uint64
 }
 
 // New returns a server that makes evidence at each failure that the registry reports. It
 // must be called before the first process reports.
 func New(r *registry.Registry) *Server {
-	s := &Server{failures: make(chan registry.Failure, maxWaiting)}
+	s := &Server{failures: make(chan registry.Failure, allBurst)}
 	r.OnFailure(s.enqueue)
 	return s
 }
 
-// enqueue has the process read, unless it cannot be, or too many wait. It never blocks.
+// enqueue has the process read, unless there are too many. It never blocks.
 func (s *Server) enqueue(f registry.Failure) {
+	if !s.limit.take(f.UID, time.Now()) {
+		s.skipped.Add(1)
+		return
+	}
 	select {
 	case s.failures <- f:
 	default:
@@ -71,10 +67,6 @@ func (s *Server) Run(ctx context.Context) error {
 
 // capture makes the evidence of one failure.
 func (s *Server) capture(ctx context.Context, f registry.Failure) {
-	if !s.limit.take(time.Now()) {
-		s.skipped.Add(1)
-		return
-	}
 	e := evidence.Evidence{Source: evidence.Kernel, Landmarks: f.Landmarks}
 	p, err := read(ctx, f.Process)
 	switch {
