@@ -244,6 +244,7 @@ func TestServer(t *testing.T) {
 	stop := background(t, s, ended)
 	defer stop()
 	id, _ := start(t, "pipe")
+	await(t, id, false, "main thread waiting to read from a pipe (read)")
 	session, err := r.Open(registry.AgentID{Service: "app", Instance: "a", UID: 1}, noLink{})
 	if err != nil {
 		t.Fatal(err)

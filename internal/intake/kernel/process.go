@@ -73,7 +73,7 @@ func read(ctx context.Context, id evidence.Process) (*process, error) {
 	}
 	sleep.For(ctx, interval)
 	for i := range p.threads {
-		p.threads[i].readAgain(dir)
+		p.threads[i].readAgain(dir, &p.denied)
 	}
 	if len(p.threads) == 0 || id.Exited() {
 		return nil, errExited

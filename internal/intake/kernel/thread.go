@@ -50,6 +50,12 @@ func (t *thread) read(dir *os.Root, denied *bool) error {
 		return err
 	}
 	t.before = t.readUsage(dir)
+	t.readWait(dir, denied)
+	return nil
+}
+
+// readWait reads what the thread waits for.
+func (t *thread) readWait(dir *os.Root, denied *bool) {
 	if wchan, err := t.proc(dir, "wchan"); err == nil {
 		if text := strings.TrimSpace(string(wchan)); text != "0" {
 			t.waitsIn = text
@@ -67,18 +73,22 @@ func (t *thread) read(dir *os.Root, denied *bool) error {
 			t.file = target
 		}
 	}
-	return nil
 }
 
-// readAgain reads how much processor time the thread has used since.
-func (t *thread) readAgain(dir *os.Root) {
-	first := t.state
-	again := thread{id: t.id}
-	if again.readStat(dir) != nil {
+// readAgain reads how much processor time the thread has used since. One that ran then,
+// and waits now, is described as it is now.
+func (t *thread) readAgain(dir *os.Root, denied *bool) {
+	now := *t
+	if now.readStat(dir) != nil {
 		return
 	}
-	t.after, t.again = again.readUsage(dir), true
-	t.ranBoth = first == 'R' && again.state == 'R'
+	t.after, t.again = now.readUsage(dir), true
+	t.ranBoth = t.state == 'R' && now.state == 'R'
+	if t.state == 'R' && now.state != 'R' {
+		now.call, now.file, now.waitsIn = systemCall{}, "", ""
+		now.readWait(dir, denied)
+		t.state, t.signal, t.call, t.file, t.waitsIn = now.state, now.signal, now.call, now.file, now.waitsIn
+	}
 }
 
 // share returns how much of a processor the thread has used, and has wanted, between the
