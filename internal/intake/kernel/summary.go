@@ -29,7 +29,7 @@ func (p *process) summary(byAgent bool) string {
 		}
 	}
 	if len(parts) == 0 {
-		parts = append(parts, fmt.Sprintf("no thread works; main thread %s, where idle threads of a Go program wait: the stacks say what its goroutines wait for", main.doing()))
+		parts = append(parts, fmt.Sprintf("no thread works; main thread %s, where idle threads of a Go program wait: its stacks say more", main.doing()))
 	}
 	if p.denied && main.state == 'S' && !main.call.known && !byAgent {
 		parts = append(parts, "landmarkd may not read system calls of this process: give it CAP_SYS_PTRACE, or run it as the program's user")
