@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,12 +43,9 @@ func hangInLock(free chan struct{}) {
 
 //go:noinline
 func spinHere(free chan struct{}) {
-	for {
-		select {
-		case <-free:
-			return
-		default:
-		}
+	var freed atomic.Bool
+	go func() { <-free; freed.Store(true) }()
+	for !freed.Load() {
 	}
 }
 
@@ -150,7 +148,7 @@ func TestCaptureFindsTheLoop(t *testing.T) {
 				if c = captureOf(&marks); strings.HasPrefix(c.summary, p.where) && strings.Contains(c.summary, "), "+want) && strings.Contains(c.text, grouped) {
 					break
 				}
-				time.Sleep(time.Millisecond)
+				<-time.After(time.Millisecond)
 			}
 			if !strings.HasPrefix(c.summary, p.where) || !strings.Contains(c.summary, "), "+want) {
 				t.Errorf("%s, want %s…), %s", c.summary, p.where, want)
@@ -277,13 +275,13 @@ func TestNoStacks(t *testing.T) {
 // stops returns the longest time for which the program was stopped while f ran, by the
 // runtime's own count, in seconds; the time rounds up by a tenth at most.
 func stops(f func()) float64 {
-	before, after := pauses(), (*metrics.Float64Histogram)(nil)
+	before := pauses()
 	f()
-	after = pauses()
+	now := pauses()
 	longest := 0.0
-	for i, n := range after.Counts {
+	for i, n := range now.Counts {
 		if n > before.Counts[i] {
-			longest = after.Buckets[i+1]
+			longest = now.Buckets[i+1]
 		}
 	}
 	if math.IsInf(longest, 1) {

@@ -3,7 +3,9 @@ package registry
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -11,11 +13,20 @@ import (
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
-// failures collects what the registry reports.
-func failures(r *Registry) *[]Failure {
+// failures returns a function that returns what the registry has reported so far.
+func failures(r *Registry) func() []Failure {
+	var mu sync.Mutex
 	var all []Failure
-	r.OnFailure(func(f Failure) { all = append(all, f) })
-	return &all
+	r.OnFailure(func(f Failure) {
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, f)
+	})
+	return func() []Failure {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(all)
+	}
 }
 
 // loopSession is a process with a main loop of one second.
@@ -36,10 +47,11 @@ type discard struct{}
 func (discard) GetState(uint64) {}
 func (discard) End(error)       {}
 func (discard) CaughtUp() bool  { return true }
+func (discard) HasEnded() bool  { return false }
 
-// pass lets the time pass, while the process reports a loop that last answered at its
+// letPass lets the time pass, while the process reports a loop that last answered at its
 // beginning, or answers.
-func pass(t *testing.T, s *Session, d time.Duration, hangs bool, hungFor *time.Duration) {
+func letPass(t *testing.T, s *Session, d time.Duration, hangs bool, hungFor *time.Duration) {
 	t.Helper()
 	const step = 100 * time.Millisecond
 	for range d / step {
@@ -75,12 +87,12 @@ func TestFailureOncePerEpisode(t *testing.T) {
 			{false, 10 * time.Second, 2},
 			{true, 2 * time.Second, 3},
 		} {
-			pass(t, s, step.d, step.hangs, &hung)
-			if len(*all) != step.want {
-				t.Fatalf("after hangs=%t for %v: %d failures, want %d", step.hangs, step.d, len(*all), step.want)
+			letPass(t, s, step.d, step.hangs, &hung)
+			if len(all()) != step.want {
+				t.Fatalf("after hangs=%t for %v: %d failures, want %d", step.hangs, step.d, len(all()), step.want)
 			}
 		}
-		f := (*all)[0]
+		f := all()[0]
 		if f.Service != "epg" || f.Instance != "a" || f.Process.PID != 4711 || f.Silent || fmt.Sprint(f.Landmarks) != "[main loop]" {
 			t.Errorf("%+v", f)
 		}
@@ -101,8 +113,8 @@ func TestSilenceIsAFailure(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		if len(*all) != 1 || !(*all)[0].Silent || len((*all)[0].Landmarks) != 0 {
-			t.Errorf("%+v", *all)
+		if len(all()) != 1 || !all()[0].Silent || len(all()[0].Landmarks) != 0 {
+			t.Errorf("%+v", all())
 		}
 	})
 }
@@ -118,8 +130,8 @@ func TestConditionIsNoFailure(t *testing.T) {
 			s.Report([]Fact{{Reached: true}}, 0)
 			time.Sleep(100 * time.Millisecond)
 		}
-		if a := lookup(r, "epg"); a.Cause != judge.Failed || len(*all) != 0 {
-			t.Errorf("cause %v, failures %+v", a.Cause, *all)
+		if a := lookup(r, "epg"); a.Cause != judge.Failed || len(all()) != 0 {
+			t.Errorf("cause %v, failures %+v", a.Cause, all())
 		}
 	})
 }
@@ -131,14 +143,15 @@ func TestEvidenceBelongsToItsChange(t *testing.T) {
 		s := loopSession(t, r, AgentID{Service: "epg", Instance: "a", UID: 1})
 		defer s.Disconnect()
 		var hung time.Duration
-		pass(t, s, time.Second, false, &hung)
+		letPass(t, s, time.Second, false, &hung)
 		s.AddEvidence(evidence.Evidence{Summary: "an unrelated one"}, 0)
-		pass(t, s, time.Minute, false, &hung)
-		pass(t, s, 900*time.Millisecond, true, &hung)
+		letPass(t, s, time.Minute, false, &hung)
+		letPass(t, s, 900*time.Millisecond, true, &hung)
 		s.AddEvidence(evidence.Evidence{Source: evidence.Program, Summary: "before"}, 0)
-		pass(t, s, 5*time.Second, true, &hung)
-		(*all)[0].AddEvidence(evidence.Evidence{Summary: "after"})
-		pass(t, s, 5*time.Second, false, &hung)
+		letPass(t, s, 5*time.Second, true, &hung)
+		f := all()[0]
+		f.AddEvidence(evidence.Evidence{Summary: "after"})
+		letPass(t, s, 5*time.Second, false, &hung)
 		s.AddEvidence(evidence.Evidence{Summary: "late"}, 8*time.Second)
 
 		changes, _ := r.History("epg")
@@ -176,11 +189,11 @@ func TestEvidenceOfALongHang(t *testing.T) {
 		s := loopSession(t, r, AgentID{Service: "epg", Instance: "a", UID: 1})
 		defer s.Disconnect()
 		var hung time.Duration
-		pass(t, s, time.Second, false, &hung)
-		pass(t, s, 2*time.Second, true, &hung)
+		letPass(t, s, time.Second, false, &hung)
+		letPass(t, s, 2*time.Second, true, &hung)
 		s.AddEvidence(evidence.Evidence{Landmarks: []string{"main loop"}}, 0)
 		s.AddEvidence(evidence.Evidence{Landmarks: []string{"another"}}, 0)
-		pass(t, s, 20*time.Second, true, &hung)
+		letPass(t, s, 20*time.Second, true, &hung)
 		got, _ := r.Evidence("epg")
 		if got[0].Change == 0 || got[1].Change != 0 {
 			t.Errorf("%+v", got)
@@ -203,7 +216,7 @@ func TestEvidenceIsBounded(t *testing.T) {
 				s := loopSession(t, r, AgentID{Service: fmt.Sprintf("s%d-%d", uid, n), Instance: "a", UID: 1000 + uid})
 				defer s.Disconnect()
 				var hung time.Duration
-				pass(t, s, 100*time.Millisecond, false, &hung)
+				letPass(t, s, 100*time.Millisecond, false, &hung)
 				for range 20 {
 					s.AddEvidence(evidence.Evidence{Text: text}, 0)
 				}
@@ -234,7 +247,7 @@ func TestEvidenceIsPrivate(t *testing.T) {
 		s := loopSession(t, r, AgentID{Service: "epg", Instance: "a", UID: 1000})
 		defer s.Disconnect()
 		var hung time.Duration
-		pass(t, s, 100*time.Millisecond, false, &hung)
+		letPass(t, s, 100*time.Millisecond, false, &hung)
 		s.AddEvidence(evidence.Evidence{Summary: "secret"}, 0)
 		if err := r.MayOrder("epg", 1001); !errors.Is(err, ErrNotOwner) {
 			t.Error(err)
@@ -249,7 +262,7 @@ func TestEvidenceIsPrivate(t *testing.T) {
 		}
 		taken := loopSession(t, r, AgentID{Service: "epg", Instance: "a", UID: 0})
 		defer taken.Disconnect()
-		pass(t, taken, 100*time.Millisecond, false, &hung)
+		letPass(t, taken, 100*time.Millisecond, false, &hung)
 		s.AddEvidence(evidence.Evidence{Summary: "late"}, 0)
 		if got, _ := r.Evidence("epg"); len(got) != 0 {
 			t.Errorf("the new owner sees %+v", got)

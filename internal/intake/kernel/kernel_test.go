@@ -256,8 +256,11 @@ func TestServer(t *testing.T) {
 	if err := session.Report([]registry.Fact{{Reached: true, Age: 2 * time.Second}}, 0); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(time.Minute); r.LatestEvidence("app") == 0; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
+	deadline := time.After(time.Minute)
+	for r.LatestEvidence("app") == 0 {
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-deadline:
 			t.Fatal("no evidence came")
 		}
 	}
@@ -285,6 +288,7 @@ type noLink struct{}
 func (noLink) GetState(uint64) {}
 func (noLink) End(error)       {}
 func (noLink) CaughtUp() bool  { return true }
+func (noLink) HasEnded() bool  { return false }
 
 // More failures than can be read are counted, and delay nobody. One user's leave the
 // others theirs.
