@@ -11,7 +11,7 @@ import (
 
 func helloMessage(service, instance, clock string) *reportv1.StreamRequest {
 	return &reportv1.StreamRequest{Message: &reportv1.StreamRequest_Hello{
-		Hello: &reportv1.Hello{Service: service, Instance: instance, Clock: clock},
+		Hello: &reportv1.Hello{Service: service, Instance: instance, Clock: clock, Goroutines: true},
 	}}
 }
 

@@ -8,4 +8,7 @@ type Process struct {
 	// Exited reports whether it has exited, after which another process may have its
 	// number; nil = that is not known, and nothing may be read of it.
 	Exited func() bool
+	// Goroutines means that its threads run goroutines, and may wait in a lock only
+	// because there is nothing to do.
+	Goroutines bool
 }

@@ -13,8 +13,6 @@ type Failure struct {
 	Instance string
 	UID      uint32 // of the process
 	Process  evidence.Process
-	// Notifies means that the process sends notifications, and has no agent.
-	Notifies bool
 	// Silent means that the process has not reported for so long that it is stale.
 	Silent bool
 	// Landmarks are the names of those that fail, evidence.MaxLandmarks at most.
@@ -70,7 +68,7 @@ func (s *service) noticeFailures(snap *snapshot, now judge.Instant) {
 		work := failingWork(in, now)
 		if sl.session.episode.begin(silent || len(work) > 0, now) {
 			s.hooks.failure(Failure{
-				Service: s.name, Instance: in.Name, UID: sl.session.id.UID, Process: sl.session.process, Notifies: in.Notifies,
+				Service: s.name, Instance: in.Name, UID: sl.session.id.UID, Process: sl.session.process,
 				Silent: silent, Landmarks: work, service: s, session: sl.session,
 			})
 		}

@@ -43,7 +43,7 @@ func (e *env) awaitEvidence(service string, want ...string) (text string) {
 func TestEvidenceOfAHang(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
-	server, _ := e.epg("500ms")
+	server, _ := e.epg("1s")
 	if text := e.evidence("epg"); !strings.HasPrefix(text, "There is no evidence") {
 		t.Errorf("a healthy program has evidence:\n%s", text)
 	}
@@ -108,7 +108,7 @@ func (e *env) shareSocket() {
 func TestEvidenceOfAStoppedProgram(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
-	server, _ := e.epg("500ms")
+	server, _ := e.epg("1s")
 	server.signal(syscall.SIGSTOP)
 	text := e.awaitEvidence("epg", ", by the kernel: epgd stopped by a signal (SIGSTOP")
 	if strings.Contains(text, "by its agent") {
@@ -215,7 +215,7 @@ func TestEvidenceInAnyLanguage(t *testing.T) {
 		t.Run(l.name, func(t *testing.T) {
 			parallel(t)
 			command := l.command(t)
-			e := newNotifyEnv(t, "    watchdog: 500ms\n")
+			e := newNotifyEnv(t, "    watchdog: 1s\n")
 			for _, h := range hangs {
 				p := prepare(t, command[0], append(command[1:], h.how, e.notifySocket)...)
 				p.start()

@@ -27,8 +27,8 @@ func (r *receiver) handleEvidence(m *reportv1.Evidence) {
 }
 
 // processOf returns the process that opened the connection, which may be nil.
-func processOf(conn *connection, pid int) evidence.Process {
-	p := evidence.Process{PID: pid}
+func processOf(conn *connection, pid int, goroutines bool) evidence.Process {
+	p := evidence.Process{PID: pid, Goroutines: goroutines}
 	if conn != nil && conn.exit != nil {
 		p.Exited = conn.exit.HasExited
 	}

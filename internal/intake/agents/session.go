@@ -63,7 +63,7 @@ func (s *Server) Stream(stream agentStream) error {
 		}
 		return err
 	}
-	r.session.SetProcess(processOf(conn, int(peer.PID)))
+	r.session.SetProcess(processOf(conn, int(peer.PID), hello.Goroutines))
 	r.logStart = func() { logger.Info("program reports") }
 	r.logUndeclared = sync.OnceFunc(func() {
 		if undeclared := s.registry.UndeclaredOverrides(hello.Service); len(undeclared) > 0 {

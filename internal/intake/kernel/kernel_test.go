@@ -113,7 +113,7 @@ func start(t *testing.T, how string, env ...string) (id evidence.Process, cmd *e
 }
 
 // await reads the process until its summary begins with one of the wanted texts.
-func await(t *testing.T, id evidence.Process, byAgent bool, want ...string) *process {
+func await(t *testing.T, id evidence.Process, want ...string) *process {
 	t.Helper()
 	var got string
 	for range 100 {
@@ -121,7 +121,7 @@ func await(t *testing.T, id evidence.Process, byAgent bool, want ...string) *pro
 		if err != nil {
 			t.Fatal(err)
 		}
-		got = p.summary(byAgent)
+		got = p.summary()
 		for _, w := range want {
 			if strings.HasPrefix(got, w) {
 				return p
@@ -157,9 +157,9 @@ func TestProcesses(t *testing.T) {
 	} {
 		t.Run(tt.how, func(t *testing.T) {
 			id, _ := start(t, tt.how, "LANDMARK_TEST_FILE="+file)
-			p := await(t, id, false, tt.want)
+			p := await(t, id, tt.want)
 			if tt.how == "spin" || tt.how == "worker" {
-				if s := p.summary(false); !strings.Contains(s, "spinning") || !strings.Contains(s, "% of a core") {
+				if s := p.summary(); !strings.Contains(s, "spinning") || !strings.Contains(s, "% of a core") {
 					t.Error(s)
 				}
 			}
@@ -178,9 +178,9 @@ func TestStoppedProcess(t *testing.T) {
 		if err := cmd.Process.Signal(signal); err != nil {
 			t.Fatal(err)
 		}
-		p := await(t, id, true, p0(t, id)+" stopped by a signal ("+unix.SignalName(signal)+")", p0(t, id)+" stopped by a signal (SIGSTOP or Ctrl-Z)")
-		if strings.Contains(p.summary(true), "spinning") {
-			t.Error(p.summary(true))
+		p := await(t, id, p0(t, id)+" stopped by a signal ("+unix.SignalName(signal)+")", p0(t, id)+" stopped by a signal (SIGSTOP or Ctrl-Z)")
+		if strings.Contains(p.summary(), "spinning") {
+			t.Error(p.summary())
 		}
 	}
 }
@@ -198,7 +198,8 @@ func p0(t *testing.T, id evidence.Process) string {
 // An idle program of Go does not look as if it were blocked in a lock.
 func TestIdleGoProgram(t *testing.T) {
 	id, _ := start(t, "lock")
-	await(t, id, true, "no thread works; main thread blocked in a lock (futex), where idle threads of a Go program wait")
+	id.Goroutines = true
+	await(t, id, "no thread works; main thread blocked in a lock (futex), where idle threads of a Go program wait")
 }
 
 // What has the number of a process that has exited is never read.
@@ -244,14 +245,13 @@ func TestServer(t *testing.T) {
 	stop := background(t, s, ended)
 	defer stop()
 	id, _ := start(t, "pipe")
-	await(t, id, false, "main thread waiting to read from a pipe (read)")
+	await(t, id, "main thread waiting to read from a pipe (read)")
 	session, err := r.Open(registry.AgentID{Service: "app", Instance: "a", UID: 1}, noLink{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer session.Disconnect()
 	session.SetProcess(id)
-	session.Notifies()
 	session.Declare([]judge.Declared{{Name: "watchdog", Kind: judge.KindAlive, Impact: judge.ImpactCritical, Within: time.Second}})
 	if err := session.Report([]registry.Fact{{Reached: true, Age: 2 * time.Second}}, 0); err != nil {
 		t.Fatal(err)

@@ -34,6 +34,7 @@ type process struct {
 	name    string
 	threads []thread // the main thread first
 	left    int      // threads that were not read
+	idle    bool     // threads wait in a lock when there is nothing to do
 	memory  string   // resident and swapped, as in /proc/PID/status; "" if unknown
 	denied  bool     // system calls may not be read
 }
@@ -59,7 +60,7 @@ func read(ctx context.Context, id evidence.Process) (*process, error) {
 		return nil, fmt.Errorf("landmarkd may not read the process: %w; mount /proc without hidepid=, or run landmarkd with its gid=", err)
 	}
 	defer dir.Close()
-	p := &process{pid: id.PID}
+	p := &process{pid: id.PID, idle: id.Goroutines}
 	ids, left, err := threadIDs(dir, id.PID)
 	if err != nil {
 		return nil, fmt.Errorf("landmarkd may not read the process: %w", err)

@@ -75,7 +75,7 @@ func (s *Server) capture(ctx context.Context, f registry.Failure) {
 	case err != nil:
 		e.Summary = err.Error()
 	default:
-		e.Summary, e.Text = p.summary(!f.Notifies), p.text()
+		e.Summary, e.Text = p.summary(), p.text()
 	}
 	f.AddEvidence(e)
 }

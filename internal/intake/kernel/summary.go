@@ -10,16 +10,16 @@ import (
 // maxLines is how many threads the text describes.
 const maxLines = 64
 
-// summary says in one line what the process does. byAgent means that it has an agent of
-// Go, whose threads do not say what its goroutines wait for.
-func (p *process) summary(byAgent bool) string {
+// summary says in one line what the process does. The threads of a Go program do not say
+// what its goroutines wait for.
+func (p *process) summary() string {
 	main := &p.threads[0]
 	others := p.threads[1:]
 	if stopped := stoppedThreads(p.threads); stopped == len(p.threads) {
 		return p.name + " " + main.doing()
 	}
 	var parts []string
-	idle := byAgent && isIdle(main)
+	idle := p.idle && isIdle(main)
 	if !idle {
 		parts = append(parts, "main thread "+main.doing())
 	}
@@ -31,7 +31,7 @@ func (p *process) summary(byAgent bool) string {
 	if len(parts) == 0 {
 		parts = append(parts, fmt.Sprintf("no thread works; main thread %s, where idle threads of a Go program wait: its stacks say more", main.doing()))
 	}
-	if p.denied && main.state == 'S' && !main.call.known && !byAgent {
+	if p.denied && main.state == 'S' && !main.call.known && !p.idle {
 		parts = append(parts, "landmarkd may not read system calls of this process: give it CAP_SYS_PTRACE, or run it as the program's user")
 	}
 	return strings.Join(parts, "; ")

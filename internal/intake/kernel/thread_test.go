@@ -135,7 +135,7 @@ func FuzzThread(f *testing.F) {
 		}
 		th.call = parseSystemCall(call)
 		p := process{name: th.name, threads: []thread{th}}
-		if s := p.summary(false); s == "" {
+		if s := p.summary(); s == "" {
 			t.Error("no summary")
 		}
 		if !utf8.ValidString(stat + waitsIn + file) {

@@ -286,7 +286,10 @@ type Hello struct {
 	// of the process, "BOOT_ID/time:[NUMBER]", at most 128 bytes. The sidecar uses
 	// read_at_us only if its own clock has the same name. "" = Reports have no
 	// read_at_us.
-	Clock         string `protobuf:"bytes,3,opt,name=clock,proto3" json:"clock,omitempty"`
+	Clock string `protobuf:"bytes,3,opt,name=clock,proto3" json:"clock,omitempty"`
+	// The program runs goroutines, as one in Go: a thread that waits in a lock may just be
+	// idle. The sidecar needs it to say what the program does when it hangs.
+	Goroutines    bool `protobuf:"varint,4,opt,name=goroutines,proto3" json:"goroutines,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -340,6 +343,13 @@ func (x *Hello) GetClock() string {
 		return x.Clock
 	}
 	return ""
+}
+
+func (x *Hello) GetGoroutines() bool {
+	if x != nil {
+		return x.Goroutines
+	}
+	return false
 }
 
 // The program's landmarks, in the order of a Report's facts. It replaces the
@@ -1055,11 +1065,14 @@ const file_landmark_report_v1_report_proto_rawDesc = "" +
 	"\vdeclaration\x18\x02 \x01(\v2\x1f.landmark.report.v1.DeclarationH\x00R\vdeclaration\x124\n" +
 	"\x06report\x18\x03 \x01(\v2\x1a.landmark.report.v1.ReportH\x00R\x06report\x127\n" +
 	"\agoodbye\x18\x04 \x01(\v2\x1b.landmark.report.v1.GoodbyeH\x00R\agoodbyeB\t\n" +
-	"\amessage\"S\n" +
+	"\amessage\"s\n" +
 	"\x05Hello\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\tR\binstance\x12\x14\n" +
-	"\x05clock\x18\x03 \x01(\tR\x05clock\"I\n" +
+	"\x05clock\x18\x03 \x01(\tR\x05clock\x12\x1e\n" +
+	"\n" +
+	"goroutines\x18\x04 \x01(\bR\n" +
+	"goroutines\"I\n" +
 	"\vDeclaration\x12:\n" +
 	"\tlandmarks\x18\x01 \x03(\v2\x1c.landmark.report.v1.LandmarkR\tlandmarks\"\x90\x02\n" +
 	"\bLandmark\x12\x12\n" +
