@@ -112,7 +112,7 @@ func New(c Config) (*Sidecar, error) {
 	}
 	s.gates = gate.New(gate.Config{Source: services, Checkers: s.checkers, Logger: c.Logger})
 	s.frontEnds = append(s.frontEnds, s.gates.Run)
-	s.intake = append(s.intake, s.host.Run, s.probes.Run, kernel.New(services).Run)
+	s.intake = append(s.intake, s.host.Run, s.probes.Run, kernel.New(kernel.Config{Registry: services, Logger: c.Logger}).Run)
 	s.closers = append(s.closers, s.host)
 	for _, bind := range []func(Config, *registry.Registry) error{s.bindAgents, s.bindNotify, s.newBFD} {
 		if err := bind(c, services); err != nil {

@@ -30,6 +30,7 @@ func agentAttacks() []attack {
 	flapping := local("flapping", "up to 2,000 services change 5 times a second, with long reasons", 5)
 	return []attack{
 		local("report flood", "100 connections report as fast as they can", 6),
+		local("stack flood", "100 programs hang 10 times a second, each time with 64 KiB of stacks", 6),
 		local("connect loop", "20 loops connect, report, and disconnect", 4),
 		local("unfinished messages", "10 connections begin 100 messages of 500 kB each", 4),
 		flapping,
@@ -102,6 +103,30 @@ func floodReports(ctx context.Context, target string) error {
 				if err := streams[0].Send(report(n, "")); err != nil {
 					return err
 				}
+			}
+		})
+	})
+}
+
+// floodStacks hangs on 100 connections, again and again, and sends stacks with each report.
+func floodStacks(ctx context.Context, target string) error {
+	loop := &reportv1.StreamRequest{Message: &reportv1.StreamRequest_Declaration{Declaration: &reportv1.Declaration{
+		Landmarks: []*reportv1.Landmark{{Name: "loop", Kind: reportv1.Kind_KIND_LOOP, WithinUs: 1_000_000}}}}}
+	text := strings.Repeat("main.work\n\t\t/src/main.go:1\n", 64<<10/28)
+	return each(ctx, 100, func(ctx context.Context, i int) {
+		openStreams(ctx, target, 1, func(int) string { return fmt.Sprint("stacks", i) }, func(streams []intakev1.IntakeService_StreamClient) error {
+			if err := streams[0].Send(loop); err != nil {
+				return err
+			}
+			for n := uint64(0); ; n++ {
+				hang := &reportv1.StreamRequest{Message: &reportv1.StreamRequest_Report{Report: &reportv1.Report{
+					Facts:    []*reportv1.Fact{{Reached: true, Count: n / 2, Open: n%2 == 1, AgeUs: n % 2 * 5_000_000}},
+					Evidence: &reportv1.Evidence{Landmarks: []string{"loop"}, Summary: "flood", Text: text},
+				}}}
+				if err := streams[0].Send(hang); err != nil {
+					return err
+				}
+				time.Sleep(50 * time.Millisecond)
 			}
 		})
 	})

@@ -55,6 +55,7 @@ var attackers = map[string]func(ctx context.Context, target string) error{
 	"HTTP max age":            checkMaxAgeByHTTP,
 	"BFD flood":               floodBFD,
 	"BFD forgery":             forgeBFD,
+	"stack flood":             floodStacks,
 }
 
 // runAttacker is the attacker's process.

@@ -56,7 +56,7 @@ func (t *thread) doing() string {
 	if t.waitsIn != "" {
 		return "waiting in the kernel (" + t.waitsIn + ")"
 	}
-	return "sleeping, for what is not known"
+	return "waiting, for what is not known"
 }
 
 // inCall says what the thread waits for by its system call, "" if that is unknown.

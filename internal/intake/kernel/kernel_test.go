@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -240,7 +241,7 @@ func TestManyThreads(t *testing.T) {
 // registry.
 func TestServer(t *testing.T) {
 	r := registry.New(clock.New(), 0)
-	s := New(r)
+	s := New(Config{r, slog.New(slog.DiscardHandler)})
 	ended := make(chan error, 1)
 	stop := background(t, s, ended)
 	defer stop()
@@ -293,12 +294,12 @@ func (noLink) HasEnded() bool  { return false }
 // More failures than can be read are counted, and delay nobody. One user's leave the
 // others theirs.
 func TestTooManyFailures(t *testing.T) {
-	s := New(registry.New(clock.New(), 0))
+	s := New(Config{registry.New(clock.New(), 0), slog.New(slog.DiscardHandler)})
 	for range 10 * userBurst {
 		s.enqueue(registry.Failure{UID: 1})
 	}
-	if len(s.failures) != userBurst || s.Skipped() != 9*userBurst {
-		t.Errorf("%d wait, %d are skipped", len(s.failures), s.Skipped())
+	if len(s.failures) != userBurst || s.skipped.Load() != 9*userBurst {
+		t.Errorf("%d wait, %d are skipped", len(s.failures), s.skipped.Load())
 	}
 	for uid := range uint32(10 * allBurst) {
 		s.enqueue(registry.Failure{UID: uid})
@@ -336,5 +337,24 @@ func TestLimiter(t *testing.T) {
 	}
 	if all != allBurst || len(l.users) > maxUsers {
 		t.Errorf("all users: %d; %d are remembered", all, len(l.users))
+	}
+}
+
+// That processes were not read is logged once in a while, with their number.
+func TestSkippedIsLogged(t *testing.T) {
+	var log strings.Builder
+	s := New(Config{registry.New(clock.New(), 0), slog.New(slog.NewTextHandler(&log, nil))})
+	now := time.Now()
+	s.logSkipped(now)
+	s.skipped.Add(7)
+	s.logSkipped(now)
+	s.skipped.Add(5)
+	s.logSkipped(now.Add(logInterval - 1))
+	if got := strings.Count(log.String(), "\n"); got != 1 || !strings.Contains(log.String(), "processes=7") {
+		t.Errorf("the log is\n%s", &log)
+	}
+	s.logSkipped(now.Add(logInterval))
+	if !strings.Contains(log.String(), "processes=5") {
+		t.Errorf("the log is\n%s", &log)
 	}
 }

@@ -3,6 +3,7 @@ package kernel
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -16,18 +17,29 @@ import (
 // allow. Of more that fail at the same moment nothing is read: what they did would be over.
 const workers = 4
 
+// logInterval is how often it is logged at most that processes were not read.
+const logInterval = time.Minute
+
+// Config configures a Server.
+type Config struct {
+	Registry *registry.Registry
+	Logger   *slog.Logger
+}
+
 // Server makes evidence of processes. New makes it.
 type Server struct {
+	logger   *slog.Logger
 	failures chan registry.Failure
 	limit    limiter
-	skipped  atomic.Uint64
+	skipped  atomic.Int64 // since it was last logged
+	loggedAt atomic.Int64 // of the machine's time, in nanoseconds
 }
 
 // New returns a server that makes evidence at each failure that the registry reports. It
 // must be called before the first process reports.
-func New(r *registry.Registry) *Server {
-	s := &Server{failures: make(chan registry.Failure, allBurst)}
-	r.OnFailure(s.enqueue)
+func New(c Config) *Server {
+	s := &Server{logger: c.Logger, failures: make(chan registry.Failure, allBurst)}
+	c.Registry.OnFailure(s.enqueue)
 	return s
 }
 
@@ -44,9 +56,6 @@ func (s *Server) enqueue(f registry.Failure) {
 	}
 }
 
-// Skipped returns how many failures got no evidence because too many came at once.
-func (s *Server) Skipped() uint64 { return s.skipped.Load() }
-
 // Run makes evidence until ctx is done, and returns nil.
 func (s *Server) Run(ctx context.Context) error {
 	var group errgroup.Group
@@ -58,6 +67,7 @@ func (s *Server) Run(ctx context.Context) error {
 					return nil
 				case f := <-s.failures:
 					s.capture(ctx, f)
+					s.logSkipped(time.Now())
 				}
 			}
 		})
@@ -78,4 +88,13 @@ func (s *Server) capture(ctx context.Context, f registry.Failure) {
 		e.Summary, e.Text = p.summary(), p.text()
 	}
 	f.AddEvidence(e)
+}
+
+// logSkipped logs, at most once in logInterval, how many processes were not read.
+func (s *Server) logSkipped(now time.Time) {
+	last := s.loggedAt.Load()
+	if now.UnixNano()-last < int64(logInterval) || s.skipped.Load() == 0 || !s.loggedAt.CompareAndSwap(last, now.UnixNano()) {
+		return
+	}
+	s.logger.Warn("too many processes hang at once, so there is no evidence of some by the kernel", "processes", s.skipped.Swap(0))
 }

@@ -32,7 +32,7 @@ func (p *process) summary() string {
 		parts = append(parts, fmt.Sprintf("no thread works; main thread %s, where idle threads of a Go program wait: its stacks say more", main.doing()))
 	}
 	if p.denied && main.state == 'S' && !main.call.known && !p.idle {
-		parts = append(parts, "landmarkd may not read system calls of this process: give it CAP_SYS_PTRACE, or run it as the program's user")
+		parts = append(parts, "landmarkd may not read for what: give it CAP_SYS_PTRACE")
 	}
 	return strings.Join(parts, "; ")
 }
@@ -111,7 +111,7 @@ func (p *process) text() string {
 		fmt.Fprintf(&b, "\tand %d more threads\n", max(left, p.left))
 	}
 	if p.denied {
-		b.WriteString("landmarkd may not read the system calls of this process: give it CAP_SYS_PTRACE, or run it as the program's user\n")
+		b.WriteString("landmarkd may not read what the threads wait for: give it CAP_SYS_PTRACE\n")
 	}
 	return b.String()
 }

@@ -49,7 +49,7 @@ func TestDoing(t *testing.T) {
 		{"waiting in the system call 9999", thread{state: 'S', call: call(9999)}},
 		{"sleeping (hrtimer_nanosleep)", thread{state: 'S', call: call(9999), waitsIn: "hrtimer_nanosleep"}},
 		{"waiting in the kernel (a_new_function)", thread{state: 'S', waitsIn: "a_new_function"}},
-		{"sleeping, for what is not known", thread{state: 'S'}},
+		{"waiting, for what is not known", thread{state: 'S'}},
 	} {
 		if got := tt.t.doing(); got != tt.want {
 			t.Errorf("%q, want %q", got, tt.want)
