@@ -23,13 +23,13 @@ const (
 //
 // They come from the goroutine profile of runtime/pprof, because that stops the program
 // for a few microseconds only, and reads the stacks while it runs. runtime.Stack stops
-// it until all are printed: some 15 ms for each thousand goroutines.
+// it until all are printed: some 10 ms for each thousand goroutines.
 type capture struct {
 	at        time.Time
-	landmarks []string    // that fail
-	sites     [][]uintptr // their call stacks, see collector.Landmark
+	landmarks []string  // that fail
+	site      []uintptr // the call stack of the first, see collector.Landmark
 
-	summary string
+	summary string // valid UTF-8, as text
 	text    string
 }
 
@@ -50,20 +50,20 @@ func (c *capture) make() {
 
 // describe sets the summary and the text to those of the profile.
 func (c *capture) describe(p *profile) {
-	site := siteOf(c.sites[0])
+	site := siteOf(c.site)
 	best := p.order(site)
 	name := fmt.Sprintf("%q", c.landmarks[0])
 	switch {
 	case len(site) == 0:
-		c.summary = name + " was never reached: which goroutine should is not known"
-	case best.count() == 0:
-		c.summary = fmt.Sprintf("the goroutine of %s is not there any more: none of %d reaches it", name, p.total)
+		c.summary = name + " was never reached, so it is not known which goroutine should reach it"
+	case best.goroutines == 0:
+		c.summary = fmt.Sprintf("the goroutine that reaches %s has ended: none of %d has its functions", name, p.total)
 	case best.groups > 1 && !best.certain:
-		c.summary = fmt.Sprintf("the goroutine of %s is not known, and may be one of the first %d", name, best.count())
+		c.summary = fmt.Sprintf("which goroutine reaches %s is not known: it may be one of the first %d", name, best.goroutines)
 	default:
 		c.summary = name + " " + p.groups[0].where()
 		if best.goroutines > 1 {
-			c.summary += fmt.Sprintf(", as %d goroutines that reach it", best.goroutines)
+			c.summary += fmt.Sprintf(", or one of %d other goroutines that reach it", best.goroutines-1)
 		}
 		if !best.certain {
 			c.summary += " (most likely)"
@@ -86,7 +86,8 @@ func (c *capture) describe(p *profile) {
 	if left := p.total - shown; left > 0 {
 		fmt.Fprintf(&b, "%d more goroutines are left out\n", left)
 	}
-	c.text = b.String()
+	// The names of files may have any bytes.
+	c.summary, c.text = strings.ToValidUTF8(c.summary, "?"), strings.ToValidUTF8(b.String(), "?")
 }
 
 // where says where the group's goroutines are.

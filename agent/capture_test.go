@@ -113,7 +113,7 @@ var hangingPrograms = []hangingProgram{
 // captureOf captures the stacks when the landmark of the set fails.
 func captureOf(marks *landmark.Set) *capture {
 	l := collector.Of(marks).Landmarks()[0]
-	c := &capture{landmarks: []string{l.Name}, sites: [][]uintptr{l.Stack()}}
+	c := &capture{landmarks: []string{l.Name}, site: l.Stack()}
 	c.make()
 	return c
 }
@@ -170,12 +170,12 @@ func TestCaptureOfAnEndedLoop(t *testing.T) {
 	done := make(chan struct{})
 	go func() { tick(alive); close(done) }()
 	<-done
-	if c := captureOf(&marks); !strings.HasPrefix(c.summary, `the goroutine of "mark" is not there any more: none of `) {
+	if c := captureOf(&marks); !strings.HasPrefix(c.summary, `the goroutine that reaches "mark" has ended: none of `) {
 		t.Error(c.summary)
 	}
 	var never landmark.Set
 	never.Alive("mark", time.Second)
-	if c := captureOf(&never); c.summary != `"mark" was never reached: which goroutine should is not known` {
+	if c := captureOf(&never); c.summary != `"mark" was never reached, so it is not known which goroutine should reach it` {
 		t.Error(c.summary)
 	}
 }
@@ -188,7 +188,7 @@ func TestCaptureIsBounded(t *testing.T) {
 	for range 3 * maxGroups {
 		fmt.Fprintf(&p, "1 @ %#x %#x\n#\t0x1\tsomething\n\n", pc, pc)
 	}
-	c := &capture{landmarks: []string{"mark"}, sites: [][]uintptr{{pc, pc}}}
+	c := &capture{landmarks: []string{"mark"}, site: []uintptr{pc, pc}}
 	c.describe(&p)
 	if len(c.text) > maxCapture || len(p.groups) != maxGroups || !strings.HasSuffix(c.text, " more goroutines are left out\n") {
 		t.Errorf("%d bytes of %d groups, ending with %q", len(c.text), len(p.groups), c.text[len(c.text)-60:])
@@ -207,7 +207,7 @@ func FuzzProfile(f *testing.F) {
 		if whole.total != bytewise.total || len(whole.groups) != len(bytewise.groups) {
 			t.Errorf("in one piece %+v, in pieces %+v", whole, bytewise)
 		}
-		c := &capture{landmarks: []string{"mark"}, sites: [][]uintptr{nil}}
+		c := &capture{landmarks: []string{"mark"}}
 		c.describe(&whole)
 	})
 }
@@ -322,7 +322,7 @@ func TestCaptureStopsTheProgramBriefly(t *testing.T) {
 	withGoroutines(5000, func() {
 		buf := make([]byte, maxCapture)
 		stack := best(func() { runtime.Stack(buf, true) })
-		own := best(func() { (&capture{landmarks: []string{"mark"}, sites: [][]uintptr{nil}}).make() })
+		own := best(func() { (&capture{landmarks: []string{"mark"}}).make() })
 		t.Logf("stopped for %.0f µs, by runtime.Stack for %.0f µs", own*1e6, stack*1e6)
 		if own*5 > stack {
 			t.Errorf("a capture stops the program for %.0f µs, and runtime.Stack for %.0f µs: want less than a fifth", own*1e6, stack*1e6)
@@ -338,7 +338,7 @@ func BenchmarkCapture(b *testing.B) {
 			name string
 			f    func()
 		}{
-			{"capture", func() { (&capture{landmarks: []string{"mark"}, sites: [][]uintptr{nil}}).make() }},
+			{"capture", func() { (&capture{landmarks: []string{"mark"}}).make() }},
 			{"profile", func() { pprof.Lookup("goroutine").WriteTo(new(profile), 1) }},
 			{"runtime.Stack", func() { runtime.Stack(make([]byte, maxCapture), true) }},
 		} {

@@ -124,6 +124,7 @@ func (g *group) blocked() int {
 // ofStandardLibrary reports whether the function is of the standard library. Import paths
 // of other packages begin with a domain, or are chosen by the program.
 func ofStandardLibrary(function string) bool {
+	function, _, _ = strings.Cut(function, "[") // type arguments are of any package
 	first, _, _ := strings.Cut(function, "/")
 	if first == function { // the last element of the path
 		first, _, _ = strings.Cut(function, ".")
@@ -162,8 +163,6 @@ type match struct {
 	goroutines int
 	certain    bool // they are in the function that has reached it
 }
-
-func (m match) count() int { return m.goroutines }
 
 // order sorts the groups: those whose stacks have most of the site's functions first,
 // the agent's own last. It returns the first ones.

@@ -40,8 +40,8 @@ func (w *stackWatch) step(states []landmarkState, now time.Time, run func(func()
 		return time.Time{}
 	}
 	at := w.update(states, now)
-	c := &capture{at: now}
-	failsAt := rule.Never
+	failing, failsAt := false, rule.Never
+	var c *capture // if an episode begins
 	for i := range w.landmarks {
 		l := &w.landmarks[i]
 		if !l.ShowsWork() {
@@ -51,14 +51,16 @@ func (w *stackWatch) step(states []landmarkState, now time.Time, run func(func()
 		switch {
 		case r.State != rule.Failing:
 			failsAt = min(failsAt, r.Next)
-		case len(c.landmarks) < maxFailing:
+		case !failing && !w.failing:
+			c = &capture{at: now, site: states[i].Stack()}
+			fallthrough
+		case c != nil && len(c.landmarks) < maxFailing:
 			c.landmarks = append(c.landmarks, l.Name)
-			c.sites = append(c.sites, states[i].Stack())
 		}
+		failing = failing || r.State == rule.Failing
 	}
-	began := len(c.landmarks) > 0 && !w.failing
-	w.failing = len(c.landmarks) > 0
-	if began && (w.capturedAt.IsZero() || now.Sub(w.capturedAt) >= captureGap) {
+	w.failing = failing
+	if c != nil && (w.capturedAt.IsZero() || now.Sub(w.capturedAt) >= captureGap) {
 		w.capturedAt = now
 		run(func() {
 			c.make()
