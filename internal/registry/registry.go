@@ -12,7 +12,8 @@
 //
 // A report is followed through session.go, service.go, slots.go and snapshot.go, a
 // request through lookup.go and answer.go, and through await.go if it has to wait.
-// catchup.go is what happens after a pause of the sidecar, and grace.go after its
+// failure.go is how processes are noticed whose work begins to fail, and evidence.go what
+// is then kept of them. catchup.go is what happens after a pause of the sidecar, and grace.go after its
 // start.
 package registry
 

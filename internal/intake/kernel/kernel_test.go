@@ -291,7 +291,7 @@ func (noLink) End(error)       {}
 func (noLink) CaughtUp() bool  { return true }
 func (noLink) HasEnded() bool  { return false }
 
-// More failures than can be read are counted, and delay nobody. One user's leave the
+// More failures than can be read are counted, and delay nothing. One user's leave the
 // others theirs.
 func TestTooManyFailures(t *testing.T) {
 	s := New(Config{registry.New(clock.New(), 0), slog.New(slog.DiscardHandler)})

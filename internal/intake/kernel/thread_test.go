@@ -125,7 +125,7 @@ func TestParseSystemCall(t *testing.T) {
 	}
 }
 
-// Whatever the kernel says, and whatever a process calls itself, it is told in one line.
+// Whatever the kernel says, and whatever a process calls itself, the description is one line.
 func FuzzThread(f *testing.F) {
 	f.Add("7 (cat) T 1", "0 0x3 0x7f 0x2 0x7 0xf 0x0 0x7 0x7", "pipe_read", "pipe:[1]")
 	f.Fuzz(func(t *testing.T, stat, call, waitsIn, file string) {
