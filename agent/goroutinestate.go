@@ -11,7 +11,7 @@ var waits = []struct{ begin, doing string }{
 	{"runtime.chanrecv", "waiting to receive from a channel"},
 	{"runtime.chansend", "waiting to send to a channel"},
 	{"runtime.selectgo", "waiting in a select"},
-	{"runtime.block", "waiting for ever, in a select without cases or on a nil channel"},
+	{"runtime.block", "waiting forever, in a select without cases or on a nil channel"},
 	{"sync.(*Mutex).", "waiting for a lock (sync.Mutex)"},
 	{"sync.(*RWMutex).", "waiting for a lock (sync.RWMutex)"},
 	{"sync.(*WaitGroup).", "waiting for other goroutines (sync.WaitGroup)"},

@@ -12,9 +12,9 @@
 //
 // A report is followed through session.go, service.go, slots.go and snapshot.go, a
 // request through lookup.go and answer.go, and through await.go if it has to wait.
-// failure.go is how processes are noticed whose work begins to fail, and evidence.go what
-// is then kept of them. catchup.go is what happens after a pause of the sidecar, and grace.go after its
-// start.
+// catchup.go is what happens after a pause of the sidecar, and grace.go after its
+// start. failure.go notices processes whose work begins to fail, and evidence.go keeps
+// what is then seen of them.
 package registry
 
 import (

@@ -40,8 +40,8 @@ type process struct {
 }
 
 // read reads the process twice, an interval apart. It never reads another process that
-// has got the number meanwhile: a directory of /proc that is open belongs to one process
-// for ever, and that it is the right one is known if that has not exited since.
+// has got the number meanwhile: an open directory of /proc stays that of one process, and
+// it is that of the right one if that one has not exited when it is open.
 func read(ctx context.Context, id evidence.Process) (*process, error) {
 	switch {
 	case id.PID == 0:
