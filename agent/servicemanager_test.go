@@ -63,9 +63,8 @@ func (m *manager) report(logger *slog.Logger, watchdog time.Duration) *managerRe
 	}
 }
 
-// after passes the time and returns what was sent meanwhile.
+// after passes the time and returns what was sent since the previous call.
 func (m *manager) after(d time.Duration) []string {
-	m.take()
 	time.Sleep(d)
 	synctest.Wait()
 	m.got = m.take()
