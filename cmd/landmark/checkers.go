@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/describe"
 	"github.com/landmark-health/landmark/internal/duration"
 	"github.com/landmark-health/landmark/internal/terminal"
 	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
@@ -76,7 +77,7 @@ func checkerCells(c *statusv1.Checker) []terminal.Cell {
 	return []terminal.Cell{
 		terminal.Text(terminal.Printable(c.GetAddress())),
 		terminal.Text(terminal.Printable(c.GetFrontEnd())),
-		terminal.Text(perSecond(c.GetPerSecond())),
+		terminal.Text(describe.PerSecond(c.GetPerSecond())),
 		terminal.Text(strconv.FormatUint(c.GetTotal(), 10)),
 		lastCell(c),
 	}
@@ -84,26 +85,8 @@ func checkerCells(c *statusv1.Checker) []terminal.Cell {
 
 // lastCell shows the age of the checker's latest check, in red if it is silent.
 func lastCell(c *statusv1.Checker) terminal.Cell {
-	age := duration.Format(c.GetSinceLastCheck().AsDuration())
-	switch {
-	case c.GetSilent() && c.GetUsualPerSecond() > 0:
-		return terminal.Coloured(terminal.Red, fmt.Sprintf("silent for %s, checked %s before", age, perSecond(c.GetUsualPerSecond())))
-	case c.GetSilent():
-		return terminal.Coloured(terminal.Red, "silent for "+age)
-	case c.GetWatching() == 1:
-		return terminal.Text("watching")
-	case c.GetWatching() > 1:
-		return terminal.Text(fmt.Sprintf("watching, %d times", c.GetWatching()))
+	if c.GetSilent() {
+		return terminal.Coloured(terminal.Red, describe.LastCheck(c))
 	}
-	return terminal.Text(age + " ago")
-}
-
-// perSecond writes a rate to two digits. A rate near 0, to which it falls without end,
-// is 0.
-func perSecond(rate float64) string {
-	if rate < 0.001 {
-		return "0/s"
-	}
-	rounded, _ := strconv.ParseFloat(strconv.FormatFloat(rate, 'g', 2, 64), 64)
-	return number(rounded) + "/s"
+	return terminal.Text(describe.LastCheck(c))
 }

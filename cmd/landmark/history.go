@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/describe"
 	"github.com/landmark-health/landmark/internal/duration"
 	"github.com/landmark-health/landmark/internal/terminal"
 	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
@@ -81,7 +82,7 @@ func historyTable(o output, changes []*statusv1.Change, now time.Time) error {
 			terminal.Text(terminal.Clock(c.GetTime().AsTime(), now)),
 			statusCell(readiness), causeCell(readiness), weightCell(readiness), statusCell(liveness),
 			terminal.Text(lasted),
-			terminal.Text(reason(readiness, liveness)),
+			terminal.Text(describe.Reason(readiness, liveness)),
 		}, unhealthy(o, c)...)
 	}
 	return o.table(t)
@@ -105,8 +106,8 @@ func unhealthy(o output, c *statusv1.Change) (lines []string) {
 	for _, l := range c.GetLandmarks() {
 		state := stateCell(l)
 		line := fmt.Sprintf("%s %s (%s, %s): %s", o.Paint(state.Colour, state.Text),
-			terminal.Printable(l.GetDeclared().GetName()), kindOf(l), impactOf(l), factOf(l))
-		if limit := limitOf(l); limit != "" {
+			terminal.Printable(l.GetDeclared().GetName()), describe.Kind(l), describe.Impact(l), describe.Fact(l))
+		if limit := describe.Limit(l); limit != "" {
 			line += ", " + limit
 		}
 		lines = append(lines, line)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/landmark-health/landmark/internal/describe"
 	"github.com/landmark-health/landmark/internal/duration"
 	"github.com/landmark-health/landmark/internal/terminal"
 	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
@@ -121,7 +122,7 @@ func statusTable(o output, services []*statusv1.Service, note func(output, *stat
 			terminal.Text(duration.Format(readiness.GetStatusAge().AsDuration())),
 			terminal.Text(duration.Format(readiness.GetFactsAge().AsDuration())),
 			checkedCell(s),
-			terminal.Text(serviceReason(s)),
+			terminal.Text(describe.ServiceReason(s)),
 		}, notes...)
 	}
 	return o.table(t)
@@ -148,11 +149,11 @@ func landmarksTable(o output, services []*statusv1.Service) error {
 		for _, l := range s.GetLandmarks() {
 			t.Add([]terminal.Cell{
 				terminal.Text(terminal.Printable(l.GetDeclared().GetName())),
-				terminal.Text(kindOf(l)),
+				terminal.Text(describe.Kind(l)),
 				stateCell(l),
-				terminal.Text(impactOf(l)),
-				terminal.Text(factOf(l)),
-				terminal.Text(limitOf(l)),
+				terminal.Text(describe.Impact(l)),
+				terminal.Text(describe.Fact(l)),
+				terminal.Text(describe.Limit(l)),
 			})
 		}
 	}

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
+	"github.com/landmark-health/landmark/internal/describe"
 	"github.com/landmark-health/landmark/internal/terminal"
 	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
 )
@@ -15,50 +17,30 @@ func statusCell(v *statusv1.Verdict) terminal.Cell {
 	switch {
 	case v.GetStatus() == statusv1.Status_STATUS_SERVING && v.GetWeight() == 100:
 		colour = terminal.Green
-	case v.GetStatus() == statusv1.Status_STATUS_SERVING, intended(v.GetCause()):
+	case v.GetStatus() == statusv1.Status_STATUS_SERVING, describe.Intended(v.GetCause()):
 		colour = terminal.Yellow
 	}
 	return terminal.Coloured(colour, strings.TrimPrefix(v.GetStatus().String(), "STATUS_"))
 }
 
-// intended reports whether the cause is not a fault.
-func intended(c statusv1.Cause) bool {
-	switch c {
-	case statusv1.Cause_CAUSE_STARTING, statusv1.Cause_CAUSE_DRAINING, statusv1.Cause_CAUSE_RECOVERING:
-		return true
+// stateCell shows a landmark's state.
+func stateCell(l *statusv1.Landmark) terminal.Cell {
+	text := describe.State(l)
+	switch l.GetState() {
+	case statusv1.State_STATE_OK:
+		return terminal.Coloured(terminal.Green, text)
+	case statusv1.State_STATE_DEGRADED:
+		return terminal.Coloured(terminal.Yellow, text)
+	case statusv1.State_STATE_FAILING:
+		return terminal.Coloured(terminal.Red, text)
 	}
-	return false
+	return terminal.Text(text)
 }
 
 func causeCell(v *statusv1.Verdict) terminal.Cell {
-	if v.GetCause() == statusv1.Cause_CAUSE_UNSPECIFIED {
-		return terminal.Text("-")
-	}
-	return terminal.Text(strings.ToLower(strings.TrimPrefix(v.GetCause().String(), "CAUSE_")))
+	return terminal.Text(cmp.Or(describe.Cause(v), "-"))
 }
 
 func weightCell(v *statusv1.Verdict) terminal.Cell {
 	return terminal.Text(fmt.Sprintf("%d%%", v.GetWeight()))
-}
-
-// reason returns why a service is not ready, or else why it is not live, or "".
-func reason(readiness, liveness *statusv1.Verdict) string {
-	switch {
-	case readiness.GetReason() != "":
-		return terminal.Printable(readiness.GetReason())
-	case liveness.GetReason() != "":
-		return "not live: " + terminal.Printable(liveness.GetReason())
-	}
-	return ""
-}
-
-// serviceReason returns the reason of a service, and adds that it is drained if another
-// cause hides it.
-func serviceReason(s *statusv1.Service) string {
-	readiness := s.GetReadiness().GetVerdict()
-	text := reason(readiness, s.GetLiveness().GetVerdict())
-	if s.GetDrained() && readiness.GetCause() != statusv1.Cause_CAUSE_DRAINING {
-		text = strings.TrimPrefix(text+"; drained, too", "; ")
-	}
-	return text
 }

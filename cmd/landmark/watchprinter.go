@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/describe"
 	"github.com/landmark-health/landmark/internal/terminal"
 	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
 )
@@ -73,7 +74,7 @@ func (p *watchPrinter) printText(s *statusv1.Service, now time.Time) error {
 	status := statusCell(v)
 	columns := fmt.Sprintf("%s  %-*s  %s  %-10s  %4s", terminal.Clock(now, p.started), p.width, name,
 		p.Paint(status.Colour, fmt.Sprintf("%-11s", status.Text)), causeCell(v).Text, weightCell(v).Text)
-	if reason := serviceReason(s); reason != "" {
+	if reason := describe.ServiceReason(s); reason != "" {
 		columns = p.Hang(columns+"  ", reason)
 	}
 	_, err := fmt.Fprintln(p.out, columns)

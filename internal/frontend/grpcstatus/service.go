@@ -8,52 +8,23 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"strings"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/landmark-health/landmark/internal/checkers"
 	"github.com/landmark-health/landmark/internal/contract"
-	"github.com/landmark-health/landmark/internal/frontend"
 	"github.com/landmark-health/landmark/internal/frontend/grpcserver"
-	"github.com/landmark-health/landmark/internal/judge"
+	"github.com/landmark-health/landmark/internal/frontend/statusmsg"
 	"github.com/landmark-health/landmark/internal/registry"
 	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
 )
 
-// Source gives the answers. Its methods are safe for concurrent use.
-type Source interface {
-	frontend.Source
-	// Names returns the sorted names of the known services.
-	Names() []string
-	// Status returns the status of a service, and whether it is known.
-	Status(name string) (registry.ServiceStatus, bool)
-	// History returns the last changes of a service, the oldest first, and
-	// whether it is known.
-	History(name string) ([]registry.Change, bool)
-}
-
-// Checkers returns the checkers that the other front ends recorded. Its methods
-// are safe for concurrent use.
-type Checkers interface {
-	// ByService returns the checkers of a service, or of all services together if
-	// it is empty.
-	ByService(service string) []checkers.Stats
-	// Unknown returns the checkers of names that were unknown.
-	Unknown() []checkers.Unknown
-	// BFDSessions returns the BFD sessions, in the order in which they are shown.
-	BFDSessions() []checkers.BFDStats
-	// Gate returns the gate of a service, and whether it has one.
-	Gate(service string) (checkers.GateStats, bool)
-}
-
 // Config configures the service.
 type Config struct {
-	Source   Source
-	Checkers Checkers
+	Source   statusmsg.Source
+	Checkers statusmsg.CheckerSource
 }
 
 // Register registers landmark.status.v1 on the server. A Watch ends when its
@@ -80,14 +51,10 @@ func (s *service) List(q *statusv1.ListRequest, stream grpc.ServerStreamingServe
 	if err := s.awaitKnown(stream.Context(), name); err != nil {
 		return err
 	}
-	sessions := s.bfdSessions()
+	checkers := statusmsg.NewCheckers(s.config.Source, s.config.Checkers)
 	for p := range s.statuses(name) {
-		service := translateService(p, name != "")
-		service.BfdSessions = sessions[target{p.Name, true}]
-		service.Checkers = translateCheckers(s.config.Checkers.ByService(p.Name))
-		if g, ok := s.config.Checkers.Gate(p.Name); ok {
-			service.Gate = translateGate(g)
-		}
+		service := statusmsg.Service(p, name != "")
+		checkers.AddTo(service)
 		if err := stream.Send(&statusv1.ListResponse{Service: service}); err != nil {
 			return err
 		}
@@ -111,46 +78,15 @@ func (s *service) History(ctx context.Context, q *statusv1.HistoryRequest) (*sta
 	r := &statusv1.HistoryResponse{Changes: make([]*statusv1.Change, len(changes))}
 	now := time.Now()
 	for i, c := range changes {
-		r.Changes[i] = translateChange(c, now)
+		r.Changes[i] = statusmsg.Change(c, now)
 	}
 	return r, nil
-}
-
-// bfdSessions returns the BFD sessions by what they follow now: a service, "" for all
-// services together, or an unknown name.
-func (s *service) bfdSessions() map[target][]*statusv1.BFDSession {
-	sessions := make(map[target][]*statusv1.BFDSession)
-	for _, b := range s.config.Checkers.BFDSessions() {
-		a, _ := s.config.Source.Lookup([]byte(b.Name), registry.AnyAge)
-		var to target
-		to.service, to.known = a.Service()
-		sessions[to] = append(sessions[to], translateBFDSession(b))
-	}
-	return sessions
-}
-
-// target is what a name means.
-type target struct {
-	service string // "" for all services together
-	known   bool
 }
 
 // Checkers returns the checkers and BFD sessions of all services together and of
-// unknown names. It omits the names that became known since.
+// unknown names.
 func (s *service) Checkers(context.Context, *statusv1.CheckersRequest) (*statusv1.CheckersResponse, error) {
-	r := &statusv1.CheckersResponse{All: translateCheckers(s.config.Checkers.ByService(""))}
-	sessions := s.bfdSessions()
-	r.BfdSessions = append(sessions[target{known: true}], sessions[target{}]...)
-	for _, u := range s.config.Checkers.Unknown() {
-		if a, _ := s.config.Source.Lookup([]byte(u.Name), 0); a.Status != judge.ServiceUnknown {
-			continue
-		}
-		r.Unknown = append(r.Unknown, &statusv1.UnknownName{
-			Name:    strings.ToValidUTF8(u.Name, "\uFFFD"), // recorded as the checker sent it
-			Checker: translateChecker(u.Stats),
-		})
-	}
-	return r, nil
+	return statusmsg.NewCheckers(s.config.Source, s.config.Checkers).Others(), nil
 }
 
 // awaitKnown returns nil if the service is known, or the name is empty and so

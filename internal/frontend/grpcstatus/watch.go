@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/landmark-health/landmark/internal/frontend/statusmsg"
 	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/registry"
 	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
@@ -74,7 +75,7 @@ func (s *service) Watch(q *statusv1.WatchRequest, stream grpc.ServerStreamingSer
 			if key == last[p.Name] {
 				continue
 			}
-			if err := stream.Send(&statusv1.WatchResponse{Service: translateService(p, name != "")}); err != nil {
+			if err := stream.Send(&statusv1.WatchResponse{Service: statusmsg.Service(p, name != "")}); err != nil {
 				return err
 			}
 			last[p.Name] = key

@@ -1,4 +1,6 @@
-package grpcstatus
+// Package statusmsg makes messages of landmark.status.v1 of the registry's answers and
+// of the checkers. The front ends for people share it.
+package statusmsg
 
 import (
 	"fmt"
@@ -23,16 +25,18 @@ import (
 // several that each declare others may have.
 const maxLandmarks = contract.MaxLandmarks
 
-func translateService(p registry.ServiceStatus, withLandmarks bool) *statusv1.Service {
+// Service returns the state of a service. Its landmarks and what its processes say of
+// themselves are in it only if withLandmarks is true.
+func Service(p registry.ServiceStatus, withLandmarks bool) *statusv1.Service {
 	s := &statusv1.Service{
 		Name:      p.Name,
-		Readiness: translateAnswer(p.Answers[judge.Readiness]),
-		Liveness:  translateAnswer(p.Answers[judge.Liveness]),
-		Startup:   translateAnswer(p.Answers[judge.Startup]),
+		Readiness: answer(p.Answers[judge.Readiness]),
+		Liveness:  answer(p.Answers[judge.Liveness]),
+		Startup:   answer(p.Answers[judge.Startup]),
 		Drained:   p.Drained,
 	}
 	if withLandmarks {
-		s.Landmarks = translateLandmarks(p.Answers[judge.Readiness].Landmarks())
+		s.Landmarks = Landmarks(p.Answers[judge.Readiness].Landmarks())
 		for _, text := range p.Texts {
 			s.Texts = append(s.Texts, &statusv1.StatusText{Instance: text.Instance, Text: text.Text})
 		}
@@ -40,7 +44,7 @@ func translateService(p registry.ServiceStatus, withLandmarks bool) *statusv1.Se
 	return s
 }
 
-func translateAnswer(a registry.Answer) *statusv1.AspectStatus {
+func answer(a registry.Answer) *statusv1.AspectStatus {
 	return &statusv1.AspectStatus{
 		Verdict: &statusv1.Verdict{
 			Status: statusv1.Status(a.Status),
@@ -54,7 +58,8 @@ func translateAnswer(a registry.Answer) *statusv1.AspectStatus {
 	}
 }
 
-func translateChange(c registry.Change, now time.Time) *statusv1.Change {
+// Change returns a change of a service. The time of day is now.
+func Change(c registry.Change, now time.Time) *statusv1.Change {
 	verdict := func(a judge.Aspect) *statusv1.Verdict {
 		v := c.Verdicts[a]
 		return &statusv1.Verdict{
@@ -70,20 +75,20 @@ func translateChange(c registry.Change, now time.Time) *statusv1.Change {
 		Readiness: verdict(judge.Readiness),
 		Liveness:  verdict(judge.Liveness),
 		Startup:   verdict(judge.Startup),
-		Landmarks: translateLandmarks(c.Landmarks),
+		Landmarks: Landmarks(c.Landmarks),
 	}
 }
 
-// translateLandmarks translates at most maxLandmarks of them.
-func translateLandmarks(records []registry.Record) []*statusv1.Landmark {
+// Landmarks returns the states of landmarks, of at most maxLandmarks of them.
+func Landmarks(records []registry.Record) []*statusv1.Landmark {
 	records = records[:min(len(records), maxLandmarks)]
-	landmarks := make([]*statusv1.Landmark, len(records))
+	translated := make([]*statusv1.Landmark, len(records))
 	for i, r := range records {
-		landmarks[i] = &statusv1.Landmark{
+		translated[i] = &statusv1.Landmark{
 			Declared: declared(r.Declared), State: statusv1.State(r.State), Fact: fact(r), Presumed: r.Presumed,
 		}
 	}
-	return landmarks
+	return translated
 }
 
 func declared(d *judge.Declared) *reportv1.Landmark {
@@ -120,12 +125,12 @@ func microseconds(d time.Duration) uint64 { return uint64(d.Microseconds()) }
 func translateCheckers(all []checkers.Stats) []*statusv1.Checker {
 	translated := make([]*statusv1.Checker, len(all))
 	for i, s := range all {
-		translated[i] = translateChecker(s)
+		translated[i] = checker(s)
 	}
 	return translated
 }
 
-func translateChecker(s checkers.Stats) *statusv1.Checker {
+func checker(s checkers.Stats) *statusv1.Checker {
 	return &statusv1.Checker{
 		Address:        s.Address(),
 		FrontEnd:       string(s.Via),
@@ -138,7 +143,7 @@ func translateChecker(s checkers.Stats) *statusv1.Checker {
 	}
 }
 
-func translateBFDSession(b checkers.BFDStats) *statusv1.BFDSession {
+func bfdSession(b checkers.BFDStats) *statusv1.BFDSession {
 	return &statusv1.BFDSession{
 		Name:     b.Name,
 		Peer:     b.Peer.String(),
@@ -150,7 +155,7 @@ func translateBFDSession(b checkers.BFDStats) *statusv1.BFDSession {
 	}
 }
 
-func translateGate(g checkers.GateStats) *statusv1.Gate {
+func gate(g checkers.GateStats) *statusv1.Gate {
 	address := g.Address.String()
 	if g.Address.Addr().IsUnspecified() {
 		address = fmt.Sprint(":", g.Address.Port())

@@ -1,7 +1,9 @@
-package main
+package describe
 
 import (
 	"testing"
+
+	"google.golang.org/protobuf/encoding/prototext"
 
 	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
 )
@@ -49,11 +51,14 @@ func TestFactsAndLimitsInWords(t *testing.T) {
 		{`declared { kind: KIND_CONDITION } fact { reached: true age_us: 1000000 reason: "connection \033[31mrefused" }`,
 			`does not hold, set 1 s ago: connection \x1b[31mrefused`, ""},
 	} {
-		l := read(t, new(statusv1.Landmark), tt.landmark)
-		if got := factOf(l); got != tt.fact {
+		l := new(statusv1.Landmark)
+		if err := prototext.Unmarshal([]byte(tt.landmark), l); err != nil {
+			t.Fatal(err)
+		}
+		if got := Fact(l); got != tt.fact {
 			t.Errorf("%s: fact %q, want %q", tt.landmark, got, tt.fact)
 		}
-		if got := limitOf(l); got != tt.limit {
+		if got := Limit(l); got != tt.limit {
 			t.Errorf("%s: limit %q, want %q", tt.landmark, got, tt.limit)
 		}
 	}

@@ -1,4 +1,7 @@
-package main
+// Package describe says in words what messages of landmark.status.v1 mean: facts,
+// limits, reasons and rates. The operator's tool and the page show the same words. All
+// texts are printable.
+package describe
 
 import (
 	"fmt"
@@ -13,46 +16,43 @@ import (
 	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
 )
 
-// stateCell shows a landmark's state.
-func stateCell(l *statusv1.Landmark) terminal.Cell {
+// State returns a landmark's state.
+func State(l *statusv1.Landmark) string {
 	switch l.GetState() {
 	case statusv1.State_STATE_UNSPECIFIED:
-		return terminal.Text("unarmed")
-	case statusv1.State_STATE_OK:
-		return terminal.Coloured(terminal.Green, "ok")
-	case statusv1.State_STATE_DEGRADED:
-		return terminal.Coloured(terminal.Yellow, "degraded")
+		return "unarmed"
 	case statusv1.State_STATE_FAILING:
 		if l.GetPresumed() {
-			return terminal.Coloured(terminal.Red, "not reported")
+			return "not reported"
 		}
-		return terminal.Coloured(terminal.Red, "failing")
 	}
-	return terminal.Text(l.GetState().String())
+	return strings.ToLower(strings.TrimPrefix(l.GetState().String(), "STATE_"))
 }
 
-func kindOf(l *statusv1.Landmark) string {
+// Kind returns a landmark's kind, such as "loop".
+func Kind(l *statusv1.Landmark) string {
 	return strings.ToLower(strings.TrimPrefix(l.GetDeclared().GetKind().String(), "KIND_"))
 }
 
-func impactOf(l *statusv1.Landmark) string {
+// Impact returns a landmark's impact, such as "critical".
+func Impact(l *statusv1.Landmark) string {
 	return strings.ToLower(strings.TrimPrefix(l.GetDeclared().GetImpact().String(), "IMPACT_"))
 }
 
-// unreached reports whether the landmark was never reached. A Deadline with work open
+// Unreached reports whether the landmark was never reached. A Deadline with work open
 // counts as reached.
-func unreached(l *statusv1.Landmark) bool {
+func Unreached(l *statusv1.Landmark) bool {
 	f := l.GetFact()
 	return !f.GetReached() && !(f.GetOpen() && l.GetDeclared().GetKind() == reportv1.Kind_KIND_DEADLINE)
 }
 
-// factOf returns a landmark's fact in words.
-func factOf(l *statusv1.Landmark) string {
+// Fact returns a landmark's fact in words.
+func Fact(l *statusv1.Landmark) string {
 	f := l.GetFact()
 	ago := duration.Format(microseconds(f.GetAgeUs())) + " ago"
 	kind := l.GetDeclared().GetKind()
 	switch {
-	case unreached(l):
+	case Unreached(l):
 		return "not reached yet, created " + ago
 	case kind == reportv1.Kind_KIND_ALIVE:
 		return withReason("passed "+ago, f)
@@ -95,11 +95,11 @@ func withReason(text string, f *reportv1.Fact) string {
 	return text + ": " + terminal.Printable(f.GetReason())
 }
 
-// limitOf returns a landmark's limit in words, "" if it has none.
-func limitOf(l *statusv1.Landmark) string {
+// Limit returns a landmark's limit in words, "" if it has none.
+func Limit(l *statusv1.Landmark) string {
 	d := l.GetDeclared()
 	switch {
-	case unreached(l):
+	case Unreached(l):
 		if d.GetStartWithinUs() == 0 {
 			return ""
 		}

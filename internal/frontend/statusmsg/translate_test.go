@@ -1,4 +1,4 @@
-package grpcstatus
+package statusmsg
 
 import (
 	"strings"
