@@ -51,6 +51,8 @@ type Config struct {
 	// ServiceManager makes the sidecar report to the service manager that started the
 	// process, such as systemd: that it is ready, reloads, works, and stops.
 	ServiceManager bool
+	// Version is shown to people.
+	Version string
 	// Logger receives the log; nil = nothing is logged.
 	Logger *slog.Logger
 }

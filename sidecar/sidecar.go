@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -24,6 +25,7 @@ import (
 	"github.com/landmark-health/landmark/internal/frontend/grpcstatus"
 	"github.com/landmark-health/landmark/internal/frontend/line"
 	"github.com/landmark-health/landmark/internal/frontend/lmp"
+	"github.com/landmark-health/landmark/internal/frontend/page"
 	"github.com/landmark-health/landmark/internal/frontend/web"
 	"github.com/landmark-health/landmark/internal/intake/admin"
 	"github.com/landmark-health/landmark/internal/intake/agents"
@@ -33,6 +35,7 @@ import (
 	"github.com/landmark-health/landmark/internal/intake/sdnotify"
 	"github.com/landmark-health/landmark/internal/members"
 	"github.com/landmark-health/landmark/internal/registry"
+	"github.com/landmark-health/landmark/internal/sampler"
 	"github.com/landmark-health/landmark/internal/servicemanager"
 	"github.com/landmark-health/landmark/internal/socket"
 )
@@ -270,18 +273,22 @@ func (s *Sidecar) bindHTTP(c Config, services *registry.Registry) error {
 	}
 	s.closers = append(s.closers, l)
 	s.addresses = append(s.addresses, "http", l.Addr().String())
+	plots := sampler.New(services)
+	host, _ := os.Hostname() // for people; without it, it is not shown
+	page := page.New(page.Config{Source: services, Checkers: s.checkers, Evidence: services, Plots: plots, Host: host, Version: c.Version})
 	server, err := web.New(web.Config{
 		Listener: socket.LimitPer(l, s.byAddress(s.limits.http, clients)),
 		File:     c.WebConfig,
 		Source:   services,
 		Checkers: s.checkers,
 		Starting: services.Starting,
+		Page:     page,
 		Logger:   c.Logger,
 	})
 	if err != nil {
 		return fmt.Errorf("-web-config %w", err)
 	}
-	s.frontEnds = append(s.frontEnds, server.Run)
+	s.frontEnds = append(s.frontEnds, server.Run, page.Run, plots.Run)
 	return nil
 }
 

@@ -93,6 +93,7 @@ func serve(config sidecar.Config, stderr io.Writer) int {
 	}
 	config.Logger = slog.New(slog.NewTextHandler(stderr, nil))
 	config.ServiceManager = true
+	config.Version = version
 
 	ctx := untilSignal()
 	hangup := make(chan os.Signal, 1) // before New, because an early SIGHUP must not end the program

@@ -103,3 +103,21 @@ func countFailing(p Policy, instances []*Instance, h Host, now Instant) uint8 {
 	}
 	return uint8(min(len(failing)+ofHost, math.MaxUint8))
 }
+
+// InstanceState is a process and why it is not ready at an instant.
+type InstanceState struct {
+	*Instance
+	Cause  Cause // None if it is ready
+	Counts bool  // for readiness
+}
+
+// DescribeInstances returns the state of each process, in the order in which they
+// joined.
+func DescribeInstances(p Policy, s Service, now Instant) []InstanceState {
+	counted := s.activeInstances(s.Counted(p, now), Readiness)
+	states := make([]InstanceState, len(s.Instances))
+	for i, in := range s.Instances {
+		states[i] = InstanceState{in, in.evaluate(p, Readiness, now).cause, slices.Contains(counted, in)}
+	}
+	return states
+}

@@ -72,3 +72,21 @@ func TestDescribeReportsRealFailuresOfLostProcesses(t *testing.T) {
 		t.Errorf("%+v, want feed presumed", got[1])
 	}
 }
+
+// Each process has its own cause, and those do not count that drain beside others, or have
+// not started beside others.
+func TestDescribeInstances(t *testing.T) {
+	draining, newcomer := instanceThatIs(None), instanceThatIs(Starting)
+	draining.Draining, newcomer.Newcomer = true, true
+	s := Service{Instances: []*Instance{instanceThatIs(None), instanceThatIs(Stalled), instanceThatIs(Lost), draining, newcomer}}
+	want := []InstanceState{{Cause: None, Counts: true}, {Cause: Stalled, Counts: true}, {Cause: Lost, Counts: true}, {Cause: Draining}, {Cause: Starting}}
+	got := DescribeInstances(DefaultPolicy, s, testNow)
+	if len(got) != len(want) {
+		t.Fatalf("%d instances, want %d", len(got), len(want))
+	}
+	for i, in := range got {
+		if in.Instance != s.Instances[i] || in.Cause != want[i].Cause || in.Counts != want[i].Counts {
+			t.Errorf("instance %d: %v, counts %v; want %v, %v", i, in.Cause, in.Counts, want[i].Cause, want[i].Counts)
+		}
+	}
+}

@@ -107,6 +107,25 @@ func (a Answer) Landmarks() []Record {
 	return a.snap.records(a.now)
 }
 
+// Instance is one process of an answer.
+type Instance struct {
+	judge.InstanceState
+	Age time.Duration // since its last report; has no meaning before the first
+}
+
+// Instances returns the processes of the service, in the order in which they joined. It
+// returns none for a name that is not one service's.
+func (a Answer) Instances() []Instance {
+	if a.snap == nil {
+		return nil
+	}
+	var instances []Instance
+	for _, in := range judge.DescribeInstances(a.snap.policy.Policy, a.snap.facts, a.now) {
+		instances = append(instances, Instance{in, max(0, a.now.Sub(in.ReportedAt))})
+	}
+	return instances
+}
+
 // ServiceStatus is the answers about one service at an instant.
 type ServiceStatus struct {
 	Name    string

@@ -93,8 +93,8 @@ type Limits struct {
 	Below     bool // if the limits are equal: numbers below them fail
 }
 
-// lowIsBad reports whether small numbers are the bad ones.
-func (m Limits) lowIsBad() bool {
+// LowIsBad reports whether small numbers are the bad ones.
+func (m Limits) LowIsBad() bool {
 	return m.FailAt < m.DegradeAt || m.FailAt == m.DegradeAt && m.Below
 }
 

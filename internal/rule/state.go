@@ -89,7 +89,7 @@ func (l *Landmark) evaluateLoop(now Instant) Result {
 // at FailAt. From there on it fails.
 func (l *Landmark) evaluateLevel() Result {
 	value, degrade, fail := l.Value, l.Limits.DegradeAt, l.Limits.FailAt
-	if l.Limits.lowIsBad() {
+	if l.Limits.LowIsBad() {
 		value, degrade, fail = -value, -degrade, -fail
 	}
 	switch {

@@ -82,12 +82,18 @@ var layers = []layer{
 		"internal/clock", "internal/probe", "internal/sleep", "internal/duration", "internal/evidence",
 		"internal/registry", "internal/judge", "internal/socket", "internal/guard", "internal/peercred", "internal/pidfd", "internal/sdnotify", "internal/bootfile", "internal/quota",
 		"internal/contract", "internal/hostclock", report, intake, admin}},
+	{path: "internal/sampler", imports: []string{"internal/registry", "internal/judge"}, noGRPC: true},
 	{path: "internal/frontend", imports: []string{"internal/registry", "internal/checkers"}, noGRPC: true},
+	{path: "internal/frontend/statusmsg", imports: []string{
+		"internal/frontend", "internal/registry", "internal/judge", "internal/checkers", "internal/contract", status, report}},
+	{path: "internal/frontend/page", imports: []string{
+		"internal/frontend", "internal/frontend/statusmsg", "internal/evidence", "internal/sampler", "internal/describe", "internal/terminal", "internal/duration",
+		"internal/registry", "internal/judge", "internal/contract", status}},
 	{path: "internal/frontend/frontendtest", imports: []string{
 		"internal/registry", "internal/judge", "internal/checkers", "internal/clock"}},
 	{path: "internal/frontend/grpcserver", imports: []string{"internal/registry", "internal/guard"}},
 	{path: "internal/frontend/grpcstatus", imports: []string{
-		"internal/frontend", "internal/frontend/grpcserver", "internal/registry", "internal/judge", "internal/checkers", "internal/contract", status, report}},
+		"internal/frontend/statusmsg", "internal/frontend/grpcserver", "internal/registry", "internal/judge", "internal/contract", status}},
 	{path: "internal/frontend/grpchealth", imports: []string{
 		"internal/frontend", "internal/frontend/grpcserver", "internal/registry", "internal/judge", "internal/checkers"}},
 	{path: "internal/frontend/bfd", imports: []string{
@@ -105,9 +111,10 @@ var layers = []layer{
 
 	{path: "cmd/landmarkd", imports: []string{"sidecar", "lmp", "internal/logqueue"}},
 	{path: "internal/terminal", noGRPC: true},
+	{path: "internal/describe", imports: []string{"internal/terminal", "internal/duration", status, report}},
 	{path: "internal/keepalived", stdlib: true},
 	{path: "cmd/landmark", imports: []string{
-		"internal/snippet", "internal/contract", "internal/duration", "internal/terminal", "internal/sleep", "internal/logqueue", "internal/wrapper", status, report, admin}},
+		"internal/snippet", "internal/contract", "internal/duration", "internal/terminal", "internal/describe", "internal/sleep", "internal/logqueue", "internal/wrapper", status, report, admin}},
 	{path: "internal/snippet", imports: []string{"lmp", "internal/contract", "internal/keepalived", "internal/bfd"}, noGRPC: true},
 	{path: "cmd/landmark-check", imports: []string{"internal/keyfile", "lmp", "lmp/probe", "internal/contract", "internal/sleep", "internal/keepalived"}, stdlib: true},
 	{path: "cmd/landmark-watch", imports: []string{"internal/keyfile", "lmp", "lmp/probe", "internal/contract", "internal/sleep", "internal/keepalived", "internal/logqueue", "internal/servicemanager"}, stdlib: true},

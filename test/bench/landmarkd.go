@@ -41,6 +41,7 @@ type landmarkd struct {
 	grpcAddress string // HOST:PORT
 	// monitorAddress is that of the monitoring protocol, over UDP and TCP.
 	monitorAddress string
+	httpAddress    string // HOST:PORT
 	cmd            *exec.Cmd
 	dir            string
 }
@@ -53,7 +54,7 @@ func startLandmarkd(path, config string) (*landmarkd, error) {
 		return nil, err
 	}
 	d := &landmarkd{dir: dir, agentSocket: filepath.Join(dir, "agent.sock")}
-	for _, address := range []*string{&d.grpcAddress, &d.monitorAddress} {
+	for _, address := range []*string{&d.grpcAddress, &d.monitorAddress, &d.httpAddress} {
 		if *address, err = freeAddress(); err != nil {
 			return nil, errors.Join(err, os.RemoveAll(dir))
 		}
@@ -62,7 +63,7 @@ func startLandmarkd(path, config string) (*landmarkd, error) {
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	d.cmd = exec.Command(path, "-agent-socket", d.agentSocket, "-monitor", d.monitorAddress, "-grpc", d.grpcAddress, "-config", file)
+	d.cmd = exec.Command(path, "-agent-socket", d.agentSocket, "-monitor", d.monitorAddress, "-grpc", d.grpcAddress, "-http", d.httpAddress, "-config", file)
 	log, err := d.cmd.StderrPipe()
 	if err == nil {
 		err = d.cmd.Start()

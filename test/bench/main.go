@@ -108,6 +108,12 @@ var rows = []row{
 		base:     &workload{services: 1, landmarks: 1},
 		limit:    cost{cpu: 0.5},
 	},
+	{
+		name:     "64 open pages over 1,000 services of 20 landmarks of which 50 change each second, without what these cost",
+		workload: workload{services: 1000, landmarks: 20, connections: 10, changes: 50, pages: 64},
+		base:     &workload{services: 1000, landmarks: 20, connections: 10, changes: 50},
+		limit:    cost{cpu: 10},
+	},
 }
 
 func measureAll(ctx context.Context, out io.Writer, path string, duration time.Duration, wanted *regexp.Regexp) error {

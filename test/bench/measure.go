@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,7 +14,8 @@ import (
 )
 
 const (
-	// settleTime is the time between the last start and the measurement.
+	// settleTime is the time between the last start and the measurement, for a workload
+	// without changes.
 	settleTime = 3 * time.Second
 	// maxChanges limits how many changes are made to measure their latency. There are
 	// fewer if they would take longer than the measurement of the CPU time.
@@ -53,21 +55,34 @@ func measure(ctx context.Context, path string, w workload, duration time.Duratio
 		}
 		c.serving, c.servingCPU = time.Since(start), used.Seconds()
 	}
+	pages, err := openPages(ctx, d.httpAddress, w.pages)
+	if err != nil {
+		return c, err
+	}
+	defer pages.close()
 	// The sessions begin with a handshake of some seconds.
-	if !sleep.For(ctx, settleTime) {
+	if !sleep.For(ctx, w.settleTime()) {
 		return c, ctx.Err()
 	}
 	if c.cpu, err = d.cpuPercent(ctx, duration); err != nil {
 		return c, err
 	}
-	if w.services > 0 {
+	if w.services > 0 && w.changes == 0 {
 		if c.one, c.all, err = measureLatencies(ctx, d.agentSocket, conn, min(maxChanges, int(duration/meanGap))); err != nil {
 			return c, err
 		}
 	}
 	rss, err := d.rss()
 	c.rss = float64(rss) / 1e6
-	return c, err
+	return c, errors.Join(err, pages.check())
+}
+
+// settleTime is the time between the last start and the measurement.
+func (w workload) settleTime() time.Duration {
+	if w.changes > 0 {
+		return 12 * time.Second // see changesIn
+	}
+	return settleTime
 }
 
 // awaitServing waits until every service of the workload is serving.

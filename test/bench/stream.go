@@ -37,6 +37,7 @@ func (w workload) runConn(ctx context.Context, socket string, n int) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", serviceName(i), err)
 		}
+		s.number = i
 		sessions = append(sessions, s)
 	}
 	phase := reportInterval * time.Duration(n) / time.Duration(w.connections)
@@ -49,6 +50,8 @@ type session struct {
 	start  time.Time
 	kinds  []reportv1.Kind
 	sent   uint64 // how many reports
+	number int    // of the service
+	failed bool   // its Conditions do not hold
 }
 
 // open opens a stream for the service and sends its declaration and first report.
@@ -102,6 +105,9 @@ func (w workload) report(ctx context.Context, sessions []*session, start time.Ti
 					return nil
 				}
 			}
+			if w.changesIn(round, s.number) {
+				s.failed = !s.failed
+			}
 			if err := s.stream.Send(s.next()); err != nil {
 				return err
 			}
@@ -109,7 +115,18 @@ func (w workload) report(ctx context.Context, sessions []*session, start time.Ti
 	}
 }
 
-// next returns the next report, of a program whose landmarks are all healthy.
+// changesIn reports whether the service changes its status with this report. The first
+// 10 s are without changes, so that all services are serving at first.
+func (w workload) changesIn(round, service int) bool {
+	if w.changes == 0 || time.Duration(round)*reportInterval < 10*time.Second {
+		return false
+	}
+	reports := w.services * int(time.Second/reportInterval) / w.changes // between two changes of a service
+	return (round+service)%reports == 0
+}
+
+// next returns the next report, of a program whose landmarks are all healthy unless it has
+// failed.
 func (s *session) next() *reportv1.StreamRequest {
 	s.sent++
 	facts := make([]*reportv1.Fact, len(s.kinds))
@@ -126,7 +143,7 @@ func (s *session) next() *reportv1.StreamRequest {
 		case reportv1.Kind_KIND_LEVEL:
 			f.Value = 42
 		case reportv1.Kind_KIND_CONDITION:
-			f.Met = true
+			f.Met = !s.failed
 		}
 		facts[i] = f
 	}

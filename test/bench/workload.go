@@ -33,6 +33,11 @@ type workload struct {
 	// staggered makes the services of a connection report one after the other,
 	// evenly spread over the report interval, and not all at once.
 	staggered bool
+	// changes is how many of the services change their status each second, in turn; it
+	// needs connections.
+	changes int
+	// pages is how many pages are open in browsers.
+	pages int
 	// peers is how many peers hold a BFD session of the first service, at the default
 	// interval of 1 s.
 	peers int
@@ -71,7 +76,7 @@ func (w workload) start(socket string) (stop func(), err error) {
 	cmd := exec.Command(self, workloadCommand,
 		fmt.Sprintf("-services=%d", w.services), fmt.Sprintf("-landmarks=%d", w.landmarks),
 		fmt.Sprintf("-connections=%d", w.connections), fmt.Sprintf("-staggered=%v", w.staggered),
-		fmt.Sprintf("-peers=%d", w.peers), "-local="+w.local.String(), socket)
+		fmt.Sprintf("-changes=%d", w.changes), fmt.Sprintf("-peers=%d", w.peers), "-local="+w.local.String(), socket)
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	if err := cmd.Start(); err != nil {
@@ -112,6 +117,7 @@ func (w *workload) flags() *flag.FlagSet {
 	flags.IntVar(&w.landmarks, "landmarks", 0, "")
 	flags.IntVar(&w.connections, "connections", 0, "")
 	flags.BoolVar(&w.staggered, "staggered", false, "")
+	flags.IntVar(&w.changes, "changes", 0, "")
 	flags.IntVar(&w.peers, "peers", 0, "")
 	flags.TextVar(&w.local, "local", netip.IPv4Unspecified(), "")
 	return flags

@@ -1,0 +1,241 @@
+package page
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// The feed composes what the open pages show.
+//
+//   - All pages get the same bytes, so that an event costs a page no more than a write.
+//   - It looks again at most every tick, however often services change.
+//   - It never waits for a page: a page that does not take its events is cut off. What a
+//     page gets alone, the state of all services when it is opened, it gets in pieces, the
+//     next once it has taken the one before. So slow pages keep little memory.
+//   - It rests after its work, so that pages use little time, whatever they ask for.
+//   - Without an open page it does nothing.
+const (
+	// tick is the shortest time between two events about the same.
+	tick = 250 * time.Millisecond
+	// detailTicks is how often what changes with each report is sent of a service that
+	// a page shows whole, slowTicks how often of all services, and plotTicks how often
+	// the last hour is.
+	detailTicks = 2
+	slowTicks   = 8
+	plotTicks   = 40
+)
+
+// feed belongs to the goroutine that runs it.
+type feed struct {
+	*Server
+	streams  map[*stream]struct{}
+	overview overview
+	details  map[string]*detail // of the services that pages show whole
+	ticks    int
+	rest     *time.Timer // runs while the feed rests
+	resting  bool
+}
+
+func newFeed(s *Server) *feed {
+	f := &feed{Server: s, streams: make(map[*stream]struct{}), details: make(map[string]*detail), rest: time.NewTimer(0)}
+	f.rest.Stop()
+	return f
+}
+
+func (f *feed) run(ctx context.Context) {
+	changed := f.config.Source.Subscribe(nil)
+	defer changed.Close()
+	ticker := time.NewTicker(tick)
+	ticker.Stop()
+	defer ticker.Stop()
+	defer f.rest.Stop()
+	due := false
+	for {
+		var joins, pulls chan *stream
+		if !f.resting {
+			joins, pulls = f.joins, f.pulls
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case st := <-joins:
+			if len(f.streams) == 0 {
+				ticker.Reset(tick)
+			}
+			f.work(func() { f.join(st) })
+		case st := <-pulls:
+			f.work(func() { f.sendMore(st) })
+		case st := <-f.leaves:
+			if f.leave(st); len(f.streams) == 0 {
+				ticker.Stop()
+				due = false
+				f.overview = overview{} // it would only become old
+			}
+		case <-f.rest.C:
+			f.resting = false
+		case <-ticker.C:
+			due = true
+		}
+		if due && !f.resting {
+			due = false
+			f.work(func() { f.tick(changed.Changed()) })
+		}
+	}
+}
+
+// restFactor is the ratio of the feed's rest to the work before it. So it uses a tenth of
+// a core, whatever pages ask for.
+const restFactor = 9
+
+// work does some work, and begins the rest after it.
+func (f *feed) work(do func()) {
+	began := time.Now()
+	do()
+	if rest := restFactor * time.Since(began); rest > 0 {
+		f.resting = true
+		f.rest.Reset(rest)
+	}
+}
+
+// tick sends what is due.
+func (f *feed) tick(changed <-chan struct{}) {
+	f.ticks++
+	slow := f.ticks%slowTicks == 0
+	select {
+	case <-changed:
+		f.broadcast(f.overview.changes(slow))
+	default:
+		if slow {
+			f.broadcast(f.overview.changes(true))
+		}
+	}
+	if slow {
+		f.broadcast(f.overview.bars())
+	}
+	if f.ticks%detailTicks == 0 {
+		f.sendDetails(f.ticks%plotTicks == 0)
+	}
+}
+
+// retry makes a browser that has lost its connection try again after 1 s.
+const retry = "retry: 1000\n"
+
+// join adds a page, and sends it the present state of the service that it shows whole,
+// and the beginning of that of all services.
+func (f *feed) join(st *stream) {
+	if len(f.streams) == 0 {
+		f.overview = newOverview(f.Server)
+	}
+	f.streams[st] = struct{}{}
+	f.send(st, append([]byte(retry), f.event("hello", helloJSON{f.time(), f.config.Host, f.config.Version})...))
+	if st.service != "" {
+		d := f.details[st.service]
+		if d == nil {
+			d = &detail{service: st.service}
+			f.details[st.service] = d
+		}
+		d.streams = append(d.streams, st)
+		f.send(st, d.state(f))
+		f.send(st, d.earlier(f))
+		f.send(st, d.past(f, st.evidence))
+		f.send(st, d.plot(f))
+	}
+	f.sendMore(st)
+}
+
+// sendMore sends the state of some more services to a page that has taken all before.
+func (f *feed) sendMore(st *stream) {
+	if _, open := f.streams[st]; !open {
+		return
+	}
+	var text []byte
+	text, st.after = f.overview.some(st.after)
+	f.push(st, event{text: text, more: st.after != ""})
+}
+
+// leave removes a page. It may have been removed before.
+func (f *feed) leave(st *stream) {
+	delete(f.streams, st)
+	d := f.details[st.service]
+	if d == nil {
+		return
+	}
+	if d.remove(st); len(d.streams) == 0 {
+		delete(f.details, st.service)
+	}
+}
+
+// broadcast sends the event to all pages; nil = there is none.
+func (f *feed) broadcast(text []byte) {
+	for st := range f.streams {
+		f.send(st, text)
+	}
+}
+
+// send sends the event to a page, or cuts the page off; nil = there is none.
+func (f *feed) send(st *stream, text []byte) {
+	if text != nil {
+		f.push(st, event{text: text})
+	}
+}
+
+func (f *feed) push(st *stream, e event) {
+	select {
+	case st.queue <- e:
+	default:
+		if _, open := f.streams[st]; open {
+			f.leave(st)
+			close(st.cut)
+		}
+	}
+}
+
+// sendDetails sends the state of each service that a page shows whole, its past if that
+// has changed, and its last hour if withPlot.
+func (f *feed) sendDetails(withPlot bool) {
+	for _, d := range f.details {
+		events := [][]byte{d.state(f)}
+		if withPlot {
+			events = append(events, d.plot(f))
+		}
+		changed := d.changed(f)
+		for _, st := range d.all() {
+			for _, e := range events {
+				f.send(st, e)
+			}
+			if changed {
+				f.send(st, d.past(f, st.evidence))
+			}
+		}
+	}
+}
+
+// timeJSON dates an event. All other times in events are by the same clock as Now, so
+// that they do not jump when a clock is set.
+type timeJSON struct {
+	Now  int64 `json:"now"`  // ms by a clock of the page's own
+	Wall int64 `json:"wall"` // ms since 1970 at that time
+}
+
+func (f *Server) time() timeJSON { return timeJSON{f.sinceBegun(), time.Now().UnixMilli()} }
+
+type helloJSON struct {
+	timeJSON
+	Host    string `json:"host"`
+	Version string `json:"version"`
+}
+
+// event returns the bytes of a server-sent event.
+func (*Server) event(name string, data any) []byte {
+	text, err := json.Marshal(data)
+	if err != nil {
+		panic(err) // a mistake in the types
+	}
+	b := make([]byte, 0, len(text)+len(name)+20)
+	b = append(b, "event: "...)
+	b = append(b, name...)
+	b = append(b, "\ndata: "...)
+	b = append(b, text...)
+	return append(b, "\n\n"...)
+}
