@@ -190,13 +190,14 @@ func TestPageKeyboardAndNames(t *testing.T) {
 		!slices.Equal(order, []string{"hung", "missing", "draining", "serving"}) {
 		t.Errorf("the list: got %q, and the arrow moved from %q to %q; want the worst first", order, first, second)
 	}
+	b.press(kb.ArrowUp)
 	b.press(kb.Enter)
-	b.await(fmt.Sprintf(`location.pathname === '/service/%s' && document.querySelector('#detail-name').textContent === '%[1]s'`, second))
+	b.await(fmt.Sprintf(`location.pathname === '/service/%s' && document.querySelector('#detail-name').textContent === '%[1]s'`, first))
 	b.await(`!document.querySelector('#list').checkVisibility()`)
 	b.press(kb.Escape)
 	b.await(`location.pathname === '/' && document.querySelector('#list').checkVisibility()`)
 	b.must(chromedp.Do(b.ctx, chromedp.NavigateBack()))
-	b.await(fmt.Sprintf(`location.pathname === '/service/%s' && document.querySelector('#detail').checkVisibility()`, second))
+	b.await(fmt.Sprintf(`location.pathname === '/service/%s' && document.querySelector('#detail').checkVisibility()`, first))
 	b.await(`document.querySelector('#detail .changes summary')`)
 
 	tree, err := chromedp.Call(b.ctx, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{})

@@ -34,8 +34,8 @@ export class Detail {
     const section = (title, ...children) => el('section', { 'aria-label': title }, el('h3', null, title), ...children);
     this.sections = {
       landmarks: section('Landmarks', this.landmarks),
-      past: section('Last day', el('div', { class: 'axis', 'aria-hidden': 'true' }, this.axis), this.band, this.changes, this.noChange, this.earlierTitle, this.earlier),
       hour: section('Last hour', this.charts.root),
+      past: section('Last day', el('div', { class: 'axis', 'aria-hidden': 'true' }, this.axis), this.band, this.changes, this.noChange, this.earlierTitle, this.earlier),
       instances: section('Instances', table(['Instance', 'State', 'Last report', 'Says'], this.instances)),
       checkers: section('Checkers', table(['Checker', 'By', 'Rate', 'Total', 'Last check'], this.checkers)),
     };

@@ -6,7 +6,7 @@ export function duration(ms) {
   if (ms < 1000) return `${Math.floor(ms)} ms`;
   const s = ms / 1000;
   if (s < 59.95) return `${Math.round(s * 10) / 10} s`;
-  const whole = Math.floor(s);
+  const whole = Math.max(60, Math.floor(s));
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
   if (whole < 86400) return `${Math.floor(whole / 3600)} h ${Math.floor(whole % 3600 / 60)} min`;
   return `${Math.floor(whole / 86400)} d ${Math.floor(whole % 86400 / 3600)} h`;
