@@ -218,7 +218,7 @@ type timeJSON struct {
 	Wall int64 `json:"wall"` // ms since 1970 at that time
 }
 
-func (f *Server) time() timeJSON { return timeJSON{f.sinceBegun(), time.Now().UnixMilli()} }
+func (s *Server) time() timeJSON { return timeJSON{s.sinceBegun(), time.Now().UnixMilli()} }
 
 type helloJSON struct {
 	timeJSON
