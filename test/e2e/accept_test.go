@@ -50,10 +50,10 @@ func TestAcceptErrorKeepsListeners(t *testing.T) {
 	e.sidecar = prepare(t, "/proc/self/exe", e.flags()...)
 	e.sidecar.cmd.Env = []string{noAccept + "=" + program("landmarkd")}
 	e.sidecar.start()
-	for _, listener := range []string{"agents", "operators", "monitor", `"line clients"`, `"gRPC clients"`} {
+	for _, listener := range []string{"agents", "operators", `"monitoring clients"`, `"line clients"`, `"gRPC clients"`, `"HTTP clients"`} {
 		e.sidecar.awaitLine("connections cannot be accepted; trying again\" of=" + listener)
 	}
-	for _, address := range []string{e.monitor, e.grpc, e.line} {
+	for _, address := range []string{e.monitor, e.grpc, e.line, e.http} {
 		conn, err := net.DialTimeout("tcp", address, 10*time.Second)
 		if err != nil {
 			t.Fatalf("connecting to %s: got %v, want a listener", address, err)
