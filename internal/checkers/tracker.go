@@ -101,6 +101,7 @@ type Stats struct {
 	UsualRate float64       // Rate at the last check
 	Total     uint64        // checks since the first
 	Watching  uint32        // watches that it holds
+	Steady    bool          // it checks steadily, or did
 	Silent    bool          // it checked steadily, and no longer does
 }
 
@@ -149,7 +150,7 @@ func (t *Tracker) each(l *list, f func(name []byte, s Stats)) {
 		}
 		s := Stats{
 			Checker: e.checker, SinceLast: max(0, now-e.last), Rate: e.rate(now), UsualRate: e.usualRate(),
-			Total: e.total, Watching: e.watching, Silent: e.silent(now, l.seenSince(e, now, awakeSince)),
+			Total: e.total, Watching: e.watching, Steady: e.steady || e.watching > 0 && now-e.watchingSince >= steadyTime, Silent: e.silent(now, l.seenSince(e, now, awakeSince)),
 		}
 		if s.Watching > 0 {
 			s.SinceLast = 0

@@ -53,6 +53,7 @@ type Follower interface {
 type Clock struct {
 	origin time.Time
 	last   atomic.Pointer[reading]
+	pauses pauses
 
 	mu       sync.Mutex
 	follower Follower      // nil if there is none; guarded by mu
@@ -181,6 +182,7 @@ func (c *Clock) Run(ctx context.Context, caughtUp func() bool) error {
 func (c *Clock) beat(caughtUp func() bool, following bool) (behind, stillFollowing bool) {
 	last := c.last.Load()
 	next := last.next(time.Since(c.origin), caughtUp)
+	c.pauses.count(last, next)
 	c.mu.Lock()
 	follower := c.follower
 	c.mu.Unlock()

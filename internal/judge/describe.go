@@ -14,6 +14,7 @@ type LandmarkState struct {
 	// reports: its process is gone or silent, or the host was not read for too
 	// long. By its last report it was not failing.
 	Presumed bool
+	OfHost   bool // it is the host's, not a process's
 }
 
 // Describe returns the state of each landmark of the processes that count, and
@@ -29,7 +30,7 @@ func Describe(p Policy, s Service, now Instant) []LandmarkState {
 		for i := range in.Landmarks {
 			l := &in.Landmarks[i]
 			state := in.State(p, l, now)
-			r := LandmarkState{l, state, state == Failing && l.Evaluate(now).State != Failing}
+			r := LandmarkState{Landmark: l, State: state, Presumed: state == Failing && l.Evaluate(now).State != Failing}
 			at, known := index[l.Name]
 			switch {
 			case !known:
@@ -43,7 +44,7 @@ func Describe(p Policy, s Service, now Instant) []LandmarkState {
 	for i := range s.Host.Landmarks {
 		l := &s.Host.Landmarks[i]
 		state := s.Host.State(p, l, now)
-		states = append(states, LandmarkState{l, state, state == Failing && evaluateOnHost(l, now).State != Failing})
+		states = append(states, LandmarkState{Landmark: l, State: state, Presumed: state == Failing && evaluateOnHost(l, now).State != Failing, OfHost: true})
 	}
 	slices.SortStableFunc(states, func(a, b LandmarkState) int { return cmp.Compare(b.severity(), a.severity()) })
 	return states

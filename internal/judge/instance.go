@@ -16,6 +16,8 @@ const (
 	Vacant               // its connection ended without a goodbye, and no other process took its slot
 	SaidGoodbye          // it left on purpose, as the last of its service
 	Awaited              // it was there before the sidecar restarted, and may still come back
+
+	Presences = iota
 )
 
 // Instance is one process of a service and its last report. It is immutable.

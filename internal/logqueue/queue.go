@@ -42,6 +42,7 @@ type Queue struct {
 	lines   [][]byte
 	size    int    // of lines, in bytes
 	dropped uint64 // lines that the log does not mention yet
+	lost    uint64 // lines that were dropped since the start
 	closed  bool
 }
 
@@ -70,6 +71,7 @@ func (q *Queue) Write(line []byte) (int, error) {
 	defer q.mu.Unlock()
 	if need := len(line) + overhead; q.closed || q.size+need > maxBytes {
 		q.dropped++
+		q.lost++
 	} else {
 		q.lines = append(q.lines, bytes.Clone(line))
 		q.size += need
@@ -109,6 +111,7 @@ func (q *Queue) run() {
 		for _, line := range lines {
 			if q.write(line) != nil {
 				dropped++
+				q.countLost()
 			}
 		}
 		if dropped > 0 && q.write(droppedLine(dropped)) != nil {
@@ -134,6 +137,19 @@ func (q *Queue) drop(n uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.dropped += n
+}
+
+// Dropped returns how many lines were dropped since the start.
+func (q *Queue) Dropped() uint64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.lost
+}
+
+func (q *Queue) countLost() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.lost++
 }
 
 // write writes one line. It retries, because standard error may be non-blocking if

@@ -132,6 +132,12 @@ type ServiceStatus struct {
 	Answers [judge.Aspects]Answer
 	Drained bool // by an operator
 	Texts   []StatusText
+	// Instances are how many there are, by judge.Presence.
+	Instances [judge.Presences]int
+	// Trusted means that its owner is root or the sidecar's own user, or that it has
+	// none. UID is the owner.
+	Trusted bool
+	UID     uint32
 }
 
 // StatusText is what a process says of itself.
@@ -164,7 +170,14 @@ func (r *Registry) Status(name string) (status ServiceStatus, known bool) {
 	if snap.empty() && !snap.facts.Drained {
 		return ServiceStatus{}, false
 	}
-	status = ServiceStatus{Name: s.name, Drained: snap.facts.Drained, Texts: snap.statusTexts()}
+	owner := s.owner.Load()
+	status = ServiceStatus{
+		Name: s.name, Drained: snap.facts.Drained, Texts: snap.statusTexts(),
+		Trusted: owner == noOwner || privileged(owner), UID: owner,
+	}
+	for _, in := range snap.facts.Instances {
+		status.Instances[in.Presence]++
+	}
 	for a := range status.Answers {
 		status.Answers[a] = s.answer(snap, judge.Aspect(a), judged, real)
 	}

@@ -37,7 +37,7 @@ type Registry struct {
 	grace         grace
 	subscriptions subscriptions
 	waiters       waiters
-	sessions      atomic.Uint64 // opened so far
+	sessions      sessionCounters
 	reported      quota.Counter // sessions and landmarks by user, see MaxReportedPerUser
 	expected      quota.Counter // agents by user that have connected and not reported yet
 	histories     quota.Memory

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/internal/clock"
+	"github.com/landmark-health/landmark/internal/histogram"
 	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/poll"
 	"github.com/landmark-health/landmark/internal/quota"
@@ -29,6 +30,7 @@ type service struct {
 	host    judge.Host
 	// hostOverdue means that a check by which a landmark of the host is met is overdue.
 	hostOverdue bool
+	lags        atomic.Pointer[histogram.Durations] // of the Loops; nil before the first answer, replaced under mu, read without it
 	drain       drain
 	stopping    bool // all services are drained because the sidecar stops
 	incomplete  bool // there may be instances that the sidecar does not know
@@ -185,6 +187,7 @@ func (s *service) report(from *Session, facts []Fact, answered uint64, at judge.
 			return false
 		}
 		in.ContinueFrom(sl.instance, s.policy.Policy)
+		s.observeLags(sl.instance, in)
 		sl.instance, sl.declaration = in, from.declaration
 		if in.CanPoll(judge.Readiness) {
 			s.poll = s.poll.Answered(from, answered)

@@ -90,15 +90,18 @@ type Session struct {
 	episode     episode       // of its work that fails
 	ended       error         // why the registry ended it, nil if it did not
 	left        bool          // its process had ended when another took a slot; its reports do not count
+
+	over bool // Goodbye or Disconnect was called
 }
 
 // Open begins a session. The process appears in the service with its first report.
 // The error wraps ErrNotOwner or ErrLimit.
-func (r *Registry) Open(id AgentID, link Link) (*Session, error) {
+func (r *Registry) Open(id AgentID, link Link) (s *Session, err error) {
+	defer func() { r.sessions.countOpening(err) }()
 	if err := r.authorize(id); err != nil {
 		return nil, err
 	}
-	s := &Session{registry: r, id: id, link: link, number: r.sessions.Add(1)}
+	s = &Session{registry: r, id: id, link: link, number: r.sessions.numbers.Add(1)}
 	if err := s.take(1); err != nil {
 		return nil, err
 	}
@@ -237,6 +240,10 @@ func (s *Session) Goodbye() { s.end(judge.SaidGoodbye) }
 func (s *Session) Disconnect() { s.end(judge.Vacant) }
 
 func (s *Session) end(how judge.Presence) {
+	if !s.over {
+		s.over = true
+		s.registry.sessions.countEnd(how, s.endedByRegistry())
+	}
 	s.markReported()
 	s.registry.reported.Add(s.id.UID, -s.taken)
 	s.taken = 0
