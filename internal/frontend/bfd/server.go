@@ -80,6 +80,15 @@ func New(c Config) *Server {
 	return &Server{config: c, begun: time.Now(), intervals: newIntervals(c.File, c.Logger), configured: make(chan struct{}, 1)}
 }
 
+// Refused yields the reasons for which packets are discarded, and how many were.
+func (s *Server) Refused(yield func(reason string, n uint64) bool) {
+	for reason := range s.rejections {
+		if !yield(rejectionNames[reason], s.rejections[reason].Load()) {
+			return
+		}
+	}
+}
+
 // Configure replaces the sessions. Those that do not change go on. One that is not
 // there any more sends nothing: its peer misses it. One whose service changes says
 // Down, because its peer must not take the old service for the new one. If Configure

@@ -56,31 +56,39 @@ type Config struct {
 }
 
 // Register registers grpc.health.v1 on the server. A Watch ends when its
-// stream's context is done.
-func Register(server grpc.ServiceRegistrar, c Config) {
-	healthpb.RegisterHealthServer(server, &service{config: c})
+// stream's context is done. It returns the answers to Check.
+func Register(server grpc.ServiceRegistrar, c Config) *frontend.Answers {
+	s := &service{config: c}
+	healthpb.RegisterHealthServer(server, s)
+	return &s.answers
 }
 
 // service is grpc.health.v1.Health.
 type service struct {
 	healthpb.UnimplementedHealthServer
-	config Config
+	config  Config
+	answers frontend.Answers // of Check
 }
 
 // Check answers with facts that are as young as the checker's metadata demands.
 // The error for an unknown name is NOT_FOUND. The status SERVICE_UNKNOWN is for
 // Watch alone; as an answer to Check it crashed Envoy.
 func (s *service) Check(ctx context.Context, q *healthpb.HealthCheckRequest) (*healthpb.HealthCheckResponse, error) {
+	timing := s.answers.Begin()
 	maxAge, err := parseMaxAge(ctx)
 	if err != nil {
 		return nil, err
 	}
 	name := []byte(q.GetService())
-	answer, err := s.config.Source.Await(ctx, name, maxAge)
-	if err != nil {
-		return nil, grpcserver.StatusError(err)
+	answer, final := s.config.Source.Lookup(name, maxAge)
+	if !final {
+		timing.Wait()
+		if answer, err = s.config.Source.Await(ctx, name, maxAge); err != nil {
+			return nil, grpcserver.StatusError(err)
+		}
 	}
 	frontend.Record(s.config.Checkers, checker(ctx, checkers.GRPCCheck), name, &answer)
+	s.answers.End(timing)
 	if answer.Status == judge.ServiceUnknown {
 		return nil, status.Errorf(codes.NotFound,
 			"no program has reported a service named %.*q: compare the name with those that List returns, and check that the program runs and finds this landmarkd's socket",

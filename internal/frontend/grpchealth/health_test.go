@@ -121,6 +121,8 @@ func TestStatusNumbersMatchProtocol(t *testing.T) {
 // overloaded is a source on which too many wait already.
 type overloaded struct{ Source }
 
+func (overloaded) Lookup([]byte, time.Duration) (a registry.Answer, final bool) { return a, false }
+
 func (overloaded) Await(context.Context, []byte, time.Duration) (registry.Answer, error) {
 	return registry.Answer{}, registry.ErrOverloaded
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -76,6 +77,47 @@ type Server struct {
 	// the streams, not Run.
 	stopping context.Context
 	stop     context.CancelFunc // makes stopping done
+	refusals [len(refusalCodes)]atomic.Uint64
+}
+
+// refusalCodes are the statuses of calls that get no answer because of what the client
+// sends, or because too many do.
+var refusalCodes = [...]struct {
+	code codes.Code
+	name string // as grpc.health.v1's clients know it, in lower case
+}{
+	{codes.InvalidArgument, "invalid_argument"},
+	{codes.ResourceExhausted, "resource_exhausted"},
+	{codes.Unavailable, "unavailable"},
+}
+
+// Refused yields the statuses of calls that got no answer, and how many did not.
+func (s *Server) Refused(yield func(reason string, n uint64) bool) {
+	for i, refusal := range refusalCodes {
+		if !yield(refusal.name, s.refusals[i].Load()) {
+			return
+		}
+	}
+}
+
+// countRefusal counts a call that ended with err, if that is one.
+func (s *Server) countRefusal(err error) {
+	if err == nil {
+		return
+	}
+	code := status.Code(err)
+	for i, refusal := range refusalCodes {
+		if code == refusal.code {
+			s.refusals[i].Add(1)
+		}
+	}
+}
+
+// countUnary is a unary interceptor. It counts the calls that are refused.
+func (s *Server) countUnary(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	answer, err := handle(ctx, request)
+	s.countRefusal(err)
+	return answer, err
 }
 
 // New returns a server without a service.
@@ -89,6 +131,7 @@ func New(c Config) *Server {
 		grpc.KeepaliveEnforcementPolicy(clientPings),
 		grpc.KeepaliveParams(serverPings),
 		grpc.WaitForHandlers(true),
+		grpc.UnaryInterceptor(s.countUnary),
 		grpc.StreamInterceptor(s.cancelOnStop),
 	)...)
 	reflection.Register(s.grpc)
@@ -138,6 +181,7 @@ func (s *Server) cancelOnStop(service any, stream grpc.ServerStream, _ *grpc.Str
 	if err != nil && context.Cause(ctx) == errStopping {
 		return errStopping
 	}
+	s.countRefusal(err)
 	return err
 }
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync/atomic"
 
 	"github.com/landmark-health/landmark/internal/checkers"
 	"github.com/landmark-health/landmark/internal/frontend"
@@ -28,11 +29,23 @@ type Config struct {
 
 // Server answers lines.
 type Server struct {
-	config Config
+	config     Config
+	answers    frontend.Answers
+	malformed  atomic.Uint64 // lines that are no request
+	overloaded atomic.Uint64 // requests without an answer, because too many waited
 }
 
 // New returns a server.
-func New(c Config) *Server { return &Server{c} }
+func New(c Config) *Server { return &Server{config: c} }
+
+// Answers returns the answers to requests.
+func (s *Server) Answers() *frontend.Answers { return &s.answers }
+
+// Refused yields the reasons for which lines are not answered with a verdict, and how
+// many were not.
+func (s *Server) Refused(yield func(reason string, n uint64) bool) {
+	_ = yield("malformed", s.malformed.Load()) && yield("overloaded", s.overloaded.Load())
+}
 
 // Run serves until ctx is done, then closes the listener and returns nil. A
 // request that still waits then gets no answer.
@@ -53,6 +66,7 @@ func (s *Server) serveConn(ctx context.Context, conn net.Conn) {
 	for {
 		line, err := lines.next(ctx)
 		if errors.Is(err, errTooLong) {
+			s.malformed.Add(1)
 			socket.Write(ctx, conn, []byte(usage))
 			return
 		}
@@ -69,19 +83,27 @@ func (s *Server) serveConn(ctx context.Context, conn net.Conn) {
 
 // answer returns the line that answers a line, or the error of Await.
 func (s *Server) answer(ctx context.Context, line []byte, checker checkers.Checker) (string, error) {
+	timing := s.answers.Begin()
 	translate, name, ok := parse(line)
 	if !ok {
+		s.malformed.Add(1)
 		return usage, nil
 	}
 	a, final := s.config.Source.Lookup(name, 0)
 	if !final {
+		timing.Wait()
 		var err error
 		if a, err = s.config.Source.Await(ctx, name, 0); err != nil {
+			if errors.Is(err, registry.ErrOverloaded) {
+				s.overloaded.Add(1)
+			}
 			return "", err
 		}
 	}
 	frontend.Record(s.config.Checkers, checker, name, &a)
-	return translate(a) + "\n", nil
+	text := translate(a) + "\n"
+	s.answers.End(timing)
+	return text, nil
 }
 
 // parse parses a request: two words, with any white space between and around

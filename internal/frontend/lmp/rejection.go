@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/registry"
 	"github.com/landmark-health/landmark/lmp"
 )
 
@@ -20,6 +21,7 @@ const (
 	notOurAddress                       // the datagram was sent to a broadcast or multicast address
 	tooManyConnections                  // or too many large frames at once
 	unfinished                          // the frame did not arrive in time
+	overloaded                          // too many wait already, and memory may be wrong
 
 	rejectionKinds = iota
 )
@@ -27,7 +29,7 @@ const (
 // rejectionNames are the reasons in the log.
 var rejectionNames = [rejectionKinds]string{
 	"malformed", "unauthenticated", "watch_over_udp", "broadcast_or_multicast",
-	"too_many_connections", "unfinished",
+	"too_many_connections", "unfinished", "overloaded",
 }
 
 // rejections counts rejections by reason.
@@ -35,13 +37,17 @@ type rejections [rejectionKinds]atomic.Uint64
 
 func (r *rejections) count(reason rejection) { r[reason].Add(1) }
 
-// countError counts a request that the codec rejected with err.
+// countError counts a request that the codec or the source rejected with err. Any other
+// end of a request is its client's, or the server stops.
 func (r *rejections) countError(err error) {
-	if errors.Is(err, lmp.ErrUnauthenticated) {
+	switch {
+	case errors.Is(err, lmp.ErrUnauthenticated):
 		r.count(unauthenticated)
-		return
+	case errors.Is(err, lmp.ErrMalformed):
+		r.count(malformed)
+	case errors.Is(err, registry.ErrOverloaded):
+		r.count(overloaded)
 	}
-	r.count(malformed)
 }
 
 // log logs new rejections once a minute, until ctx is done. So an operator

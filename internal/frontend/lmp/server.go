@@ -40,6 +40,8 @@ type Server struct {
 	rejections  rejections
 	largeFrames largeFrames // over TCP
 	udpLoop     *turn.Loop
+	udpAnswers  frontend.Answers
+	tcpAnswers  frontend.Answers
 }
 
 // New binds the address. It is an error if the port is taken: of two servers
@@ -64,6 +66,20 @@ func New(c Config) (*Server, error) {
 
 // Addr returns the address that the server listens on, both UDP and TCP.
 func (s *Server) Addr() net.Addr { return s.tcp.Addr() }
+
+// Answers returns the answers over UDP and over TCP. Those that a WATCH sends do not
+// count.
+func (s *Server) Answers() (udp, tcp *frontend.Answers) { return &s.udpAnswers, &s.tcpAnswers }
+
+// Refused yields the reasons for which requests and connections get no answer, and how
+// many did not.
+func (s *Server) Refused(yield func(reason string, n uint64) bool) {
+	for reason := range s.rejections {
+		if !yield(rejectionNames[reason], s.rejections[reason].Load()) {
+			return
+		}
+	}
+}
 
 // Run serves until ctx is done, then closes what New bound and returns nil. A
 // request that still waits then gets no answer.

@@ -78,6 +78,7 @@ func (s *Server) serveConn(ctx context.Context, conn net.Conn) {
 			s.countConnError(err)
 			break
 		}
+		timing := s.tcpAnswers.Begin()
 		q, key, err := s.parse(frame)
 		if err != nil {
 			s.countConnError(err)
@@ -91,7 +92,7 @@ func (s *Server) serveConn(ctx context.Context, conn net.Conn) {
 			}
 			continue
 		}
-		a, ok := s.await(ctx, conn, q.Service, q.MaxAge, &out)
+		a, ok := s.await(ctx, conn, q.Service, q.MaxAge, &out, &timing)
 		if !ok {
 			return
 		}
@@ -100,10 +101,12 @@ func (s *Server) serveConn(ctx context.Context, conn net.Conn) {
 			if !s.describe(ctx, conn, q, &a, key, &out) {
 				return
 			}
+			s.tcpAnswers.End(timing)
 			continue
 		}
 		answer := translate(q, &a)
 		out = lmp.AppendAnswer(out, &answer, lmp.MaxLength, key)
+		s.tcpAnswers.End(timing)
 		if len(out) >= fullBuffer && !flush(ctx, conn, &out) {
 			return
 		}
@@ -114,7 +117,7 @@ func (s *Server) serveConn(ctx context.Context, conn net.Conn) {
 // await returns the final answer about the name. Before it waits, it sends the
 // answers in out. It is not ok if the checker does not read those, or ctx is
 // done.
-func (s *Server) await(ctx context.Context, conn net.Conn, name []byte, maxAge time.Duration, out *[]byte) (a registry.Answer, ok bool) {
+func (s *Server) await(ctx context.Context, conn net.Conn, name []byte, maxAge time.Duration, out *[]byte, timing *frontend.Timing) (a registry.Answer, ok bool) {
 	a, final := s.config.Source.Lookup(name, maxAge)
 	if final {
 		return a, true
@@ -122,7 +125,9 @@ func (s *Server) await(ctx context.Context, conn net.Conn, name []byte, maxAge t
 	if !flush(ctx, conn, out) {
 		return a, false
 	}
+	timing.Wait()
 	a, err := s.config.Source.Await(ctx, name, maxAge)
+	s.rejections.countError(err)
 	return a, err == nil
 }
 
@@ -148,7 +153,7 @@ func (s *Server) countConnError(err error) {
 		s.rejections.count(unfinished)
 	case errors.Is(err, errTooManyLargeFrames):
 		s.rejections.count(tooManyConnections)
-	case errors.Is(err, lmp.ErrMalformed), errors.Is(err, lmp.ErrUnauthenticated):
+	default:
 		s.rejections.countError(err)
 	}
 }

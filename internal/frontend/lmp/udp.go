@@ -45,17 +45,19 @@ func (s *Server) serveUDP(ctx context.Context) error {
 			}
 			continue
 		}
+		timing := s.udpAnswers.Begin()
 		q, key, ok := s.parseDatagram(d)
 		if !ok {
 			continue
 		}
 		a, final := s.config.Source.Lookup(q.Service, q.MaxAge)
 		if !final {
-			s.answerAsync(ctx, &waiting, d, q, key)
+			s.answerAsync(ctx, &waiting, d, q, key, timing)
 			continue
 		}
 		out = s.appendDatagramAnswer(out[:0], d, q, &a, key)
 		_ = s.udp.write(out, d) // an answer that cannot be sent is like one that is lost
+		s.udpAnswers.End(timing)
 	}
 }
 
@@ -86,14 +88,17 @@ func (s *Server) parseDatagram(d datagram) (q lmp.Request, key *lmp.Key, ok bool
 
 // answerAsync sends the answer once it is final, while other datagrams are
 // served. The source limits how many wait.
-func (s *Server) answerAsync(ctx context.Context, waiting *sync.WaitGroup, d datagram, q lmp.Request, key *lmp.Key) {
+func (s *Server) answerAsync(ctx context.Context, waiting *sync.WaitGroup, d datagram, q lmp.Request, key *lmp.Key, timing frontend.Timing) {
+	timing.Wait()
 	q.Service = bytes.Clone(q.Service) // the next read overwrites d's data
 	waiting.Go(func() {
 		a, err := s.config.Source.Await(ctx, q.Service, q.MaxAge)
 		if err != nil {
+			s.rejections.countError(err)
 			return
 		}
 		_ = s.udp.write(s.appendDatagramAnswer(nil, d, q, &a, key), d)
+		s.udpAnswers.End(timing)
 	})
 }
 

@@ -63,9 +63,10 @@ func (s *Server) watch(ctx context.Context, conn net.Conn, frames *frameReader, 
 	due := time.NewTimer(interval)
 	defer due.Stop()
 	var last changeKey
+	var notTimed frontend.Timing
 	for resend := true; ; {
 		// Each frame waits until its answer is final, as any other answer does.
-		a, ok := s.await(ctx, conn, q.Service, registry.AnyAge, out)
+		a, ok := s.await(ctx, conn, q.Service, registry.AnyAge, out, &notTimed)
 		if ok {
 			checker.Record(frontend.CheckOf(q.Service, &a))
 			answer := translate(q, &a)

@@ -1,0 +1,73 @@
+package frontend
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/landmark-health/landmark/internal/histogram"
+)
+
+// sampleEvery is of how many answers from memory one is timed. Two readings of the clock
+// cost as much as the rest of the work for a datagram.
+const sampleEvery = 64
+
+// Answers counts the answers of a front end, and how long they took from the reading of
+// the request until they were sent. The zero value is ready, and its methods are safe
+// for concurrent use.
+type Answers struct {
+	count  atomic.Uint64
+	memory histogram.Durations // of a sample of the answers from memory
+	waited histogram.Durations // of all that had to wait
+}
+
+// Timing is the time that one answer takes.
+type Timing struct {
+	begun  time.Duration // since epoch; 0 = it is not timed
+	waited bool
+}
+
+// epoch is what times are measured from: a Duration is cheaper to pass on than a Time.
+var epoch = time.Now().Add(-1)
+
+// Begin begins the timing of an answer. The caller calls End when the answer is sent, and
+// nothing if none is sent.
+func (a *Answers) Begin() Timing {
+	if a.count.Load()%sampleEvery != 0 {
+		return Timing{}
+	}
+	return Timing{begun: time.Since(epoch)}
+}
+
+// Wait says that the answer has to wait until it is final.
+func (t *Timing) Wait() {
+	t.waited = true
+	if t.begun == 0 {
+		t.begun = time.Since(epoch) // the work before is nothing compared to the wait
+	}
+}
+
+// End counts the answer.
+func (a *Answers) End(t Timing) {
+	a.count.Add(1)
+	if t.begun != 0 {
+		a.observe(t)
+	}
+}
+
+func (a *Answers) observe(t Timing) {
+	took := time.Since(epoch) - t.begun
+	if t.waited {
+		a.waited.Observe(took)
+		return
+	}
+	a.memory.Observe(took)
+}
+
+// Count returns how many answers there were.
+func (a *Answers) Count() uint64 { return a.count.Load() }
+
+// Memory returns how long answers from memory took, of a sample of them.
+func (a *Answers) Memory() histogram.Counts { return a.memory.Counts() }
+
+// Waited returns how long the answers took that had to wait.
+func (a *Answers) Waited() histogram.Counts { return a.waited.Counts() }

@@ -1,0 +1,44 @@
+package frontend
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// All answers are counted. Those from memory are timed as a sample, those that wait all.
+func TestAnswersAreCountedAndTimed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a Answers
+		for range 10 * sampleEvery {
+			timing := a.Begin()
+			time.Sleep(20 * time.Microsecond)
+			a.End(timing)
+		}
+		a.Begin() // gets no answer
+		for range 3 {
+			timing := a.Begin()
+			timing.Wait()
+			time.Sleep(time.Second)
+			a.End(timing)
+		}
+		if n := a.Count(); n != 10*sampleEvery+3 {
+			t.Errorf("got %d answers, want %d", n, 10*sampleEvery+3)
+		}
+		if c := a.Memory(); c.Count != 10 || c.Sum != 200*time.Microsecond {
+			t.Errorf("from memory: got %d in %v, want 10 in 200 µs", c.Count, c.Sum)
+		}
+		if c := a.Waited(); c.Count != 3 || c.Sum != 3*time.Second {
+			t.Errorf("waited: got %d in %v, want 3 in 3 s", c.Count, c.Sum)
+		}
+	})
+}
+
+func BenchmarkAnswers(b *testing.B) {
+	var a Answers
+	b.ReportAllocs()
+	for b.Loop() {
+		timing := a.Begin()
+		a.End(timing)
+	}
+}
