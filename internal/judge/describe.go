@@ -24,8 +24,18 @@ type LandmarkState struct {
 // order of declaration.
 func Describe(p Policy, s Service, now Instant) []LandmarkState {
 	counted, _ := s.counted(p, now)
-	var states []LandmarkState
-	index := make(map[string]int) // by name
+	most := len(s.Host.Landmarks)
+	for _, in := range counted {
+		most += len(in.Landmarks)
+	}
+	if most == 0 {
+		return nil
+	}
+	states := make([]LandmarkState, 0, most)
+	var index map[string]int // by name; nil for one process, whose landmarks all have different names
+	if len(counted) > 1 {
+		index = make(map[string]int)
+	}
 	for _, in := range counted {
 		for i := range in.Landmarks {
 			l := &in.Landmarks[i]
@@ -34,7 +44,9 @@ func Describe(p Policy, s Service, now Instant) []LandmarkState {
 			at, known := index[l.Name]
 			switch {
 			case !known:
-				index[l.Name] = len(states)
+				if index != nil {
+					index[l.Name] = len(states)
+				}
 				states = append(states, r)
 			case r.worse(states[at]):
 				states[at] = r

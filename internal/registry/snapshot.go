@@ -75,9 +75,13 @@ func (s *snapshot) sameCauses(n *snapshot) bool {
 
 // records describes the snapshot's landmarks at now.
 func (s *snapshot) records(now judge.Instant) []Record {
-	var records []Record
-	for _, r := range judge.Describe(s.policy.Policy, s.facts, now) {
-		records = append(records, Record{r, max(0, now.Sub(r.At))})
+	states := judge.Describe(s.policy.Policy, s.facts, now)
+	if len(states) == 0 {
+		return nil
+	}
+	records := make([]Record, len(states))
+	for i, r := range states {
+		records[i] = Record{r, max(0, now.Sub(r.At))}
 	}
 	return records
 }

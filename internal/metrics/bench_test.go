@@ -1,0 +1,40 @@
+package metrics
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+)
+
+// discard is a ResponseWriter that counts.
+type discard struct {
+	header http.Header
+	bytes  int
+}
+
+func (d *discard) Header() http.Header { return d.header }
+func (d *discard) WriteHeader(int)     {}
+func (d *discard) Write(b []byte) (int, error) {
+	d.bytes += len(b)
+	return io.Discard.Write(b)
+}
+
+// BenchmarkScrape scrapes 1,000 services of 20 landmarks each.
+func BenchmarkScrape(b *testing.B) {
+	f := newFixture(b)
+	addMany(b, f.registry, 1000, 20)
+	for name, accept := range map[string]string{"text": text, "protobuf": protobuf} {
+		b.Run(name, func(b *testing.B) {
+			r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+			r.Header.Set("Accept", accept)
+			w := &discard{header: make(http.Header)}
+			b.ReportAllocs()
+			for b.Loop() {
+				w.bytes = 0
+				f.ServeHTTP(w, r)
+			}
+			b.ReportMetric(float64(w.bytes), "bytes")
+		})
+	}
+}

@@ -1,0 +1,136 @@
+package metrics
+
+import (
+	"bytes"
+	"io"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"google.golang.org/protobuf/encoding/protodelim"
+)
+
+const (
+	// batch is how many metrics are encoded at once, which bounds the memory of a
+	// scrape.
+	batch = 128
+	// maxLabels is the largest number of labels of a metric.
+	maxLabels = 5
+)
+
+// encoder writes metrics to a client, those of one family after the other.
+type encoder struct {
+	out      io.Writer
+	protobuf bool
+	turn     chan struct{} // holds a token while a scrape uses the processor
+	buffer   bytes.Buffer
+	err      error // of the first write that failed; nothing is written after it
+
+	family dto.MetricFamily // with the metrics that are not encoded yet
+	kind   dto.MetricType
+	begun  bool // the family's header is written
+	spare  []*metric
+}
+
+// metric is a metric and all that it points to, for use again and again.
+type metric struct {
+	dto.Metric
+	labels  [maxLabels]dto.LabelPair
+	values  [maxLabels]string
+	gauge   dto.Gauge
+	counter dto.Counter
+	value   float64
+}
+
+// newEncoder returns an encoder once no other scrape uses the processor. The caller calls
+// release.
+func newEncoder(out io.Writer, protobuf bool, turn chan struct{}) *encoder {
+	turn <- struct{}{}
+	return &encoder{out: out, protobuf: protobuf, turn: turn}
+}
+
+func (e *encoder) release() { <-e.turn }
+
+// begin begins a family of gauges, counters or histograms.
+func (e *encoder) begin(name, help string, kind dto.MetricType) {
+	e.flush()
+	e.family.Name, e.family.Help, e.family.Type = &name, &help, &kind
+	e.kind, e.begun = kind, false
+}
+
+// add adds a gauge or a counter to the family. labels and values belong together.
+func (e *encoder) add(value float64, labels []string, values ...string) {
+	m := e.next()
+	m.Label = m.Label[:0]
+	for i := range values {
+		m.values[i] = values[i]
+		m.labels[i].Name, m.labels[i].Value = &labels[i], &m.values[i]
+		m.Label = append(m.Label, &m.labels[i])
+	}
+	m.value = value
+	m.Gauge, m.Counter, m.Histogram = nil, nil, nil
+	if e.kind == dto.MetricType_COUNTER {
+		m.counter.Value = &m.value
+		m.Counter = &m.counter
+	} else {
+		m.gauge.Value = &m.value
+		m.Gauge = &m.gauge
+	}
+}
+
+// next returns the next metric of the family, to be filled.
+func (e *encoder) next() *metric {
+	n := len(e.family.Metric)
+	if n == batch {
+		e.flush()
+		n = 0
+	}
+	if n == len(e.spare) {
+		e.spare = append(e.spare, &metric{Metric: dto.Metric{Label: make([]*dto.LabelPair, 0, maxLabels)}})
+	}
+	m := e.spare[n]
+	e.family.Metric = append(e.family.Metric, &m.Metric)
+	return m
+}
+
+// flush encodes and writes the metrics that wait, and must be called at the end.
+func (e *encoder) flush() {
+	if len(e.family.Metric) == 0 {
+		return
+	}
+	e.encode(&e.family)
+	e.family.Metric = e.family.Metric[:0]
+	e.begun = true
+}
+
+// encode writes the metrics of a family. In text it omits the header of a family that is
+// begun. It lets others use the processor while the client reads.
+func (e *encoder) encode(family *dto.MetricFamily) {
+	if e.err != nil {
+		return
+	}
+	e.buffer.Reset()
+	if e.protobuf {
+		_, e.err = protodelim.MarshalTo(&e.buffer, family)
+	} else {
+		_, e.err = expfmt.MetricFamilyToText(&e.buffer, family)
+	}
+	text := e.buffer.Bytes()
+	if family == &e.family && e.begun && !e.protobuf {
+		for range 2 { // HELP and TYPE
+			_, text, _ = bytes.Cut(text, []byte{'\n'})
+		}
+	}
+	if e.err != nil {
+		return
+	}
+	<-e.turn
+	_, e.err = e.out.Write(text)
+	e.turn <- struct{}{}
+}
+
+// addHistogram adds a native histogram to the family.
+func (e *encoder) addHistogram(h *dto.Histogram, labels []string, values ...string) {
+	e.add(0, labels, values...)
+	m := e.family.Metric[len(e.family.Metric)-1]
+	m.Gauge, m.Histogram = nil, h
+}

@@ -1,0 +1,128 @@
+package metrics
+
+import (
+	"strings"
+
+	"github.com/landmark-health/landmark/internal/judge"
+	"github.com/landmark-health/landmark/internal/registry"
+)
+
+const (
+	// maxLandmarks is how many landmarks these metrics have, and maxLandmarksOfUser
+	// how many of one user other than root and landmarkd's own: of 65,536 that the
+	// user may declare.
+	maxLandmarks       = 32_768
+	maxLandmarksOfUser = 4_096
+)
+
+// landmarkFamily is a family with metrics of each landmark.
+type landmarkFamily struct {
+	name, help string
+	write      func(l *landmark)
+}
+
+// landmark is a landmark of a scrape.
+type landmark struct {
+	s       *scrape
+	service string
+	name    string
+	source  string // program or host
+	*registry.Record
+}
+
+var byLandmark = []string{"service", "landmark", "source"}
+
+// add adds a metric of the landmark.
+func (l *landmark) add(value float64) { l.s.add(value, byLandmark, l.service, l.name, l.source) }
+
+var landmarkFamilies = []landmarkFamily{
+	{"landmark_failing", "Whether the landmark fails.", writeFailing},
+	{"landmark_age_seconds", "Since the landmark was last reached.", func(l *landmark) { l.add(l.Age.Seconds()) }},
+	{"landmark_age_limit_seconds", "How old that may be.", writeAgeLimit},
+	{"landmark_lag_seconds", "How long the last answer of the Loop took.", func(l *landmark) {
+		if l.Kind == judge.KindLoop && l.Reached {
+			l.add(l.Lag.Seconds())
+		}
+	}},
+	{"landmark_open_work", "How much work is open at the Deadline.", func(l *landmark) {
+		if l.Kind == judge.KindDeadline {
+			l.add(float64(l.Pending))
+		}
+	}},
+	{"landmark_condition_met", "Whether the Condition was met when it was last set.", func(l *landmark) {
+		if l.Kind == judge.KindCondition && l.Reached {
+			l.add(number(l.Met))
+		}
+	}},
+	{"landmark_level", "The number of the Level.", func(l *landmark) {
+		if l.Kind == judge.KindLevel && l.Reached {
+			l.add(l.Value)
+		}
+	}},
+	{"landmark_level_limit", "Where the Level begins to lower the weight, and where it fails.", writeLevelLimits},
+}
+
+var byKind = []string{"service", "landmark", "source", "kind", "impact"}
+
+func writeFailing(l *landmark) {
+	l.s.add(number(l.State == judge.Failing), byKind, l.service, l.name, l.source, kindNames[l.Kind], impactNames[l.Impact])
+}
+
+func writeAgeLimit(l *landmark) {
+	switch {
+	case l.Within > 0:
+		l.add(l.Within.Seconds())
+	case l.Kind == judge.KindCondition && l.TTL > 0:
+		l.add(l.TTL.Seconds())
+	}
+}
+
+var byLimit = []string{"service", "landmark", "source", "limit"}
+
+func writeLevelLimits(l *landmark) {
+	if l.Kind == judge.KindLevel {
+		l.s.add(l.Limits.DegradeAt, byLimit, l.service, l.name, l.source, "degrade")
+		l.s.add(l.Limits.FailAt, byLimit, l.service, l.name, l.source, "fail")
+	}
+}
+
+// The names of kinds and impacts are those of landmark.status.v1 in its text.
+var (
+	kindNames = map[judge.Kind]string{
+		judge.KindAlive: "alive", judge.KindDeadline: "deadline", judge.KindLoop: "loop",
+		judge.KindLevel: "level", judge.KindCondition: "condition",
+	}
+	impactNames = map[judge.Impact]string{
+		judge.ImpactCritical: "critical", judge.ImpactReadiness: "readiness",
+		judge.ImpactDegrading: "degrading", judge.ImpactInformational: "informational",
+	}
+)
+
+// writeLandmarks writes a family, and returns how many landmarks are beyond the limits.
+// Of a service that has too many, those that fail are written first.
+func (s *scrape) writeLandmarks(f *landmarkFamily) (omitted int) {
+	s.begin(f.name, f.help, gauge)
+	left, users := maxLandmarks, make(map[uint32]int)
+	for _, name := range s.names {
+		of, known := s.source.Status(name)
+		if !known {
+			continue
+		}
+		records := of.Answers[judge.Readiness].Landmarks()
+		most := min(len(records), left)
+		if !of.Trusted {
+			most = min(most, maxLandmarksOfUser-users[of.UID])
+			users[of.UID] += most
+		}
+		left -= most
+		omitted += len(records) - most
+		for i := range records[:most] {
+			l := landmark{s: s, service: name, name: strings.ToValidUTF8(records[i].Name, "\uFFFD"), source: "program", Record: &records[i]}
+			if l.OfHost {
+				l.source = "host"
+			}
+			f.write(&l)
+		}
+	}
+	return omitted
+}

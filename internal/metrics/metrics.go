@@ -1,0 +1,95 @@
+// Package metrics is landmarkd's metrics in the formats of Prometheus. It translates
+// what the registry and the other parts know at the moment of a scrape, and judges
+// nothing itself. docs/operations.md lists the metrics.
+//
+// client_golang collects those of landmarkd itself. Those of services, landmarks and
+// checkers may be tens of thousands, and client_golang keeps half a kilobyte for each
+// until all are collected. So they are written one after the other (family.go), from
+// what is known at that moment, and a scrape needs little memory however many there are.
+package metrics
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/common/expfmt"
+
+	"github.com/landmark-health/landmark/internal/checkers"
+	"github.com/landmark-health/landmark/internal/histogram"
+	"github.com/landmark-health/landmark/internal/registry"
+)
+
+// Source gives the answers: outside tests, it is the registry. Its methods are safe for
+// concurrent use.
+type Source interface {
+	// Names returns the sorted names of the known services.
+	Names() []string
+	// Status returns the status of a service, and whether it is known.
+	Status(name string) (registry.ServiceStatus, bool)
+	// LoopLags returns how long the Loops of a service took to answer.
+	LoopLags(name string) histogram.Counts
+	// Sessions returns how many sessions there were.
+	Sessions() registry.SessionCounts
+}
+
+// Checkers returns the checkers that the front ends recorded. Its methods are safe for
+// concurrent use.
+type Checkers interface {
+	ByService(service string) []checkers.Stats
+	Unknown() []checkers.Unknown
+	BFDSessions() []checkers.BFDStats
+	Gate(service string) (checkers.GateStats, bool)
+}
+
+// Config configures Metrics.
+type Config struct {
+	Source   Source
+	Checkers Checkers
+	Own      Own // of landmarkd itself
+	Logger   *slog.Logger
+}
+
+// Metrics is the handler of /metrics. New makes it.
+type Metrics struct {
+	config   Config
+	own      *prometheus.Registry
+	encoding chan struct{} // holds a token while a scrape uses the processor
+}
+
+// New returns the handler.
+func New(c Config) *Metrics {
+	m := &Metrics{config: c, own: prometheus.NewRegistry(), encoding: make(chan struct{}, 1)}
+	m.own.MustRegister(
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		&ownCollector{own: c.Own, source: c.Source, begun: time.Now()},
+	)
+	return m
+}
+
+// Registerer takes further collectors of landmarkd's own, of few metrics each.
+func (m *Metrics) Registerer() prometheus.Registerer { return m.own }
+
+// ServeHTTP answers a scrape, in text or as protobuf. All scrapes together use one core
+// at most, and a client that reads slowly delays no other.
+func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	format := expfmt.Negotiate(r.Header)
+	w.Header().Set("Content-Type", string(format))
+	w.Header().Set("Cache-Control", "no-store")
+	if r.Method == http.MethodHead {
+		return
+	}
+	e := newEncoder(w, format.FormatType() == expfmt.TypeProtoDelim, m.encoding)
+	defer e.release()
+	own, err := m.own.Gather()
+	if err != nil { // of one collector; the others' metrics are there
+		m.config.Logger.Error("some metrics are missing", "err", err)
+	}
+	for _, family := range own {
+		e.encode(family)
+	}
+	m.writeFamilies(e)
+	e.flush()
+}
