@@ -103,6 +103,7 @@ var (
 func (s *scrape) writeLandmarks(f *landmarkFamily) (omitted int) {
 	s.begin(f.name, f.help, gauge)
 	left, users := maxLandmarks, make(map[uint32]int)
+	l := &landmark{s: s}
 	for _, name := range s.names {
 		of, known := s.source.Status(name)
 		if !known {
@@ -116,12 +117,13 @@ func (s *scrape) writeLandmarks(f *landmarkFamily) (omitted int) {
 		}
 		left -= most
 		omitted += len(records) - most
+		l.service = name
 		for i := range records[:most] {
-			l := landmark{s: s, service: name, name: strings.ToValidUTF8(records[i].Name, "\uFFFD"), source: "program", Record: &records[i]}
+			l.Record, l.name, l.source = &records[i], strings.ToValidUTF8(records[i].Name, "\uFFFD"), "program"
 			if l.OfHost {
 				l.source = "host"
 			}
-			f.write(&l)
+			f.write(l)
 		}
 	}
 	return omitted
