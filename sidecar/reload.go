@@ -29,6 +29,7 @@ func (s *Sidecar) Reload() (err error) {
 func (s *Sidecar) load() (file config.File, err error) {
 	s.loading.Lock()
 	defer s.loading.Unlock()
+	defer func() { s.reloads.count(err) }()
 	file, err = config.Read(s.file, s.listeners...)
 	if err != nil {
 		return file, err

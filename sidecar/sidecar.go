@@ -34,6 +34,7 @@ import (
 	"github.com/landmark-health/landmark/internal/intake/probes"
 	"github.com/landmark-health/landmark/internal/intake/sdnotify"
 	"github.com/landmark-health/landmark/internal/members"
+	"github.com/landmark-health/landmark/internal/metrics"
 	"github.com/landmark-health/landmark/internal/registry"
 	"github.com/landmark-health/landmark/internal/sampler"
 	"github.com/landmark-health/landmark/internal/servicemanager"
@@ -66,6 +67,8 @@ type Sidecar struct {
 	manager   *servicemanager.Notifier // nil if there is none
 	watchdog  time.Duration            // the service manager's timeout; 0 = none
 	turns     []turn                   // what must work for the watchdog
+	own       metrics.Own              // of the metrics
+	reloads   reloadCounts
 }
 
 // task is one part of the running sidecar. It returns nil when ctx is done.
@@ -105,6 +108,7 @@ func New(c Config) (*Sidecar, error) {
 		probes:    probes.New(probes.Config{Awake: clock.Awake}),
 		checkers:  checkers.New(c.Logger, func() time.Duration { _, real := clock.Read(); return time.Duration(real) }),
 	}
+	s.own = s.measureOwn(c)
 	s.host = host.New(host.Config{Registry: services, Prober: s.probes, Logger: c.Logger})
 	if c.ServiceManager {
 		s.connectServiceManager()
@@ -180,6 +184,7 @@ func (s *Sidecar) newBFD(c Config, services *registry.Registry) error {
 		file = s.bootFile(c, bfdFile, "end BFD sessions with peers that send rarely")
 	}
 	s.bfd = bfd.New(bfd.Config{Source: services, Checkers: s.checkers, File: file, Logger: c.Logger})
+	s.own.Refused["bfd"] = s.bfd.Refused
 	s.closers = append(s.closers, s.bfd)
 	s.frontEnds = append(s.frontEnds, s.bfd.Run)
 	return nil
@@ -220,6 +225,8 @@ func (s *Sidecar) bindMonitor(c Config, services *registry.Registry) error {
 		return s.bindError("monitor", c.Monitor, err)
 	}
 	s.closers = append(s.closers, server)
+	s.own.Answers[string(checkers.LMPUDP)], s.own.Answers[string(checkers.LMPTCP)] = server.Answers()
+	s.own.Refused["lmp"] = server.Refused
 	s.addresses = append(s.addresses, "monitor", server.Addr().String())
 	s.frontEnds = append(s.frontEnds, server.Run)
 	s.turns = append(s.turns, turn{"UDP server of the monitoring protocol", server.Turn})
@@ -241,6 +248,8 @@ func (s *Sidecar) bindLine(c Config, services *registry.Registry) error {
 		Source:   services,
 		Checkers: s.checkers,
 	})
+	s.own.Answers[string(checkers.Line)] = server.Answers()
+	s.own.Refused["line"] = server.Refused
 	s.frontEnds = append(s.frontEnds, server.Run)
 	return nil
 }
@@ -256,7 +265,8 @@ func (s *Sidecar) bindGRPC(c Config, services *registry.Registry) error {
 	s.closers = append(s.closers, l)
 	s.addresses = append(s.addresses, "grpc", l.Addr().String())
 	server := grpcserver.New(grpcserver.Config{Listeners: []net.Listener{s.limitGRPC(l)}})
-	grpchealth.Register(server, grpchealth.Config{Source: services, Checkers: s.checkers})
+	s.own.Answers[string(checkers.GRPCCheck)] = grpchealth.Register(server, grpchealth.Config{Source: services, Checkers: s.checkers})
+	s.own.Refused["grpc"] = server.Refused
 	grpcstatus.Register(server, grpcstatus.Config{Source: services, Checkers: s.checkers})
 	s.frontEnds = append(s.frontEnds, server.Run)
 	return nil
@@ -283,6 +293,7 @@ func (s *Sidecar) bindHTTP(c Config, services *registry.Registry) error {
 		Checkers: s.checkers,
 		Starting: services.Starting,
 		Page:     page,
+		Metrics:  metrics.New(metrics.Config{Source: services, Checkers: s.checkers, Own: s.own, Logger: c.Logger}),
 		Logger:   c.Logger,
 	})
 	if err != nil {
@@ -303,13 +314,13 @@ func (s *Sidecar) limitGRPC(l net.Listener) net.Listener {
 // byUser returns a quota of n connections by user. It logs each connection that is
 // closed because of it.
 func (s *Sidecar) byUser(n int, name string) socket.Quota[uint32] {
-	return socket.QuotaByUser(n, func(uid uint32) { s.refusals.Log(fmt.Sprintf("%s of uid %d", name, uid), n) })
+	return socket.QuotaByUser(n, func(uid uint32) { s.refusals.Log(name, fmt.Sprintf("%s of uid %d", name, uid), n) })
 }
 
 // byAddress returns a quota of n connections by address. It logs that connections
 // are closed because of it, but not their addresses: one host may have very many.
 func (s *Sidecar) byAddress(n int, name string) socket.Quota[netip.Prefix] {
-	return socket.QuotaByAddress(n, func(netip.Prefix) { s.refusals.Log(name, n) })
+	return socket.QuotaByAddress(n, func(netip.Prefix) { s.refusals.Log(name, name, n) })
 }
 
 // listen returns a listener at HOST:PORT or unix:PATH that retries when it cannot

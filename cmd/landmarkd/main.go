@@ -44,8 +44,14 @@ func main() {
 	os.Exit(code)
 }
 
+// logWriter is where the log goes.
+type logWriter interface {
+	io.Writer
+	Dropped() uint64 // lines that are missing
+}
+
 // run runs the program and returns its exit code.
-func run(args []string, stdout, stderr io.Writer) int {
+func run(args []string, stdout io.Writer, stderr logWriter) int {
 	config, mode, err := parse(args, stdout)
 	switch {
 	case err == flag.ErrHelp:
@@ -87,13 +93,13 @@ func run(args []string, stdout, stderr io.Writer) int {
 const memoryLimit = 100 << 20
 
 // serve runs the sidecar until a signal ends it, and returns the exit code.
-func serve(config sidecar.Config, stderr io.Writer) int {
+func serve(config sidecar.Config, stderr logWriter) int {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
 	}
 	config.Logger = slog.New(slog.NewTextHandler(stderr, nil))
 	config.ServiceManager = true
-	config.Version = version
+	config.Version, config.LogDropped = version, stderr.Dropped
 
 	ctx := untilSignal()
 	hangup := make(chan os.Signal, 1) // before New, because an early SIGHUP must not end the program

@@ -215,7 +215,7 @@ func TestOwn(t *testing.T) {
 		`landmark_answer_duration_seconds_count{front_end="lmp-udp",waited="no"} 2`,
 		`landmark_answer_duration_seconds_count{front_end="lmp-udp",waited="yes"} 0`,
 		`landmark_requests_refused_total{front_end="lmp",reason="malformed"} 7`,
-		`landmark_connections_refused_total{listener="agents"} 2`,
+		`landmark_connections_refused_total{of="agents"} 2`,
 		`landmark_sessions 1`,
 		`landmark_sessions_opened_total 2`,
 		`landmark_sessions_ended_total{how="goodbye"} 1`,

@@ -15,10 +15,10 @@ import (
 // may be nil.
 type Own struct {
 	Version    string
-	Answers    map[string]*frontend.Answers                     // by front end, as checkers are listed
-	Refused    map[string]iter.Seq2[string, uint64]             // by front end: requests without an answer, by reason
-	Closed     func(yield func(listener string, n uint64) bool) // connections that were closed at a limit
-	Pauses     func() (number uint64, total time.Duration)      // of landmarkd
+	Answers    map[string]*frontend.Answers                // by front end, as checkers are listed
+	Refused    map[string]iter.Seq2[string, uint64]        // by front end: requests without an answer, by reason
+	Closed     iter.Seq2[string, uint64]                   // connections that were closed at a limit, by whose they were
+	Pauses     func() (number uint64, total time.Duration) // of landmarkd
 	Reloads    func() Reloads
 	LogDropped func() uint64 // lines that are missing in the log
 }
@@ -35,7 +35,7 @@ var (
 	answers            = desc("landmark_answers_total", "Answers to requests.", "front_end")
 	answerDuration     = desc("landmark_answer_duration_seconds", "From reading a request until its answer is sent.", "front_end", "waited")
 	refused            = desc("landmark_requests_refused_total", "Requests without an answer, and discarded packets.", "front_end", "reason")
-	connectionsRefused = desc("landmark_connections_refused_total", "Connections that were closed because too many are open.", "listener")
+	connectionsRefused = desc("landmark_connections_refused_total", "Connections that were closed because too many are open.", "of")
 	sessions           = desc("landmark_sessions", "Processes that report.")
 	sessionsOpened     = desc("landmark_sessions_opened_total", "Sessions of processes that began.")
 	sessionsEnded      = desc("landmark_sessions_ended_total", "Sessions of processes that ended.", "how")
@@ -84,8 +84,8 @@ func (c *ownCollector) Collect(to chan<- prometheus.Metric) {
 		}
 	}
 	if c.own.Closed != nil {
-		for listener, n := range c.own.Closed {
-			count(connectionsRefused, n, listener)
+		for clients, n := range c.own.Closed {
+			count(connectionsRefused, n, clients)
 		}
 	}
 	c.collectSessions(send, count)

@@ -17,18 +17,38 @@ type Refusals struct {
 	mu         sync.Mutex           // guards what follows
 	lastLogged map[string]time.Time // by client
 	swept      time.Time            // when old entries of lastLogged were last removed
+	counts     map[string]uint64    // by kind of client
 }
 
 // NewRefusals returns Refusals that log to the logger.
 func NewRefusals(logger *slog.Logger) *Refusals {
-	return &Refusals{logger: logger, lastLogged: make(map[string]time.Time)}
+	return &Refusals{logger: logger, lastLogged: make(map[string]time.Time), counts: make(map[string]uint64)}
 }
 
-// Log logs that a connection of the client was refused because limit connections
-// are open.
-func (r *Refusals) Log(client string, limit int) {
+// Log counts that a connection was refused because limit connections are open, and logs
+// it. kind is one of few kinds of clients, such as agents, and client says which of them.
+func (r *Refusals) Log(kind, client string, limit int) {
+	r.count(kind)
 	if r.due(client, time.Now()) {
 		r.logger.Warn("connections refused, more than may be open", "of", client, "limit", limit)
+	}
+}
+
+func (r *Refusals) count(kind string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.counts[kind]++
+}
+
+// Counts yields the kinds of clients of which connections were refused, and how many were.
+func (r *Refusals) Counts(yield func(kind string, n uint64) bool) {
+	r.mu.Lock()
+	counts := maps.Clone(r.counts)
+	r.mu.Unlock()
+	for kind, n := range counts {
+		if !yield(kind, n) {
+			return
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package socket
 import (
 	"bytes"
 	"log/slog"
+	"maps"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -20,24 +21,27 @@ func TestRefusalsAreLoggedOnceAMinute(t *testing.T) {
 			}
 		}
 		for range 1000 {
-			r.Log("uid 1", 7)
+			r.Log("agents", "uid 1", 7)
 		}
 		logged(1, "uid 1")
 		time.Sleep(30 * time.Second)
-		r.Log("uid 2", 7)
+		r.Log("agents", "uid 2", 7)
 		logged(1, "uid 2")
 		time.Sleep(30*time.Second - time.Nanosecond)
-		r.Log("uid 1", 7)
+		r.Log("agents", "uid 1", 7)
 		logged(1, "uid 1")
 		time.Sleep(time.Nanosecond)
-		r.Log("uid 1", 7)
-		r.Log("uid 2", 7) // its minute is not over
+		r.Log("agents", "uid 1", 7)
+		r.Log("agents", "uid 2", 7) // its minute is not over
 		logged(2, "uid 1")
 		logged(1, "uid 2")
 		time.Sleep(time.Hour)
-		r.Log("uid 3", 7)
+		r.Log("agents", "uid 3", 7)
 		if n := len(r.lastLogged); n != 1 {
 			t.Errorf("%d clients are kept, want the last only", n)
+		}
+		if counts := maps.Collect(r.Counts); len(counts) != 1 || counts["agents"] != 1005 {
+			t.Errorf("got %v refused, want 1005 agents", counts)
 		}
 	})
 }

@@ -64,9 +64,10 @@ var layers = []layer{
 	{path: "internal/clock", imports: []string{"internal/judge", "internal/rule", "internal/contract", "internal/duration"}, stdlib: true},
 	{path: "internal/evidence", stdlib: true},
 	{path: "internal/quota", stdlib: true},
+	{path: "internal/histogram", stdlib: true},
 	{path: "internal/poll", imports: []string{"internal/judge", "internal/rule", "internal/contract", "internal/duration"}, stdlib: true},
 	{path: "internal/probe", imports: []string{"internal/duration"}, stdlib: true},
-	{path: "internal/registry", imports: []string{"internal/evidence", "internal/probe", "internal/duration", "internal/clock", "internal/poll", "internal/quota", "internal/judge", "internal/contract"}, noGRPC: true},
+	{path: "internal/registry", imports: []string{"internal/evidence", "internal/probe", "internal/duration", "internal/clock", "internal/poll", "internal/quota", "internal/histogram", "internal/judge", "internal/contract"}, noGRPC: true},
 	{path: "internal/bootfile", noGRPC: true},
 	{path: "internal/members", imports: []string{"internal/bootfile", "internal/registry", "internal/contract"}, noGRPC: true},
 	{path: "internal/bfd", imports: []string{"internal/keyfile"}, stdlib: true},
@@ -83,12 +84,13 @@ var layers = []layer{
 		"internal/registry", "internal/judge", "internal/socket", "internal/guard", "internal/peercred", "internal/pidfd", "internal/sdnotify", "internal/bootfile", "internal/quota",
 		"internal/contract", "internal/hostclock", report, intake, admin}},
 	{path: "internal/sampler", imports: []string{"internal/registry", "internal/judge"}, noGRPC: true},
-	{path: "internal/frontend", imports: []string{"internal/registry", "internal/checkers"}, noGRPC: true},
 	{path: "internal/frontend/statusmsg", imports: []string{
 		"internal/frontend", "internal/registry", "internal/judge", "internal/checkers", "internal/contract", status, report}},
 	{path: "internal/frontend/page", imports: []string{
 		"internal/frontend", "internal/frontend/statusmsg", "internal/evidence", "internal/sampler", "internal/describe", "internal/terminal", "internal/duration",
 		"internal/registry", "internal/judge", "internal/contract", status}},
+	{path: "internal/frontend", imports: []string{"internal/registry", "internal/checkers", "internal/histogram"}, noGRPC: true},
+	{path: "internal/metrics", imports: []string{"internal/frontend", "internal/histogram", "internal/registry", "internal/judge", "internal/checkers"}, noGRPC: true},
 	{path: "internal/frontend/frontendtest", imports: []string{
 		"internal/registry", "internal/judge", "internal/checkers", "internal/clock"}},
 	{path: "internal/frontend/grpcserver", imports: []string{"internal/registry", "internal/guard"}},
