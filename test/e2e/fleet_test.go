@@ -1,0 +1,182 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// promtool accepts the rules, and their tests pass.
+func TestFleetRules(t *testing.T) {
+	parallel(t)
+	promtool(t, "", "check", "rules", rulesFile)
+	if out := promtool(t, "", "test", "rules", strings.Replace(rulesFile, ".yaml", ".test.yaml", 1)); !strings.Contains(out, "SUCCESS") {
+		t.Errorf("promtool: %s", out)
+	}
+}
+
+// sidecars is how many there are in the fleet.
+const sidecars = 10_000
+
+// fleet is the metrics of ten thousand sidecars, as far as the rules use them, of one
+// service each.
+type fleet struct{ troubled atomic.Bool }
+
+// ServeHTTP writes what Prometheus would have scraped from each. In trouble,
+//   - epg, on 6,000 servers, is stalled on 60 of them;
+//   - vod, on 4,000, has failed on 2,000;
+//   - 200 servers with epg cannot be scraped;
+//   - the balancer 10.0.0.2 checks none any more.
+func (f *fleet) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	troubled := f.troubled.Load()
+	out := bufio.NewWriter(w)
+	defer out.Flush()
+	number := func(b bool) int {
+		if b {
+			return 1
+		}
+		return 0
+	}
+	for i := range sidecars {
+		instance, service, cause := fmt.Sprintf(`instance="host-%05d:19535"`, i), "epg", "stalled"
+		fails := troubled && i%100 == 7
+		if i >= 6000 {
+			service, cause = "vod", "failed"
+			fails = troubled && i%2 == 0
+		}
+		gone := troubled && i < 200
+		fmt.Fprintf(out, "up{%s} %d\n", instance, number(!gone))
+		if gone {
+			continue
+		}
+		labels := fmt.Sprintf(`%s,service="%s"`, instance, service)
+		fmt.Fprintf(out, "landmark_serving{%s,aspect=\"readiness\"} %d\n", labels, number(!fails))
+		fmt.Fprintf(out, "landmark_weight_ratio{%s} %d\n", labels, number(!fails))
+		fmt.Fprintf(out, "landmark_changes_total{%s,aspect=\"readiness\"} 1\n", labels)
+		fmt.Fprintf(out, "landmark_drained{%s} 0\n", labels)
+		fmt.Fprintf(out, "landmark_lag_seconds{%s,landmark=\"main loop\"} 0.002\n", labels)
+		if fails {
+			fmt.Fprintf(out, "landmark_cause{%s,aspect=\"readiness\",cause=%q} 1\n", labels, cause)
+		}
+		fmt.Fprintf(out, "landmark_checker_silent{%s,checker=\"10.0.0.1\",front_end=\"lmp-udp\"} 0\n", labels)
+		fmt.Fprintf(out, "landmark_checker_silent{%s,checker=\"10.0.0.2\",front_end=\"lmp-udp\"} %d\n", labels, number(troubled))
+		fmt.Fprintf(out, "landmark_clock_paused_seconds_total{%s} 0\n", instance)
+		fmt.Fprintf(out, "landmark_config_last_reload_successful{%s} 1\n", instance)
+		fmt.Fprintf(out, "landmark_requests_refused_total{%s,front_end=\"lmp\",reason=\"malformed\"} 0\n", instance)
+	}
+}
+
+// Prometheus evaluates the rules over ten thousand sidecars, and each alert counts them.
+// promtool asks it: promtool test rules cannot, because it lets no query load more than
+// 10,000 samples.
+func TestFleetOfTenThousandSidecars(t *testing.T) {
+	parallel(t)
+	f := new(fleet)
+	exporter := httptest.NewServer(f)
+	defer exporter.Close()
+	p := &prometheus{t: t, address: freeAddress(t)}
+	file := t.TempDir() + "/prometheus.yaml"
+	write(t, file, "global: {scrape_interval: 2s, scrape_timeout: 2s, evaluation_interval: 1s}\nrule_files: ["+rulesWithoutDelay(t)+"]\n"+
+		"scrape_configs:\n- job_name: landmark\n  honor_labels: true\n  static_configs: [{targets: [\""+strings.TrimPrefix(exporter.URL, "http://")+"\"]}]\n")
+	start(t, debian(t, "prometheus", "prometheus"), "--config.file="+file, "--storage.tsdb.path="+t.TempDir(), "--web.listen-address="+p.address)
+	ask := func(expression, want string) {
+		t.Helper()
+		var out string
+		for deadline := time.Now().Add(testTimeout); time.Now().Before(deadline); time.Sleep(checkInterval) {
+			if out = promtool(t, "", "query", "instant", "http://"+p.address, expression); strings.Contains(out, " => "+want+" @") {
+				return
+			}
+		}
+		t.Fatalf("%s: got %q, want %s", expression, out, want)
+	}
+	p.await(`service:landmark_serving:sum{service="epg"}`, "6000")
+	ask(`service:landmark_capacity:ratio{service="vod"}`, "1")
+	if got := p.value(`ALERTS{alertstate="firing"}`); got != "" {
+		t.Errorf("%s alerts fire while all is well", got)
+	}
+	f.troubled.Store(true)
+	ask(`service_cause:landmark_not_serving:count{service="epg",cause="stalled"}`, "58") // the others are gone
+	ask(`service:landmark_servers_missing:count{service="epg"}`, "200")
+	ask(`service:landmark_capacity:ratio{service="epg"}`, fmt.Sprint(float64(5800-58)/6000))
+	ask(`service:landmark_capacity:ratio{service="vod"}`, "0.5")
+	for alert, want := range map[string]string{
+		`alertname="LandmarkServersOut",service="epg",cause="stalled"`: "1",
+		`alertname="LandmarkServersOut",service="vod",cause="failed"`:  "1",
+		`alertname="LandmarkCapacityLow",service="vod"`:                "1",
+		`alertname="LandmarkCheckerSilent",checker="10.0.0.2"`:         "1",
+		`alertname="LandmarkdDown"`:                                    "200",
+	} {
+		ask(`count(ALERTS{alertstate="firing",`+alert+`})`, want)
+	}
+	if got := p.value(`count(ALERTS{alertstate="firing",alertname!~"LandmarkServersOut|LandmarkCapacityLow|LandmarkCheckerSilent|LandmarkdDown"})`); got != "" {
+		t.Errorf("%s other alerts fire", got)
+	}
+	t.Logf("Prometheus evaluates the rules of 10,000 sidecars in %.2f s", p.ruleSeconds())
+}
+
+// ruleSeconds returns how long Prometheus took to evaluate all rules.
+func (p *prometheus) ruleSeconds() (seconds float64) {
+	r, err := http.Get("http://" + p.address + "/metrics")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer r.Body.Close()
+	lines := bufio.NewScanner(r.Body)
+	for lines.Scan() {
+		if strings.HasPrefix(lines.Text(), "prometheus_rule_group_last_duration_seconds{") {
+			var one float64
+			fmt.Sscan(lines.Text()[strings.LastIndexByte(lines.Text(), ' '):], &one)
+			seconds += one
+		}
+	}
+	return seconds
+}
+
+// dashboard is a Grafana dashboard, as far as the test needs it.
+type dashboard struct {
+	UID    string
+	Title  string
+	Panels []struct {
+		Title   string
+		Targets []struct{ Expr string }
+	}
+	Templating struct{ List []struct{ Query any } }
+}
+
+// promtool accepts each query of the dashboard.
+func TestDashboardQueriesAreValid(t *testing.T) {
+	parallel(t)
+	text, err := os.ReadFile("../../deploy/grafana/landmark.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d dashboard
+	if err := json.Unmarshal(text, &d); err != nil {
+		t.Fatal(err)
+	}
+	rules := "groups:\n- name: dashboard\n  rules:\n"
+	queries := 0
+	for _, panel := range d.Panels {
+		for _, target := range panel.Targets {
+			queries++
+			expr := strings.NewReplacer("$__rate_interval", "5m", "$__range", "1h", "$job", "landmark").Replace(target.Expr)
+			quoted, _ := json.Marshal(expr)
+			rules += fmt.Sprintf("  - {record: q%d, expr: %s}\n", queries, quoted)
+		}
+	}
+	if queries < 10 {
+		t.Fatalf("the dashboard has %d queries, want more", queries)
+	}
+	path := t.TempDir() + "/dashboard.yaml"
+	write(t, path, rules)
+	promtool(t, "", "check", "rules", path)
+}
