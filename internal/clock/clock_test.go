@@ -45,6 +45,24 @@ func TestClockWaitsForTheIntakeAfterAPause(t *testing.T) {
 	})
 }
 
+// A pause is counted, however long it takes to catch up, and beats are not.
+func TestPausesAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := pausedForAnHour()
+		if n, total := c.Pauses(); n != 0 || total != 0 {
+			t.Errorf("before the first beat after it: got %d pauses of %v, want none yet", n, total)
+		}
+		var caughtUp atomic.Bool
+		defer run(c, caughtUp.Load)()
+		time.Sleep(MaxBehind / 2)
+		caughtUp.Store(true)
+		time.Sleep(time.Minute)
+		if n, total := c.Pauses(); n != 1 || total < time.Hour || total > time.Hour+2*Beat {
+			t.Errorf("got %d pauses of %v, want one of an hour", n, total)
+		}
+	})
+}
+
 // An intake never catches up. The judged instant goes on all the same, so that a
 // frozen program is found.
 func TestClockWaitsForTheIntakeAtMostMaxBehind(t *testing.T) {

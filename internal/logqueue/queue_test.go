@@ -103,6 +103,9 @@ func TestWriteNeverBlocks(t *testing.T) {
 		if want := fmt.Sprintf("lines=%d", n-kept); !strings.Contains(got[kept], "level=WARN") || !strings.HasSuffix(got[kept], want) {
 			t.Errorf("line after the kept lines is %q, want %s", got[kept], want)
 		}
+		if got := q.Dropped(); got != uint64(n-kept) {
+			t.Errorf("%d lines were dropped, want %d", got, n-kept)
+		}
 		if got[kept+1] != "later" {
 			t.Errorf("last line is %q, want later", got[kept+1])
 		}
@@ -153,8 +156,8 @@ func TestFailedWritesAreCounted(t *testing.T) {
 		fmt.Fprintln(q, "again")
 		q.Close()
 		got := r.lines()
-		if len(got) != 2 || got[0] != "again" || !strings.HasSuffix(got[1], "lines=3") {
-			t.Errorf("lines %q", got)
+		if len(got) != 2 || got[0] != "again" || !strings.HasSuffix(got[1], "lines=3") || q.Dropped() != 3 {
+			t.Errorf("lines %q, %d dropped", got, q.Dropped())
 		}
 	})
 }

@@ -91,7 +91,8 @@ type Session struct {
 	ended       error         // why the registry ended it, nil if it did not
 	left        bool          // its process had ended when another took a slot; its reports do not count
 
-	over bool // Goodbye or Disconnect was called
+	refused bool // its first report was
+	over    bool // Goodbye or Disconnect was called
 }
 
 // Open begins a session. The process appears in the service with its first report.
@@ -164,6 +165,8 @@ func (s *Session) reportOnce(facts []Fact, answered uint64, at judge.Instant) er
 	if s.service == nil {
 		service, err := s.registry.claim(s.id)
 		if err != nil {
+			s.refused = err != errGone
+			s.registry.sessions.countRefusal(err)
 			return err
 		}
 		s.service = service

@@ -45,9 +45,16 @@ func (r *Registry) Sessions() SessionCounts {
 
 // countOpening counts a session that Open has opened, or refused with err.
 func (c *sessionCounters) countOpening(err error) {
-	switch {
-	case err == nil:
+	if err == nil {
 		c.opened.Add(1)
+		return
+	}
+	c.countRefusal(err)
+}
+
+// countRefusal counts a session that was refused with err.
+func (c *sessionCounters) countRefusal(err error) {
+	switch {
 	case errors.Is(err, ErrNotOwner):
 		c.notOwner.Add(1)
 	case errors.Is(err, ErrLimit):
@@ -67,10 +74,10 @@ func (c *sessionCounters) countEnd(how judge.Presence, byRegistry bool) {
 	}
 }
 
-// endedByRegistry reports whether the registry has ended the session.
+// endedByRegistry reports whether the registry has ended or refused the session.
 func (s *Session) endedByRegistry() bool {
 	if s.service == nil {
-		return false
+		return s.refused
 	}
 	s.service.mu.Lock()
 	defer s.service.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"path/filepath"
 	"slices"
@@ -42,6 +43,19 @@ func TestRunWithDoneContextClosesListener(t *testing.T) {
 	}
 	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("the listener returned %v, want it closed", err)
+	}
+}
+
+// A call that the server refuses is counted. One that ends for its client's sake, or that is
+// about an unknown name, is not.
+func TestRefusedCallsAreCounted(t *testing.T) {
+	s := New(Config{})
+	for _, code := range []codes.Code{codes.OK, codes.Unavailable, codes.Unavailable, codes.InvalidArgument, codes.NotFound, codes.Canceled} {
+		s.countUnary(t.Context(), nil, nil, func(context.Context, any) (any, error) { return nil, status.Error(code, "") })
+	}
+	want := map[string]uint64{"unavailable": 2, "invalid_argument": 1, "resource_exhausted": 0}
+	if got := maps.Collect(s.Refused); !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 

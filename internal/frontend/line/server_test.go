@@ -3,6 +3,7 @@ package line
 import (
 	"context"
 	"io"
+	"maps"
 	"net"
 	"strings"
 	"testing"
@@ -50,7 +51,11 @@ func TestInvalidRequestIsAnsweredWithUsage(t *testing.T) {
 				t.Errorf("the answer to %q is %q", line, got)
 			}
 		}
+		c.request("check epg")
 		c.disconnect()
+		if refused := maps.Collect(f.Refused); refused["malformed"] != 17 || f.Answers().Count() != 1 {
+			t.Errorf("counted %v refused and %d answers, want 17 malformed and 1", refused, f.Answers().Count())
+		}
 	})
 }
 
