@@ -72,10 +72,13 @@ func New(c Config) *Metrics {
 // Registerer takes further collectors of landmarkd's own, of few metrics each.
 func (m *Metrics) Registerer() prometheus.Registerer { return m.own }
 
+// formats are protobuf, which alone can carry native histograms, and text.
+var formats = []expfmt.Format{expfmt.NewFormat(expfmt.TypeProtoDelim), expfmt.NewFormat(expfmt.TypeTextPlain)}
+
 // ServeHTTP answers a scrape, in text or as protobuf. All scrapes together use one core
 // at most, and a client that reads slowly delays no other.
 func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	format := expfmt.Negotiate(r.Header)
+	format := expfmt.NegotiateAccept(r.Header, formats...)
 	w.Header().Set("Content-Type", string(format))
 	w.Header().Set("Cache-Control", "no-store")
 	if r.Method == http.MethodHead {

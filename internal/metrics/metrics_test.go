@@ -358,6 +358,24 @@ func TestScrapeAllocatesNothingForAMetric(t *testing.T) {
 	})
 }
 
+// Prometheus gets what it prefers, and people and other programs text.
+func TestFormatIsNegotiated(t *testing.T) {
+	f := newFixture(t)
+	for accept, want := range map[string]string{
+		"":    "text/plain; version=0.0.4",
+		"*/*": "text/plain; version=0.0.4",
+		text:  "text/plain; version=0.0.4",
+		"text/html,application/xhtml+xml,*/*;q=0.8":                                           "text/plain; version=0.0.4",
+		"application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1": "text/plain; version=0.0.4",
+		protobuf: "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited",
+		protobuf + ",application/openmetrics-text;version=1.0.0;q=0.8,text/plain;version=0.0.4;q=0.5,*/*;q=0.1": "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited",
+	} {
+		if got := f.get(accept).Header().Get("Content-Type"); !strings.HasPrefix(got, want) {
+			t.Errorf("%q: got %q, want %q", accept, got, want)
+		}
+	}
+}
+
 func TestHeadHasNoBody(t *testing.T) {
 	f := newFixture(t)
 	w := httptest.NewRecorder()
