@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/landmark-health/landmark/internal/checkers"
@@ -15,10 +14,8 @@ import (
 	"github.com/landmark-health/landmark/internal/frontend/frontendtest"
 )
 
-// everything returns the metrics of a registry and of landmarkd itself of which there is
-// one of each. It must run in a bubble.
-func everything(t *testing.T) *fixture {
-	f := newFixture(t)
+// addEverything makes f one of which there is one metric of each kind.
+func (f *fixture) addEverything(t *testing.T) {
 	var a frontend.Answers
 	f.Metrics = New(Config{Source: f.registry, Checkers: f.checkers, Own: ofOwn(&a)})
 	addMany(t, f.registry, 1, 5)
@@ -34,7 +31,6 @@ func everything(t *testing.T) *fixture {
 	if _, known := f.registry.Status("stalled"); !known {
 		t.Fatal("a service is gone")
 	}
-	return f
 }
 
 // docs/operations.md has every metric with its type and labels, and no other.
@@ -47,8 +43,9 @@ func TestDocumentationHasEveryMetric(t *testing.T) {
 	for _, row := range regexp.MustCompile("(?m)^\\| `(landmark_[a-z_]+)` \\| ([a-z]+) \\|([a-z_, ]*)\\|").FindAllStringSubmatch(string(text), -1) {
 		documented[row[1]] = row[2] + " of " + strings.TrimSpace(row[3])
 	}
-	synctest.Test(t, func(t *testing.T) {
-		for name, family := range everything(t).scrape(protobuf) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		f.addEverything(t)
+		for name, family := range f.scrape(protobuf) {
 			if !strings.HasPrefix(name, "landmark_") {
 				continue
 			}

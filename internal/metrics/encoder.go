@@ -12,7 +12,9 @@ import (
 const (
 	// batch is how many metrics are encoded at once, which bounds the memory of a
 	// scrape.
-	batch = 128
+	batch = 64
+	// fullBuffer is the length of encoded metrics, in bytes, at which they are written.
+	fullBuffer = 64 << 10
 	// maxLabels is the largest number of labels of a metric.
 	maxLabels = 5
 )
@@ -92,7 +94,13 @@ func (e *encoder) next() *metric {
 	return m
 }
 
-// flush encodes and writes the metrics that wait, and must be called at the end.
+// finish writes all that is not written yet.
+func (e *encoder) finish() {
+	e.flush()
+	e.write()
+}
+
+// flush encodes the metrics that wait.
 func (e *encoder) flush() {
 	if len(e.family.Metric) == 0 {
 		return
@@ -102,30 +110,39 @@ func (e *encoder) flush() {
 	e.begun = true
 }
 
-// encode writes the metrics of a family. In text it omits the header of a family that is
-// begun. It lets others use the processor while the client reads.
+// encode encodes the metrics of a family, and writes if enough waits to be written. In text
+// it omits the header of a family that is begun.
 func (e *encoder) encode(family *dto.MetricFamily) {
 	if e.err != nil {
 		return
 	}
-	e.buffer.Reset()
+	start := e.buffer.Len()
 	if e.protobuf {
 		_, e.err = protodelim.MarshalTo(&e.buffer, family)
 	} else {
 		_, e.err = expfmt.MetricFamilyToText(&e.buffer, family)
 	}
-	text := e.buffer.Bytes()
-	if family == &e.family && e.begun && !e.protobuf {
+	if added := e.buffer.Bytes()[start:]; family == &e.family && e.begun && !e.protobuf {
+		samples := added
 		for range 2 { // HELP and TYPE
-			_, text, _ = bytes.Cut(text, []byte{'\n'})
+			_, samples, _ = bytes.Cut(samples, []byte{'\n'})
 		}
+		e.buffer.Truncate(start + copy(added, samples))
 	}
+	if e.buffer.Len() >= fullBuffer {
+		e.write()
+	}
+}
+
+// write writes what is encoded. It lets others use the processor while the client reads.
+func (e *encoder) write() {
 	if e.err != nil {
 		return
 	}
 	<-e.turn
-	_, e.err = e.out.Write(text)
+	_, e.err = e.out.Write(e.buffer.Bytes())
 	e.turn <- struct{}{}
+	e.buffer.Reset()
 }
 
 // addHistogram adds a native histogram to the family.

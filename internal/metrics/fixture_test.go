@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
@@ -34,6 +35,12 @@ func newFixture(t testing.TB) *fixture {
 	f := &fixture{t: t, registry: frontendtest.NewRegistry(t, 0), checkers: frontendtest.NewTracker()}
 	f.Metrics = New(Config{Source: f.registry, Checkers: f.checkers, Logger: slog.New(slog.DiscardHandler)})
 	return f
+}
+
+// inBubble runs a test with a fixture in fake time.
+func inBubble(t *testing.T, test func(*testing.T, *fixture)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { test(t, newFixture(t)) })
 }
 
 // get returns the answer to a scrape with the header Accept.

@@ -94,5 +94,5 @@ func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.encode(family)
 	}
 	m.writeFamilies(e)
-	e.flush()
+	e.finish()
 }

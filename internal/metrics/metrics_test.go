@@ -23,8 +23,7 @@ import (
 )
 
 func TestVerdicts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t)
+	inBubble(t, func(t *testing.T, f *fixture) {
 		epg, vod := frontendtest.NewProcess(t, f.registry, "epg"), frontendtest.NewProcess(t, f.registry, "vod")
 		epg.Work()
 		vod.Work()
@@ -60,8 +59,7 @@ func TestVerdicts(t *testing.T) {
 }
 
 func TestLandmarksOfAllKinds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t)
+	inBubble(t, func(t *testing.T, f *fixture) {
 		p := frontendtest.NewProcess(t, f.registry, "epg",
 			judge.Declared{Name: "main loop", Kind: judge.KindLoop, Impact: judge.ImpactCritical, Within: time.Second},
 			judge.Declared{Name: "ingest", Kind: judge.KindAlive, Impact: judge.ImpactReadiness, Within: 2 * time.Second},
@@ -98,56 +96,57 @@ func TestLandmarksOfAllKinds(t *testing.T) {
 
 // A landmark of the host may have the name of one of the program: they are two series.
 func TestHostLandmarkIsAnother(t *testing.T) {
-	f := newFixture(t)
-	policy := registry.DefaultPolicy
-	policy.Host = []registry.HostLandmark{{Declared: judge.Declared{Name: "port", Kind: judge.KindCondition, Impact: judge.ImpactReadiness}}}
-	f.registry.Configure(map[string]registry.Policy{"epg": policy}, nil)
-	frontendtest.NewProcess(t, f.registry, "epg", judge.Declared{Name: "port", Kind: judge.KindLevel, Impact: judge.ImpactDegrading, Limits: judge.Limits{FailAt: 1}}).
-		Report(registry.Fact{Reached: true})
-	f.registry.ReportHost("epg", registry.HostReport{Facts: []registry.Fact{{Reached: true, Met: true}}, ReadAt: f.registry.Clock().Judged()})
-	f.wantLines("landmark_failing{",
-		`landmark_failing{service="epg",landmark="port",source="program",kind="level",impact="degrading"} 0`,
-		`landmark_failing{service="epg",landmark="port",source="host",kind="condition",impact="readiness"} 0`)
+	inBubble(t, func(t *testing.T, f *fixture) {
+		policy := registry.DefaultPolicy
+		policy.Host = []registry.HostLandmark{{Declared: judge.Declared{Name: "port", Kind: judge.KindCondition, Impact: judge.ImpactReadiness}}}
+		f.registry.Configure(map[string]registry.Policy{"epg": policy}, nil)
+		frontendtest.NewProcess(t, f.registry, "epg", judge.Declared{Name: "port", Kind: judge.KindLevel, Impact: judge.ImpactDegrading, Limits: judge.Limits{FailAt: 1}}).
+			Report(registry.Fact{Reached: true})
+		f.registry.ReportHost("epg", registry.HostReport{Facts: []registry.Fact{{Reached: true, Met: true}}, ReadAt: f.registry.Clock().Judged()})
+		f.wantLines("landmark_failing{",
+			`landmark_failing{service="epg",landmark="port",source="program",kind="level",impact="degrading"} 0`,
+			`landmark_failing{service="epg",landmark="port",source="host",kind="condition",impact="readiness"} 0`)
+	})
 }
 
 // Each answer of a Loop is counted once, however often it is reported.
 func TestLoopLagHistogram(t *testing.T) {
-	f := newFixture(t)
-	p := frontendtest.NewProcess(t, f.registry, "epg")
-	for i, lag := range []time.Duration{time.Second, 3 * time.Second, time.Second / 2} {
-		for range 3 {
-			p.Report(registry.Fact{Reached: true, Count: uint64(i + 1), Lag: lag})
+	inBubble(t, func(t *testing.T, f *fixture) {
+		p := frontendtest.NewProcess(t, f.registry, "epg")
+		for i, lag := range []time.Duration{time.Second, 3 * time.Second, time.Second / 2} {
+			for range 3 {
+				p.Report(registry.Fact{Reached: true, Count: uint64(i + 1), Lag: lag})
+			}
 		}
-	}
-	frontendtest.NewProcess(t, f.registry, "levels", judge.Declared{Name: "queue", Kind: judge.KindLevel, Impact: judge.ImpactDegrading, Limits: judge.Limits{FailAt: 1}}).
-		Report(registry.Fact{Reached: true})
-	family := f.scrape(protobuf)["landmark_loop_lag_seconds"]
-	if len(family.GetMetric()) != 1 {
-		t.Fatalf("got %v, want one histogram", family)
-	}
-	h := family.Metric[0].Histogram
-	var buckets, spanned int64
-	for _, s := range h.PositiveSpan {
-		spanned += int64(s.GetLength())
-	}
-	var count int64
-	for _, d := range h.PositiveDelta {
-		count += d
-		buckets += count
-	}
-	if h.GetSampleCount() != 3 || h.GetSampleSum() != 4.5 || h.GetSchema() != 2 || buckets != 3 || spanned != int64(len(h.PositiveDelta)) {
-		t.Errorf("got %v, want three lags of 4.5 s", h)
-	}
-	f.wantLines("landmark_loop_lag_seconds_", // text has no buckets of native histograms
-		`landmark_loop_lag_seconds_bucket{service="epg",le="+Inf"} 3`,
-		`landmark_loop_lag_seconds_sum{service="epg"} 4.5`,
-		`landmark_loop_lag_seconds_count{service="epg"} 3`)
+		frontendtest.NewProcess(t, f.registry, "levels", judge.Declared{Name: "queue", Kind: judge.KindLevel, Impact: judge.ImpactDegrading, Limits: judge.Limits{FailAt: 1}}).
+			Report(registry.Fact{Reached: true})
+		family := f.scrape(protobuf)["landmark_loop_lag_seconds"]
+		if len(family.GetMetric()) != 1 {
+			t.Fatalf("got %v, want one histogram", family)
+		}
+		h := family.Metric[0].Histogram
+		var buckets, spanned int64
+		for _, s := range h.PositiveSpan {
+			spanned += int64(s.GetLength())
+		}
+		var count int64
+		for _, d := range h.PositiveDelta {
+			count += d
+			buckets += count
+		}
+		if h.GetSampleCount() != 3 || h.GetSampleSum() != 4.5 || h.GetSchema() != 2 || buckets != 3 || spanned != int64(len(h.PositiveDelta)) {
+			t.Errorf("got %v, want three lags of 4.5 s", h)
+		}
+		f.wantLines("landmark_loop_lag_seconds_", // text has no buckets of native histograms
+			`landmark_loop_lag_seconds_bucket{service="epg",le="+Inf"} 3`,
+			`landmark_loop_lag_seconds_sum{service="epg"} 4.5`,
+			`landmark_loop_lag_seconds_count{service="epg"} 3`)
+	})
 }
 
 // Only steady checkers have metrics: forged ones would be time series without end.
 func TestCheckers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t)
+	inBubble(t, func(t *testing.T, f *fixture) {
 		frontendtest.NewProcess(t, f.registry, "epg").Work()
 		start := time.Now()
 		steady := checkers.Checker{From: netip.MustParseAddr("10.0.0.1"), Via: checkers.LMPUDP}
@@ -170,16 +169,17 @@ func TestCheckers(t *testing.T) {
 }
 
 func TestPeers(t *testing.T) {
-	f := newFixture(t)
-	frontendtest.NewProcess(t, f.registry, "epg").Work()
-	s := f.checkers.BFDSession(checkers.Peering{Name: "epg-liveness", Peer: netip.MustParseAddr("192.0.2.1"), Local: netip.MustParseAddr("192.0.2.7")})
-	defer s.End()
-	s.Record(checkers.Check{Service: "epg", Known: true}, checkers.BFDState{PeerAlive: true})
-	f.checkers.SetGate("epg", checkers.GateState{Name: "epg", Address: netip.MustParseAddrPort("0.0.0.0:15400"), Problem: "it is taken"})
-	f.wantLines("landmark_bfd_",
-		`landmark_bfd_session_up{name="epg-liveness",peer="192.0.2.1",local="192.0.2.7"} 0`,
-		`landmark_bfd_peer_alive{name="epg-liveness",peer="192.0.2.1",local="192.0.2.7"} 1`)
-	f.wantLines("landmark_gate_", `landmark_gate_open{service="epg"} 0`, `landmark_gate_problem{service="epg"} 1`)
+	inBubble(t, func(t *testing.T, f *fixture) {
+		frontendtest.NewProcess(t, f.registry, "epg").Work()
+		s := f.checkers.BFDSession(checkers.Peering{Name: "epg-liveness", Peer: netip.MustParseAddr("192.0.2.1"), Local: netip.MustParseAddr("192.0.2.7")})
+		defer s.End()
+		s.Record(checkers.Check{Service: "epg", Known: true}, checkers.BFDState{PeerAlive: true})
+		f.checkers.SetGate("epg", checkers.GateState{Name: "epg", Address: netip.MustParseAddrPort("0.0.0.0:15400"), Problem: "it is taken"})
+		f.wantLines("landmark_bfd_",
+			`landmark_bfd_session_up{name="epg-liveness",peer="192.0.2.1",local="192.0.2.7"} 0`,
+			`landmark_bfd_peer_alive{name="epg-liveness",peer="192.0.2.1",local="192.0.2.7"} 1`)
+		f.wantLines("landmark_gate_", `landmark_gate_open{service="epg"} 0`, `landmark_gate_problem{service="epg"} 1`)
+	})
 }
 
 // ofOwn returns what landmarkd knows of itself, for tests.
@@ -198,107 +198,110 @@ func ofOwn(a *frontend.Answers) Own {
 }
 
 func TestOwn(t *testing.T) {
-	f := newFixture(t)
-	var a frontend.Answers
-	f.Metrics = New(Config{Source: f.registry, Checkers: f.checkers, Own: ofOwn(&a)})
-	for range 65 {
-		a.End(a.Begin())
-	}
-	p := frontendtest.NewProcess(t, f.registry, "epg")
-	p.Work()
-	if _, err := f.registry.Open(registry.AgentID{Service: "epg", Instance: "b", UID: 7}, p); err == nil {
-		t.Fatal("another user's process was accepted")
-	}
-	frontendtest.NewInstance(t, f.registry, "epg", "c").Session.Goodbye()
-	for _, want := range []string{
-		`landmark_answers_total{front_end="lmp-udp"} 65`,
-		`landmark_answer_duration_seconds_count{front_end="lmp-udp",waited="no"} 2`,
-		`landmark_answer_duration_seconds_count{front_end="lmp-udp",waited="yes"} 0`,
-		`landmark_requests_refused_total{front_end="lmp",reason="malformed"} 7`,
-		`landmark_connections_refused_total{of="agents"} 2`,
-		`landmark_sessions 1`,
-		`landmark_sessions_opened_total 2`,
-		`landmark_sessions_ended_total{how="goodbye"} 1`,
-		`landmark_sessions_refused_total{reason="not_owner"} 1`,
-		`landmark_clock_pauses_total 3`,
-		`landmark_clock_paused_seconds_total 1.5`,
-		`landmark_config_reloads_total{result="failed"} 1`,
-		`landmark_config_last_reload_successful 0`,
-		`landmark_config_last_reload_success_timestamp_seconds 1.7000000005e+09`,
-		`landmark_log_lines_dropped_total 9`,
-	} {
-		f.wantLines(want, want)
-	}
-	if lines := f.lines("landmark_build_info{"); len(lines) != 1 || !strings.HasSuffix(lines[0], `version="v1"} 1`) {
-		t.Errorf("got %q, want the version", lines)
-	}
-	for _, name := range []string{"go_goroutines ", "process_resident_memory_bytes "} {
-		if len(f.lines(name)) != 1 {
-			t.Errorf("there is no %s", name)
+	inBubble(t, func(t *testing.T, f *fixture) {
+		var a frontend.Answers
+		f.Metrics = New(Config{Source: f.registry, Checkers: f.checkers, Own: ofOwn(&a)})
+		for range 65 {
+			a.End(a.Begin())
 		}
-	}
+		p := frontendtest.NewProcess(t, f.registry, "epg")
+		p.Work()
+		if _, err := f.registry.Open(registry.AgentID{Service: "epg", Instance: "b", UID: 7}, p); err == nil {
+			t.Fatal("another user's process was accepted")
+		}
+		frontendtest.NewInstance(t, f.registry, "epg", "c").Session.Goodbye()
+		for _, want := range []string{
+			`landmark_answers_total{front_end="lmp-udp"} 65`,
+			`landmark_answer_duration_seconds_count{front_end="lmp-udp",waited="no"} 2`,
+			`landmark_answer_duration_seconds_count{front_end="lmp-udp",waited="yes"} 0`,
+			`landmark_requests_refused_total{front_end="lmp",reason="malformed"} 7`,
+			`landmark_connections_refused_total{of="agents"} 2`,
+			`landmark_sessions 1`,
+			`landmark_sessions_opened_total 2`,
+			`landmark_sessions_ended_total{how="goodbye"} 1`,
+			`landmark_sessions_refused_total{reason="not_owner"} 1`,
+			`landmark_clock_pauses_total 3`,
+			`landmark_clock_paused_seconds_total 1.5`,
+			`landmark_config_reloads_total{result="failed"} 1`,
+			`landmark_config_last_reload_successful 0`,
+			`landmark_config_last_reload_success_timestamp_seconds 1.7000000005e+09`,
+			`landmark_log_lines_dropped_total 9`,
+		} {
+			f.wantLines(want, want)
+		}
+		if lines := f.lines("landmark_build_info{"); len(lines) != 1 || !strings.HasSuffix(lines[0], `version="v1"} 1`) {
+			t.Errorf("got %q, want the version", lines)
+		}
+		for _, name := range []string{"go_goroutines ", "process_resident_memory_bytes "} {
+			if len(f.lines(name)) != 1 {
+				t.Errorf("there is no %s", name)
+			}
+		}
+	})
 }
 
 // Families that are encoded in many batches are one family in text, and both formats say
 // the same.
 func TestFormatsAgree(t *testing.T) {
-	f := newFixture(t)
-	addMany(t, f.registry, 40, 10) // 400 landmarks: several batches
-	inText, inProtobuf := f.scrape(text), f.scrape(protobuf)
-	for name, family := range inText {
-		if got, want := len(inProtobuf[name].GetMetric()), len(family.Metric); got != want {
-			t.Errorf("%s: %d metrics as protobuf, %d in text", name, got, want)
+	inBubble(t, func(t *testing.T, f *fixture) {
+		addMany(t, f.registry, 40, 10) // 400 landmarks: several batches
+		inText, inProtobuf := f.scrape(text), f.scrape(protobuf)
+		for name, family := range inText {
+			if got, want := len(inProtobuf[name].GetMetric()), len(family.Metric); got != want {
+				t.Errorf("%s: %d metrics as protobuf, %d in text", name, got, want)
+			}
 		}
-	}
-	if got := len(inText["landmark_age_seconds"].Metric); got != 400 {
-		t.Errorf("got %d ages of landmarks, want 400", got)
-	}
-	if got := inText["landmark_serving"].GetType(); got != dto.MetricType_GAUGE {
-		t.Errorf("the type of landmark_serving is %v", got)
-	}
-	heads := make(map[string]int)
-	for line := range strings.Lines(f.get(text).Body.String()) {
-		if strings.HasPrefix(line, "# ") {
-			heads[line]++
+		if got := len(inText["landmark_age_seconds"].Metric); got != 400 {
+			t.Errorf("got %d ages of landmarks, want 400", got)
 		}
-	}
-	for head, n := range heads {
-		if n != 1 {
-			t.Errorf("%d times %s", n, head)
+		if got := inText["landmark_serving"].GetType(); got != dto.MetricType_GAUGE {
+			t.Errorf("the type of landmark_serving is %v", got)
 		}
-	}
+		heads := make(map[string]int)
+		for line := range strings.Lines(f.get(text).Body.String()) {
+			if strings.HasPrefix(line, "# ") {
+				heads[line]++
+			}
+		}
+		for head, n := range heads {
+			if n != 1 {
+				t.Errorf("%d times %s", n, head)
+			}
+		}
+	})
 }
 
 // A user who declares very many landmarks takes no metrics of others.
 func TestLandmarksOfOneUserAreBounded(t *testing.T) {
-	f := newFixture(t)
-	const landmarks = 1000
-	addMany(t, f.registry, 6, landmarks) // of uid 1, before the others by name
-	open := func(uid uint32, service string) {
-		t.Helper()
-		s, err := f.registry.Open(registry.AgentID{Service: service, Instance: "a", UID: uid}, nil)
-		if err != nil {
-			t.Fatal(err)
+	inBubble(t, func(t *testing.T, f *fixture) {
+		const landmarks = 1000
+		addMany(t, f.registry, 6, landmarks) // of uid 1, before the others by name
+		open := func(uid uint32, service string) {
+			t.Helper()
+			s, err := f.registry.Open(registry.AgentID{Service: service, Instance: "a", UID: uid}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Declare([]judge.Declared{{Name: "main loop", Kind: judge.KindLoop, Impact: judge.ImpactCritical, Within: time.Second}}); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Report([]registry.Fact{{Reached: true}}, 0); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if err := s.Declare([]judge.Declared{{Name: "main loop", Kind: judge.KindLoop, Impact: judge.ImpactCritical, Within: time.Second}}); err != nil {
-			t.Fatal(err)
+		open(0, "zebra")
+		open(2, "zoo")
+		f.wantLines("landmark_metrics_omitted{",
+			fmt.Sprintf(`landmark_metrics_omitted{what="landmarks"} %d`, 6*landmarks-maxLandmarksOfUser), `landmark_metrics_omitted{what="checkers"} 0`)
+		if got := len(f.lines("landmark_failing{")); got != maxLandmarksOfUser+2 {
+			t.Errorf("got %d landmarks, want %d", got, maxLandmarksOfUser+2)
 		}
-		if err := s.Report([]registry.Fact{{Reached: true}}, 0); err != nil {
-			t.Fatal(err)
+		for _, service := range []string{"zebra", "zoo"} {
+			if len(f.lines(`landmark_failing{service="`+service)) != 1 {
+				t.Errorf("%s has no landmark", service)
+			}
 		}
-	}
-	open(0, "zebra")
-	open(2, "zoo")
-	f.wantLines("landmark_metrics_omitted{",
-		fmt.Sprintf(`landmark_metrics_omitted{what="landmarks"} %d`, 6*landmarks-maxLandmarksOfUser), `landmark_metrics_omitted{what="checkers"} 0`)
-	if got := len(f.lines("landmark_failing{")); got != maxLandmarksOfUser+2 {
-		t.Errorf("got %d landmarks, want %d", got, maxLandmarksOfUser+2)
-	}
-	for _, service := range []string{"zebra", "zoo"} {
-		if len(f.lines(`landmark_failing{service="`+service)) != 1 {
-			t.Errorf("%s has no landmark", service)
-		}
-	}
+	})
 }
 
 // blocked is a client that does not read.
@@ -319,20 +322,21 @@ func (b *blocked) Write(p []byte) (int, error) {
 }
 
 func TestSlowClientDelaysNoOther(t *testing.T) {
-	f := newFixture(t)
-	addMany(t, f.registry, 10, 10)
-	b := &blocked{httptest.NewRecorder(), make(chan struct{}), make(chan struct{})}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f.ServeHTTP(b, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-	}()
-	<-b.writing
-	if got := len(f.lines("landmark_failing{")); got != 100 {
-		t.Errorf("got %d landmarks, want 100", got)
-	}
-	close(b.free)
-	<-done
+	inBubble(t, func(t *testing.T, f *fixture) {
+		addMany(t, f.registry, 10, 10)
+		b := &blocked{httptest.NewRecorder(), make(chan struct{}), make(chan struct{})}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			f.ServeHTTP(b, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		}()
+		<-b.writing
+		if got := len(f.lines("landmark_failing{")); got != 100 {
+			t.Errorf("got %d landmarks, want 100", got)
+		}
+		close(b.free)
+		<-done
+	})
 }
 
 // More metrics cost a scrape hardly more allocations: it holds some batches of them at
@@ -360,27 +364,29 @@ func TestScrapeAllocatesNothingForAMetric(t *testing.T) {
 
 // Prometheus gets what it prefers, and people and other programs text.
 func TestFormatIsNegotiated(t *testing.T) {
-	f := newFixture(t)
-	for accept, want := range map[string]string{
-		"":    "text/plain; version=0.0.4",
-		"*/*": "text/plain; version=0.0.4",
-		text:  "text/plain; version=0.0.4",
-		"text/html,application/xhtml+xml,*/*;q=0.8":                                           "text/plain; version=0.0.4",
-		"application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1": "text/plain; version=0.0.4",
-		protobuf: "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited",
-		protobuf + ",application/openmetrics-text;version=1.0.0;q=0.8,text/plain;version=0.0.4;q=0.5,*/*;q=0.1": "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited",
-	} {
-		if got := f.get(accept).Header().Get("Content-Type"); !strings.HasPrefix(got, want) {
-			t.Errorf("%q: got %q, want %q", accept, got, want)
+	inBubble(t, func(t *testing.T, f *fixture) {
+		for accept, want := range map[string]string{
+			"":    "text/plain; version=0.0.4",
+			"*/*": "text/plain; version=0.0.4",
+			text:  "text/plain; version=0.0.4",
+			"text/html,application/xhtml+xml,*/*;q=0.8":                                           "text/plain; version=0.0.4",
+			"application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1": "text/plain; version=0.0.4",
+			protobuf: "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited",
+			protobuf + ",application/openmetrics-text;version=1.0.0;q=0.8,text/plain;version=0.0.4;q=0.5,*/*;q=0.1": "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited",
+		} {
+			if got := f.get(accept).Header().Get("Content-Type"); !strings.HasPrefix(got, want) {
+				t.Errorf("%q: got %q, want %q", accept, got, want)
+			}
 		}
-	}
+	})
 }
 
 func TestHeadHasNoBody(t *testing.T) {
-	f := newFixture(t)
-	w := httptest.NewRecorder()
-	f.ServeHTTP(w, httptest.NewRequest(http.MethodHead, "/metrics", nil))
-	if w.Body.Len() > 0 || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/plain; version=0.0.4") || w.Header().Get("Cache-Control") != "no-store" {
-		t.Errorf("got %d bytes and %v", w.Body.Len(), w.Header())
-	}
+	inBubble(t, func(t *testing.T, f *fixture) {
+		w := httptest.NewRecorder()
+		f.ServeHTTP(w, httptest.NewRequest(http.MethodHead, "/metrics", nil))
+		if w.Body.Len() > 0 || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/plain; version=0.0.4") || w.Header().Get("Cache-Control") != "no-store" {
+			t.Errorf("got %d bytes and %v", w.Body.Len(), w.Header())
+		}
+	})
 }

@@ -37,7 +37,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveReady(w)
 	case "/metrics":
 		socket.MarkProven(connOf(r))
-		s.metrics.ServeHTTP(w, r)
+		s.serveMetrics(w, r)
 	default:
 		s.servePage(w, r)
 	}

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bytes"
 	"net/http"
 	"time"
 )
@@ -10,44 +9,19 @@ import (
 // Prometheus's own limit for a scrape.
 const metricsTimeout = 10 * time.Second
 
-// metrics serves the metrics to one client at a time, so that clients cannot use much
-// memory by asking for many copies at once.
-type metrics struct {
-	handler http.Handler  // nil = there are none
-	turn    chan struct{} // holds a token while the handler runs
-}
-
-func newMetrics(h http.Handler) *metrics { return &metrics{h, make(chan struct{}, 1)} }
-
-// ServeHTTP answers once the handler has answered those before. It sends the answer from
-// memory, so that a slow client delays no other.
-func (m *metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if m.handler == nil {
+// serveMetrics has the handler of the metrics answer.
+func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) {
+	if s.config.Metrics == nil {
 		notFound(w)
 		return
 	}
-	select {
-	case m.turn <- struct{}{}:
-	case <-r.Context().Done():
-		panic(http.ErrAbortHandler)
+	if r.Method == http.MethodHead {
+		s.config.Metrics.ServeHTTP(w, r)
+		return
 	}
-	answer := recorder{header: w.Header(), code: http.StatusOK}
-	func() {
-		defer func() { <-m.turn }()
-		m.handler.ServeHTTP(&answer, r)
-	}()
-	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(metricsTimeout))
-	w.WriteHeader(answer.code)
-	w.Write(answer.body.Bytes())
+	controller := http.NewResponseController(w)
+	controller.SetWriteDeadline(time.Now().Add(metricsTimeout))
+	s.config.Metrics.ServeHTTP(w, r)
+	controller.Flush() // before the deadline is that of the next request
+	controller.SetWriteDeadline(time.Time{})
 }
-
-// recorder keeps an answer in memory.
-type recorder struct {
-	header http.Header
-	code   int
-	body   bytes.Buffer
-}
-
-func (a *recorder) Header() http.Header         { return a.header }
-func (a *recorder) WriteHeader(code int)        { a.code = code }
-func (a *recorder) Write(b []byte) (int, error) { return a.body.Write(b) }

@@ -42,8 +42,8 @@ type Config struct {
 	// Starting reports whether landmarkd has just started, and programs may still
 	// come back to it; nil = it has not.
 	Starting func() bool
-	// Metrics answers /metrics; nil = there are none. It is called for one request
-	// at a time, and must not stream.
+	// Metrics answers /metrics; nil = there are none. It is called for several requests
+	// at once, and must hold little memory for each: a client may read slowly.
 	Metrics http.Handler
 	// Page answers browsers at / and /service/NAME, and all clients at the paths that
 	// the server does not know itself; nil = there is no page. It gets only GET and
@@ -55,11 +55,10 @@ type Config struct {
 
 // Server answers HTTP requests. It is made by New.
 type Server struct {
-	config  Config
-	http    *http.Server
-	log     *slog.Logger // of what clients cause, and so limited
-	metrics *metrics
-	users   users
+	config Config
+	http   *http.Server
+	log    *slog.Logger // of what clients cause, and so limited
+	users  users
 }
 
 // New returns a server. The error says what is wrong with the file.
@@ -70,7 +69,7 @@ func New(c Config) (*Server, error) {
 	if err := CheckFile(c.File); err != nil {
 		return nil, err
 	}
-	s := &Server{config: c, log: slog.New(newLogLimit(c.Logger.Handler())), metrics: newMetrics(c.Metrics), users: users{file: c.File}}
+	s := &Server{config: c, log: slog.New(newLogLimit(c.Logger.Handler())), users: users{file: c.File}}
 	s.http = &http.Server{
 		Handler:                      s,
 		Protocols:                    new(http.Protocols),

@@ -98,36 +98,6 @@ func TestLargeRequestsAreRefused(t *testing.T) {
 	})
 }
 
-// A client that reads the metrics slowly delays no other. The handler runs once at a time.
-func TestMetricsAreMadeOneAtATime(t *testing.T) {
-	var running, peak atomic.Int32
-	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		peak.Store(max(peak.Load(), running.Add(1)))
-		time.Sleep(100 * time.Millisecond)
-		running.Add(-1)
-		w.Header().Set("Content-Type", "text/metrics")
-		io.WriteString(w, strings.Repeat("metric 1\n", 1000))
-	})
-	inBubble(t, 0, func(c *Config) { c.Metrics = handler }, func(t *testing.T, f *fixture) {
-		slow := f.connect()
-		defer slow.Close()
-		io.WriteString(slow, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-		time.Sleep(time.Second) // it reads nothing
-		begun, done := time.Now(), make(chan answer)
-		for range 10 {
-			go func() { done <- f.get("/metrics") }()
-		}
-		for range 10 {
-			if a := <-done; a.StatusCode != 200 || len(a.body) != 9000 || a.Header.Get("Content-Type") != "text/metrics" {
-				t.Errorf("the answer is %d, %d bytes of %s", a.StatusCode, len(a.body), a.Header.Get("Content-Type"))
-			}
-		}
-		if took := time.Since(begun); took != time.Second || peak.Load() != 1 {
-			t.Errorf("ten took %v, and %d ran at once", took, peak.Load())
-		}
-	})
-}
-
 // A slow reader of the metrics has 10 s in all.
 func TestSlowReaderOfMetricsTimesOut(t *testing.T) {
 	inBubble(t, 0, func(c *Config) { c.Metrics = textHandler(strings.Repeat("x", 1<<20)) }, func(t *testing.T, f *fixture) {
