@@ -299,6 +299,7 @@ func (s *Sidecar) bindHTTP(c Config, services *registry.Registry) error {
 	if err != nil {
 		return fmt.Errorf("-web-config %w", err)
 	}
+	s.own.Answers[string(checkers.HTTP)], s.own.Refused["http"] = server.Answers(), server.Refused
 	s.frontEnds = append(s.frontEnds, server.Run, page.Run, plots.Run)
 	return nil
 }

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -30,8 +31,9 @@ func BenchmarkScrape(b *testing.B) {
 			r.Header.Set("Accept", accept)
 			w := &discard{header: make(http.Header)}
 			b.ReportAllocs()
-			for b.Loop() {
+			for i := 0; b.Loop(); i++ {
 				w.bytes = 0
+				r.RemoteAddr = fmt.Sprintf("10.0.%d.%d:1", i/256%256, i%256) // the scrapes of one client are spaced
 				f.ServeHTTP(w, r)
 			}
 			b.ReportMetric(float64(w.bytes), "bytes")

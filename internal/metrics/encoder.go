@@ -3,6 +3,7 @@ package metrics
 import (
 	"bytes"
 	"io"
+	"time"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -24,6 +25,8 @@ type encoder struct {
 	out      io.Writer
 	protobuf bool
 	turn     chan struct{} // holds a token while a scrape uses the processor
+	began    time.Time     // when this one began to
+	used     time.Duration // for how long it did before that
 	buffer   bytes.Buffer
 	err      error // of the first write that failed; nothing is written after it
 
@@ -47,10 +50,21 @@ type metric struct {
 // release.
 func newEncoder(out io.Writer, protobuf bool, turn chan struct{}) *encoder {
 	turn <- struct{}{}
-	return &encoder{out: out, protobuf: protobuf, turn: turn}
+	return &encoder{out: out, protobuf: protobuf, turn: turn, began: time.Now()}
 }
 
-func (e *encoder) release() { <-e.turn }
+// release lets others use the processor, and returns for how long this one did.
+func (e *encoder) release() (used time.Duration) {
+	e.used += time.Since(e.began)
+	<-e.turn
+	return e.used
+}
+
+// resume waits for the processor after a release.
+func (e *encoder) resume() {
+	e.turn <- struct{}{}
+	e.began = time.Now()
+}
 
 // begin begins a family of gauges, counters or histograms.
 func (e *encoder) begin(name, help string, kind dto.MetricType) {
@@ -139,9 +153,9 @@ func (e *encoder) write() {
 	if e.err != nil {
 		return
 	}
-	<-e.turn
+	e.release()
 	_, e.err = e.out.Write(e.buffer.Bytes())
-	e.turn <- struct{}{}
+	e.resume()
 	e.buffer.Reset()
 }
 

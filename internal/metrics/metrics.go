@@ -48,8 +48,8 @@ type Checkers interface {
 type Config struct {
 	Source   Source
 	Checkers Checkers
-	Own      Own // of landmarkd itself
-	Logger   *slog.Logger
+	Own      Own          // of landmarkd itself
+	Logger   *slog.Logger // nil = nothing is logged
 }
 
 // Metrics is the handler of /metrics. New makes it.
@@ -57,10 +57,14 @@ type Metrics struct {
 	config   Config
 	own      *prometheus.Registry
 	encoding chan struct{} // holds a token while a scrape uses the processor
+	pacer    pacer
 }
 
 // New returns the handler.
 func New(c Config) *Metrics {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
 	m := &Metrics{config: c, own: prometheus.NewRegistry(), encoding: make(chan struct{}, 1)}
 	m.own.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
@@ -76,7 +80,8 @@ func (m *Metrics) Registerer() prometheus.Registerer { return m.own }
 var formats = []expfmt.Format{expfmt.NewFormat(expfmt.TypeProtoDelim), expfmt.NewFormat(expfmt.TypeTextPlain)}
 
 // ServeHTTP answers a scrape, in text or as protobuf. All scrapes together use one core
-// at most, and a client that reads slowly delays no other.
+// at most, and those of one client half of it. A client that reads slowly delays no
+// other.
 func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	format := expfmt.NegotiateAccept(r.Header, formats...)
 	w.Header().Set("Content-Type", string(format))
@@ -84,8 +89,12 @@ func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
+	end, ok := m.pacer.begin(r.Context(), clientOf(r))
+	if !ok {
+		panic(http.ErrAbortHandler) // the client has left
+	}
 	e := newEncoder(w, format.FormatType() == expfmt.TypeProtoDelim, m.encoding)
-	defer e.release()
+	defer func() { end(e.release()) }()
 	own, err := m.own.Gather()
 	if err != nil { // of one collector; the others' metrics are there
 		m.config.Logger.Error("some metrics are missing", "err", err)

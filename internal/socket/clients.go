@@ -20,7 +20,13 @@ func ByAddress(conn net.Conn) (netip.Prefix, error) {
 	if !ok {
 		return netip.Prefix{}, fmt.Errorf("%v is not a TCP address", conn.RemoteAddr())
 	}
-	address := tcp.AddrPort().Addr().Unmap().WithZone("")
+	return ClientAt(tcp.AddrPort().Addr())
+}
+
+// ClientAt returns the client that has the address: the address itself if it is an IPv4
+// one, or its /64 network.
+func ClientAt(address netip.Addr) (netip.Prefix, error) {
+	address = address.Unmap().WithZone("")
 	return address.Prefix(min(address.BitLen(), ipv6ClientBits))
 }
 

@@ -20,6 +20,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close")
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		s.malformed.Add(1)
 		w.Header().Set("Allow", "GET, HEAD")
 		say(w, http.StatusMethodNotAllowed, "use GET or HEAD")
 		return
@@ -65,7 +66,7 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 		}
 		s.answerHealth(w, r, q)
 	case s.config.Page == nil:
-		notFound(w)
+		s.notFound(w)
 	default:
 		if s.maySeeEvidence(r) {
 			r = r.WithContext(frontend.WithEvidence(r.Context()))
@@ -88,7 +89,8 @@ func accepts(r *http.Request, media string) bool {
 	return false
 }
 
-func notFound(w http.ResponseWriter) {
+func (s *Server) notFound(w http.ResponseWriter) {
+	s.noPath.Add(1)
 	say(w, http.StatusNotFound, "there is nothing at this path: use /livez, /readyz, /startupz or /healthz, with ?service=NAME")
 }
 

@@ -15,6 +15,7 @@ import (
 func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request, aspect int) {
 	q, err := parse(aspect, r.URL.RawQuery)
 	if err != nil {
+		s.malformed.Add(1)
 		say(w, http.StatusBadRequest, err.Error())
 		return
 	}
@@ -23,14 +24,17 @@ func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request, aspect int)
 
 // answerHealth answers the question, once the answer is final.
 func (s *Server) answerHealth(w http.ResponseWriter, r *http.Request, q question) {
+	timing := s.answers.Begin()
 	conn := connOf(r)
 	socket.MarkProven(conn)
 	a, final := s.config.Source.Lookup(q.name, q.maxAge)
 	if !final {
+		timing.Wait()
 		var err error
 		a, err = s.config.Source.Await(r.Context(), q.name, q.maxAge)
 		switch {
 		case errors.Is(err, registry.ErrOverloaded):
+			s.overloaded.Add(1)
 			w.Header().Set("Retry-After", "1")
 			say(w, http.StatusServiceUnavailable, err.Error())
 			return
@@ -42,6 +46,7 @@ func (s *Server) answerHealth(w http.ResponseWriter, r *http.Request, q question
 	}
 	frontend.Record(s.config.Checkers, checkers.Checker{From: checkers.AddressOf(conn.RemoteAddr()), Via: checkers.HTTP}, q.name, &a)
 	writeAnswer(w, r, statusCode(a, q), a)
+	s.answers.End(timing)
 }
 
 // statusCode returns the status code of an answer.

@@ -12,7 +12,7 @@ const metricsTimeout = 10 * time.Second
 // serveMetrics has the handler of the metrics answer.
 func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) {
 	if s.config.Metrics == nil {
-		notFound(w)
+		s.notFound(w)
 		return
 	}
 	if r.Method == http.MethodHead {

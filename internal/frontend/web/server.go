@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	toolkit "github.com/prometheus/exporter-toolkit/web"
@@ -59,6 +60,19 @@ type Server struct {
 	http   *http.Server
 	log    *slog.Logger // of what clients cause, and so limited
 	users  users
+
+	answers    frontend.Answers // to health checks
+	malformed  atomic.Uint64    // requests with a method or query that is wrong
+	noPath     atomic.Uint64    // requests at paths at which there is nothing
+	overloaded atomic.Uint64    // health checks without an answer, because too many wait
+}
+
+// Answers returns the answers to health checks.
+func (s *Server) Answers() *frontend.Answers { return &s.answers }
+
+// Refused yields the reasons for which requests were refused, and how many were.
+func (s *Server) Refused(yield func(reason string, n uint64) bool) {
+	_ = yield("malformed", s.malformed.Load()) && yield("unknown_path", s.noPath.Load()) && yield("overloaded", s.overloaded.Load())
 }
 
 // New returns a server. The error says what is wrong with the file.
