@@ -2,10 +2,10 @@
 // what the registry and the other parts know at the moment of a scrape, and judges
 // nothing itself. docs/operations.md lists the metrics.
 //
-// client_golang collects those of landmarkd itself. Those of services, landmarks and
-// checkers may be tens of thousands, and client_golang keeps half a kilobyte for each
-// until all are collected. So they are written one after the other (family.go), from
-// what is known at that moment, and a scrape needs little memory however many there are.
+// client_golang collects those of landmarkd itself (own.go). Those of services, landmarks
+// and checkers may be tens of thousands, and client_golang keeps some hundreds of bytes for
+// each until all are collected. So they are encoded some at a time (encoder.go), from what
+// is known at that moment, and a scrape needs little memory however many there are.
 package metrics
 
 import (
