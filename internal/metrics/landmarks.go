@@ -106,7 +106,7 @@ func (s *scrape) writeLandmarks(f *landmarkFamily) (omitted int) {
 	l := &landmark{s: s}
 	for _, name := range s.names {
 		of, known := s.source.Status(name)
-		if !known {
+		if !known || s.err != nil {
 			continue
 		}
 		records := of.Answers[judge.Readiness].Landmarks()

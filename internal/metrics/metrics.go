@@ -103,5 +103,7 @@ func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.encode(family)
 	}
 	m.writeFamilies(e)
-	e.finish()
+	if e.finish(); e.err != nil {
+		panic(http.ErrAbortHandler) // half of the metrics must not look like all of them
+	}
 }

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"fmt"
+	"io"
 	"iter"
 	"maps"
 	"net/http"
@@ -336,6 +337,36 @@ func TestSlowClientDelaysNoOther(t *testing.T) {
 		}
 		close(b.free)
 		<-done
+	})
+}
+
+// gone is a client that leaves after some bytes.
+type gone struct {
+	*httptest.ResponseRecorder
+	left int
+}
+
+func (g *gone) Write(p []byte) (int, error) {
+	if g.left -= len(p); g.left < 0 {
+		return 0, io.ErrClosedPipe
+	}
+	return len(p), nil
+}
+
+// A scrape that cannot be written whole is aborted: otherwise half of the metrics would
+// look like all of them.
+func TestPartOfTheMetricsIsNoAnswer(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		addMany(t, f.registry, 10, 100)
+		defer func() {
+			if err := recover(); err != http.ErrAbortHandler {
+				t.Errorf("the handler ended with %v, want %v", err, http.ErrAbortHandler)
+			}
+			if got := len(f.lines("landmark_failing{")); got != 1000 { // the next scrape is not blocked
+				t.Errorf("got %d landmarks, want 1000", got)
+			}
+		}()
+		f.ServeHTTP(&gone{httptest.NewRecorder(), 100_000}, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	})
 }
 

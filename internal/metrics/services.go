@@ -74,6 +74,9 @@ func writeInstances(s *scrape, labels []string, of *registry.ServiceStatus) {
 func (s *scrape) writeServices(f *serviceFamily) {
 	s.begin(f.name, f.help, f.kind)
 	for _, name := range s.names {
+		if s.err != nil {
+			return // the client has left
+		}
 		if of, known := s.source.Status(name); known {
 			f.write(s, f.labels, &of)
 		}
