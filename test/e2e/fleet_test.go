@@ -141,15 +141,55 @@ func (p *prometheus) ruleSeconds() (seconds float64) {
 	return seconds
 }
 
+// checkQueries has promtool check queries of the document at the path.
+func checkQueries(t *testing.T, document string, queries []string) {
+	t.Helper()
+	rules := "groups:\n- name: queries\n  rules:\n"
+	for i, query := range queries {
+		quoted, err := json.Marshal(query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rules += fmt.Sprintf("  - {record: q%d, expr: %s}\n", i, quoted)
+	}
+	path := t.TempDir() + "/queries.yaml"
+	write(t, path, rules)
+	if out := promtool(t, "", "check", "rules", path); !strings.Contains(out, fmt.Sprintf("%d rules found", len(queries))) {
+		t.Errorf("%s: %s", document, out)
+	}
+}
+
+// promtool accepts the scrape configuration and the queries of docs/fleet.md.
+func TestFleetPageIsValid(t *testing.T) {
+	parallel(t)
+	page, err := os.ReadFile("../../docs/fleet.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, scrape, _ := strings.Cut(string(page), "```yaml\n")
+	scrape, _, _ = strings.Cut(scrape, "```")
+	path := t.TempDir() + "/prometheus.yaml"
+	write(t, path, scrape)
+	promtool(t, "", "check", "config", "--syntax-only", path)
+	_, ask, _ := strings.Cut(string(page), "\n## Ask\n")
+	ask, _, _ = strings.Cut(ask, "\n## ")
+	var queries []string
+	for block := range strings.SplitSeq(ask, "\n\n") {
+		if strings.HasPrefix(block, "    ") {
+			queries = append(queries, block)
+		}
+	}
+	if len(queries) < 5 {
+		t.Fatalf("docs/fleet.md has %d queries, want more", len(queries))
+	}
+	checkQueries(t, "docs/fleet.md", queries)
+}
+
 // dashboard is a Grafana dashboard, as far as the test needs it.
 type dashboard struct {
-	UID    string
-	Title  string
 	Panels []struct {
-		Title   string
 		Targets []struct{ Expr string }
 	}
-	Templating struct{ List []struct{ Query any } }
 }
 
 // promtool accepts each query of the dashboard.
@@ -163,20 +203,14 @@ func TestDashboardQueriesAreValid(t *testing.T) {
 	if err := json.Unmarshal(text, &d); err != nil {
 		t.Fatal(err)
 	}
-	rules := "groups:\n- name: dashboard\n  rules:\n"
-	queries := 0
+	var queries []string
 	for _, panel := range d.Panels {
 		for _, target := range panel.Targets {
-			queries++
-			expr := strings.NewReplacer("$__rate_interval", "5m", "$__range", "1h", "$job", "landmark").Replace(target.Expr)
-			quoted, _ := json.Marshal(expr)
-			rules += fmt.Sprintf("  - {record: q%d, expr: %s}\n", queries, quoted)
+			queries = append(queries, strings.ReplaceAll(target.Expr, "$__rate_interval", "5m"))
 		}
 	}
-	if queries < 10 {
-		t.Fatalf("the dashboard has %d queries, want more", queries)
+	if len(queries) < 10 {
+		t.Fatalf("the dashboard has %d queries, want more", len(queries))
 	}
-	path := t.TempDir() + "/dashboard.yaml"
-	write(t, path, rules)
-	promtool(t, "", "check", "rules", path)
+	checkQueries(t, "the dashboard", queries)
 }
