@@ -29,28 +29,32 @@ func TestAnswersAreCounted(t *testing.T) {
 	}
 }
 
-// overloadedSource is a source on which too many wait already.
-type overloadedSource struct{ frontend.Source }
+// overloadedSource is a source on which too many wait already. It signals each Await.
+type overloadedSource struct {
+	frontend.Source
+	awaits chan struct{}
+}
 
 func (overloadedSource) Lookup([]byte, time.Duration) (a registry.Answer, final bool) {
 	return a, false
 }
 
-func (overloadedSource) Await(context.Context, []byte, time.Duration) (registry.Answer, error) {
+func (s overloadedSource) Await(context.Context, []byte, time.Duration) (registry.Answer, error) {
+	s.awaits <- struct{}{}
 	return registry.Answer{}, registry.ErrOverloaded
 }
 
 // Requests that get no answer because too many wait are counted as refused.
 func TestOverloadIsCounted(t *testing.T) {
 	for _, network := range []string{"udp", "tcp"} {
-		s := serve(t, Config{Address: "127.0.0.1:0", Source: overloadedSource{}})
+		source := overloadedSource{awaits: make(chan struct{}, 1)}
+		s := serve(t, Config{Address: "127.0.0.1:0", Source: source})
 		write(t, s.dial(t, network), check(t, "epg"))
-		for deadline := time.Now().Add(testTimeout); maps.Collect(s.Refused)["overloaded"] != 1; time.Sleep(time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("%s: got %v refused", network, maps.Collect(s.Refused))
-			}
+		receive(t, source.awaits)
+		s.stop() // after which it is counted
+		if refused := maps.Collect(s.Refused); refused["overloaded"] != 1 {
+			t.Errorf("%s: got %v refused, want one by overload", network, refused)
 		}
-		s.stop()
 		if udp, tcp := s.Answers(); udp.Count()+tcp.Count() != 0 {
 			t.Errorf("%s: an answer was counted", network)
 		}
