@@ -85,7 +85,7 @@ func TestFleetOfTenThousandSidecars(t *testing.T) {
 	defer exporter.Close()
 	p := &prometheus{t: t, address: freeAddress(t)}
 	file := t.TempDir() + "/prometheus.yaml"
-	write(t, file, "global: {scrape_interval: 2s, scrape_timeout: 2s, evaluation_interval: 1s}\nrule_files: ["+rulesWithoutDelay(t)+"]\n"+
+	write(t, file, "global: {scrape_interval: 3s, scrape_timeout: 3s, evaluation_interval: 2s}\nrule_files: ["+rulesWithoutDelay(t)+"]\n"+
 		"scrape_configs:\n- job_name: landmark\n  honor_labels: true\n  static_configs: [{targets: [\""+strings.TrimPrefix(exporter.URL, "http://")+"\"]}]\n")
 	start(t, debian(t, "prometheus", "prometheus"), "--config.file="+file, "--storage.tsdb.path="+t.TempDir(), "--web.listen-address="+p.address)
 	ask := func(expression, want string) {
