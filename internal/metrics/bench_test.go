@@ -25,6 +25,10 @@ func (d *discard) Write(b []byte) (int, error) {
 func BenchmarkScrape(b *testing.B) {
 	f := newFixture(b)
 	addMany(b, f.registry, 1000, 20)
+	metrics := 0
+	for _, family := range f.scrape(text) {
+		metrics += len(family.Metric)
+	}
 	for name, accept := range map[string]string{"text": text, "protobuf": protobuf} {
 		b.Run(name, func(b *testing.B) {
 			r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
@@ -37,6 +41,7 @@ func BenchmarkScrape(b *testing.B) {
 				f.ServeHTTP(w, r)
 			}
 			b.ReportMetric(float64(w.bytes), "bytes")
+			b.ReportMetric(float64(metrics), "metrics")
 		})
 	}
 }

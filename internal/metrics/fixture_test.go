@@ -103,8 +103,13 @@ func (f *fixture) wantLines(prefix string, want ...string) {
 	}
 }
 
-// addMany connects services with landmarks of all kinds.
+// addMany connects services of root with landmarks of all kinds.
 func addMany(t testing.TB, r *registry.Registry, services, landmarks int) {
+	addManyOf(t, r, 0, services, landmarks)
+}
+
+// addManyOf is addMany for a user.
+func addManyOf(t testing.TB, r *registry.Registry, uid uint32, services, landmarks int) {
 	kinds := []judge.Declared{
 		{Kind: judge.KindLoop, Impact: judge.ImpactCritical, Within: time.Second},
 		{Kind: judge.KindAlive, Impact: judge.ImpactCritical, Within: time.Second},
@@ -120,6 +125,15 @@ func addMany(t testing.TB, r *registry.Registry, services, landmarks int) {
 		facts[i] = registry.Fact{Reached: true, Age: time.Duration(i) * time.Millisecond, Count: 1, Lag: 3 * time.Millisecond, Value: 17.5, Met: true, Pending: 2}
 	}
 	for i := range services {
-		frontendtest.NewProcess(t, r, fmt.Sprintf("service-%04d", i), declared...).Report(facts...)
+		s, err := r.Open(registry.AgentID{Service: fmt.Sprintf("service-%04d", i), Instance: "a", UID: uid}, nil)
+		if err == nil {
+			err = s.Declare(declared)
+		}
+		if err == nil {
+			err = s.Report(facts, 0)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -276,7 +276,7 @@ func TestFormatsAgree(t *testing.T) {
 func TestLandmarksOfOneUserAreBounded(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		const landmarks = 1000
-		addMany(t, f.registry, 6, landmarks) // of uid 1, before the others by name
+		addManyOf(t, f.registry, 1, 6, landmarks) // before the others by name
 		open := func(uid uint32, service string) {
 			t.Helper()
 			s, err := f.registry.Open(registry.AgentID{Service: service, Instance: "a", UID: uid}, nil)

@@ -20,7 +20,7 @@ const (
 	maxDelay = time.Second
 )
 
-// pacer spaces the scrapes of each client. A scrape of a large installation takes some 30
+// pacer spaces the scrapes of each client. A scrape of a large installation takes some 65
 // ms of the processor, and a client could ask for it again and again.
 type pacer struct {
 	mu      sync.Mutex // guards what follows, with all that is in it

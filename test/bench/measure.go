@@ -64,6 +64,10 @@ func measure(ctx context.Context, path string, w workload, duration time.Duratio
 	if !sleep.For(ctx, w.settleTime()) {
 		return c, ctx.Err()
 	}
+	if w.scrapes {
+		s := startScraper(ctx, d.httpAddress)
+		defer func() { err = errors.Join(err, s.close()) }()
+	}
 	if c.cpu, err = d.cpuPercent(ctx, duration); err != nil {
 		return c, err
 	}

@@ -38,6 +38,8 @@ type workload struct {
 	changes int
 	// pages is how many pages are open in browsers.
 	pages int
+	// scrapes means that the metrics are scraped each scrapeInterval.
+	scrapes bool
 	// peers is how many peers hold a BFD session of the first service, at the default
 	// interval of 1 s.
 	peers int
