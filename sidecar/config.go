@@ -48,15 +48,13 @@ type Config struct {
 	// DrainOnStop is how long all services are drained before the sidecar stops;
 	// 0 = it stops at once, and drains none.
 	DrainOnStop time.Duration
-	// Version is that of landmarkd, for its metrics.
-	Version string
 	// LogDropped returns how many lines are missing in the log, for the metrics; nil =
 	// that is not known.
 	LogDropped func() uint64
 	// ServiceManager makes the sidecar report to the service manager that started the
 	// process, such as systemd: that it is ready, reloads, works, and stops.
 	ServiceManager bool
-	// Version is shown to people.
+	// Version is landmarkd's, shown to people and in the metrics.
 	Version string
 	// Logger receives the log; nil = nothing is logged.
 	Logger *slog.Logger
