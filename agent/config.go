@@ -49,9 +49,10 @@ type Config struct {
 	// NoStacks keeps the program's stacks to itself. Otherwise, when an Alive, a Deadline
 	// or a Loop begins to fail, the agent captures the stacks of all goroutines, the
 	// landmark's first, at most once in 10 s, and sends up to 64 KiB of them to the
-	// sidecar. It shows them only to root, its own user and the program's. They have
-	// functions, lines, and the labels of runtime/pprof, but no arguments. The program
-	// is stopped for some ten microseconds meanwhile.
+	// sidecar. It shows them to those who may drain the service, and over HTTP on
+	// loopback or with authentication. They have functions, lines, and the labels of
+	// runtime/pprof, but no arguments. The program is stopped for some ten microseconds
+	// meanwhile.
 	NoStacks bool
 
 	// Logger receives a record when the connection's state changes: where the agent

@@ -272,6 +272,14 @@ func TestEvidenceIsPrivate(t *testing.T) {
 		if err := r.Forget("epg", 0); err != nil {
 			t.Fatal(err)
 		}
+		kept := loopSession(t, r, AgentID{Service: "kept", Instance: "a", UID: 1000})
+		r.Configure(map[string]Policy{"kept": policy(func(p *Policy) { p.Configured = true })}, nil)
+		letPass(t, kept, 100*time.Millisecond, false, &hung)
+		kept.AddEvidence(evidence.Evidence{Summary: "secret"}, 0)
+		kept.Disconnect()
+		if err := r.Forget("kept", 1000); err != nil || !r.Knows("kept") {
+			t.Fatalf("the configured service is forgotten as a whole: %v", err)
+		}
 		if len(r.evidence.lists) != 0 || r.evidence.total != 0 || len(r.evidence.users) != 0 {
 			t.Errorf("after Forget %+v is left", &r.evidence)
 		}
