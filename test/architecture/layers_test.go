@@ -70,6 +70,7 @@ var layers = []layer{
 	{path: "internal/registry", imports: []string{"internal/evidence", "internal/probe", "internal/duration", "internal/clock", "internal/poll", "internal/quota", "internal/histogram", "internal/judge", "internal/contract"}, noGRPC: true},
 	{path: "internal/bootfile", noGRPC: true},
 	{path: "internal/members", imports: []string{"internal/bootfile", "internal/registry", "internal/contract"}, noGRPC: true},
+	{path: "internal/journal", imports: []string{"internal/judge"}, noGRPC: true},
 	{path: "internal/bfd", imports: []string{"internal/keyfile"}, stdlib: true},
 	{path: "internal/config", imports: []string{"internal/probe", "internal/registry", "internal/judge", "internal/contract", "internal/bfd"}, noGRPC: true},
 	{path: "internal/checkers", imports: []string{"internal/sleep"}, stdlib: true},

@@ -1,0 +1,147 @@
+package journal
+
+import (
+	"time"
+
+	"github.com/landmark-health/landmark/internal/judge"
+)
+
+// Policy is how a service is judged, with what the configuration overrides.
+type Policy struct {
+	Configured   bool          `json:"configured,omitempty"`
+	StaleAfter   time.Duration `json:"stale_after_ns"`
+	ForgetAfter  time.Duration `json:"forget_after_ns"`
+	AtLeast      int           `json:"at_least,omitempty"` // how many processes must be healthy; 0 = all
+	NoneNeeded   bool          `json:"none_needed,omitempty"`
+	FallAfter    time.Duration `json:"fall_after_ns,omitempty"`
+	RecoverAfter time.Duration `json:"recover_after_ns,omitempty"`
+	SlowStart    time.Duration `json:"slow_start_ns,omitempty"`
+	// Landmarks are the overrides, by landmark.
+	Landmarks map[string]Override `json:"landmarks,omitempty"`
+	// Fall and Rise are those of the active check; 0 = there is none.
+	Fall int `json:"fall,omitempty"`
+	Rise int `json:"rise,omitempty"`
+}
+
+// Override replaces what a program declares of a landmark, where it is not nil.
+type Override struct {
+	Impact      *Impact        `json:"impact,omitempty"`
+	Within      *time.Duration `json:"within_ns,omitempty"`
+	StartWithin *time.Duration `json:"start_within_ns,omitempty"`
+	TTL         *time.Duration `json:"ttl_ns,omitempty"`
+	DegradeAt   *float64       `json:"degrade_at,omitempty"`
+	FailAt      *float64       `json:"fail_at,omitempty"`
+}
+
+// Facts are the facts about a service from the instant of the line on.
+type Facts struct {
+	// Full lines need no earlier line. In others an instance that has only an ID is as it
+	// was in the line before.
+	Full       bool       `json:"full,omitempty"`
+	Drained    bool       `json:"drained,omitempty"`
+	Stopping   bool       `json:"stopping,omitempty"`
+	Incomplete bool       `json:"incomplete,omitempty"`
+	Instances  []Instance `json:"instances,omitempty"` // in the order of joining
+	Host       *Host      `json:"host,omitempty"`      // nil if nothing is read of the host
+	// History is what the judge remembered before this line, in full lines.
+	History *History `json:"history,omitempty"`
+}
+
+// Instance is one process of a service.
+type Instance struct {
+	// ID identifies it among those that the service has had in the run.
+	ID uint64 `json:"id"`
+	// Process is nil if it is as it was in the line before.
+	Process *Process `json:"process,omitempty"`
+}
+
+// Process is the last report of a process. Its fields are those of judge.Instance.
+type Process struct {
+	Name      string        `json:"name"`
+	Presence  Presence      `json:"presence"`
+	Since     judge.Instant `json:"since_ns"`
+	Started   bool          `json:"started,omitempty"`
+	Draining  bool          `json:"draining,omitempty"`
+	Newcomer  bool          `json:"newcomer,omitempty"`
+	Order     uint64        `json:"order,omitempty"`
+	Relief    uint64        `json:"relief,omitempty"`
+	Notifies  bool          `json:"notifies,omitempty"`
+	Reports   Age           `json:"reports"` // how old its last report became
+	Landmarks []Landmark    `json:"landmarks,omitempty"`
+}
+
+// Host is what landmarkd reads of a service's host by itself.
+type Host struct {
+	Reads     Age        `json:"reads"` // how old the last reading became
+	Landmarks []Landmark `json:"landmarks"`
+}
+
+// Landmark is a landmark as the program declares it, or as the configuration does if it is
+// the host's, and the last report of it. The fields that have no comment are those of
+// rule.Landmark.
+type Landmark struct {
+	Name        string        `json:"name"`
+	Kind        Kind          `json:"kind"`
+	Impact      Impact        `json:"impact"`
+	Within      time.Duration `json:"within_ns,omitempty"`
+	StartWithin time.Duration `json:"start_within_ns,omitempty"`
+	TTL         time.Duration `json:"ttl_ns,omitempty"`
+	Limits      *Limits       `json:"limits,omitempty"`
+
+	Reached    bool          `json:"reached,omitempty"`
+	Age        Age           `json:"age"` // how old its last pass became
+	Open       bool          `json:"open,omitempty"`
+	EndedHang  bool          `json:"ended_hang,omitempty"`
+	Lag        time.Duration `json:"lag_ns,omitempty"`
+	Value      Number        `json:"value,omitzero"`
+	Met        bool          `json:"met,omitempty"`
+	Unreadable bool          `json:"unreadable,omitempty"`
+	Triggered  bool          `json:"triggered,omitempty"`
+	ExtendedTo judge.Instant `json:"extended_to_ns,omitempty"`
+	Reason     string        `json:"reason,omitempty"`
+}
+
+// Limits are the limits of a Level.
+type Limits struct {
+	DegradeAt Number `json:"degrade_at"`
+	FailAt    Number `json:"fail_at"`
+	Below     bool   `json:"below,omitempty"`
+}
+
+// Age is how old something became until it was renewed.
+//
+// Until the next line of facts it was renewed again and again and was never older than
+// Floor, unless Late is set: then it was last renewed at the instant At, and not since.
+type Age struct {
+	Floor time.Duration `json:"floor_ns,omitempty"`
+	Late  bool          `json:"late,omitempty"`
+	At    judge.Instant `json:"at_ns,omitempty"`
+	// Known is the instant from which on the sidecar knew At, if Late is set. It may be
+	// before that of the line.
+	Known judge.Instant `json:"known_ns,omitempty"`
+}
+
+// History is what the judge remembers of a service, see judge.History.
+type History struct {
+	Serving      bool          `json:"serving,omitempty"`
+	EverServed   bool          `json:"ever_served,omitempty"`
+	Healthy      bool          `json:"healthy,omitempty"`
+	HealthSince  judge.Instant `json:"health_since_ns"`
+	ServingSince judge.Instant `json:"serving_since_ns"`
+	Started      bool          `json:"started,omitempty"`
+}
+
+// Ages are how old landmarks and reports became between From and the instant of the line,
+// where that is below the Floor of the lines of facts.
+type Ages struct {
+	From    judge.Instant `json:"from_ns"`
+	Longest []Longest     `json:"longest"`
+}
+
+// Longest is the longest age of a landmark, or of the reports of an instance if Landmark
+// is "".
+type Longest struct {
+	ID       uint64        `json:"id,omitempty"` // of the instance; 0 = the host
+	Landmark string        `json:"landmark,omitempty"`
+	Age      time.Duration `json:"age_ns"`
+}

@@ -1,0 +1,165 @@
+package journal
+
+import (
+	"time"
+
+	"github.com/landmark-health/landmark/internal/judge"
+)
+
+// Format is the version of the lines.
+const Format = 1
+
+// Type is what a line is about.
+type Type string
+
+// The types. A reader skips lines of other types: later versions of landmarkd may add
+// some.
+const (
+	TypeJournal Type = "journal" // the first line of each file
+	TypeStop    Type = "stop"    // landmarkd stops; the last line of a run
+	TypeAlive   Type = "alive"   // once a minute: landmarkd still runs
+	TypeReload  Type = "reload"  // the configuration was read
+	TypePolicy  Type = "policy"  // how a service is judged from now on
+	TypeFacts   Type = "facts"   // the facts about a service, when they change
+	TypeAges    Type = "ages"    // how old facts became that no line of facts shows
+	TypeCheck   Type = "check"   // the result of an active check
+	TypeVerdict Type = "verdict" // a verdict has changed
+	TypeSession Type = "session" // a process began to report, or ended
+	TypeDrain   Type = "drain"   // an operator drained or resumed a service
+	TypeGone    Type = "gone"    // a service is not known any more
+)
+
+// Line is one line of the journal. Type says which of the other fields it has.
+type Line struct {
+	Type Type `json:"type"`
+	// Time is the time of day at which the line was made. Only people need it.
+	Time time.Time `json:"time"`
+	// Seq numbers the lines of a run from 0. A number that is missing is a line that was
+	// lost.
+	Seq uint64 `json:"seq"`
+	// At is the instant that the line is about, by the clock of the run.
+	At      judge.Instant `json:"at_ns"`
+	Service string        `json:"service,omitempty"`
+
+	Journal *Header  `json:"journal,omitempty"`
+	Reload  *Reload  `json:"reload,omitempty"`
+	Policy  *Policy  `json:"policy,omitempty"`
+	Facts   *Facts   `json:"facts,omitempty"`
+	Ages    *Ages    `json:"ages,omitempty"`
+	Check   *Check   `json:"check,omitempty"`
+	Verdict *Change  `json:"verdict,omitempty"`
+	Session *Session `json:"session,omitempty"`
+	Drain   *Drain   `json:"drain,omitempty"`
+}
+
+// Header begins a file.
+type Header struct {
+	Format    int    `json:"format"`
+	Run       string `json:"run"`       // identifies the landmarkd that writes
+	Landmarkd string `json:"landmarkd"` // its version
+}
+
+// Reload says that the configuration was read.
+type Reload struct {
+	File string `json:"file,omitempty"`
+	Hash string `json:"hash"` // of what it says, so that equal policies are seen to be equal
+}
+
+// Change is a change of a service's status or cause, in any aspect.
+type Change struct {
+	Readiness Verdict `json:"readiness"`
+	Liveness  Verdict `json:"liveness"`
+	Startup   Verdict `json:"startup"`
+	// Landmarks are those that were not healthy, the worst first.
+	Landmarks []LandmarkState `json:"landmarks,omitempty"`
+}
+
+// Verdicts returns the verdicts in the order of judge.Aspect.
+func (c *Change) Verdicts() [judge.Aspects]Verdict {
+	return [judge.Aspects]Verdict{c.Readiness, c.Liveness, c.Startup}
+}
+
+// Verdict is a verdict on one aspect.
+type Verdict struct {
+	Status Status `json:"status"`
+	Cause  Cause  `json:"cause"`
+	Weight uint8  `json:"weight"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// LandmarkState is a landmark and its state at the change.
+type LandmarkState struct {
+	Name   string        `json:"name"`
+	Kind   Kind          `json:"kind"`
+	Impact Impact        `json:"impact"`
+	State  State         `json:"state"`
+	Age    time.Duration `json:"age_ns"`
+	Limit  time.Duration `json:"limit_ns,omitempty"` // Within, or the TTL of a Condition
+	Value  Number        `json:"value,omitzero"`
+	Reason string        `json:"reason,omitempty"`
+}
+
+// Session says that a process began to report, or ended.
+type Session struct {
+	Instance string `json:"instance"`
+	Event    string `json:"event"` // one of the Session constants
+}
+
+// The events of a session.
+const (
+	SessionBegan   = "began"
+	SessionGoodbye = "goodbye" // it ended on purpose
+	SessionLost    = "lost"
+	SessionAwaited = "awaited" // it was there before landmarkd restarted
+)
+
+// Drain says that an operator drained or resumed the service.
+type Drain struct {
+	Drained bool `json:"drained"`
+}
+
+// Check is the result of one active check, before fall and rise are applied to it. Of a
+// long series of equal results only the first ones are written.
+type Check struct {
+	Began judge.Instant `json:"began_ns"`
+	Took  time.Duration `json:"took_ns"`
+	OK    bool          `json:"ok"`
+	Own   bool          `json:"own,omitempty"` // landmarkd itself could not check
+	Error string        `json:"error,omitempty"`
+}
+
+// size estimates the length of the line in the file, in bytes.
+func (l *Line) size() int {
+	n := 160 + len(l.Service)
+	if l.Facts != nil {
+		for _, in := range l.Facts.Instances {
+			n += 16
+			if in.Process != nil {
+				n += 160 + landmarksSize(in.Process.Landmarks)
+			}
+		}
+		if l.Facts.Host != nil {
+			n += landmarksSize(l.Facts.Host.Landmarks)
+		}
+	}
+	if l.Verdict != nil {
+		n += 3 * 120
+		for _, v := range l.Verdict.Verdicts() {
+			n += len(v.Reason)
+		}
+		for _, s := range l.Verdict.Landmarks {
+			n += 140 + len(s.Name) + len(s.Reason)
+		}
+	}
+	if l.Ages != nil {
+		n += 80 * len(l.Ages.Longest)
+	}
+	return n
+}
+
+func landmarksSize(landmarks []Landmark) (n int) {
+	for i := range landmarks {
+		n += 220 + len(landmarks[i].Name) + len(landmarks[i].Reason)
+	}
+	return n
+}
