@@ -43,8 +43,17 @@ type Facts struct {
 	Incomplete bool       `json:"incomplete,omitempty"`
 	Instances  []Instance `json:"instances,omitempty"` // in the order of joining
 	Host       *Host      `json:"host,omitempty"`      // nil if nothing is read of the host
-	// History is what the judge remembered before this line, in full lines.
+	// History is what the judge remembered before this line, and Judged what it said of it,
+	// in full lines.
 	History *History `json:"history,omitempty"`
+	Judged  *Judged  `json:"judged,omitempty"`
+}
+
+// Judged are the verdicts on facts.
+type Judged struct {
+	Readiness Verdict `json:"readiness"`
+	Liveness  Verdict `json:"liveness"`
+	Startup   Verdict `json:"startup"`
 }
 
 // Instance is one process of a service.
@@ -89,10 +98,8 @@ type Landmark struct {
 	Limits      *Limits       `json:"limits,omitempty"`
 
 	Reached    bool          `json:"reached,omitempty"`
-	Age        Age           `json:"age"` // how old its last pass became
-	Open       bool          `json:"open,omitempty"`
-	EndedHang  bool          `json:"ended_hang,omitempty"`
-	Lag        time.Duration `json:"lag_ns,omitempty"`
+	Age        Age           `json:"age"`            // how old its last pass became
+	Open       bool          `json:"open,omitempty"` // if its age is late
 	Value      Number        `json:"value,omitzero"`
 	Met        bool          `json:"met,omitempty"`
 	Unreadable bool          `json:"unreadable,omitempty"`

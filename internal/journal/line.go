@@ -67,15 +67,13 @@ type Reload struct {
 
 // Change is a change of a service's status or cause, in any aspect.
 type Change struct {
-	Readiness Verdict `json:"readiness"`
-	Liveness  Verdict `json:"liveness"`
-	Startup   Verdict `json:"startup"`
+	Judged
 	// Landmarks are those that were not healthy, the worst first.
 	Landmarks []LandmarkState `json:"landmarks,omitempty"`
 }
 
 // Verdicts returns the verdicts in the order of judge.Aspect.
-func (c *Change) Verdicts() [judge.Aspects]Verdict {
+func (c *Judged) Verdicts() [judge.Aspects]Verdict {
 	return [judge.Aspects]Verdict{c.Readiness, c.Liveness, c.Startup}
 }
 
@@ -107,10 +105,11 @@ type Session struct {
 
 // The events of a session.
 const (
-	SessionBegan   = "began"
-	SessionGoodbye = "goodbye" // it ended on purpose
-	SessionLost    = "lost"
-	SessionAwaited = "awaited" // it was there before landmarkd restarted
+	SessionBegan    = "began"
+	SessionGoodbye  = "goodbye" // it ended on purpose
+	SessionLost     = "lost"
+	SessionAwaited  = "awaited"  // it was there before landmarkd restarted
+	SessionReplaced = "replaced" // landmarkd ended it, because another one took its place
 )
 
 // Drain says that an operator drained or resumed the service.

@@ -41,8 +41,8 @@ type Override struct {
 	FailAt      *float64
 }
 
-// apply returns the declaration under the policy.
-func (p Policy) apply(d judge.Declared) judge.Declared {
+// Apply returns the declaration under the policy.
+func (p Policy) Apply(d judge.Declared) judge.Declared {
 	o := p.Landmarks[d.Name]
 	override(&d.Impact, o.Impact)
 	override(&d.Within, o.Within)
@@ -57,7 +57,7 @@ func (p Policy) apply(d judge.Declared) judge.Declared {
 func (p Policy) applyAll(declaration []judge.Declared) []*judge.Declared {
 	applied := make([]*judge.Declared, len(declaration))
 	for i, d := range declaration {
-		applied[i] = new(p.apply(d))
+		applied[i] = new(p.Apply(d))
 	}
 	return applied
 }
@@ -114,6 +114,7 @@ func (r *Registry) Configure(policies map[string]Policy, hosts map[string]HostRe
 	for name, s := range services {
 		if _, configured := policies[name]; !configured && s.retireUnreported() {
 			delete(services, name)
+			s.recordGone()
 			continue
 		}
 		s.configure(r.policyOf(name), hosts[name])

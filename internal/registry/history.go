@@ -92,6 +92,7 @@ func (s *service) recordChange(before, after *snapshot, at judge.Instant) {
 	change := changeAt{c, at}
 	s.history.add(change, s.owner.Load(), s.account)
 	s.evidence.attach(s, &change)
+	s.recorder.Changed(c, s.owner.Load(), at)
 }
 
 // history is the last changes of a service, the oldest first. Its zero value is

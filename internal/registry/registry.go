@@ -37,6 +37,7 @@ type Registry struct {
 	grace         grace
 	subscriptions subscriptions
 	waiters       waiters
+	recorder      Recorder
 	sessions      sessionCounters
 	reported      quota.Counter // sessions and landmarks by user, see MaxReportedPerUser
 	expected      quota.Counter // agents by user that have connected and not reported yet
@@ -66,6 +67,7 @@ func New(clock *clock.Clock, startGrace time.Duration) *Registry {
 		grace:          grace{clock: clock, length: startGrace, begun: clock.Awake()},
 		waiters:        newWaiters(),
 		evidence:       evidenceStore{lists: make(map[*service]*evidenceList), users: make(map[uint32]int)},
+		recorder:       discard{},
 		histories:      quota.Memory{Limit: MaxHistory, PerUser: MaxHistoryPerUser},
 		membersChanged: make(chan struct{}, 1),
 		dropped:        make(chan struct{}, 1),
@@ -116,7 +118,7 @@ func (r *Registry) service(name string) *service { return (*r.services.Load())[n
 // createService makes a service that was not known. The caller holds mu and stores
 // it in services.
 func (r *Registry) createService(name string, owner uint32) *service {
-	s := newService(name, owner, r.policyOf(name), r.clock, hooks{
+	s := newService(name, owner, r.policyOf(name), r.clock, r.recorder.Service(name), hooks{
 		changed:        r.serviceChanged,
 		membersChanged: r.signalMembers,
 		expired:        r.expired,
@@ -140,6 +142,7 @@ func (r *Registry) drop(s *service) {
 	delete(left, s.name)
 	r.services.Store(&left)
 	r.evidence.forget(s)
+	s.recordGone()
 	r.serviceChanged(s)
 	r.signalMembers()
 	select {

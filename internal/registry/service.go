@@ -14,11 +14,12 @@ import (
 
 // service is the instances of one service and their facts.
 type service struct {
-	name    string
-	owner   atomic.Uint32 // uid, or noOwner; replaced under the registry's mu
-	clock   *clock.Clock
-	hooks   hooks
-	current atomic.Pointer[snapshot] // replaced under mu, read without it
+	name     string
+	owner    atomic.Uint32 // uid, or noOwner; replaced under the registry's mu
+	clock    *clock.Clock
+	hooks    hooks
+	recorder ServiceRecorder          // called with mu held
+	current  atomic.Pointer[snapshot] // replaced under mu, read without it
 	// heldAt is the instant at which the service is held since a pause of the
 	// sidecar, or judge.Never; written under mu, read without it.
 	heldAt atomic.Int64
@@ -52,8 +53,8 @@ type hooks struct {
 	failure        func(Failure)  // the work of a process has begun to fail; called with mu held; may be nil
 }
 
-func newService(name string, owner uint32, policy *Policy, clock *clock.Clock, hooks hooks) *service {
-	s := &service{name: name, clock: clock, hooks: hooks, policy: policy, timerAt: judge.Never}
+func newService(name string, owner uint32, policy *Policy, clock *clock.Clock, recorder ServiceRecorder, hooks hooks) *service {
+	s := &service{name: name, clock: clock, recorder: recorder, hooks: hooks, policy: policy, timerAt: judge.Never}
 	s.owner.Store(owner)
 	s.heldAt.Store(int64(judge.Never))
 	now := clock.Judged()
@@ -105,6 +106,7 @@ func (s *service) publish() (changed bool) {
 	last := s.advance(now)
 	after := last.withPolicy(s.policy).advance(s.facts(), now)
 	s.recordChange(last, after, now)
+	s.recorder.Published(Publication{now, s.policy, last.history, before.facts, after.facts, after, s.slots})
 	s.current.Store(after)
 	s.noticeFailures(after, now)
 	if !s.retired { // else the timer would never stop

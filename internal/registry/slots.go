@@ -175,6 +175,7 @@ func (s *service) endOthers(keep *slot) {
 // endSession ends the slot's session, if it has one, for the reason err.
 func (s *service) endSession(sl *slot, err error) {
 	if sl.session != nil {
+		s.recordEnd(sl, EndReplaced)
 		s.poll = s.poll.Remove(sl.session)
 		sl.session.endWith(err)
 	}
@@ -230,6 +231,11 @@ func (s *service) remove(from *Session, how judge.Presence, real judge.Instant) 
 		return false
 	}
 	old := s.slots[i]
+	if how == judge.SaidGoodbye {
+		s.recordEnd(old, EndGoodbye)
+	} else {
+		s.recordEnd(old, EndLost)
+	}
 	if len(s.slots) > 1 && (how == judge.SaidGoodbye || old.instance.Draining) {
 		s.slots = slices.Delete(s.slots, i, i+1) // it left on purpose, and others remain
 	} else {

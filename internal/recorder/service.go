@@ -1,0 +1,261 @@
+package recorder
+
+import (
+	"slices"
+
+	"github.com/landmark-health/landmark/internal/journal"
+	"github.com/landmark-health/landmark/internal/judge"
+	"github.com/landmark-health/landmark/internal/registry"
+)
+
+// service records one service. Its methods are called with the service's lock held.
+type service struct {
+	recorder *Recorder
+	name     string
+	last     *last // nil before the first change
+
+	// What the journal has.
+	epoch     uint64
+	period    uint64
+	from      judge.Instant // of the period
+	policy    *registry.Policy
+	drained   bool
+	flags     flags
+	nextID    uint64
+	processes []*process // of the facts before
+	host      *host      // nil if nothing is read of it
+}
+
+// flags are the facts about a service as a whole.
+type flags struct{ drained, stopping, incomplete bool }
+
+// Published implements registry.ServiceRecorder.
+func (s *service) Published(p registry.Publication) {
+	if s.recorder.journal == nil {
+		return
+	}
+	full := false
+	if epoch := s.recorder.journal.Epoch(); epoch != s.epoch {
+		s.epoch, full = epoch, true
+	}
+	// What the facts until now have become shows in a line of its own if it ends now.
+	late := s.pass(p.Now)
+	if late && s.ends(&p) {
+		s.writeFacts(&p, p.Before, false)
+	}
+	changed := s.take(&p) || late
+	if period := s.recorder.period.Load(); period != s.period {
+		changed = s.endPeriod(p.Now) || changed
+		s.period = period
+	}
+	if full || p.Policy != s.policy {
+		s.policy = p.Policy
+		s.write(journal.Line{Type: journal.TypePolicy, At: p.Now, Policy: policyOf(p.Policy)})
+		changed = true
+	}
+	if now := (flags{p.Facts.Drained, p.Facts.Stopping, p.Facts.Incomplete}); now != s.flags {
+		if now.drained != s.flags.drained {
+			s.write(journal.Line{Type: journal.TypeDrain, At: p.Now, Drain: &journal.Drain{Drained: now.drained}})
+		}
+		s.flags, changed = now, true
+	}
+	if full || changed {
+		s.writeFacts(&p, p.Facts, full)
+	}
+}
+
+// Ended implements registry.ServiceRecorder.
+func (s *service) Ended(instance string, how registry.SessionEnd, at judge.Instant) {
+	event := journal.SessionLost
+	switch how {
+	case registry.EndGoodbye:
+		event = journal.SessionGoodbye
+	case registry.EndReplaced:
+		event = journal.SessionReplaced
+	}
+	s.write(journal.Line{Type: journal.TypeSession, At: at, Session: &journal.Session{Instance: instance, Event: event}})
+}
+
+// Gone implements registry.ServiceRecorder.
+func (s *service) Gone(at judge.Instant) { s.write(journal.Line{Type: journal.TypeGone, At: at}) }
+
+func (s *service) write(l journal.Line) {
+	l.Service = s.name
+	s.recorder.journal.Write(l)
+}
+
+// pass notices how old everything has become by now, and reports whether something has
+// become late.
+func (s *service) pass(now judge.Instant) (late bool) {
+	for _, p := range s.processes {
+		late = p.pass(now) || late
+	}
+	return s.host != nil && s.host.pass(now) || late
+}
+
+// ends reports whether something that is late is renewed or gone with the new facts.
+func (s *service) ends(p *registry.Publication) bool {
+	for i, old := range s.processes {
+		if !old.isLate() {
+			continue
+		}
+		at := i
+		if at >= len(p.Facts.Instances) || !old.is(p.Facts.Instances[at]) {
+			at = slices.IndexFunc(p.Facts.Instances, old.is)
+		}
+		if at < 0 || old.lateEnds(p.Facts.Instances[at]) {
+			return true
+		}
+	}
+	return s.host != nil && s.host.lateEnds(&p.Facts.Host)
+}
+
+// find returns the process that is instance i now, nil if it is new.
+func (s *service) find(i int, in *judge.Instance) *process {
+	if i < len(s.processes) && s.processes[i].is(in) {
+		return s.processes[i]
+	}
+	for _, p := range s.processes {
+		if p.is(in) {
+			return p
+		}
+	}
+	return nil
+}
+
+// take takes the new facts, and reports whether a line must say so.
+func (s *service) take(p *registry.Publication) (changed bool) {
+	same := len(p.Facts.Instances) == len(s.processes)
+	for i, in := range p.Facts.Instances {
+		same = same && s.processes[i].is(in)
+	}
+	if !same {
+		changed = true
+		processes := make([]*process, len(p.Facts.Instances))
+		for i, in := range p.Facts.Instances {
+			if processes[i] = s.find(i, in); processes[i] == nil {
+				s.nextID++
+				processes[i] = &process{id: s.nextID, name: in.Name, presence: in.Presence, since: in.Since}
+				s.begin(in, p.Now)
+			}
+		}
+		s.processes = processes
+	}
+	for i, in := range p.Facts.Instances {
+		changed = s.processes[i].take(in, p.Declaration(i), p.Policy, p.Now) || changed
+	}
+	return s.takeHost(p) || changed
+}
+
+// begin records that a process reports, or is awaited.
+func (s *service) begin(in *judge.Instance, now judge.Instant) {
+	var event string
+	switch in.Presence {
+	case judge.Connected:
+		event = journal.SessionBegan
+	case judge.Awaited:
+		event = journal.SessionAwaited
+	default:
+		return
+	}
+	s.write(journal.Line{Type: journal.TypeSession, At: now, Session: &journal.Session{Instance: in.Name, Event: event}})
+}
+
+func (s *service) takeHost(p *registry.Publication) (changed bool) {
+	facts := &p.Facts.Host
+	if len(facts.Landmarks) == 0 {
+		changed = s.host != nil
+		s.host = nil
+		return changed
+	}
+	if s.host == nil {
+		s.host = new(host)
+	}
+	return s.host.take(facts, p.Policy, p.Now)
+}
+
+// endPeriod writes the longest ages since the last period, and reports whether facts must
+// be written because levels change.
+func (s *service) endPeriod(now judge.Instant) (changed bool) {
+	ages := &journal.Ages{From: s.from}
+	add := func(a *age, id uint64, landmark string) {
+		longest, c := a.endPeriod()
+		changed = changed || c
+		if longest > 0 {
+			ages.Longest = append(ages.Longest, journal.Longest{ID: id, Landmark: landmark, Age: longest})
+		}
+	}
+	for _, p := range s.processes {
+		add(&p.reports, p.id, "")
+		for i := range p.landmarks {
+			add(&p.landmarks[i].age, p.id, p.landmarks[i].written.Name)
+		}
+	}
+	if s.host != nil {
+		add(&s.host.reads, 0, "")
+		for i := range s.host.landmarks {
+			add(&s.host.landmarks[i].age, 0, s.host.landmarks[i].written.Name)
+		}
+	}
+	s.from = now
+	if len(ages.Longest) > 0 {
+		s.write(journal.Line{Type: journal.TypeAges, At: now, Ages: ages})
+	}
+	return changed
+}
+
+// writeFacts writes the facts. Of processes that have not changed it writes only the ID,
+// unless full is set.
+func (s *service) writeFacts(p *registry.Publication, facts judge.Service, full bool) {
+	f := &journal.Facts{Full: full, Drained: facts.Drained, Stopping: facts.Stopping, Incomplete: facts.Incomplete}
+	for _, pr := range s.processes {
+		f.Instances = append(f.Instances, pr.line(p.Now, full))
+	}
+	if s.host != nil {
+		f.Host = s.host.line(p.Now)
+	}
+	if full {
+		f.History = historyOf(p.History)
+		f.Judged = judgedOf(p.Verdicts())
+	}
+	s.write(journal.Line{Type: journal.TypeFacts, At: p.Now, Facts: f})
+}
+
+func historyOf(h judge.History) *journal.History {
+	return &journal.History{
+		Serving: h.Serving, EverServed: h.EverServed, Healthy: h.Healthy,
+		HealthSince: h.HealthSince, ServingSince: h.ServingSince, Started: h.Started,
+	}
+}
+
+func judgedOf(verdicts [judge.Aspects]judge.Verdict) *journal.Judged {
+	verdict := func(a judge.Aspect) journal.Verdict {
+		v := verdicts[a]
+		return journal.Verdict{Status: journal.Status(v.Status), Cause: journal.Cause(v.Cause), Weight: v.Weight}
+	}
+	return &journal.Judged{Readiness: verdict(judge.Readiness), Liveness: verdict(judge.Liveness), Startup: verdict(judge.Startup)}
+}
+
+// policyOf returns the policy as the journal has it.
+func policyOf(p *registry.Policy) *journal.Policy {
+	j := &journal.Policy{
+		Configured: p.Configured, StaleAfter: p.StaleAfter, ForgetAfter: p.ForgetAfter,
+		AtLeast: p.Quorum.AtLeast, NoneNeeded: p.Quorum.NoneNeeded,
+		FallAfter: p.FallAfter, RecoverAfter: p.RecoverAfter, SlowStart: p.SlowStart,
+	}
+	for name, o := range p.Landmarks {
+		if j.Landmarks == nil {
+			j.Landmarks = make(map[string]journal.Override, len(p.Landmarks))
+		}
+		j.Landmarks[name] = journal.Override{
+			Impact: (*journal.Impact)(o.Impact), Within: o.Within, StartWithin: o.StartWithin, TTL: o.TTL,
+			DegradeAt: o.DegradeAt, FailAt: o.FailAt,
+		}
+	}
+	for _, h := range p.Host {
+		if h.Probe != nil {
+			j.Fall, j.Rise = h.Probe.Fall, h.Probe.Rise
+		}
+	}
+	return j
+}
