@@ -74,7 +74,7 @@ func (p *process) take(in *judge.Instance, declaration []judge.Declared, policy 
 	first := p.taken == nil
 	p.taken = in
 	if first || p.reports.limit != policy.StaleAfter {
-		p.reports = resetAge(p.reports, policy.StaleAfter)
+		p.reports = resetAge(p.reports, policy.StaleAfter, now)
 		p.changed = true
 	}
 	if in.ReportedAt != p.reports.at {
@@ -84,7 +84,7 @@ func (p *process) take(in *judge.Instance, declaration []judge.Declared, policy 
 		p.written, p.changed = s, true
 	}
 	if !sameDeclared(p.landmarks, in.Landmarks) {
-		p.landmarks, p.changed = newLandmarks(p.landmarks, in.Landmarks, declaration), true
+		p.landmarks, p.changed = newLandmarks(p.landmarks, in.Landmarks, declaration, now), true
 	}
 	for i := range in.Landmarks {
 		p.changed = p.landmarks[i].take(&in.Landmarks[i], now) || p.changed
@@ -142,14 +142,14 @@ func (h *host) lateEnds(facts *judge.Host) bool {
 
 func (h *host) take(facts *judge.Host, policy *registry.Policy, now judge.Instant) (changed bool) {
 	if !h.known || h.reads.limit != policy.StaleAfter {
-		h.reads = resetAge(h.reads, policy.StaleAfter)
+		h.reads = resetAge(h.reads, policy.StaleAfter, now)
 		h.known, changed = true, true
 	}
 	if facts.ReadAt != h.reads.at || !h.reads.running {
 		changed = h.reads.renew(true, facts.ReadAt, now) || changed
 	}
 	if !sameDeclared(h.landmarks, facts.Landmarks) {
-		h.landmarks, changed = newLandmarks(h.landmarks, facts.Landmarks, nil), true
+		h.landmarks, changed = newLandmarks(h.landmarks, facts.Landmarks, nil, now), true
 	}
 	for i := range facts.Landmarks {
 		changed = h.landmarks[i].take(&facts.Landmarks[i], now) || changed
@@ -167,6 +167,7 @@ type landmark struct {
 	program  judge.Declared  // as the program declares it
 	age      age
 	count    uint64         // of the last facts
+	open     bool           // in the last facts
 	written  judge.Landmark // with what is written of it besides its age
 }
 
@@ -185,7 +186,7 @@ func sameDeclared(landmarks []landmark, facts []judge.Landmark) bool {
 
 // newLandmarks returns the landmarks as they are declared now. Of one that was there before
 // it keeps the ages.
-func newLandmarks(before []landmark, facts []judge.Landmark, declaration []judge.Declared) []landmark {
+func newLandmarks(before []landmark, facts []judge.Landmark, declaration []judge.Declared, now judge.Instant) []landmark {
 	landmarks := make([]landmark, len(facts))
 	for i := range facts {
 		d := facts[i].Declared
@@ -194,7 +195,7 @@ func newLandmarks(before []landmark, facts []judge.Landmark, declaration []judge
 			l.program = declaration[i]
 		}
 		if i < len(before) && before[i].declared.Name == d.Name {
-			l.age, l.count = resetAge(before[i].age, limitOf(&facts[i])), before[i].count
+			l.age, l.count = resetAge(before[i].age, limitOf(&facts[i]), now), before[i].count
 		}
 		l.written.Declared = d
 		landmarks[i] = l
@@ -203,9 +204,10 @@ func newLandmarks(before []landmark, facts []judge.Landmark, declaration []judge
 }
 
 // resetAge returns the age under another limit.
-func resetAge(before age, limit time.Duration) age {
+func resetAge(before age, limit time.Duration, now judge.Instant) age {
 	n := newAge(limit)
 	n.running, n.at, n.known, n.longest = before.running, before.at, before.known, before.longest
+	n.pass(now)
 	return n
 }
 
@@ -255,7 +257,7 @@ func (l *landmark) renews(facts *judge.Landmark) bool {
 func (l *landmark) take(facts *judge.Landmark, now judge.Instant) (changed bool) {
 	l.declared = facts.Declared
 	if limit := limitOf(facts); limit != l.age.limit { // it was reached for the first time
-		l.age, changed = resetAge(l.age, limit), true
+		l.age, changed = resetAge(l.age, limit, now), true
 	}
 	if l.renews(facts) {
 		changed = l.age.renew(running(facts), facts.At, now) || changed
@@ -266,8 +268,10 @@ func (l *landmark) take(facts *judge.Landmark, now judge.Instant) (changed bool)
 	w := *facts
 	// These change with every report. The judge needs none of them but At, which is the
 	// age's, and before the landmark is reached the time of its creation.
+	// An age that is not late is the same whether it is open or not.
 	w.Count, w.Pending, w.Lag, w.EndedHang = 0, 0, 0, false
-	w.Open, w.At = l.age.late && facts.Open, 0
+	w.Open, w.At = false, 0
+	l.open = facts.Open
 	if w.Kind != judge.KindLevel {
 		w.Value = 0 // for people
 	}
@@ -331,7 +335,7 @@ func (l *landmark) line(now judge.Instant) journal.Landmark {
 	j := journal.Landmark{
 		Name: d.Name, Kind: journal.Kind(d.Kind), Impact: journal.Impact(d.Impact),
 		Within: d.Within, StartWithin: d.StartWithin, TTL: d.TTL,
-		Reached: w.Reached, Age: l.age.line(now), Open: w.Open, Value: journal.Number(w.Value), Met: w.Met,
+		Reached: w.Reached, Age: l.age.line(now), Open: l.open && l.age.late, Value: journal.Number(w.Value), Met: w.Met,
 		Unreadable: w.Unreadable, Triggered: w.Triggered, ExtendedTo: w.ExtendedTo, Reason: w.Reason,
 	}
 	if !w.Reached {

@@ -21,17 +21,25 @@ const (
 	roomInterval = 20 * time.Millisecond
 )
 
+// Journal takes the lines. *journal.Journal is one, and says more of the methods.
+type Journal interface {
+	Write(journal.Line)
+	Epoch() uint64
+	Fresh() <-chan struct{}
+	Half() bool
+}
+
 // Config configures a Recorder.
 type Config struct {
 	// Journal takes the lines; nil = changes are only logged.
-	Journal *journal.Journal
+	Journal Journal
 	// Logger receives each change of a verdict, up to a limit for each service.
 	Logger *slog.Logger
 }
 
 // Recorder records what happens to the services of a registry. New makes it.
 type Recorder struct {
-	journal  *journal.Journal
+	journal  Journal
 	logger   *slog.Logger
 	logLimit *socket.LogLimit
 	period   atomic.Uint64 // of ages

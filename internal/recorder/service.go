@@ -110,17 +110,16 @@ func (s *service) ends(p *registry.Publication) bool {
 	return s.host != nil && s.host.lateEnds(&p.Facts.Host)
 }
 
-// find returns the process that is instance i now, nil if it is new.
-func (s *service) find(i int, in *judge.Instance) *process {
-	if i < len(s.processes) && s.processes[i].is(in) {
-		return s.processes[i]
+// find returns the process that is the instance now, nil if it is new, and takes it out of
+// those that are left.
+func find(left *[]*process, in *judge.Instance) *process {
+	i := slices.IndexFunc(*left, func(p *process) bool { return p.is(in) })
+	if i < 0 {
+		return nil
 	}
-	for _, p := range s.processes {
-		if p.is(in) {
-			return p
-		}
-	}
-	return nil
+	p := (*left)[i]
+	*left = slices.Delete(*left, i, i+1)
+	return p
 }
 
 // take takes the new facts, and reports whether a line must say so.
@@ -131,9 +130,9 @@ func (s *service) take(p *registry.Publication) (changed bool) {
 	}
 	if !same {
 		changed = true
-		processes := make([]*process, len(p.Facts.Instances))
+		left, processes := slices.Clone(s.processes), make([]*process, len(p.Facts.Instances))
 		for i, in := range p.Facts.Instances {
-			if processes[i] = s.find(i, in); processes[i] == nil {
+			if processes[i] = find(&left, in); processes[i] == nil {
 				s.nextID++
 				processes[i] = &process{id: s.nextID, name: in.Name, presence: in.Presence, since: in.Since}
 				s.begin(in, p.Now)

@@ -79,11 +79,13 @@ func (discard) Published(Publication)                   {}
 func (discard) Ended(string, SessionEnd, judge.Instant) {}
 func (discard) Gone(judge.Instant)                      {}
 
-// recordGone records that the service is not known any more.
+// recordGone records that the service is not known any more, and nothing after that: its
+// timer may fire once more.
 func (s *service) recordGone() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.recorder.Gone(s.judgedNow())
+	s.recorder = discard{}
 }
 
 // recordEnd records the end of the slot's session. The caller holds mu.

@@ -14,21 +14,21 @@ import (
 
 // service is the instances of one service and their facts.
 type service struct {
-	name     string
-	owner    atomic.Uint32 // uid, or noOwner; replaced under the registry's mu
-	clock    *clock.Clock
-	hooks    hooks
-	recorder ServiceRecorder          // called with mu held
-	current  atomic.Pointer[snapshot] // replaced under mu, read without it
+	name    string
+	owner   atomic.Uint32 // uid, or noOwner; replaced under the registry's mu
+	clock   *clock.Clock
+	hooks   hooks
+	current atomic.Pointer[snapshot] // replaced under mu, read without it
 	// heldAt is the instant at which the service is held since a pause of the
 	// sidecar, or judge.Never; written under mu, read without it.
 	heldAt atomic.Int64
 
-	mu      sync.Mutex    // guards what follows
-	policy  *Policy       // of the next snapshot
-	resumed judge.Instant // when the pause had ended
-	slots   []*slot       // in the order of joining
-	host    judge.Host
+	mu       sync.Mutex // guards what follows
+	recorder ServiceRecorder
+	policy   *Policy       // of the next snapshot
+	resumed  judge.Instant // when the pause had ended
+	slots    []*slot       // in the order of joining
+	host     judge.Host
 	// hostOverdue means that a check by which a landmark of the host is met is overdue.
 	hostOverdue bool
 	lags        atomic.Pointer[histogram.Durations] // of the Loops; nil before the first answer, replaced under mu, read without it

@@ -1,0 +1,128 @@
+package replay
+
+import (
+	"time"
+
+	"github.com/landmark-health/landmark/internal/judge"
+)
+
+// Span is a time in which the readiness of a service did not change.
+type Span struct {
+	Status   judge.Status
+	Cause    judge.Cause
+	From, To time.Time // of the day
+	run      int
+	from, to judge.Instant
+}
+
+// Outcome is what one policy said of a service.
+type Outcome struct {
+	Spans []Span
+	// Takeouts is how often the service was taken out: not by an order, and not because
+	// its programs said that they stop.
+	Takeouts int
+	// Out is how long it was out because of that, and OutHealthy how much of that time it
+	// was healthy and only not for long enough.
+	Out, OutHealthy time.Duration
+	// HangServed is how long it was served while a program hung.
+	HangServed time.Duration
+
+	open bool // the last span goes on
+	base time.Time
+}
+
+// set says what holds from the instant on.
+func (o *Outcome) set(r *run, at judge.Instant, s state) {
+	if o.open {
+		last := &o.Spans[len(o.Spans)-1]
+		if last.run == r.number && last.Status == s.status && last.Cause == s.cause {
+			return
+		}
+		o.end(r.number, at)
+	}
+	o.base, o.open = r.base, true
+	o.Spans = append(o.Spans, Span{Status: s.status, Cause: s.cause, From: r.timeOf(at), To: r.timeOf(at), run: r.number, from: at, to: at})
+}
+
+// end ends the last span, if it goes on. Nothing is known afterwards.
+func (o *Outcome) end(run int, at judge.Instant) {
+	if !o.open {
+		return
+	}
+	o.open = false
+	last := &o.Spans[len(o.Spans)-1]
+	if last.run != run {
+		return
+	}
+	if last.to = max(at, last.from); last.to == last.from {
+		o.Spans = o.Spans[:len(o.Spans)-1]
+		return
+	}
+	last.To = o.base.Add(time.Duration(last.to))
+}
+
+// stretch is a time of a run.
+type stretch struct {
+	run      int
+	from, to judge.Instant
+}
+
+// overlap returns for how long two stretches overlap.
+func (a stretch) overlap(b stretch) time.Duration {
+	if a.run != b.run {
+		return 0
+	}
+	return max(0, min(a.to, b.to).Sub(max(a.from, b.from)))
+}
+
+// takeouts returns when the service was out, from SERVING until it is SERVING again, or
+// nothing is known. For how long it was healthy meanwhile is returned for each.
+func (o *Outcome) takeouts() (all []stretch, healthy []time.Duration) {
+	var before *Span
+	out := false
+	for i := range o.Spans {
+		s := &o.Spans[i]
+		follows := before != nil && before.run == s.run && before.to == s.from
+		switch {
+		case s.Status == judge.Serving:
+			out = false
+		case follows && out:
+			all[len(all)-1].to = s.to
+		case follows && before.Status == judge.Serving && s.Cause != judge.Draining && s.Cause != judge.Stopped:
+			all, healthy, out = append(all, stretch{s.run, s.from, s.to}), append(healthy, 0), true
+		default:
+			out = false
+		}
+		if out && s.Cause == judge.Recovering {
+			healthy[len(healthy)-1] += s.to.Sub(s.from)
+		}
+		before = s
+	}
+	return all, healthy
+}
+
+// measure calculates the numbers. hangs are when a program hung; none overlaps another.
+func (o *Outcome) measure(hangs []stretch) (takeouts []stretch) {
+	takeouts, healthy := o.takeouts()
+	o.Takeouts = len(takeouts)
+	for i, t := range takeouts {
+		o.Out += t.to.Sub(t.from)
+		o.OutHealthy += healthy[i]
+	}
+	i := 0
+	for _, s := range o.Spans {
+		if s.Status != judge.Serving {
+			continue
+		}
+		for i < len(hangs) && (hangs[i].run < s.run || hangs[i].run == s.run && hangs[i].to <= s.from) {
+			i++
+		}
+		for _, h := range hangs[i:] {
+			if h.run > s.run || h.run == s.run && h.from >= s.to {
+				break
+			}
+			o.HangServed += h.overlap(stretch{s.run, s.from, s.to})
+		}
+	}
+	return takeouts
+}
