@@ -29,6 +29,7 @@ type age struct {
 	known   judge.Instant // since when that is known
 	late    bool
 	failed  bool  // it is late, and its age has exceeded the limit
+	moved   bool  // it is late, and the last line has another instant for the same pass
 	level   uint8 // in effect, as of the last line
 	wanted  uint8 // from the next line on
 	lates   uint8 // in this period
@@ -82,8 +83,12 @@ func (a *age) endPeriod() (longest time.Duration, changed bool) {
 	return longest, a.wanted != a.level
 }
 
+// outdated reports whether the last line says less than the next one would.
+func (a *age) outdated() bool { return a.moved || a.level != a.wanted }
+
 // line returns what a line says of the age. From that line on its level is in effect.
 func (a *age) line(now judge.Instant) journal.Age {
+	a.moved = false
 	if a.level != a.wanted {
 		a.level = a.wanted
 		if a.late && a.running && now.Sub(a.at) <= a.floor() {

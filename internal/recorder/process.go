@@ -31,9 +31,9 @@ type state struct {
 	order, relief                         uint64
 }
 
-// is reports whether the instance is this process.
+// is reports whether the instance is this process, which stays started once it has.
 func (p *process) is(in *judge.Instance) bool {
-	return p.name == in.Name && p.presence == in.Presence && p.since == in.Since
+	return p.name == in.Name && p.presence == in.Presence && p.since == in.Since && (in.Started || !p.written.started)
 }
 
 func (p *process) pass(now judge.Instant) (late bool) {
@@ -77,8 +77,8 @@ func (p *process) take(in *judge.Instance, declaration []judge.Declared, policy 
 		p.reports = resetAge(p.reports, policy.StaleAfter, now)
 		p.changed = true
 	}
-	if in.ReportedAt != p.reports.at {
-		p.changed = p.reports.renew(in.Presence == judge.Connected, in.ReportedAt, now) || p.changed
+	if connected := in.Presence == judge.Connected; in.ReportedAt != p.reports.at || connected != p.reports.running {
+		p.changed = p.reports.renew(connected, in.ReportedAt, now) || p.changed
 	}
 	if s := (state{in.Started, in.Draining, in.Newcomer, in.Notifies, in.Seq, in.ReliefSeq}); s != p.written {
 		p.written, p.changed = s, true
@@ -94,7 +94,7 @@ func (p *process) take(in *judge.Instance, declaration []judge.Declared, policy 
 
 // line returns what a line of facts says of the process.
 func (p *process) line(now judge.Instant, full bool) journal.Instance {
-	if !p.changed && !full && !p.levelChanges() {
+	if !p.changed && !full && !p.outdated() {
 		return journal.Instance{ID: p.id}
 	}
 	p.changed = false
@@ -108,9 +108,9 @@ func (p *process) line(now judge.Instant, full bool) journal.Instance {
 	return journal.Instance{ID: p.id, Process: j}
 }
 
-func (p *process) levelChanges() bool {
-	return p.reports.level != p.reports.wanted ||
-		slices.ContainsFunc(p.landmarks, func(l landmark) bool { return l.age.level != l.age.wanted })
+// outdated reports whether the last line says less of an age than the next one would.
+func (p *process) outdated() bool {
+	return p.reports.outdated() || slices.ContainsFunc(p.landmarks, func(l landmark) bool { return l.age.outdated() })
 }
 
 // host is what is read of the host, as the journal has it.
@@ -259,10 +259,10 @@ func (l *landmark) take(facts *judge.Landmark, now judge.Instant) (changed bool)
 	if limit := limitOf(facts); limit != l.age.limit { // it was reached for the first time
 		l.age, changed = resetAge(l.age, limit, now), true
 	}
-	if l.renews(facts) {
+	if l.renews(facts) || l.age.failed && now.Sub(facts.At) <= l.age.limit {
 		changed = l.age.renew(running(facts), facts.At, now) || changed
 	} else if facts.At != l.age.at {
-		l.age.at, l.age.known = facts.At, now
+		l.age.at, l.age.known, l.age.moved = facts.At, now, l.age.late
 	}
 	l.count = facts.Count
 	w := *facts

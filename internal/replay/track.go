@@ -95,14 +95,16 @@ func (t *track) instance(id uint64) *judge.Instance {
 	}
 	before := t.instances[id]
 	in := instanceOf(line, t.service.policy())
-	// What a process has reached, and so whether it has started, depends on the policy.
-	if before != nil {
+	// Which landmarks must be reached until a process has started depends on the policy.
+	switch {
+	case t.service.given == nil:
+	case before != nil:
 		in.Started = before.Started || in.HasStarted()
 		if explicit := !line.Newcomer && !line.Started; explicit {
 			t.newcomers[id] = false // it took the slot of another one
 		}
 		in.Newcomer = t.newcomers[id] && !in.Started
-	} else {
+	default:
 		in.Started = line.Started || in.HasStarted()
 		in.Newcomer = line.Newcomer && !in.Started
 	}
