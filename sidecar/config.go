@@ -8,6 +8,7 @@ import (
 	"github.com/landmark-health/landmark/internal/config"
 	"github.com/landmark-health/landmark/internal/contract"
 	"github.com/landmark-health/landmark/internal/frontend/web"
+	"github.com/landmark-health/landmark/internal/journal"
 	"github.com/landmark-health/landmark/lmp"
 )
 
@@ -48,13 +49,15 @@ type Config struct {
 	// DrainOnStop is how long all services are drained before the sidecar stops;
 	// 0 = it stops at once, and drains none.
 	DrainOnStop time.Duration
+	// Journal is the directory of the journal (docs/journal.md); "" = none is kept.
+	Journal string
 	// LogDropped returns how many lines are missing in the log, for the metrics; nil =
 	// that is not known.
 	LogDropped func() uint64
 	// ServiceManager makes the sidecar report to the service manager that started the
 	// process, such as systemd: that it is ready, reloads, works, and stops.
 	ServiceManager bool
-	// Version is landmarkd's, shown to people and in the metrics.
+	// Version is landmarkd's, shown to people, in the metrics and in the journal.
 	Version string
 	// Logger receives the log; nil = nothing is logged.
 	Logger *slog.Logger
@@ -70,6 +73,10 @@ func (c Config) CheckFile() error {
 // CheckWebConfig reads the file with TLS and users for HTTP, and returns the error that
 // New would return because of what it says.
 func (c Config) CheckWebConfig() error { return web.CheckFile(c.WebConfig) }
+
+// CheckJournal returns an error if the directory of the journal cannot be used now. New
+// takes such a directory nevertheless: what cannot be written is lost, and nothing else.
+func (c Config) CheckJournal() error { return journal.CheckDir(c.Journal) }
 
 // listeners returns the listeners whose ports no gate may have, and whose paths no
 // service may have.

@@ -45,6 +45,7 @@ func (s *Sidecar) load() (file config.File, err error) {
 	}
 	s.loaded = file.Notify
 	s.host.Configure(file.Services) // and the registry, with a first reading of the host
+	s.recorder.Reloaded(s.file, file.Services)
 	s.checkers.Retain(s.services.Names())
 	s.configureGates(file.Gates)
 	s.logger.Info("configuration loaded", "file", s.file, "services", len(file.Services))

@@ -33,8 +33,10 @@ import (
 	"github.com/landmark-health/landmark/internal/intake/kernel"
 	"github.com/landmark-health/landmark/internal/intake/probes"
 	"github.com/landmark-health/landmark/internal/intake/sdnotify"
+	"github.com/landmark-health/landmark/internal/journal"
 	"github.com/landmark-health/landmark/internal/members"
 	"github.com/landmark-health/landmark/internal/metrics"
+	"github.com/landmark-health/landmark/internal/recorder"
 	"github.com/landmark-health/landmark/internal/registry"
 	"github.com/landmark-health/landmark/internal/sampler"
 	"github.com/landmark-health/landmark/internal/servicemanager"
@@ -60,6 +62,8 @@ type Sidecar struct {
 	bfd       *bfd.Server
 	checkers  *checkers.Tracker
 	members   *members.File // nil if there is none
+	recorder  *recorder.Recorder
+	journal   *journal.Journal // nil if there is none
 	intake    []task
 	frontEnds []task
 	closers   []io.Closer              // what New opened
@@ -105,9 +109,10 @@ func New(c Config) (*Sidecar, error) {
 		drainFor:  c.DrainOnStop,
 		refusals:  socket.NewRefusals(c.Logger),
 		services:  services,
-		probes:    probes.New(probes.Config{Awake: clock.Awake}),
 		checkers:  checkers.New(c.Logger, func() time.Duration { _, real := clock.Read(); return time.Duration(real) }),
 	}
+	s.bindJournal(c)
+	s.probes = probes.New(probes.Config{Awake: clock.Awake, Checked: s.recorder.Checked})
 	s.own = s.measureOwn(c)
 	s.host = host.New(host.Config{Registry: services, Prober: s.probes, Logger: c.Logger})
 	if c.ServiceManager {
@@ -267,7 +272,7 @@ func (s *Sidecar) bindGRPC(c Config, services *registry.Registry) error {
 	server := grpcserver.New(grpcserver.Config{Listeners: []net.Listener{s.limitGRPC(l)}})
 	s.own.Answers[string(checkers.GRPCCheck)] = grpchealth.Register(server, grpchealth.Config{Source: services, Checkers: s.checkers})
 	s.own.Refused["grpc"] = server.Refused
-	grpcstatus.Register(server, grpcstatus.Config{Source: services, Checkers: s.checkers})
+	grpcstatus.Register(server, grpcstatus.Config{Source: services, Checkers: s.checkers, Earlier: s.recorder.Earlier})
 	s.frontEnds = append(s.frontEnds, server.Run)
 	return nil
 }
@@ -285,7 +290,7 @@ func (s *Sidecar) bindHTTP(c Config, services *registry.Registry) error {
 	s.addresses = append(s.addresses, "http", l.Addr().String())
 	plots := sampler.New(services)
 	host, _ := os.Hostname() // for people; without it, it is not shown
-	page := page.New(page.Config{Source: services, Checkers: s.checkers, Evidence: services, Plots: plots, Host: host, Version: c.Version})
+	page := page.New(page.Config{Source: services, Checkers: s.checkers, Evidence: services, Plots: plots, Host: host, Version: c.Version, Earlier: s.recorder.Earlier})
 	server, err := web.New(web.Config{
 		Listener: socket.LimitPer(l, s.byAddress(s.limits.http, clients)),
 		File:     c.WebConfig,
@@ -360,7 +365,7 @@ func (s *Sidecar) Run(ctx context.Context) error {
 	intake, intakeCtx := errgroup.WithContext(base)
 	runClock := func(ctx context.Context) error { return s.clock.Run(ctx, s.host.CaughtUp) }
 	s.services.BeginGrace()
-	stopMembers := s.writeMembers()
+	stopMembers, stopJournal := s.writeMembers(), s.writeJournal()
 	for _, run := range append(s.intake, runClock) {
 		intake.Go(func() error { return run(intakeCtx) })
 	}
@@ -387,6 +392,7 @@ func (s *Sidecar) Run(ctx context.Context) error {
 	stopIntake()
 	err = errors.Join(err, intake.Wait())
 	stopMembers()
+	stopJournal()
 	return errors.Join(err, s.Close())
 }
 

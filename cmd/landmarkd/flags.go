@@ -31,8 +31,9 @@ func parse(args []string, help io.Writer) (c sidecar.Config, mode runMode, err e
 	flags.StringVar(&c.WebConfig, "web-config", "", "YAML `FILE` with TLS, client certificates and users for -http, in the format of Prometheus's exporters; each request reads it again")
 	keys := flags.String("monitor-keys", "", "`FILE` of NUMBER:HEX lines; monitoring requests must be signed with one of these keys")
 	flags.StringVar(&c.File, "config", "", "YAML `FILE` of the services' policies, gates and notify sockets, and the BFD sessions; SIGHUP reads it again")
+	flags.StringVar(&c.Journal, "journal", "", "`DIR` of the journal: what happens to each service, for landmark history and landmark replay; \"\" = none")
 	flags.DurationVar(&c.DrainOnStop, "drain-on-stop", 0, "drain all services for this `time`, such as 10s, before stopping; 0 = stop at once")
-	flags.BoolVar(&mode.check, "check-config", false, "report errors in the -config and -web-config files and exit")
+	flags.BoolVar(&mode.check, "check-config", false, "report errors in the -config and -web-config files, and whether -journal can be written, and exit")
 	flags.BoolVar(&mode.version, "version", false, "print the version and exit")
 	switch err := flags.Parse(args); {
 	case err == flag.ErrHelp:
@@ -62,6 +63,9 @@ func parse(args []string, help io.Writer) (c sidecar.Config, mode runMode, err e
 	}
 	if c.WebConfig != "" && c.HTTP == "" {
 		return c, mode, errors.New("-web-config has no effect while -http is off: give -http HOST:PORT, or leave -web-config out")
+	}
+	if given(flags, "journal") && c.Journal == "" {
+		return c, mode, errors.New("-journal is empty: give the path of a directory, or leave -journal out to keep no journal")
 	}
 	if mode.check && c.File == "" && c.WebConfig == "" {
 		return c, mode, errors.New("-check-config needs the file to check: give -config FILE or -web-config FILE")

@@ -76,6 +76,12 @@ func run(args []string, stdout io.Writer, stderr logWriter) int {
 		fmt.Fprintf(stderr, "landmarkd: -web-config %v\n", err)
 		return 2
 	}
+	if mode.check && config.Journal != "" {
+		if err := config.CheckJournal(); err != nil {
+			fmt.Fprintf(stderr, "landmarkd: -journal: %v\n", err)
+			return 2
+		}
+	}
 	if mode.check {
 		for _, file := range []string{config.File, config.WebConfig} {
 			if file != "" {

@@ -86,17 +86,9 @@ type Host struct {
 }
 
 // Landmark is a landmark as the program declares it, or as the configuration does if it is
-// the host's, and the last report of it. The fields that have no comment are those of
-// rule.Landmark.
+// the host's, and the last report of it. Its fields are those of rule.Landmark.
 type Landmark struct {
-	Name        string        `json:"name"`
-	Kind        Kind          `json:"kind"`
-	Impact      Impact        `json:"impact"`
-	Within      time.Duration `json:"within_ns,omitempty"`
-	StartWithin time.Duration `json:"start_within_ns,omitempty"`
-	TTL         time.Duration `json:"ttl_ns,omitempty"`
-	Limits      *Limits       `json:"limits,omitempty"`
-
+	Declared
 	Reached    bool          `json:"reached,omitempty"`
 	Age        Age           `json:"age"`            // how old its last pass became
 	Open       bool          `json:"open,omitempty"` // if its age is late
@@ -106,6 +98,41 @@ type Landmark struct {
 	Triggered  bool          `json:"triggered,omitempty"`
 	ExtendedTo judge.Instant `json:"extended_to_ns,omitempty"`
 	Reason     string        `json:"reason,omitempty"`
+}
+
+// Declared is what is declared of a landmark.
+type Declared struct {
+	Name        string        `json:"name"`
+	Kind        Kind          `json:"kind"`
+	Impact      Impact        `json:"impact"`
+	Within      time.Duration `json:"within_ns,omitempty"`
+	StartWithin time.Duration `json:"start_within_ns,omitempty"`
+	TTL         time.Duration `json:"ttl_ns,omitempty"`
+	Limits      *Limits       `json:"limits,omitempty"`
+}
+
+// DeclaredOf returns the declaration as the journal has it.
+func DeclaredOf(d *judge.Declared) Declared {
+	j := Declared{
+		Name: d.Name, Kind: Kind(d.Kind), Impact: Impact(d.Impact),
+		Within: d.Within, StartWithin: d.StartWithin, TTL: d.TTL,
+	}
+	if d.Kind == judge.KindLevel {
+		j.Limits = &Limits{DegradeAt: Number(d.Limits.DegradeAt), FailAt: Number(d.Limits.FailAt), Below: d.Limits.Below}
+	}
+	return j
+}
+
+// Judge returns the declaration as the judge takes it.
+func (d *Declared) Judge() judge.Declared {
+	j := judge.Declared{
+		Name: d.Name, Kind: judge.Kind(d.Kind), Impact: judge.Impact(d.Impact),
+		Within: d.Within, StartWithin: d.StartWithin, TTL: d.TTL,
+	}
+	if d.Limits != nil {
+		j.Limits = judge.Limits{DegradeAt: float64(d.Limits.DegradeAt), FailAt: float64(d.Limits.FailAt), Below: d.Limits.Below}
+	}
+	return j
 }
 
 // Limits are the limits of a Level.

@@ -85,16 +85,20 @@ type Verdict struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// LandmarkState is a landmark and its state at the change.
+// LandmarkState is a landmark at a change, with the overrides of the configuration.
 type LandmarkState struct {
-	Name   string        `json:"name"`
-	Kind   Kind          `json:"kind"`
-	Impact Impact        `json:"impact"`
-	State  State         `json:"state"`
-	Age    time.Duration `json:"age_ns"`
-	Limit  time.Duration `json:"limit_ns,omitempty"` // Within, or the TTL of a Condition
-	Value  Number        `json:"value,omitzero"`
-	Reason string        `json:"reason,omitempty"`
+	Declared
+	State      State         `json:"state"`
+	Reached    bool          `json:"reached,omitempty"`
+	Age        time.Duration `json:"age_ns"`
+	Open       bool          `json:"open,omitempty"`
+	Pending    uint64        `json:"pending,omitempty"`
+	Lag        time.Duration `json:"lag_ns,omitempty"`
+	Value      Number        `json:"value,omitzero"`
+	Met        bool          `json:"met,omitempty"`
+	Unreadable bool          `json:"unreadable,omitempty"`
+	Triggered  bool          `json:"triggered,omitempty"`
+	Reason     string        `json:"reason,omitempty"`
 }
 
 // Session says that a process began to report, or ended.

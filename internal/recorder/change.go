@@ -3,6 +3,7 @@ package recorder
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/landmark-health/landmark/internal/duration"
 	"github.com/landmark-health/landmark/internal/journal"
@@ -18,9 +19,7 @@ type last struct {
 
 // Changed implements registry.ServiceRecorder.
 func (s *service) Changed(c registry.Change, uid uint32, at judge.Instant) {
-	if s.recorder.journal != nil {
-		s.write(journal.Line{Type: journal.TypeVerdict, At: at, Verdict: changeOf(c)})
-	}
+	s.write(journal.Line{Type: journal.TypeVerdict, At: at, Verdict: changeOf(c)})
 	s.log(c, uid, at)
 }
 
@@ -73,9 +72,43 @@ func changeOf(c registry.Change) *journal.Change {
 	}}
 	for _, r := range c.Landmarks {
 		j.Landmarks = append(j.Landmarks, journal.LandmarkState{
-			Name: r.Name, Kind: journal.Kind(r.Kind), Impact: journal.Impact(r.Impact), State: journal.State(r.State),
-			Age: r.Age, Limit: limitOf(r.Landmark), Value: journal.Number(r.Value), Reason: r.Landmark.Reason,
+			Declared: journal.DeclaredOf(r.Declared), State: journal.State(r.State),
+			Reached: r.Reached, Age: r.Age, Open: r.Open, Pending: r.Pending, Lag: r.Lag, Value: journal.Number(r.Value),
+			Met: r.Met, Unreadable: r.Unreadable, Triggered: r.Triggered, Reason: r.Landmark.Reason,
 		})
 	}
 	return j
+}
+
+// Earlier returns the changes of the service that earlier landmarkds have seen in the last
+// day, by the journal, the oldest first.
+func (r *Recorder) Earlier(service string) (changes []registry.Change) {
+	if r.journal == nil {
+		return nil
+	}
+	now := time.Now()
+	for _, e := range r.journal.Entries(service, now.Add(-24*time.Hour)) {
+		if !e.Own {
+			changes = append(changes, fromJournal(e, now))
+		}
+	}
+	return changes
+}
+
+// fromJournal returns the change that the journal has. Its age is by the time of day, which
+// may have been set since.
+func fromJournal(e journal.Entry, now time.Time) registry.Change {
+	c := registry.Change{Age: max(0, now.Sub(e.Time))}
+	for a, v := range e.Verdicts() {
+		c.Verdicts[a] = registry.VerdictSummary{Status: judge.Status(v.Status), Cause: judge.Cause(v.Cause), Weight: v.Weight, Reason: v.Reason}
+	}
+	for i := range e.Landmarks {
+		l := &e.Landmarks[i]
+		landmark := &judge.Landmark{
+			Declared: new(l.Judge()), Reached: l.Reached, Open: l.Open, Pending: l.Pending, Lag: l.Lag, Value: float64(l.Value),
+			Met: l.Met, Unreadable: l.Unreadable, Triggered: l.Triggered, Reason: l.Reason,
+		}
+		c.Landmarks = append(c.Landmarks, registry.Record{LandmarkState: judge.LandmarkState{Landmark: landmark, State: judge.State(l.State)}, Age: l.Age})
+	}
+	return c
 }

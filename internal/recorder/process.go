@@ -333,16 +333,12 @@ func linesOf(landmarks []landmark, now judge.Instant) []journal.Landmark {
 func (l *landmark) line(now judge.Instant) journal.Landmark {
 	d, w := &l.program, &l.written
 	j := journal.Landmark{
-		Name: d.Name, Kind: journal.Kind(d.Kind), Impact: journal.Impact(d.Impact),
-		Within: d.Within, StartWithin: d.StartWithin, TTL: d.TTL,
-		Reached: w.Reached, Age: l.age.line(now), Open: l.open && l.age.late, Value: journal.Number(w.Value), Met: w.Met,
+		Declared: journal.DeclaredOf(d),
+		Reached:  w.Reached, Age: l.age.line(now), Open: l.open && l.age.late, Value: journal.Number(w.Value), Met: w.Met,
 		Unreadable: w.Unreadable, Triggered: w.Triggered, ExtendedTo: w.ExtendedTo, Reason: w.Reason,
 	}
 	if !w.Reached {
 		j.Age.Late, j.Age.At, j.Age.Known = true, l.age.at, l.age.known // which another policy may limit
-	}
-	if d.Kind == judge.KindLevel {
-		j.Limits = &journal.Limits{DegradeAt: journal.Number(d.Limits.DegradeAt), FailAt: journal.Number(d.Limits.FailAt), Below: d.Limits.Below}
 	}
 	return j
 }

@@ -2,7 +2,11 @@ package recorder
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,6 +31,7 @@ type Journal interface {
 	Epoch() uint64
 	Fresh() <-chan struct{}
 	Half() bool
+	Entries(service string, since time.Time) []journal.Entry
 }
 
 // Config configures a Recorder.
@@ -35,19 +40,28 @@ type Config struct {
 	Journal Journal
 	// Logger receives each change of a verdict, up to a limit for each service.
 	Logger *slog.Logger
+	// Now returns the instant by which services are judged.
+	Now func() judge.Instant
 }
 
 // Recorder records what happens to the services of a registry. New makes it.
 type Recorder struct {
-	journal  Journal
+	journal  Journal // nil = changes are only logged
 	logger   *slog.Logger
 	logLimit *socket.LogLimit
+	now      func() judge.Instant
 	period   atomic.Uint64 // of ages
+
+	mu     sync.Mutex
+	series map[string]series // of active checks, by service; guarded by mu
 }
 
 // New returns a recorder, for registry.Record.
 func New(c Config) *Recorder {
-	return &Recorder{journal: c.Journal, logger: c.Logger, logLimit: socket.NewLogLimit(c.Logger)}
+	return &Recorder{
+		journal: c.Journal, logger: c.Logger, logLimit: socket.NewLogLimit(c.Logger), now: c.Now,
+		series: make(map[string]series),
+	}
 }
 
 // Service implements registry.Recorder.
@@ -65,9 +79,8 @@ type Services interface {
 }
 
 // Run writes what is due by time alone, and full lines of all services when they are
-// needed, until ctx is done. Then it writes that landmarkd stops, and returns nil. now
-// returns the instant by which services are judged.
-func (r *Recorder) Run(ctx context.Context, services Services, now func() judge.Instant) error {
+// needed, until ctx is done. Then it writes that landmarkd stops, and returns nil.
+func (r *Recorder) Run(ctx context.Context, services Services) error {
 	if r.journal == nil {
 		<-ctx.Done()
 		return nil
@@ -78,10 +91,12 @@ func (r *Recorder) Run(ctx context.Context, services Services, now func() judge.
 	for {
 		select {
 		case <-ctx.Done():
-			r.journal.Write(journal.Line{Type: journal.TypeStop, At: now()})
+			r.period.Add(1)
+			r.visit(ctx, services)
+			r.journal.Write(journal.Line{Type: journal.TypeStop, At: r.now()})
 			return nil
 		case <-alive.C:
-			r.journal.Write(journal.Line{Type: journal.TypeAlive, At: now()})
+			r.journal.Write(journal.Line{Type: journal.TypeAlive, At: r.now()})
 		case <-ages.C:
 			r.period.Add(1)
 			r.visit(ctx, services)
@@ -105,9 +120,22 @@ func (r *Recorder) visit(ctx context.Context, services Services) {
 	}
 }
 
-// Reloaded records that the configuration was read. Equal files have an equal hash.
-func (r *Recorder) Reloaded(file, hash string, at judge.Instant) {
-	if r.journal != nil {
-		r.journal.Write(journal.Line{Type: journal.TypeReload, At: at, Reload: &journal.Reload{File: file, Hash: hash}})
+// Reloaded records that the configuration was read, and that the policies are in effect.
+func (r *Recorder) Reloaded(file string, policies map[string]registry.Policy) {
+	if r.journal == nil {
+		return
 	}
+	written := make(map[string]*journal.Policy, len(policies))
+	for name, p := range policies {
+		written[name] = policyOf(&p)
+	}
+	b, err := json.Marshal(written) // sorted by name
+	if err != nil {
+		return // a number that is none, which the configuration refuses
+	}
+	hash := sha256.Sum256(b)
+	r.journal.Write(journal.Line{
+		Type: journal.TypeReload, At: r.now(),
+		Reload: &journal.Reload{File: file, Hash: hex.EncodeToString(hash[:8])},
+	})
 }

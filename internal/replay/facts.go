@@ -80,13 +80,7 @@ func landmarksOf(lines []journal.Landmark, policy *registry.Policy) []judge.Land
 
 // declaredOf returns what is declared of the landmark, under the policy if there is one.
 func declaredOf(l *journal.Landmark, policy *registry.Policy) *judge.Declared {
-	d := judge.Declared{
-		Name: l.Name, Kind: judge.Kind(l.Kind), Impact: judge.Impact(l.Impact),
-		Within: l.Within, StartWithin: l.StartWithin, TTL: l.TTL,
-	}
-	if l.Limits != nil {
-		d.Limits = judge.Limits{DegradeAt: float64(l.Limits.DegradeAt), FailAt: float64(l.Limits.FailAt), Below: l.Limits.Below}
-	}
+	d := l.Judge()
 	if policy != nil {
 		d = policy.Apply(d)
 	}

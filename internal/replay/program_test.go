@@ -59,6 +59,8 @@ func (m *memory) rotate() {
 func (m *memory) Fresh() <-chan struct{} { return m.fresh }
 func (m *memory) Half() bool             { return false }
 
+func (m *memory) Entries(string, time.Time) []journal.Entry { return nil }
+
 func (m *memory) all() iter.Seq2[journal.Line, *journal.Problem] { return linesOf(m.lines) }
 
 func linesOf(lines []journal.Line) iter.Seq2[journal.Line, *journal.Problem] {
@@ -285,11 +287,11 @@ func record(t *testing.T, seed uint64, steps int) (lines []journal.Line) {
 		var running sync.WaitGroup
 		running.Go(func() { _ = w.clock.Run(ctx, func() bool { return true }) })
 		w.registry = registry.New(w.clock, time.Second)
-		rec := recorder.New(recorder.Config{Journal: w.journal, Logger: slog.New(slog.DiscardHandler)})
+		rec := recorder.New(recorder.Config{Journal: w.journal, Logger: slog.New(slog.DiscardHandler), Now: w.clock.Judged})
 		w.registry.Record(rec)
 		w.configure()
 		w.registry.BeginGrace()
-		running.Go(func() { _ = rec.Run(ctx, w.registry, w.clock.Judged) })
+		running.Go(func() { _ = rec.Run(ctx, w.registry) })
 		for range steps {
 			w.act()
 		}

@@ -25,6 +25,9 @@ import (
 type Config struct {
 	Source   statusmsg.Source
 	Checkers statusmsg.CheckerSource
+	// Earlier returns the changes of a service that earlier sidecars have seen, the oldest
+	// first; nil = none are known.
+	Earlier func(service string) []registry.Change
 }
 
 // Register registers landmark.status.v1 on the server. A Watch ends when its
@@ -41,6 +44,9 @@ type service struct {
 }
 
 func newService(c Config) *service {
+	if c.Earlier == nil {
+		c.Earlier = func(string) []registry.Change { return nil }
+	}
 	return &service{config: c, watches: make(chan struct{}, maxWatches)}
 }
 
@@ -68,19 +74,30 @@ func (s *service) History(ctx context.Context, q *statusv1.HistoryRequest) (*sta
 	if name == "" {
 		return nil, status.Error(codes.InvalidArgument, "each service has a history of its own: name one")
 	}
-	if err := s.awaitKnown(ctx, name); err != nil {
+	err := s.awaitKnown(ctx, name)
+	if err != nil && status.Code(err) != codes.NotFound {
 		return nil, err
 	}
 	changes, known := s.config.Source.History(name)
-	if !known {
+	earlier := s.config.Earlier(name)
+	switch {
+	case known:
+	case len(earlier) > 0: // it has not come back since the sidecar was restarted
+	case err != nil:
+		return nil, err
+	default:
 		return nil, errUnknown(name)
 	}
-	r := &statusv1.HistoryResponse{Changes: make([]*statusv1.Change, len(changes))}
 	now := time.Now()
+	return &statusv1.HistoryResponse{Changes: translateChanges(changes, now), Earlier: translateChanges(earlier, now)}, nil
+}
+
+func translateChanges(changes []registry.Change, now time.Time) []*statusv1.Change {
+	translated := make([]*statusv1.Change, len(changes))
 	for i, c := range changes {
-		r.Changes[i] = statusmsg.Change(c, now)
+		translated[i] = statusmsg.Change(c, now)
 	}
-	return r, nil
+	return translated
 }
 
 // Checkers returns the checkers and BFD sessions of all services together and of

@@ -19,6 +19,7 @@ type prober struct {
 	service string
 	check   *probe.Check
 	awake   func() time.Duration
+	record  func(service string, o probe.Outcome)
 	dial    dialFunc
 	buf     []byte        // for what is received
 	checked chan struct{} // closed after the first check
@@ -37,7 +38,7 @@ type result struct {
 
 func (s *Server) newProber(service string, c *probe.Check) *prober {
 	return &prober{
-		service: service, check: c, awake: s.config.Awake, dial: s.dial,
+		service: service, check: c, awake: s.config.Awake, record: s.config.Checked, dial: s.dial,
 		buf: make([]byte, probe.MaxReceived), checked: make(chan struct{}), ended: make(chan struct{}),
 	}
 }
@@ -53,6 +54,7 @@ func (p *prober) run(ctx context.Context, finished chan<- string) {
 		p.mu.Lock()
 		p.last = result{p.last.series.Add(p.check, outcome), began}
 		p.mu.Unlock()
+		p.record(p.service, outcome)
 		if first {
 			close(p.checked)
 		}

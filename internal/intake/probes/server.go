@@ -16,6 +16,8 @@ const firstResult = time.Second
 type Config struct {
 	// Awake returns for how long landmarkd has run, without pauses.
 	Awake func() time.Duration
+	// Checked receives the result of each check; nil = none does. It must not block.
+	Checked func(service string, o probe.Outcome)
 }
 
 // Server makes the checks of all services.
@@ -32,6 +34,9 @@ type Server struct {
 
 // New returns a server without checks.
 func New(c Config) *Server {
+	if c.Checked == nil {
+		c.Checked = func(string, probe.Outcome) {}
+	}
 	return &Server{config: c, dial: newDialer().dial, finished: make(chan string)}
 }
 

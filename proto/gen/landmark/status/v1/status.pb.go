@@ -443,8 +443,11 @@ func (x *HistoryRequest) GetService() string {
 
 // The last changes, the oldest first: 64 at most, since the sidecar started.
 type HistoryResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Changes       []*Change              `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Changes []*Change              `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
+	// Changes of the last day that earlier sidecars have seen, by this sidecar's journal,
+	// the oldest first: 256 at most. Their age is calculated from the time of day.
+	Earlier       []*Change `protobuf:"bytes,2,rep,name=earlier,proto3" json:"earlier,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -482,6 +485,13 @@ func (*HistoryResponse) Descriptor() ([]byte, []int) {
 func (x *HistoryResponse) GetChanges() []*Change {
 	if x != nil {
 		return x.Changes
+	}
+	return nil
+}
+
+func (x *HistoryResponse) GetEarlier() []*Change {
+	if x != nil {
+		return x.Earlier
 	}
 	return nil
 }
@@ -1445,9 +1455,10 @@ const file_landmark_status_v1_status_proto_rawDesc = "" +
 	"\rWatchResponse\x125\n" +
 	"\aservice\x18\x01 \x01(\v2\x1b.landmark.status.v1.ServiceR\aservice\"*\n" +
 	"\x0eHistoryRequest\x12\x18\n" +
-	"\aservice\x18\x01 \x01(\tR\aservice\"G\n" +
+	"\aservice\x18\x01 \x01(\tR\aservice\"}\n" +
 	"\x0fHistoryResponse\x124\n" +
-	"\achanges\x18\x01 \x03(\v2\x1a.landmark.status.v1.ChangeR\achanges\"\x11\n" +
+	"\achanges\x18\x01 \x03(\v2\x1a.landmark.status.v1.ChangeR\achanges\x124\n" +
+	"\aearlier\x18\x02 \x03(\v2\x1a.landmark.status.v1.ChangeR\aearlier\"\x11\n" +
 	"\x0fCheckersRequest\"\xbf\x01\n" +
 	"\x10CheckersResponse\x12-\n" +
 	"\x03all\x18\x01 \x03(\v2\x1b.landmark.status.v1.CheckerR\x03all\x129\n" +
@@ -1592,48 +1603,49 @@ var file_landmark_status_v1_status_proto_depIdxs = []int32{
 	12, // 0: landmark.status.v1.ListResponse.service:type_name -> landmark.status.v1.Service
 	12, // 1: landmark.status.v1.WatchResponse.service:type_name -> landmark.status.v1.Service
 	19, // 2: landmark.status.v1.HistoryResponse.changes:type_name -> landmark.status.v1.Change
-	16, // 3: landmark.status.v1.CheckersResponse.all:type_name -> landmark.status.v1.Checker
-	11, // 4: landmark.status.v1.CheckersResponse.unknown:type_name -> landmark.status.v1.UnknownName
-	15, // 5: landmark.status.v1.CheckersResponse.bfd_sessions:type_name -> landmark.status.v1.BFDSession
-	16, // 6: landmark.status.v1.UnknownName.checker:type_name -> landmark.status.v1.Checker
-	17, // 7: landmark.status.v1.Service.readiness:type_name -> landmark.status.v1.AspectStatus
-	17, // 8: landmark.status.v1.Service.liveness:type_name -> landmark.status.v1.AspectStatus
-	17, // 9: landmark.status.v1.Service.startup:type_name -> landmark.status.v1.AspectStatus
-	20, // 10: landmark.status.v1.Service.landmarks:type_name -> landmark.status.v1.Landmark
-	16, // 11: landmark.status.v1.Service.checkers:type_name -> landmark.status.v1.Checker
-	15, // 12: landmark.status.v1.Service.bfd_sessions:type_name -> landmark.status.v1.BFDSession
-	14, // 13: landmark.status.v1.Service.gate:type_name -> landmark.status.v1.Gate
-	13, // 14: landmark.status.v1.Service.texts:type_name -> landmark.status.v1.StatusText
-	21, // 15: landmark.status.v1.Gate.state_age:type_name -> google.protobuf.Duration
-	21, // 16: landmark.status.v1.BFDSession.state_age:type_name -> google.protobuf.Duration
-	21, // 17: landmark.status.v1.Checker.since_last_check:type_name -> google.protobuf.Duration
-	18, // 18: landmark.status.v1.AspectStatus.verdict:type_name -> landmark.status.v1.Verdict
-	21, // 19: landmark.status.v1.AspectStatus.facts_age:type_name -> google.protobuf.Duration
-	21, // 20: landmark.status.v1.AspectStatus.status_age:type_name -> google.protobuf.Duration
-	0,  // 21: landmark.status.v1.Verdict.status:type_name -> landmark.status.v1.Status
-	1,  // 22: landmark.status.v1.Verdict.cause:type_name -> landmark.status.v1.Cause
-	22, // 23: landmark.status.v1.Change.time:type_name -> google.protobuf.Timestamp
-	18, // 24: landmark.status.v1.Change.readiness:type_name -> landmark.status.v1.Verdict
-	18, // 25: landmark.status.v1.Change.liveness:type_name -> landmark.status.v1.Verdict
-	18, // 26: landmark.status.v1.Change.startup:type_name -> landmark.status.v1.Verdict
-	20, // 27: landmark.status.v1.Change.landmarks:type_name -> landmark.status.v1.Landmark
-	21, // 28: landmark.status.v1.Change.age:type_name -> google.protobuf.Duration
-	23, // 29: landmark.status.v1.Landmark.declared:type_name -> landmark.report.v1.Landmark
-	2,  // 30: landmark.status.v1.Landmark.state:type_name -> landmark.status.v1.State
-	24, // 31: landmark.status.v1.Landmark.fact:type_name -> landmark.report.v1.Fact
-	3,  // 32: landmark.status.v1.StatusService.List:input_type -> landmark.status.v1.ListRequest
-	5,  // 33: landmark.status.v1.StatusService.Watch:input_type -> landmark.status.v1.WatchRequest
-	7,  // 34: landmark.status.v1.StatusService.History:input_type -> landmark.status.v1.HistoryRequest
-	9,  // 35: landmark.status.v1.StatusService.Checkers:input_type -> landmark.status.v1.CheckersRequest
-	4,  // 36: landmark.status.v1.StatusService.List:output_type -> landmark.status.v1.ListResponse
-	6,  // 37: landmark.status.v1.StatusService.Watch:output_type -> landmark.status.v1.WatchResponse
-	8,  // 38: landmark.status.v1.StatusService.History:output_type -> landmark.status.v1.HistoryResponse
-	10, // 39: landmark.status.v1.StatusService.Checkers:output_type -> landmark.status.v1.CheckersResponse
-	36, // [36:40] is the sub-list for method output_type
-	32, // [32:36] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	19, // 3: landmark.status.v1.HistoryResponse.earlier:type_name -> landmark.status.v1.Change
+	16, // 4: landmark.status.v1.CheckersResponse.all:type_name -> landmark.status.v1.Checker
+	11, // 5: landmark.status.v1.CheckersResponse.unknown:type_name -> landmark.status.v1.UnknownName
+	15, // 6: landmark.status.v1.CheckersResponse.bfd_sessions:type_name -> landmark.status.v1.BFDSession
+	16, // 7: landmark.status.v1.UnknownName.checker:type_name -> landmark.status.v1.Checker
+	17, // 8: landmark.status.v1.Service.readiness:type_name -> landmark.status.v1.AspectStatus
+	17, // 9: landmark.status.v1.Service.liveness:type_name -> landmark.status.v1.AspectStatus
+	17, // 10: landmark.status.v1.Service.startup:type_name -> landmark.status.v1.AspectStatus
+	20, // 11: landmark.status.v1.Service.landmarks:type_name -> landmark.status.v1.Landmark
+	16, // 12: landmark.status.v1.Service.checkers:type_name -> landmark.status.v1.Checker
+	15, // 13: landmark.status.v1.Service.bfd_sessions:type_name -> landmark.status.v1.BFDSession
+	14, // 14: landmark.status.v1.Service.gate:type_name -> landmark.status.v1.Gate
+	13, // 15: landmark.status.v1.Service.texts:type_name -> landmark.status.v1.StatusText
+	21, // 16: landmark.status.v1.Gate.state_age:type_name -> google.protobuf.Duration
+	21, // 17: landmark.status.v1.BFDSession.state_age:type_name -> google.protobuf.Duration
+	21, // 18: landmark.status.v1.Checker.since_last_check:type_name -> google.protobuf.Duration
+	18, // 19: landmark.status.v1.AspectStatus.verdict:type_name -> landmark.status.v1.Verdict
+	21, // 20: landmark.status.v1.AspectStatus.facts_age:type_name -> google.protobuf.Duration
+	21, // 21: landmark.status.v1.AspectStatus.status_age:type_name -> google.protobuf.Duration
+	0,  // 22: landmark.status.v1.Verdict.status:type_name -> landmark.status.v1.Status
+	1,  // 23: landmark.status.v1.Verdict.cause:type_name -> landmark.status.v1.Cause
+	22, // 24: landmark.status.v1.Change.time:type_name -> google.protobuf.Timestamp
+	18, // 25: landmark.status.v1.Change.readiness:type_name -> landmark.status.v1.Verdict
+	18, // 26: landmark.status.v1.Change.liveness:type_name -> landmark.status.v1.Verdict
+	18, // 27: landmark.status.v1.Change.startup:type_name -> landmark.status.v1.Verdict
+	20, // 28: landmark.status.v1.Change.landmarks:type_name -> landmark.status.v1.Landmark
+	21, // 29: landmark.status.v1.Change.age:type_name -> google.protobuf.Duration
+	23, // 30: landmark.status.v1.Landmark.declared:type_name -> landmark.report.v1.Landmark
+	2,  // 31: landmark.status.v1.Landmark.state:type_name -> landmark.status.v1.State
+	24, // 32: landmark.status.v1.Landmark.fact:type_name -> landmark.report.v1.Fact
+	3,  // 33: landmark.status.v1.StatusService.List:input_type -> landmark.status.v1.ListRequest
+	5,  // 34: landmark.status.v1.StatusService.Watch:input_type -> landmark.status.v1.WatchRequest
+	7,  // 35: landmark.status.v1.StatusService.History:input_type -> landmark.status.v1.HistoryRequest
+	9,  // 36: landmark.status.v1.StatusService.Checkers:input_type -> landmark.status.v1.CheckersRequest
+	4,  // 37: landmark.status.v1.StatusService.List:output_type -> landmark.status.v1.ListResponse
+	6,  // 38: landmark.status.v1.StatusService.Watch:output_type -> landmark.status.v1.WatchResponse
+	8,  // 39: landmark.status.v1.StatusService.History:output_type -> landmark.status.v1.HistoryResponse
+	10, // 40: landmark.status.v1.StatusService.Checkers:output_type -> landmark.status.v1.CheckersResponse
+	37, // [37:41] is the sub-list for method output_type
+	33, // [33:37] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_landmark_status_v1_status_proto_init() }
