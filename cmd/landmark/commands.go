@@ -12,7 +12,7 @@ import (
 )
 
 // commands are the program's commands, in the order of its help.
-var commands = []command{statusCommand, watchCommand, historyCommand, drainCommand, resumeCommand, forgetCommand, snippetCommand, execCommand, versionCommand}
+var commands = []command{statusCommand, watchCommand, historyCommand, replayCommand, drainCommand, resumeCommand, forgetCommand, snippetCommand, execCommand, versionCommand}
 
 // versionCommand prints the version.
 var versionCommand = command{

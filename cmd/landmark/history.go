@@ -37,7 +37,7 @@ var historyCommand = command{
 				return err
 			}
 			if client.format == asTable {
-				return historyTable(o, h.GetChanges(), time.Now())
+				return historyTables(o, h, time.Now())
 			}
 			m, err := message(h)
 			if err != nil {
@@ -64,6 +64,24 @@ func (c *statusClient) history(ctx context.Context, name string) (*statusv1.Hist
 	return h, nil
 }
 
+// historyTables shows the changes that landmarkd has seen, below those that earlier ones
+// have.
+func historyTables(o output, h *statusv1.HistoryResponse, now time.Time) error {
+	if len(h.GetEarlier()) == 0 {
+		return historyTable(o, h.GetChanges(), now)
+	}
+	if _, err := fmt.Fprintln(o.out, "Before landmarkd was restarted, by its journal:"); err != nil {
+		return err
+	}
+	if err := changesTable(o, h.GetEarlier(), now, "unknown"); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintln(o.out, "\nSince then:"); err != nil {
+		return err
+	}
+	return historyTable(o, h.GetChanges(), now)
+}
+
 // historyTable shows the changes, with times in the zone of now. How long each state
 // lasted is calculated from ages, because times of day jump when a clock is set.
 func historyTable(o output, changes []*statusv1.Change, now time.Time) error {
@@ -71,9 +89,14 @@ func historyTable(o output, changes []*statusv1.Change, now time.Time) error {
 		_, err := fmt.Fprintln(o.out, "Nothing has changed since landmarkd started.")
 		return err
 	}
+	return changesTable(o, changes, now, duration.Format(ageOf(changes[len(changes)-1], now))+" so far")
+}
+
+// changesTable shows the changes. last says for how long the last state lasted.
+func changesTable(o output, changes []*statusv1.Change, now time.Time, last string) error {
 	t := terminal.NewTable("SINCE", "STATUS", "CAUSE", "WEIGHT", "LIVENESS", "FOR", "REASON")
 	for i, c := range changes {
-		lasted := duration.Format(ageOf(c, now)) + " so far"
+		lasted := last
 		if i+1 < len(changes) {
 			lasted = duration.Format(ageOf(c, now) - ageOf(changes[i+1], now))
 		}

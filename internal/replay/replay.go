@@ -200,17 +200,33 @@ func (p *player) service(l *journal.Line) {
 	}
 }
 
+// inexact returns the names of the parts.
+func inexact(all []blind) (names []string) {
+	for _, b := range all {
+		name := b.landmark
+		if name == "" {
+			name = "the reports of a process"
+			if b.id == 0 {
+				name = "the readings of the host"
+			}
+		}
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 func (p *player) newService(name string) *service {
 	result := p.finished[name]
 	if result == nil {
 		result = &Service{Name: name}
 		p.finished[name] = result
 	}
-	s := &service{player: p, result: result, processes: make(map[uint64]*journal.Process)}
-	s.given = p.config.policyFor(name)
+	s := &service{player: p, result: result, given: p.config.policyFor(name)}
 	s.tracks = append(s.tracks, s.newTrack(&result.New, false))
 	if p.second && len(p.blind[name]) > 0 {
-		result.Bounded = true
+		result.Bounded, result.Inexact = true, inexact(p.blind[name])
 		s.tracks = append(s.tracks, s.newTrack(&result.Most, true))
 	}
 	return s

@@ -24,6 +24,8 @@ type Service struct {
 	Avoided, Added int
 	// Hangs is when a program hung, in the time of day.
 	Hangs []Hang
+	// Inexact are the landmarks because of which the outcome is bounded.
+	Inexact []string
 	// Unjudged are the landmarks of the host that the new policy has and the journal does
 	// not know.
 	Unjudged []string
@@ -162,4 +164,19 @@ func union(all []stretch) (merged []stretch) {
 		merged = append(merged, s)
 	}
 	return merged
+}
+
+// noteUnjudged notes the landmarks of the host that only the new policy has.
+func (s *service) noteUnjudged() {
+	if s.given == nil {
+		return
+	}
+	for _, h := range s.given.Host {
+		recorded := s.facts.Host != nil && slices.ContainsFunc(s.facts.Host.Landmarks, func(l journal.Landmark) bool {
+			return l.Name == h.Name && judge.Kind(l.Kind) == h.Kind
+		})
+		if !recorded && !slices.Contains(s.result.Unjudged, h.Name) {
+			s.result.Unjudged = append(s.result.Unjudged, h.Name)
+		}
+	}
 }

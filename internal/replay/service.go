@@ -89,6 +89,7 @@ func (s *service) setFacts(f *journal.Facts, at judge.Instant) {
 		s.begin(f, at)
 	}
 	s.noteHangs(at)
+	s.noteUnjudged()
 	for _, t := range s.tracks {
 		t.set(at)
 	}
