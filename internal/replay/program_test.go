@@ -127,10 +127,15 @@ func (w *world) declare() (d []judge.Declared) {
 	return d
 }
 
-func (w *world) start() {
+// start starts a process. Its name may be that of another one, unless unique is set.
+func (w *world) start(unique bool) {
 	w.number++
+	name := fmt.Sprint("i", w.number)
+	if !unique {
+		name = pick(w.rand, name, "a", "b")
+	}
 	p := &program{rand: w.rand, link: new(link), declared: w.declare(), created: time.Now()}
-	id := registry.AgentID{Service: pick(w.rand, services...), Instance: pick(w.rand, fmt.Sprint("i", w.number), "a", "b")}
+	id := registry.AgentID{Service: pick(w.rand, services...), Instance: name}
 	s, err := w.registry.Open(id, p.link)
 	if err != nil {
 		w.t.Fatal(err)
@@ -251,7 +256,7 @@ func (w *world) act() {
 	r := w.rand
 	switch n := r.IntN(100); {
 	case n < 4 && len(w.programs) < 6:
-		w.start()
+		w.start(false)
 	case n < 6 && len(w.programs) > 0:
 		w.stop(r.IntN(len(w.programs)))
 	case n < 7:
@@ -299,6 +304,42 @@ func record(t *testing.T, seed uint64, steps int) (lines []journal.Line) {
 			w.stop(0)
 		}
 		time.Sleep(time.Minute)
+		cancel()
+		running.Wait()
+		lines = w.journal.lines
+	})
+	return lines
+}
+
+// simple returns the journal of programs that keep their slots and are judged by the given
+// policies all the time. What they do depends on the seed alone.
+func simple(t *testing.T, seed uint64, policies map[string]registry.Policy) (lines []journal.Line) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{t: t, rand: rand.New(rand.NewPCG(seed, 2)), clock: clock.New(), journal: newMemory(), policies: policies}
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { _ = w.clock.Run(ctx, func() bool { return true }) })
+		w.registry = registry.New(w.clock, 0)
+		rec := recorder.New(recorder.Config{Journal: w.journal, Logger: slog.New(slog.DiscardHandler), Now: w.clock.Judged})
+		w.registry.Record(rec)
+		w.registry.Configure(policies, nil)
+		w.registry.BeginGrace()
+		running.Go(func() { _ = rec.Run(ctx, w.registry) })
+		for range 2 + w.rand.IntN(3) {
+			w.start(true)
+			time.Sleep(time.Millisecond)
+		}
+		for range 400 {
+			p := w.programs[w.rand.IntN(len(w.programs))]
+			if w.rand.IntN(3) > 0 {
+				p.work()
+			}
+			p.report()
+			time.Sleep(time.Duration(w.rand.IntN(150)) * time.Millisecond)
+			if w.rand.IntN(100) == 0 {
+				w.journal.rotate()
+			}
+		}
 		cancel()
 		running.Wait()
 		lines = w.journal.lines

@@ -2,11 +2,14 @@ package replay
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/landmark-health/landmark/internal/journal"
 	"github.com/landmark-health/landmark/internal/judge"
+	"github.com/landmark-health/landmark/internal/registry"
 )
 
 // change is a change of a service's verdicts.
@@ -83,4 +86,83 @@ func firstDifference(got, want []change) string {
 		}
 	}
 	return "none"
+}
+
+// exactPolicies returns policies whose limits are not below the floors of a journal that was
+// recorded under policies with limits of at most maxWithin: a quarter of it, or more if that
+// is exceeded often.
+func exactPolicies(r *rand.Rand, recorded bool) map[string]registry.Policy {
+	policies := make(map[string]registry.Policy)
+	for _, s := range services {
+		p := registry.DefaultPolicy
+		p.Landmarks = make(map[string]registry.Override)
+		for _, k := range []judge.Kind{judge.KindLoop, judge.KindAlive, judge.KindDeadline} {
+			for i := range 4 {
+				within := time.Second
+				if !recorded {
+					within = time.Second + time.Duration(r.IntN(1500))*time.Millisecond
+				}
+				o := registry.Override{Within: &within}
+				if !recorded && r.IntN(3) == 0 {
+					o.Impact = new(pick(r, judge.ImpactCritical, judge.ImpactReadiness, judge.ImpactDegrading, judge.ImpactInformational))
+				}
+				p.Landmarks[fmt.Sprintf("%d %d", k, i)] = o
+			}
+		}
+		if !recorded {
+			p.StaleAfter = time.Duration(1500+r.IntN(1000)) * time.Millisecond
+			p.Quorum = pick(r, judge.All, judge.Any, judge.Quorum{AtLeast: 2})
+			p.FallAfter = pick(r, 0, 300*time.Millisecond)
+			p.RecoverAfter = pick(r, 0, time.Second)
+		}
+		policies[s] = p
+	}
+	return policies
+}
+
+// TestOtherPolicyGivesItsVerdicts replays random programs under another policy than that in
+// effect. The same programs are recorded under that policy, too: both must say the same.
+func TestOtherPolicyGivesItsVerdicts(t *testing.T) {
+	seeds, total := 40, 0
+	for seed := range uint64(seeds) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		other := exactPolicies(r, false)
+		lines := simple(t, seed, exactPolicies(r, true))
+		want := recordedChanges(simple(t, seed, other))
+		got := make(map[string][]change)
+		Run(linesOf(lines), Config{Policies: other, changed: func(service string, _ int, at judge.Instant, states [judge.Aspects]state) {
+			got[service] = appendChange(got[service], change{at, states})
+		}})
+		for service, changes := range want {
+			total += len(changes)
+			if !equalWithin(got[service], changes, 2*time.Microsecond) {
+				t.Errorf("seed %d: %s:\n%s", seed, service, firstDifference(got[service], changes))
+			}
+		}
+		if t.Failed() {
+			return
+		}
+	}
+	if total < 5*seeds {
+		t.Errorf("%d changes: the programs do too little", total)
+	}
+}
+
+// equalWithin reports whether the changes are the same, at instants that differ by less
+// than the jitter of reports of one and the same pass.
+func equalWithin(got, want []change, jitter time.Duration) bool {
+	return slices.EqualFunc(settled(got, jitter), settled(want, jitter), func(a, b change) bool {
+		return a.states == b.states && a.at.Sub(b.at).Abs() <= jitter
+	})
+}
+
+// settled leaves out what lasts for less than the jitter.
+func settled(changes []change, jitter time.Duration) (all []change) {
+	for i, c := range changes {
+		if i+1 < len(changes) && changes[i+1].at.Sub(c.at) <= jitter {
+			continue
+		}
+		all = appendChange(all, c)
+	}
+	return all
 }

@@ -50,16 +50,13 @@ func (s *service) newTrack(o *Outcome, worst bool) *track {
 // begin begins to judge with what the judge remembered before the instant.
 func (t *track) begin(h judge.History, at judge.Instant) {
 	t.forget()
-	t.newcomers = make(map[uint64]bool)
+	t.instances, t.newcomers = make(map[uint64]*judge.Instance), make(map[uint64]bool)
 	t.machine.history, t.machine.next = h, judge.Never
 	t.machine.states = [judge.Aspects]state{}
 }
 
-// forget makes the instances anew at the next line, for another policy.
-func (t *track) forget() {
-	t.instances, t.lines = make(map[uint64]*judge.Instance), make(map[uint64]*journal.Process)
-	t.hostLine = nil
-}
+// forget has the instances made anew, for another policy.
+func (t *track) forget() { t.lines, t.hostLine = make(map[uint64]*journal.Process), nil }
 
 func (t *track) end(at judge.Instant) { t.outcome.end(t.service.player.run.number, at) }
 
@@ -79,7 +76,7 @@ func (t *track) facts(at judge.Instant) judge.Service {
 	for _, in := range f.Instances {
 		facts.Instances = append(facts.Instances, t.darken(in.ID, t.instance(in.ID), at))
 	}
-	maps.DeleteFunc(t.lines, func(id uint64, _ *journal.Process) bool { return t.service.processes[id] == nil })
+	maps.DeleteFunc(t.instances, func(id uint64, _ *judge.Instance) bool { return t.service.processes[id] == nil })
 	if f.Host != nil {
 		t.takeHost()
 		facts.Host = t.darkenHost(t.host, at)
@@ -90,10 +87,10 @@ func (t *track) facts(at judge.Instant) judge.Service {
 // instance returns the process as the judge takes it.
 func (t *track) instance(id uint64) *judge.Instance {
 	line := t.service.processes[id]
-	if t.lines[id] == line {
-		return t.instances[id]
-	}
 	before := t.instances[id]
+	if before != nil && t.lines[id] == line {
+		return before
+	}
 	in := instanceOf(line, t.service.policy())
 	// Which landmarks must be reached until a process has started depends on the policy.
 	switch {
