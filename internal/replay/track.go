@@ -14,7 +14,8 @@ type track struct {
 	service *service
 	outcome *Outcome
 	machine machine
-	worst   bool // what may have been older than its limit was
+	began   judge.Instant // of judging
+	worst   bool          // what may have been older than its limit was
 	blind   []blind
 
 	// The processes and the host as the judge takes them. They are made anew when their
@@ -51,6 +52,7 @@ func (s *service) newTrack(o *Outcome, worst bool) *track {
 func (t *track) begin(h judge.History, at judge.Instant) {
 	t.forget()
 	t.instances, t.newcomers = make(map[uint64]*judge.Instance), make(map[uint64]bool)
+	t.began = at
 	t.machine.history, t.machine.next = h, judge.Never
 	t.machine.states = [judge.Aspects]state{}
 }
@@ -102,8 +104,10 @@ func (t *track) instance(id uint64) *judge.Instance {
 		}
 		in.Newcomer = t.newcomers[id] && !in.Started
 	default:
-		in.Started = line.Started || in.HasStarted()
-		in.Newcomer = line.Newcomer && !in.Started
+		joined := line.Since >= t.began // since judging began, and not before
+		in.Started = in.HasStarted() || line.Started && !joined
+		beside := line.Newcomer || joined && line.Started && line.Order > 0
+		in.Newcomer = beside && !in.Started
 	}
 	t.newcomers[id] = in.Newcomer
 	t.lines[id], t.instances[id] = line, in
