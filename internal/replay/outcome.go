@@ -21,8 +21,8 @@ type Outcome struct {
 	// Takeouts is how often the service was taken out: not by an order, and not because
 	// its programs said that they stop.
 	Takeouts int
-	// Out is how long it was out because of that, and OutHealthy how much of that time it
-	// was healthy and only not for long enough.
+	// Out is how long it was not serving because of a failure, and OutHealthy how much of
+	// that time it was healthy again and only not for long enough.
 	Out, OutHealthy time.Duration
 	// HangServed is how long it was served while a program hung.
 	HangServed time.Duration
@@ -75,9 +75,9 @@ func (a stretch) overlap(b stretch) time.Duration {
 	return max(0, min(a.to, b.to).Sub(max(a.from, b.from)))
 }
 
-// takeouts returns when the service was out, from SERVING until it is SERVING again, or
-// nothing is known. For how long it was healthy meanwhile is returned for each.
-func (o *Outcome) takeouts() (all []stretch, healthy []time.Duration) {
+// takeouts returns when the service was taken out, until it was SERVING again or nothing is
+// known.
+func (o *Outcome) takeouts() (all []stretch) {
 	var before *Span
 	out := false
 	for i := range o.Spans {
@@ -89,28 +89,37 @@ func (o *Outcome) takeouts() (all []stretch, healthy []time.Duration) {
 		case follows && out:
 			all[len(all)-1].to = s.to
 		case follows && before.Status == judge.Serving && s.Cause != judge.Draining && s.Cause != judge.Stopped:
-			all, healthy, out = append(all, stretch{s.run, s.from, s.to}), append(healthy, 0), true
+			all, out = append(all, stretch{s.run, s.from, s.to}), true
 		default:
 			out = false
 		}
-		if out && s.Cause == judge.Recovering {
-			healthy[len(healthy)-1] += s.to.Sub(s.from)
-		}
 		before = s
 	}
-	return all, healthy
+	return all
+}
+
+// failed reports whether the service was not serving because of a failure.
+func (s *Span) failed() bool {
+	switch s.Cause {
+	case judge.Stalled, judge.Failed, judge.Stale, judge.Lost, judge.Recovering:
+		return s.Status != judge.Serving
+	default:
+		return false
+	}
 }
 
 // measure calculates the numbers. hangs are when a program hung; none overlaps another.
 func (o *Outcome) measure(hangs []stretch) (takeouts []stretch) {
-	takeouts, healthy := o.takeouts()
+	takeouts = o.takeouts()
 	o.Takeouts = len(takeouts)
-	for i, t := range takeouts {
-		o.Out += t.to.Sub(t.from)
-		o.OutHealthy += healthy[i]
-	}
 	i := 0
 	for _, s := range o.Spans {
+		if s.failed() {
+			o.Out += s.to.Sub(s.from)
+		}
+		if s.Cause == judge.Recovering {
+			o.OutHealthy += s.to.Sub(s.from)
+		}
 		if s.Status != judge.Serving {
 			continue
 		}

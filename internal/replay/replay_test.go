@@ -166,3 +166,36 @@ func settled(changes []change, jitter time.Duration) (all []change) {
 	}
 	return all
 }
+
+// TestSmallLimitIsBounded replays random programs under limits that are so small that the
+// journal does not say exactly when they are exceeded. What the same programs get under
+// these limits must be within the bounds.
+func TestSmallLimitIsBounded(t *testing.T) {
+	seeds, bounded := 40, 0
+	for seed := range uint64(seeds) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		small := exactPolicies(r, true)
+		for _, p := range small {
+			for name := range p.Landmarks {
+				p.Landmarks[name] = registry.Override{Within: new(time.Duration(20+r.IntN(200)) * time.Millisecond)}
+			}
+		}
+		lines := simple(t, seed, exactPolicies(r, true))
+		truth := Run(linesOf(simple(t, seed, small)), Config{})
+		got := Run(linesOf(lines), Config{Policies: small})
+		for i, s := range got.Services {
+			want := truth.Services[i].Recorded.Out
+			least, most := s.New.Out, s.New.Out
+			if s.Bounded {
+				most = s.Most.Out
+				bounded++
+			}
+			if want < least-time.Millisecond || want > most+time.Millisecond {
+				t.Errorf("seed %d: %s was out for %v, which is not between %v and %v", seed, s.Name, want, least, most)
+			}
+		}
+	}
+	if bounded < seeds/4 {
+		t.Errorf("only %d of the outcomes are bounded", bounded)
+	}
+}
