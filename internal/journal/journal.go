@@ -32,6 +32,7 @@ type Journal struct {
 	run    string
 	limits limits
 	past   past
+	touch  func()        // called before the disk is used, for tests; may be nil
 	wake   chan struct{} // holds a token once there is work, or Run ends
 	fresh  chan struct{} // holds a token once full lines are needed
 

@@ -178,5 +178,5 @@ func (l *Line) check() error {
 	case ofService && l.Service == "":
 		return missing("service")
 	}
-	return nil
+	return l.checkValues()
 }

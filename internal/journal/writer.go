@@ -126,6 +126,9 @@ func (w *writer) write(lines []Line, last bool) {
 		w.lose(len(lines))
 		return
 	}
+	if touch := w.journal.touch; touch != nil {
+		touch()
+	}
 	if err := w.prepare(int64(len(b)), lines[0].Seq); err != nil {
 		w.fail(err)
 		w.lose(len(lines))
