@@ -20,6 +20,13 @@ func (c *checker) instant(name string, at judge.Instant) {
 	}
 }
 
+// past checks an instant that cannot be after the line. It may be far in the past.
+func (c *checker) past(name string, at, now judge.Instant) {
+	if c.err == nil && at > now {
+		c.err = fmt.Errorf("the line is damaged: %s is after at_ns", name)
+	}
+}
+
 func (c *checker) duration(name string, d time.Duration) {
 	if c.err == nil && (d > farthest || d < 0) {
 		c.err = fmt.Errorf("the line is damaged: %s is %d", name, d)
@@ -63,10 +70,8 @@ func (l *Line) checkValues() error {
 			c.landmarks(f.Host.Landmarks)
 		}
 		if h := f.History; h != nil {
-			c.instant("health_since_ns", h.HealthSince)
-			if h.ServingSince > 0 { // else it may be far in the past
-				c.instant("serving_since_ns", h.ServingSince)
-			}
+			c.past("health_since_ns", h.HealthSince, l.At)
+			c.past("serving_since_ns", h.ServingSince, l.At)
 		}
 	}
 	if l.Ages != nil {
@@ -104,7 +109,7 @@ func (c *checker) declared(d *Declared) {
 	c.duration("within_ns", d.Within)
 	c.duration("start_within_ns", d.StartWithin)
 	c.duration("ttl_ns", d.TTL)
-	if c.err == nil && d.Kind == Kind(0) {
-		c.err = fmt.Errorf("the line is damaged: the landmark %.40q has no kind", d.Name)
+	if c.err == nil && (d.Kind == Kind(0) || d.Impact == Impact(0)) {
+		c.err = fmt.Errorf("the line is damaged: the landmark %.40q has no kind or no impact", d.Name)
 	}
 }
