@@ -10,7 +10,7 @@ import (
 const (
 	// maxQueued limits the waiting lines, by an estimate of their bytes in the file. The
 	// goroutine that writes may hold as many again.
-	maxQueued = 8 << 20
+	maxQueued = 4 << 20
 	// closeTimeout is how long Run waits at its end for the disk.
 	closeTimeout = 500 * time.Millisecond
 )

@@ -71,6 +71,8 @@ var layers = []layer{
 	{path: "internal/bootfile", noGRPC: true},
 	{path: "internal/members", imports: []string{"internal/bootfile", "internal/registry", "internal/contract"}, noGRPC: true},
 	{path: "internal/journal", imports: []string{"internal/judge"}, noGRPC: true},
+	{path: "internal/recorder", imports: []string{"internal/journal", "internal/registry", "internal/judge", "internal/probe", "internal/socket", "internal/duration"}, noGRPC: true},
+	{path: "internal/replay", imports: []string{"internal/journal", "internal/registry", "internal/judge", "internal/probe", "internal/duration"}, noGRPC: true},
 	{path: "internal/bfd", imports: []string{"internal/keyfile"}, stdlib: true},
 	{path: "internal/config", imports: []string{"internal/probe", "internal/registry", "internal/judge", "internal/contract", "internal/bfd"}, noGRPC: true},
 	{path: "internal/checkers", imports: []string{"internal/sleep"}, stdlib: true},
@@ -117,7 +119,8 @@ var layers = []layer{
 	{path: "internal/describe", imports: []string{"internal/terminal", "internal/duration", status, report}},
 	{path: "internal/keepalived", stdlib: true},
 	{path: "cmd/landmark", imports: []string{
-		"internal/snippet", "internal/contract", "internal/duration", "internal/terminal", "internal/describe", "internal/sleep", "internal/logqueue", "internal/wrapper", status, report, admin}},
+		"internal/snippet", "internal/contract", "internal/duration", "internal/terminal", "internal/describe", "internal/sleep", "internal/logqueue", "internal/wrapper",
+		"internal/journal", "internal/replay", "internal/config", "internal/registry", status, report, admin}},
 	{path: "internal/snippet", imports: []string{"lmp", "internal/contract", "internal/keepalived", "internal/bfd"}, noGRPC: true},
 	{path: "cmd/landmark-check", imports: []string{"internal/keyfile", "lmp", "lmp/probe", "internal/contract", "internal/sleep", "internal/keepalived"}, stdlib: true},
 	{path: "cmd/landmark-watch", imports: []string{"internal/keyfile", "lmp", "lmp/probe", "internal/contract", "internal/sleep", "internal/keepalived", "internal/logqueue", "internal/servicemanager"}, stdlib: true},
