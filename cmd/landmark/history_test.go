@@ -129,3 +129,24 @@ func TestHistoryFormats(t *testing.T) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
+
+// What an earlier landmarkd has seen comes first, apart from what this one has.
+func TestHistoryTablesAreApart(t *testing.T) {
+	var out bytes.Buffer
+	now := time.Date(2026, 11, 23, 8, 2, 12, 300e6, time.FixedZone("", 60*60))
+	h := stalledHistory(t)
+	h.Earlier, h.Changes = h.Changes[:2], h.Changes[3:]
+	if err := historyTables(output{out: &out}, h, now); err != nil {
+		t.Fatal(err)
+	}
+	before, after, found := strings.Cut(out.String(), "\nSince then:\n")
+	if !found || !strings.HasPrefix(before, "Before landmarkd was restarted, by its journal:\nSINCE ") {
+		t.Fatalf("got\n%s", out.String())
+	}
+	if !strings.Contains(before, "stalled") || !strings.Contains(before, "unknown") || strings.Contains(before, "so far") {
+		t.Errorf("before the restart:\n%s", before)
+	}
+	if strings.Contains(after, "stalled") || !strings.Contains(after, "7 h 0 min so far") {
+		t.Errorf("since then:\n%s", after)
+	}
+}

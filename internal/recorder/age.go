@@ -12,16 +12,14 @@ const (
 	maxLevel = 4
 	// maxLates is how often in a period something may become late before its level rises.
 	maxLates = 20
-	// fewLates is how often at most it became late in a period after which the level falls.
-	fewLates = 1
 )
 
 // age is how old something becomes until it is renewed: a landmark's pass, a process's
 // report, or the reading of the host. It is late once it is older than a part of its limit.
 // What is never late is not written.
 //
-// The part is level quarters. It begins with one, and rises where that is exceeded all the
-// time, such as for a loop that is always busy.
+// The part is level quarters. It begins with one, rises where that is exceeded all the time,
+// such as for a loop that is always busy, and falls again once it is not.
 type age struct {
 	limit   time.Duration
 	running bool          // it grows older
@@ -39,7 +37,9 @@ type age struct {
 func newAge(limit time.Duration) age { return age{limit: limit, level: 1, wanted: 1} }
 
 // floor returns the age above which it is late.
-func (a *age) floor() time.Duration { return a.limit / maxLevel * time.Duration(a.level) }
+func (a *age) floor() time.Duration { return a.floorOf(a.level) }
+
+func (a *age) floorOf(level uint8) time.Duration { return a.limit / maxLevel * time.Duration(level) }
 
 // pass notices how old it has become by now, and reports whether it has become late.
 func (a *age) pass(now judge.Instant) (becameLate bool) {
@@ -75,10 +75,10 @@ func (a *age) renew(running bool, at, now judge.Instant) (changed bool) {
 // endPeriod ends a period of ages. It returns the longest, and reports whether a line is
 // needed because another level takes effect.
 func (a *age) endPeriod() (longest time.Duration, changed bool) {
-	if a.lates <= fewLates && a.level > 1 && a.wanted == a.level {
-		a.wanted--
-	}
 	longest = a.longest
+	if a.lates == 0 && a.level > 1 && a.wanted == a.level && longest <= a.floorOf(a.level-1) {
+		a.wanted-- // it would not have become late in this period
+	}
 	a.lates, a.longest = 0, 0
 	return longest, a.wanted != a.level
 }
@@ -87,15 +87,9 @@ func (a *age) endPeriod() (longest time.Duration, changed bool) {
 func (a *age) outdated() bool { return a.moved || a.level != a.wanted }
 
 // line returns what a line says of the age. From that line on its level is in effect.
-func (a *age) line(now judge.Instant) journal.Age {
-	a.moved = false
-	if a.level != a.wanted {
-		a.level = a.wanted
-		if a.late && a.running && now.Sub(a.at) <= a.floor() {
-			a.late = false
-		}
-	}
-	if !a.late {
+func (a *age) line() journal.Age {
+	a.moved, a.level = false, a.wanted
+	if !a.late { // else it stays so until it is renewed: the floor until now promised to say so
 		return journal.Age{Floor: a.floor()}
 	}
 	return journal.Age{Floor: a.floor(), Late: true, At: a.at, Known: a.known}

@@ -93,7 +93,7 @@ func (p *process) take(in *judge.Instance, declaration []judge.Declared, policy 
 }
 
 // line returns what a line of facts says of the process.
-func (p *process) line(now judge.Instant, full bool) journal.Instance {
+func (p *process) line(full bool) journal.Instance {
 	if !p.changed && !full && !p.outdated() {
 		return journal.Instance{ID: p.id}
 	}
@@ -102,8 +102,8 @@ func (p *process) line(now judge.Instant, full bool) journal.Instance {
 		Name: p.name, Presence: journal.Presence(p.presence), Since: p.since,
 		Started: p.written.started, Draining: p.written.draining, Newcomer: p.written.newcomer, Notifies: p.written.notifies,
 		Order: p.written.order, Relief: p.written.relief,
-		Reports:   p.reports.line(now),
-		Landmarks: linesOf(p.landmarks, now),
+		Reports:   p.reports.line(),
+		Landmarks: linesOf(p.landmarks),
 	}
 	return journal.Instance{ID: p.id, Process: j}
 }
@@ -157,8 +157,8 @@ func (h *host) take(facts *judge.Host, policy *registry.Policy, now judge.Instan
 	return changed
 }
 
-func (h *host) line(now judge.Instant) *journal.Host {
-	return &journal.Host{Reads: h.reads.line(now), Landmarks: linesOf(h.landmarks, now)}
+func (h *host) line() *journal.Host {
+	return &journal.Host{Reads: h.reads.line(), Landmarks: linesOf(h.landmarks)}
 }
 
 // landmark is one landmark as the journal has it.
@@ -321,20 +321,20 @@ func (l *landmark) levelMoved(facts *judge.Landmark) bool {
 	return math.Abs(facts.Value-before.Value) > step
 }
 
-func linesOf(landmarks []landmark, now judge.Instant) []journal.Landmark {
+func linesOf(landmarks []landmark) []journal.Landmark {
 	lines := make([]journal.Landmark, len(landmarks))
 	for i := range landmarks {
-		lines[i] = landmarks[i].line(now)
+		lines[i] = landmarks[i].line()
 	}
 	return lines
 }
 
 // line returns what a line of facts says of the landmark.
-func (l *landmark) line(now judge.Instant) journal.Landmark {
+func (l *landmark) line() journal.Landmark {
 	d, w := &l.program, &l.written
 	j := journal.Landmark{
 		Declared: journal.DeclaredOf(d),
-		Reached:  w.Reached, Age: l.age.line(now), Open: l.open && l.age.late, Value: journal.Number(w.Value), Met: w.Met,
+		Reached:  w.Reached, Age: l.age.line(), Open: l.open && l.age.late, Value: journal.Number(w.Value), Met: w.Met,
 		Unreadable: w.Unreadable, Triggered: w.Triggered, ExtendedTo: w.ExtendedTo, Reason: w.Reason,
 	}
 	if !w.Reached {

@@ -211,10 +211,10 @@ func (s *service) endPeriod(now judge.Instant) (changed bool) {
 func (s *service) writeFacts(p *registry.Publication, facts judge.Service, full bool) {
 	f := &journal.Facts{Full: full, Drained: facts.Drained, Stopping: facts.Stopping, Incomplete: facts.Incomplete}
 	for _, pr := range s.processes {
-		f.Instances = append(f.Instances, pr.line(p.Now, full))
+		f.Instances = append(f.Instances, pr.line(full))
 	}
 	if s.host != nil {
-		f.Host = s.host.line(p.Now)
+		f.Host = s.host.line()
 	}
 	if full {
 		f.History = historyOf(p.History)

@@ -28,6 +28,7 @@ type fixture struct {
 	registry *registry.Registry
 	checkers *checkers.Tracker
 	client   statusv1.StatusServiceClient
+	earlier  map[string][]registry.Change
 }
 
 // inBubble runs a test with a fixture in fake time, which starts when the
@@ -38,7 +39,10 @@ func inBubble(t *testing.T, startGrace time.Duration, test func(*testing.T, *fix
 		f := &fixture{t: t, registry: frontendtest.NewRegistry(t, startGrace), checkers: frontendtest.NewTracker()}
 		l := bufconn.Listen(64 << 10)
 		server := grpcserver.New(grpcserver.Config{Listeners: []net.Listener{l}})
-		Register(server, Config{Source: f.registry, Checkers: f.checkers})
+		Register(server, Config{
+			Source: f.registry, Checkers: f.checkers,
+			Earlier: func(service string) []registry.Change { return f.earlier[service] },
+		})
 		f.Server = frontendtest.Serve(t, l, server.Run)
 		f.client = statusv1.NewStatusServiceClient(f.Conn)
 		test(t, f)

@@ -81,3 +81,29 @@ func TestHistoryWaitsDuringStartGrace(t *testing.T) {
 		}
 	})
 }
+
+// What earlier sidecars have seen comes apart from what this one has, also of a service that
+// this one does not know.
+func TestHistoryHasEarlierChanges(t *testing.T) {
+	inBubble(t, 0, func(t *testing.T, f *fixture) {
+		c := registry.Change{Age: time.Hour}
+		c.Verdicts[judge.Readiness] = registry.VerdictSummary{Status: judge.NotServing, Cause: judge.Stalled, Reason: "it hung"}
+		f.earlier = map[string][]registry.Change{"epg": {c}, "gone": {c}}
+		f.newProcess("epg").Work()
+		for service, changes := range map[string]int{"epg": 1, "gone": 0} {
+			got, err := f.client.History(t.Context(), &statusv1.HistoryRequest{Service: service})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(got.GetChanges()) != changes || len(got.GetEarlier()) != 1 {
+				t.Fatalf("%s: got %v", service, got)
+			}
+			if e := got.GetEarlier()[0]; e.GetReadiness().GetReason() != "it hung" || e.GetAge().AsDuration() != time.Hour {
+				t.Errorf("%s: got %v", service, e)
+			}
+		}
+		if _, err := f.client.History(t.Context(), &statusv1.HistoryRequest{Service: "other"}); status.Code(err) != codes.NotFound {
+			t.Errorf("another service: %v, want NotFound", err)
+		}
+	})
+}

@@ -1,0 +1,247 @@
+package recorder
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/landmark-health/landmark/internal/clock"
+	"github.com/landmark-health/landmark/internal/journal"
+	"github.com/landmark-health/landmark/internal/judge"
+	"github.com/landmark-health/landmark/internal/logtest"
+	"github.com/landmark-health/landmark/internal/probe"
+	"github.com/landmark-health/landmark/internal/registry"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// memory is a journal in memory.
+type memory struct {
+	mu      sync.Mutex
+	lines   []journal.Line // guarded by mu
+	entries []journal.Entry
+}
+
+func (m *memory) Write(l journal.Line) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lines = append(m.lines, l)
+}
+
+func (m *memory) Epoch() uint64                             { return 0 }
+func (m *memory) Fresh() <-chan struct{}                    { return nil }
+func (m *memory) Half() bool                                { return false }
+func (m *memory) Entries(string, time.Time) []journal.Entry { return m.entries }
+func (m *memory) of(t journal.Type) (lines []journal.Line) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, l := range m.lines {
+		if l.Type == t {
+			lines = append(lines, l)
+		}
+	}
+	return lines
+}
+
+type link struct{}
+
+func (link) GetState(uint64) {}
+func (link) End(error)       {}
+func (link) CaughtUp() bool  { return true }
+
+// program reports one main loop.
+type program struct {
+	session *registry.Session
+	count   uint64
+}
+
+// inBubble runs f under fake time, with a program that has a Loop of 1 s.
+func inBubble(t *testing.T, f func(t *testing.T, m *memory, log *logtest.Buffer, r *registry.Registry, p *program)) {
+	synctest.Test(t, func(t *testing.T) {
+		c := clock.New()
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { _ = c.Run(ctx, func() bool { return true }) })
+		c.AddSource()
+		m, log := new(memory), new(logtest.Buffer)
+		rec := New(Config{Journal: m, Logger: slog.New(slog.NewTextHandler(log, nil)), Now: c.Judged})
+		r := registry.New(c, 0)
+		r.Record(rec)
+		running.Go(func() { _ = rec.Run(ctx, r) })
+		s, err := r.Open(registry.AgentID{Service: "epg", Instance: "a"}, link{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Declare([]judge.Declared{{Name: "main loop", Kind: judge.KindLoop, Impact: judge.ImpactCritical, Within: time.Second}}); err != nil {
+			t.Fatal(err)
+		}
+		p := &program{session: s}
+		p.answer(t, 0)
+		f(t, m, log, r, p)
+		s.Goodbye()
+		cancel()
+		running.Wait()
+	})
+}
+
+// answer reports that the loop has answered, so long ago.
+func (p *program) answer(t *testing.T, age time.Duration) {
+	t.Helper()
+	p.count++
+	if err := p.session.Report([]registry.Fact{{Reached: true, Count: p.count, Age: age}}, 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// hang reports that a command is open, and the last answer so old.
+func (p *program) hang(t *testing.T, age time.Duration) {
+	t.Helper()
+	if err := p.session.Report([]registry.Fact{{Reached: true, Count: p.count, Open: true, Age: age}}, 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A healthy program writes nothing but ages, and one that is busy all the time little.
+func TestRenewalsAreLeftOut(t *testing.T) {
+	inBubble(t, func(t *testing.T, m *memory, _ *logtest.Buffer, _ *registry.Registry, p *program) {
+		before := len(m.of(journal.TypeFacts))
+		for range 4 * 3600 {
+			time.Sleep(250 * time.Millisecond)
+			p.answer(t, 50*time.Millisecond)
+		}
+		if n := len(m.of(journal.TypeFacts)) - before; n > 0 {
+			t.Errorf("%d lines of facts in an hour of a healthy program", n)
+		}
+		if n := len(m.of(journal.TypeAges)); n == 0 || n > 12 {
+			t.Errorf("%d lines of ages in an hour, want one each five minutes", n)
+		}
+		for range 2 * 3600 { // each answer takes longer than a quarter of the limit
+			time.Sleep(250 * time.Millisecond)
+			p.hang(t, 300*time.Millisecond)
+			time.Sleep(250 * time.Millisecond)
+			p.answer(t, 0)
+		}
+		if n := len(m.of(journal.TypeFacts)) - before; n == 0 || n > 4*maxLates {
+			t.Errorf("%d lines of facts in an hour of a busy program", n)
+		}
+		facts := m.of(journal.TypeFacts)
+		if floor := facts[len(facts)-1].Facts.Instances[0].Process.Landmarks[0].Age.Floor; floor <= 300*time.Millisecond {
+			t.Errorf("the floor is %v", floor)
+		}
+		for range 4 * 900 {
+			time.Sleep(250 * time.Millisecond)
+			p.answer(t, 0)
+		}
+		facts = m.of(journal.TypeFacts)
+		if floor := facts[len(facts)-1].Facts.Instances[0].Process.Landmarks[0].Age.Floor; floor != 250*time.Millisecond {
+			t.Errorf("of a program that is not busy any more the floor is %v", floor)
+		}
+	})
+}
+
+// Each change is one line of the log and one of the journal.
+func TestChangesAreLogged(t *testing.T) {
+	inBubble(t, func(t *testing.T, m *memory, log *logtest.Buffer, r *registry.Registry, p *program) {
+		time.Sleep(time.Second)
+		p.hang(t, 2*time.Second)
+		time.Sleep(time.Second)
+		p.answer(t, 0)
+		if _, err := r.Drain("epg", 0); err != nil {
+			t.Fatal(err)
+		}
+		want := []string{
+			`level=INFO msg="verdict changed" service=epg status=SERVING`,
+			`level=WARN msg="verdict changed" service=epg status=NOT_SERVING cause=stalled reason="main loop last answered 2 s ago, allowed 1 s" after="1 s"`,
+			`level=INFO msg="verdict changed" service=epg status=SERVING after="1 s"`,
+			`level=INFO msg="verdict changed" service=epg status=NOT_SERVING cause=draining liveness=SERVING reason="drained by an operator" after="0 ms"`,
+		}
+		got := strings.Split(strings.TrimSpace(log.String()), "\n")
+		if len(got) != len(want) {
+			t.Fatalf("the log is\n%s", log)
+		}
+		for i := range want {
+			if !strings.HasSuffix(got[i], want[i]) {
+				t.Errorf("got  %s\nwant %s", got[i], want[i])
+			}
+		}
+		if n := len(m.of(journal.TypeVerdict)); n != len(want) {
+			t.Errorf("%d lines of verdicts, want %d", n, len(want))
+		}
+		if n := len(m.of(journal.TypeDrain)); n != 1 {
+			t.Errorf("%d lines of drains, want 1", n)
+		}
+		for range 100 {
+			p.hang(t, 2*time.Second)
+			p.answer(t, 0)
+		}
+		if n := strings.Count(log.String(), "\n"); n > 40 {
+			t.Errorf("%d lines are logged of a service that flaps", n)
+		}
+	})
+}
+
+// Without a journal changes are logged, and nothing else happens.
+func TestWithoutJournal(t *testing.T) {
+	log := new(logtest.Buffer)
+	r := New(Config{Logger: slog.New(slog.NewTextHandler(log, nil)), Now: func() judge.Instant { return 0 }})
+	s := r.Service("epg")
+	s.Published(registry.Publication{})
+	s.Ended("a", registry.EndLost, 0)
+	s.Gone(0)
+	s.Changed(registry.Change{}, 0, 0)
+	r.Checked("epg", probe.Outcome{})
+	r.Reloaded("file", nil)
+	if got := r.Earlier("epg"); got != nil {
+		t.Errorf("earlier changes: %+v", got)
+	}
+	if n := strings.Count(log.String(), "\n"); n != 1 {
+		t.Errorf("the log is %q", log)
+	}
+}
+
+// Of many equal results of active checks only as many are written as fall and rise may be.
+func TestEqualChecksAreLeftOut(t *testing.T) {
+	m := new(memory)
+	r := New(Config{Journal: m, Logger: slog.New(slog.DiscardHandler), Now: func() judge.Instant { return 100 }})
+	for range 3 * maxEqual {
+		r.Checked("epg", probe.Outcome{Took: 7})
+	}
+	r.Checked("epg", probe.Outcome{Took: 7, Err: errors.New("no answer")})
+	r.Checked("epg", probe.Outcome{Took: 7})
+	checks := m.of(journal.TypeCheck)
+	if len(checks) != maxEqual+2 {
+		t.Fatalf("%d lines, want %d", len(checks), maxEqual+2)
+	}
+	if c := checks[maxEqual].Check; c.OK || c.Error != "no answer" || c.Began != 93 {
+		t.Errorf("got %+v", c)
+	}
+}
+
+// Earlier returns what another landmarkd has seen, as the registry has it.
+func TestEarlierChanges(t *testing.T) {
+	inBubble(t, func(t *testing.T, m *memory, _ *logtest.Buffer, r *registry.Registry, p *program) {
+		time.Sleep(time.Second)
+		p.hang(t, 2*time.Second)
+		all, _ := r.History("epg")
+		last := all[len(all)-1]
+		m.entries = []journal.Entry{
+			{Time: time.Now().Add(-time.Minute), Change: changeOf(last)},
+			{Time: time.Now(), Own: true, Change: changeOf(last)},
+		}
+		got := New(Config{Journal: m, Logger: slog.New(slog.DiscardHandler)}).Earlier("epg")
+		if len(got) != 1 || got[0].Age != time.Minute || got[0].Verdicts != last.Verdicts || len(got[0].Landmarks) != 1 {
+			t.Fatalf("got %+v, want %+v a minute ago", got, last)
+		}
+		l, want := got[0].Landmarks[0], last.Landmarks[0]
+		if *l.Declared != *want.Declared || l.State != want.State || l.Age != want.Age || l.Open != want.Open || l.Reached != want.Reached {
+			t.Errorf("got %+v, want %+v", l, want)
+		}
+	})
+}
