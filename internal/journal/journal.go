@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -35,13 +36,14 @@ type Journal struct {
 	touch  func()        // called before the disk is used, for tests; may be nil
 	wake   chan struct{} // holds a token once there is work, or Run ends
 	fresh  chan struct{} // holds a token once full lines are needed
+	epoch  atomic.Uint64 // see Epoch
 
 	mu     sync.Mutex // guards the fields below; not held while writing
 	queue  []Line
 	queued int    // their size
 	seq    uint64 // of the next line
 	stats  Stats
-	epoch  uint64
+	gap    bool // lines were lost since the last that was written
 	ending bool // Run ends: no line is taken any more
 }
 
@@ -90,7 +92,8 @@ func (j *Journal) Write(l Line) {
 	l.Seq = j.seq
 	j.seq++
 	if j.ending || j.queued+size > maxQueued {
-		j.drop(1)
+		j.stats.Dropped++
+		j.gap = true
 		return
 	}
 	j.queue = append(j.queue, l)
@@ -98,20 +101,10 @@ func (j *Journal) Write(l Line) {
 	signal(j.wake)
 }
 
-// drop counts lines that are lost. Full lines are needed after them. The caller holds mu.
-func (j *Journal) drop(n int) {
-	j.stats.Dropped += uint64(n)
-	j.epoch++
-	signal(j.fresh)
-}
-
 // Epoch changes when a reader could not follow lines that rest on earlier ones: a new file
-// was begun, or lines were lost. Then each service needs full lines.
-func (j *Journal) Epoch() uint64 {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.epoch
-}
+// was begun, or lines can be written again after some were lost. Then each service needs
+// full lines.
+func (j *Journal) Epoch() uint64 { return j.epoch.Load() }
 
 // Fresh receives if Epoch has changed since the last receipt.
 func (j *Journal) Fresh() <-chan struct{} { return j.fresh }

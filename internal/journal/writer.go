@@ -47,23 +47,24 @@ func (j *Journal) take() (lines []Line, last bool) {
 	return lines, j.ending
 }
 
-// wrote counts what became of lines, and begins a new epoch if some were lost.
+// wrote counts lines that were written, and those that were lost because they could not be.
 func (j *Journal) wrote(lines, bytes, lost int, failing bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.stats.Written += uint64(lines)
 	j.stats.Bytes += uint64(bytes)
+	j.stats.Dropped += uint64(lost)
 	j.stats.Failing = failing
-	if lost > 0 {
-		j.drop(lost)
+	j.gap = j.gap || failing && lost > 0
+	if j.gap && !failing {
+		j.gap = false
+		j.begin()
 	}
 }
 
-// began says that a new file was begun.
-func (j *Journal) began() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.epoch++
+// begin begins an epoch.
+func (j *Journal) begin() {
+	j.epoch.Add(1)
 	signal(j.fresh)
 }
 
@@ -118,14 +119,13 @@ func (w *writer) batch(lines []Line) int {
 	return len(lines)
 }
 
-// write writes the lines, or counts them as lost. After a failure it makes only one
-// attempt at the end, so that it does not delay the stop.
+// write writes the lines, or counts them as lost.
 func (w *writer) write(lines []Line, last bool) {
-	b := encode(lines)
 	if w.failed && !last && time.Now().Before(w.retryAt) {
 		w.lose(len(lines))
 		return
 	}
+	b := encode(lines)
 	if touch := w.journal.touch; touch != nil {
 		touch()
 	}
@@ -136,15 +136,14 @@ func (w *writer) write(lines []Line, last bool) {
 	}
 	n, err := w.disk.append(b)
 	written := bytes.Count(b[:n], []byte("\n"))
-	w.journal.wrote(written, n, 0, err != nil)
+	lost := len(lines) - written
 	if err != nil {
 		w.fail(err)
+		w.lost += uint64(lost)
 	} else {
 		w.succeed()
 	}
-	if lost := len(lines) - written; lost > 0 {
-		w.lose(lost)
-	}
+	w.journal.wrote(written, n, lost, err != nil)
 }
 
 // prepare begins a file for n bytes if there is none that has room, or it is not there any
@@ -167,13 +166,13 @@ func (w *writer) prepare(n int64, seq uint64) error {
 	if err := w.disk.begin(header); err != nil {
 		return err
 	}
-	w.journal.began()
+	w.journal.begin()
 	return nil
 }
 
 func (w *writer) lose(n int) {
 	w.lost += uint64(n)
-	w.journal.wrote(0, 0, n, w.failed)
+	w.journal.wrote(0, 0, n, true)
 }
 
 // fail logs the first failure of a series, and sets when to try again.

@@ -220,19 +220,19 @@ func (s *service) noteUnknown(at judge.Instant) {
 		return
 	}
 	s.eachAge(func(p part, a journal.Age, limit time.Duration) {
-		if limit > 0 && limit < a.Floor && at.Sub(s.from) > limit {
+		if limit > 0 && !a.Late && limit < a.Floor && at.Sub(s.from) > limit {
 			s.noteBlind(p, s.from, at)
 		}
 	})
 }
 
-// eachAge calls f with each age of the present facts, and its limit under the policy to
-// judge by.
+// eachAge calls f with each age of the present facts that counts for readiness, and its limit
+// under the policy to judge by.
 func (s *service) eachAge(f func(p part, a journal.Age, limit time.Duration)) {
 	policy := s.policy()
 	landmarks := func(id uint64, all []journal.Landmark) {
 		for i := range all {
-			if d := s.declared(id, &all[i]); d != nil {
+			if d := s.declared(id, &all[i]); d != nil && (&judge.Landmark{Declared: d}).AffectsReadiness() {
 				f(part{id, all[i].Name}, all[i].Age, limitOf(&all[i], d))
 			}
 		}

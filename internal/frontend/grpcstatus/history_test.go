@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/encoding/prototext"
 	"google.golang.org/protobuf/testing/protocmp"
 
+	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/registry"
 	statusv1 "github.com/landmark-health/landmark/proto/gen/landmark/status/v1"
 )
