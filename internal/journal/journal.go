@@ -86,7 +86,7 @@ func (j *Journal) Write(l Line) {
 	if l.Type == TypeVerdict {
 		j.past.add(l.Service, Entry{Time: l.Time, Own: true, Change: l.Verdict})
 	}
-	size := l.size()
+	size := l.Size()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	l.Seq = j.seq

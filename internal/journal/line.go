@@ -27,6 +27,7 @@ const (
 	TypeSession Type = "session" // a process began to report, or ended
 	TypeDrain   Type = "drain"   // an operator drained or resumed a service
 	TypeGone    Type = "gone"    // a service is not known any more
+	TypeGap     Type = "gap"     // lines about a service are left out, until its next full line
 )
 
 // Line is one line of the journal. Type says which of the other fields it has.
@@ -131,8 +132,8 @@ type Check struct {
 	Error string        `json:"error,omitempty"`
 }
 
-// size estimates the length of the line in the file, in bytes.
-func (l *Line) size() int {
+// Size estimates the length of the line in the file, in bytes.
+func (l *Line) Size() int {
 	n := 160 + len(l.Service)
 	if l.Facts != nil {
 		for _, in := range l.Facts.Instances {

@@ -132,7 +132,7 @@ func Decode(line []byte) (Line, error) {
 
 func (t Type) known() bool {
 	switch t {
-	case TypeJournal, TypeStop, TypeAlive, TypeReload, TypePolicy, TypeFacts, TypeAges, TypeCheck, TypeVerdict, TypeSession, TypeDrain, TypeGone:
+	case TypeJournal, TypeStop, TypeAlive, TypeReload, TypePolicy, TypeFacts, TypeAges, TypeCheck, TypeVerdict, TypeSession, TypeDrain, TypeGone, TypeGap:
 		return true
 	}
 	return false
@@ -167,7 +167,7 @@ func (l *Line) check() error {
 		has, ofService = l.Session != nil, true
 	case TypeDrain:
 		has, ofService = l.Drain != nil, true
-	case TypeGone:
+	case TypeGone, TypeGap:
 		has, ofService = true, true
 	default: // TypeStop, TypeAlive
 		has = true

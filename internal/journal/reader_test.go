@@ -96,8 +96,8 @@ func FuzzReadLines(f *testing.F) {
 			if twice := encode([]Line{again}); !bytes.Equal(b, twice) {
 				t.Errorf("%s became %s", b, twice)
 			}
-			if l.size() <= 0 {
-				t.Errorf("the size of %s is %d", b, l.size())
+			if l.Size() <= 0 {
+				t.Errorf("the size of %s is %d", b, l.Size())
 			}
 			return true
 		})

@@ -112,7 +112,7 @@ func (w *writer) await(ctx context.Context) {
 func (w *writer) batch(lines []Line) int {
 	size := 0
 	for i := range lines {
-		if size += lines[i].size(); size > maxBatch {
+		if size += lines[i].Size(); size > maxBatch {
 			return max(i, 1)
 		}
 	}

@@ -19,6 +19,7 @@ type last struct {
 
 // Changed implements registry.ServiceRecorder.
 func (s *service) Changed(c registry.Change, uid uint32, at judge.Instant) {
+	s.owner = uid
 	s.write(journal.Line{Type: journal.TypeVerdict, At: at, Verdict: changeOf(c)})
 	s.log(c, uid, at)
 }

@@ -51,6 +51,7 @@ type Recorder struct {
 	logLimit *socket.LogLimit
 	now      func() judge.Instant
 	period   atomic.Uint64 // of ages
+	budgets  budgets
 
 	mu     sync.Mutex
 	series map[string]series // of active checks, by service; guarded by mu

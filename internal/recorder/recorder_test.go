@@ -224,6 +224,60 @@ func TestEqualChecksAreLeftOut(t *testing.T) {
 	}
 }
 
+// A user's service that changes all the time writes a limited number of bytes. Then a full
+// line follows the gap.
+func TestUserCannotFillTheJournal(t *testing.T) {
+	const user = 4711 // neither root's nor this process's
+	var b budgets
+	now, taken := judge.Instant(0), 0
+	for b.take(user, 1000, 0, now) {
+		taken += 1000
+	}
+	if taken > userBurst || taken < userBurst-1000 {
+		t.Errorf("%d bytes at once, want %d", taken, userBurst)
+	}
+	if !b.take(user+1, 1000, 0, now) || !b.take(0, 1000, 0, now) {
+		t.Error("another user's lines are left out, too")
+	}
+	now = now.Add(time.Second)
+	if b.take(user, 0, resumeAt, now) || !b.take(user, userRate, 0, now) || b.take(user, userRate, 0, now) {
+		t.Error("after a second another number of bytes than the rate is free")
+	}
+	if now = now.Add(resumeAt / userRate * time.Second); !b.take(user, 0, resumeAt, now) {
+		t.Error("nothing can be written any more")
+	}
+}
+
+// A service whose lines are left out says so, and begins again with a full line.
+func TestGapEndsWithFullLine(t *testing.T) {
+	inBubble(t, func(t *testing.T, m *memory, _ *logtest.Buffer, r *registry.Registry, p *program) {
+		rec := New(Config{Journal: m, Logger: slog.New(slog.DiscardHandler), Now: func() judge.Instant { return 0 }})
+		s := rec.Service("other").(*service)
+		s.owner = 4711
+		for !s.silent {
+			s.Changed(registry.Change{}, s.owner, 0)
+		}
+		lines := len(m.lines)
+		s.Changed(registry.Change{}, s.owner, 0)
+		if last := m.lines[len(m.lines)-1]; last.Type != journal.TypeGap || len(m.lines) != lines {
+			t.Fatalf("the last line is %+v", last)
+		}
+		now := judge.Instant(resumeAt / userRate * time.Second)
+		publication := registry.Publication{
+			Now: now, Owner: s.owner, Policy: &registry.DefaultPolicy,
+			Facts: judge.Service{Instances: []*judge.Instance{{Name: "a"}}},
+		}
+		s.Published(publication)
+		facts := m.of(journal.TypeFacts)
+		if last := facts[len(facts)-1]; last.Service != "other" || !last.Facts.Full {
+			t.Errorf("the first line after the gap is %+v", last)
+		}
+		if last := m.of(journal.TypeSession); last[len(last)-1].Service == "other" {
+			t.Error("the session of a process that was there begins once more")
+		}
+	})
+}
+
 // Earlier returns what another landmarkd has seen, as the registry has it.
 func TestEarlierChanges(t *testing.T) {
 	inBubble(t, func(t *testing.T, m *memory, _ *logtest.Buffer, r *registry.Registry, p *program) {

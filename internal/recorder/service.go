@@ -12,6 +12,9 @@ import (
 type service struct {
 	recorder *Recorder
 	name     string
+	owner    uint32
+	silent   bool  // the owner's services have written too much
+	resuming bool  // they may write again since the present facts
 	last     *last // nil before the first change
 
 	// What the journal has.
@@ -34,6 +37,11 @@ func (s *service) Published(p registry.Publication) {
 	if s.recorder.journal == nil {
 		return
 	}
+	s.owner = p.Owner
+	if s.silent && !s.resume(p.Now) {
+		return
+	}
+	defer func() { s.resuming = false }()
 	full := false
 	if epoch := s.recorder.journal.Epoch(); epoch != s.epoch {
 		s.epoch, full = epoch, true
@@ -79,12 +87,28 @@ func (s *service) Ended(instance string, how registry.SessionEnd, at judge.Insta
 // Gone implements registry.ServiceRecorder.
 func (s *service) Gone(at judge.Instant) { s.write(journal.Line{Type: journal.TypeGone, At: at}) }
 
-// write writes a line about the service, if there is a journal.
+// write writes a line about the service, if there is a journal. If its owner's services have
+// written too much it writes that lines are left out, and no more until resume.
 func (s *service) write(l journal.Line) {
-	if s.recorder.journal != nil {
-		l.Service = s.name
-		s.recorder.journal.Write(l)
+	if s.recorder.journal == nil || s.silent {
+		return
 	}
+	l.Service = s.name
+	if !s.recorder.budgets.take(s.owner, l.Size(), 0, l.At) {
+		s.silent = true
+		l = journal.Line{Type: journal.TypeGap, At: l.At, Service: s.name}
+	}
+	s.recorder.journal.Write(l)
+}
+
+// resume reports whether lines may be written again. The next one is a full one.
+func (s *service) resume(now judge.Instant) bool {
+	if s.recorder.budgets.take(s.owner, 0, resumeAt, now) {
+		s.silent, s.resuming, s.epoch = false, true, noEpoch
+		s.processes, s.host = nil, nil // what was noted of them is out of date
+		return true
+	}
+	return false
 }
 
 // pass notices how old everything has become by now, and reports whether something has
@@ -138,7 +162,9 @@ func (s *service) take(p *registry.Publication) (changed bool) {
 			if processes[i] = find(&left, in); processes[i] == nil {
 				s.nextID++
 				processes[i] = &process{id: s.nextID, name: in.Name, presence: in.Presence, since: in.Since}
-				s.begin(in, p.Now)
+				if !s.resuming {
+					s.begin(in, p.Now)
+				}
 			}
 		}
 		s.processes = processes

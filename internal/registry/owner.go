@@ -30,6 +30,10 @@ var ownUser = uint32(os.Geteuid())
 // user, between its claim and its first report.
 var errGone = errors.New("the service is not this user's any more")
 
+// Trusted reports whether the owner of a service is root, the sidecar's own user, or none,
+// because only the configuration names it.
+func Trusted(owner uint32) bool { return owner == noOwner || privileged(owner) }
+
 // privileged reports whether the user is root or the sidecar's own.
 func privileged(uid uint32) bool { return uid == 0 || uid == ownUser }
 

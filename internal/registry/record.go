@@ -37,6 +37,7 @@ const (
 // Publication is the facts by which a service is judged, when they were replaced.
 type Publication struct {
 	Now     judge.Instant
+	Owner   uint32 // of the service; see Trusted
 	Policy  *Policy
 	History judge.History // of the judge, before Facts are judged
 	Before  judge.Service // the facts until Now
@@ -47,15 +48,22 @@ type Publication struct {
 
 // Verdicts returns what the facts were judged to be.
 func (p *Publication) Verdicts() (verdicts [judge.Aspects]judge.Verdict) {
-	for a, r := range p.after.verdicts {
-		verdicts[a] = r.Verdict
+	if p.after != nil {
+		for a, r := range p.after.verdicts {
+			verdicts[a] = r.Verdict
+		}
 	}
 	return verdicts
 }
 
 // Declaration returns what the program of instance i of Facts declares, without the
 // policy's overrides, and nil if that is not known.
-func (p *Publication) Declaration(i int) []judge.Declared { return p.slots[i].declaration }
+func (p *Publication) Declaration(i int) []judge.Declared {
+	if i >= len(p.slots) {
+		return nil
+	}
+	return p.slots[i].declaration
+}
 
 // Record has the recorder record all that happens from now on. It must be called before
 // there are services.

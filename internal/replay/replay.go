@@ -194,6 +194,8 @@ func (p *player) service(l *journal.Line) {
 		s.addAges(l.Ages, l.At)
 	case journal.TypeCheck:
 		s.addCheck(l.Check, l.At)
+	case journal.TypeGap:
+		s.end(l.At)
 	case journal.TypeGone:
 		s.end(l.At)
 		delete(p.live, l.Service)
