@@ -246,7 +246,9 @@ func (l *landmark) renews(facts *judge.Landmark) bool {
 	if running(facts) != l.age.running || facts.Reached != l.written.Reached {
 		return true
 	}
-	if facts.Kind != judge.KindDeadline && facts.Reached {
+	// A count identifies the pass, except of work, of which the oldest counts. Landmarks of
+	// the host have none.
+	if facts.Kind != judge.KindDeadline && facts.Reached && facts.Count > 0 {
 		return facts.Count != l.count
 	}
 	moved := facts.At.Sub(l.age.at)

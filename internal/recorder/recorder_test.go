@@ -55,6 +55,7 @@ type link struct{}
 func (link) GetState(uint64) {}
 func (link) End(error)       {}
 func (link) CaughtUp() bool  { return true }
+func (link) HasEnded() bool  { return false }
 
 // program reports one main loop.
 type program struct {

@@ -79,6 +79,7 @@ type link struct{ ended bool }
 func (*link) GetState(uint64) {}
 func (l *link) End(error)     { l.ended = true }
 func (*link) CaughtUp() bool  { return true }
+func (*link) HasEnded() bool  { return false }
 
 // program is a process of random behaviour.
 type program struct {
