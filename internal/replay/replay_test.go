@@ -1,16 +1,28 @@
 package replay
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"go.uber.org/goleak"
+
+	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/journal"
 	"github.com/landmark-health/landmark/internal/judge"
+	"github.com/landmark-health/landmark/internal/probe"
+	"github.com/landmark-health/landmark/internal/recorder"
 	"github.com/landmark-health/landmark/internal/registry"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // change is a change of a service's verdicts.
 type change struct {
@@ -197,5 +209,141 @@ func TestSmallLimitIsBounded(t *testing.T) {
 	}
 	if bounded < seeds/4 {
 		t.Errorf("only %d of the outcomes are bounded", bounded)
+	}
+}
+
+// TestHostIsRenewed records a service without processes, of which nothing changes but when
+// it was checked last.
+func TestHostIsRenewed(t *testing.T) {
+	p := registry.DefaultPolicy
+	p.Quorum = judge.NoneNeeded
+	p.Host = []registry.HostLandmark{{Declared: judge.Declared{Name: "probe", Kind: judge.KindCondition, Impact: judge.ImpactReadiness, TTL: 2 * time.Second}}}
+	policies := map[string]registry.Policy{"epg": p}
+	var lines []journal.Line
+	synctest.Test(t, func(t *testing.T) {
+		c, m := clock.New(), newMemory()
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { _ = c.Run(ctx, func() bool { return true }) })
+		r := registry.New(c, 0)
+		rec := recorder.New(recorder.Config{Journal: m, Logger: slog.New(slog.DiscardHandler), Now: c.Judged})
+		r.Record(rec)
+		r.Configure(policies, nil)
+		r.BeginGrace()
+		running.Go(func() { _ = rec.Run(ctx, r) })
+		for i := range 400 {
+			_, real := c.Read()
+			age := time.Duration(i%10) * 150 * time.Millisecond // it is checked every 1.5 s
+			r.ReportHost("epg", registry.HostReport{ReadAt: real, Facts: []registry.Fact{{Reached: true, Met: i < 300 || i > 350, Age: age}}})
+			time.Sleep(150 * time.Millisecond)
+		}
+		cancel()
+		running.Wait()
+		lines = m.lines
+	})
+	r := Run(linesOf(lines), Config{Policies: policies})
+	if s := r.Services[0]; s.Recorded.Takeouts != 1 || s.New.Takeouts != 1 || s.New.Out != s.Recorded.Out || s.Bounded {
+		t.Errorf("got %+v, want the one recorded takeout", s)
+	}
+}
+
+// TestOtherRiseAndFall replays checks of a program of which one failed.
+func TestOtherRiseAndFall(t *testing.T) {
+	at := judge.Instant(0)
+	var lines []journal.Line
+	add := func(l journal.Line) {
+		l.Seq, l.At, l.Time, l.Service = uint64(max(0, len(lines)-1)), at, time.Unix(0, int64(at)), "epg"
+		lines = append(lines, l)
+	}
+	facts := func(met, full bool) {
+		f := &journal.Facts{Full: full, Host: &journal.Host{Landmarks: []journal.Landmark{{
+			Declared: journal.Declared{Name: probe.Name, Kind: journal.Kind(judge.KindCondition), Impact: journal.Impact(judge.ImpactReadiness), TTL: 10 * time.Second},
+			Reached:  true, Met: met,
+		}}}}
+		verdict := journal.Verdict{Status: journal.Status(judge.Serving)}
+		if !met {
+			verdict = journal.Verdict{Status: journal.Status(judge.NotServing), Cause: journal.Cause(judge.Failed)}
+		}
+		if full {
+			f.History, f.Judged = new(journal.History), &journal.Judged{Readiness: verdict}
+		} else {
+			add(journal.Line{Type: journal.TypeVerdict, Verdict: &journal.Change{Judged: journal.Judged{Readiness: verdict}}})
+		}
+		add(journal.Line{Type: journal.TypeFacts, Facts: f})
+	}
+	check := func(ok bool) {
+		at += judge.Instant(time.Second)
+		add(journal.Line{Type: journal.TypeCheck, Check: &journal.Check{OK: ok, Error: "no answer"}})
+	}
+	add(journal.Line{Type: journal.TypeJournal, Journal: &journal.Header{Run: "r"}})
+	add(journal.Line{Type: journal.TypePolicy, Policy: &journal.Policy{StaleAfter: time.Second, ForgetAfter: time.Hour, NoneNeeded: true, Fall: 1, Rise: 1}})
+	facts(true, true)
+	check(true)
+	check(false) // alone
+	facts(false, false)
+	check(true)
+	facts(true, false)
+	for range 3 {
+		check(false)
+		if at == 4e9 {
+			facts(false, false)
+		}
+	}
+	check(true)
+	facts(true, false)
+	check(true)
+	add(journal.Line{Type: journal.TypeStop})
+	policy := registry.DefaultPolicy
+	policy.Quorum = judge.NoneNeeded
+	policy.Host = []registry.HostLandmark{{
+		Declared: judge.Declared{Name: probe.Name, Kind: judge.KindCondition, Impact: judge.ImpactReadiness, TTL: 10 * time.Second},
+		Probe:    &probe.Check{Fall: 2, Rise: 2},
+	}}
+	s := Run(linesOf(lines), Config{Policies: map[string]registry.Policy{"epg": policy}}).Services[0]
+	if s.Recorded.Takeouts != 2 || s.Recorded.Out != 4*time.Second {
+		t.Errorf("recorded: %d takeouts, out for %v", s.Recorded.Takeouts, s.Recorded.Out)
+	}
+	if s.New.Takeouts != 1 || s.New.Out != 3*time.Second || s.Avoided != 1 || s.Added != 0 {
+		t.Errorf("with fall and rise of 2: %d takeouts, out for %v, %d avoided, %d added; want 1, 3 s, 1, 0", s.New.Takeouts, s.New.Out, s.Avoided, s.Added)
+	}
+}
+
+// TestGapsAndRuns replays a journal of two runs in which lines are lost: what is not known
+// counts nowhere.
+func TestGapsAndRuns(t *testing.T) {
+	first := record(t, 1, 200)
+	second := record(t, 2, 200)
+	second[0].Journal = &journal.Header{Run: "another"}
+	cut := len(first) / 3
+	lines := slices.Concat(first[:cut], first[cut+40:], second)
+	problems := 0
+	r := Run(func(yield func(journal.Line, *journal.Problem) bool) {
+		for i, l := range lines {
+			if i == cut/2 {
+				problems++
+				if !yield(journal.Line{}, &journal.Problem{File: "f", Line: i, Err: errors.New("damaged")}) {
+					return
+				}
+				continue
+			}
+			if !yield(l, nil) {
+				return
+			}
+		}
+	}, Config{})
+	if r.Runs != 2 || r.Lost != 41 || r.Damaged != 1 || len(r.Problems) != 1 {
+		t.Errorf("%d runs, %d lost lines, %d damaged ones; want 2, 41, 1", r.Runs, r.Lost, r.Damaged)
+	}
+	for _, s := range r.Services {
+		for _, o := range []Outcome{s.Recorded, s.New} {
+			for i, span := range o.Spans {
+				if i > 0 && o.Spans[i-1].run == span.run && o.Spans[i-1].to > span.from {
+					t.Errorf("%s: two spans overlap: %+v and %+v", s.Name, o.Spans[i-1], span)
+				}
+			}
+		}
+		if s.Avoided != 0 || s.Added != 0 {
+			t.Errorf("%s: %d takeouts avoided and %d added under the recorded policy", s.Name, s.Avoided, s.Added)
+		}
 	}
 }
