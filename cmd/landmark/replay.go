@@ -135,9 +135,10 @@ func names(all []string) string {
 
 // change formats what became of a duration, which is between least and most.
 func change(from, least, most time.Duration) string {
-	text := duration.Format(from) + " → " + duration.Format(least)
-	if duration.Format(most) != duration.Format(least) {
-		text += " to " + duration.Format(most)
+	format := func(d time.Duration) string { return duration.Format(d.Round(time.Millisecond)) }
+	text := format(from) + " → " + format(least)
+	if format(most) != format(least) {
+		text += " to " + format(most)
 	}
 	return text
 }

@@ -99,6 +99,10 @@ func names(t *testing.T, dir string) (all []string) {
 // TestRotationRemovesOnlyOwnFiles writes many small files into a directory that has others
 // with such names.
 func TestRotationRemovesOnlyOwnFiles(t *testing.T) {
+	synctest.Test(t, testRotation)
+}
+
+func testRotation(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Chmod(dir, 0o700); err != nil {
 		t.Fatal(err)
@@ -127,9 +131,7 @@ func TestRotationRemovesOnlyOwnFiles(t *testing.T) {
 	const lines = 8
 	for i := range lines {
 		j.Write(verdict("epg", fmt.Sprint(i)))
-		for j.Stats().Written != uint64(i+1) {
-			time.Sleep(time.Millisecond)
-		}
+		time.Sleep(time.Second) // until it is written
 	}
 	stop()
 	left := names(t, dir)
@@ -156,22 +158,22 @@ func TestRotationRemovesOnlyOwnFiles(t *testing.T) {
 
 // TestFileThatIsRemovedIsBegunAgain removes the file while it is written.
 func TestFileThatIsRemovedIsBegunAgain(t *testing.T) {
+	synctest.Test(t, testRemoval)
+}
+
+func testRemoval(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "journal")
 	j := New(Config{Dir: dir})
 	stop := start(j)
 	defer stop()
 	j.Write(verdict("epg", "0"))
-	for j.Stats().Written != 1 {
-		time.Sleep(time.Millisecond)
-	}
+	time.Sleep(time.Second)
 	epoch := j.Epoch()
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
 	j.Write(verdict("epg", "1"))
-	for j.Stats().Written != 2 {
-		time.Sleep(time.Millisecond)
-	}
+	time.Sleep(time.Second)
 	if lines := read(t, dir); len(lines) != 2 || lines[1].Verdict.Readiness.Reason != "1" {
 		t.Errorf("got %+v", lines)
 	}
@@ -249,6 +251,10 @@ func TestHangingDiskDelaysNothing(t *testing.T) {
 
 // TestEntriesSayWhoHasSeenThem restarts landmarkd.
 func TestEntriesSayWhoHasSeenThem(t *testing.T) {
+	synctest.Test(t, testEntries)
+}
+
+func testEntries(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "journal")
 	first := New(Config{Dir: dir})
 	stop := start(first)
@@ -260,9 +266,7 @@ func TestEntriesSayWhoHasSeenThem(t *testing.T) {
 	defer stop()
 	second.Write(verdict("epg", "after"))
 	day := time.Now().Add(-24 * time.Hour)
-	for len(second.Entries("epg", day)) < 2 {
-		time.Sleep(time.Millisecond)
-	}
+	time.Sleep(time.Second)
 	got := second.Entries("epg", day)
 	if len(got) != 2 || got[0].Own || !got[1].Own || got[0].Readiness.Reason != "before" || got[1].Readiness.Reason != "after" {
 		t.Errorf("got %+v", got)

@@ -129,7 +129,7 @@ func TestRenewalsAreLeftOut(t *testing.T) {
 			time.Sleep(250 * time.Millisecond)
 			p.answer(t, 0)
 		}
-		if n := len(m.of(journal.TypeFacts)) - before; n == 0 || n > 4*maxLates {
+		if n := len(m.of(journal.TypeFacts)) - before; n == 0 || n > 3*(2*maxLates+2) {
 			t.Errorf("%d lines of facts in an hour of a busy program", n)
 		}
 		facts := m.of(journal.TypeFacts)

@@ -139,7 +139,12 @@ func (s *service) end(at judge.Instant) {
 	s.result.Recorded.end(s.player.run.number, at)
 }
 
+// setRecorded takes recorded verdicts, if the facts are known: else there would be nothing to
+// compare them with.
 func (s *service) setRecorded(verdicts [judge.Aspects]journal.Verdict, at judge.Instant) {
+	if s.facts == nil {
+		return
+	}
 	v := verdicts[judge.Readiness]
 	s.result.Recorded.set(&s.player.run, at, state{judge.Status(v.Status), judge.Cause(v.Cause)})
 }
