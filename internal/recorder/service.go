@@ -22,7 +22,6 @@ type service struct {
 	period    uint64
 	from      judge.Instant // of the period
 	policy    *registry.Policy
-	drained   bool
 	flags     flags
 	nextID    uint64
 	processes []*process // of the facts before

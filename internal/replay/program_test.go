@@ -61,8 +61,6 @@ func (m *memory) Half() bool             { return false }
 
 func (m *memory) Entries(string, time.Time) []journal.Entry { return nil }
 
-func (m *memory) all() iter.Seq2[journal.Line, *journal.Problem] { return linesOf(m.lines) }
-
 func linesOf(lines []journal.Line) iter.Seq2[journal.Line, *journal.Problem] {
 	return func(yield func(journal.Line, *journal.Problem) bool) {
 		for _, l := range lines {
