@@ -1,9 +1,12 @@
 package replay
 
 import (
+	"bytes"
 	"context"
+	"encoding/xml"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -344,6 +347,66 @@ func TestGapsAndRuns(t *testing.T) {
 		}
 		if s.Avoided != 0 || s.Added != 0 {
 			t.Errorf("%s: %d takeouts avoided and %d added under the recorded policy", s.Name, s.Avoided, s.Added)
+		}
+	}
+}
+
+// TestSVG checks that the timeline is well-formed, whatever services are called, and has what
+// was recorded above what is new.
+func TestSVG(t *testing.T) {
+	start := time.Date(2026, 11, 28, 10, 0, 0, 0, time.UTC)
+	span := func(status judge.Status, cause judge.Cause, from, to int) Span {
+		return Span{Status: status, Cause: cause, From: start.Add(time.Duration(from) * time.Second), To: start.Add(time.Duration(to) * time.Second)}
+	}
+	r := &Report{From: start, To: start.Add(100 * time.Second), Services: []*Service{{
+		Name:     `<script>&"a name that is longer than there is room for"`,
+		Recorded: Outcome{Spans: []Span{span(judge.Serving, judge.None, 0, 50), span(judge.NotServing, judge.Stalled, 50, 100)}},
+		New:      Outcome{Spans: []Span{span(judge.NotServing, judge.UnknownName, 0, 100)}},
+		Hangs:    []Hang{{start.Add(49 * time.Second), start.Add(100 * time.Second)}},
+	}}}
+	var b bytes.Buffer
+	if err := r.WriteSVG(&b); err != nil {
+		t.Fatal(err)
+	}
+	y := make(map[string]string) // of the texts and classes
+	for d := xml.NewDecoder(&b); ; {
+		token, err := d.Token()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, ok := token.(xml.StartElement)
+		if !ok {
+			continue
+		}
+		if e.Name.Local == "script" {
+			t.Error("a name was not escaped")
+		}
+		at := make(map[string]string)
+		for _, a := range e.Attr {
+			at[a.Name.Local] = a.Value
+		}
+		switch e.Name.Local {
+		case "rect":
+			y[at["class"]] = at["y"] + " " + at["x"] + " " + at["width"]
+		case "text":
+			text, err := d.Token()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c, ok := text.(xml.CharData); ok {
+				y[string(c)] = at["y"]
+			}
+		}
+	}
+	for what, want := range map[string]string{
+		"recorded": "76", "new": "96",
+		"serving": "64 190.00 495.00", "stalled": "64 685.00 495.00", "unknown": "84 190.00 990.00", "hang": "106 675.10 504.90",
+	} {
+		if y[what] != want {
+			t.Errorf("%s is at %q, want %q", what, y[what], want)
 		}
 	}
 }

@@ -104,6 +104,9 @@ func (r *Report) writeAxis(b *bufio.Writer, height int) {
 		if i == 0 || r.To.Sub(r.From) > 24*time.Hour {
 			layout = "2006-01-02 15:04:05"
 		}
+		if i == 0 {
+			layout += " UTC"
+		}
 		fmt.Fprintf(b, `<text class="dim" x="%.1f" y="44" text-anchor="%s">%s</text><line class="line" x1="%.1f" x2="%[1]f" y1="50" y2="%[5]d"/>`+"\n",
 			r.x(t), anchor, t.UTC().Format(layout), r.x(t), height-14)
 	}
@@ -112,8 +115,9 @@ func (r *Report) writeAxis(b *bufio.Writer, height int) {
 func (r *Report) writeService(b *bufio.Writer, s *Service, y int) {
 	fmt.Fprintf(b, "<g><title>%s</title>\n", html.EscapeString(s.Name))
 	fmt.Fprintf(b, `<text class="name" x="8" y="%d">%s</text>`+"\n", y+12, html.EscapeString(short(s.Name)))
-	fmt.Fprintf(b, `<text class="dim" x="%d" y="%d" text-anchor="end">recorded</text><text class="dim" x="%[1]d" y="%d" text-anchor="end">new</text>`+"\n",
-		svgLeft-8, y+12, y+20+12)
+	for i, label := range []string{"recorded", "new"} {
+		fmt.Fprintf(b, `<text class="dim" x="%d" y="%d" text-anchor="end">%s</text>`+"\n", svgLeft-8, y+12+20*i, label)
+	}
 	r.writeBand(b, &s.Recorded, y, "recorded")
 	r.writeBand(b, &s.New, y+20, "new")
 	for _, h := range s.Hangs {
