@@ -91,7 +91,7 @@ func (r *Report) writeLegend(b *bufio.Writer) {
 
 // writeAxis writes the time of day at some points.
 func (r *Report) writeAxis(b *bufio.Writer, height int) {
-	const parts = 6
+	const parts = 4
 	for i := range parts + 1 {
 		t := r.From.Add(r.To.Sub(r.From) / parts * time.Duration(i))
 		anchor := "middle"
