@@ -51,9 +51,10 @@ type result struct {
 
 const (
 	// logOwn is how many lines a minute landmarkd may log for itself and for
-	// honest programs, and logUser how many for each user that attacks.
+	// honest programs, and logUser how many for each user that attacks: 1000 about
+	// sessions, and 1000 about verdicts.
 	logOwn  = 300
-	logUser = 1000
+	logUser = 2000
 )
 
 // attempts is how often an attack is run if answers are late.
