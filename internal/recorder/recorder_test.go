@@ -136,7 +136,7 @@ func TestRenewalsAreLeftOut(t *testing.T) {
 		if floor := facts[len(facts)-1].Facts.Instances[0].Process.Landmarks[0].Age.Floor; floor <= 300*time.Millisecond {
 			t.Errorf("the floor is %v", floor)
 		}
-		for range 4 * 900 {
+		for range 4 * 1800 {
 			time.Sleep(250 * time.Millisecond)
 			p.answer(t, 0)
 		}
