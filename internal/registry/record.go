@@ -77,15 +77,15 @@ func (r *Registry) Reevaluate(name string) {
 	}
 }
 
-// discard is the recorder of a registry that has none.
-type discard struct{}
+// noRecorder is the recorder of a registry that has none.
+type noRecorder struct{}
 
-func (discard) Service(string) ServiceRecorder { return discard{} }
+func (noRecorder) Service(string) ServiceRecorder { return noRecorder{} }
 
-func (discard) Changed(Change, uint32, judge.Instant)   {}
-func (discard) Published(Publication)                   {}
-func (discard) Ended(string, SessionEnd, judge.Instant) {}
-func (discard) Gone(judge.Instant)                      {}
+func (noRecorder) Changed(Change, uint32, judge.Instant)   {}
+func (noRecorder) Published(Publication)                   {}
+func (noRecorder) Ended(string, SessionEnd, judge.Instant) {}
+func (noRecorder) Gone(judge.Instant)                      {}
 
 // recordGone records that the service is not known any more, and nothing after that: its
 // timer may fire once more.
@@ -93,7 +93,7 @@ func (s *service) recordGone() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.recorder.Gone(s.judgedNow())
-	s.recorder = discard{}
+	s.recorder = noRecorder{}
 }
 
 // recordEnd records the end of the slot's session. The caller holds mu.

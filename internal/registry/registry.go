@@ -67,7 +67,7 @@ func New(clock *clock.Clock, startGrace time.Duration) *Registry {
 		grace:          grace{clock: clock, length: startGrace, begun: clock.Awake()},
 		waiters:        newWaiters(),
 		evidence:       evidenceStore{lists: make(map[*service]*evidenceList), users: make(map[uint32]int)},
-		recorder:       discard{},
+		recorder:       noRecorder{},
 		histories:      quota.Memory{Limit: MaxHistory, PerUser: MaxHistoryPerUser},
 		membersChanged: make(chan struct{}, 1),
 		dropped:        make(chan struct{}, 1),
