@@ -12,7 +12,7 @@ import (
 // measureOwn returns what the metrics show of the sidecar itself. The front ends add
 // theirs when they are bound.
 func (s *Sidecar) measureOwn(c Config) metrics.Own {
-	return metrics.Own{
+	own := metrics.Own{
 		Version:    c.Version,
 		Answers:    make(map[string]*frontend.Answers),
 		Refused:    make(map[string]iter.Seq2[string, uint64]),
@@ -21,6 +21,10 @@ func (s *Sidecar) measureOwn(c Config) metrics.Own {
 		Reloads:    s.reloads.get,
 		LogDropped: c.LogDropped,
 	}
+	if s.journal != nil {
+		own.Journal = func() metrics.Journal { return metrics.Journal(s.journal.Stats()) }
+	}
+	return own
 }
 
 // reloadCounts count the loads of the configuration file.

@@ -195,6 +195,7 @@ func ofOwn(a *frontend.Answers) Own {
 			return Reloads{OK: 2, Failed: 1, LastFailed: true, LastOK: time.UnixMilli(1_700_000_000_500)}
 		},
 		LogDropped: func() uint64 { return 9 },
+		Journal:    func() Journal { return Journal{Written: 11, Bytes: 1200, Dropped: 4, Failing: true} },
 	}
 }
 
@@ -227,6 +228,10 @@ func TestOwn(t *testing.T) {
 			`landmark_config_last_reload_successful 0`,
 			`landmark_config_last_reload_success_timestamp_seconds 1.7000000005e+09`,
 			`landmark_log_lines_dropped_total 9`,
+			`landmark_journal_lines_total 11`,
+			`landmark_journal_bytes_total 1200`,
+			`landmark_journal_lines_dropped_total 4`,
+			`landmark_journal_failing 1`,
 		} {
 			f.wantLines(want, want)
 		}

@@ -21,6 +21,15 @@ type Own struct {
 	Pauses     func() (number uint64, total time.Duration) // of landmarkd
 	Reloads    func() Reloads
 	LogDropped func() uint64 // lines that are missing in the log
+	Journal    func() Journal
+}
+
+// Journal is what became of the lines of the journal.
+type Journal struct {
+	Written uint64 // lines
+	Dropped uint64 // lines that are missing
+	Bytes   uint64 // that were written
+	Failing bool   // it could not be written the last time
 }
 
 // Reloads are the loads of the configuration.
@@ -46,6 +55,10 @@ var (
 	lastReloadOK       = desc("landmark_config_last_reload_successful", "Whether the last load of the configuration succeeded.")
 	lastReloadTime     = desc("landmark_config_last_reload_success_timestamp_seconds", "When the configuration in effect was loaded.")
 	logDropped         = desc("landmark_log_lines_dropped_total", "Lines that are missing in the log because its reader was too slow.")
+	journalLines       = desc("landmark_journal_lines_total", "Lines that were written into the journal.")
+	journalBytes       = desc("landmark_journal_bytes_total", "Bytes that were written into the journal.")
+	journalDropped     = desc("landmark_journal_lines_dropped_total", "Lines that are missing in the journal because its disk was too slow or could not take them.")
+	journalFailing     = desc("landmark_journal_failing", "Whether the journal could not be written the last time.")
 	noDesc             = desc("landmark", "") // for what only the metric itself is needed of
 )
 
@@ -97,6 +110,13 @@ func (c *ownCollector) Collect(to chan<- prometheus.Metric) {
 	c.collectReloads(send, count)
 	if c.own.LogDropped != nil {
 		count(logDropped, c.own.LogDropped())
+	}
+	if c.own.Journal != nil {
+		j := c.own.Journal()
+		count(journalLines, j.Written)
+		count(journalBytes, j.Bytes)
+		count(journalDropped, j.Dropped)
+		send(journalFailing, prometheus.GaugeValue, number(j.Failing))
 	}
 }
 
