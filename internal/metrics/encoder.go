@@ -15,25 +15,34 @@ const (
 	// scrape.
 	batch = 64
 	// fullBuffer is the length of encoded metrics, in bytes, at which they are written.
-	fullBuffer = 64 << 10
+	// A batch may add some kilobytes.
+	fullBuffer = 32 << 10
 	// maxLabels is the largest number of labels of a metric.
 	maxLabels = 5
 )
 
-// encoder writes metrics to a client, those of one family after the other.
+// processor lets one scrape at a time encode, and has what it needs for that.
+type processor struct {
+	turn  chan struct{} // holds a token while a scrape encodes
+	spare []*metric     // for a batch; guarded by turn
+}
+
+func newProcessor() *processor { return &processor{turn: make(chan struct{}, 1)} }
+
+// encoder writes metrics to a client, those of one family after the other. It holds the
+// processor except while it writes, and then no metric waits to be encoded.
 type encoder struct {
+	*processor
 	out      io.Writer
 	protobuf bool
-	turn     chan struct{} // holds a token while a scrape uses the processor
-	began    time.Time     // when this one began to
-	used     time.Duration // for how long it did before that
+	began    time.Time     // when it took the processor
+	used     time.Duration // for how long it had it before that
 	buffer   bytes.Buffer
 	err      error // of the first write that failed; nothing is written after it
 
 	family dto.MetricFamily // with the metrics that are not encoded yet
 	kind   dto.MetricType
 	begun  bool // the family's header is written
-	spare  []*metric
 }
 
 // metric is a metric and all that it points to, for use again and again.
@@ -46,24 +55,24 @@ type metric struct {
 	value   float64
 }
 
-// newEncoder returns an encoder once no other scrape uses the processor. The caller calls
-// release.
-func newEncoder(out io.Writer, protobuf bool, turn chan struct{}) *encoder {
-	turn <- struct{}{}
-	return &encoder{out: out, protobuf: protobuf, turn: turn, began: time.Now()}
+// newEncoder returns an encoder that has the processor. The caller calls release.
+func newEncoder(out io.Writer, protobuf bool, p *processor) *encoder {
+	e := &encoder{processor: p, out: out, protobuf: protobuf}
+	e.take()
+	return e
 }
 
-// release lets others use the processor, and returns for how long this one did.
+// take waits until no other scrape encodes.
+func (e *encoder) take() {
+	e.turn <- struct{}{}
+	e.began = time.Now()
+}
+
+// release lets other scrapes encode, and returns for how long this one did.
 func (e *encoder) release() (used time.Duration) {
 	e.used += time.Since(e.began)
 	<-e.turn
 	return e.used
-}
-
-// resume waits for the processor after a release.
-func (e *encoder) resume() {
-	e.turn <- struct{}{}
-	e.began = time.Now()
 }
 
 // begin begins a family of gauges, counters or histograms.
@@ -148,14 +157,15 @@ func (e *encoder) encode(family *dto.MetricFamily) {
 	}
 }
 
-// write writes what is encoded. It lets others use the processor while the client reads.
+// write writes what is encoded. It lets others encode while the client reads.
 func (e *encoder) write() {
 	if e.err != nil {
 		return
 	}
+	e.family.Metric = e.family.Metric[:0] // they are encoded, and others may use them
 	e.release()
 	_, e.err = e.out.Write(e.buffer.Bytes())
-	e.resume()
+	e.take()
 	e.buffer.Reset()
 }
 

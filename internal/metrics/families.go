@@ -21,7 +21,7 @@ type scrape struct {
 
 // writeFamilies writes the metrics of services, landmarks and checkers.
 func (m *Metrics) writeFamilies(e *encoder) {
-	s := &scrape{encoder: e, source: m.config.Source, checkers: m.config.Checkers, names: m.config.Source.Names()}
+	s := &scrape{encoder: e, source: m.config.Source, checkers: m.config.Checkers, names: m.serviceNames()}
 	for i := range serviceFamilies {
 		s.writeServices(&serviceFamilies[i])
 	}

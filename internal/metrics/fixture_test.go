@@ -29,6 +29,7 @@ type fixture struct {
 	t        testing.TB
 	registry *registry.Registry
 	checkers *checkers.Tracker
+	scrapes  int // by get
 }
 
 func newFixture(t testing.TB) *fixture {
@@ -47,6 +48,8 @@ func inBubble(t *testing.T, test func(*testing.T, *fixture)) {
 func (f *fixture) get(accept string) *httptest.ResponseRecorder {
 	f.t.Helper()
 	r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+	f.scrapes++
+	r.RemoteAddr = fmt.Sprintf("10.0.0.%d:1", f.scrapes) // the scrapes of one client are spaced
 	r.Header.Set("Accept", accept)
 	w := httptest.NewRecorder()
 	f.ServeHTTP(w, r)

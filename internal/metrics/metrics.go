@@ -11,6 +11,8 @@ package metrics
 import (
 	"log/slog"
 	"net/http"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -56,8 +58,9 @@ type Config struct {
 type Metrics struct {
 	config   Config
 	own      *prometheus.Registry
-	encoding chan struct{} // holds a token while a scrape uses the processor
 	pacer    pacer
+	encoding *processor
+	names    atomic.Pointer[[]string] // of the services at the last scrape
 }
 
 // New returns the handler.
@@ -65,7 +68,7 @@ func New(c Config) *Metrics {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	m := &Metrics{config: c, own: prometheus.NewRegistry(), encoding: make(chan struct{}, 1)}
+	m := &Metrics{config: c, own: prometheus.NewRegistry(), encoding: newProcessor()}
 	m.own.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		&ownCollector{own: c.Own, source: c.Source, begun: time.Now()},
@@ -106,4 +109,15 @@ func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if e.finish(); e.err != nil {
 		panic(http.ErrAbortHandler) // half of the metrics must not look like all of them
 	}
+}
+
+// serviceNames returns the names of the services. Scrapes share them while they stay the
+// same: a client may read slowly.
+func (m *Metrics) serviceNames() []string {
+	names := m.config.Source.Names()
+	if last := m.names.Load(); last != nil && slices.Equal(*last, names) {
+		return *last
+	}
+	m.names.Store(&names)
+	return names
 }

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"net/http"
@@ -16,6 +17,8 @@ const (
 	// share is the part of a core that the scrapes of one client use at most, as the
 	// time from one to the next for each time that one takes.
 	share = 2
+	// firstTook is what the first scrape is taken for.
+	firstTook = 20 * time.Millisecond
 	// maxDelay is the longest time from one scrape to the next.
 	maxDelay = time.Second
 )
@@ -25,13 +28,13 @@ const (
 type pacer struct {
 	mu      sync.Mutex // guards what follows, with all that is in it
 	clients map[netip.Prefix]*client
+	took    time.Duration // the processor's time for the last scrape; 0 = there was none
 }
 
 // client is one client of the metrics.
 type client struct {
-	scrapes int           // that wait or are made
-	next    time.Time     // when the next one may begin
-	took    time.Duration // the processor's time for the last one
+	scrapes int       // that wait or are made
+	next    time.Time // when the next one may begin
 }
 
 // begin waits until a scrape of the client may begin. It reports false if ctx is done
@@ -48,7 +51,7 @@ func (p *pacer) begin(ctx context.Context, from netip.Prefix) (end func(used tim
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		c.scrapes--
-		c.took = used
+		p.took = used
 	}, true
 }
 
@@ -70,7 +73,7 @@ func (p *pacer) enter(from netip.Prefix) (c *client, delay time.Duration) {
 		c.next = now
 	}
 	delay = c.next.Sub(now)
-	c.next = c.next.Add(min(share*c.took, maxDelay))
+	c.next = c.next.Add(min(share*cmp.Or(p.took, firstTook), maxDelay))
 	return c, delay
 }
 

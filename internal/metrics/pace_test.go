@@ -39,8 +39,8 @@ func TestScrapesOfAClientAreSpaced(t *testing.T) {
 			t.Errorf("the other client: %v after %v, want it to begin at once", ok, waited)
 		}
 		end(takes)
-		// The first 50 begin at once, because what they take is not known yet.
-		if most := int64(50 + 20*time.Second/(share*takes)); scrapes.Load() < most/2 || scrapes.Load() > most {
+		// The first 50 are spaced as if they took firstTook.
+		if most := int64(20*time.Second/(share*takes)) + 20; scrapes.Load() < most-40 || scrapes.Load() > most {
 			t.Errorf("the flood got %d scrapes in 20 s, want at most %d", scrapes.Load(), most)
 		}
 		cancel()
