@@ -7,30 +7,35 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// spinningShare is how much of the time a thread that spins wants a processor.
-const spinningShare = 0.8
+const (
+	// fullShare is from which part of a core on a thread has got all that it wanted, and
+	// starvingShare up to which part it cannot be known whether it spins.
+	fullShare     = 0.8
+	starvingShare = 0.02
+)
 
 // spins reports whether the thread did nothing but compute between the two readings.
 // That others had the processors meanwhile changes nothing.
-func (t *thread) spins() bool {
-	_, wanted := t.share()
-	return t.ranBoth && wanted >= spinningShare
+func (t *thread) spins() bool { return t.neverSlept() && !t.starves() }
+
+// starves reports whether the thread got no processor between the two readings, while it
+// waited for one.
+func (t *thread) starves() bool {
+	return t.neverSlept() && t.after.timed && t.share() <= starvingShare
 }
 
 // percent returns how much of a core the thread has used, in words.
-func (t *thread) percent() string {
-	ran, _ := t.share()
-	return fmt.Sprintf("%.0f %% of a core", ran*100)
-}
+func (t *thread) percent() string { return fmt.Sprintf("%.0f %% of a core", t.share()*100) }
 
 // doing says what the thread does, or waits for.
 func (t *thread) doing() string {
 	switch {
+	case t.spins() && t.share() < fullShare:
+		return "spinning, " + t.percent() + ", because others use the processors"
 	case t.spins():
-		if ran, wanted := t.share(); wanted-ran > 0.2 {
-			return "spinning, " + t.percent() + ", because others use the processors"
-		}
 		return "spinning, " + t.percent()
+	case t.starves():
+		return "waiting for a processor, because others use them"
 	case t.state == 'R':
 		return "running, " + t.percent()
 	case t.state == 'T' && t.signal != 0:

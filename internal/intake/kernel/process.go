@@ -17,8 +17,10 @@ import (
 const (
 	// maxThreads is how many threads of a process are read, the main thread first.
 	maxThreads = 128
-	// interval is the time over which processor time is measured.
-	interval = 100 * time.Millisecond
+	// interval is the time over which processor time is measured, and maxInterval what
+	// is added if a thread got none meanwhile.
+	interval    = 100 * time.Millisecond
+	maxInterval = 400 * time.Millisecond
 )
 
 // Errors of processes that cannot be read. They are shown to people.
@@ -72,9 +74,16 @@ func read(ctx context.Context, id evidence.Process) (*process, error) {
 			p.threads = append(p.threads, t)
 		}
 	}
-	sleep.For(ctx, interval)
-	for i := range p.threads {
-		p.threads[i].readAgain(dir, &p.denied)
+	for wait := interval; wait <= maxInterval; wait *= 4 {
+		sleep.For(ctx, wait)
+		starved := false
+		for i := range p.threads {
+			p.threads[i].readAgain(dir, &p.denied)
+			starved = starved || p.threads[i].starves()
+		}
+		if !starved {
+			break
+		}
 	}
 	if len(p.threads) == 0 || id.Exited() {
 		return nil, errExited
@@ -128,6 +137,10 @@ func (p *process) readMemory(dir *os.Root) {
 // status returns the fields of /proc/PID/status.
 func status(dir *os.Root) map[string]string {
 	text, _ := dir.ReadFile("status")
+	return statusFields(text)
+}
+
+func statusFields(text []byte) map[string]string {
 	fields := make(map[string]string)
 	for line := range strings.Lines(string(text)) {
 		key, value, _ := strings.Cut(line, ":")

@@ -77,9 +77,7 @@ func describe(threads []thread, is func(*thread) bool) string {
 
 // ranMore compares threads by the processor time that they have used, the largest first.
 func ranMore(a, b *thread) int {
-	x, _ := a.share()
-	y, _ := b.share()
-	return cmp.Compare(y, x)
+	return cmp.Compare(b.share(), a.share())
 }
 
 // title names the thread.

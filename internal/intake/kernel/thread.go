@@ -37,10 +37,12 @@ type systemCall struct {
 	args    [6]uint64
 }
 
-// usage is the time that a thread has run, and has waited for a processor.
+// usage is the time that a thread has run, and how often it has gone to sleep.
 type usage struct {
-	at          time.Time
-	ran, waited time.Duration
+	at    time.Time
+	timed bool // ran is known
+	ran   time.Duration
+	slept string // the number of times, of a thread that runs; "" if unknown
 }
 
 // read reads the thread. It returns an error if it has ended. denied is set if the kernel
@@ -91,32 +93,37 @@ func (t *thread) readAgain(dir *os.Root, denied *bool) {
 	}
 }
 
-// share returns how much of a processor the thread has used, and has wanted, between the
-// two readings.
-func (t *thread) share() (ran, wanted float64) {
+// share returns how much of a processor the thread has used between the two readings.
+func (t *thread) share() float64 {
 	elapsed := t.after.at.Sub(t.before.at)
 	if !t.again || elapsed <= 0 {
-		return 0, 0
+		return 0
 	}
-	ran = float64(t.after.ran-t.before.ran) / float64(elapsed)
-	return max(0, ran), max(0, ran+float64(t.after.waited-t.before.waited)/float64(elapsed))
+	return max(0, float64(t.after.ran-t.before.ran)/float64(elapsed))
+}
+
+// neverSlept reports whether the thread was running, or waiting for a processor, from the
+// first reading to the second.
+func (t *thread) neverSlept() bool {
+	return t.ranBoth && t.before.slept != "" && t.before.slept == t.after.slept
 }
 
 func (t *thread) proc(dir *os.Root, name string) ([]byte, error) {
 	return dir.ReadFile(fmt.Sprintf("task/%d/%s", t.id, name))
 }
 
-// readUsage reads the thread's times, in nanoseconds. A kernel without
-// CONFIG_SCHED_INFO does not count them: then none of its threads spins.
+// readUsage reads what the thread has used. A kernel without CONFIG_SCHED_INFO does not
+// count the time.
 func (t *thread) readUsage(dir *os.Root) usage {
-	text, err := t.proc(dir, "schedstat")
+	text, _ := t.proc(dir, "schedstat") // the time that it ran, and two more numbers
 	u := usage{at: time.Now()}
-	if err == nil {
-		if _, err := fmt.Sscan(string(text), &u.ran, &u.waited); err == nil {
-			return u
-		}
+	_, err := fmt.Sscan(string(text), (*int64)(&u.ran))
+	u.timed = err == nil
+	if t.state == 'R' {
+		text, _ := t.proc(dir, "status")
+		u.slept = statusFields(text)["voluntary_ctxt_switches"]
 	}
-	return usage{at: u.at, ran: t.before.ran}
+	return u
 }
 
 // readStat reads the thread's name, state, and the signal that has stopped it.

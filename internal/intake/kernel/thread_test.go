@@ -57,27 +57,29 @@ func TestDoing(t *testing.T) {
 	}
 }
 
-// A thread spins if it wanted a processor all the time, even if it did not get one.
+// A thread spins if it has never slept, even if others had the processors.
 func TestSpinning(t *testing.T) {
 	now := time.Now()
-	usageAfter := func(ran, waited time.Duration) thread {
-		return thread{state: 'R', ranBoth: true, again: true, before: usage{at: now, ran: 5, waited: 5},
-			after: usage{at: now.Add(time.Second), ran: 5 + ran, waited: 5 + waited}}
+	after := func(ran time.Duration, slept string) thread {
+		return thread{state: 'R', ranBoth: true, again: true, before: usage{now, true, 5, "7"}, after: usage{now.Add(time.Second), true, 5 + ran, slept}}
 	}
 	for _, tt := range []struct {
-		ran, waited time.Duration
-		want        string
+		ran   time.Duration
+		slept string
+		want  string
 	}{
-		{980 * time.Millisecond, 0, "spinning, 98 % of a core"},
-		{300 * time.Millisecond, 690 * time.Millisecond, "spinning, 30 % of a core, because others use the processors"},
-		{500 * time.Millisecond, 0, "running, 50 % of a core"},
+		{980 * time.Millisecond, "7", "spinning, 98 % of a core"},
+		{300 * time.Millisecond, "7", "spinning, 30 % of a core, because others use the processors"},
+		{10 * time.Millisecond, "7", "waiting for a processor, because others use them"},
+		{980 * time.Millisecond, "8", "running, 98 % of a core"},
+		{980 * time.Millisecond, "", "running, 98 % of a core"},
 	} {
-		th := usageAfter(tt.ran, tt.waited)
+		th := after(tt.ran, tt.slept)
 		if got := th.doing(); got != tt.want {
 			t.Errorf("%q, want %q", got, tt.want)
 		}
 	}
-	once := usageAfter(time.Second, 0)
+	once := after(time.Second, "7")
 	once.ranBoth = false
 	if once.spins() {
 		t.Error("a thread that slept at one of the readings spins")
