@@ -104,7 +104,7 @@ var layers = []layer{
 	{path: "internal/frontend/bfd", imports: []string{
 		"internal/frontend", "internal/registry", "internal/judge", "internal/checkers", "internal/sleep", "internal/bfd", "internal/bootfile"}, noGRPC: true},
 	{path: "internal/frontend/web", imports: []string{
-		"internal/frontend", "internal/registry", "internal/judge", "internal/checkers", "internal/socket", "internal/duration", "internal/terminal"}, noGRPC: true},
+		"internal/frontend", "internal/registry", "internal/judge", "internal/checkers", "internal/socket", "internal/sleep", "internal/duration", "internal/terminal"}, noGRPC: true},
 	{path: "internal/frontend/*", imports: []string{
 		"internal/frontend",
 		"internal/registry", "internal/judge", "internal/checkers",

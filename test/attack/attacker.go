@@ -52,6 +52,7 @@ var attackers = map[string]func(ctx context.Context, target string) error{
 	"HTTP slow readers":       readSlowly,
 	"HTTP wrong requests":     sendWrongHTTPRequests,
 	"HTTP unknown names":      checkUnknownNamesByHTTP,
+	"HTTP passwords":          sendPasswords,
 	"HTTP max age":            checkMaxAgeByHTTP,
 	"BFD flood":               floodBFD,
 	"BFD forgery":             forgeBFD,

@@ -3,9 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -27,8 +30,33 @@ func httpAttacks() []attack {
 		network("slow readers", "500 connections send as many requests as they can, and read a byte a second"),
 		network("wrong requests", "20 connections send wrong methods, paths, queries and bytes, as many as they can"),
 		network("unknown names", "20 connections check unknown names, as many as they can"),
+		{name: "HTTP: passwords", what: "20 connections send wrong passwords, as many as they can", who: "network", measured: true, play: guessPasswords},
 		network("max age", "100 connections check with a maximum age of 1 ms, as often as they can"),
 	}
+}
+
+// honestUser and honestPassword are those of the honest checkers over HTTP, where HTTP has
+// users. The hash is that of the password by bcrypt, with the usual cost of 10.
+const (
+	honestUser     = "kubelet"
+	honestPassword = "correct horse"
+	honestHash     = "$2a$10$NlAdE42e.szRUAPmnnCKv.39bxvs.cuS113MdqHlIVRbW507Ud7fC"
+)
+
+// guessPasswords sends wrong passwords to a landmarkd whose HTTP has users.
+func guessPasswords(s *scene) {
+	file := filepath.Join(s.dir, "web.yaml")
+	s.must(os.WriteFile(file, []byte("basic_auth_users:\n  "+honestUser+": \""+honestHash+"\"\n"), 0o600))
+	s.startPair("-web-config", file)
+	s.attack("HTTP passwords", s.sidecar.http, attackerUID)
+	s.runFor(2*time.Second, 12*time.Second)
+}
+
+func sendPasswords(ctx context.Context, target string) error {
+	return pipeline(ctx, target, 20, func(i int) string {
+		password := base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%s:%d", honestUser, i))
+		return "GET /readyz?service=well HTTP/1.1\r\nHost: x\r\nAuthorization: Basic " + password + "\r\n\r\n"
+	})
 }
 
 // checkHTTP checks once over HTTP, as kubelet does: over a connection of its own.
@@ -37,6 +65,7 @@ func checkHTTP(ctx context.Context, address, service string) (answer, string) {
 	if err != nil {
 		return none, err.Error()
 	}
+	r.SetBasicAuth(honestUser, honestPassword)
 	transport := &http.Transport{DisableKeepAlives: true}
 	a, err := transport.RoundTrip(r)
 	if err != nil {

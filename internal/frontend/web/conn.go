@@ -16,10 +16,12 @@ import (
 // listener is a listener whose connections are limited.
 type listener struct {
 	net.Listener
-	pacer *pacer
+	pacer   *pacer
+	serving func() // called before the first connection
 }
 
 func (l listener) Accept() (net.Conn, error) {
+	l.serving()
 	accepted, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
@@ -114,21 +116,27 @@ func (c *conn) SetDeadline(t time.Time) error {
 // NetConn returns the connection below, for socket.MarkProven.
 func (c *conn) NetConn() net.Conn { return c.Conn }
 
-// waitForPace waits until the client of the connection may get one more answer. The server calls
-// it once for each request, also for wrong ones and for those that its file refuses.
+// waitForPace waits until the client of the connection may get one more answer. The server
+// calls it once for each request, also for wrong ones and for those that its file refuses.
 func waitForPace(c net.Conn, state http.ConnState) {
 	if state != http.StateActive {
 		return
 	}
+	if limited := limitedConn(c); limited != nil {
+		limited.pace.wait()
+	}
+}
+
+// limitedConn returns the conn that c is or wraps, nil if there is none.
+func limitedConn(c net.Conn) *conn {
 	for {
 		switch wrapped := c.(type) {
 		case *conn:
-			wrapped.pace.wait()
-			return
+			return wrapped
 		case interface{ NetConn() net.Conn }:
 			c = wrapped.NetConn()
 		default:
-			return
+			return nil
 		}
 	}
 }

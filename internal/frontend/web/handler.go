@@ -13,6 +13,7 @@ import (
 // ServeHTTP answers one request. It never redirects, not even to a cleaner path, because
 // HAProxy takes a redirect for a success, and so does kubelet in part.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	endGuess(r)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	if r.ContentLength != 0 {
 		// net/http reads what the client still sends, with this deadline.

@@ -26,8 +26,8 @@ const (
 )
 
 // forgetAfter is how long a client without a connection is kept. By then its whole burst
-// is allowed again.
-const forgetAfter = time.Second
+// of answers and of passwords is allowed again.
+const forgetAfter = guessBurst * guessInterval
 
 // pacer bounds how fast each client gets answers.
 type pacer struct {
@@ -39,6 +39,7 @@ type pacer struct {
 // pacedClient is one client: an address, or the network of an IPv6 address.
 type pacedClient struct {
 	answers *rate.Limiter
+	guesses *guesses
 	conns   int       // open connections; guarded by the pacer's mutex, like left
 	left    time.Time // when the last connection was closed
 }
@@ -60,7 +61,7 @@ func (p *pacer) add(conn net.Conn) *pace {
 	}
 	c := p.clients[key]
 	if c == nil {
-		c = &pacedClient{answers: rate.NewLimiter(clientPerSecond, clientBurst)}
+		c = &pacedClient{answers: rate.NewLimiter(clientPerSecond, clientBurst), guesses: newGuesses()}
 		p.clients[key] = c
 	}
 	c.conns++

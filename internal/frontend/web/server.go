@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -123,10 +124,12 @@ func (s *Server) Run(ctx context.Context) error {
 	base, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	s.http.BaseContext = func(net.Listener) context.Context { return base }
+	// The toolkit makes its handler the server's only once it serves.
+	beforeToolkit := sync.OnceFunc(func() { s.http.Handler = limitGuesses(s.http.Handler) })
 	served := make(chan error, 1)
 	go func() {
 		defer s.config.Listener.Close()
-		served <- toolkit.Serve(listener{s.config.Listener, newPacer()}, s.http, &toolkit.FlagConfig{WebConfigFile: &s.config.File}, s.log)
+		served <- toolkit.Serve(listener{s.config.Listener, newPacer(), beforeToolkit}, s.http, &toolkit.FlagConfig{WebConfigFile: &s.config.File}, s.log)
 	}()
 	select {
 	case err := <-served:
