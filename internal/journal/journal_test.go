@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -120,6 +121,13 @@ func testRotation(t *testing.T) {
 	}
 	if err := os.Symlink("notes.txt", filepath.Join(dir, "journal-20010103T000000.jsonl")); err != nil {
 		t.Fatal(err)
+	}
+	if os.Geteuid() == 0 { // another user's
+		name, text := "journal-20010102T120000.jsonl", `{"type":"journal"}`+"\n"
+		if err := errors.Join(os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600), os.Chown(filepath.Join(dir, name), 4711, 4711)); err != nil {
+			t.Fatal(err)
+		}
+		foreign[name] = text
 	}
 	old := filepath.Join(dir, "journal-20010104T000000.jsonl") // of an earlier landmarkd
 	if err := os.WriteFile(old, []byte(`{"type":"journal"}`+"\n"), 0o600); err != nil {

@@ -27,7 +27,8 @@ type age struct {
 	known   judge.Instant // since when that is known
 	late    bool
 	failed  bool  // it is late, and its age has exceeded the limit
-	moved   bool  // it is late, and the last line has another instant for the same pass
+	written bool  // that it is late
+	moved   bool  // since it was written, to another instant of the same pass
 	level   uint8 // in effect, as of the last line
 	wanted  uint8 // from the next line on
 	lates   uint8 // in this period
@@ -68,8 +69,18 @@ func (a *age) pass(now judge.Instant) (becameLate bool) {
 // whether it was late and is not any more, or is late since another instant.
 func (a *age) renew(running bool, at, now judge.Instant) (changed bool) {
 	wasLate := a.late
-	a.running, a.at, a.known, a.late, a.failed = running, at, now, false, false
+	a.running, a.at, a.known, a.late, a.failed, a.written, a.moved = running, at, now, false, false, false, false
 	return a.pass(now) || wasLate
+}
+
+// move takes that the same renewal is reported with another instant.
+func (a *age) move(at, now judge.Instant) {
+	if at != a.at {
+		a.at = at
+		if a.written { // the instant before is in the journal, and holds until now
+			a.known, a.moved = now, true
+		}
+	}
 }
 
 // endPeriod ends a period of ages. It returns the longest, and reports whether a line is
@@ -88,7 +99,7 @@ func (a *age) outdated() bool { return a.moved || a.level != a.wanted }
 
 // line returns what a line says of the age. From that line on its level is in effect.
 func (a *age) line() journal.Age {
-	a.moved, a.level = false, a.wanted
+	a.written, a.moved, a.level = a.late, false, a.wanted
 	if !a.late { // else it stays so until it is renewed: the floor until now promised to say so
 		return journal.Age{Floor: a.floor()}
 	}

@@ -263,8 +263,8 @@ func (l *landmark) take(facts *judge.Landmark, now judge.Instant) (changed bool)
 	}
 	if l.renews(facts) || l.age.failed && now.Sub(facts.At) <= l.age.limit {
 		changed = l.age.renew(running(facts), facts.At, now) || changed
-	} else if facts.At != l.age.at {
-		l.age.at, l.age.known, l.age.moved = facts.At, now, l.age.late
+	} else {
+		l.age.move(facts.At, now)
 	}
 	l.count = facts.Count
 	w := *facts

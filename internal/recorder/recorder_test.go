@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -143,6 +144,30 @@ func TestRenewalsAreLeftOut(t *testing.T) {
 		facts = m.of(journal.TypeFacts)
 		if floor := facts[len(facts)-1].Facts.Instances[0].Process.Landmarks[0].Age.Floor; floor != 250*time.Millisecond {
 			t.Errorf("of a program that is not busy any more the floor is %v", floor)
+		}
+	})
+}
+
+// Two reports of one pass may differ by some microseconds. If the judge takes a landmark for
+// healthy again because of that, the journal must say so.
+func TestJitterThatEndsAFailureIsWritten(t *testing.T) {
+	inBubble(t, func(t *testing.T, m *memory, _ *logtest.Buffer, _ *registry.Registry, p *program) {
+		time.Sleep(400 * time.Millisecond)
+		p.hang(t, 400*time.Millisecond)
+		time.Sleep(600*time.Millisecond + 1)
+		p.hang(t, time.Second+1) // it fails
+		time.Sleep(time.Millisecond)
+		p.hang(t, time.Second) // and does not, by this report
+		time.Sleep(time.Millisecond)
+		p.hang(t, time.Second+time.Millisecond)
+		var instants []judge.Instant
+		for _, l := range m.of(journal.TypeFacts) {
+			if in := l.Facts.Instances; len(in) > 0 && in[0].Process != nil && in[0].Process.Landmarks[0].Age.Late {
+				instants = append(instants, in[0].Process.Landmarks[0].Age.At)
+			}
+		}
+		if n := len(slices.Compact(instants)); n < 2 {
+			t.Errorf("the journal has the instants %v, want both", instants)
 		}
 	})
 }

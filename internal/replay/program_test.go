@@ -334,7 +334,11 @@ func simple(t *testing.T, seed uint64, policies map[string]registry.Policy) (lin
 				p.work()
 			}
 			p.report()
-			time.Sleep(time.Duration(w.rand.IntN(150)) * time.Millisecond)
+			longest := 150
+			if w.rand.IntN(20) == 0 {
+				longest = 1300
+			}
+			time.Sleep(time.Duration(w.rand.IntN(longest)) * time.Millisecond)
 			if w.rand.IntN(100) == 0 {
 				w.journal.rotate()
 			}

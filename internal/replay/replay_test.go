@@ -67,7 +67,7 @@ func appendChange(changes []change, c change) []change {
 // TestSamePolicyGivesRecordedVerdicts replays random programs under the policies that were
 // in effect: each change must come back, at its very instant.
 func TestSamePolicyGivesRecordedVerdicts(t *testing.T) {
-	seeds := 60
+	seeds := 40
 	if testing.Short() {
 		seeds = 10
 	}
@@ -82,7 +82,7 @@ func TestSamePolicyGivesRecordedVerdicts(t *testing.T) {
 		for service, changes := range want {
 			total += len(changes)
 			if !slices.Equal(got[service], changes) {
-				t.Errorf("seed %d: %s:\n%s", seed, service, firstDifference(got[service], changes))
+				t.Errorf("seed %d: %s:\n%s", seed, service, firstDifference(got[service], changes, 0))
 			}
 		}
 		if t.Failed() {
@@ -94,9 +94,10 @@ func TestSamePolicyGivesRecordedVerdicts(t *testing.T) {
 	}
 }
 
-func firstDifference(got, want []change) string {
+func firstDifference(got, want []change, jitter time.Duration) string {
+	got, want = settled(got, jitter), settled(want, jitter)
 	for i := range max(len(got), len(want)) {
-		if i >= len(got) || i >= len(want) || got[i] != want[i] {
+		if i >= len(got) || i >= len(want) || got[i].states != want[i].states || got[i].at.Sub(want[i].at).Abs() > jitter {
 			return fmt.Sprintf("change %d:\n got %v\nwant %v", i, got[max(0, i-1):min(len(got), i+3)], want[max(0, i-1):min(len(want), i+3)])
 		}
 	}
@@ -104,8 +105,7 @@ func firstDifference(got, want []change) string {
 }
 
 // exactPolicies returns policies whose limits are not below the floors of a journal that was
-// recorded under policies with limits of at most maxWithin: a quarter of it, or more if that
-// is exceeded often.
+// recorded under those with a limit of 1 s, unless these are exceeded often.
 func exactPolicies(r *rand.Rand, recorded bool) map[string]registry.Policy {
 	policies := make(map[string]registry.Policy)
 	for _, s := range services {
@@ -115,7 +115,7 @@ func exactPolicies(r *rand.Rand, recorded bool) map[string]registry.Policy {
 			for i := range 4 {
 				within := time.Second
 				if !recorded {
-					within = time.Second + time.Duration(r.IntN(1500))*time.Millisecond
+					within = time.Duration(250+r.IntN(2000)) * time.Millisecond
 				}
 				o := registry.Override{Within: &within}
 				if !recorded && r.IntN(3) == 0 {
@@ -138,28 +138,35 @@ func exactPolicies(r *rand.Rand, recorded bool) map[string]registry.Policy {
 // TestOtherPolicyGivesItsVerdicts replays random programs under another policy than that in
 // effect. The same programs are recorded under that policy, too: both must say the same.
 func TestOtherPolicyGivesItsVerdicts(t *testing.T) {
-	seeds, total := 40, 0
+	seeds, total, skipped := 40, 0, 0
 	for seed := range uint64(seeds) {
 		r := rand.New(rand.NewPCG(seed, 3))
 		other := exactPolicies(r, false)
 		lines := simple(t, seed, exactPolicies(r, true))
 		want := recordedChanges(simple(t, seed, other))
 		got := make(map[string][]change)
-		Run(linesOf(lines), Config{Policies: other, changed: func(service string, _ int, at judge.Instant, states [judge.Aspects]state) {
+		bounded := Run(linesOf(lines), Config{Policies: other, changed: func(service string, _ int, at judge.Instant, states [judge.Aspects]state) {
+			if n := len(got[service]); n > 0 && at < got[service][n-1].at {
+				got[service] = nil // the journal is read once more
+			}
 			got[service] = appendChange(got[service], change{at, states})
 		}})
 		for service, changes := range want {
+			if slices.ContainsFunc(bounded.Services, func(s *Service) bool { return s.Name == service && s.Bounded }) {
+				skipped++ // TestSmallLimitIsBounded
+				continue
+			}
 			total += len(changes)
 			if !equalWithin(got[service], changes, 2*time.Microsecond) {
-				t.Errorf("seed %d: %s:\n%s", seed, service, firstDifference(got[service], changes))
+				t.Errorf("seed %d: %s:\n%s", seed, service, firstDifference(got[service], changes, 2*time.Microsecond))
 			}
 		}
 		if t.Failed() {
 			return
 		}
 	}
-	if total < 5*seeds {
-		t.Errorf("%d changes: the programs do too little", total)
+	if total < 5*seeds || skipped > seeds {
+		t.Errorf("%d changes, and %d of %d services skipped: too little is compared", total, skipped, 2*seeds)
 	}
 }
 
@@ -186,7 +193,7 @@ func settled(changes []change, jitter time.Duration) (all []change) {
 // journal does not say exactly when they are exceeded. What the same programs get under
 // these limits must be within the bounds.
 func TestSmallLimitIsBounded(t *testing.T) {
-	seeds, bounded := 40, 0
+	seeds, bounded := 30, 0
 	for seed := range uint64(seeds) {
 		r := rand.New(rand.NewPCG(seed, 3))
 		small := exactPolicies(r, true)
@@ -198,6 +205,11 @@ func TestSmallLimitIsBounded(t *testing.T) {
 		lines := simple(t, seed, exactPolicies(r, true))
 		truth := Run(linesOf(simple(t, seed, small)), Config{})
 		got := Run(linesOf(lines), Config{Policies: small})
+		if i := slices.IndexFunc(lines, func(l journal.Line) bool { return l.Type == journal.TypeAges }); seed%2 == 0 && i > 0 {
+			killed := slices.Clone(lines[:i]) // it was alive until then
+			killed = append(killed, journal.Line{Type: journal.TypeAlive, Time: lines[i].Time, Seq: lines[i].Seq, At: lines[i].At})
+			got = Run(linesOf(killed), Config{Policies: small})
+		}
 		for i, s := range got.Services {
 			want := truth.Services[i].Recorded.Out
 			least, most := s.New.Out, s.New.Out

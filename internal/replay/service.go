@@ -225,7 +225,7 @@ func (s *service) noteUnknown(at judge.Instant) {
 		return
 	}
 	s.eachAge(func(p part, a journal.Age, limit time.Duration) {
-		if limit > 0 && !a.Late && limit < a.Floor && at.Sub(s.from) > limit {
+		if limit > 0 && limit < a.Floor && at.Sub(s.from) > limit {
 			s.noteBlind(p, s.from, at)
 		}
 	})
