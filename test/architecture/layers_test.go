@@ -90,7 +90,7 @@ var layers = []layer{
 	{path: "internal/frontend/statusmsg", imports: []string{
 		"internal/frontend", "internal/registry", "internal/judge", "internal/checkers", "internal/contract", status, report}},
 	{path: "internal/frontend/page", imports: []string{
-		"internal/frontend", "internal/frontend/statusmsg", "internal/evidence", "internal/sampler", "internal/describe", "internal/terminal", "internal/duration",
+		"internal/frontend", "internal/frontend/statusmsg", "internal/evidence", "internal/sampler", "internal/socket", "internal/describe", "internal/terminal", "internal/duration",
 		"internal/registry", "internal/judge", "internal/contract", status}},
 	{path: "internal/frontend", imports: []string{"internal/registry", "internal/checkers", "internal/histogram"}, noGRPC: true},
 	{path: "internal/metrics", imports: []string{"internal/frontend", "internal/histogram", "internal/registry", "internal/judge", "internal/checkers", "internal/sleep", "internal/socket"}, noGRPC: true},

@@ -53,6 +53,7 @@ var attackers = map[string]func(ctx context.Context, target string) error{
 	"HTTP wrong requests":     sendWrongHTTPRequests,
 	"HTTP unknown names":      checkUnknownNamesByHTTP,
 	"HTTP passwords":          sendPasswords,
+	"HTTP pages":              openPages,
 	"HTTP max age":            checkMaxAgeByHTTP,
 	"BFD flood":               floodBFD,
 	"BFD forgery":             forgeBFD,

@@ -31,6 +31,7 @@ func httpAttacks() []attack {
 		network("wrong requests", "20 connections send wrong methods, paths, queries and bytes, as many as they can"),
 		network("unknown names", "20 connections check unknown names, as many as they can"),
 		{name: "HTTP: passwords", what: "20 connections send wrong passwords, as many as they can", who: "network", measured: true, play: guessPasswords},
+		network("pages", "100 connections open a page and read a byte a second, and 100 open and close one as often as they can"),
 		network("max age", "100 connections check with a maximum age of 1 ms, as often as they can"),
 	}
 }
@@ -195,5 +196,27 @@ func readSlowly(ctx context.Context, target string) error {
 				return
 			}
 		}
+	})
+}
+
+// openPages opens pages that it does not read, and others that it closes at once.
+func openPages(ctx context.Context, target string) error {
+	return each(ctx, 200, func(ctx context.Context, i int) {
+		conn, err := dialFromAttacker(ctx, target)
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		if _, err := io.WriteString(conn, "GET /events?service=well HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			return
+		}
+		first := make([]byte, 1)
+		for i%2 == 0 && ctx.Err() == nil {
+			if _, err := conn.Read(first); err != nil {
+				return
+			}
+			time.Sleep(time.Second)
+		}
+		conn.Read(first)
 	})
 }

@@ -3,6 +3,7 @@ package page
 import (
 	"context"
 	"encoding/json"
+	"net/netip"
 	"time"
 )
 
@@ -32,6 +33,7 @@ type feed struct {
 	streams  map[*stream]struct{}
 	overview overview
 	details  map[string]*detail // of the services that pages show whole
+	joined   int                // streams so far
 	ticks    int
 	rest     *time.Timer // runs while the feed rests
 	resting  bool
@@ -124,6 +126,13 @@ const retry = "retry: 1000\n"
 // join adds a page, and sends it the present state of the service that it shows whole,
 // and the beginning of that of all services.
 func (f *feed) join(st *stream) {
+	accepted := f.makeRoom(st.from)
+	st.accepted <- accepted
+	if !accepted {
+		return
+	}
+	f.joined++
+	st.number = f.joined
 	if len(f.streams) == 0 {
 		f.overview = newOverview(f.Server)
 	}
@@ -142,6 +151,35 @@ func (f *feed) join(st *stream) {
 		f.send(st, d.plot(f))
 	}
 	f.sendMore(st)
+}
+
+// makeRoom reports whether there is room for one more page of the address. If all are open,
+// it closes the oldest of the address that has most, unless this one has as many.
+func (f *feed) makeRoom(from netip.Prefix) bool {
+	if len(f.streams) < maxStreams {
+		return true
+	}
+	open := make(map[netip.Prefix]int)
+	var victim *stream
+	for st := range f.streams {
+		open[st.from]++
+	}
+	for st := range f.streams {
+		if victim == nil || open[st.from] > open[victim.from] || open[st.from] == open[victim.from] && st.number < victim.number {
+			victim = st
+		}
+	}
+	if open[victim.from] <= open[from]+1 {
+		return false
+	}
+	f.cut(victim)
+	return true
+}
+
+// cut ends the stream of an open page.
+func (f *feed) cut(st *stream) {
+	f.leave(st)
+	close(st.cut)
 }
 
 // sendMore sends the state of some more services to a page that has taken all before.
@@ -185,8 +223,7 @@ func (f *feed) push(st *stream, e event) {
 	case st.queue <- e:
 	default:
 		if _, open := f.streams[st]; open {
-			f.leave(st)
-			close(st.cut)
+			f.cut(st)
 		}
 	}
 }

@@ -188,6 +188,33 @@ func TestNumberOfPagesIsLimited(t *testing.T) {
 	})
 }
 
+// A client that has opened all pages keeps no other from opening one: its oldest page ends.
+func TestOneClientKeepsNoOtherAway(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		from := func(address string) func(context.Context) context.Context {
+			return func(ctx context.Context) context.Context { return context.WithValue(ctx, fromKey{}, address) }
+		}
+		var greedy []*browser
+		for range maxStreams {
+			greedy = append(greedy, f.openAs("", from("[2001:db8::1]:1")))
+		}
+		same := f.openAs("", from("[2001:db8::2]:1")) // of the same network
+		<-same.ended
+		if same.code != http.StatusServiceUnavailable {
+			t.Errorf("one page too many of the network: got %d, want %d", same.code, http.StatusServiceUnavailable)
+		}
+		for i := range 3 {
+			if b := f.openAs("", from("192.0.2.7:1")); len(b.events(t)) == 0 {
+				t.Errorf("page %d of another client gets no events", i+1)
+			}
+			<-greedy[i].ended
+		}
+		if b := greedy[maxStreams-1]; len(b.events(t)) == 0 {
+			t.Error("the latest page of the first client gets no events")
+		}
+	})
+}
+
 // A service that is dropped vanishes, and one that is not known yet is shown once it is.
 func TestServicesComeAndGo(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {

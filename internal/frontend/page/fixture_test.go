@@ -71,18 +71,24 @@ func (f *fixture) openAs(service string, client func(context.Context) context.Co
 	return f.openStuck(service, nil, client)
 }
 
+// fromKey is the key of the client's address.
+type fromKey struct{}
+
 // openStuck opens it in a browser that reads nothing until stuck is closed, if it is not nil.
 func (f *fixture) openStuck(service string, stuck chan struct{}, client func(context.Context) context.Context) *browser {
 	f.t.Helper()
 	ctx, cancel := context.WithCancel(client(f.t.Context()))
 	b := &browser{header: make(http.Header), close: cancel, ended: make(chan struct{}), stuck: stuck, code: http.StatusOK}
-	path := "/events"
+	r := httptest.NewRequest("GET", "/events", nil).WithContext(ctx)
+	if from, ok := ctx.Value(fromKey{}).(string); ok {
+		r.RemoteAddr = from
+	}
 	if service != "" {
-		path += "?service=" + service
+		r.URL.RawQuery = "service=" + service
 	}
 	go func() {
 		defer close(b.ended)
-		f.server.ServeHTTP(b, httptest.NewRequest("GET", path, nil).WithContext(ctx))
+		f.server.ServeHTTP(b, r)
 	}()
 	synctest.Wait()
 	return b

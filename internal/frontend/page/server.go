@@ -48,7 +48,6 @@ type Server struct {
 	joins  chan *stream  // to the feed
 	pulls  chan *stream  // to the feed, of pages that have more to get
 	leaves chan *stream  // to the feed
-	open   chan struct{} // a semaphore with a token for each stream
 	ended  chan struct{} // closed when Run returns
 }
 
@@ -59,7 +58,7 @@ func New(c Config) *Server {
 	}
 	return &Server{
 		config: c, begun: time.Now(),
-		joins: make(chan *stream), pulls: make(chan *stream), leaves: make(chan *stream), open: make(chan struct{}, maxStreams), ended: make(chan struct{}),
+		joins: make(chan *stream), pulls: make(chan *stream), leaves: make(chan *stream), ended: make(chan struct{}),
 	}
 }
 

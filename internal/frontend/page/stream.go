@@ -2,13 +2,16 @@ package page
 
 import (
 	"net/http"
+	"net/netip"
 
 	"github.com/landmark-health/landmark/internal/contract"
 	"github.com/landmark-health/landmark/internal/frontend"
+	"github.com/landmark-health/landmark/internal/socket"
 )
 
 const (
-	// maxStreams is how many pages may be open at once.
+	// maxStreams is how many pages may be open at once. Then a new one displaces the
+	// oldest of the address that has most, if the new one's address has fewer.
 	maxStreams = 128
 	// maxQueue is how many events may wait for a browser. It is the feed's of some
 	// seconds; a browser that is slower is cut off, and connects again by itself.
@@ -17,11 +20,14 @@ const (
 
 // stream is the events of one open page.
 type stream struct {
-	service  string // that the page shows whole, "" = none
-	evidence bool   // the client may see evidence
+	service  string       // that the page shows whole, "" = none
+	evidence bool         // the client may see evidence
+	from     netip.Prefix // the client
 	queue    chan event
-	cut      chan struct{} // closed by the feed once the queue is full
+	accepted chan bool     // receives from the feed whether there is room
+	cut      chan struct{} // closed by the feed to end the stream
 	after    string        // the last service that was sent; the feed's
+	number   int           // in the order of joining; the feed's
 }
 
 // event is the bytes of a server-sent event.
@@ -43,17 +49,9 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		return
 	}
-	select {
-	case s.open <- struct{}{}:
-		defer func() { <-s.open }()
-	default:
-		w.Header().Set("Retry-After", "5")
-		http.Error(w, "too many pages are open: close one of them", http.StatusServiceUnavailable)
-		return
-	}
 	st := &stream{
-		service: name, evidence: frontend.MaySeeEvidence(r.Context()),
-		queue: make(chan event, maxQueue), cut: make(chan struct{}),
+		service: name, evidence: frontend.MaySeeEvidence(r.Context()), from: clientOf(r),
+		queue: make(chan event, maxQueue), accepted: make(chan bool, 1), cut: make(chan struct{}),
 	}
 	select {
 	case s.joins <- st:
@@ -63,12 +61,27 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "landmarkd stops", http.StatusServiceUnavailable)
 		return
 	}
+	if !<-st.accepted {
+		w.Header().Set("Retry-After", "5")
+		http.Error(w, "too many pages are open: close one of them", http.StatusServiceUnavailable)
+		return
+	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	s.sendEvents(w, r, st)
 	select {
 	case s.leaves <- st:
 	case <-s.ended:
 	}
+}
+
+// clientOf returns the client that a page counts for.
+func clientOf(r *http.Request) netip.Prefix {
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	client, _ := socket.ClientAt(from.Addr())
+	return client
 }
 
 // sendEvents sends the events until the client leaves, is cut off, or the feed has ended.
