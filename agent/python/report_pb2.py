@@ -13,7 +13,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0creport.proto\x12\x12landmark.report.v1\"\xdc\x01\n\rStreamRequest\x12*\n\x05hello\x18\x01 \x01(\x0b\x32\x19.landmark.report.v1.HelloH\x00\x12\x36\n\x0b\x64\x65\x63laration\x18\x02 \x01(\x0b\x32\x1f.landmark.report.v1.DeclarationH\x00\x12,\n\x06report\x18\x03 \x01(\x0b\x32\x1a.landmark.report.v1.ReportH\x00\x12.\n\x07goodbye\x18\x04 \x01(\x0b\x32\x1b.landmark.report.v1.GoodbyeH\x00\x42\t\n\x07message\"9\n\x05Hello\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x10\n\x08instance\x18\x02 \x01(\t\x12\r\n\x05\x63lock\x18\x03 \x01(\t\">\n\x0b\x44\x65\x63laration\x12/\n\tlandmarks\x18\x01 \x03(\x0b\x32\x1c.landmark.report.v1.Landmark\"\xd4\x01\n\x08Landmark\x12\x0c\n\x04name\x18\x01 \x01(\t\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.landmark.report.v1.Kind\x12*\n\x06impact\x18\x03 \x01(\x0e\x32\x1a.landmark.report.v1.Impact\x12\x11\n\twithin_us\x18\x04 \x01(\x04\x12\x17\n\x0fstart_within_us\x18\x05 \x01(\x04\x12*\n\x06limits\x18\x06 \x01(\x0b\x32\x1a.landmark.report.v1.Limits\x12\x0e\n\x06ttl_us\x18\x07 \x01(\x04\"<\n\x06Limits\x12\x12\n\ndegrade_at\x18\x01 \x01(\x01\x12\x0f\n\x07\x66\x61il_at\x18\x02 \x01(\x01\x12\r\n\x05\x62\x65low\x18\x03 \x01(\x08\"i\n\x06Report\x12\'\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32\x18.landmark.report.v1.Fact\x12\x10\n\x08\x61nswered\x18\x02 \x01(\x04\x12\x10\n\x08\x64raining\x18\x03 \x01(\x08\x12\x12\n\nread_at_us\x18\x04 \x01(\x04\"\x91\x01\n\x04\x46\x61\x63t\x12\x0f\n\x07reached\x18\x01 \x01(\x08\x12\x0e\n\x06\x61ge_us\x18\x02 \x01(\x04\x12\r\n\x05\x63ount\x18\x03 \x01(\x04\x12\x0c\n\x04open\x18\x04 \x01(\x08\x12\x0e\n\x06lag_us\x18\x05 \x01(\x04\x12\x0f\n\x07pending\x18\x06 \x01(\x04\x12\r\n\x05value\x18\x07 \x01(\x01\x12\x0b\n\x03met\x18\x08 \x01(\x08\x12\x0e\n\x06reason\x18\t \x01(\t\"\t\n\x07Goodbye\"~\n\x0eStreamResponse\x12.\n\x07welcome\x18\x01 \x01(\x0b\x32\x1b.landmark.report.v1.WelcomeH\x00\x12\x31\n\tget_state\x18\x02 \x01(\x0b\x32\x1c.landmark.report.v1.GetStateH\x00\x42\t\n\x07message\"\t\n\x07Welcome\"\x1a\n\x08GetState\x12\x0e\n\x06number\x18\x01 \x01(\x04*r\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0e\n\nKIND_ALIVE\x10\x01\x12\x11\n\rKIND_DEADLINE\x10\x02\x12\r\n\tKIND_LOOP\x10\x03\x12\x0e\n\nKIND_LEVEL\x10\x04\x12\x12\n\x0eKIND_CONDITION\x10\x05*{\n\x06Impact\x12\x16\n\x12IMPACT_UNSPECIFIED\x10\x00\x12\x13\n\x0fIMPACT_CRITICAL\x10\x01\x12\x14\n\x10IMPACT_READINESS\x10\x02\x12\x14\n\x10IMPACT_DEGRADING\x10\x03\x12\x18\n\x14IMPACT_INFORMATIONAL\x10\x04\x42KZIgithub.com/landmark-health/landmark/proto/gen/landmark/report/v1;reportv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0creport.proto\x12\x12landmark.report.v1\"\xdc\x01\n\rStreamRequest\x12*\n\x05hello\x18\x01 \x01(\x0b\x32\x19.landmark.report.v1.HelloH\x00\x12\x36\n\x0b\x64\x65\x63laration\x18\x02 \x01(\x0b\x32\x1f.landmark.report.v1.DeclarationH\x00\x12,\n\x06report\x18\x03 \x01(\x0b\x32\x1a.landmark.report.v1.ReportH\x00\x12.\n\x07goodbye\x18\x04 \x01(\x0b\x32\x1b.landmark.report.v1.GoodbyeH\x00\x42\t\n\x07message\"M\n\x05Hello\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x10\n\x08instance\x18\x02 \x01(\t\x12\r\n\x05\x63lock\x18\x03 \x01(\t\x12\x12\n\ngoroutines\x18\x04 \x01(\x08\">\n\x0b\x44\x65\x63laration\x12/\n\tlandmarks\x18\x01 \x03(\x0b\x32\x1c.landmark.report.v1.Landmark\"\xd4\x01\n\x08Landmark\x12\x0c\n\x04name\x18\x01 \x01(\t\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.landmark.report.v1.Kind\x12*\n\x06impact\x18\x03 \x01(\x0e\x32\x1a.landmark.report.v1.Impact\x12\x11\n\twithin_us\x18\x04 \x01(\x04\x12\x17\n\x0fstart_within_us\x18\x05 \x01(\x04\x12*\n\x06limits\x18\x06 \x01(\x0b\x32\x1a.landmark.report.v1.Limits\x12\x0e\n\x06ttl_us\x18\x07 \x01(\x04\"<\n\x06Limits\x12\x12\n\ndegrade_at\x18\x01 \x01(\x01\x12\x0f\n\x07\x66\x61il_at\x18\x02 \x01(\x01\x12\r\n\x05\x62\x65low\x18\x03 \x01(\x08\"\x99\x01\n\x06Report\x12\'\n\x05\x66\x61\x63ts\x18\x01 \x03(\x0b\x32\x18.landmark.report.v1.Fact\x12\x10\n\x08\x61nswered\x18\x02 \x01(\x04\x12\x10\n\x08\x64raining\x18\x03 \x01(\x08\x12\x12\n\nread_at_us\x18\x04 \x01(\x04\x12.\n\x08\x65vidence\x18\x05 \x01(\x0b\x32\x1c.landmark.report.v1.Evidence\"L\n\x08\x45vidence\x12\x0e\n\x06\x61ge_us\x18\x01 \x01(\x04\x12\x11\n\tlandmarks\x18\x02 \x03(\t\x12\x0f\n\x07summary\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\t\"\x91\x01\n\x04\x46\x61\x63t\x12\x0f\n\x07reached\x18\x01 \x01(\x08\x12\x0e\n\x06\x61ge_us\x18\x02 \x01(\x04\x12\r\n\x05\x63ount\x18\x03 \x01(\x04\x12\x0c\n\x04open\x18\x04 \x01(\x08\x12\x0e\n\x06lag_us\x18\x05 \x01(\x04\x12\x0f\n\x07pending\x18\x06 \x01(\x04\x12\r\n\x05value\x18\x07 \x01(\x01\x12\x0b\n\x03met\x18\x08 \x01(\x08\x12\x0e\n\x06reason\x18\t \x01(\t\"\t\n\x07Goodbye\"~\n\x0eStreamResponse\x12.\n\x07welcome\x18\x01 \x01(\x0b\x32\x1b.landmark.report.v1.WelcomeH\x00\x12\x31\n\tget_state\x18\x02 \x01(\x0b\x32\x1c.landmark.report.v1.GetStateH\x00\x42\t\n\x07message\"\t\n\x07Welcome\"\x1a\n\x08GetState\x12\x0e\n\x06number\x18\x01 \x01(\x04*r\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0e\n\nKIND_ALIVE\x10\x01\x12\x11\n\rKIND_DEADLINE\x10\x02\x12\r\n\tKIND_LOOP\x10\x03\x12\x0e\n\nKIND_LEVEL\x10\x04\x12\x12\n\x0eKIND_CONDITION\x10\x05*{\n\x06Impact\x12\x16\n\x12IMPACT_UNSPECIFIED\x10\x00\x12\x13\n\x0fIMPACT_CRITICAL\x10\x01\x12\x14\n\x10IMPACT_READINESS\x10\x02\x12\x14\n\x10IMPACT_DEGRADING\x10\x03\x12\x18\n\x14IMPACT_INFORMATIONAL\x10\x04\x42KZIgithub.com/landmark-health/landmark/proto/gen/landmark/report/v1;reportv1b\x06proto3')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'report_pb2', globals())
@@ -21,30 +21,32 @@ if _descriptor._USE_C_DESCRIPTORS == False:
 
   DESCRIPTOR._options = None
   DESCRIPTOR._serialized_options = b'ZIgithub.com/landmark-health/landmark/proto/gen/landmark/report/v1;reportv1'
-  _KIND._serialized_start=1092
-  _KIND._serialized_end=1206
-  _IMPACT._serialized_start=1208
-  _IMPACT._serialized_end=1331
+  _KIND._serialized_start=1239
+  _KIND._serialized_end=1353
+  _IMPACT._serialized_start=1355
+  _IMPACT._serialized_end=1478
   _STREAMREQUEST._serialized_start=37
   _STREAMREQUEST._serialized_end=257
   _HELLO._serialized_start=259
-  _HELLO._serialized_end=316
-  _DECLARATION._serialized_start=318
-  _DECLARATION._serialized_end=380
-  _LANDMARK._serialized_start=383
-  _LANDMARK._serialized_end=595
-  _LIMITS._serialized_start=597
-  _LIMITS._serialized_end=657
-  _REPORT._serialized_start=659
-  _REPORT._serialized_end=764
-  _FACT._serialized_start=767
-  _FACT._serialized_end=912
-  _GOODBYE._serialized_start=914
-  _GOODBYE._serialized_end=923
-  _STREAMRESPONSE._serialized_start=925
-  _STREAMRESPONSE._serialized_end=1051
-  _WELCOME._serialized_start=1053
-  _WELCOME._serialized_end=1062
-  _GETSTATE._serialized_start=1064
-  _GETSTATE._serialized_end=1090
+  _HELLO._serialized_end=336
+  _DECLARATION._serialized_start=338
+  _DECLARATION._serialized_end=400
+  _LANDMARK._serialized_start=403
+  _LANDMARK._serialized_end=615
+  _LIMITS._serialized_start=617
+  _LIMITS._serialized_end=677
+  _REPORT._serialized_start=680
+  _REPORT._serialized_end=833
+  _EVIDENCE._serialized_start=835
+  _EVIDENCE._serialized_end=911
+  _FACT._serialized_start=914
+  _FACT._serialized_end=1059
+  _GOODBYE._serialized_start=1061
+  _GOODBYE._serialized_end=1070
+  _STREAMRESPONSE._serialized_start=1072
+  _STREAMRESPONSE._serialized_end=1198
+  _WELCOME._serialized_start=1200
+  _WELCOME._serialized_end=1209
+  _GETSTATE._serialized_start=1211
+  _GETSTATE._serialized_end=1237
 # @@protoc_insertion_point(module_scope)

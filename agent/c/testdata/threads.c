@@ -1,8 +1,10 @@
 // threads calls everything from several threads at once, also in a signal handler and in
-// children of fork, while landmarkd comes and goes. Once standard input ends, landmarkd
-// stays. In the end nothing is open, and the last passes of the main thread carry that.
+// children of fork, while landmarkd comes and goes. Once it can read a byte, landmarkd
+// stays. Then nothing is open, and the passes of the main thread carry that until standard
+// input ends.
 #include "../landmark.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -63,9 +65,13 @@ int main(int argc, char **argv)
 	landmark_config config;
 	struct itimerval every;
 	struct sigaction action;
+	struct pollfd input;
+	char byte;
 	memset(&config, 0, sizeof config);
 	memset(&every, 0, sizeof every);
 	memset(&action, 0, sizeof action);
+	memset(&input, 0, sizeof input);
+	input.events = POLLIN;
 	if (argc != 2)
 		return 2;
 	rounds = atoi(argv[1]);
@@ -107,15 +113,13 @@ int main(int argc, char **argv)
 		pthread_join(ids[i], NULL);
 	memset(&every, 0, sizeof every);
 	setitimer(ITIMER_REAL, &every, NULL);
-	while (read(0, &i, sizeof i) > 0) {
-	}
+	if (read(0, &byte, 1) != 1)
+		return 1;
 	landmark_resume(&marks);
 	landmark_level_set(queue, 15);
 	landmark_condition_set(ready, 1, "the last");
-	for (i = 0; i < 60; i++) { // until landmarkd has everything, also if its socket was full
+	while (poll(&input, 1, 10) == 0)
 		landmark_answer(loop);
-		usleep(10000);
-	}
 	landmark_close(&marks);
 	landmark_reach(loop);
 	landmark_begin(work);

@@ -27,7 +27,9 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/landmark-health/landmark/internal/frontend/frontendtest"
+	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/logtest"
+	"github.com/landmark-health/landmark/internal/registry"
 	"github.com/landmark-health/landmark/internal/socket"
 )
 
@@ -116,6 +118,9 @@ func serve(t *testing.T, file string) (address string, log *logtest.Buffer) {
 		t.Fatal(err)
 	}
 	r, log := frontendtest.NewRegistry(t, 0), new(logtest.Buffer)
+	patient := judge.DefaultPolicy
+	patient.StaleAfter = time.Hour // the program reports once, and the machine may be slow
+	r.Configure(map[string]registry.Policy{"epg": {Policy: patient}}, nil)
 	frontendtest.NewProcess(t, r, "epg").Work()
 	s, err := New(Config{Listener: l, File: file, Source: r, Checkers: frontendtest.NewTracker(), Page: seesEvidence, Logger: slog.New(slog.NewTextHandler(log, nil))})
 	if err != nil {
