@@ -88,11 +88,14 @@ func TestFleetOfTenThousandSidecars(t *testing.T) {
 	write(t, file, "global: {scrape_interval: 3s, scrape_timeout: 3s, evaluation_interval: 2s}\nrule_files: ["+rulesWithoutDelay(t)+"]\n"+
 		"scrape_configs:\n- job_name: landmark\n  honor_labels: true\n  static_configs: [{targets: [\""+strings.TrimPrefix(exporter.URL, "http://")+"\"]}]\n")
 	start(t, debian(t, "prometheus", "prometheus"), "--config.file="+file, "--storage.tsdb.path="+t.TempDir(), "--web.listen-address="+p.address)
+	// ask waits until an expression has the value; "" = none. A busy machine takes half a
+	// minute to evaluate all rules.
 	ask := func(expression, want string) {
 		t.Helper()
 		var out string
-		for deadline := time.Now().Add(testTimeout); time.Now().Before(deadline); time.Sleep(checkInterval) {
-			if out = promtool(t, "", "query", "instant", "http://"+p.address, expression); strings.Contains(out, " => "+want+" @") {
+		for deadline := time.Now().Add(4 * testTimeout); time.Now().Before(deadline); time.Sleep(checkInterval) {
+			out = promtool(t, "", "query", "instant", "http://"+p.address, expression)
+			if _, value, found := strings.Cut(out, " => "); found && strings.HasPrefix(value, want+" @") || !found && want == "" {
 				return
 			}
 		}
@@ -100,9 +103,7 @@ func TestFleetOfTenThousandSidecars(t *testing.T) {
 	}
 	p.await(`service:landmark_serving:sum{service="epg"}`, "6000")
 	ask(`service:landmark_capacity:ratio{service="vod"}`, "1")
-	if got := p.value(`ALERTS{alertstate="firing"}`); got != "" {
-		t.Errorf("%s alerts fire while all is well", got)
-	}
+	ask(`count(ALERTS{alertstate="firing"})`, "") // one fires until the first scrape
 	f.troubled.Store(true)
 	ask(`service_cause:landmark_not_serving:count{service="epg",cause="stalled"}`, "58") // the others are gone
 	ask(`service:landmark_servers_missing:count{service="epg"}`, "200")
@@ -117,9 +118,7 @@ func TestFleetOfTenThousandSidecars(t *testing.T) {
 	} {
 		ask(`count(ALERTS{alertstate="firing",`+alert+`})`, want)
 	}
-	if got := p.value(`count(ALERTS{alertstate="firing",alertname!~"LandmarkServersOut|LandmarkCapacityLow|LandmarkCheckerSilent|LandmarkdDown"})`); got != "" {
-		t.Errorf("%s other alerts fire", got)
-	}
+	ask(`count(ALERTS{alertstate="firing",alertname!~"LandmarkServersOut|LandmarkCapacityLow|LandmarkCheckerSilent|LandmarkdDown"})`, "")
 	t.Logf("Prometheus evaluates the rules of 10,000 sidecars in %.2f s", p.ruleSeconds())
 }
 
