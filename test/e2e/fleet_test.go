@@ -101,7 +101,8 @@ func TestFleetOfTenThousandSidecars(t *testing.T) {
 		}
 		t.Fatalf("%s: got %q, want %s", expression, out, want)
 	}
-	p.await(`service:landmark_serving:sum{service="epg"}`, "6000")
+	p.await("vector(1)", "1")
+	ask(`service:landmark_serving:sum{service="epg"}`, "6000")
 	ask(`service:landmark_capacity:ratio{service="vod"}`, "1")
 	ask(`count(ALERTS{alertstate="firing"})`, "") // one fires until the first scrape
 	f.troubled.Store(true)
