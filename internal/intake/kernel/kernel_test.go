@@ -99,6 +99,9 @@ func start(t *testing.T, how string, env ...string) (id evidence.Process, cmd *e
 	t.Helper()
 	cmd = exec.Command(os.Args[0])
 	cmd.Env = append(append(os.Environ(), behaviour+"="+how), env...)
+	// Its parent is in another group, else the kernel discards SIGTSTP where the tests run
+	// without a terminal (setpgid(2), orphaned process groups).
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
