@@ -221,11 +221,13 @@ func TestPageKeyboardAndNames(t *testing.T) {
 }
 
 // While landmarkd does not answer, the page never shows that a service is serving. It
-// goes on by itself when landmarkd does, also after a restart.
+// goes on by itself when landmarkd does, also after a restart, and then shows apart what the
+// journal says of the time before.
 func TestPageOverPauseAndRestart(t *testing.T) {
 	parallel(t)
 	browser := newBrowser(t)
-	e := newEnv(t)
+	journal := t.TempDir()
+	e := newEnv(t, "-journal", journal)
 	e.epg(defaultWithin)
 	b := e.openTab(browser, "/", 1600, "light")
 	b.await(rowOf("epg", rowServing))
@@ -248,6 +250,8 @@ func TestPageOverPauseAndRestart(t *testing.T) {
 	live("after a pause")
 	e.sidecar.terminate()
 	lost()
-	e.start()
+	e.start("-journal", journal)
 	live("after a restart")
+	b.await(`document.querySelector('#detail .changes.earlier summary') && document.querySelector('#detail h4').checkVisibility()`)
+	b.await(`document.querySelector('#detail .band .earlier') && document.querySelector('#services .band .earlier')`)
 }

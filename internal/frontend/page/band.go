@@ -28,9 +28,7 @@ func (b *band) update(s *Server, name string) band {
 	if n := len(*b); n > 0 {
 		last = (*b)[n-1].since
 	} else {
-		for _, c := range s.config.Earlier(name) {
-			fresh = append(fresh, s.segmentOf(c, true))
-		}
+		fresh = s.earlierBand(name)
 	}
 	changes, _ := s.config.Source.History(name)
 	for _, c := range changes {
@@ -44,6 +42,14 @@ func (b *band) update(s *Server, name string) band {
 		*b = slices.Delete(*b, 0, old)
 	}
 	return fresh
+}
+
+// earlierBand returns what earlier sidecars have seen.
+func (s *Server) earlierBand(name string) (b band) {
+	for _, c := range s.config.Earlier(name) {
+		b = append(b, s.segmentOf(c, true))
+	}
+	return b
 }
 
 func (s *Server) segmentOf(c registry.Change, earlier bool) segment {

@@ -14,12 +14,13 @@ import (
 
 // detail is a service that pages show whole.
 type detail struct {
-	service string
-	streams []*stream
-	known   bool
-	since   [judge.Aspects]int64
-	key     pastKey
-	sent    map[bool][]byte // the event of the past of key, by whether it has evidence
+	service  string
+	streams  []*stream
+	known    bool
+	since    [judge.Aspects]int64
+	key      pastKey
+	recalled int             // changes that earlier sidecars have seen
+	sent     map[bool][]byte // the event of the past of key, by whether it has evidence
 }
 
 // remove removes a page.

@@ -114,6 +114,7 @@ func (f *feed) tick(changed <-chan struct{}) {
 	}
 	if slow {
 		f.broadcast(f.overview.bars())
+		f.sendEarlier()
 	}
 	if f.ticks%detailTicks == 0 {
 		f.sendDetails(f.ticks%plotTicks == 0)
@@ -244,6 +245,27 @@ func (f *feed) sendDetails(withPlot bool) {
 			if changed {
 				f.send(st, d.past(f, st.evidence))
 			}
+		}
+	}
+}
+
+// recallTime is how long after the start changes that earlier sidecars have seen may become
+// known.
+const recallTime = 2 * time.Minute
+
+// sendEarlier sends what has become known since of what earlier sidecars have seen.
+func (f *feed) sendEarlier() {
+	if time.Since(f.begun) > recallTime {
+		return
+	}
+	f.broadcast(f.overview.recalled())
+	for _, d := range f.details {
+		if d.recalled > 0 {
+			continue
+		}
+		event := d.earlier(f)
+		for _, st := range d.all() {
+			f.send(st, event)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -279,6 +280,33 @@ func TestStreamsEndWithServer(t *testing.T) {
 		<-late.ended
 		if late.code != http.StatusServiceUnavailable {
 			t.Errorf("after the end: got %d, want %d", late.code, http.StatusServiceUnavailable)
+		}
+	})
+}
+
+// What earlier sidecars have seen is shown also if it becomes known only while a page is open.
+func TestEarlierChangesThatAreLate(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		var read atomic.Bool
+		f.run(Config{Source: f.registry, Checkers: f.checkers, Earlier: func(string) []registry.Change {
+			if !read.Load() {
+				return nil
+			}
+			return []registry.Change{{Age: time.Hour}}
+		}})
+		p := frontendtest.NewProcess(t, f.registry, "epg")
+		p.Work()
+		defer report(p, p.Work)()
+		b := f.open("epg")
+		b.events(t)
+		read.Store(true)
+		time.Sleep(3 * slowTicks * tick)
+		events := b.events(t)
+		if got := only(events, "earlier"); len(got) != 1 || len(got[0].Data.Changes) != 1 {
+			t.Errorf("got %d earlier events, want one", len(got))
+		}
+		if got := only(events, "services"); len(got) != 1 || len(got[0].Data.Rows) != 1 || len(got[0].Data.Bands["epg"]) != 2 {
+			t.Errorf("got %+v, want the whole band once", got)
 		}
 	})
 }

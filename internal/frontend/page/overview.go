@@ -143,6 +143,27 @@ func (o *overview) changes(all bool) []byte {
 	return e.bytes(o.Server, "changes")
 }
 
+// recalled returns the event with the services of which more has become known that earlier
+// sidecars have seen, nil if there are none.
+func (o *overview) recalled() []byte {
+	var e rowsEvent
+	for name, k := range o.services {
+		if len(k.past) > 0 && k.past[0].earlier {
+			continue
+		}
+		if earlier := o.earlierBand(name); len(earlier) > 0 {
+			k.past = append(earlier, k.past...)
+			e.addRow(k.text)
+			e.addBand(name, k.past)
+			e.addBars(name, k.bars)
+		}
+	}
+	if len(e.rows) == 0 {
+		return nil
+	}
+	return e.bytes(o.Server, "services")
+}
+
 // pieceSize is about how many bytes of services an event has.
 const pieceSize = 64 << 10
 

@@ -68,9 +68,10 @@ func (f *feed) composePast(service string, withEvidence bool) []byte {
 }
 
 // earlier returns the event with the changes that earlier sidecars have seen, nil if none
-// are known. They do not change.
+// are known.
 func (d *detail) earlier(f *feed) []byte {
 	changes := f.config.Earlier(d.service)
+	d.recalled = len(changes)
 	if len(changes) == 0 {
 		return nil
 	}
