@@ -63,6 +63,19 @@ func TestPausesAreCounted(t *testing.T) {
 	})
 }
 
+// A pause during which the sidecar is paused again, before it has caught up, is one.
+func TestPauseBeforeCatchingUpIsNoOther(t *testing.T) {
+	var p pauses
+	p.count(&reading{}, &reading{real: time.Second})
+	p.count(&reading{real: time.Second, behind: true}, &reading{real: 3 * time.Second})
+	p.count(&reading{real: 3 * time.Second, behind: true}, &reading{real: 3*time.Second + Recheck})
+	p.count(&reading{real: 4 * time.Second}, &reading{real: 4*time.Second + MaxGap})
+	p.count(&reading{real: 5 * time.Second, resting: true}, &reading{real: time.Hour})
+	if n, total := p.number.Load(), time.Duration(p.total.Load()); n != 1 || total != 3*time.Second {
+		t.Errorf("got %d pauses of %v, want one of 3 s", n, total)
+	}
+}
+
 // An intake never catches up. The judged instant goes on all the same, so that a
 // frozen program is found.
 func TestClockWaitsForTheIntakeAtMostMaxBehind(t *testing.T) {
