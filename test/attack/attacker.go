@@ -54,6 +54,7 @@ var attackers = map[string]func(ctx context.Context, target string) error{
 	"HTTP unknown names":      checkUnknownNamesByHTTP,
 	"HTTP passwords":          sendPasswords,
 	"HTTP pages":              openPages,
+	"HTTP metrics":            scrapeMetrics,
 	"HTTP max age":            checkMaxAgeByHTTP,
 	"BFD flood":               floodBFD,
 	"BFD forgery":             forgeBFD,

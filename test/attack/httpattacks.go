@@ -32,6 +32,7 @@ func httpAttacks() []attack {
 		network("unknown names", "20 connections check unknown names, as many as they can"),
 		{name: "HTTP: passwords", what: "20 connections send wrong passwords, as many as they can", who: "network", measured: true, play: guessPasswords},
 		network("pages", "100 connections open a page and read a byte a second, and 100 open and close one as often as they can"),
+		network("metrics", "50 connections ask for the metrics, as often as they can, and half of them read nothing"),
 		network("max age", "100 connections check with a maximum age of 1 ms, as often as they can"),
 	}
 }
@@ -173,6 +174,27 @@ func checkMaxAgeByHTTP(ctx context.Context, target string) error {
 	return pipeline(ctx, target, 100, func(int) string {
 		return "GET /readyz?service=well&max_age=1ms HTTP/1.1\r\nHost: x\r\n\r\n"
 	})
+}
+
+func scrapeMetrics(ctx context.Context, target string) error {
+	const request = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+	go each(ctx, 25, func(ctx context.Context, _ int) { sendAndReadNothing(ctx, target, request) })
+	return pipeline(ctx, target, 25, func(int) string { return request })
+}
+
+// sendAndReadNothing sends the request again and again until the other end closes.
+func sendAndReadNothing(ctx context.Context, target, request string) {
+	conn, err := dialFromAttacker(ctx, target)
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	for {
+		if _, err := io.WriteString(conn, request); err != nil {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
 }
 
 // readSlowly sends requests and reads a byte a second.
