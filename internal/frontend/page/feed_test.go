@@ -2,6 +2,7 @@ package page
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -212,6 +213,40 @@ func TestOneClientKeepsNoOtherAway(t *testing.T) {
 		}
 		if b := greedy[maxStreams-1]; len(b.events(t)) == 0 {
 			t.Error("the latest page of the first client gets no events")
+		}
+	})
+}
+
+// All services come in several events, the next once the one before is taken.
+func TestManyServicesComeInPieces(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		const services = 700
+		for i := range services {
+			frontendtest.NewProcess(t, f.registry, fmt.Sprint("epg", i)).Work()
+		}
+		read := make(chan struct{})
+		stuck := f.openStuck("", read, func(ctx context.Context) context.Context { return ctx })
+		pieces := only(f.open("").events(t), "services")
+		shown := make(map[string]bool)
+		for i, p := range pieces {
+			if p.Data.First != (i == 0) || p.Data.Last != (i == len(pieces)-1) {
+				t.Errorf("piece %d of %d: first %v, last %v", i+1, len(pieces), p.Data.First, p.Data.Last)
+			}
+			for _, r := range p.Data.Rows {
+				if shown[r.Name] || p.Data.Bars[r.Name] == "" || len(p.Data.Bands[r.Name]) == 0 {
+					t.Errorf("piece %d has %s again, or without bars or band", i+1, r.Name)
+				}
+				shown[r.Name] = true
+			}
+		}
+		if len(pieces) < 2 || len(shown) != services {
+			t.Errorf("got %d services in %d pieces, want %d in several", len(shown), len(pieces), services)
+		}
+		stuck.close()
+		close(read)
+		<-stuck.ended
+		if n := len(only(stuck.events(t), "services")); n > 1 {
+			t.Errorf("a browser that read nothing: got %d pieces, want at most one", n)
 		}
 	})
 }

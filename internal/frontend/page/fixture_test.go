@@ -134,6 +134,8 @@ type received struct {
 		Bars      map[string]string
 		Others    []otherCheckerJSON
 		Gone      []string
+		First     bool
+		Last      bool
 		Landmarks []landmarkJSON
 		Instances []instanceJSON
 		Changes   []changeJSON
