@@ -197,6 +197,7 @@ func (n *naive) turns(after, until Instant) []Instant {
 		for _, l := range p.facts {
 			limit(l.At, l.Within)
 			limit(l.At, l.StartWithin)
+			limit(l.ExtendedTo, 0)
 			limit(l.At, l.TTL)
 		}
 	}
