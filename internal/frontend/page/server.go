@@ -93,6 +93,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/events":
 		s.serveEvents(w, r)
 	default:
+		h.Set("Cache-Control", "no-store")
 		http.Error(w, "there is no such page: see / for all services, and /service/NAME for one", http.StatusNotFound)
 	}
 }
