@@ -42,7 +42,7 @@ func TestEvidenceIsForClientsOfThisHost(t *testing.T) {
 			{remote, "127.0.0.1", "Authorization: Basic dTpw\r\n", false}, // there are no users
 		} {
 			c := f.connectFrom(tt.from)
-			go fmt.Fprintf(c, "GET /page HTTP/1.1\r\nHost: %s\r\n%s\r\n", tt.host, tt.header)
+			go fmt.Fprintf(c, "GET /static/page HTTP/1.1\r\nHost: %s\r\n%s\r\n", tt.host, tt.header)
 			if a := c.read("GET"); a.body != fmt.Sprint(tt.want) {
 				t.Errorf("%+v: %s", tt, a.body)
 			}

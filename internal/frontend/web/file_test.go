@@ -194,7 +194,7 @@ func TestTLSAndClientCertificates(t *testing.T) {
 	}
 	for _, client := range []*http.Client{anonymous, operator, stranger} {
 		expect("TLS alone", client, "/readyz?service=epg", 200, "SERVING\n")
-		expect("TLS alone", client, "/page", 200, "false")
+		expect("TLS alone", client, "/static/page", 200, "false")
 	}
 	if code, _, err := get(over(t, nil), "http://"+address+"/readyz"); err == nil && code != http.StatusBadRequest {
 		t.Errorf("plain HTTP at the port of TLS: %d", code)
@@ -202,17 +202,17 @@ func TestTLSAndClientCertificates(t *testing.T) {
 
 	// The file is read again for each connection.
 	write(t, file, strings.Replace(clients, "%s", "VerifyClientCertIfGiven", 1))
-	expect("if given", anonymous, "/page", 200, "false")
-	expect("if given", operator, "/page", 200, "true")
-	expect("if given", stranger, "/page", 0, "")
+	expect("if given", anonymous, "/static/page", 200, "false")
+	expect("if given", operator, "/static/page", 200, "true")
+	expect("if given", stranger, "/static/page", 0, "")
 	write(t, file, strings.Replace(clients, "%s", "RequireAndVerifyClientCert", 1))
 	expect("required", anonymous, "/readyz?service=epg", 0, "")
 	expect("required", operator, "/readyz?service=epg", 200, "SERVING\n")
-	expect("required", operator, "/page", 200, "true")
+	expect("required", operator, "/static/page", 200, "true")
 	expect("required", stranger, "/readyz?service=epg", 0, "")
 	// Any certificate is no proof.
 	write(t, file, server+"  client_auth_type: RequireAnyClientCert\n")
-	expect("any", stranger, "/page", 200, "false")
+	expect("any", stranger, "/static/page", 200, "false")
 	// A wrong file lets no client in.
 	write(t, file, "tls_server_config: 7\n")
 	expect("wrong file", operator, "/readyz?service=epg", 0, "")
@@ -242,22 +242,22 @@ func TestUsers(t *testing.T) {
 			t.Errorf("%s as %q: got %d %q, %v; want %d %q", path, userinfo, gotCode, got, err, code, body)
 		}
 	}
-	for _, path := range []string{"/readyz?service=epg", "/page", "/-/healthy", "/metrics"} {
+	for _, path := range []string{"/readyz?service=epg", "/static/page", "/-/healthy", "/metrics"} {
 		expect(path, 401, "Unauthorized")
 	}
-	expect("/page", 401, "Unauthorized", "anna", "wrong") // of few, after which it would wait
+	expect("/static/page", 401, "Unauthorized", "anna", "wrong") // of few, after which it would wait
 	expect("/readyz?service=epg", 401, "Unauthorized", "bob", "right")
 	for range 2 {
 		expect("/readyz?service=epg", 200, "SERVING\n", "anna", "right")
-		expect("/page", 200, "true", "anna", "right")
+		expect("/static/page", 200, "true", "anna", "right")
 	}
 	write(t, file, "basic_auth_users:\n  anna: "+hash("new")+"\n")
-	expect("/page", 401, "Unauthorized", "anna", "right")
-	expect("/page", 200, "true", "anna", "new")
+	expect("/static/page", 401, "Unauthorized", "anna", "right")
+	expect("/static/page", 200, "true", "anna", "new")
 	// Without users, a name proves nothing.
 	write(t, file, "http_server_config:\n  headers:\n    X-Frame-Options: deny\n")
-	expect("/page", 200, "false", "anna", "new")
-	expect("/page", 200, "false")
+	expect("/static/page", 200, "false", "anna", "new")
+	expect("/static/page", 200, "false")
 	write(t, file, "basic_auth_users: 7\n")
 	expect("/readyz?service=epg", 500, "Internal Server Error", "anna", "new")
 }

@@ -66,7 +66,7 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 			q.name = []byte(name)
 		}
 		s.answerHealth(w, r, q)
-	case s.config.Page == nil:
+	case s.config.Page == nil || !ofService && !isPagePath(r.URL.Path):
 		s.notFound(w)
 	default:
 		if s.maySeeEvidence(r) {
@@ -75,6 +75,11 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 		socket.MarkProven(connOf(r))
 		s.config.Page.ServeHTTP(w, r)
 	}
+}
+
+// isPagePath reports whether the path is one of the page, other than that of a service.
+func isPagePath(path string) bool {
+	return path == "/" || path == "/events" || strings.HasPrefix(path, "/evidence/") || strings.HasPrefix(path, "/static/")
 }
 
 // accepts reports whether the request's Accept names the media type itself.

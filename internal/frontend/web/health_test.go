@@ -167,7 +167,7 @@ func TestReasonIsOneLine(t *testing.T) {
 func TestHEADAndOtherMethods(t *testing.T) {
 	inBubble(t, 0, func(c *Config) { c.Page, c.Metrics = textHandler("page"), textHandler("metrics") }, func(t *testing.T, f *fixture) {
 		frontendtest.NewProcess(t, f.registry, "epg").Work()
-		for path, code := range map[string]int{"/readyz?service=epg": 200, "/readyz?service=absent": 404, "/-/ready": 200, "/metrics": 200, "/x": 200} {
+		for path, code := range map[string]int{"/readyz?service=epg": 200, "/readyz?service=absent": 404, "/-/ready": 200, "/metrics": 200, "/static/x": 200} {
 			c := f.connect()
 			a := c.request("HEAD " + path)
 			if a.StatusCode != code || a.body != "" || a.ContentLength <= 0 {

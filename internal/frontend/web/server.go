@@ -47,8 +47,8 @@ type Config struct {
 	// Metrics answers /metrics; nil = there are none. It is called for several requests
 	// at once, and must hold little memory for each: a client may read slowly.
 	Metrics http.Handler
-	// Page answers browsers at / and /service/NAME, and all clients at the paths that
-	// the server does not know itself; nil = there is no page. It gets only GET and
+	// Page answers browsers at / and /service/NAME, and all clients at /events and
+	// below /evidence/ and /static/; nil = there is no page. It gets only GET and
 	// HEAD, and must not redirect: many checkers take a redirect for a success.
 	// frontend.MaySeeEvidence says whether it may show evidence to the client.
 	Page   http.Handler

@@ -169,7 +169,7 @@ func TestStopDoesNotWaitForHandlers(t *testing.T) {
 	inBubble(t, 0, func(c *Config) { c.Page, release = page, make(chan struct{}) }, func(t *testing.T, f *fixture) {
 		c := f.connect()
 		defer c.Close()
-		io.WriteString(c, "GET /page HTTP/1.1\r\nHost: x\r\n\r\n")
+		io.WriteString(c, "GET /static/page HTTP/1.1\r\nHost: x\r\n\r\n")
 		synctest.Wait()
 		begun := time.Now()
 		f.stop()
@@ -194,7 +194,7 @@ func TestPageIsForBrowsers(t *testing.T) {
 				f.get(path, accept).check(t, 503, "NOT_SERVING stalled: ")
 			}
 		}
-		if a := f.get("/style.css"); a.body != "page" {
+		if a := f.get("/static/style.css"); a.body != "page" {
 			t.Errorf("a style sheet: %d %q", a.StatusCode, a.body)
 		}
 		f.get("/readyz?service=epg", firefox).check(t, 503, "NOT_SERVING stalled: ")
@@ -207,7 +207,7 @@ func TestLogIsLimited(t *testing.T) {
 	inBubble(t, 0, func(c *Config) { c.Page = page }, func(t *testing.T, f *fixture) {
 		crash := func() {
 			c := f.connect()
-			io.WriteString(c, "GET /page HTTP/1.1\r\nHost: x\r\n\r\n")
+			io.WriteString(c, "GET /static/page HTTP/1.1\r\nHost: x\r\n\r\n")
 			io.Copy(io.Discard, c)
 			c.Close()
 		}
