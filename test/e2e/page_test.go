@@ -202,24 +202,37 @@ func TestPageKeyboardAndNames(t *testing.T) {
 	b.await(fmt.Sprintf(`location.pathname === '/service/%s' && document.querySelector('#detail').checkVisibility()`, first))
 	b.await(`document.querySelector('#detail .changes summary')`)
 
+	// The browser builds the tree a little later than the page.
+	var named int
+	var unnamed []string
+	for deadline := time.Now().Add(testTimeout); named < 10 || len(unnamed) > 0; time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d nodes have names, want more; nodes of the roles %q have none", named, unnamed)
+		}
+		named, unnamed = b.names()
+	}
+}
+
+// names returns how many nodes that are not text have a name, and the roles of those that
+// have none.
+func (b *tab) names() (named int, unnamed []string) {
+	b.t.Helper()
 	tree, err := chromedp.Call(b.ctx, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{})
 	b.must(err)
-	named := 0
 	for _, n := range tree.Nodes {
 		if n.Ignored || n.Role == nil {
 			continue
 		}
 		switch role := strings.Trim(string(n.Role.Value), `"`); role {
 		case "link", "button", "image", "img", "searchbox", "article", "region", "DisclosureTriangle", "heading":
-			named++
 			if n.Name == nil || strings.Trim(string(n.Name.Value), `" `) == "" {
-				t.Errorf("a node with the role %s has no name", role)
+				unnamed = append(unnamed, role)
+			} else {
+				named++
 			}
 		}
 	}
-	if named < 10 {
-		t.Errorf("%d nodes have names, want more", named)
-	}
+	return named, unnamed
 }
 
 // While landmarkd does not answer, the page never shows that a service is serving. It
