@@ -96,7 +96,7 @@ func TestHTTPPathsFollowTheProgram(t *testing.T) {
 	}
 	expect("/-/healthy", 200, "landmarkd is healthy.")
 	expect("/-/ready", 200, "landmarkd is ready.")
-	expect("/no/such/path", 404, "there is no such page")
+	expect("/no/such/path", 404, "there is nothing at this path")
 
 	e.landmark(0, "drain", "epg")
 	expect("/readyz?service=epg", 503, "NOT_SERVING draining: ")
