@@ -208,8 +208,9 @@ landmark *landmark_level_below(landmark_set *set, const char *name, double degra
 
 // landmark_level_set records the number of a Level. It sends a datagram when the number
 // crosses a limit for the worse, for the better at most every 5 ms, and otherwise every
-// 500 ms. A number that is not finite, such as a division by zero, is recorded as the
-// worst number, so that a calculation error does not hide a failure.
+// 500 ms. The datagrams of other landmarks carry the latest number, too. A number that is
+// not finite, such as a division by zero, is recorded as the worst number, so that a
+// calculation error does not hide a failure.
 void landmark_level_set(landmark *l, double number);
 
 // landmark_condition declares a Condition: something that is met or not, with a reason.
@@ -976,6 +977,7 @@ void landmark_level_set(landmark *l, double number)
 	zone = landmark_zone_(l, number);
 	believed = LANDMARK_LOAD_(&l->believed);
 	if (zone == believed) {
+		landmark_mark_(l); // the number counts within a zone, too
 		if (!landmark_quiet_(l))
 			landmark_pass_(l);
 		return;
