@@ -216,6 +216,9 @@ func (l *mark) fact(at rule.Instant) string {
 	case l.Kind == rule.KindCondition && (!l.Met || l.TTL == 0):
 		return fmt.Sprintf("X_LANDMARK_CONDITION=%s:%d:%s", l.Name, bit(l.Met), l.Reason)
 	case l.Kind == rule.KindDeadline:
+		if l.Pending == 0 {
+			return fmt.Sprintf("X_LANDMARK_OPEN=%s:0", l.Name) // there is no oldest work
+		}
 		return fmt.Sprintf("X_LANDMARK_OPEN=%s:%d:%d", l.Name, l.Pending, at.Sub(l.At).Microseconds())
 	}
 	return ""

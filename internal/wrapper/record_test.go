@@ -114,6 +114,7 @@ func FuzzRecord(f *testing.F) {
 		"READY=1\nSTATUS=a\nERRNO=2", "WATCHDOG_USEC=1000000\nREADY=1\nWATCHDOG=trigger\nSTOPPING=1",
 		"X_LANDMARK_DECLARE=l:alive:within=1s\nX_LANDMARK_REACH=l\nX_LANDMARK_DRAIN=1", "X_LANDMARK_DECLARE=q:level:degrade_at=1,fail_at=2\nX_LANDMARK_LEVEL=q:1e300",
 		"X_LANDMARK_DECLARE=c:condition:ttl=1s\nX_LANDMARK_CONDITION=c:0:a:b\nRELOADING=1", "X_LANDMARK_DECLARE=d:deadline:within=1s\nX_LANDMARK_OPEN=d:3:7\nSTOPPING=1\nX_LANDMARK_DECLARE=d:deadline:within=2s",
+		"X_LANDMARK_DECLARE=d:deadline:within=7s\nX_LANDMARK_OPEN=d:0",
 	} {
 		f.Add(seed)
 	}

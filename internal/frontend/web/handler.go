@@ -27,7 +27,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if aspect, ok := healthPaths[r.URL.Path]; ok {
-		s.serveHealth(w, r, aspect)
+		q, err := parse(aspect, r.URL.RawQuery)
+		s.serveHealth(w, r, q, err)
 		return
 	}
 	switch r.URL.Path {
@@ -59,13 +60,13 @@ func (s *Server) serveReady(w http.ResponseWriter) {
 // gets the health that the page would show.
 func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 	name, ofService := strings.CutPrefix(r.URL.Path, "/service/")
+	if !ofService {
+		name = ""
+	}
 	switch {
 	case (r.URL.Path == "/" || ofService) && (s.config.Page == nil || !accepts(r, "text/html")):
-		q := question{}
-		if ofService {
-			q.name = []byte(name)
-		}
-		s.answerHealth(w, r, q)
+		q, err := parsePage(name, r.URL.RawQuery)
+		s.serveHealth(w, r, q, err)
 	case s.config.Page == nil || !ofService && !isPagePath(r.URL.Path):
 		s.notFound(w)
 	default:

@@ -11,9 +11,8 @@ import (
 	"github.com/landmark-health/landmark/internal/socket"
 )
 
-// serveHealth answers a health check.
-func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request, aspect int) {
-	q, err := parse(aspect, r.URL.RawQuery)
+// serveHealth answers a health check whose query was parsed with err.
+func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request, q question, err error) {
 	if err != nil {
 		s.malformed.Add(1)
 		say(w, http.StatusBadRequest, err.Error())

@@ -57,6 +57,20 @@ func parse(aspect int, query string) (question, error) {
 	return q, nil
 }
 
+// parsePage parses the query of a health check at a path of the page, which names a service
+// unless it is "/".
+func parsePage(service, query string) (question, error) {
+	q, err := parse(healthz, query)
+	if err != nil || service == "" {
+		return q, err
+	}
+	if len(q.name) > 0 {
+		return question{}, errors.New("the path names a service already: leave service= out")
+	}
+	q.name = []byte(service)
+	return q, nil
+}
+
 // checkedName returns the name by which the source knows an aspect of a service, or of
 // all services.
 func checkedName(aspect int, service string) []byte {
