@@ -64,7 +64,10 @@ func (w *stackWatch) step(states []landmarkState, now time.Time, run func(func()
 		w.capturedAt = now
 		run(func() {
 			c.make()
-			w.captured <- c
+			select {
+			case w.captured <- c:
+			default: // nobody has taken the one before: the reporter has ended
+			}
 		})
 	}
 	if failsAt == rule.Never {

@@ -14,6 +14,8 @@ const (
 	MaxText = 64 << 10
 	// MaxSummary is the size of the longest Summary, in bytes.
 	MaxSummary = 255
+	// MaxName is the size of the longest name of a landmark, in bytes.
+	MaxName = 128
 	// MaxLandmarks is the number of landmarks that an Evidence names at most.
 	MaxLandmarks = 16
 	// MinInterval is the shortest time between two captures of one process from one
@@ -60,7 +62,11 @@ type Evidence struct {
 // Bounded returns e with its texts cut to what an Evidence may have, and without
 // characters that would be shown as something else. Programs send what they like.
 func (e Evidence) Bounded() Evidence {
-	e.Landmarks = e.Landmarks[:min(len(e.Landmarks), MaxLandmarks)]
+	names := e.Landmarks[:min(len(e.Landmarks), MaxLandmarks)]
+	e.Landmarks = make([]string, len(names)) // else all that were sent are kept
+	for i, name := range names {
+		e.Landmarks[i] = cut(clean(name, ""), MaxName)
+	}
 	e.Summary = strings.TrimSpace(cut(clean(e.Summary, ""), MaxSummary))
 	e.Text = cut(clean(e.Text, "\t\n"), MaxText)
 	return e

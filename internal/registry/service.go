@@ -106,8 +106,8 @@ func (s *service) publish() (changed bool) {
 	last := s.advance(now)
 	after := last.withPolicy(s.policy).advance(s.facts(), now)
 	s.recordChange(last, after, now)
+	s.current.Store(after) // before what takes longer
 	s.recorder.Published(Publication{now, s.owner.Load(), s.policy, last.history, before.facts, after.facts, after, s.slots})
-	s.current.Store(after)
 	s.noticeFailures(after, now)
 	if !s.retired { // else the timer would never stop
 		next := min(after.next, s.expires())

@@ -48,12 +48,13 @@ func (s *Server) answerHealth(w http.ResponseWriter, r *http.Request, q question
 	s.answers.End(timing)
 }
 
-// statusCode returns the status code of an answer.
+// statusCode returns the status code of an answer. A checker that takes 404 for a soft stop
+// must not take an unknown service for one.
 func statusCode(a registry.Answer, q question) int {
 	switch {
 	case a.Status == judge.Serving:
 		return http.StatusOK
-	case a.Status == judge.ServiceUnknown:
+	case a.Status == judge.ServiceUnknown && !q.drainingIs404:
 		return http.StatusNotFound
 	case q.drainingIs404 && a.Status == judge.NotServing && a.Cause == judge.Draining:
 		return http.StatusNotFound
