@@ -38,13 +38,13 @@ func reportInterval(states []landmarkState) time.Duration {
 func (s *landmarkState) limit() time.Duration { return max(s.Within, s.TTL) } // no kind has both
 
 // callInterval returns how often to send the get-state command to the landmark, or
-// to poll it; 0 = never.
+// to call its function; 0 = never.
 func (r *reporter) callInterval(s *landmarkState) time.Duration {
 	switch {
 	case s.SendCommand != nil:
 		return commandInterval(s.Within)
-	case s.Poll != nil:
-		return cmp.Or(s.PollInterval, r.interval)
+	case s.CallProgram != nil:
+		return cmp.Or(s.CallInterval, r.interval)
 	}
 	return 0
 }

@@ -13,9 +13,9 @@ import (
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 )
 
-// A reporter samples the landmarks, sends the get-state commands, polls the
-// landmarks that have a function, and makes the messages, each when it is due,
-// with or without a stream. It waits neither for the program nor for the sidecar.
+// A reporter samples the landmarks, sends the get-state commands, calls the
+// functions of the landmarks that have one, and makes the messages, each when it is
+// due, with or without a stream. It waits neither for the program nor for the sidecar.
 // The fields below requests belong to one goroutine, run.
 type reporter struct {
 	marks  collector.Set
@@ -45,10 +45,10 @@ type reporter struct {
 	reportDue  bool      // send a report as soon as the stream can
 	errLogged  bool      // the set's error was logged
 
-	stream   *sendSlot     // the current or latest stream
-	idle     bool          // the stream can send a message
-	declared int           // landmarks declared on the stream, -1 = no declaration yet
-	polled   stateRequests // the requests on the stream
+	stream        *sendSlot     // the current or latest stream
+	idle          bool          // the stream can send a message
+	declared      int           // landmarks declared on the stream, -1 = no declaration yet
+	stateRequests stateRequests // the requests on the stream
 }
 
 // A landmarkState is a landmark and what the reporter knows of it.
@@ -56,7 +56,7 @@ type landmarkState struct {
 	collector.Landmark
 	current  collector.Sample // the latest
 	reported collector.Sample // the latest that was reported
-	nextCall time.Time        // of SendCommand or Poll
+	nextCall time.Time        // of SendCommand or CallProgram
 }
 
 // A sendSlot takes one message at a time from the reporter to a stream.
@@ -184,8 +184,8 @@ func (r *reporter) sample(now time.Time) {
 			r.reportDue = true
 		}
 	}
-	r.polled.update(r.landmarks)
-	if r.polled.answered() > r.polled.reported {
+	r.stateRequests.update(r.landmarks)
+	if r.stateRequests.answered() > r.stateRequests.reported {
 		r.reportDue = true
 	}
 }
@@ -195,7 +195,7 @@ func (r *reporter) sample(now time.Time) {
 func (r *reporter) sendNext(now time.Time) {
 	r.idle = false
 	if r.declared < len(r.landmarks) {
-		r.polled.add(r.landmarks, max(0, r.declared), now)
+		r.stateRequests.add(r.landmarks, max(0, r.declared), now)
 		r.declared = len(r.landmarks)
 		r.stream.messages <- declarationMessage(r.landmarks)
 		return // the report is still due
@@ -205,14 +205,14 @@ func (r *reporter) sendNext(now time.Time) {
 	for i := range r.landmarks {
 		r.landmarks[i].reported = r.landmarks[i].current
 	}
-	r.polled.reported = r.polled.answered()
-	m := reportMessage(r.landmarks, r.polled.reported, r.draining.Load(), r.sampledAt)
+	r.stateRequests.reported = r.stateRequests.answered()
+	m := reportMessage(r.landmarks, r.stateRequests.reported, r.draining.Load(), r.sampledAt)
 	m.GetReport().Evidence = r.stacks.message(now)
 	r.stream.messages <- m
 }
 
-// call sends the get-state command to a Loop, or polls a Level or Condition, if
-// that is due.
+// call sends the get-state command to a Loop, or calls the function of a Level or
+// Condition, if that is due.
 func (r *reporter) call(ctx context.Context, s *landmarkState, now time.Time) {
 	interval := r.callInterval(s)
 	if interval == 0 {
@@ -223,8 +223,8 @@ func (r *reporter) call(ctx context.Context, s *landmarkState, now time.Time) {
 		if s.SendCommand != nil {
 			s.SendCommand(now)
 		} else {
-			poll := s.Poll // s moves when landmarks grows
-			r.calls.Go(func() { poll(ctx) })
+			callProgram := s.CallProgram // s moves when landmarks grows
+			r.calls.Go(func() { callProgram(ctx) })
 		}
 	}
 	if s.nextCall.Before(r.nextStep) {
@@ -237,7 +237,7 @@ func (r *reporter) stepNow() { r.nextStep = time.Time{} }
 
 // stepSoon makes the next step earlier because a landmark changed.
 func (r *reporter) stepSoon() {
-	if r.polled.pending() {
+	if r.stateRequests.pending() {
 		r.stepNow()
 		return
 	}
@@ -250,7 +250,7 @@ func (r *reporter) stepSoon() {
 // state.
 func (r *reporter) setReady(stream *sendSlot) {
 	if stream != r.stream {
-		r.stream, r.declared, r.polled = stream, -1, stateRequests{}
+		r.stream, r.declared, r.stateRequests = stream, -1, stateRequests{}
 		r.reportDue = true
 	}
 	r.idle = true
@@ -265,8 +265,8 @@ func (r *reporter) request(q getStateRequest) {
 	if q.stream != r.stream || r.declared < 0 {
 		return // of a stream that has ended, or before the declaration: it stays unanswered
 	}
-	r.polled.request(q.number, r.landmarks, time.Now())
-	if r.polled.answered() > r.polled.reported {
+	r.stateRequests.request(q.number, r.landmarks, time.Now())
+	if r.stateRequests.answered() > r.stateRequests.reported {
 		r.stepNow()
 	}
 }

@@ -18,7 +18,7 @@ func (s *Sidecar) bindJournal(c Config) {
 		s.addresses = append(s.addresses, "journal", c.Journal)
 	}
 	s.recorder = recorder.New(rc)
-	s.services.Record(s.recorder)
+	s.services.SetRecorder(s.recorder)
 }
 
 // writeJournal writes the journal until stop is called. Call stop after the intake has

@@ -93,7 +93,7 @@ func (s *Set) Condition(name string, opts ...ConditionOption) *Condition {
 	}
 	mark := collector.Landmark{Declaration: c.declaration, Sample: c.sample}
 	if c.poller != nil {
-		mark.Poll, mark.PollInterval = c.poller.run, c.checkInterval
+		mark.CallProgram, mark.CallInterval = c.poller.run, c.checkInterval
 	}
 	s.declare(mark, c.validate())
 	return c

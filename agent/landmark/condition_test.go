@@ -88,13 +88,13 @@ func TestConditionCheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var answer error
 		c := newChecked(t, func(context.Context) error { return answer })
-		if got := c.PollInterval; got != time.Minute {
+		if got := c.CallInterval; got != time.Minute {
 			t.Errorf("PollInterval = %v, want 1m0s", got)
 		}
-		c.Poll(t.Context())
+		c.CallProgram(t.Context())
 		c.check("healthy", collector.Sample{Reached: true, Count: 1, Met: true})
 		answer = errors.New("table epg does not exist")
-		c.Poll(t.Context())
+		c.CallProgram(t.Context())
 		c.check("unhealthy", collector.Sample{Reached: true, Count: 2, Reason: "table epg does not exist"})
 	})
 }
@@ -105,7 +105,7 @@ func TestConditionCheckTimesOut(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c := newChecked(t, func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
 			start := time.Now()
-			c.Poll(t.Context())
+			c.CallProgram(t.Context())
 			if d := time.Since(start); d != time.Second {
 				t.Errorf("Poll took %v, want the timeout of 1s", d)
 			}
@@ -122,18 +122,18 @@ func TestConditionCheckTimesOut(t *testing.T) {
 				}
 				return nil
 			})
-			c.Poll(t.Context())
+			c.CallProgram(t.Context())
 			c.check("healthy", collector.Sample{Reached: true, Count: 1, Met: true})
-			go c.Poll(t.Context())
+			go c.CallProgram(t.Context())
 			time.Sleep(time.Second - 1)
 			c.check("not yet timed out", collector.Sample{Reached: true, Age: time.Second - 1, Count: 1, Met: true})
 			time.Sleep(time.Nanosecond)
 			c.check("timed out", collector.Sample{Reached: true, Count: 2, Reason: none})
 			time.Sleep(time.Hour)
-			c.Poll(t.Context()) // must not wait for the running call
+			c.CallProgram(t.Context()) // must not wait for the running call
 			close(free)
 			c.check("answered an hour late", collector.Sample{Reached: true, Age: time.Hour, Count: 2, Reason: none})
-			c.Poll(t.Context())
+			c.CallProgram(t.Context())
 			c.check("healthy again", collector.Sample{Reached: true, Count: 3, Met: true})
 			if calls != 3 {
 				t.Errorf("%d calls, want 3 in sequence", calls)
@@ -148,7 +148,7 @@ func TestConditionIgnoresCancelledCheck(t *testing.T) {
 		c := newChecked(t, func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Millisecond, cancel)
-		c.Poll(ctx)
+		c.CallProgram(ctx)
 		c.check("cancelled", collector.Sample{Age: time.Millisecond})
 	})
 }

@@ -27,7 +27,7 @@ func show(marks *landmark.Set) {
 func sendCommand(marks *landmark.Set) { only(marks).SendCommand(time.Now()) }
 
 // poll calls the program's function, as the agent does.
-func poll(marks *landmark.Set) { only(marks).Poll(context.Background()) }
+func poll(marks *landmark.Set) { only(marks).CallProgram(context.Background()) }
 
 func Example() {
 	var marks landmark.Set

@@ -83,7 +83,7 @@ func (s *Set) Level(name string, limits Limits, opts ...LevelOption) *Level {
 	}
 	mark := collector.Landmark{Declaration: l.declaration, Sample: l.sample}
 	if l.poller != nil {
-		mark.Poll = l.poller.run
+		mark.CallProgram = l.poller.run
 	}
 	s.declare(mark, l.validate())
 	return l

@@ -58,18 +58,18 @@ func TestLevelPoll(t *testing.T) {
 		calls := 0
 		s.Level("l", Above(10, 20), Poll(func() float64 { calls++; return <-answers }))
 		mark := landmarks(&s)[0]
-		if got := mark.PollInterval; got != 0 {
+		if got := mark.CallInterval; got != 0 {
 			t.Errorf("PollInterval = %v, want 0", got)
 		}
-		go mark.Poll(t.Context())
+		go mark.CallProgram(t.Context())
 		synctest.Wait()
-		mark.Poll(t.Context()) // must not wait for the running call
+		mark.CallProgram(t.Context()) // must not wait for the running call
 		if calls != 1 {
 			t.Errorf("%d calls at a time, want 1", calls)
 		}
 		answers <- 7
 		synctest.Wait()
-		go mark.Poll(t.Context()) // blocks for an hour
+		go mark.CallProgram(t.Context()) // blocks for an hour
 		mark.Sample(time.Now())
 		time.Sleep(time.Hour)
 		want := collector.Sample{Reached: true, Age: time.Hour, Count: 1, Value: 7}

@@ -56,14 +56,14 @@ type Landmark struct {
 	// call when a Sample's Count exceeds answers. It is nil for other kinds.
 	SendCommand func(now time.Time) (answers uint64)
 
-	// Poll calls the program's function of a Level or Condition that has one, and
+	// CallProgram calls the program's function of a Level or Condition that has one, and
 	// records the result. It returns when the function does, however long that
 	// takes, so call it on its own goroutine. It returns at once while another
 	// call is running. After ctx is cancelled, the result of a Condition's check
-	// is ignored. Poll is nil for landmarks without a function.
-	Poll func(ctx context.Context)
-	// PollInterval is how often to call Poll, 0 = once for each report.
-	PollInterval time.Duration
+	// is ignored. CallProgram is nil for landmarks without a function.
+	CallProgram func(ctx context.Context)
+	// CallInterval is how often to call CallProgram, 0 = once for each report.
+	CallInterval time.Duration
 }
 
 // A Kind is how a landmark shows whether the program does its work. The numbers

@@ -29,9 +29,9 @@ type Checkers interface {
 	Watch(c checkers.Checker) *checkers.Watch
 }
 
-// Record records that c received the answer a about the name. Front ends call
+// RecordChecker records that c received the answer a about the name. Front ends call
 // it once for each check that they answer. It allocates nothing unless c is new.
-func Record(to Checkers, c checkers.Checker, name []byte, a *registry.Answer) {
+func RecordChecker(to Checkers, c checkers.Checker, name []byte, a *registry.Answer) {
 	// The answer's own time saves reading the clock again.
 	to.Record(CheckOf(name, a), c, time.Duration(a.At()))
 }

@@ -176,13 +176,13 @@ func (tr *trace) report(a *arguments) {
 }
 
 // facts parses the facts of a landmark, whatever its kind: [reached] [age=D] [open]
-// [count=N] [pending=N] [lag=D] [value=X] [met] [why=WORDS] [blind=WORDS], with _
-// for spaces. blind is the reason why the landmark is unreadable.
+// [count=N] [pending=N] [lag=D] [value=X] [met] [why=WORDS] [unreadable=WORDS], with _
+// for spaces. unreadable is the reason why reading the landmark failed.
 func (tr *trace) facts(a *arguments) Landmark {
 	var age, lag time.Duration
 	a.duration("age", &age)
 	a.duration("lag", &lag)
-	why, blind := a.value("why"), a.value("blind")
+	why, unreadable := a.value("why"), a.value("unreadable")
 	return Landmark{
 		Reached:    a.has("reached"),
 		At:         tr.now.Add(-age),
@@ -192,8 +192,8 @@ func (tr *trace) facts(a *arguments) Landmark {
 		Lag:        lag,
 		Value:      a.number("value"),
 		Met:        a.has("met"),
-		Reason:     strings.ReplaceAll(why+blind, "_", " "),
-		Unreadable: blind != "",
+		Reason:     strings.ReplaceAll(why+unreadable, "_", " "),
+		Unreadable: unreadable != "",
 	}
 }
 

@@ -27,7 +27,7 @@ type landmark struct {
 	service string
 	name    string
 	source  string // program or host
-	*registry.Record
+	*registry.Landmark
 }
 
 var byLandmark = []string{"service", "landmark", "source"}
@@ -109,17 +109,17 @@ func (s *scrape) writeLandmarks(f *landmarkFamily) (omitted int) {
 		if !known || s.err != nil {
 			continue
 		}
-		records := of.Answers[judge.Readiness].Landmarks()
-		most := min(len(records), left)
+		landmarks := of.Answers[judge.Readiness].Landmarks()
+		most := min(len(landmarks), left)
 		if !of.Trusted {
 			most = min(most, maxLandmarksOfUser-users[of.UID])
 			users[of.UID] += most
 		}
 		left -= most
-		omitted += len(records) - most
+		omitted += len(landmarks) - most
 		l.service = name
-		for i := range records[:most] {
-			l.Record, l.name, l.source = &records[i], strings.ToValidUTF8(records[i].Name, "\uFFFD"), "program"
+		for i := range landmarks[:most] {
+			l.Landmark, l.name, l.source = &landmarks[i], strings.ToValidUTF8(landmarks[i].Name, "\uFFFD"), "program"
 			if l.OfHost {
 				l.source = "host"
 			}

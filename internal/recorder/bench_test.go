@@ -24,7 +24,7 @@ func BenchmarkReport(b *testing.B) {
 			running.Go(func() { _ = c.Run(ctx, func() bool { return true }) })
 			r := registry.New(c, 0)
 			if with {
-				r.Record(New(Config{Journal: new(memory), Logger: slog.New(slog.DiscardHandler), Now: c.Judged}))
+				r.SetRecorder(New(Config{Journal: new(memory), Logger: slog.New(slog.DiscardHandler), Now: c.Judged}))
 			}
 			s, err := r.Open(registry.AgentID{Service: "epg", Instance: "a"}, link{})
 			if err != nil {

@@ -109,7 +109,7 @@ func fromJournal(e journal.Entry, now time.Time) registry.Change {
 			Declared: new(l.Judge()), Reached: l.Reached, Open: l.Open, Pending: l.Pending, Lag: l.Lag, Value: float64(l.Value),
 			Met: l.Met, Unreadable: l.Unreadable, Triggered: l.Triggered, Reason: l.Reason,
 		}
-		c.Landmarks = append(c.Landmarks, registry.Record{LandmarkState: judge.LandmarkState{Landmark: landmark, State: judge.State(l.State)}, Age: l.Age})
+		c.Landmarks = append(c.Landmarks, registry.Landmark{LandmarkState: judge.LandmarkState{Landmark: landmark, State: judge.State(l.State)}, Age: l.Age})
 	}
 	return c
 }

@@ -75,7 +75,7 @@ func inBubble(t *testing.T, f func(t *testing.T, m *memory, log *logtest.Buffer,
 		m, log := new(memory), new(logtest.Buffer)
 		rec := New(Config{Journal: m, Logger: slog.New(slog.NewTextHandler(log, nil)), Now: c.Judged})
 		r := registry.New(c, 0)
-		r.Record(rec)
+		r.SetRecorder(rec)
 		running.Go(func() { _ = rec.Run(ctx, r) })
 		s, err := r.Open(registry.AgentID{Service: "epg", Instance: "a"}, link{})
 		if err != nil {

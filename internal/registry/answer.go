@@ -18,11 +18,11 @@ type Answer struct {
 	StatusAge time.Duration // since the status last changed
 	Changes   uint32        // of status or cause; wraps
 
-	verdict judge.Verdict
-	service *service  // that decided, nil if there is none
-	snap    *snapshot // of that service, nil if the name is not one service's
-	now     judge.Instant
-	polled  time.Duration // how long the main loop had to answer and did not, else 0
+	verdict       judge.Verdict
+	service       *service  // that decided, nil if there is none
+	snap          *snapshot // of that service, nil if the name is not one service's
+	now           judge.Instant
+	unansweredFor time.Duration // how long the main loop had to answer and did not, else 0
 }
 
 // newAnswer returns the answer that r makes at the judged instant. The age of the
@@ -62,15 +62,15 @@ func (a Answer) stalled(waited time.Duration) Answer {
 		return a
 	}
 	a.Status, a.Cause, a.Weight, a.StatusAge = judge.NotServing, judge.Stalled, 0, 0
-	a.polled = waited
+	a.unansweredFor = waited
 	return a
 }
 
 // Reason says to the person on call why the status is what it is. It is empty
 // while serving.
 func (a Answer) Reason() string {
-	if a.polled > 0 {
-		return fmt.Sprintf("the main loop did not answer the get-state command within %d ms", a.polled.Milliseconds())
+	if a.unansweredFor > 0 {
+		return fmt.Sprintf("the main loop did not answer the get-state command within %d ms", a.unansweredFor.Milliseconds())
 	}
 	reason := a.verdict.Reason(a.now)
 	if reason != "" && a.snap == nil && a.service != nil {
@@ -92,19 +92,19 @@ func (a *Answer) Service() (name string, known bool) {
 // At returns the instant of the answer.
 func (a *Answer) At() judge.Instant { return a.now }
 
-// Record is one landmark of an answer.
-type Record struct {
+// Landmark is one landmark of an answer.
+type Landmark struct {
 	judge.LandmarkState
 	Age time.Duration // since it was last reached, or since it was made if it never was
 }
 
 // Landmarks returns the landmarks of the service, failing ones first, each from the
 // instance where it is worst. It returns none for a name that is not one service's.
-func (a Answer) Landmarks() []Record {
+func (a Answer) Landmarks() []Landmark {
 	if a.snap == nil {
 		return nil
 	}
-	return a.snap.records(a.now)
+	return a.snap.landmarks(a.now)
 }
 
 // Instance is one process of an answer.

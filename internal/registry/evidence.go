@@ -216,7 +216,7 @@ func (st *evidenceStore) attach(s *service, c *changeAt) {
 // it, or because a landmark of the evidence, which has failed since by the program's own
 // limit, fails now by that of the policy.
 func (c *changeAt) follows(e *evidenceAt) bool {
-	return c.at.Sub(e.at) <= evidenceBefore || slices.ContainsFunc(c.Landmarks, func(r Record) bool {
+	return c.at.Sub(e.at) <= evidenceBefore || slices.ContainsFunc(c.Landmarks, func(r Landmark) bool {
 		return r.State == judge.Failing && c.at.Add(-r.Age) <= e.at && slices.Contains(e.Landmarks, r.Name)
 	})
 }

@@ -32,9 +32,9 @@ func (r *Registry) BeginGrace() {
 // Starting reports whether the start grace goes on, for all services or for some.
 func (r *Registry) Starting() bool { return r.grace.holding() || r.grace.extended() }
 
-// ExpectReport says that an agent of the user has connected. The caller calls
-// markReported once it has reported, or is gone.
-func (r *Registry) ExpectReport(uid uint32) (markReported func()) {
+// ExpectReport says that an agent of the user has connected, and that its report is
+// expected. The caller calls stopExpecting once it has reported, or is gone.
+func (r *Registry) ExpectReport(uid uint32) (stopExpecting func()) {
 	r.expected.Add(uid, 1)
 	return sync.OnceFunc(func() { r.expected.Add(uid, -1) })
 }

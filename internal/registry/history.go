@@ -36,7 +36,7 @@ type Change struct {
 	// Landmarks are those that were not OK at that moment, the worst first. Of a
 	// process that is gone or silent they are those that were not OK in its last
 	// report.
-	Landmarks []Record
+	Landmarks []Landmark
 }
 
 // VerdictSummary is what is kept of a verdict.
@@ -77,7 +77,7 @@ func (s *service) recordChange(before, after *snapshot, at judge.Instant) {
 		}
 		c.Verdicts[a] = VerdictSummary{r.Status, r.Cause, r.Weight, reason}
 	}
-	for _, r := range after.records(at) {
+	for _, r := range after.landmarks(at) {
 		if r.State == judge.OK || len(c.Landmarks) == maxChangeLandmarks {
 			break // the worst states come first
 		}

@@ -65,9 +65,9 @@ func (p *Publication) Declaration(i int) []judge.Declared {
 	return p.slots[i].declaration
 }
 
-// Record has the recorder record all that happens from now on. It must be called before
+// SetRecorder has the recorder record all that happens from now on. It must be called before
 // there are services.
-func (r *Registry) Record(recorder Recorder) { r.recorder = recorder }
+func (r *Registry) SetRecorder(recorder Recorder) { r.recorder = recorder }
 
 // Reevaluate evaluates the service again, which also publishes its facts again. It does
 // nothing if the service is not known.

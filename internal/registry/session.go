@@ -66,18 +66,18 @@ type Fact struct {
 
 // Session is one process that reports.
 type Session struct {
-	registry     *Registry
-	id           AgentID
-	link         Link
-	declaration  []judge.Declared // by the program
-	draining     bool             // the process wants no new work
-	notifies     bool             // the process sends notifications
-	process      evidence.Process // that reports
-	statusText   string           // what the process says of itself
-	number       uint64           // in the order of opening
-	taken        int              // of the user's quota
-	markReported func()           // called once it has reported, or is gone
-	service      *service         // nil until the first report
+	registry      *Registry
+	id            AgentID
+	link          Link
+	declaration   []judge.Declared // by the program
+	draining      bool             // the process wants no new work
+	notifies      bool             // the process sends notifications
+	process       evidence.Process // that reports
+	statusText    string           // what the process says of itself
+	number        uint64           // in the order of opening
+	taken         int              // of the user's quota
+	stopExpecting func()           // a report of the process; called once it has reported, or is gone
+	service       *service         // nil until the first report
 
 	// Guarded by service.mu, except that Declare clears applied: Declare is called by
 	// the goroutine that reports.
@@ -106,7 +106,7 @@ func (r *Registry) Open(id AgentID, link Link) (s *Session, err error) {
 	if err := s.take(1); err != nil {
 		return nil, err
 	}
-	s.markReported = r.ExpectReport(id.UID)
+	s.stopExpecting = r.ExpectReport(id.UID)
 	return s, nil
 }
 
@@ -173,7 +173,7 @@ func (s *Session) reportOnce(facts []Fact, answered uint64, at judge.Instant) er
 	}
 	err := s.service.report(s, facts, answered, at)
 	if err == nil {
-		s.markReported()
+		s.stopExpecting()
 	}
 	return err
 }
@@ -247,7 +247,7 @@ func (s *Session) end(how judge.Presence) {
 		s.over = true
 		s.registry.sessions.countEnd(how, s.endedByRegistry())
 	}
-	s.markReported()
+	s.stopExpecting()
 	s.registry.reported.Add(s.id.UID, -s.taken)
 	s.taken = 0
 	if s.service != nil {

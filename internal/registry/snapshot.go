@@ -73,17 +73,17 @@ func (s *snapshot) sameCauses(n *snapshot) bool {
 	return true
 }
 
-// records describes the snapshot's landmarks at now.
-func (s *snapshot) records(now judge.Instant) []Record {
+// landmarks describes the snapshot's landmarks at now.
+func (s *snapshot) landmarks(now judge.Instant) []Landmark {
 	states := judge.Describe(s.policy.Policy, s.facts, now)
 	if len(states) == 0 {
 		return nil
 	}
-	records := make([]Record, len(states))
+	landmarks := make([]Landmark, len(states))
 	for i, r := range states {
-		records[i] = Record{r, max(0, now.Sub(r.At))}
+		landmarks[i] = Landmark{r, max(0, now.Sub(r.At))}
 	}
-	return records
+	return landmarks
 }
 
 // verdictRecord is a verdict, since when its status holds, and how often it has

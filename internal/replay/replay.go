@@ -51,19 +51,19 @@ type Report struct {
 // Run replays the lines, which it reads once or twice.
 func Run(lines iter.Seq2[journal.Line, *journal.Problem], c Config) *Report {
 	p := play(lines, c, nil)
-	if len(p.blind) > 0 {
-		p = play(lines, c, p.blind)
+	if len(p.unknownAges) > 0 {
+		p = play(lines, c, p.unknownAges)
 	}
-	return p.report()
+	return p.finish()
 }
 
 // player plays a journal.
 type player struct {
-	config Config
-	blind  map[string][]blind // by service; see blind
-	second bool               // blind was given
+	config      Config
+	unknownAges map[string][]unknownAge // by service
+	second      bool                    // unknownAges was given
 
-	report1  Report
+	report   Report
 	run      run
 	live     map[string]*service // of the run
 	finished map[string]*Service
@@ -82,10 +82,10 @@ type run struct {
 // timeOf returns the time of day at the instant.
 func (r *run) timeOf(at judge.Instant) time.Time { return r.base.Add(time.Duration(at)) }
 
-func play(lines iter.Seq2[journal.Line, *journal.Problem], c Config, given map[string][]blind) *player {
-	p := &player{config: c, blind: given, second: given != nil, finished: make(map[string]*Service), live: make(map[string]*service)}
+func play(lines iter.Seq2[journal.Line, *journal.Problem], c Config, given map[string][]unknownAge) *player {
+	p := &player{config: c, unknownAges: given, second: given != nil, finished: make(map[string]*Service), live: make(map[string]*service)}
 	if !p.second {
-		p.blind = make(map[string][]blind)
+		p.unknownAges = make(map[string][]unknownAge)
 	}
 	for l, problem := range lines {
 		if problem != nil {
@@ -99,13 +99,14 @@ func play(lines iter.Seq2[journal.Line, *journal.Problem], c Config, given map[s
 }
 
 func (p *player) damaged(problem *journal.Problem) {
-	if p.report1.Damaged++; len(p.report1.Problems) < maxProblems {
-		p.report1.Problems = append(p.report1.Problems, *problem)
+	if p.report.Damaged++; len(p.report.Problems) < maxProblems {
+		p.report.Problems = append(p.report.Problems, *problem)
 	}
 }
 
-func (p *player) report() *Report {
-	r := &p.report1
+// finish returns the report, with what the outcomes of all services measure.
+func (p *player) finish() *Report {
+	r := &p.report
 	for _, name := range slices.Sorted(maps.Keys(p.finished)) {
 		s := p.finished[name]
 		s.measure()
@@ -138,11 +139,11 @@ func (p *player) line(l *journal.Line) {
 }
 
 func (p *player) span(t time.Time) {
-	if p.report1.From.IsZero() || t.Before(p.report1.From) {
-		p.report1.From = t
+	if p.report.From.IsZero() || t.Before(p.report.From) {
+		p.report.From = t
 	}
-	if t.After(p.report1.To) {
-		p.report1.To = t
+	if t.After(p.report.To) {
+		p.report.To = t
 	}
 }
 
@@ -152,15 +153,15 @@ func (p *player) header(l *journal.Line) {
 		return // the header has the number of the line that follows
 	}
 	p.endRun()
-	p.report1.Runs++
-	p.run = run{id: l.Journal.Run, number: p.report1.Runs, seq: l.Seq}
+	p.report.Runs++
+	p.run = run{id: l.Journal.Run, number: p.report.Runs, seq: l.Seq}
 }
 
 // gap forgets the facts of all services, which may have changed in the lines that are lost,
 // until their next full lines.
 func (p *player) gap(l *journal.Line) {
 	if l.Seq > p.run.seq {
-		p.report1.Lost += l.Seq - p.run.seq
+		p.report.Lost += l.Seq - p.run.seq
 	}
 	for _, s := range p.live {
 		s.end(p.run.last)
@@ -202,13 +203,13 @@ func (p *player) service(l *journal.Line) {
 	}
 }
 
-// inexact returns the names of the parts.
-func inexact(all []blind) (names []string) {
-	for _, b := range all {
-		name := b.landmark
+// inexact returns the names of the parts whose age is unknown.
+func inexact(all []unknownAge) (names []string) {
+	for _, u := range all {
+		name := u.landmark
 		if name == "" {
 			name = "the reports of a process"
-			if b.id == 0 {
+			if u.id == 0 {
 				name = "the readings of the host"
 			}
 		}
@@ -227,8 +228,8 @@ func (p *player) newService(name string) *service {
 	}
 	s := &service{player: p, result: result, given: p.config.policyFor(name)}
 	s.tracks = append(s.tracks, s.newTrack(&result.New, false))
-	if p.second && len(p.blind[name]) > 0 {
-		result.Bounded, result.Inexact = true, inexact(p.blind[name])
+	if p.second && len(p.unknownAges[name]) > 0 {
+		result.Bounded, result.Inexact = true, inexact(p.unknownAges[name])
 		s.tracks = append(s.tracks, s.newTrack(&result.Most, true))
 	}
 	return s

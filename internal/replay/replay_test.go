@@ -242,7 +242,7 @@ func TestHostIsRenewed(t *testing.T) {
 		running.Go(func() { _ = c.Run(ctx, func() bool { return true }) })
 		r := registry.New(c, 0)
 		rec := recorder.New(recorder.Config{Journal: m, Logger: slog.New(slog.DiscardHandler), Now: c.Judged})
-		r.Record(rec)
+		r.SetRecorder(rec)
 		r.Configure(policies, nil)
 		r.BeginGrace()
 		running.Go(func() { _ = rec.Run(ctx, r) })

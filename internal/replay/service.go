@@ -36,9 +36,9 @@ type part struct {
 	landmark string
 }
 
-// blind is a time in which something may have been older than its limit, and in which the
+// unknownAge is a time in which something may have been older than its limit, and in which the
 // journal does not say when.
-type blind struct {
+type unknownAge struct {
 	run int
 	part
 	from, to judge.Instant
@@ -129,7 +129,7 @@ func (s *service) end(at judge.Instant) {
 		return
 	}
 	at = max(at, s.at)
-	s.noteUnknown(at)
+	s.noteUnknownAtEnd(at)
 	s.playTo(at, nil)
 	s.facts, s.processes = nil, nil
 	s.noteHangs(at)
@@ -207,26 +207,26 @@ func (s *service) addAges(a *journal.Ages, at judge.Instant) {
 	}
 	for _, l := range a.Longest {
 		if limit := s.limit(part{l.ID, l.Landmark}); limit > 0 && l.Age > limit {
-			s.noteBlind(part{l.ID, l.Landmark}, max(a.From, s.from), at)
+			s.noteUnknownAge(part{l.ID, l.Landmark}, max(a.From, s.from), at)
 		}
 	}
 	s.from = at
 }
 
-func (s *service) noteBlind(p part, from, to judge.Instant) {
+func (s *service) noteUnknownAge(p part, from, to judge.Instant) {
 	name := s.result.Name
-	s.player.blind[name] = append(s.player.blind[name], blind{s.player.run.number, p, from, to})
+	s.player.unknownAges[name] = append(s.player.unknownAges[name], unknownAge{s.player.run.number, p, from, to})
 }
 
-// noteUnknown notes where something may have been older than its limit because the journal
+// noteUnknownAtEnd notes where something may have been older than its limit because the journal
 // ends without a line of ages.
-func (s *service) noteUnknown(at judge.Instant) {
+func (s *service) noteUnknownAtEnd(at judge.Instant) {
 	if s.player.second {
 		return
 	}
 	s.eachAge(func(p part, a journal.Age, limit time.Duration) {
 		if limit > 0 && limit < a.Floor && at.Sub(s.from) > limit {
-			s.noteBlind(p, s.from, at)
+			s.noteUnknownAge(p, s.from, at)
 		}
 	})
 }

@@ -11,12 +11,12 @@ import (
 
 // track judges a service under the policy, and keeps what it finds.
 type track struct {
-	service *service
-	outcome *Outcome
-	machine machine
-	began   judge.Instant // of judging
-	worst   bool          // what may have been older than its limit was
-	blind   []blind
+	service     *service
+	outcome     *Outcome
+	machine     machine
+	began       judge.Instant // of judging
+	worst       bool          // what may have been older than its limit was
+	unknownAges []unknownAge
 
 	// The processes and the host as the judge takes them. They are made anew when their
 	// line changes.
@@ -33,9 +33,9 @@ type track struct {
 func (s *service) newTrack(o *Outcome, worst bool) *track {
 	t := &track{service: s, outcome: o, worst: worst}
 	if worst {
-		for _, b := range s.player.blind[s.result.Name] {
-			if b.run == s.player.run.number {
-				t.blind = append(t.blind, b)
+		for _, u := range s.player.unknownAges[s.result.Name] {
+			if u.run == s.player.run.number {
+				t.unknownAges = append(t.unknownAges, u)
 			}
 		}
 	}
@@ -76,12 +76,12 @@ func (t *track) facts(at judge.Instant) judge.Service {
 	f := t.service.facts
 	facts := judge.Service{Drained: f.Drained, Stopping: f.Stopping, Incomplete: f.Incomplete}
 	for _, in := range f.Instances {
-		facts.Instances = append(facts.Instances, t.darken(in.ID, t.instance(in.ID), at))
+		facts.Instances = append(facts.Instances, t.agedInstance(in.ID, t.instance(in.ID), at))
 	}
 	maps.DeleteFunc(t.instances, func(id uint64, _ *judge.Instance) bool { return t.service.processes[id] == nil })
 	if f.Host != nil {
 		t.takeHost()
-		facts.Host = t.darkenHost(t.host, at)
+		facts.Host = t.agedHost(t.host, at)
 	}
 	return facts
 }
@@ -156,8 +156,8 @@ func (t *track) takeHost() {
 // bounds returns that it begins or ends between two instants that something may have been
 // older than its limit.
 func (t *track) bounds(from, to judge.Instant) (bounds []event) {
-	for _, b := range t.blind {
-		for _, at := range []judge.Instant{b.from, b.to} {
+	for _, u := range t.unknownAges {
+		for _, at := range []judge.Instant{u.from, u.to} {
 			if from <= at && at < to {
 				bounds = append(bounds, event{at, func(*track) {}})
 			}
@@ -166,39 +166,39 @@ func (t *track) bounds(from, to judge.Instant) (bounds []event) {
 	return bounds
 }
 
-// dark reports whether the part may be older than its limit at the instant.
-func (t *track) dark(p part, at judge.Instant) bool {
-	return slices.ContainsFunc(t.blind, func(b blind) bool { return b.part == p && b.from <= at && at < b.to })
+// mayBeTooOld reports whether the part may be older than its limit at the instant.
+func (t *track) mayBeTooOld(p part, at judge.Instant) bool {
+	return slices.ContainsFunc(t.unknownAges, func(u unknownAge) bool { return u.part == p && u.from <= at && at < u.to })
 }
 
-// darken returns the instance with what may be too old being so.
-func (t *track) darken(id uint64, in *judge.Instance, at judge.Instant) *judge.Instance {
-	if len(t.blind) == 0 {
+// agedInstance returns the instance with what may be too old being so.
+func (t *track) agedInstance(id uint64, in *judge.Instance, at judge.Instant) *judge.Instance {
+	if len(t.unknownAges) == 0 {
 		return in
 	}
 	n := *in
-	if t.dark(part{id, ""}, at) {
+	if t.mayBeTooOld(part{id, ""}, at) {
 		n.ReportedAt = tooOld
 	}
-	n.Landmarks = t.darkenLandmarks(id, in.Landmarks, at)
+	n.Landmarks = t.agedLandmarks(id, in.Landmarks, at)
 	return &n
 }
 
-func (t *track) darkenHost(h judge.Host, at judge.Instant) judge.Host {
-	if len(t.blind) == 0 {
+func (t *track) agedHost(h judge.Host, at judge.Instant) judge.Host {
+	if len(t.unknownAges) == 0 {
 		return h
 	}
-	if t.dark(part{0, ""}, at) {
+	if t.mayBeTooOld(part{0, ""}, at) {
 		h.ReadAt = tooOld
 	}
-	h.Landmarks = t.darkenLandmarks(0, h.Landmarks, at)
+	h.Landmarks = t.agedLandmarks(0, h.Landmarks, at)
 	return h
 }
 
-func (t *track) darkenLandmarks(id uint64, landmarks []judge.Landmark, at judge.Instant) []judge.Landmark {
+func (t *track) agedLandmarks(id uint64, landmarks []judge.Landmark, at judge.Instant) []judge.Landmark {
 	landmarks = slices.Clone(landmarks)
 	for i := range landmarks {
-		if l := &landmarks[i]; t.dark(part{id, l.Name}, at) {
+		if l := &landmarks[i]; t.mayBeTooOld(part{id, l.Name}, at) {
 			l.At, l.Open = tooOld, true
 		}
 	}

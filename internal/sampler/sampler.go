@@ -128,15 +128,15 @@ func (s *Sampler) serviceOf(name string) *service {
 }
 
 // add adds the values of a step. Of more than share landmarks it keeps as many.
-func (v *service) add(step int, weight uint8, records []registry.Record, share int) {
+func (v *service) add(step int, weight uint8, landmarks []registry.Landmark, share int) {
 	v.weight.add(step, float64(weight))
 	for k, l := range v.landmarks {
 		if l.next <= step-points || len(v.landmarks) > share {
 			delete(v.landmarks, k)
 		}
 	}
-	for i := range records {
-		r := &records[i]
+	for i := range landmarks {
+		r := &landmarks[i]
 		value, ok := valueOf(r)
 		if !ok {
 			continue
@@ -160,7 +160,7 @@ func (v *service) add(step int, weight uint8, records []registry.Record, share i
 // valueOf returns the value of a landmark that is plotted, and whether it is: a Level's
 // number, or a Loop's lag in seconds. While a Loop fails, that is how long it has not
 // answered.
-func valueOf(r *registry.Record) (value float64, ok bool) {
+func valueOf(r *registry.Landmark) (value float64, ok bool) {
 	switch {
 	case !r.Reached || r.Presumed:
 		return math.NaN(), r.Kind == judge.KindLevel || r.Kind == judge.KindLoop

@@ -87,7 +87,7 @@ func (s *service) Check(ctx context.Context, q *healthpb.HealthCheckRequest) (*h
 			return nil, grpcserver.StatusError(err)
 		}
 	}
-	frontend.Record(s.config.Checkers, checker(ctx, checkers.GRPCCheck), name, &answer)
+	frontend.RecordChecker(s.config.Checkers, checker(ctx, checkers.GRPCCheck), name, &answer)
 	s.answers.End(timing)
 	if answer.Status == judge.ServiceUnknown {
 		return nil, status.Errorf(codes.NotFound,

@@ -100,7 +100,7 @@ func (s *Server) answer(ctx context.Context, line []byte, checker checkers.Check
 			return "", err
 		}
 	}
-	frontend.Record(s.config.Checkers, checker, name, &a)
+	frontend.RecordChecker(s.config.Checkers, checker, name, &a)
 	text := translate(a) + "\n"
 	s.answers.End(timing)
 	return text, nil

@@ -96,7 +96,7 @@ func (s *Server) serveConn(ctx context.Context, conn net.Conn) {
 		if !ok {
 			return
 		}
-		frontend.Record(s.config.Checkers, checker, q.Service, &a)
+		frontend.RecordChecker(s.config.Checkers, checker, q.Service, &a)
 		if q.Kind == lmp.KindDescribe {
 			if !s.describe(ctx, conn, q, &a, key, &out) {
 				return

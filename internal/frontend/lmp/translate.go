@@ -30,7 +30,7 @@ func translate(q lmp.Request, a *registry.Answer) lmp.Answer {
 	return answer
 }
 
-func translateLandmarks(records []registry.Record) []lmp.Landmark {
+func translateLandmarks(records []registry.Landmark) []lmp.Landmark {
 	landmarks := make([]lmp.Landmark, len(records))
 	for i, r := range records {
 		landmarks[i] = lmp.Landmark{
@@ -46,7 +46,7 @@ func translateLandmarks(records []registry.Record) []lmp.Landmark {
 }
 
 // value returns the number that the protocol has for a landmark of this kind.
-func value(r registry.Record) float64 {
+func value(r registry.Landmark) float64 {
 	switch r.Kind {
 	case judge.KindDeadline:
 		return float64(r.Pending)

@@ -92,7 +92,7 @@ func TestLandmarksAreTranslated(t *testing.T) {
 			for state, wantState := range states {
 				declared := judge.Declared{Name: "main loop", Kind: kind, Impact: impact}
 				record := judge.LandmarkState{Landmark: &judge.Landmark{Declared: &declared, Lag: 4 * time.Millisecond}, State: state}
-				got := translateLandmarks([]registry.Record{{LandmarkState: record, Age: time.Second}})
+				got := translateLandmarks([]registry.Landmark{{LandmarkState: record, Age: time.Second}})
 				want := []lmp.Landmark{{Kind: wantKind, State: wantState, Impact: wantImpact, Age: time.Second, Name: "main loop"}}
 				if kind == judge.KindLoop {
 					want[0].Value = 0.004

@@ -107,7 +107,7 @@ func (s *Server) answerAsync(ctx context.Context, waiting *sync.WaitGroup, d dat
 // address makes this server send no more than it cost. Of d's data only the
 // length is read.
 func (s *Server) appendDatagramAnswer(out []byte, d datagram, q lmp.Request, a *registry.Answer, key *lmp.Key) []byte {
-	frontend.Record(s.config.Checkers, checkers.Checker{From: d.from.Addr().Unmap(), Via: checkers.LMPUDP}, q.Service, a)
+	frontend.RecordChecker(s.config.Checkers, checkers.Checker{From: d.from.Addr().Unmap(), Via: checkers.LMPUDP}, q.Service, a)
 	answer := translate(q, a)
 	return lmp.AppendAnswer(out, &answer, min(len(d.data), lmp.MaxDatagram), key)
 }

@@ -9,7 +9,7 @@ import (
 
 // fill returns how near the landmark is to its limit: 0 = as far as it can be, 1 = at it,
 // and more beyond.
-func fill(r *registry.Record) float64 {
+func fill(r *registry.Landmark) float64 {
 	switch {
 	case !r.Reached && r.StartWithin > 0:
 		return ratio(r.Age.Seconds(), r.StartWithin.Seconds())
@@ -59,7 +59,7 @@ func fillLevel(m judge.Limits, value float64) float64 {
 
 // degradeMark returns where in its bar the landmark begins to lower the weight, 0 if it
 // lowers it nowhere.
-func degradeMark(r *registry.Record) float64 {
+func degradeMark(r *registry.Landmark) float64 {
 	switch {
 	case r.Kind == judge.KindLoop:
 		return 0.5
@@ -90,12 +90,12 @@ const (
 )
 
 // barsOf writes the landmarks as bars, with one character for each.
-func barsOf(records []registry.Record) string {
-	records = records[:min(len(records), maxBars)]
-	b := make([]byte, len(records))
-	for i := range records {
-		height := min(heights-1, int(fill(&records[i])*(heights-1)))
-		b[i] = barDigits[int(records[i].State)*heights+height]
+func barsOf(landmarks []registry.Landmark) string {
+	landmarks = landmarks[:min(len(landmarks), maxBars)]
+	b := make([]byte, len(landmarks))
+	for i := range landmarks {
+		height := min(heights-1, int(fill(&landmarks[i])*(heights-1)))
+		b[i] = barDigits[int(landmarks[i].State)*heights+height]
 	}
 	return string(b)
 }

@@ -40,22 +40,22 @@ func TestFill(t *testing.T) {
 		{"a Condition that does not hold", judge.Declared{Kind: judge.KindCondition}, judge.Landmark{Reached: true}, 0, 1},
 	} {
 		tt.landmark.Declared = &tt.declared
-		r := registry.Record{LandmarkState: judge.LandmarkState{Landmark: &tt.landmark}, Age: tt.age}
+		r := registry.Landmark{LandmarkState: judge.LandmarkState{Landmark: &tt.landmark}, Age: tt.age}
 		if got := fill(&r); got != tt.want {
 			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
 		}
-		if bars := barsOf([]registry.Record{r}); len(bars) != 1 {
+		if bars := barsOf([]registry.Landmark{r}); len(bars) != 1 {
 			t.Errorf("%s: got the bars %q, want one", tt.name, bars)
 		}
 	}
 }
 
 func TestBars(t *testing.T) {
-	of := func(state judge.State, share float64) registry.Record {
+	of := func(state judge.State, share float64) registry.Landmark {
 		d := &judge.Declared{Kind: judge.KindLevel, Limits: judge.Limits{DegradeAt: 1, FailAt: 100}}
-		return registry.Record{LandmarkState: judge.LandmarkState{Landmark: &judge.Landmark{Declared: d, Reached: true, Value: 100 * share}, State: state}}
+		return registry.Landmark{LandmarkState: judge.LandmarkState{Landmark: &judge.Landmark{Declared: d, Reached: true, Value: 100 * share}, State: state}}
 	}
-	if got, want := barsOf([]registry.Record{of(judge.Failing, 7), of(judge.Degraded, 1), of(judge.OK, 0.5), of(judge.Unarmed, 0)}), "_vXA"; got != want {
+	if got, want := barsOf([]registry.Landmark{of(judge.Failing, 7), of(judge.Degraded, 1), of(judge.OK, 0.5), of(judge.Unarmed, 0)}), "_vXA"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -153,11 +153,11 @@ func verdictOf(a judge.Aspect, status judge.Status, cause judge.Cause, m *status
 	}
 }
 
-func landmarksOf(records []registry.Record) []landmarkJSON {
-	messages := statusmsg.Landmarks(records)
+func landmarksOf(landmarks []registry.Landmark) []landmarkJSON {
+	messages := statusmsg.Landmarks(landmarks)
 	all := make([]landmarkJSON, len(messages))
 	for i, m := range messages {
-		r := &records[i]
+		r := &landmarks[i]
 		all[i] = landmarkJSON{
 			Name: terminal.Printable(r.Name), Kind: describe.Kind(m), Impact: describe.Impact(m), State: r.State, Says: describe.State(m),
 			Fact: describe.Fact(m), Limit: describe.Limit(m), Fill: round(fill(r)), Mark: round(degradeMark(r)),

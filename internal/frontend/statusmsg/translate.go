@@ -80,10 +80,10 @@ func Change(c registry.Change, now time.Time) *statusv1.Change {
 }
 
 // Landmarks returns the states of landmarks, of at most maxLandmarks of them.
-func Landmarks(records []registry.Record) []*statusv1.Landmark {
-	records = records[:min(len(records), maxLandmarks)]
-	translated := make([]*statusv1.Landmark, len(records))
-	for i, r := range records {
+func Landmarks(landmarks []registry.Landmark) []*statusv1.Landmark {
+	landmarks = landmarks[:min(len(landmarks), maxLandmarks)]
+	translated := make([]*statusv1.Landmark, len(landmarks))
+	for i, r := range landmarks {
 		translated[i] = &statusv1.Landmark{
 			Declared: declared(r.Declared), State: statusv1.State(r.State), Fact: fact(r), Presumed: r.Presumed,
 		}
@@ -106,7 +106,7 @@ func declared(d *judge.Declared) *reportv1.Landmark {
 	return l
 }
 
-func fact(r registry.Record) *reportv1.Fact {
+func fact(r registry.Landmark) *reportv1.Fact {
 	return &reportv1.Fact{
 		Reached: r.Reached,
 		AgeUs:   microseconds(r.Age),

@@ -43,7 +43,7 @@ func (s *Server) answerHealth(w http.ResponseWriter, r *http.Request, q question
 			panic(http.ErrAbortHandler)
 		}
 	}
-	frontend.Record(s.config.Checkers, checkers.Checker{From: checkers.AddressOf(conn.RemoteAddr()), Via: checkers.HTTP}, q.name, &a)
+	frontend.RecordChecker(s.config.Checkers, checkers.Checker{From: checkers.AddressOf(conn.RemoteAddr()), Via: checkers.HTTP}, q.name, &a)
 	writeAnswer(w, r, statusCode(a, q), a)
 	s.answers.End(timing)
 }

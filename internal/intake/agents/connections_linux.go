@@ -65,7 +65,7 @@ type connection struct {
 	closed     chan struct{} // closed by the first Close
 	removeOnce func()
 
-	markReported func() // called once a process has reported over it, or it is closed
+	stopExpecting func() // a report over it; called once a process has declared its landmarks over it, or it is closed
 }
 
 func newConnections(r *registry.Registry, logger *slog.Logger) *connections {
@@ -88,9 +88,9 @@ func (c *connections) add(conn net.Conn) (*connection, error) {
 	}
 	added := &connection{
 		Conn: conn, raw: raw, all: c, uid: peer.UID,
-		bytes:        newBucket(bytesPerSecond, bytesBurst),
-		closed:       make(chan struct{}),
-		markReported: c.registry.ExpectReport(peer.UID),
+		bytes:         newBucket(bytesPerSecond, bytesBurst),
+		closed:        make(chan struct{}),
+		stopExpecting: c.registry.ExpectReport(peer.UID),
 	}
 	added.removeOnce = sync.OnceFunc(added.remove)
 	c.mu.Lock()
@@ -126,7 +126,7 @@ func connectionOf(ctx context.Context) *connection {
 // remove removes the connection from the open ones.
 func (conn *connection) remove() {
 	close(conn.closed)
-	conn.markReported()
+	conn.stopExpecting()
 	c := conn.all
 	if conn.exit != nil {
 		conn.exit.Stop()

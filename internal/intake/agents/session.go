@@ -41,9 +41,9 @@ func (s *Server) Stream(stream agentStream) error {
 	conn := connectionOf(ctx)
 	r := &receiver{stream: stream, throttle: newThrottle(s.registry.Clock(), conn, s.host, hello.Clock)}
 	r.throttle.wait(ctx, 0, helloWork)
-	r.markReported = func() {}
+	r.stopExpecting = func() {}
 	if conn != nil {
-		r.markReported = conn.markReported
+		r.stopExpecting = conn.stopExpecting
 		if !s.registry.Knows(hello.Service) {
 			r.creation = conn.user.creation
 		}
@@ -140,7 +140,7 @@ type receiver struct {
 	facts         []registry.Fact  // of the latest report; reused for the next
 	logStart      func()           // called after the Welcome
 	logUndeclared func()           // called after each report
-	markReported  func()           // called once the process has reported
+	stopExpecting func()           // of the connection; called with a declaration
 	creation      *creationLock    // nil unless the first report creates the service
 	evidenceAt    time.Time        // when the latest evidence came
 }
@@ -182,7 +182,7 @@ func (r *receiver) handleDeclaration(ctx context.Context, d *reportv1.Declaratio
 	if err != nil {
 		return err
 	}
-	r.markReported()
+	r.stopExpecting()
 	r.throttle.wait(ctx, 1, declarationWork*(1+len(landmarks)/landmarksPerWork))
 	first := r.declared == nil
 	if err := r.session.Declare(landmarks); err != nil {
@@ -216,7 +216,6 @@ func (r *receiver) handleReport(ctx context.Context, m *reportv1.Report) error {
 	}
 	r.creation = nil // the service exists now
 	r.handleEvidence(stacks)
-	r.markReported()
 	r.logUndeclared()
 	r.throttle.wait(ctx, 1, 1+len(r.facts)/landmarksPerWork)
 	return nil
