@@ -127,7 +127,7 @@ quick-fuzz:
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=$(QUICKFUZZ)
 
 e2e: gotest ## Run the real programs against real checkers
-	bin/gotest $(LEFT_OUT) -tags=e2e -vet=off -count=1 -parallel=8 -timeout=30m ./test/e2e
+	bin/gotest $(LEFT_OUT) -tags=e2e -vet=off -count=1 -parallel=12 -timeout=30m ./test/e2e
 	go test -C tools/compat -vet=off -count=1 ./...
 
 times: ## Run e2e with its limits in real time, on a quiet machine

@@ -46,6 +46,7 @@ func init() {
 // If the kernel has no memory for sockets, which Go does not call temporary, all
 // listeners go on, and landmarkd answers by UDP.
 func TestAcceptErrorKeepsListeners(t *testing.T) {
+	parallel(t)
 	e := prepareEnv(t)
 	e.sidecar = prepare(t, "/proc/self/exe", e.flags()...)
 	e.sidecar.cmd.Env = []string{noAccept + "=" + program("landmarkd")}

@@ -12,6 +12,7 @@ import (
 // A program with a bad command line prints one line to standard error, which
 // says what to do, and exits with the documented code.
 func TestBadCommandLineFails(t *testing.T) {
+	parallel(t)
 	e := newEnv(t)
 	same := freeAddress(t)
 	regular := filepath.Join(t.TempDir(), "file")

@@ -84,6 +84,7 @@ func newLimitedEnv(t *testing.T) *env {
 // However many idle connections clients open to a listener, every listener answers
 // a new client, and a program that restarts is reported as serving.
 func TestIdleConnectionsLeaveDescriptors(t *testing.T) {
+	parallel(t)
 	udp, tcp := checkLMP("udp", 0), checkLMP("tcp", 0)
 	newGRPC := func(e *env, service string) string { return checkGRPC(e)(e, service) } // over a new connection
 	all := map[string]checkFunc{"UDP": udp, "TCP": tcp, "gRPC": newGRPC, "line": checkLine, "HTTP": checkHTTP}

@@ -35,6 +35,7 @@ func TestDrainOnStopDrainsBeforeExit(t *testing.T) {
 
 // A second SIGTERM ends landmarkd before the drain is over.
 func TestSecondSignalEndsDrain(t *testing.T) {
+	parallel(t)
 	e := newEnv(t, "-drain-on-stop", "1h")
 	e.epg("1s")
 	e.sidecar.signal(syscall.SIGTERM)

@@ -194,6 +194,7 @@ var hangs = []struct {
 
 // Programs in any language, which have no agent.
 func TestEvidenceInAnyLanguage(t *testing.T) {
+	parallel(t)
 	for _, l := range []struct {
 		name    string
 		command func(t *testing.T) []string

@@ -33,6 +33,7 @@ func TestHungLoopIsStalled(t *testing.T) {
 
 // A killed process is lost at once. A new process in its slot serves.
 func TestKilledProcessIsLost(t *testing.T) {
+	parallel(t)
 	e := newEnv(t)
 	server, _ := e.epg(defaultWithin)
 	// Checks that start a process take longer than the bound.

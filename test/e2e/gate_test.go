@@ -49,6 +49,7 @@ func newGateEnv(t *testing.T) (e *env, gate, file string) {
 // The gate of a real program is closed before its start, while it hangs, drains, is
 // frozen or is dead, and while landmarkd does not run; and open at all other times.
 func TestGateFollowsProgram(t *testing.T) {
+	parallel(t)
 	e, gate, file := newGateEnv(t)
 	check := checkGate(gate)
 	never := func(when string) {
@@ -94,6 +95,7 @@ func TestGateFollowsProgram(t *testing.T) {
 
 // A restart of landmarkd over a program that hangs never opens the gate.
 func TestGateStaysClosedOverRestart(t *testing.T) {
+	parallel(t)
 	e, gate, file := newGateEnv(t)
 	server, _ := e.epg(defaultWithin)
 	server.signal(syscall.SIGUSR1)
@@ -128,6 +130,7 @@ func TestGateStaysClosedOverRestart(t *testing.T) {
 // A pause of landmarkd itself leaves the gate of a healthy program open. When a
 // program hangs meanwhile, the gate closes once landmarkd goes on.
 func TestGateOverPauseOfLandmarkd(t *testing.T) {
+	parallel(t)
 	e, gate, _ := newGateEnv(t)
 	server, _ := e.epg(defaultWithin)
 	e.await(checkGate(gate), "", gateOpen)
@@ -152,6 +155,7 @@ func TestGateOverPauseOfLandmarkd(t *testing.T) {
 // A reload adds, moves and removes gates. A port of landmarkd's own is refused, and a
 // gate whose port is taken is opened once that is free.
 func TestGateReload(t *testing.T) {
+	parallel(t)
 	e, first, file := newGateEnv(t)
 	e.epg(defaultWithin)
 	e.await(checkGate(first), "", gateOpen)
@@ -207,6 +211,7 @@ func TestGateReload(t *testing.T) {
 // The gate follows each change of the verdict. With strictTimes it does so within
 // 5 ms of the first answer over UDP that shows the change, in the median.
 func TestGateFollowsEachChange(t *testing.T) {
+	parallel(t)
 	e, gate, _ := newGateEnv(t)
 	e.epg(defaultWithin)
 	e.await(checkGate(gate), "", gateOpen)

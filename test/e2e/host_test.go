@@ -104,6 +104,7 @@ func TestHostDetectsHangWithoutAgent(t *testing.T) {
 // A busy server, whose clients at times connect faster than it accepts, serves
 // throughout.
 func TestHostBusyServerIsServing(t *testing.T) {
+	parallel(t)
 	address := freeAddress(t)
 	// Half a second without CPU time is a hang of that length. With strictTimes the default must do.
 	limit := ", within: 10s"
@@ -144,6 +145,7 @@ func TestHostBusyServerIsServing(t *testing.T) {
 // before the first report, and not after a restart of landmarkd. Nor does a
 // healthy report replace the port.
 func TestHostDoesNotReplaceAgent(t *testing.T) {
+	parallel(t)
 	address := freeAddress(t)
 	file := filepath.Join(t.TempDir(), "landmarkd.yaml")
 	write(t, file, strings.Replace(agentless(address), "    instances: none\n", "", 1))

@@ -111,6 +111,7 @@ func wantSVG(t *testing.T, path, text string) {
 
 // A disk that is full or read-only loses the journal, and nothing else.
 func TestJournalWithoutDisk(t *testing.T) {
+	parallel(t)
 	if os.Geteuid() != 0 {
 		t.Skip("only root can mount a file system")
 	}

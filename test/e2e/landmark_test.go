@@ -211,6 +211,7 @@ func (e *env) assertDenied(command string) {
 
 // A drain whose wait is interrupted stays.
 func TestInterruptedDrainWaitKeepsDrain(t *testing.T) {
+	parallel(t)
 	e := newEnv(t)
 	e.epg("500ms")
 	waiting := prepare(t, program("landmark"), "drain", "-wait", "1h", "-admin-socket", e.adminSocket(), "epg")

@@ -64,6 +64,7 @@ func TestLandmarkCheckTimesOutOnStoppedSidecar(t *testing.T) {
 // landmark-check gives keepalived and Nagios the weight of a program whose queue
 // fills, and reports a drain.
 func TestLandmarkCheckReportsWeightAndDrain(t *testing.T) {
+	parallel(t)
 	e := newEnv(t)
 	a, queue, _ := e.queueProgram()
 	e.await(checkUDP, "epg", "SERVING none")

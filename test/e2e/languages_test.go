@@ -112,6 +112,7 @@ func (l language) program(e *env, document string) *process {
 // The programs in docs/languages.md pass their landmarks again and again, over a restart
 // of landmarkd too. They are not SERVING when they are frozen or have ended.
 func TestProgramsInDocument(t *testing.T) {
+	parallel(t)
 	text, err := os.ReadFile("../../docs/languages.md")
 	if err != nil {
 		t.Fatal(err)
@@ -365,6 +366,7 @@ func (e *env) observeEvent(server *process, program tableProgram, event event) (
 					break
 				}
 				last = begun
+				pause()
 			}
 			mu.Lock()
 			defer mu.Unlock()

@@ -43,6 +43,7 @@ func checkLine(e *env, service string) string {
 
 // Each request of the line protocol gets its answer, with any line ending.
 func TestLineProtocolAnswers(t *testing.T) {
+	parallel(t)
 	e := newEnv(t)
 	e.epg("5s")
 	for text, want := range map[string]string{

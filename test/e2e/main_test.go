@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -54,11 +55,16 @@ func program(name string) string { return filepath.Join(programs, name) }
 // that pins it.
 func healthProbe(t *testing.T) string {
 	t.Helper()
-	build := exec.Command("go", "tool", "-modfile=tools/probe/go.mod", "-n", "grpc-health-probe")
-	build.Dir = "../.."
-	out, err := build.Output()
+	path, err := buildHealthProbe()
 	if err != nil {
 		t.Fatalf("building grpc-health-probe: %v", err)
 	}
-	return strings.TrimSpace(string(out))
+	return path
 }
+
+var buildHealthProbe = sync.OnceValues(func() (path string, err error) {
+	build := exec.Command("go", "tool", "-modfile=tools/probe/go.mod", "-n", "grpc-health-probe")
+	build.Dir = "../.."
+	out, err := build.Output()
+	return strings.TrimSpace(string(out)), err
+})

@@ -158,6 +158,7 @@ func TestSidecarPauseAtStartKeepsServing(t *testing.T) {
 // SIGTERM ends landmarkd with exit code 0 while a Watch is open. The Watch
 // receives no change.
 func TestSidecarStopsWithWatchOpen(t *testing.T) {
+	parallel(t)
 	e := newEnv(t)
 	e.epg(defaultWithin)
 	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)

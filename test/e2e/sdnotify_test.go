@@ -111,6 +111,7 @@ func (e *notifyEnv) awaitSays(pattern string) {
 // Unmodified programs: each has its own cause when it starts, reloads, is frozen, goes on,
 // is killed and stops.
 func TestNotifyingPrograms(t *testing.T) {
+	parallel(t)
 	for _, n := range notifiers {
 		t.Run(n.name, func(t *testing.T) {
 			parallel(t)

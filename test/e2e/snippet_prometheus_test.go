@@ -41,20 +41,24 @@ func startPrometheus(t *testing.T, e *env) *prometheus {
 	return p
 }
 
-// value returns the value of an expression, or "" if there is none.
+// value returns the value of an expression, "" if there is none, or an error.
 func (p *prometheus) value(expression string) string {
 	r, err := http.Get("http://" + p.address + "/api/v1/query?query=" + url.QueryEscape(expression))
 	if err != nil {
-		return "" // it is starting
+		return "error: " + err.Error() // it is starting
 	}
 	defer r.Body.Close()
 	var answer struct {
-		Data struct {
+		Status string
+		Data   struct {
 			Result []struct{ Value [2]any }
 		}
 	}
 	body, _ := io.ReadAll(r.Body)
-	if json.Unmarshal(body, &answer) != nil || len(answer.Data.Result) == 0 {
+	switch err := json.Unmarshal(body, &answer); {
+	case err != nil || answer.Status != "success":
+		return "error: " + string(body)
+	case len(answer.Data.Result) == 0:
 		return ""
 	}
 	return fmt.Sprint(answer.Data.Result[0].Value[1])

@@ -102,6 +102,7 @@ func assertNullStreams(t *testing.T, p *process) {
 // Whatever the standard streams are, each event reaches the track file, no program
 // dies of a log line, and each exits with its code.
 func TestBrokenStreamsKeepVerdictsCorrect(t *testing.T) {
+	parallel(t)
 	udp := checkLMP("udp", 0)
 	for _, s := range badStreams {
 		t.Run(s.name, func(t *testing.T) {
@@ -176,6 +177,7 @@ func TestBrokenStreamsKeepVerdictsCorrect(t *testing.T) {
 
 // landmark-watch ignores SIGHUP, and logs once that it changes nothing.
 func TestLandmarkWatchIgnoresSIGHUP(t *testing.T) {
+	parallel(t)
 	e := newEnv(t)
 	e.epg("1s")
 	d := newDirector(t, "-target", "rs1="+e.monitor+"/epg")
@@ -217,6 +219,7 @@ func TestStartErrorIsWritten(t *testing.T) {
 // landmark watch and landmark status exit without an error when the reader of their
 // output is gone, as in landmark watch | head.
 func TestClosedOutputEndsWithoutError(t *testing.T) {
+	parallel(t)
 	e := newEnv(t)
 	server, _ := e.epg("1s")
 	for _, command := range []string{"watch", "status"} {

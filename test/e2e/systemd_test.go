@@ -275,6 +275,7 @@ func shippedUnit(t *testing.T, name string) string {
 // WatchdogSec= restarts a program whose main loop hangs, and spares one that is idle.
 // No landmarkd runs.
 func TestSystemdWatchdogOfAProgram(t *testing.T) {
+	parallel(t)
 	t.Run("Go", func(t *testing.T) { testSystemdWatchdog(t, "epgd", "main loop last answered ") })
 	t.Run("C", func(t *testing.T) {
 		needCServer(t)
