@@ -17,6 +17,22 @@ import (
 // allow. Of more that fail at the same moment nothing is read: what they did would be over.
 const workers = 4
 
+const (
+	// readTimeout is how long a process is read at most, which is much longer than it takes
+	// on a busy machine. Reading /proc can hang as the process does, in a lock of the
+	// kernel, and nothing ends such a read: it is abandoned.
+	readTimeout = 3 * time.Second
+	// stopTimeout is how long Run waits for reads at its end.
+	stopTimeout = 500 * time.Millisecond
+	// maxHung and userHung are how many abandoned reads there may be, of all processes and
+	// of those of one user, as each holds a thread of landmarkd. Beyond that no more
+	// processes are read, of all users or of that one, until some of the reads have ended.
+	maxHung, userHung = 32, 2
+)
+
+// errHung is shown to people.
+var errHung = errors.New("unknown: the kernel does not say what the process does, as reading it hangs, too; look for a disk, a network file system or a driver that does not answer")
+
 // logInterval is how often it is logged at most that processes were not read.
 const logInterval = time.Minute
 
@@ -31,6 +47,8 @@ type Server struct {
 	logger   *slog.Logger
 	failures chan registry.Failure
 	limit    limiter
+	read     func(context.Context, evidence.Process) (*process, error)
+	hung     hung
 	skipped  atomic.Int64 // since it was last logged
 	loggedAt atomic.Int64 // of the machine's time, in nanoseconds
 }
@@ -38,7 +56,7 @@ type Server struct {
 // New returns a server that makes evidence at each failure that the registry reports. It
 // must be called before the first process reports.
 func New(c Config) *Server {
-	s := &Server{logger: c.Logger, failures: make(chan registry.Failure, allBurst)}
+	s := &Server{logger: c.Logger, failures: make(chan registry.Failure, allBurst), read: read}
 	c.Registry.OnFailure(s.enqueue)
 	return s
 }
@@ -56,7 +74,8 @@ func (s *Server) enqueue(f registry.Failure) {
 	}
 }
 
-// Run makes evidence until ctx is done, and returns nil.
+// Run makes evidence until ctx is done, and returns nil. It does not wait for reads that
+// hang.
 func (s *Server) Run(ctx context.Context) error {
 	var group errgroup.Group
 	for range workers {
@@ -77,8 +96,12 @@ func (s *Server) Run(ctx context.Context) error {
 
 // capture makes the evidence of one failure.
 func (s *Server) capture(ctx context.Context, f registry.Failure) {
+	if !s.hung.room(f.UID) {
+		s.skipped.Add(1)
+		return
+	}
 	e := evidence.Evidence{Source: evidence.Kernel, Landmarks: f.Landmarks}
-	p, err := read(ctx, f.Process)
+	p, err := s.readInTime(ctx, f)
 	switch {
 	case errors.Is(err, errExited) || ctx.Err() != nil:
 		return // that it was lost is the reason
@@ -90,11 +113,43 @@ func (s *Server) capture(ctx context.Context, f registry.Failure) {
 	f.AddEvidence(e)
 }
 
+// readInTime reads the process, or abandons the read if it hangs.
+func (s *Server) readInTime(ctx context.Context, f registry.Failure) (*process, error) {
+	type answer struct {
+		process *process
+		err     error
+	}
+	read := make(chan answer, 1)
+	started := s.hung.start(f.UID)
+	go func() {
+		defer started.end()
+		p, err := s.read(ctx, f.Process)
+		read <- answer{p, err}
+	}()
+	late := time.NewTimer(readTimeout)
+	defer late.Stop()
+	select {
+	case a := <-read:
+		return a.process, a.err
+	case <-late.C:
+		started.abandon()
+		return nil, errHung
+	case <-ctx.Done():
+	}
+	stop := time.NewTimer(stopTimeout)
+	defer stop.Stop()
+	select {
+	case <-read:
+	case <-stop.C:
+	}
+	return nil, ctx.Err()
+}
+
 // logSkipped logs, at most once in logInterval, how many processes were not read.
 func (s *Server) logSkipped(now time.Time) {
 	last := s.loggedAt.Load()
 	if now.UnixNano()-last < int64(logInterval) || s.skipped.Load() == 0 || !s.loggedAt.CompareAndSwap(last, now.UnixNano()) {
 		return
 	}
-	s.logger.Warn("too many processes hang at once, so there is no evidence of some by the kernel", "processes", s.skipped.Swap(0))
+	s.logger.Warn("too many processes hang at once, or hang in the kernel, so there is no evidence of some by the kernel", "processes", s.skipped.Swap(0))
 }
