@@ -83,8 +83,11 @@ func (j *Journal) Write(l Line) {
 		return
 	}
 	l.Time = time.Now()
-	if l.Type == TypeVerdict {
-		j.past.add(l.Service, Entry{Time: l.Time, Own: true, Change: l.Verdict})
+	switch l.Type {
+	case TypeVerdict:
+		j.past.add(l.Service, l.Owner, Entry{Time: l.Time, Own: true, Change: l.Verdict})
+	case TypeGone:
+		j.past.forget(l.Service)
 	}
 	size := l.Size()
 	j.mu.Lock()

@@ -287,24 +287,6 @@ func testEntries(t *testing.T) {
 	}
 }
 
-// TestPastIsBounded adds more entries than may be kept.
-func TestPastIsBounded(t *testing.T) {
-	var p past
-	c := verdict("", strings.Repeat("x", 1000)).Verdict
-	now := time.Now()
-	for i := range 20_000 {
-		p.add(fmt.Sprint("s", i%100), Entry{Time: now, Change: c})
-	}
-	if n := len(p.since("s1", time.Time{})); n == 0 || n > MaxEntries || p.size > maxPast {
-		t.Errorf("%d entries of one service, %d bytes in all", n, p.size)
-	}
-	p.add("old", Entry{Time: now.Add(-48 * time.Hour), Change: c})
-	p.sweep(now)
-	if p.since("old", time.Time{}) != nil {
-		t.Error("an old entry is kept")
-	}
-}
-
 func TestCheckDir(t *testing.T) {
 	good := t.TempDir()
 	open := filepath.Join(t.TempDir(), "open")

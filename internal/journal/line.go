@@ -41,6 +41,9 @@ type Line struct {
 	// At is the instant that the line is about, by the clock of the run.
 	At      judge.Instant `json:"at_ns"`
 	Service string        `json:"service,omitempty"`
+	// Owner is the uid of the service's owner. It is not written: users share the memory
+	// of the last day by it.
+	Owner uint32 `json:"-"`
 
 	Journal *Header  `json:"journal,omitempty"`
 	Reload  *Reload  `json:"reload,omitempty"`

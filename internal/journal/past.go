@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -28,22 +29,55 @@ type Entry struct {
 // past is the entries of the last day. The zero value is empty.
 type past struct {
 	mu        sync.Mutex
-	byService map[string][]Entry // guarded by mu, each in the order of time
-	size      int                // guarded by mu
+	byService map[string]*changes // guarded by mu
+	size      int                 // of all; guarded by mu
+	roomTo    int                 // the size above which to make room, 0 = maxPast; guarded by mu
 }
 
-// add adds an entry of the service, as the latest.
-func (p *past) add(service string, e Entry) {
+// changes are the entries of one service.
+type changes struct {
+	entries []Entry // in the order of time; never empty
+	size    int
+	owner   uint32
+	known   bool // this landmarkd knows the service
+}
+
+// noOwner is the owner of services that only earlier runs have seen.
+const noOwner = math.MaxUint32
+
+// of returns the entries of the service, to which some are added. The caller holds mu.
+func (p *past) of(service string) *changes {
+	c := p.byService[service]
+	if c == nil {
+		if p.byService == nil {
+			p.byService = make(map[string]*changes)
+		}
+		c = &changes{owner: noOwner}
+		p.byService[service] = c
+	}
+	return c
+}
+
+// add adds an entry of the owner's service, as the latest.
+func (p *past) add(service string, owner uint32, e Entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.byService == nil {
-		p.byService = make(map[string][]Entry)
+	c := p.of(service)
+	if e.Own {
+		c.owner, c.known = owner, true
 	}
-	p.byService[service] = append(p.byService[service], e)
-	p.size += e.size(service)
-	p.trim(service)
-	if p.size > maxPast {
-		p.sweep(e.Time)
+	c.entries = append(c.entries, e)
+	p.grow(c, e.size(service))
+	p.trim(service, c)
+	p.makeRoom(e.Time)
+}
+
+// forget notices that the service is not known any more.
+func (p *past) forget(service string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c := p.byService[service]; c != nil {
+		c.known = false
 	}
 }
 
@@ -51,62 +85,49 @@ func (p *past) add(service string, e Entry) {
 func (p *past) addEarlier(earlier *past) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.byService == nil {
-		p.byService = make(map[string][]Entry)
+	for service, before := range earlier.byService {
+		c := p.of(service)
+		c.entries = append(before.entries, c.entries...)
+		p.grow(c, before.size)
+		p.trim(service, c)
 	}
-	for service, entries := range earlier.byService {
-		p.byService[service] = append(entries, p.byService[service]...)
-		p.trim(service)
-	}
-	p.size += earlier.size
-	if p.size > maxPast {
-		p.sweep(time.Now())
-	}
+	p.makeRoom(time.Now())
+}
+
+// grow counts the memory of the service's entries. The caller holds mu.
+func (p *past) grow(c *changes, n int) {
+	c.size += n
+	p.size += n
 }
 
 // trim drops the oldest entries of the service that are too many. The caller holds mu.
-func (p *past) trim(service string) {
-	entries := p.byService[service]
-	if n := len(entries) - MaxEntries; n > 0 {
-		p.drop(service, n)
+func (p *past) trim(service string, c *changes) {
+	if n := len(c.entries) - MaxEntries; n > 0 {
+		p.drop(service, c, n)
 	}
 }
 
 // drop drops the n oldest entries of the service. The caller holds mu.
-func (p *past) drop(service string, n int) {
-	entries := p.byService[service]
-	for _, e := range entries[:n] {
-		p.size -= e.size(service)
+func (p *past) drop(service string, c *changes, n int) {
+	for _, e := range c.entries[:n] {
+		p.grow(c, -e.size(service))
 	}
-	if n == len(entries) {
+	if n == len(c.entries) {
 		delete(p.byService, service)
 		return
 	}
-	p.byService[service] = slices.Delete(entries, 0, n)
-}
-
-// sweep drops what is older than a day, and then, while there is too much, the older half
-// of what each service has. The caller holds mu.
-func (p *past) sweep(now time.Time) {
-	for service, entries := range p.byService {
-		n := slices.IndexFunc(entries, func(e Entry) bool { return now.Sub(e.Time) <= pastAge })
-		if n < 0 {
-			n = len(entries)
-		}
-		p.drop(service, n)
-	}
-	for p.size > maxPast*3/4 {
-		for service, entries := range p.byService {
-			p.drop(service, (len(entries)+1)/2)
-		}
-	}
+	c.entries = slices.Delete(c.entries, 0, n)
 }
 
 // since returns the entries of the service that are no older than t.
 func (p *past) since(service string, t time.Time) []Entry {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	entries := p.byService[service]
+	c := p.byService[service]
+	if c == nil {
+		return nil
+	}
+	entries := c.entries
 	i := slices.IndexFunc(entries, func(e Entry) bool { return !e.Time.Before(t) })
 	if i < 0 {
 		return nil

@@ -21,8 +21,8 @@ func (j *Journal) Run(ctx context.Context) error {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		w := writer{journal: j, disk: disk{dir: j.config.Dir, keep: j.limits.keep}}
-		w.run(ctx)
+		w := writer{ctx: ctx, journal: j, disk: disk{dir: j.config.Dir, keep: j.limits.keep}}
+		w.run()
 	}()
 	<-ctx.Done()
 	j.mu.Lock()
@@ -70,6 +70,7 @@ func (j *Journal) begin() {
 
 // writer writes the lines of a journal. It is one goroutine's.
 type writer struct {
+	ctx      context.Context // done when the journal ends
 	journal  *Journal
 	disk     disk
 	recalled bool      // earlier runs' entries were read
@@ -79,7 +80,7 @@ type writer struct {
 }
 
 // run writes until the journal ends.
-func (w *writer) run(ctx context.Context) {
+func (w *writer) run() {
 	defer w.disk.close()
 	for {
 		lines, last := w.journal.take()
@@ -91,18 +92,18 @@ func (w *writer) run(ctx context.Context) {
 		if last {
 			return
 		}
-		w.await(ctx)
+		w.await()
 	}
 }
 
 // await waits for lines, and after a failure until the next attempt.
-func (w *writer) await(ctx context.Context) {
+func (w *writer) await() {
 	<-w.journal.wake
 	if wait := time.Until(w.retryAt); w.failed && wait > 0 {
 		timer := time.NewTimer(wait)
 		defer timer.Stop()
 		select {
-		case <-ctx.Done():
+		case <-w.ctx.Done():
 		case <-timer.C:
 		}
 	}
@@ -156,7 +157,7 @@ func (w *writer) prepare(n int64, seq uint64) error {
 		names, err := files(w.disk.dir)
 		if err == nil || os.IsNotExist(err) {
 			w.recalled = true
-			go w.journal.recall(names)
+			go w.journal.recall(w.ctx, names)
 		}
 	}
 	header := encode([]Line{{

@@ -97,6 +97,7 @@ func (s *service) write(l journal.Line) {
 		s.silent = true
 		l = journal.Line{Type: journal.TypeGap, At: l.At, Service: s.name}
 	}
+	l.Owner = s.owner
 	s.recorder.journal.Write(l)
 }
 
