@@ -57,13 +57,13 @@ func runReplay(dir, file, svg string, o output) error {
 	if r.Runs == 0 && r.Damaged == 0 {
 		return badArguments("-journal: %s has no journal; give the directory that landmarkd writes to", dir)
 	}
-	if err := printReplay(o, r); err != nil || svg == "" {
+	if err := printReplay(o, r, time.Now()); err != nil || svg == "" {
 		return err
 	}
 	return writeSVG(r, svg)
 }
 
-// writeSVG writes the timeline. It replaces the file only with a whole one.
+// writeSVG writes the timeline. It touches the file only if there is one to write.
 func writeSVG(r *replay.Report, path string) error {
 	var b bytes.Buffer
 	if err := r.WriteSVG(&b); err != nil {
@@ -75,10 +75,11 @@ func writeSVG(r *replay.Report, path string) error {
 	return nil
 }
 
-// printReplay prints a table with a row for each service, and what is not certain.
-func printReplay(o output, r *replay.Report) error {
+// printReplay prints a table with a row for each service, and what is not certain. Times are
+// in the zone of now.
+func printReplay(o output, r *replay.Report, now time.Time) error {
 	if _, err := fmt.Fprintf(o.out, "%s of landmarkd, from %s to %s\n", count(r.Runs, "run"),
-		terminal.Clock(r.From, r.To), terminal.Clock(r.To, r.To)); err != nil {
+		terminal.Clock(r.From, now), terminal.Clock(r.To, now)); err != nil {
 		return err
 	}
 	t := terminal.NewTable("SERVICE", "TAKEOUTS", "AVOIDED", "ADDED", "HANG SERVED", "OUT", "OUT HEALTHY")

@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/landmark-health/landmark/internal/replay"
 )
 
 // hangOfTwoSeconds is the journal of a service that hung from instant 10 s to 12 s, with a
@@ -98,5 +101,30 @@ func TestReplayArguments(t *testing.T) {
 		if got := runTo(strings.Fields(args)...); got.code != exitArguments || got.out != "" || !strings.Contains(got.err, says) {
 			t.Errorf("%q: %+v, want exit code %d and %q", args, got, exitArguments, says)
 		}
+	}
+}
+
+// The time of the journal has its dates, unless they are today's.
+func TestReplayShowsDates(t *testing.T) {
+	from := time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
+	r := &replay.Report{Runs: 1, From: from, To: from.Add(4 * time.Hour)}
+	for now, want := range map[time.Time]string{
+		from.Add(5 * time.Hour):      "1 run of landmarkd, from 10:00:00.000 to 14:00:00.000\n",
+		from.Add(7 * 24 * time.Hour): "1 run of landmarkd, from 2026-11-21 10:00:00.000 to 2026-11-21 14:00:00.000\n",
+	} {
+		var out, err strings.Builder
+		if failed := printReplay(output{out: &out, err: &err}, r, now); failed != nil || !strings.HasPrefix(out.String(), want) {
+			t.Errorf("at %v: %q, %v, want %q", now, out.String(), failed, want)
+		}
+	}
+}
+
+// A timeline that cannot be written has an exit code of its own.
+func TestReplaySVGThatCannotBeWritten(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "journal-20261128T100000.jsonl"), hangOfTwoSeconds)
+	got := runTo("replay", "-journal", dir, "-svg", filepath.Join(dir, "missing", "replay.svg"))
+	if got.code != exitNoAnswer || !strings.Contains(got.err, "-svg: ") {
+		t.Errorf("got %+v, want exit code %d", got, exitNoAnswer)
 	}
 }
