@@ -72,6 +72,10 @@ var causeNames = [...]string{
 	CauseUnknownService: "unknown service",
 }
 
+// The names of kinds, states and impacts are also those of internal/rule, which this
+// package does not import: it needs the standard library alone. A test of the server
+// (internal/frontend/lmp) compares the two.
+
 // LandmarkKind is the kind of a landmark: what the program shows with it.
 type LandmarkKind uint8
 

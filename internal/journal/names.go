@@ -22,11 +22,27 @@ type (
 )
 
 var (
-	kindNames     = []string{"", "alive", "deadline", "loop", "level", "condition"}
-	impactNames   = []string{"", "critical", "readiness", "degrading", "informational"}
-	stateNames    = []string{"unarmed", "ok", "degraded", "failing"}
+	statusNames   = namesOf[judge.Status]()
+	causeNames    = namesOf[judge.Cause]()
+	kindNames     = namesOf[judge.Kind]()
+	impactNames   = namesOf[judge.Impact]()
+	stateNames    = namesOf[judge.State]()
 	presenceNames = []string{"connected", "vacant", "stopped", "awaited"}
 )
+
+// namesOf returns the judge's name of each number, "" where there is none.
+func namesOf[T interface {
+	~uint8
+	fmt.Stringer
+}]() []string {
+	names := make([]string, math.MaxUint8)
+	for n := range names {
+		if name := T(n).String(); name != T(math.MaxUint8).String() {
+			names[n] = name
+		}
+	}
+	return names
+}
 
 func nameOf(names []string, n int) ([]byte, error) {
 	if n < len(names) && names[n] != "" {
@@ -43,19 +59,6 @@ func numberOf[T ~uint8](n *T, names []string, name []byte) error {
 	*n = T(i)
 	return nil
 }
-
-// namesOf returns the names of the numbers below the first that has none.
-func namesOf(name func(n uint8) string, none string) (names []string) {
-	for n := uint8(0); name(n) != none; n++ {
-		names = append(names, name(n))
-	}
-	return names
-}
-
-var (
-	statusNames = namesOf(func(n uint8) string { return judge.Status(n).String() }, judge.Status(math.MaxUint8).String())
-	causeNames  = namesOf(func(n uint8) string { return judge.Cause(n).String() }, judge.Cause(math.MaxUint8).String())
-)
 
 // String returns the name.
 func (s Status) String() string { return judge.Status(s).String() }

@@ -65,7 +65,7 @@ var landmarkFamilies = []landmarkFamily{
 var byKind = []string{"service", "landmark", "source", "kind", "impact"}
 
 func writeFailing(l *landmark) {
-	l.s.add(number(l.State == judge.Failing), byKind, l.service, l.name, l.source, kindNames[l.Kind], impactNames[l.Impact])
+	l.s.add(number(l.State == judge.Failing), byKind, l.service, l.name, l.source, l.Kind.String(), l.Impact.String())
 }
 
 func writeAgeLimit(l *landmark) {
@@ -85,18 +85,6 @@ func writeLevelLimits(l *landmark) {
 		l.s.add(l.Limits.FailAt, byLimit, l.service, l.name, l.source, "fail")
 	}
 }
-
-// The names of kinds and impacts are those of landmark.status.v1 in its text.
-var (
-	kindNames = map[judge.Kind]string{
-		judge.KindAlive: "alive", judge.KindDeadline: "deadline", judge.KindLoop: "loop",
-		judge.KindLevel: "level", judge.KindCondition: "condition",
-	}
-	impactNames = map[judge.Impact]string{
-		judge.ImpactCritical: "critical", judge.ImpactReadiness: "readiness",
-		judge.ImpactDegrading: "degrading", judge.ImpactInformational: "informational",
-	}
-)
 
 // writeLandmarks writes a family, and returns how many landmarks are beyond the limits.
 // Of a service that has too many, those that fail are written first.

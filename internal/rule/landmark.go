@@ -47,21 +47,6 @@ const (
 	ImpactInformational Impact = 4 // nothing; it is only shown
 )
 
-// ParseImpact returns the impact with the name, and whether there is one.
-func ParseImpact(name string) (impact Impact, known bool) {
-	switch name {
-	case "critical":
-		return ImpactCritical, true
-	case "readiness":
-		return ImpactReadiness, true
-	case "degrading":
-		return ImpactDegrading, true
-	case "informational":
-		return ImpactInformational, true
-	}
-	return 0, false
-}
-
 // State is the state of a landmark at an instant. The numbers are those of the
 // monitoring protocol.
 type State uint8

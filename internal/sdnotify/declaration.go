@@ -22,16 +22,8 @@ func parseDeclaration(value string) (d judge.Declared, err error) {
 		return d, err
 	}
 	d.Name = name
-	switch kind {
-	case "alive":
-		d.Kind = judge.KindAlive
-	case "deadline":
-		d.Kind = judge.KindDeadline
-	case "level":
-		d.Kind = judge.KindLevel
-	case "condition":
-		d.Kind = judge.KindCondition
-	default:
+	var known bool
+	if d.Kind, known = rule.ParseKind(kind); !known || d.Kind == rule.KindLoop { // no command comes by notifications
 		return d, fmt.Errorf("%.40q is not a kind of landmark: use alive, deadline, level or condition", kind)
 	}
 	rules, _ := judge.RulesOf(d.Kind)
