@@ -2,14 +2,9 @@ package agent
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"io"
-	"log/slog"
 	"runtime"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,96 +15,9 @@ import (
 
 	"github.com/landmark-health/landmark/agent/landmark"
 	"github.com/landmark-health/landmark/internal/collector"
-	"github.com/landmark-health/landmark/internal/hostclock"
-	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// A recorder is the stream handler of a sidecar. It keeps the messages of the agent.
-type recorder struct {
-	mu       sync.Mutex // guards messages
-	messages []*reportv1.StreamRequest
-}
-
-// handle welcomes the agent and records its messages.
-func (r *recorder) handle(stream agentStream) error {
-	for {
-		m, err := stream.Recv()
-		if err != nil {
-			return err
-		}
-		r.mu.Lock()
-		r.messages = append(r.messages, m)
-		r.mu.Unlock()
-		switch m.Message.(type) {
-		case *reportv1.StreamRequest_Declaration:
-			if err := stream.Send(welcome()); err != nil {
-				return err
-			}
-		case *reportv1.StreamRequest_Goodbye:
-			return nil
-		}
-	}
-}
-
-// kinds returns the first letters of the messages so far: H, D, R, G.
-func (r *recorder) kinds() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var kinds strings.Builder
-	for _, m := range r.messages {
-		switch m.Message.(type) {
-		case *reportv1.StreamRequest_Hello:
-			kinds.WriteByte('H')
-		case *reportv1.StreamRequest_Declaration:
-			kinds.WriteByte('D')
-		case *reportv1.StreamRequest_Report:
-			kinds.WriteByte('R')
-		case *reportv1.StreamRequest_Goodbye:
-			kinds.WriteByte('G')
-		}
-	}
-	return kinds.String()
-}
-
-func (r *recorder) first() *reportv1.StreamRequest {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.messages[0]
-}
-
-func (r *recorder) last() *reportv1.StreamRequest {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.messages[len(r.messages)-1]
-}
-
-func (r *recorder) clear() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.messages = nil
-}
-
-// startAgent starts an agent that reports to the sidecar s and logs to log.
-func startAgent(t *testing.T, marks *landmark.Set, s *sidecar, log io.Writer) *Agent {
-	t.Helper()
-	cfg, err := Config{
-		Service: "epg", Instance: "a", Landmarks: marks, Socket: "/nowhere",
-		Logger: slog.New(slog.NewTextHandler(log, nil)),
-	}.complete()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return start(cfg, s.dial, hostclock.Clock{})
-}
-
-func closeAgent(t *testing.T, a *Agent) {
-	t.Helper()
-	if err := a.Close(); err != nil {
-		t.Errorf("Close() = %v", err)
-	}
-}
 
 func TestAgentSendsHelloDeclarationReportsGoodbye(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -138,120 +46,6 @@ func TestAgentSendsHelloDeclarationReportsGoodbye(t *testing.T) {
 		}
 		closeAgent(t, agent)
 	})
-}
-
-func TestAgentDialsUntilSidecarStarts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var r recorder
-		s := newSidecar(t, r.handle)
-		var marks landmark.Set
-		marks.Alive("a", time.Second)
-		var log bytes.Buffer
-		agent := startAgent(t, &marks, s, &log)
-
-		time.Sleep(time.Hour)
-		synctest.Wait()
-		if n := s.dialled(); n < 3600/0.6 || n > 3600/0.4+10 {
-			t.Errorf("%d dials in an hour, want one every 400 to 600 ms", n)
-		}
-		if n := strings.Count(log.String(), "\n"); n != 1 {
-			t.Errorf("one error was logged %d times, want once:\n%s", n, log.String())
-		}
-		s.start()
-		time.Sleep(600 * time.Millisecond)
-		synctest.Wait()
-		if got := r.kinds(); !strings.HasPrefix(got, "HDR") {
-			t.Errorf("messages to a late sidecar %q, want HDR…", got)
-		}
-		closeAgent(t, agent)
-	})
-}
-
-// A restarted sidecar receives the whole state at once.
-func TestAgentRedialsAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var r recorder
-		s := newSidecar(t, r.handle)
-		s.start()
-		var marks landmark.Set
-		loop := marks.Loop("main loop", time.Second)
-		go answerFor(loop, time.Minute)
-		var log bytes.Buffer
-		agent := startAgent(t, &marks, s, &log)
-		for range 3 {
-			time.Sleep(time.Minute + time.Millisecond) // between two reports
-			synctest.Wait()
-			r.clear()
-			s.restart()
-			synctest.Wait()
-			if got := r.kinds(); !strings.HasPrefix(got, "HDR") {
-				t.Fatalf("messages to a restarted sidecar %q, want HDR… at once", got)
-			}
-		}
-		// The loop has hung for two minutes. The new session must report that.
-		f := r.last().GetReport().Facts[0]
-		if age := time.Duration(f.AgeUs) * time.Microsecond; !f.Open || age < 2*time.Minute {
-			t.Errorf("loop that hangs for 2 min: reported %v", f)
-		}
-		if n := strings.Count(log.String(), "\n"); n != 7 {
-			t.Errorf("%d log lines, want 7 for 4 welcomes and 3 disconnections:\n%s", n, log.String())
-		}
-		closeAgent(t, agent)
-	})
-}
-
-// answerFor is a main loop that works for the time d and then hangs.
-func answerFor(loop *landmark.Loop, d time.Duration) {
-	hang := time.After(d)
-	for {
-		select {
-		case answer := <-loop.C():
-			answer()
-		case <-hang:
-			return
-		}
-	}
-}
-
-// A sidecar that welcomes and hangs up does not make the agent spin.
-func TestAgentBacksOffAfterWelcome(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newSidecar(t, func(stream agentStream) error {
-			stream.Send(welcome())
-			return status.Error(codes.Unavailable, "not today")
-		})
-		s.start()
-		var marks landmark.Set
-		agent := startAgent(t, &marks, s, io.Discard)
-		time.Sleep(time.Minute)
-		if n := s.dialled(); n > 160 {
-			t.Errorf("%d dials in a minute, want at most 160", n)
-		}
-		closeAgent(t, agent)
-	})
-}
-
-func TestAgentRetriesSlowlyWhenRefused(t *testing.T) {
-	for _, code := range []codes.Code{codes.PermissionDenied, codes.InvalidArgument, codes.Unimplemented} {
-		t.Run(code.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := newSidecar(t, func(agentStream) error { return status.Error(code, "not you") })
-				s.start()
-				var marks landmark.Set
-				var log bytes.Buffer
-				agent := startAgent(t, &marks, s, &log)
-				time.Sleep(time.Minute)
-				synctest.Wait()
-				if n := s.dialled(); n < 10 || n > 16 {
-					t.Errorf("%d dials in a minute, want about one every 5 s", n)
-				}
-				if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "not you") {
-					t.Errorf("log, want one line with the error:\n%s", got)
-				}
-				closeAgent(t, agent)
-			})
-		})
-	}
 }
 
 func TestAgentStopsWhenReplaced(t *testing.T) {
@@ -318,71 +112,6 @@ func TestAgentWithStoppedSidecar(t *testing.T) {
 		}
 		closeAgent(t, agent)
 		<-hung
-	})
-}
-
-func TestCloseTimesOut(t *testing.T) {
-	tests := []struct {
-		name   string
-		handle func(agentStream) error
-		after  time.Duration
-	}{
-		{"sidecar stopped", readNothing, time.Minute},
-		{"sidecar stopped until Send blocks", readNothing, 30 * time.Minute},
-		{"goodbye ignored", ignoreGoodbye, time.Minute},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := newSidecar(t, tt.handle)
-				s.start()
-				var marks landmark.Set
-				marks.Alive("a", 100*time.Millisecond)
-				agent := startAgent(t, &marks, s, io.Discard)
-				time.Sleep(tt.after)
-				start := time.Now()
-				if err := agent.Close(); err == nil {
-					t.Error("Close() = nil, want an error because the goodbye is not confirmed")
-				}
-				if d := time.Since(start); d != closeTimeout {
-					t.Errorf("Close took %v, want %v", d, closeTimeout)
-				}
-			})
-		})
-	}
-}
-
-// readNothing is a handler that reads nothing.
-func readNothing(stream agentStream) error {
-	<-stream.Context().Done()
-	return nil
-}
-
-// ignoreGoodbye is a handler that reads everything and does not end the stream.
-func ignoreGoodbye(stream agentStream) error {
-	for {
-		if _, err := stream.Recv(); errors.Is(err, io.EOF) {
-			<-stream.Context().Done()
-			return nil
-		} else if err != nil {
-			return err
-		}
-	}
-}
-
-// Without a connection, Close does not wait.
-func TestCloseWhileConnecting(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newSidecar(t, nil)
-		s.conns = nil
-		var marks landmark.Set
-		agent := startAgent(t, &marks, s, io.Discard)
-		time.Sleep(10 * time.Second)
-		start := time.Now()
-		closeAgent(t, agent)
-		if d := time.Since(start); d != 0 {
-			t.Errorf("Close took %v, want 0", d)
-		}
 	})
 }
 
@@ -477,50 +206,4 @@ func TestAgentReportsDrain(t *testing.T) {
 		}
 		agent.Resume() // no effect
 	})
-}
-
-// Close stops the calls of the program's functions. It waits for a running call, but
-// not forever.
-func TestCloseStopsPolling(t *testing.T) {
-	const cleanup = 200 * time.Millisecond
-	var forever chan struct{} // one for each test
-	tests := []struct {
-		name  string
-		check func(context.Context) error
-		want  time.Duration // that Close takes
-	}{
-		{"idle", func(context.Context) error { return nil }, 0},
-		{"cleans up", func(ctx context.Context) error { <-ctx.Done(); time.Sleep(cleanup); return ctx.Err() }, cleanup},
-		{"hangs", func(context.Context) error { <-forever; return nil }, closeTimeout},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				forever = make(chan struct{})
-				defer close(forever)
-				var r recorder
-				s := newSidecar(t, r.handle)
-				s.start()
-				var calls atomic.Int64
-				var marks landmark.Set
-				marks.Condition("db", landmark.Check(10*time.Millisecond, time.Hour, func(ctx context.Context) error {
-					calls.Add(1)
-					return tt.check(ctx)
-				}))
-				marks.Level("queue", landmark.Above(1, 2), landmark.Poll(func() float64 { calls.Add(1); return 0 }))
-				agent := startAgent(t, &marks, s, io.Discard)
-				time.Sleep(time.Minute)
-				start := time.Now()
-				closeAgent(t, agent)
-				if d := time.Since(start); d != tt.want {
-					t.Errorf("Close took %v, want %v", d, tt.want)
-				}
-				before := calls.Load()
-				time.Sleep(time.Minute)
-				if after := calls.Load(); after != before {
-					t.Errorf("%d calls after Close, want 0", after-before)
-				}
-			})
-		})
-	}
 }

@@ -1,10 +1,6 @@
 package agent
 
 import (
-	"context"
-	"log/slog"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,103 +10,6 @@ import (
 	"github.com/landmark-health/landmark/internal/contract"
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 )
-
-// A fakeStream runs a reporter and takes its messages as a stream does.
-type fakeStream struct {
-	t *testing.T
-	*reporter
-	slot  *sendSlot
-	since time.Time
-}
-
-// newFakeStream runs a reporter until the test ends.
-func newFakeStream(t *testing.T, marks *landmark.Set) *fakeStream {
-	r := newReporter(marks, slog.New(slog.DiscardHandler))
-	background(t, func() { r.run(t.Context()) })
-	st := &fakeStream{t: t, reporter: r}
-	st.connect()
-	return st
-}
-
-// connect starts a new stream.
-func (st *fakeStream) connect() { st.slot, st.since = newSendSlot(), time.Now() }
-
-// next waits for the next message.
-func (st *fakeStream) next() *reportv1.StreamRequest {
-	st.ready <- st.slot
-	return <-st.slot.messages
-}
-
-// declaration waits for the next message, which must be a declaration.
-func (st *fakeStream) declaration() []*reportv1.Landmark {
-	st.t.Helper()
-	m := st.next()
-	if m.GetDeclaration() == nil {
-		st.t.Fatalf("got %v, want a declaration", m)
-	}
-	return m.GetDeclaration().Landmarks
-}
-
-// report waits for the next message, which must be a report.
-func (st *fakeStream) report() *reportv1.Report {
-	st.t.Helper()
-	m := st.next()
-	if m.GetReport() == nil {
-		st.t.Fatalf("got %v, want a report", m)
-	}
-	return m.GetReport()
-}
-
-// until takes reports until the given time has passed, and returns the last.
-func (st *fakeStream) until(passed time.Duration) *reportv1.Report {
-	st.t.Helper()
-	end := time.Now().Add(passed)
-	r := st.report()
-	for time.Now().Before(end) {
-		r = st.report()
-	}
-	return r
-}
-
-// within fails the test unless the next report arrives in the given time.
-func (st *fakeStream) within(limit time.Duration, event string) *reportv1.Report {
-	st.t.Helper()
-	start := time.Now()
-	r := st.report()
-	if took := time.Since(start); took > limit {
-		st.t.Errorf("%s: report after %v, want it within %v", event, took, limit)
-	}
-	return r
-}
-
-// request sends a GetState request, and waits until the loops have their commands.
-func (st *fakeStream) request(number uint64) {
-	st.requests <- getStateRequest{st.slot, number}
-	synctest.Wait()
-}
-
-// background runs f, which must return when the test's context is done.
-func background(t *testing.T, f func()) {
-	var running sync.WaitGroup
-	running.Go(f)
-	t.Cleanup(running.Wait)
-}
-
-func age(f *reportv1.Fact) time.Duration { return time.Duration(f.AgeUs) * time.Microsecond }
-
-// serve runs a healthy main loop.
-func serve(t *testing.T, loop *landmark.Loop) {
-	background(t, func() {
-		for {
-			select {
-			case answer := <-loop.C():
-				answer()
-			case <-t.Context().Done():
-				return
-			}
-		}
-	})
-}
 
 func TestReportsFollowTheInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -132,23 +31,6 @@ func TestReportsFollowTheInterval(t *testing.T) {
 			if f := r.Facts[0]; f.Open || f.Count != count+n+1 || age(f) != 250*time.Millisecond {
 				t.Fatalf("report %d: %v, want the fact of a healthy loop", n, f)
 			}
-		}
-	})
-}
-
-// Reports continue without a landmark, so that the sidecar knows that the process
-// lives.
-func TestReportsWithoutLandmarks(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		st := newFakeStream(t, new(landmark.Set))
-		if l := st.declaration(); len(l) != 0 {
-			t.Errorf("declared %v, want none", l)
-		}
-		st.report()
-		st.report()
-		st.report()
-		if passed := time.Since(st.since); passed != time.Second {
-			t.Errorf("three reports took %v, want 1s", passed)
 		}
 	})
 }
@@ -386,71 +268,6 @@ func TestProgramInTimeNeverSeemsLate(t *testing.T) {
 	}
 }
 
-// The program's functions are called in the background. One that hangs delays no
-// report, and shows.
-func TestHangingFunctionsDelayNoReport(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var marks landmark.Set
-		hang := make(chan struct{})
-		hangs := func() {
-			select {
-			case <-hang:
-				<-t.Context().Done()
-			default:
-			}
-		}
-		var length, checks atomic.Int64
-		marks.Level("queue", landmark.Above(10, 20), landmark.Poll(func() float64 {
-			hangs()
-			return float64(length.Load())
-		}))
-		marks.Condition("db", landmark.Check(2*time.Second, 700*time.Millisecond, func(context.Context) error {
-			checks.Add(1)
-			hangs()
-			return nil
-		}))
-		st := newFakeStream(t, &marks)
-		st.declaration()
-		time.Sleep(minStepGap)
-		if f := st.within(0, "called first").Facts; !f[0].Reached || !f[1].Met {
-			t.Errorf("called first: %v", f)
-		}
-		st.until(9 * time.Second)
-		if n := checks.Load(); n != 5 {
-			t.Errorf("checked %d times in 9 s, want 5", n)
-		}
-		length.Store(15)
-		st.until(contract.MaxReportInterval)
-		if f := st.report().Facts; f[0].Value != 15 || f[0].Count < 20 {
-			t.Errorf("called for each report: %v", f)
-		}
-		close(hang)
-		started := time.Now()
-		for {
-			f := st.report().Facts
-			if !f[1].Met {
-				if f[1].Reason != "no answer within 700ms" {
-					t.Errorf("reason %q", f[1].Reason)
-				}
-				break
-			}
-			if time.Since(started) > 2700*time.Millisecond+minStepGap {
-				t.Fatalf("a check hangs for %v: %v", time.Since(started), f[1])
-			}
-		}
-		for range 100 {
-			start := time.Now()
-			st.report()
-			if gap := time.Since(start); gap > contract.MaxReportInterval {
-				t.Fatalf("a report came %v after the previous one", gap)
-			}
-		}
-		if f := st.report().Facts; age(f[0]) < 50*time.Second || f[0].Value != 15 || f[1].Met {
-			t.Errorf("hanging for 50 s: %v", f)
-		}
-	})
-}
-
 func TestDrainIsReportedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var marks landmark.Set
@@ -502,100 +319,6 @@ func TestReportRateIsLimited(t *testing.T) {
 		}
 		if reports > 10*200+2 {
 			t.Errorf("%d reports in 10 s, want at most %d", reports, 10*200+2)
-		}
-	})
-}
-
-// While a stream cannot send, no messages wait. Its next message is the current state.
-func TestReportsAreNotQueued(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var marks landmark.Set
-		loop := marks.Loop("main loop", time.Second)
-		alive := marks.Alive("reader", 2*time.Second)
-		serve(t, loop)
-		st := newFakeStream(t, &marks)
-		st.declaration()
-		st.report()
-		alive.Reach()
-		time.Sleep(time.Hour)
-		if n := len(st.slot.messages); n != 0 {
-			t.Errorf("%d messages wait, want 0", n)
-		}
-		r := st.within(0, "report due")
-		if f := r.Facts[0]; f.Count < 4*3600-10 || age(f) > 250*time.Millisecond {
-			t.Errorf("the loop received too few commands while the stream could not send: %v", f)
-		}
-		if f := r.Facts[1]; age(f) < time.Hour-time.Second {
-			t.Errorf("age of a landmark reached an hour ago: %v", age(f))
-		}
-	})
-}
-
-// A new stream gets the true ages of what happened before it.
-func TestReconnectionReportsTrueAges(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var marks landmark.Set
-		healthy := marks.Loop("healthy", time.Second)
-		hanging := marks.Loop("hanging", time.Second)
-		reader := marks.Alive("reader", time.Second)
-		serve(t, healthy)
-		st := newFakeStream(t, &marks)
-		(<-hanging.C())()
-		reader.Reach()
-		st.declaration()
-		st.report()
-		time.Sleep(time.Hour + time.Millisecond) // between two commands
-		st.connect()
-		if l := st.declaration(); len(l) != 3 || l[1].Name != "hanging" {
-			t.Errorf("declared again: %v", l)
-		}
-		f := st.within(0, "new stream").Facts
-		if f[0].Open || age(f[0]) > 250*time.Millisecond {
-			t.Errorf("healthy loop: %v", f[0])
-		}
-		if !f[1].Open || age(f[1]) < time.Hour {
-			t.Errorf("hanging loop: %v", f[1])
-		}
-		if age(f[2]) < time.Hour-time.Second {
-			t.Errorf("unreached landmark: %v", f[2])
-		}
-	})
-}
-
-func TestLateLandmarksAreDeclared(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var marks landmark.Set
-		marks.Alive("first", time.Minute)
-		st := newFakeStream(t, &marks)
-		st.declaration()
-		st.until(time.Second)
-
-		second := marks.Alive("second", 200*time.Millisecond,
-			landmark.StartWithin(time.Minute), landmark.Informational)
-		second.Reach()
-		start := time.Now()
-		l := st.declaration()
-		if len(l) != 2 {
-			t.Fatalf("declared %v, want 2 landmarks", l)
-		}
-		want := &reportv1.Landmark{
-			Name: "second", Kind: reportv1.Kind_KIND_ALIVE, Impact: reportv1.Impact_IMPACT_INFORMATIONAL,
-			WithinUs: 200_000, StartWithinUs: 60_000_000,
-		}
-		if l[1].String() != want.String() {
-			t.Errorf("declared %v, want %v", l[1], want)
-		}
-		if r := st.report(); len(r.Facts) != 2 || !r.Facts[1].Reached {
-			t.Errorf("reported %v, want 2 facts and the second reached", r)
-		}
-		if took := time.Since(start); took > minStepGap {
-			t.Errorf("the declaration and its report took %v, want at most %v", took, minStepGap)
-		}
-		for range 4 {
-			st.report()
-		}
-		if took := time.Since(start); took > 200*time.Millisecond+minStepGap {
-			t.Errorf("4 reports at the interval of the new landmark took %v", took)
 		}
 	})
 }

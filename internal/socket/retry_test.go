@@ -62,17 +62,24 @@ func TestRetryAcceptRetriesAfterEveryError(t *testing.T) {
 	}
 }
 
+// retryForAnHour returns a listener whose Accept has failed with err for an hour, and
+// where the error comes with which it ends.
+func retryForAnHour(err error) (l *RetryListener, ended <-chan error) {
+	l = RetryAccept(&failing{err: err, times: 1 << 30}, "agents", NewRefusals(slog.New(slog.DiscardHandler)))
+	result := make(chan error)
+	go func() {
+		_, err := l.Accept()
+		result <- err
+	}()
+	time.Sleep(time.Hour)
+	synctest.Wait()
+	return l, result
+}
+
 // Close ends an Accept that waits for its next attempt.
 func TestCloseEndsARetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := RetryAccept(&failing{err: syscall.ENOBUFS, times: 1 << 30}, "agents", NewRefusals(slog.New(slog.DiscardHandler)))
-		ended := make(chan error)
-		go func() {
-			_, err := l.Accept()
-			ended <- err
-		}()
-		time.Sleep(time.Hour)
-		synctest.Wait()
+		l, ended := retryForAnHour(syscall.ENOBUFS)
 		begun := time.Now()
 		l.Close()
 		l.Close()
@@ -152,14 +159,7 @@ func TestListenerTurns(t *testing.T) {
 // A listener that cannot accept at present does not hang.
 func TestListenerTurnsWhileItCannotAccept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := RetryAccept(&failing{err: syscall.EMFILE, times: 1 << 30}, "agents", NewRefusals(slog.New(slog.DiscardHandler)))
-		ended := make(chan error)
-		go func() {
-			_, err := l.Accept()
-			ended <- err
-		}()
-		time.Sleep(time.Hour)
-		synctest.Wait()
+		l, ended := retryForAnHour(syscall.EMFILE)
 		began := time.Now()
 		for range 3 {
 			if err := l.Turn(t.Context()); err != nil || time.Since(began) > 0 {
