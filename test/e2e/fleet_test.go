@@ -6,9 +6,11 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -161,22 +163,69 @@ func checkQueries(t *testing.T, document string, queries []string) {
 func TestFleetPageIsValid(t *testing.T) {
 	parallel(t)
 	promtool(t, "", "check", "config", "--syntax-only", "../../deploy/prometheus/landmark.scrape.yaml")
+	queries := slices.Collect(maps.Values(documentedQueries(t)))
+	if len(queries) < 5 {
+		t.Fatalf("docs/fleet.md has %d queries, want more", len(queries))
+	}
+	checkQueries(t, "docs/fleet.md", queries)
+}
+
+// documentedQueries returns the queries of docs/fleet.md, by the question before each.
+func documentedQueries(t *testing.T) map[string]string {
+	t.Helper()
 	page, err := os.ReadFile("../../docs/fleet.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, ask, _ := strings.Cut(string(page), "\n## Ask\n")
 	ask, _, _ = strings.Cut(ask, "\n## ")
-	var queries []string
+	queries, question := make(map[string]string), ""
 	for block := range strings.SplitSeq(ask, "\n\n") {
 		if strings.HasPrefix(block, "    ") {
-			queries = append(queries, block)
+			queries[question] = block
 		}
+		question = strings.TrimSpace(block)
 	}
-	if len(queries) < 5 {
-		t.Fatalf("docs/fleet.md has %d queries, want more", len(queries))
+	return queries
+}
+
+// The documented query counts the servers on which the balancer does not check a service,
+// also if it checks it nowhere.
+func TestFleetQueryFindsWhatIsNotChecked(t *testing.T) {
+	parallel(t)
+	const question = "On how many servers is a service that a balancer does not check there, or no longer?"
+	query, found := documentedQueries(t)[question]
+	if !found {
+		t.Fatalf("docs/fleet.md has no query for %q", question)
 	}
-	checkQueries(t, "docs/fleet.md", queries)
+	series, samples := "", ""
+	serves := func(instance, service string) {
+		series += fmt.Sprintf("  - {series: 'landmark_serving{instance=%q,service=%q,aspect=\"readiness\"}', values: '1'}\n", instance, service)
+	}
+	checks := func(instance, service, checker string, silent int) {
+		series += fmt.Sprintf("  - {series: 'landmark_checker_silent{instance=%q,service=%q,checker=%q,front_end=\"lmp-udp\"}', values: '%d'}\n", instance, service, checker, silent)
+	}
+	for _, instance := range []string{"a", "b", "c"} {
+		for _, service := range []string{"everywhere", "nowhere", "one", "silent", "by-another"} {
+			serves(instance, service)
+		}
+		checks(instance, "everywhere", "10.0.0.1", 0)
+		checks(instance, "silent", "10.0.0.1", 1)
+		checks(instance, "by-another", "10.0.0.2", 0)
+	}
+	checks("b", "one", "10.0.0.1", 0)
+	for service, count := range map[string]int{"nowhere": 3, "one": 2, "silent": 3, "by-another": 3} {
+		samples += fmt.Sprintf("    - {labels: '{service=%q}', value: %d}\n", service, count)
+	}
+	quoted, err := json.Marshal(query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := t.TempDir() + "/query.yaml"
+	write(t, path, fmt.Sprintf("tests:\n- interval: 1m\n  input_series:\n%s  promql_expr_test:\n  - expr: %s\n    eval_time: 0m\n    exp_samples:\n%s", series, quoted, samples))
+	if out := promtool(t, "", "test", "rules", path); !strings.Contains(out, "SUCCESS") {
+		t.Errorf("promtool: %s", out)
+	}
 }
 
 // dashboard is a Grafana dashboard, as far as the test needs it.
