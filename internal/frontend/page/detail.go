@@ -41,11 +41,36 @@ type serviceJSON struct {
 	FactsAge  int64          `json:"factsAge,omitempty"`
 	Drained   bool           `json:"drained,omitempty"`
 	Verdicts  []verdictJSON  `json:"verdicts,omitempty"`
-	Landmarks []landmarkJSON `json:"landmarks,omitempty"`
-	Instances []instanceJSON `json:"instances,omitempty"`
-	Checkers  []checkerJSON  `json:"checkers,omitempty"`
-	Sessions  []sessionJSON  `json:"sessions,omitempty"`
-	Gate      *gateJSON      `json:"gate,omitempty"`
+	Landmarks []landmarkJSON `json:"landmarks,omitempty"` // the worst
+	Instances []instanceJSON `json:"instances,omitempty"` // the worst
+	// How many more landmarks and instances there are.
+	MoreLandmarks int           `json:"moreLandmarks,omitempty"`
+	MoreInstances int           `json:"moreInstances,omitempty"`
+	Checkers      []checkerJSON `json:"checkers,omitempty"`
+	Sessions      []sessionJSON `json:"sessions,omitempty"`
+	Gate          *gateJSON     `json:"gate,omitempty"`
+}
+
+// maxShown is how many landmarks and instances of a service are shown, the worst first.
+const maxShown = 256
+
+// worst returns the instances that are shown, in their order: those that are not ready,
+// and of the others as many as there is room for.
+func worst(instances []registry.Instance) []registry.Instance {
+	over := len(instances) - maxShown
+	if over <= 0 {
+		return instances
+	}
+	ready := func(in registry.Instance) bool { return in.Cause == judge.None }
+	var shown []registry.Instance
+	for _, in := range instances {
+		if over > 0 && ready(in) {
+			over--
+			continue
+		}
+		shown = append(shown, in)
+	}
+	return shown[:maxShown]
 }
 
 // verdictJSON is the verdict on one aspect.
@@ -128,8 +153,10 @@ func (d *detail) state(f *feed) []byte {
 		w.Since = d.since[i]
 		v.Verdicts = append(v.Verdicts, w)
 	}
-	v.Landmarks = landmarksOf(ready.Landmarks())
-	for _, in := range ready.Instances() {
+	landmarks, instances := ready.Landmarks(), ready.Instances()
+	v.MoreLandmarks, v.MoreInstances = max(0, len(landmarks)-maxShown), max(0, len(instances)-maxShown)
+	v.Landmarks = landmarksOf(landmarks[:min(len(landmarks), maxShown)])
+	for _, in := range worst(instances) {
 		v.Instances = append(v.Instances, instanceOf(in))
 	}
 	for _, c := range m.Checkers {

@@ -104,13 +104,14 @@ func (f *feed) work(do func()) {
 func (f *feed) tick(changed <-chan struct{}) {
 	f.ticks++
 	slow := f.ticks%slowTicks == 0
+	look := slow || f.overview.left
 	select {
 	case <-changed:
-		f.broadcast(f.overview.changes(slow))
+		look = true
 	default:
-		if slow {
-			f.broadcast(f.overview.changes(true))
-		}
+	}
+	if look {
+		f.broadcast(f.overview.changes(slow))
 	}
 	if slow {
 		f.broadcast(f.overview.bars())
@@ -146,10 +147,12 @@ func (f *feed) join(st *stream) {
 			f.details[st.service] = d
 		}
 		d.streams = append(d.streams, st)
-		f.send(st, d.state(f))
-		f.send(st, d.earlier(f))
-		f.send(st, d.past(f, st.evidence))
-		f.send(st, d.plot(f))
+		st.steps = []func() []byte{
+			func() []byte { return d.state(f) },
+			func() []byte { return d.earlier(f) },
+			func() []byte { return d.past(f, st.evidence) },
+			func() []byte { return d.plot(f) },
+		}
 	}
 	f.sendMore(st)
 }
@@ -181,21 +184,31 @@ func (f *feed) makeRoom(from netip.Prefix) bool {
 func (f *feed) cut(st *stream) {
 	f.leave(st)
 	close(st.cut)
+	f.backlog.cut(st)
 }
 
-// sendMore sends the state of some more services to a page that has taken all before.
+// sendMore sends some more of the present state to a page that has taken all before: of
+// the service that it shows whole, and then of all services.
 func (f *feed) sendMore(st *stream) {
 	if _, open := f.streams[st]; !open {
 		return
 	}
+	for len(st.steps) > 0 {
+		text := st.steps[0]()
+		if st.steps = st.steps[1:]; text != nil {
+			f.push(st, &event{text: text, more: true})
+			return
+		}
+	}
 	var text []byte
 	text, st.after = f.overview.some(st.after)
-	f.push(st, event{text: text, more: st.after != ""})
+	f.push(st, &event{text: text, more: st.after != ""})
 }
 
 // leave removes a page. It may have been removed before.
 func (f *feed) leave(st *stream) {
 	delete(f.streams, st)
+	f.backlog.drop(st)
 	d := f.details[st.service]
 	if d == nil {
 		return
@@ -207,25 +220,35 @@ func (f *feed) leave(st *stream) {
 
 // broadcast sends the event to all pages; nil = there is none.
 func (f *feed) broadcast(text []byte) {
+	if text == nil {
+		return
+	}
+	e := &event{text: text}
 	for st := range f.streams {
-		f.send(st, text)
+		f.push(st, e)
 	}
 }
 
 // send sends the event to a page, or cuts the page off; nil = there is none.
 func (f *feed) send(st *stream, text []byte) {
 	if text != nil {
-		f.push(st, event{text: text})
+		f.push(st, &event{text: text})
 	}
 }
 
-func (f *feed) push(st *stream, e event) {
-	select {
-	case st.queue <- e:
-	default:
-		if _, open := f.streams[st]; open {
-			f.cut(st)
-		}
+// push has the event sent to a page, or cuts the page off. If too much waits for all
+// pages, it cuts off those for which most waits.
+func (f *feed) push(st *stream, e *event) {
+	if _, open := f.streams[st]; !open {
+		return
+	}
+	if !f.backlog.add(st, e) {
+		f.cut(st)
+		return
+	}
+	st.queue <- e // which has room: only the feed sends
+	for f.backlog.full() && len(f.streams) > 0 {
+		f.cut(f.backlog.most(f.streams))
 	}
 }
 
@@ -233,17 +256,23 @@ func (f *feed) push(st *stream, e event) {
 // has changed, and its last hour if withPlot.
 func (f *feed) sendDetails(withPlot bool) {
 	for _, d := range f.details {
-		events := [][]byte{d.state(f)}
+		events := []*event{{text: d.state(f)}}
 		if withPlot {
-			events = append(events, d.plot(f))
+			if text := d.plot(f); text != nil {
+				events = append(events, &event{text: text})
+			}
 		}
+		past := make(map[bool]*event) // by whether it has evidence
 		changed := d.changed(f)
 		for _, st := range d.all() {
+			if changed && past[st.evidence] == nil {
+				past[st.evidence] = &event{text: d.past(f, st.evidence)}
+			}
 			for _, e := range events {
-				f.send(st, e)
+				f.push(st, e)
 			}
 			if changed {
-				f.send(st, d.past(f, st.evidence))
+				f.push(st, past[st.evidence])
 			}
 		}
 	}
@@ -263,9 +292,11 @@ func (f *feed) sendEarlier() {
 		if d.recalled > 0 {
 			continue
 		}
-		event := d.earlier(f)
-		for _, st := range d.all() {
-			f.send(st, event)
+		if text := d.earlier(f); text != nil {
+			e := &event{text: text}
+			for _, st := range d.all() {
+				f.push(st, e)
+			}
 		}
 	}
 }

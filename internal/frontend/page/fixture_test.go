@@ -138,9 +138,12 @@ type received struct {
 		Last      bool
 		Landmarks []landmarkJSON
 		Instances []instanceJSON
-		Changes   []changeJSON
-		Weight    []*float64
-		Loops     []seriesJSON
+
+		MoreLandmarks int
+		MoreInstances int
+		Changes       []changeJSON
+		Weight        []*float64
+		Loops         []seriesJSON
 	}
 }
 

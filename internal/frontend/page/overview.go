@@ -92,24 +92,50 @@ type overview struct {
 	services map[string]*known
 	names    []string // of the last scan, sorted
 	scans    int
+	left     bool   // the last scan left some services out,
+	leftAll  bool   // was to look at all,
+	next     string // and the next one begins here
 }
 
 // newOverview returns the present state.
 func newOverview(s *Server) overview {
 	o := overview{Server: s, services: make(map[string]*known)}
-	o.changes(true)
+	for o.changes(true); o.left; {
+		o.changes(true)
+	}
 	o.bars()
 	return o
 }
 
+// maxChanges is about how many bytes an event with changes has at most.
+const maxChanges = 512 << 10
+
 // changes looks at all services and returns the event with those that changed, nil if
-// none did. With all it looks at what changes no verdict, too.
+// none did. With all it looks at what changes no verdict, too. If so many have changed that
+// they do not fit into an event, it sets left, and the next one begins with the others.
 func (o *overview) changes(all bool) []byte {
 	var e rowsEvent
 	checkers := statusmsg.NewCheckers(o.config.Source, o.config.Checkers)
 	o.scans++
 	o.names = o.config.Source.Names()
-	for _, name := range o.names {
+	all = all || o.leftAll
+	first, _ := slices.BinarySearch(o.names, o.next)
+	o.left, o.leftAll, o.next = false, false, ""
+	for i := range o.names {
+		name := o.names[(first+i)%len(o.names)]
+		if k := o.services[name]; o.left && k != nil {
+			k.seen = o.scans
+		}
+		if o.left {
+			continue
+		}
+		if len(e.rows)+len(e.bands) >= maxChanges {
+			o.left, o.leftAll, o.next = true, all, name
+			if k := o.services[name]; k != nil {
+				k.seen = o.scans
+			}
+			continue
+		}
 		p, ok := o.config.Source.Status(name)
 		if !ok {
 			continue
@@ -148,7 +174,10 @@ func (o *overview) changes(all bool) []byte {
 func (o *overview) recalled() []byte {
 	var e rowsEvent
 	for name, k := range o.services {
-		if len(k.past) > 0 && k.past[0].earlier {
+		if len(e.rows)+len(e.bands) >= maxChanges {
+			break // the others come later
+		}
+		if len(k.past) > 0 && k.past[0].earlier || k.text == nil {
 			continue
 		}
 		if earlier := o.earlierBand(name); len(earlier) > 0 {

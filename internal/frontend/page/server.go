@@ -49,6 +49,8 @@ type Server struct {
 	pulls  chan *stream  // to the feed, of pages that have more to get
 	leaves chan *stream  // to the feed
 	ended  chan struct{} // closed when Run returns
+
+	backlog backlog
 }
 
 // New returns a server whose pages are live once it runs.

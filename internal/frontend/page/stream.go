@@ -3,6 +3,7 @@ package page
 import (
 	"net/http"
 	"net/netip"
+	"time"
 
 	"github.com/landmark-health/landmark/internal/contract"
 	"github.com/landmark-health/landmark/internal/frontend"
@@ -13,9 +14,11 @@ const (
 	// maxStreams is how many pages may be open at once. Then a new one displaces the
 	// oldest of the address that has most, if the new one's address has fewer.
 	maxStreams = 128
-	// maxQueue is how many events may wait for a browser. It is the feed's of some
-	// seconds; a browser that is slower is cut off, and connects again by itself.
-	maxQueue = 32
+	// maxQueue is how many events may wait for a browser, and maxWaiting how many bytes of
+	// more than one. It is the feed's of some seconds; a browser that is slower is cut off,
+	// and connects again by itself.
+	maxQueue   = 32
+	maxWaiting = 512 << 10
 )
 
 // stream is the events of one open page.
@@ -23,17 +26,14 @@ type stream struct {
 	service  string       // that the page shows whole, "" = none
 	evidence bool         // the client may see evidence
 	from     netip.Prefix // the client
-	queue    chan event
-	accepted chan bool     // receives from the feed whether there is room
-	cut      chan struct{} // closed by the feed to end the stream
-	after    string        // the last service that was sent; the feed's
-	number   int           // in the order of joining; the feed's
-}
-
-// event is the bytes of a server-sent event.
-type event struct {
-	text []byte
-	more bool // the feed has more for this page, once it has taken this
+	queue    chan *event
+	held     held
+	abort    func()          // ends a write that the browser does not take
+	accepted chan bool       // receives from the feed whether there is room
+	cut      chan struct{}   // closed by the feed to end the stream
+	steps    []func() []byte // what it gets before all services, the next once it has taken one; the feed's
+	after    string          // the last service that was sent; the feed's
+	number   int             // in the order of joining; the feed's
 }
 
 // serveEvents answers with the events of all services and, if the query names one, of
@@ -51,7 +51,8 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 	}
 	st := &stream{
 		service: name, evidence: frontend.MaySeeEvidence(r.Context()), from: clientOf(r),
-		queue: make(chan event, maxQueue), accepted: make(chan bool, 1), cut: make(chan struct{}),
+		queue: make(chan *event, maxQueue), accepted: make(chan bool, 1), cut: make(chan struct{}),
+		abort: func() { http.NewResponseController(w).SetWriteDeadline(time.Now()) },
 	}
 	select {
 	case s.joins <- st:
@@ -91,7 +92,10 @@ func (s *Server) sendEvents(w http.ResponseWriter, r *http.Request, st *stream) 
 	for {
 		select {
 		case e := <-st.queue:
-			if _, err := w.Write(e.text); err != nil {
+			s.backlog.take(st, e)
+			_, err := w.Write(e.text)
+			s.backlog.finish(st, e)
+			if err != nil {
 				return
 			}
 			if len(st.queue) == 0 && flusher.Flush() != nil {

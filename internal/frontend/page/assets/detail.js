@@ -19,7 +19,9 @@ export class Detail {
     this.verdicts = el('ul', { class: 'verdicts', 'aria-label': 'Verdicts' });
     this.facts = el('p', { class: 'muted' });
     this.landmarks = el('ul', { class: 'landmarks' });
+    this.moreLandmarks = el('p', { class: 'muted', hidden: '' });
     this.instances = el('tbody');
+    this.moreInstances = el('p', { class: 'muted', hidden: '' });
     this.checkers = el('tbody');
     this.band = svg('svg', { class: 'band tall', preserveAspectRatio: 'none', role: 'img', 'aria-label': 'the last day; the list below has the same' });
     this.axis = svg('svg', { preserveAspectRatio: 'none' });
@@ -33,10 +35,10 @@ export class Detail {
     const table = (heads, body) => el('div', { class: 'scroll' }, el('table', null, el('thead', null, el('tr', null, ...heads.map(h => el('th', { scope: 'col' }, h)))), body));
     const section = (title, ...children) => el('section', { 'aria-label': title }, el('h3', null, title), ...children);
     this.sections = {
-      landmarks: section('Landmarks', this.landmarks),
+      landmarks: section('Landmarks', this.landmarks, this.moreLandmarks),
       hour: section('Last hour', this.charts.root),
       past: section('Last day', el('div', { class: 'axis', 'aria-hidden': 'true' }, this.axis), this.band, this.changes, this.noChange, this.earlierTitle, this.earlier),
-      instances: section('Instances', table(['Instance', 'State', 'Last report', 'Says'], this.instances)),
+      instances: section('Instances', table(['Instance', 'State', 'Last report', 'Says'], this.instances), this.moreInstances),
       checkers: section('Checkers', table(['Checker', 'By', 'Rate', 'Total', 'Last check'], this.checkers)),
     };
     this.content = el('div', null, this.drained, this.verdicts, this.facts, ...Object.values(this.sections));
@@ -93,8 +95,10 @@ export class Detail {
     patch(this.verdicts, data.verdicts, v => v.aspect, makeVerdict);
     write(this.facts, `The facts are ${duration(data.factsAge)} old.`);
     patch(this.landmarks, data.landmarks || [], l => l.name + '/' + l.kind, makeLandmark);
+    more(this.moreLandmarks, data.moreLandmarks, 'none of them worse');
     show(this.sections.landmarks, !!data.landmarks);
     patch(this.instances, data.instances || [], i => i.name, makeInstance);
+    more(this.moreInstances, data.moreInstances, 'those that are not ready are shown first');
     show(this.sections.instances, !!data.instances);
     patch(this.checkers, checkers(data), c => c.key, makeChecker);
     this.tick();
@@ -156,6 +160,12 @@ export class Detail {
       this.drawPast();
     }
   }
+}
+
+// more says how many there are that are not shown.
+function more(element, n, which) {
+  write(element, n ? `${n} more, ${which}` : '');
+  show(element, !!n);
 }
 
 const capital = text => text[0].toUpperCase() + text.slice(1);
