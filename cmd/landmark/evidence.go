@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/landmark-health/landmark/internal/describe"
 	"github.com/landmark-health/landmark/internal/terminal"
 	adminv1 "github.com/landmark-health/landmark/proto/gen/landmark/admin/v1"
 )
@@ -64,12 +65,12 @@ func evidenceText(o output, all []*adminv1.EvidenceResponse, now time.Time) erro
 		c := e.GetChange()
 		switch {
 		case c == nil:
-			fmt.Fprintf(&b, "%s  no change of the verdict: %s\n", terminal.Clock(e.GetTime().AsTime(), now), trigger(e))
+			fmt.Fprintf(&b, "%s  %s\n", terminal.Clock(e.GetTime().AsTime(), now), describe.EvidenceTrigger(e.GetLandmarks(), false))
 		case i == 0 || !proto.Equal(c, all[i-1].GetChange()):
 			fmt.Fprintf(&b, "%s  %s %s  %s\n", terminal.Clock(c.GetTime().AsTime(), now),
 				o.Paint(terminal.Red, terminal.Printable(c.GetStatus())), terminal.Printable(c.GetCause()), terminal.Printable(c.GetReason()))
 		}
-		fmt.Fprintf(&b, "    %s: %s\n", sourceOf(e), terminal.Printable(e.GetSummary()))
+		fmt.Fprintf(&b, "    %s: %s\n", describe.EvidenceSource(e.GetInstance(), int(e.GetPid()), e.GetSource() == adminv1.EvidenceSource_EVIDENCE_SOURCE_PROGRAM), terminal.Printable(e.GetSummary()))
 		for line := range strings.Lines(e.GetText()) {
 			if line = strings.TrimRight(line, "\n"); line != "" {
 				line = "        " + terminal.Printable(strings.ReplaceAll(line, "\t", "    "))
@@ -79,24 +80,4 @@ func evidenceText(o output, all []*adminv1.EvidenceResponse, now time.Time) erro
 	}
 	_, err := io.WriteString(o.out, b.String())
 	return err
-}
-
-// sourceOf names the process and who describes it.
-func sourceOf(e *adminv1.EvidenceResponse) string {
-	process := terminal.Printable(e.GetInstance())
-	if e.GetPid() != 0 {
-		process += fmt.Sprintf(" (process %d)", e.GetPid())
-	}
-	if e.GetSource() == adminv1.EvidenceSource_EVIDENCE_SOURCE_PROGRAM {
-		return process + ", by its agent"
-	}
-	return process + ", by the kernel"
-}
-
-// trigger says why it was captured.
-func trigger(e *adminv1.EvidenceResponse) string {
-	if len(e.GetLandmarks()) == 0 {
-		return "the process was silent"
-	}
-	return "failing " + terminal.Printable(strings.Join(e.GetLandmarks(), ", "))
 }

@@ -157,35 +157,59 @@ func TestBytesOfAPageAreBounded(t *testing.T) {
 	})
 }
 
-// More changes than fit into an event come in several, and none is left out.
+// More changes than fit into an event come in several at once, and none is left out, also
+// while the services that come first change all the time.
 func TestManyChangesComeInPieces(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
-		const services = 3000
+		const services = 4000
 		var all []*registry.Session
 		for i := range services {
-			all = append(all, declare(t, f, fmt.Sprint("s", i), "a", 1))
+			all = append(all, declare(t, f, fmt.Sprintf("s%04d %s", i, strings.Repeat("x", 50)), "a", 1))
 		}
 		b := f.open("")
-		b.events(t)
-		for i, session := range all {
-			if err := session.Report([]registry.Fact{{Reached: true, Count: 2, Met: i%7 != 0, Reason: strings.Repeat("<because>", 28)}}, 0); err != nil {
-				t.Fatal(err)
-			}
-			session.Goodbye()
-		}
-		time.Sleep(10 * time.Second)
-		changed, largest := make(map[string]class), 0
-		for _, w := range b.writes {
-			largest = max(largest, len(w))
-		}
-		events := only(b.events(t), "changes")
-		for _, e := range events {
-			for _, r := range e.Data.Rows {
-				changed[r.Name] = r.Class
+		change := func(n int) {
+			for i, session := range all {
+				if err := session.Report([]registry.Fact{{Reached: true, Count: uint64(n + 2), Met: n%2 == 0, Reason: fmt.Sprint(i)}}, 0); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
-		if len(events) < 2 || len(changed) != services || largest > maxChanges*3/2 {
-			t.Errorf("got %d changed services in %d events of at most %d bytes, want %d in several", len(changed), len(events), largest, services)
+		const rounds = 3 // in most of which nothing but the changes makes the feed look
+		for n := range rounds {
+			time.Sleep(tick)
+			b.events(t)
+			change(n)
+			time.Sleep(3 * tick)
+			synctest.Wait()
+			largest := 0
+			for _, w := range b.writes {
+				largest = max(largest, len(w))
+			}
+			changed := make(map[string]bool)
+			events := only(b.events(t), "changes")
+			for _, e := range events {
+				for _, r := range e.Data.Rows {
+					changed[r.Name] = true
+				}
+			}
+			if len(events) < 2 || len(changed) != services || largest > maxChanges*3/2 {
+				t.Errorf("got %d changed services in %d events of at most %d bytes, want %d in several", len(changed), len(events), largest, services)
+			}
+		}
+		p := frontendtest.NewProcess(t, f.registry, "the last")
+		p.Work()
+		shown := false
+		for n := range 4 {
+			change(rounds + n)
+			time.Sleep(tick)
+			for _, e := range only(b.events(t), "changes") {
+				for _, r := range e.Data.Rows {
+					shown = shown || r.Name == "the last"
+				}
+			}
+		}
+		if !shown {
+			t.Error("a service that comes last is not shown while all others change")
 		}
 	})
 }

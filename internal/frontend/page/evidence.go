@@ -1,13 +1,13 @@
 package page
 
 import (
-	"fmt"
 	"io"
 	"net/http"
 	"strconv"
 	"strings"
 
 	"github.com/landmark-health/landmark/internal/contract"
+	"github.com/landmark-health/landmark/internal/describe"
 	"github.com/landmark-health/landmark/internal/evidence"
 	"github.com/landmark-health/landmark/internal/frontend"
 	"github.com/landmark-health/landmark/internal/registry"
@@ -30,7 +30,9 @@ type evidenceJSON struct {
 	Number  uint64 `json:"number"`
 	Summary string `json:"summary"`
 	From    string `json:"from"`
-	Text    bool   `json:"text,omitempty"` // there is one
+	Text    bool   `json:"text,omitempty"`  // there is one
+	At      int64  `json:"at"`              // when it was captured
+	Alone   bool   `json:"alone,omitempty"` // without a change of the verdict
 }
 
 // addEvidence adds the evidence of the service to the changes that it belongs to. That
@@ -50,7 +52,10 @@ func (f *feed) addEvidence(service string, changes []registry.Change, all []chan
 			all[i].Withheld++
 			continue
 		}
-		all[i].Evidence = append(all[i].Evidence, evidenceJSON{e.Number, terminal.Printable(e.Summary), sourceOf(e), e.Text != ""})
+		all[i].Evidence = append(all[i].Evidence, evidenceJSON{
+			Number: e.Number, Summary: terminal.Printable(e.Summary), From: sourceOf(e), Text: e.Text != "",
+			At: f.sinceBegun() - e.Age.Milliseconds(), Alone: e.Change == 0,
+		})
 	}
 }
 
@@ -72,20 +77,9 @@ func changeOfEvidence(changes []registry.Change, e registry.Evidence) int {
 	return latest
 }
 
-// sourceOf names the process, who describes it, and what had begun to fail.
+// sourceOf names the process, who describes it, and why, in the words of landmark history.
 func sourceOf(e registry.Evidence) string {
-	from := "By the kernel"
-	if e.Source == evidence.Program {
-		from = "By its agent"
-	}
-	from += ", of " + terminal.Printable(e.Instance)
-	if e.PID != 0 {
-		from += fmt.Sprintf(" (process %d)", e.PID)
-	}
-	if len(e.Landmarks) > 0 {
-		return from + ": failing " + terminal.Printable(strings.Join(e.Landmarks, ", "))
-	}
-	return from + ": it was silent"
+	return describe.EvidenceSource(e.Instance, e.PID, e.Source == evidence.Program) + "; " + describe.EvidenceTrigger(e.Landmarks, e.Change != 0)
 }
 
 // serveEvidence answers at /evidence/SERVICE/NUMBER with the text of one evidence.

@@ -30,7 +30,7 @@ func TestEvidence(t *testing.T) {
 
 		past := last(t, trusted.events(t), "past").Data.Changes
 		c := past[len(past)-1]
-		if len(c.Evidence) != 1 || c.Evidence[0].Summary != "it is in main.hang" || !c.Evidence[0].Text || c.Evidence[0].From != "By its agent, of a: failing main loop" || c.Withheld != 0 {
+		if len(c.Evidence) != 1 || c.Evidence[0].Summary != "it is in main.hang" || !c.Evidence[0].Text || c.Evidence[0].From != "a, by its agent; failing main loop" || c.Withheld != 0 {
 			t.Fatalf("got %+v, want the evidence", c)
 		}
 		past = last(t, stranger.events(t), "past").Data.Changes
@@ -63,6 +63,23 @@ func TestEvidence(t *testing.T) {
 			if shown := strings.Contains(w.Body.String(), "main.hang"); w.Code != tt.code || shown != (tt.code == http.StatusOK) {
 				t.Errorf("%s, trusted %v: got %d, %q, want %d", tt.path, tt.trusted, w.Code, w.Body, tt.code)
 			}
+		}
+	})
+}
+
+// What is without a change says so, in the words of landmark history.
+func TestEvidenceWithoutChange(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		time.Sleep(time.Minute)
+		f.run(Config{Source: f.registry, Checkers: f.checkers, Evidence: f.registry})
+		p := frontendtest.NewProcess(t, f.registry, "epg")
+		p.Work()
+		time.Sleep(time.Second)
+		p.Session.AddEvidence(evidence.Evidence{Source: evidence.Program, Landmarks: []string{"cache"}, Summary: "it waits"}, 0)
+		past := last(t, f.openAs("epg", frontend.WithEvidence).events(t), "past").Data.Changes
+		e := past[len(past)-1].Evidence
+		if len(e) != 1 || e[0].From != "a, by its agent; no change of the verdict: failing cache" || !e[0].Alone {
+			t.Errorf("got %+v, want one without a change", e)
 		}
 	})
 }

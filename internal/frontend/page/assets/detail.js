@@ -289,7 +289,7 @@ function makeChange(change) {
       if (!c.alive && c.class < 4) text += ', not alive';
       write(says, text);
       write(reason, c.reason || '');
-      write(did, (c.evidence || []).map(e => e.summary).join(' · '));
+      write(did, (c.evidence || []).filter(e => !e.alone).map(e => e.summary).join(' · '));
       element.tick();
       facts.replaceChildren(...(c.landmarks || []).map(l =>
         el('li', null, el('b', null, `${l.name} `), el('span', { class: 'muted' }, `${l.kind}, ${l.impact} `), el('span', { class: 'state s' + l.state }, l.says), `: ${l.fact}${l.limit ? ', ' + l.limit : ''}`)));
@@ -320,7 +320,7 @@ function drawEvidence(root, service, change) {
       element: el('div', null, says, from, details),
       update(v) {
         write(says, v.summary);
-        write(from, v.from);
+        write(from, v.alone ? `${clock(wall(v.at))}, ${v.from}` : v.from);
         show(details, !!v.text);
       },
     };
