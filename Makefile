@@ -28,6 +28,7 @@ ALLTAGS := -tags=e2e,lab
 # a count, because with a duration Go's fuzzer sometimes reports its own deadline
 # as a failure of the target. BENCH is a pattern of benchmarks.
 FUZZTIME ?= 30s
+FUZZJOBS ?= 1
 QUICKFUZZ := 20000x
 BENCH    ?= .
 
@@ -115,16 +116,19 @@ checkgenerate: ## Fail if proto/gen does not match the schemas
 	if ! diff -r --exclude=doc.go "$$fresh/proto/gen" proto/gen; then \
 		echo 'proto/gen is stale: run make generate' >&2; exit 1; fi
 
+# Each line of the list is a package and its targets. FUZZJOBS packages are fuzzed at
+# the same time: while one is linked, which takes one core, another uses the others.
 fuzz: ## Fuzz every target for FUZZTIME each
 	@grep -rEo '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' . | sort | \
 	sed -E 's|^(.*)/[^/]*:func (.*)|\1 \2|' | \
-	while read -r package target; do \
+	awk '$$1 != package { printf "%s%s", end, package = $$1; end = "\n" } { printf " %s", $$2 } END { print "" }' | \
+	xargs -P $(FUZZJOBS) -L 1 sh -c 'package=$$0; for target do \
 		echo "$$package $$target"; \
-		go test -vet=off -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) "$$package" || exit 1; \
-	done
+		go test -vet=off -run="^$$" -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) "$$package" || exit 255; \
+	done'
 
 quick-fuzz:
-	@$(MAKE) --no-print-directory fuzz FUZZTIME=$(QUICKFUZZ)
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=$(QUICKFUZZ) FUZZJOBS=2
 
 e2e: gotest ## Run the real programs against real checkers
 	bin/gotest $(LEFT_OUT) -tags=e2e -vet=off -count=1 -parallel=12 -timeout=30m ./test/e2e
