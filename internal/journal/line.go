@@ -2,6 +2,7 @@ package journal
 
 import (
 	"time"
+	"unicode/utf8"
 
 	"github.com/landmark-health/landmark/internal/judge"
 )
@@ -142,7 +143,7 @@ func (l *Line) Size() int {
 		for _, in := range l.Facts.Instances {
 			n += 16
 			if in.Process != nil {
-				n += 160 + landmarksSize(in.Process.Landmarks)
+				n += 320 + textSize(in.Process.Name) + landmarksSize(in.Process.Landmarks)
 			}
 		}
 		if l.Facts.Host != nil {
@@ -152,21 +153,51 @@ func (l *Line) Size() int {
 	if l.Verdict != nil {
 		n += 3 * 120
 		for _, v := range l.Verdict.Verdicts() {
-			n += len(v.Reason)
+			n += textSize(v.Reason)
 		}
 		for _, s := range l.Verdict.Landmarks {
-			n += 140 + len(s.Name) + len(s.Reason)
+			n += 200 + textSize(s.Name) + textSize(s.Reason)
 		}
 	}
 	if l.Ages != nil {
-		n += 80 * len(l.Ages.Longest)
+		for _, a := range l.Ages.Longest {
+			n += 80 + textSize(a.Landmark)
+		}
+	}
+	if l.Policy != nil {
+		n += 240
+		for name := range l.Policy.Landmarks {
+			n += 140 + textSize(name)
+		}
+	}
+	if l.Check != nil {
+		n += 80 + textSize(l.Check.Error)
+	}
+	if l.Session != nil {
+		n += 60 + textSize(l.Session.Instance)
 	}
 	return n
 }
 
 func landmarksSize(landmarks []Landmark) (n int) {
 	for i := range landmarks {
-		n += 220 + len(landmarks[i].Name) + len(landmarks[i].Reason)
+		n += 220 + textSize(landmarks[i].Name) + textSize(landmarks[i].Reason)
+	}
+	return n
+}
+
+// textSize returns the length of a text in JSON, without its quotes. It counts no less than
+// there is: what a program says decides how long the lines about it are.
+func textSize(text string) (n int) {
+	for _, r := range text {
+		switch {
+		case r < ' ', r == 0x7f, r == utf8.RuneError, r == '\u2028', r == '\u2029':
+			n += len(`\u0000`)
+		case r == '"', r == '\\':
+			n += 2
+		default:
+			n += utf8.RuneLen(r)
+		}
 	}
 	return n
 }

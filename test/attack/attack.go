@@ -22,7 +22,7 @@ type attack struct {
 
 // attacks returns all attacks.
 func attacks() []attack {
-	return slices.Concat(logAttacks(), restartAttacks(), processAttacks(), agentAttacks(), notifyAttacks(), grpcAttacks(), httpAttacks(), networkAttacks(), bfdAttacks(), mutationAttacks())
+	return slices.Concat(logAttacks(), restartAttacks(), processAttacks(), agentAttacks(), journalAttacks(), notifyAttacks(), grpcAttacks(), httpAttacks(), networkAttacks(), bfdAttacks(), mutationAttacks())
 }
 
 // outcome is how an attack ended.

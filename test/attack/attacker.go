@@ -59,6 +59,7 @@ var attackers = map[string]func(ctx context.Context, target string) error{
 	"BFD flood":               floodBFD,
 	"BFD forgery":             forgeBFD,
 	"stack flood":             floodStacks,
+	"odd names":               changeOddly,
 }
 
 // runAttacker is the attacker's process.

@@ -15,7 +15,9 @@
 //     itself. The short form does not check that, and it counts only if the same
 //     checkers get it without an attack;
 //   - landmarkd never uses more than 128 MB, does not die, and logs no more than
-//     documented.
+//     documented;
+//   - with -journal, its files stay within the attacker's share, and the history of
+//     the honest programs is there after a restart.
 //
 // All traffic goes to loopback addresses and to sockets in a temporary directory.
 // The attacks by other local users need root.
