@@ -41,7 +41,7 @@ export class List {
   // replace shows these services. All services come in several events, between the first
   // and the last of which others may change.
   replace(event) {
-    if (event.first) this.wanted = new Set();
+    if (event.first || !this.wanted) this.wanted = new Set(); // what an earlier landmarkd has seen may come before the first
     for (const r of event.rows) {
       this.wanted.add(r.name);
       if (this.rows.has(r.name)) this.rows.get(r.name).past = [];
