@@ -193,36 +193,93 @@ func documentedQueries(t *testing.T) map[string]string {
 // also if it checks it nowhere.
 func TestFleetQueryFindsWhatIsNotChecked(t *testing.T) {
 	parallel(t)
-	const question = "On how many servers is a service that a balancer does not check there, or no longer?"
-	query, found := documentedQueries(t)[question]
-	if !found {
-		t.Fatalf("docs/fleet.md has no query for %q", question)
-	}
-	series, samples := "", ""
-	serves := func(instance, service string) {
-		series += fmt.Sprintf("  - {series: 'landmark_serving{instance=%q,service=%q,aspect=\"readiness\"}', values: '1'}\n", instance, service)
-	}
-	checks := func(instance, service, checker string, silent int) {
-		series += fmt.Sprintf("  - {series: 'landmark_checker_silent{instance=%q,service=%q,checker=%q,front_end=\"lmp-udp\"}', values: '%d'}\n", instance, service, checker, silent)
-	}
+	var series, samples []string
 	for _, instance := range []string{"a", "b", "c"} {
 		for _, service := range []string{"everywhere", "nowhere", "one", "silent", "by-another"} {
-			serves(instance, service)
+			series = append(series, fmt.Sprintf(`landmark_serving{instance=%q,service=%q,aspect="readiness"} 1`, instance, service))
 		}
-		checks(instance, "everywhere", "10.0.0.1", 0)
-		checks(instance, "silent", "10.0.0.1", 1)
-		checks(instance, "by-another", "10.0.0.2", 0)
+		series = append(series,
+			fmt.Sprintf(`landmark_checker_silent{instance=%q,service="everywhere",checker="10.0.0.1",front_end="lmp-udp"} 0`, instance),
+			fmt.Sprintf(`landmark_checker_silent{instance=%q,service="silent",checker="10.0.0.1",front_end="lmp-udp"} 1`, instance),
+			fmt.Sprintf(`landmark_checker_silent{instance=%q,service="by-another",checker="10.0.0.2",front_end="lmp-udp"} 0`, instance))
 	}
-	checks("b", "one", "10.0.0.1", 0)
+	series = append(series, `landmark_checker_silent{instance="b",service="one",checker="10.0.0.1",front_end="lmp-udp"} 0`)
 	for service, count := range map[string]int{"nowhere": 3, "one": 2, "silent": 3, "by-another": 3} {
-		samples += fmt.Sprintf("    - {labels: '{service=%q}', value: %d}\n", service, count)
+		samples = append(samples, fmt.Sprintf(`{service=%q} %d`, service, count))
 	}
-	quoted, err := json.Marshal(query)
+	query := documentedQueries(t)["On how many servers is a service that a balancer does not check there, or no longer?"]
+	testQuery(t, query, series, samples)
+}
+
+// A Deadline without open work is not close to its limit, however long there was none.
+func TestFleetQueriesLeaveOutIdleDeadlines(t *testing.T) {
+	parallel(t)
+	var series []string
+	for landmark, age := range map[string]float64{"idle": 100, "open": 0.5, "main loop": 0.25} {
+		labels := fmt.Sprintf(`{instance="a",service="epg",landmark=%q,source="program"}`, landmark)
+		series = append(series, fmt.Sprint("landmark_age_seconds", labels, " ", age), "landmark_age_limit_seconds"+labels+" 1")
+	}
+	for landmark, work := range map[string]int{"idle": 0, "open": 2} {
+		series = append(series, fmt.Sprintf(`landmark_open_work{instance="a",service="epg",landmark=%q,source="program"} %d`, landmark, work))
+	}
+	query := documentedQueries(t)["Which landmarks were close to their limit in the last day, and so will fail next?"]
+	testQuery(t, query, series, []string{
+		`{instance="a",service="epg",landmark="open",source="program"} 0.5`, `{instance="a",service="epg",landmark="main loop",source="program"} 0.25`,
+	})
+	for _, panel := range readDashboard(t).Panels {
+		if panel.Title == "Ages against their limits" {
+			query := strings.ReplaceAll(panel.Targets[0].Expr, "$service", ".*")
+			testQuery(t, query, series, []string{`{service="epg",landmark="open"} 0.5`, `{service="epg",landmark="main loop"} 0.25`})
+			return
+		}
+	}
+	t.Error("the dashboard has no panel with ages")
+}
+
+// testQuery has promtool compare the answer to the query with the samples. Series and
+// samples are written as in Prometheus's text format.
+func testQuery(t *testing.T, query string, series, samples []string) {
+	t.Helper()
+	if query == "" {
+		t.Fatal("there is no query for this question")
+	}
+	type values struct {
+		Series string `json:"series"`
+		Values string `json:"values"`
+	}
+	type sample struct {
+		Labels string          `json:"labels"`
+		Value  json.RawMessage `json:"value"`
+	}
+	type expression struct {
+		Expr    string   `json:"expr"`
+		At      string   `json:"eval_time"`
+		Samples []sample `json:"exp_samples"`
+	}
+	var test struct {
+		Input []values     `json:"input_series"`
+		Query []expression `json:"promql_expr_test"`
+	}
+	cut := func(text string) (labels, value string) {
+		i := strings.LastIndexByte(text, ' ')
+		return text[:i], text[i+1:]
+	}
+	for _, s := range series {
+		labels, value := cut(s)
+		test.Input = append(test.Input, values{labels, value + "x1"})
+	}
+	e := expression{Expr: query, At: "1m"}
+	for _, s := range samples {
+		labels, value := cut(s)
+		e.Samples = append(e.Samples, sample{labels, json.RawMessage(value)})
+	}
+	test.Query = append(test.Query, e)
+	text, err := json.Marshal(map[string]any{"tests": []any{test}}) // which is YAML, too
 	if err != nil {
 		t.Fatal(err)
 	}
 	path := t.TempDir() + "/query.yaml"
-	write(t, path, fmt.Sprintf("tests:\n- interval: 1m\n  input_series:\n%s  promql_expr_test:\n  - expr: %s\n    eval_time: 0m\n    exp_samples:\n%s", series, quoted, samples))
+	write(t, path, string(text))
 	if out := promtool(t, "", "test", "rules", path); !strings.Contains(out, "SUCCESS") {
 		t.Errorf("promtool: %s", out)
 	}
@@ -231,23 +288,28 @@ func TestFleetQueryFindsWhatIsNotChecked(t *testing.T) {
 // dashboard is a Grafana dashboard, as far as the test needs it.
 type dashboard struct {
 	Panels []struct {
+		Title   string
 		Targets []struct{ Expr string }
 	}
+}
+
+func readDashboard(t *testing.T) (d dashboard) {
+	t.Helper()
+	text, err := os.ReadFile("../../deploy/grafana/landmark.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &d); err != nil {
+		t.Fatal(err)
+	}
+	return d
 }
 
 // promtool accepts each query of the dashboard.
 func TestDashboardQueriesAreValid(t *testing.T) {
 	parallel(t)
-	text, err := os.ReadFile("../../deploy/grafana/landmark.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var d dashboard
-	if err := json.Unmarshal(text, &d); err != nil {
-		t.Fatal(err)
-	}
 	var queries []string
-	for _, panel := range d.Panels {
+	for _, panel := range readDashboard(t).Panels {
 		for _, target := range panel.Targets {
 			queries = append(queries, strings.ReplaceAll(target.Expr, "$__rate_interval", "5m"))
 		}
