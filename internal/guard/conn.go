@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/rate"
 	"github.com/landmark-health/landmark/internal/socket"
 )
 
@@ -50,13 +51,17 @@ type conn struct {
 	net.Conn
 	limits Limits
 	client *client
-	closed chan struct{}
+	closed chan struct{} // by Close
 	close  func() error
+	// displaced is closed when the connection below is, also if that is without Close:
+	// because another connection got its slot.
+	displaced <-chan struct{}
 
-	in       scanner // of what is read; used by the reading goroutine only, like the next three
-	frames   rate
-	overhead rate
-	streams  rate
+	in       scanner // of what is read; used by the reading goroutine only, like the next four
+	frames   bucket
+	overhead bucket
+	streams  bucket
+	reserved int // streams of the client that the data that was read last has to wait for
 
 	mu     sync.Mutex // guards what follows
 	out    scanner    // of what is written
@@ -68,15 +73,16 @@ type conn struct {
 
 func newConn(accepted net.Conn, limits Limits, client *client) *conn {
 	c := &conn{
-		Conn:     accepted,
-		limits:   limits,
-		client:   client,
-		closed:   make(chan struct{}),
-		in:       scanner{skip: preface},
-		frames:   newRate(framesPerSecond, framesBurst),
-		overhead: newRate(connOverheadPerSecond, connOverheadBurst),
-		streams:  newRate(connStreamsPerSecond, connStreamsBurst),
-		open:     make(map[uint32]struct{}),
+		Conn:      accepted,
+		limits:    limits,
+		client:    client,
+		closed:    make(chan struct{}),
+		displaced: socket.Closed(accepted).Done(),
+		in:        scanner{skip: preface},
+		frames:    rate.New[time.Time](framesPerSecond, framesBurst),
+		overhead:  rate.New[time.Time](connOverheadPerSecond, connOverheadBurst),
+		streams:   rate.New[time.Time](connStreamsPerSecond, connStreamsBurst),
+		open:      make(map[uint32]struct{}),
 	}
 	c.close = sync.OnceValue(func() error {
 		close(c.closed)
@@ -112,6 +118,7 @@ func (c *conn) Read(b []byte) (int, error) {
 	if n == 0 {
 		return n, err
 	}
+	c.reserved = 0
 	var wait time.Duration
 	err = errors.Join(err, c.in.scan(b[:n], func(f frame) error {
 		w, err := c.received(f)
@@ -128,6 +135,10 @@ func (c *conn) Read(b []byte) (int, error) {
 		select {
 		case <-timer.C:
 		case <-c.closed:
+			c.client.giveBackStreams(c.reserved)
+			return 0, net.ErrClosed
+		case <-c.displaced:
+			c.client.giveBackStreams(c.reserved)
 			return 0, net.ErrClosed
 		}
 	}
@@ -138,10 +149,11 @@ func (c *conn) Read(b []byte) (int, error) {
 // wait.
 func (c *conn) received(f frame) (wait time.Duration, err error) {
 	now := time.Now()
-	wait = c.frames.reserve(now)
+	wait = c.frames.Reserve(1, now)
 	switch f.kind {
 	case frameHeaders:
-		if !c.streams.allow(now) {
+		if !c.streams.Take(1, now) {
+			c.reserved++
 			wait = max(wait, c.client.reserveStream(now))
 		}
 		return wait, c.begin(f.stream)
@@ -166,7 +178,7 @@ func (c *conn) received(f frame) (wait time.Duration, err error) {
 	default:
 		return wait, nil
 	}
-	if !c.overhead.allow(now) && !c.client.allowOverhead(now) {
+	if !c.overhead.Take(1, now) && !c.client.allowOverhead(now) {
 		return 0, errFlood
 	}
 	return wait, nil

@@ -18,6 +18,8 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/landmark-health/landmark/internal/socket"
 )
 
 // wire is the connection below a guarded one: reads come from in, writes are
@@ -30,6 +32,7 @@ type wire struct {
 
 func (w *wire) Read(b []byte) (int, error)  { return w.in.Read(b) }
 func (w *wire) Write(b []byte) (int, error) { return len(b), nil }
+func (w *wire) RemoteAddr() net.Addr        { return &net.UnixAddr{} }
 func (w *wire) Close() error                { w.closed.Store(true); return nil }
 
 // guarded is a guarded connection with a framer of each side.
@@ -174,6 +177,54 @@ func TestTooManyRequestsWait(t *testing.T) {
 		if took := time.Since(begun); took > 0 {
 			t.Errorf("another connection of the same client waited for %v", took)
 		}
+	})
+}
+
+// served hands out one connection.
+type served struct {
+	net.Listener
+	conns chan net.Conn
+}
+
+func (s served) Accept() (net.Conn, error) { return <-s.conns, nil }
+
+// A connection that waits because its client sends too many requests ends as soon as
+// another displaces it, and what it waited for delays no other of the client.
+func TestDisplacedConnectionWaitsNoLonger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limits, wires := newLimits(), served{conns: make(chan net.Conn, 1)}
+		limits.Budget.add(nil).streams.Reserve(clientStreamsBurst+10*clientStreamsPerSecond, time.Now())
+		l := Listen(socket.LimitPer(wires, socket.Quota[int]{Limit: 1, Client: func(net.Conn) (int, error) { return 0, nil }, Closed: func(int) {}}), limits)
+		connect := func() *conn {
+			w := &wire{}
+			w.in.WriteString(http2.ClientPreface)
+			framer := http2.NewFramer(&w.in, nil)
+			for n := range uint32(connStreamsBurst + 10) {
+				framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 2*n + 1, EndHeaders: true, EndStream: true})
+				framer.WriteRSTStream(2*n+1, http2.ErrCodeCancel)
+			}
+			wires.conns <- w
+			c, err := l.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c.(*conn)
+		}
+		c, ended := connect(), make(chan error)
+		go func() {
+			_, err := c.Read(make([]byte, 1<<16))
+			ended <- err
+		}()
+		synctest.Wait()
+		begun := time.Now()
+		connect().Close()
+		if err := <-ended; !errors.Is(err, net.ErrClosed) || time.Since(begun) > 0 {
+			t.Errorf("the displaced connection ended with %v after %v", err, time.Since(begun))
+		}
+		if wait := c.client.reserveStream(time.Now()); wait != 10*time.Second+time.Second/clientStreamsPerSecond {
+			t.Errorf("the next request waits for %v", wait)
+		}
+		c.Close()
 	})
 }
 

@@ -9,9 +9,11 @@
 package metrics
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -71,7 +73,7 @@ func New(c Config) *Metrics {
 	m := &Metrics{config: c, own: prometheus.NewRegistry(), encoding: newProcessor()}
 	m.own.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&ownCollector{own: c.Own, source: c.Source, begun: time.Now()},
+		&ownCollector{own: c.Own, source: c.Source, scrapes: &m.pacer, begun: time.Now()},
 	)
 	return m
 }
@@ -92,8 +94,13 @@ func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	end, ok := m.pacer.begin(r.Context(), clientOf(r))
-	if !ok {
+	end, err := m.pacer.begin(r.Context(), clientOf(r))
+	switch {
+	case errors.Is(err, errTooMany):
+		w.Header().Set("Retry-After", strconv.Itoa(int(maxWait.Seconds())))
+		http.Error(w, err.Error(), http.StatusTooManyRequests)
+		return
+	case err != nil:
 		panic(http.ErrAbortHandler) // the client has left
 	}
 	e := newEncoder(w, format.FormatType() == expfmt.TypeProtoDelim, m.encoding)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/landmark-health/landmark/internal/checkers"
 	"github.com/landmark-health/landmark/internal/frontend"
 	"github.com/landmark-health/landmark/internal/histogram"
 )
@@ -68,9 +69,10 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 
 // ownCollector collects what landmarkd knows of itself.
 type ownCollector struct {
-	own    Own
-	source Source
-	begun  time.Time // when the counters were 0
+	own     Own
+	source  Source
+	scrapes *pacer
+	begun   time.Time // when the counters were 0
 }
 
 // Describe implements prometheus.Collector. It sends nothing, because what there is
@@ -96,6 +98,7 @@ func (c *ownCollector) Collect(to chan<- prometheus.Metric) {
 			count(refused, n, name, reason)
 		}
 	}
+	count(refused, c.scrapes.refused.Load(), string(checkers.HTTP), "scrapes")
 	if c.own.Closed != nil {
 		for clients, n := range c.own.Closed {
 			count(connectionsRefused, n, clients)

@@ -3,10 +3,12 @@ package metrics
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/landmark-health/landmark/internal/sleep"
@@ -21,11 +23,20 @@ const (
 	firstTook = 20 * time.Millisecond
 	// maxDelay is the longest time from one scrape to the next.
 	maxDelay = time.Second
+	// maxWait is the longest that a scrape waits until it begins. Prometheus gives up
+	// after 10 s, unless it is configured otherwise.
+	maxWait = 5 * time.Second
 )
 
+// errTooMany means that too many scrapes of a client wait.
+var errTooMany = errors.New("too many scrapes from your address wait for each other: scrape less often")
+
 // pacer spaces the scrapes of each client. A scrape of a large installation takes some 65
-// ms of the processor, and a client could ask for it again and again.
+// ms of the processor, and a client could ask for it again and again. It is no rate.Bucket,
+// because what a scrape takes is known only afterwards.
 type pacer struct {
+	refused atomic.Uint64 // scrapes, because too many wait
+
 	mu      sync.Mutex // guards what follows, with all that is in it
 	clients map[netip.Prefix]*client
 	took    time.Duration // the processor's time for the last scrape; 0 = there was none
@@ -37,26 +48,34 @@ type client struct {
 	next    time.Time // when the next one may begin
 }
 
-// begin waits until a scrape of the client may begin. It reports false if ctx is done
-// before. Otherwise the caller calls end with how long the scrape used the processor.
-func (p *pacer) begin(ctx context.Context, from netip.Prefix) (end func(used time.Duration), ok bool) {
-	c, delay := p.enter(from)
-	if delay > 0 && !sleep.For(ctx, delay) {
+// begin waits until a scrape of the client may begin. The error is errTooMany, or ctx's.
+// Without one, the caller calls end with how long the scrape used the processor.
+func (p *pacer) begin(ctx context.Context, from netip.Prefix) (end func(used time.Duration), err error) {
+	c, delay, interval := p.enter(from)
+	switch {
+	case delay > maxWait:
+		err = errTooMany
+		p.refused.Add(1)
+	case delay > 0 && !sleep.For(ctx, delay):
+		err = ctx.Err()
+	}
+	if err != nil {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		c.scrapes--
-		return nil, false
+		c.next = c.next.Add(-interval) // so that those who leave delay no other
+		return nil, err
 	}
 	return func(used time.Duration) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		c.scrapes--
 		p.took = used
-	}, true
+	}, nil
 }
 
-// enter returns the client, and how long its scrape has to wait.
-func (p *pacer) enter(from netip.Prefix) (c *client, delay time.Duration) {
+// enter returns the client, how long its scrape has to wait, and the interval that it takes.
+func (p *pacer) enter(from netip.Prefix) (c *client, delay, interval time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
@@ -73,8 +92,9 @@ func (p *pacer) enter(from netip.Prefix) (c *client, delay time.Duration) {
 		c.next = now
 	}
 	delay = c.next.Sub(now)
-	c.next = c.next.Add(min(share*cmp.Or(p.took, firstTook), maxDelay))
-	return c, delay
+	interval = min(share*cmp.Or(p.took, firstTook), maxDelay)
+	c.next = c.next.Add(interval)
+	return c, delay, interval
 }
 
 // clientOf returns the client that sends a request. All without an address are one.

@@ -2,8 +2,11 @@ package metrics
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -22,8 +25,12 @@ func TestScrapesOfAClientAreSpaced(t *testing.T) {
 		for range 50 {
 			go func() {
 				for {
-					end, ok := p.begin(ctx, flood)
-					if !ok {
+					end, err := p.begin(ctx, flood)
+					if errors.Is(err, errTooMany) {
+						time.Sleep(time.Second)
+						continue
+					}
+					if err != nil {
 						return
 					}
 					time.Sleep(takes)
@@ -34,9 +41,9 @@ func TestScrapesOfAClientAreSpaced(t *testing.T) {
 		}
 		time.Sleep(20 * time.Second)
 		begun := time.Now()
-		end, ok := p.begin(ctx, other)
-		if waited := time.Since(begun); !ok || waited != 0 {
-			t.Errorf("the other client: %v after %v, want it to begin at once", ok, waited)
+		end, err := p.begin(ctx, other)
+		if waited := time.Since(begun); err != nil || waited != 0 {
+			t.Errorf("the other client: %v after %v, want it to begin at once", err, waited)
 		}
 		end(takes)
 		// The first 50 are spaced as if they took firstTook.
@@ -45,10 +52,89 @@ func TestScrapesOfAClientAreSpaced(t *testing.T) {
 		}
 		cancel()
 		time.Sleep(time.Minute)
-		if end, ok = p.begin(t.Context(), other); !ok || len(p.clients) != 1 {
+		if end, err = p.begin(t.Context(), other); err != nil || len(p.clients) != 1 {
 			t.Errorf("%d clients are kept, want the last only", len(p.clients))
 		}
 		end(0)
+	})
+}
+
+// A client opens scrapes and leaves, again and again. What it leaves delays no other of the
+// same address. And no scrape waits longer than maxWait: it is refused, and counts for
+// nothing.
+func TestAbandonedScrapesLeaveNoDebt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p pacer
+		from := netip.MustParsePrefix("127.0.0.1/32")
+		for range 100 {
+			ctx, leave := context.WithCancel(t.Context())
+			for range 50 {
+				go p.begin(ctx, from)
+			}
+			synctest.Wait()
+			leave()
+			synctest.Wait()
+		}
+		time.Sleep(maxDelay)
+		begun := time.Now()
+		end, err := p.begin(t.Context(), from)
+		if waited := time.Since(begun); err != nil || waited > 0 {
+			t.Fatalf("after the others have left: %v after %v", err, waited)
+		}
+		end(time.Hour) // from now on each takes maxDelay
+		time.Sleep(maxDelay)
+		waits := make(chan time.Duration)
+		for range 1000 {
+			go func() {
+				begun := time.Now()
+				end, err := p.begin(t.Context(), from)
+				if err == nil {
+					end(time.Hour)
+				}
+				if (err != nil) != errors.Is(err, errTooMany) || err != nil && time.Since(begun) > 0 {
+					t.Errorf("refused with %v after %v", err, time.Since(begun))
+				}
+				waits <- time.Since(begun)
+			}()
+		}
+		var longest time.Duration
+		for range 1000 {
+			longest = max(longest, <-waits)
+		}
+		if most := 1 + int(maxWait/maxDelay); longest != maxWait || p.refused.Load() != uint64(1000-most) {
+			t.Errorf("the longest wait is %v, and %d of 1000 are refused; want %v and %d", longest, p.refused.Load(), maxWait, 1000-most)
+		}
+		time.Sleep(maxDelay)
+		begun = time.Now()
+		if end, err = p.begin(t.Context(), from); err != nil || time.Since(begun) > 0 {
+			t.Fatalf("after the last: %v after %v", err, time.Since(begun))
+		}
+		end(0)
+	})
+}
+
+func TestRefusedScrapeSaysSo(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		request := func(ctx context.Context) *httptest.ResponseRecorder {
+			r := httptest.NewRequestWithContext(ctx, "GET", "/metrics", nil)
+			r.RemoteAddr = "127.0.0.1:1"
+			w := httptest.NewRecorder()
+			defer func() { recover() }() // of those that leave
+			f.ServeHTTP(w, r)
+			return w
+		}
+		ctx, leave := context.WithCancel(t.Context())
+		for range 2 * maxWait / (share * firstTook) {
+			go request(ctx)
+		}
+		synctest.Wait()
+		w := request(t.Context())
+		if w.Code != 429 || w.Header().Get("Retry-After") != "5" || w.Header().Get("Cache-Control") != "no-store" || !strings.HasPrefix(w.Body.String(), "too many scrapes from your address") {
+			t.Errorf("the answer is %d %v %q", w.Code, w.Header(), w.Body)
+		}
+		leave()
+		synctest.Wait()
+		f.wantLines("landmark_requests_refused_total", fmt.Sprintf(`landmark_requests_refused_total{front_end="http",reason="scrapes"} %d`, f.pacer.refused.Load()))
 	})
 }
 

@@ -1,9 +1,8 @@
 package poll
 
 import (
-	"time"
-
 	"github.com/landmark-health/landmark/internal/judge"
+	"github.com/landmark-health/landmark/internal/rate"
 )
 
 const (
@@ -16,19 +15,12 @@ const (
 	burst = 10
 )
 
-// Limit limits how often a service's loops are sent a command. Its zero value is
-// ready. The caller must not call two methods at once.
-type Limit struct {
-	full judge.Instant // when the whole burst is allowed again
-}
+// Limit limits how often a service's loops are sent a command. NewLimit makes it. The
+// caller must not call two methods at once.
+type Limit struct{ commands rate.Bucket[judge.Instant] }
+
+// NewLimit returns a limit by which the whole burst is allowed at once.
+func NewLimit() Limit { return Limit{rate.New[judge.Instant](PerSecond-burst, burst)} }
 
 // Allow reports whether one more command may be sent at now, and counts it.
-func (l *Limit) Allow(now judge.Instant) bool {
-	const each = time.Second / (PerSecond - burst)
-	full := max(l.full, now).Add(each)
-	if full.Sub(now) > burst*each {
-		return false
-	}
-	l.full = full
-	return true
-}
+func (l *Limit) Allow(now judge.Instant) bool { return l.commands.Take(1, now) }

@@ -42,7 +42,7 @@ func TestRoundEndsWithTheLastAnswer(t *testing.T) {
 }
 
 func TestLimitAllowsAtMostPerSecond(t *testing.T) {
-	var l Limit
+	l := NewLimit()
 	var allowed []judge.Instant
 	for now := judge.Instant(0); now < judge.Instant(3*time.Second); now = now.Add(time.Millisecond) {
 		if l.Allow(now) {

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/landmark-health/landmark/internal/judge"
+	"github.com/landmark-health/landmark/internal/rate"
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
@@ -20,13 +21,7 @@ const (
 // budgets are what users may write.
 type budgets struct {
 	mu     sync.Mutex
-	byUser map[uint32]*budget // guarded by mu
-}
-
-// budget is what is left for one user at an instant.
-type budget struct {
-	left float64
-	at   judge.Instant
+	byUser map[uint32]*rate.Bucket[judge.Instant] // of bytes; guarded by mu
 }
 
 // take takes n bytes for the owner of a service if at least n and least are left.
@@ -37,20 +32,12 @@ func (b *budgets) take(owner uint32, n, least int, now judge.Instant) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.byUser == nil {
-		b.byUser = make(map[uint32]*budget)
+		b.byUser = make(map[uint32]*rate.Bucket[judge.Instant])
 	}
 	u := b.byUser[owner]
 	if u == nil {
-		u = &budget{userBurst, now}
+		u = new(rate.New[judge.Instant](userRate, userBurst))
 		b.byUser[owner] = u
 	}
-	if elapsed := now.Sub(u.at); elapsed > 0 {
-		u.left = min(userBurst, u.left+userRate*elapsed.Seconds())
-		u.at = now
-	}
-	if u.left < float64(max(n, least)) {
-		return false
-	}
-	u.left -= float64(n)
-	return true
+	return u.Has(least, now) && u.Take(n, now)
 }

@@ -54,7 +54,7 @@ type hooks struct {
 }
 
 func newService(name string, owner uint32, policy *Policy, clock *clock.Clock, recorder ServiceRecorder, hooks hooks) *service {
-	s := &service{name: name, clock: clock, recorder: recorder, hooks: hooks, policy: policy, timerAt: judge.Never}
+	s := &service{name: name, clock: clock, recorder: recorder, hooks: hooks, policy: policy, timerAt: judge.Never, pollLimit: poll.NewLimit()}
 	s.owner.Store(owner)
 	s.heldAt.Store(int64(judge.Never))
 	now := clock.Judged()

@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"context"
 	"net"
 	"net/netip"
 	"time"
@@ -84,6 +85,7 @@ func (l *limitedListener[K]) admit(accepted net.Conn) net.Conn {
 		return nil
 	}
 	conn := &slotConn{Conn: accepted, start: l.start}
+	conn.closed, conn.end = context.WithCancel(context.Background())
 	conn.touch()
 	for {
 		displaced, from, ok := l.slots.reserve(conn, client, &l.quota)
@@ -104,17 +106,33 @@ func (l *limitedListener[K]) admit(accepted net.Conn) net.Conn {
 // sent a request that is answered. The connection may be wrapped in others that
 // have a NetConn method, like tls.Conn.
 func MarkProven(conn net.Conn) {
+	if c := slotConnOf(conn); c != nil && !c.proven.Load() {
+		c.proven.Store(true)
+	}
+}
+
+// Closed returns a context that is done once a connection of a listener from LimitPer is
+// closed, by its user or because a newcomer displaced it. What waits for something else
+// than the connection must also wait for this: a displaced connection is closed without the
+// Close of those that wrap it. The connection may be wrapped as for MarkProven. Of another
+// connection, the context is never done.
+func Closed(conn net.Conn) context.Context {
+	if c := slotConnOf(conn); c != nil {
+		return c.closed
+	}
+	return context.Background()
+}
+
+// slotConnOf returns the slotConn that conn is or wraps, nil if there is none.
+func slotConnOf(conn net.Conn) *slotConn {
 	for {
 		switch c := conn.(type) {
 		case *slotConn:
-			if !c.proven.Load() {
-				c.proven.Store(true)
-			}
-			return
+			return c
 		case interface{ NetConn() net.Conn }:
 			conn = c.NetConn()
 		default:
-			return
+			return nil
 		}
 	}
 }

@@ -336,3 +336,35 @@ func TestByUser(t *testing.T) {
 		t.Errorf("a connection that is not a socket has uid %d", uid)
 	}
 }
+
+// wrapped is a connection that wraps another one.
+type wrapped struct{ net.Conn }
+
+func (w wrapped) NetConn() net.Conn { return w.Conn }
+
+// What wraps a connection learns that it is closed, whoever closes it.
+func TestClosedIsDoneWhoeverCloses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t, Quota[string]{Limit: 1})
+		displaced := c.connect("a")
+		closed := Closed(wrapped{wrapped{displaced.far}})
+		if closed.Err() != nil {
+			t.Error("an open connection is closed")
+		}
+		stays := c.connect("a")
+		if closed.Err() == nil {
+			t.Error("a displaced connection is not closed")
+		}
+		closed = Closed(stays.far)
+		if closed.Err() != nil {
+			t.Error("the connection that displaced it is closed")
+		}
+		stays.far.Close()
+		if closed.Err() == nil {
+			t.Error("a connection that its user closed is not closed")
+		}
+		if Closed(displaced.near).Err() != nil {
+			t.Error("a connection of another listener is closed")
+		}
+	})
+}

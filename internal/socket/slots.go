@@ -2,6 +2,7 @@ package socket
 
 import (
 	"container/heap"
+	"context"
 	"errors"
 	"net"
 	"sync"
@@ -141,6 +142,9 @@ type slotConn struct {
 	proven atomic.Bool
 	used   atomic.Int64 // when a byte was last read or written, in ns since start
 
+	closed context.Context // done once the connection is closed
+	end    func()          // ends closed
+
 	ranked   use // as the heap is ordered by; guarded by the slots' mutex
 	index    int // in its client's heap; likewise
 	freeSlot func()
@@ -188,6 +192,7 @@ func (c *slotConn) Write(b []byte) (int, error) {
 // the number of open descriptors.
 func (c *slotConn) Close() error {
 	err := c.Conn.Close()
+	c.end()
 	c.freeSlot()
 	return err
 }

@@ -52,6 +52,7 @@ var layers = []layer{
 
 	{path: "internal/servicemanager", stdlib: true},
 	{path: "internal/sleep", stdlib: true},
+	{path: "internal/rate", stdlib: true},
 	{path: "internal/turn", stdlib: true},
 	{path: "internal/logtest", stdlib: true},
 	{path: "internal/nettest", stdlib: true},
@@ -65,13 +66,13 @@ var layers = []layer{
 	{path: "internal/evidence", stdlib: true},
 	{path: "internal/quota", stdlib: true},
 	{path: "internal/histogram", stdlib: true},
-	{path: "internal/poll", imports: []string{"internal/judge", "internal/rule", "internal/contract", "internal/duration"}, stdlib: true},
+	{path: "internal/poll", imports: []string{"internal/rate", "internal/judge", "internal/rule", "internal/contract", "internal/duration"}, stdlib: true},
 	{path: "internal/probe", imports: []string{"internal/duration"}, stdlib: true},
 	{path: "internal/registry", imports: []string{"internal/evidence", "internal/probe", "internal/duration", "internal/clock", "internal/poll", "internal/quota", "internal/histogram", "internal/judge", "internal/contract"}, noGRPC: true},
 	{path: "internal/bootfile", noGRPC: true},
 	{path: "internal/members", imports: []string{"internal/bootfile", "internal/registry", "internal/contract"}, noGRPC: true},
 	{path: "internal/journal", imports: []string{"internal/judge", "internal/sleep"}, noGRPC: true},
-	{path: "internal/recorder", imports: []string{"internal/journal", "internal/registry", "internal/judge", "internal/probe", "internal/socket", "internal/duration"}, noGRPC: true},
+	{path: "internal/recorder", imports: []string{"internal/rate", "internal/journal", "internal/registry", "internal/judge", "internal/probe", "internal/socket", "internal/duration"}, noGRPC: true},
 	{path: "internal/replay", imports: []string{"internal/journal", "internal/registry", "internal/judge", "internal/probe", "internal/duration"}, noGRPC: true},
 	{path: "internal/bfd", imports: []string{"internal/keyfile"}, stdlib: true},
 	{path: "internal/config", imports: []string{"internal/probe", "internal/registry", "internal/judge", "internal/contract", "internal/bfd"}, noGRPC: true},
@@ -81,9 +82,9 @@ var layers = []layer{
 	{path: "internal/wrapper", imports: []string{"internal/sdnotify", "internal/pidfd", "internal/servicemanager", "internal/rule"}, noGRPC: true},
 	{path: "internal/socket", imports: []string{"internal/turn"}, noGRPC: true},
 	{path: "internal/peercred", imports: []string{"internal/socket"}},
-	{path: "internal/guard", imports: []string{"internal/socket"}},
+	{path: "internal/guard", imports: []string{"internal/rate", "internal/socket"}},
 	{path: "internal/intake/*", imports: []string{
-		"internal/clock", "internal/probe", "internal/sleep", "internal/duration", "internal/evidence",
+		"internal/clock", "internal/probe", "internal/sleep", "internal/rate", "internal/duration", "internal/evidence",
 		"internal/registry", "internal/judge", "internal/socket", "internal/guard", "internal/peercred", "internal/pidfd", "internal/sdnotify", "internal/bootfile", "internal/quota",
 		"internal/contract", "internal/hostclock", report, intake, admin}},
 	{path: "internal/sampler", imports: []string{"internal/registry", "internal/judge"}, noGRPC: true},
@@ -104,7 +105,7 @@ var layers = []layer{
 	{path: "internal/frontend/bfd", imports: []string{
 		"internal/frontend", "internal/registry", "internal/judge", "internal/checkers", "internal/sleep", "internal/bfd", "internal/bootfile"}, noGRPC: true},
 	{path: "internal/frontend/web", imports: []string{
-		"internal/frontend", "internal/registry", "internal/judge", "internal/checkers", "internal/socket", "internal/sleep", "internal/duration", "internal/terminal"}, noGRPC: true},
+		"internal/frontend", "internal/registry", "internal/judge", "internal/checkers", "internal/socket", "internal/sleep", "internal/rate", "internal/duration", "internal/terminal"}, noGRPC: true},
 	{path: "internal/frontend/*", imports: []string{
 		"internal/frontend",
 		"internal/registry", "internal/judge", "internal/checkers",

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"sync"
@@ -116,14 +117,20 @@ func (c *conn) SetDeadline(t time.Time) error {
 // NetConn returns the connection below, for socket.MarkProven.
 func (c *conn) NetConn() net.Conn { return c.Conn }
 
-// waitForPace waits until the client of the connection may get one more answer. The server
-// calls it once for each request, also for wrong ones and for those that its file refuses.
-func waitForPace(c net.Conn, state http.ConnState) {
+// waitForPace waits until the client of the connection may get one more answer, or closes
+// the connection. The server calls it once for each request, also for wrong ones and for
+// those that its file refuses.
+func (s *Server) waitForPace(c net.Conn, state http.ConnState) {
 	if state != http.StateActive {
 		return
 	}
-	if limited := limitedConn(c); limited != nil {
-		limited.pace.wait()
+	limited := limitedConn(c)
+	err := limited.pace.wait()
+	if errors.Is(err, errTooFast) {
+		s.tooFast.Add(1)
+	}
+	if err != nil {
+		limited.Close() // without the farewell of TLS, which could block; beforeToolkit sees it
 	}
 }
 
@@ -144,8 +151,13 @@ func limitedConn(c net.Conn) *conn {
 // connKey is the key of the connection in the context of its requests.
 type connKey struct{}
 
+// withConn returns the context of the requests of a connection. It is done when the
+// connection is closed. The server itself notices that only once it has read all that the
+// client has sent: not behind a body, or behind one more request.
 func withConn(ctx context.Context, c net.Conn) context.Context {
-	return context.WithValue(ctx, connKey{}, c)
+	ctx, cancel := context.WithCancel(context.WithValue(ctx, connKey{}, c))
+	context.AfterFunc(limitedConn(c).pace.closed, cancel)
+	return ctx
 }
 
 // connOf returns the connection of the request.

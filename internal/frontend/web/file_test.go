@@ -8,10 +8,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/base64"
 	"encoding/pem"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"math/big"
@@ -21,7 +19,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
@@ -334,65 +331,6 @@ func TestUnfinishedHandshakeTimesOut(t *testing.T) {
 			io.WriteString(c, begin)
 			c.wantClosedAfter(socket.FrameTimeout)
 			c.Close()
-		}
-	})
-}
-
-// A client that tries wrong passwords waits, and delays no other client.
-func TestWrongPasswordsAreSlow(t *testing.T) {
-	hash, err := bcrypt.GenerateFromPassword([]byte("right"), bcrypt.MinCost)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "web.yaml")
-	write(t, file, "basic_auth_users:\n  anna: "+string(hash)+"\n")
-	inBubble(t, 0, func(c *Config) { c.File = file }, func(t *testing.T, f *fixture) {
-		// try tries a password over a connection of its own, and returns how long the answer took.
-		try := func(from, password string, code int) time.Duration {
-			c := f.connectFrom(from)
-			defer c.Close()
-			begun := time.Now()
-			user := base64.StdEncoding.EncodeToString([]byte("anna:" + password))
-			if a := c.request("GET /-/healthy", "Authorization: Basic "+user); a.StatusCode != code {
-				t.Errorf("%s: the answer is %d, want %d", password, a.StatusCode, code)
-			}
-			return time.Since(begun)
-		}
-		for i := range guessBurst + 3 {
-			want := time.Duration(0)
-			if i >= guessBurst {
-				want = guessInterval
-			}
-			if took := try(remote, fmt.Sprint("wrong", i), 401); took != want {
-				t.Errorf("attempt %d took %v, want %v", i, took, want)
-			}
-		}
-		if took := try("192.0.2.8", "right", 200); took != 0 {
-			t.Errorf("another client waited for %v", took)
-		}
-		if took := try(remote, "right", 200); took != guessInterval {
-			t.Errorf("the right password took %v, want %v", took, guessInterval)
-		}
-		if took := try(remote, "right", 200); took != 0 {
-			t.Errorf("the right password took %v again", took)
-		}
-		if a := f.get("/-/healthy"); a.StatusCode != 401 {
-			t.Errorf("without a password: %d", a.StatusCode)
-		}
-		// Many at once, which leave while they wait, are checked one by one.
-		var gone []*client
-		for range 20 {
-			c := f.connect()
-			go io.WriteString(c, "GET /-/healthy HTTP/1.1\r\nHost: x\r\nAuthorization: Basic eDp5\r\n\r\n")
-			gone = append(gone, c)
-		}
-		synctest.Wait()
-		for _, c := range gone {
-			c.Close()
-		}
-		time.Sleep(forgetAfter)
-		if took := try(remote, "right", 200); took != 0 {
-			t.Errorf("after %v the right password took %v", forgetAfter, took)
 		}
 	})
 }

@@ -31,6 +31,7 @@ type fixture struct {
 	checkers *checkers.Tracker
 	log      *logtest.Buffer
 	listener *pipes
+	server   *Server
 	stop     context.CancelFunc
 	stopped  chan error
 }
@@ -49,6 +50,7 @@ func inBubble(t *testing.T, startGrace time.Duration, change func(*Config), test
 			change(&c)
 		}
 		server, err := New(c)
+		f.server = server
 		if err != nil {
 			t.Fatal(err)
 		}

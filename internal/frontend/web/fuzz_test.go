@@ -66,7 +66,8 @@ func FuzzRequest(f *testing.F) {
 	}
 	client, server := net.Pipe()
 	f.Cleanup(func() { client.Close() })
-	conn := pipe{server, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 7), Port: 1}}
+	from := pipe{server, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 7), Port: 1}}
+	conn := &conn{Conn: from, pace: newPacer().add(from)}
 	f.Fuzz(func(t *testing.T, method, target, accept string) {
 		u, err := url.ParseRequestURI(target)
 		if err != nil {
@@ -74,7 +75,7 @@ func FuzzRequest(f *testing.F) {
 		}
 		r := &http.Request{Method: method, URL: u, RequestURI: target, Header: http.Header{"Accept": {accept}}, Body: io.NopCloser(strings.NewReader(""))}
 		w := httptest.NewRecorder()
-		s.ServeHTTP(w, r.WithContext(withConn(t.Context(), conn)))
+		s.beforeToolkit(s).ServeHTTP(w, r.WithContext(withConn(t.Context(), conn)))
 		own := u.Path == "/-/healthy" || u.Path == "/-/ready"
 		if w.Code < 400 && !own || w.Code == 500 {
 			t.Errorf("%s %q: %d %q", method, target, w.Code, w.Body)

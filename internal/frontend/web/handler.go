@@ -10,22 +10,41 @@ import (
 	"github.com/landmark-health/landmark/internal/socket"
 )
 
-// ServeHTTP answers one request. It never redirects, not even to a cleaner path, because
-// HAProxy takes a redirect for a success, and so does kubelet in part.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	endGuess(r)
-	w.Header().Set("X-Content-Type-Options", "nosniff")
+// beforeToolkit returns the handler of all requests. The toolkit's reads the file, checks
+// the password, and then calls ServeHTTP.
+func (s *Server) beforeToolkit(toolkit http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if limitedConn(connOf(r)).pace.closed.Err() != nil {
+			panic(http.ErrAbortHandler)
+		}
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		switch {
+		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+			w.Header().Set("Allow", "GET, HEAD")
+			s.refuse(w, r, http.StatusMethodNotAllowed, "use GET or HEAD")
+		case r.ContentLength != 0:
+			s.refuse(w, r, http.StatusBadRequest, "a request has no body: leave out Content-Length and Transfer-Encoding")
+		default:
+			s.limitGuesses(toolkit, w, r)
+		}
+	})
+}
+
+// refuse answers a request that no path takes, and which may have a body.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, code int, why string) {
+	s.malformed.Add(1)
 	if r.ContentLength != 0 {
 		// net/http reads what the client still sends, with this deadline.
 		http.NewResponseController(w).SetReadDeadline(time.Now().Add(socket.FrameTimeout))
 		w.Header().Set("Connection", "close")
 	}
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		s.malformed.Add(1)
-		w.Header().Set("Allow", "GET, HEAD")
-		say(w, http.StatusMethodNotAllowed, "use GET or HEAD")
-		return
-	}
+	say(w, code, why)
+}
+
+// ServeHTTP answers one request that has passed the toolkit: a GET or HEAD without a body. It never redirects, not even to a cleaner path, because
+// HAProxy takes a redirect for a success, and so does kubelet in part.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	endGuess(r)
 	if aspect, ok := healthPaths[r.URL.Path]; ok {
 		q, err := parse(aspect, r.URL.RawQuery)
 		s.serveHealth(w, r, q, err)

@@ -6,6 +6,19 @@
 // configured by the file that operators already know from Prometheus's exporters. It
 // speaks HTTP/1.1 only: then a connection has one request at a time, and limits on
 // connections bound the requests too.
+//
+// A request passes, in this order:
+//
+//  1. accept: the connection gets a slot and limits on its buffers (listener, conn);
+//  2. pace: once the request is read, it waits until its client may get one more answer
+//     (pacer);
+//  3. before the toolkit: a body or a method that no path takes is refused, and a password
+//     waits until its client may try one more (beforeToolkit, guesses);
+//  4. the toolkit: it reads its file, and checks the password;
+//  5. ServeHTTP: the path.
+//
+// Whatever waits, also behind the toolkit, ends when the connection is closed: by its
+// client, or by the listener because another connection needs the slot.
 package web
 
 import (
@@ -66,6 +79,8 @@ type Server struct {
 	malformed  atomic.Uint64    // requests with a method or query that is wrong
 	noPath     atomic.Uint64    // requests at paths at which there is nothing
 	overloaded atomic.Uint64    // health checks without an answer, because too many wait
+	tooFast    atomic.Uint64    // requests of clients that send too many
+	guesses    atomic.Uint64    // requests with a password, of which too many wait
 }
 
 // Answers returns the answers to health checks.
@@ -73,7 +88,8 @@ func (s *Server) Answers() *frontend.Answers { return &s.answers }
 
 // Refused yields the reasons for which requests were refused, and how many were.
 func (s *Server) Refused(yield func(reason string, n uint64) bool) {
-	_ = yield("malformed", s.malformed.Load()) && yield("unknown_path", s.noPath.Load()) && yield("overloaded", s.overloaded.Load())
+	_ = yield("malformed", s.malformed.Load()) && yield("unknown_path", s.noPath.Load()) && yield("overloaded", s.overloaded.Load()) &&
+		yield("rate", s.tooFast.Load()) && yield("passwords", s.guesses.Load())
 }
 
 // New returns a server. The error says what is wrong with the file.
@@ -92,7 +108,7 @@ func New(c Config) (*Server, error) {
 		ReadHeaderTimeout:            socket.FrameTimeout,
 		IdleTimeout:                  socket.IdleTimeout,
 		ConnContext:                  withConn,
-		ConnState:                    waitForPace,
+		ConnState:                    s.waitForPace,
 		DisableGeneralOptionsHandler: true, // it answers OPTIONS * with 200
 		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
@@ -125,11 +141,11 @@ func (s *Server) Run(ctx context.Context) error {
 	defer stop()
 	s.http.BaseContext = func(net.Listener) context.Context { return base }
 	// The toolkit makes its handler the server's only once it serves.
-	beforeToolkit := sync.OnceFunc(func() { s.http.Handler = limitGuesses(s.http.Handler) })
+	serving := sync.OnceFunc(func() { s.http.Handler = s.beforeToolkit(s.http.Handler) })
 	served := make(chan error, 1)
 	go func() {
 		defer s.config.Listener.Close()
-		served <- toolkit.Serve(listener{s.config.Listener, newPacer(), beforeToolkit}, s.http, &toolkit.FlagConfig{WebConfigFile: &s.config.File}, s.log)
+		served <- toolkit.Serve(listener{s.config.Listener, newPacer(), serving}, s.http, &toolkit.FlagConfig{WebConfigFile: &s.config.File}, s.log)
 	}()
 	select {
 	case err := <-served:

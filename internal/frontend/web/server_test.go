@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -234,88 +233,4 @@ func TestRunReturnsTheErrorOfTheListener(t *testing.T) {
 	if err := s.Run(t.Context()); err == nil || err.Error() != "serving HTTP on 127.0.0.1:19535: no more" {
 		t.Errorf("Run returned %v", err)
 	}
-}
-
-// A client gets 4,000 answers a second, however many connections it has, after a burst. A
-// slow connection does not wait for busy ones of the same address, nor does another client.
-func TestClientsArePaced(t *testing.T) {
-	inBubble(t, 0, nil, func(t *testing.T, f *fixture) {
-		frontendtest.NewProcess(t, f.registry, "epg").Work()
-		var answers atomic.Int32
-		stop := make(chan struct{})
-		var busy []*client
-		for range 20 {
-			c := f.connect()
-			busy = append(busy, c)
-			go func() {
-				for {
-					select {
-					case <-stop:
-						return
-					default:
-					}
-					if _, err := io.WriteString(c, "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
-						return
-					}
-					r, err := http.ReadResponse(c.answers, nil)
-					if err != nil {
-						return
-					}
-					io.Copy(io.Discard, r.Body)
-					answers.Add(1)
-				}
-			}()
-		}
-		const seconds = 4
-		time.Sleep(seconds * time.Second)
-		if n, most := answers.Load(), int32(seconds*clientPerSecond+clientBurst+20*(seconds*connPerSecond+connBurst)+20); n > most || n < most*9/10 {
-			t.Errorf("the client got %d answers in %d s, want at most %d, and almost as many", n, seconds, most)
-		}
-		slow := map[string]*client{}
-		for _, from := range []string{remote, "192.0.2.8"} {
-			slow[from] = f.connectFrom(from)
-		}
-		for range 5 {
-			time.Sleep(time.Second)
-			for from, c := range slow {
-				begun := time.Now()
-				c.request("GET /readyz?service=epg")
-				if took := time.Since(begun); took > 0 {
-					t.Errorf("an answer to a slow connection of %s took %v", from, took)
-				}
-			}
-		}
-		for _, c := range slow {
-			c.Close()
-		}
-		close(stop)
-		for _, c := range busy {
-			c.Close()
-		}
-	})
-}
-
-// A client that is gone is forgotten.
-func TestPacerForgetsClients(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPacer()
-		at := func(address string) *pace { return p.add(pipe{nil, &net.TCPAddr{IP: net.ParseIP(address), Port: 1}}) }
-		kept := at("192.0.2.1")
-		for i := range 1000 {
-			at(fmt.Sprintf("192.0.2.%d", 2+i%200)).end()
-		}
-		time.Sleep(forgetAfter)
-		again := at("192.0.2.1")
-		if len(p.clients) != 1 || again.client != kept.client || kept.client.conns != 2 {
-			t.Errorf("there are %d clients, and %d connections of the first", len(p.clients), kept.client.conns)
-		}
-		kept.end()
-		kept.end()
-		again.end()
-		time.Sleep(forgetAfter)
-		at("2001:db8::1")
-		if same := at("2001:db8::2"); len(p.clients) != 1 || same.client.conns != 2 {
-			t.Errorf("there are %d clients", len(p.clients))
-		}
-	})
 }

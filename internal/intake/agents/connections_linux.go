@@ -61,8 +61,9 @@ type connection struct {
 
 	exit *pidfd.Watch // of its process, nil if that is not watched
 
-	readAfter  time.Time     // nothing is read before; used by Read only
-	closed     chan struct{} // closed by the first Close
+	readAfter  time.Time       // nothing is read before; used by Read only
+	closed     context.Context // done by the first Close, or when another connection displaces it
+	stop       func()          // ends closed
 	removeOnce func()
 
 	stopExpecting func() // a report over it; called once a process has declared its landmarks over it, or it is closed
@@ -89,9 +90,9 @@ func (c *connections) add(conn net.Conn) (*connection, error) {
 	added := &connection{
 		Conn: conn, raw: raw, all: c, uid: peer.UID,
 		bytes:         newBucket(bytesPerSecond, bytesBurst),
-		closed:        make(chan struct{}),
 		stopExpecting: c.registry.ExpectReport(peer.UID),
 	}
+	added.closed, added.stop = context.WithCancel(socket.Closed(conn))
 	added.removeOnce = sync.OnceFunc(added.remove)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -125,7 +126,7 @@ func connectionOf(ctx context.Context) *connection {
 
 // remove removes the connection from the open ones.
 func (conn *connection) remove() {
-	close(conn.closed)
+	conn.stop()
 	conn.stopExpecting()
 	c := conn.all
 	if conn.exit != nil {
@@ -147,7 +148,7 @@ func (conn *connection) Read(b []byte) (int, error) {
 		defer timer.Stop()
 		select {
 		case <-timer.C:
-		case <-conn.closed:
+		case <-conn.closed.Done():
 		}
 	}
 	n, err := conn.Conn.Read(b)

@@ -2,6 +2,7 @@ package agents
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/registry"
+	"github.com/landmark-health/landmark/internal/socket"
 )
 
 // pair returns a connection over a real socket, and its other end.
@@ -115,4 +117,39 @@ func TestConnectionsAreSafeForConcurrentUse(t *testing.T) {
 	if n := len(all.users); n > 0 {
 		t.Errorf("%d users are left, want none", n)
 	}
+}
+
+// A connection whose user has sent too much ends as soon as another displaces it.
+func TestDisplacedConnectionWaitsNoLonger(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	below, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer below.Close()
+	limited := socket.LimitPer(below, socket.Quota[int]{Limit: 1, Client: func(net.Conn) (int, error) { return 0, nil }, Closed: func(int) {}})
+	l := &listener{Listener: limited, connections: newConnections(registry.New(clock.New(), 0), slog.New(slog.DiscardHandler))}
+	accept := func() *connection {
+		agent, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { agent.Close() })
+		conn, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return conn.(*connection)
+	}
+	conn, ended := accept(), make(chan error)
+	conn.readAfter = time.Now().Add(time.Hour)
+	go func() {
+		_, err := conn.Read(make([]byte, 1))
+		ended <- err
+	}()
+	defer accept().Close()
+	if err := <-ended; !errors.Is(err, net.ErrClosed) { // or the test times out
+		t.Errorf("the displaced connection ended with %v", err)
+	}
+	conn.Close()
 }

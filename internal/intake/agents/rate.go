@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/rate"
 	"github.com/landmark-health/landmark/internal/socket"
 )
 
@@ -46,20 +47,16 @@ const (
 	landmarksPerWork = 32
 )
 
-// bucket is a token bucket that never refuses: it returns how long to wait, so that
-// callers that share it proceed in the order of their calls. It is safe for
-// concurrent use.
+// bucket is a token bucket that never refuses. It is safe for concurrent use.
 type bucket struct {
-	perUnit time.Duration // the time that earns one unit
-	burst   time.Duration // the time that earns the burst
+	idleUnits int // that are there once no unit of a flood can be left
 
 	mu     sync.Mutex
-	fullAt time.Time // when the whole burst is available again; guarded by mu
+	tokens rate.Bucket[time.Time] // guarded by mu
 }
 
 func newBucket(perSecond, burst int) *bucket {
-	perUnit := time.Second / time.Duration(perSecond)
-	return &bucket{perUnit: perUnit, burst: time.Duration(burst) * perUnit}
+	return &bucket{idleUnits: perSecond * int(idleAfter/time.Second), tokens: rate.New[time.Time](perSecond, burst)}
 }
 
 // take takes n units, and returns how long to wait before the next call. A nil
@@ -70,11 +67,7 @@ func (b *bucket) take(n int, now time.Time) (wait time.Duration) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.fullAt.Before(now) {
-		b.fullAt = now
-	}
-	b.fullAt = b.fullAt.Add(time.Duration(n) * b.perUnit)
-	return max(0, b.fullAt.Sub(now)-b.burst)
+	return b.tokens.Reserve(n, now)
 }
 
 // idle reports whether the bucket has refilled so far that no unit of a flood can be
@@ -86,7 +79,7 @@ func (b *bucket) idle(now time.Time) bool {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.fullAt.Sub(now) < b.burst-idleAfter
+	return b.tokens.Has(b.idleUnits, now)
 }
 
 // user is what all connections of one user share. For root and landmarkd's own user

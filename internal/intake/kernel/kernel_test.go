@@ -313,7 +313,7 @@ func TestTooManyFailures(t *testing.T) {
 }
 
 func TestLimiter(t *testing.T) {
-	var l limiter
+	l := newLimiter()
 	now := time.Now()
 	count := func(uid uint32, tries int) (taken int) {
 		for range tries {

@@ -3,6 +3,8 @@ package kernel
 import (
 	"sync"
 	"time"
+
+	"github.com/landmark-health/landmark/internal/rate"
 )
 
 // The limits on captures, because each reads up to some hundred small files: of all
@@ -14,11 +16,17 @@ const (
 	maxUsers = 1024
 )
 
-// limiter limits captures. Its zero value allows a whole burst.
+// limiter limits captures.
 type limiter struct {
 	mu    sync.Mutex
 	all   bucket             // guarded by mu
 	users map[uint32]*bucket // guarded by mu
+}
+
+type bucket = rate.Bucket[time.Time]
+
+func newLimiter() *limiter {
+	return &limiter{all: rate.New[time.Time](allPerSecond, allBurst), users: make(map[uint32]*bucket)}
 }
 
 // take reports whether there may be one more capture of a process of the user now.
@@ -27,37 +35,11 @@ func (l *limiter) take(uid uint32, now time.Time) bool {
 	defer l.mu.Unlock()
 	user := l.users[uid]
 	if user == nil {
-		if l.users == nil || len(l.users) == maxUsers {
-			l.users = make(map[uint32]*bucket)
+		if len(l.users) == maxUsers {
+			clear(l.users)
 		}
-		user = new(bucket)
+		user = new(rate.New[time.Time](userPerSecond, userBurst))
 		l.users[uid] = user
 	}
-	return l.all.has(now, allPerSecond, allBurst) && user.take(now, userPerSecond, userBurst) && l.all.take(now, allPerSecond, allBurst)
-}
-
-// bucket is a token bucket.
-type bucket struct{ fullAt time.Time } // when the whole burst is available again
-
-// has reports whether there is one more token.
-func (b *bucket) has(now time.Time, perSecond, burst int) bool {
-	return b.next(now, perSecond).Sub(now) <= time.Duration(burst)*time.Second/time.Duration(perSecond)
-}
-
-// next returns fullAt once one more token is taken.
-func (b *bucket) next(now time.Time, perSecond int) time.Time {
-	at := b.fullAt
-	if at.Before(now) {
-		at = now
-	}
-	return at.Add(time.Second / time.Duration(perSecond))
-}
-
-// take takes a token, and reports whether there was one.
-func (b *bucket) take(now time.Time, perSecond, burst int) bool {
-	has := b.has(now, perSecond, burst)
-	if has {
-		b.fullAt = b.next(now, perSecond)
-	}
-	return has
+	return l.all.Has(1, now) && user.Take(1, now) && l.all.Take(1, now)
 }

@@ -46,7 +46,7 @@ type Config struct {
 type Server struct {
 	logger   *slog.Logger
 	failures chan registry.Failure
-	limit    limiter
+	limit    *limiter
 	read     func(context.Context, evidence.Process) (*process, error)
 	hung     hung
 	skipped  atomic.Int64 // since it was last logged
@@ -56,7 +56,7 @@ type Server struct {
 // New returns a server that makes evidence at each failure that the registry reports. It
 // must be called before the first process reports.
 func New(c Config) *Server {
-	s := &Server{logger: c.Logger, failures: make(chan registry.Failure, allBurst), read: read}
+	s := &Server{logger: c.Logger, failures: make(chan registry.Failure, allBurst), limit: newLimiter(), read: read}
 	c.Registry.OnFailure(s.enqueue)
 	return s
 }

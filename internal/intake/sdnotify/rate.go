@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/rate"
 	"github.com/landmark-health/landmark/internal/socket"
 )
 
@@ -21,26 +22,10 @@ const (
 	createUnits = 200 // to create a service: the registry copies all their names
 )
 
-// bucket is a token bucket that refuses. Its zero value is full.
+// bucket has the units of one sender.
 type bucket struct {
-	fullAt   time.Time // when it is full again
+	rate.Bucket[time.Time]
 	loggedAt time.Time // when it was last logged that it refuses
-}
-
-const perUnit = time.Second / unitsPerSecond
-
-// take takes n units, unless there are fewer.
-func (b *bucket) take(n int, now time.Time) bool {
-	fullAt := b.fullAt
-	if fullAt.Before(now) {
-		fullAt = now
-	}
-	fullAt = fullAt.Add(time.Duration(n) * perUnit)
-	if fullAt.Sub(now) > unitsBurst*perUnit {
-		return false
-	}
-	b.fullAt = fullAt
-	return true
 }
 
 // sender is whose datagrams share a limit: a user, or of root and landmarkd's own user
@@ -77,15 +62,15 @@ func (l *limiter) take(s sender, n int, now time.Time) (taken, log bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if now.Sub(l.swept) >= sweepInterval {
-		maps.DeleteFunc(l.buckets, func(_ sender, b *bucket) bool { return b.fullAt.Before(now) && now.Sub(b.loggedAt) >= logInterval })
+		maps.DeleteFunc(l.buckets, func(_ sender, b *bucket) bool { return b.Has(unitsBurst, now) && now.Sub(b.loggedAt) >= logInterval })
 		l.swept = now
 	}
 	b := l.buckets[s]
 	if b == nil {
-		b = new(bucket)
+		b = &bucket{Bucket: rate.New[time.Time](unitsPerSecond, unitsBurst)}
 		l.buckets[s] = b
 	}
-	if b.take(n, now) {
+	if b.Take(n, now) {
 		return true, false
 	}
 	if log = now.Sub(b.loggedAt) >= logInterval; log {

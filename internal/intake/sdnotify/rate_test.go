@@ -32,7 +32,7 @@ func TestLimiter(t *testing.T) {
 			}
 			time.Sleep(time.Millisecond)
 		}
-		if most := unitsBurst + int(time.Since(begun)/perUnit); taken < most-100 || taken > most+1 {
+		if most := unitsBurst + int(time.Since(begun)*unitsPerSecond/time.Second); taken < most-100 || taken > most+1 {
 			t.Errorf("%d units were taken, want %d", taken, most)
 		}
 		if logged != 1 {
