@@ -31,8 +31,13 @@ var epoch = time.Now().Add(-1)
 
 // Begin begins the timing of an answer. The caller calls End when the answer is sent, and
 // nothing if none is sent.
-func (a *Answers) Begin() Timing {
-	if a.count.Load()%sampleEvery != 0 {
+func (a *Answers) Begin() Timing { return a.BeginAll(1) }
+
+// BeginAll begins the timing of at most n answers, at most sampleEvery, that are sent
+// together. The caller calls EndAll when they are sent.
+func (a *Answers) BeginAll(n int) Timing {
+	untilNext := -a.count.Load() % sampleEvery // of how many answers none is timed
+	if untilNext >= uint64(n) {
 		return Timing{}
 	}
 	return Timing{begun: time.Since(epoch)}
@@ -47,8 +52,14 @@ func (t *Timing) Wait() {
 }
 
 // End counts the answer.
-func (a *Answers) End(t Timing) {
-	a.count.Add(1)
+func (a *Answers) End(t Timing) { a.EndAll(t, 1) }
+
+// EndAll counts n answers. If one of them is in the sample, it took as long as all.
+func (a *Answers) EndAll(t Timing, n int) {
+	if n == 0 {
+		return
+	}
+	a.count.Add(uint64(n))
 	if t.begun != 0 {
 		a.observe(t)
 	}

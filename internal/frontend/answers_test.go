@@ -34,6 +34,29 @@ func TestAnswersAreCountedAndTimed(t *testing.T) {
 	})
 }
 
+// Of answers that are sent together, as many are timed as of others.
+func TestAnswersTogetherAreCountedAndTimed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, n := range []int{1, 3, 32, sampleEvery} {
+			var a Answers
+			const all = 3 * sampleEvery * 64
+			for range all / n {
+				timing := a.BeginAll(n)
+				time.Sleep(time.Millisecond)
+				a.EndAll(timing, n)
+			}
+			a.EndAll(a.BeginAll(n), 0) // no request gets an answer
+			if got := a.Count(); got != all {
+				t.Errorf("together %d: counted %d answers, want %d", n, got, all)
+			}
+			const timed = all / sampleEvery
+			if c := a.Memory(); c.Count != timed || c.Sum != timed*time.Millisecond {
+				t.Errorf("together %d: timed %d in %v, want %d of 1 ms", n, c.Count, c.Sum, timed)
+			}
+		}
+	})
+}
+
 func BenchmarkAnswers(b *testing.B) {
 	var a Answers
 	b.ReportAllocs()

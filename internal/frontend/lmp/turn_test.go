@@ -2,6 +2,7 @@ package lmp
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -49,6 +50,33 @@ func TestTurn(t *testing.T) {
 		if err := s.Turn(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// A loop that never finds its socket empty turns nevertheless.
+func TestTurnInFlood(t *testing.T) {
+	r, _ := newRegistry(t)
+	s := serve(t, Config{Address: "127.0.0.1:0", Source: r})
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var flood sync.WaitGroup
+	defer flood.Wait()
+	defer stop()
+	for range 3 {
+		conn := s.dial(t, "udp")
+		flood.Go(func() {
+			for ctx.Err() == nil {
+				conn.Write(nil) // an empty datagram, which is malformed
+			}
+		})
+	}
+	for range 20 {
+		if err := s.Turn(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s.counts()[malformed] == 0 {
+		t.Error("there was no flood")
 	}
 }
 

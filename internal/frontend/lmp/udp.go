@@ -21,21 +21,49 @@ import (
 	"github.com/landmark-health/landmark/lmp"
 )
 
-// serveUDP answers requests over UDP until ctx is done. An answer that has to
-// wait is sent by another goroutine; all others are read, made and sent here,
-// without an allocation.
+// serveUDP answers requests over UDP until ctx is done. Those that have arrived together
+// are read, answered and sent together, without an allocation. An answer that has to wait
+// is sent by another goroutine.
 func (s *Server) serveUDP(ctx context.Context) error {
 	var waiting sync.WaitGroup
 	defer waiting.Wait()
-	in, out := new(readBuffer), make([]byte, 0, lmp.MaxDatagram)
+	raw, err := s.udp.SyscallConn()
+	if err != nil {
+		return err
+	}
+	b, err := newBatch()
+	if err != nil {
+		return err
+	}
+	defer b.free()
+	var failed error
+	send := b.send
+	ready := func(fd uintptr) (done bool) {
+		switch failed = b.receive(fd); failed {
+		case nil:
+		case unix.EAGAIN:
+			return false // wait
+		default:
+			return true
+		}
+		timing := s.udpAnswers.BeginAll(b.received)
+		s.answerBatch(ctx, &waiting, b, fd, timing)
+		_ = raw.Write(send) // fails if the socket is closed, and so does the next Read
+		s.udpAnswers.EndAll(timing, b.answered)
+		// If the batch has room, it has all requests that had arrived. The poller
+		// knows of each one since then, so the loop waits without reading in vain.
+		return b.full()
+	}
 	for {
-		d, err := s.udp.read(in)
+		err := raw.Read(ready)
+		if err == nil {
+			err = failed
+		}
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return nil
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			s.udpLoop.Turned(s.udp.SetReadDeadline)
-			continue
 		case err != nil:
 			// The error belongs to one datagram, as an ICMP error does, and the
 			// next read may succeed. The pause keeps the loop from spinning if
@@ -43,21 +71,24 @@ func (s *Server) serveUDP(ctx context.Context) error {
 			if !sleep.For(ctx, 10*time.Millisecond) {
 				return nil
 			}
-			continue
 		}
-		timing := s.udpAnswers.Begin()
+	}
+}
+
+// answerBatch adds to b the answers to its requests, which came from the socket fd.
+func (s *Server) answerBatch(ctx context.Context, waiting *sync.WaitGroup, b *batch, fd uintptr, timing frontend.Timing) {
+	for i := range b.received {
+		d := b.datagram(i, fd)
 		q, key, ok := s.parseDatagram(d)
 		if !ok {
 			continue
 		}
 		a, final := s.config.Source.Lookup(q.Service, q.MaxAge)
 		if !final {
-			s.answerAsync(ctx, &waiting, d, q, key, timing)
+			s.answerAsync(ctx, waiting, d, q, key, timing)
 			continue
 		}
-		out = s.appendDatagramAnswer(out[:0], d, q, &a, key)
-		_ = s.udp.write(out, d) // an answer that cannot be sent is like one that is lost
-		s.udpAnswers.End(timing)
+		b.answer(i, d, s.appendDatagramAnswer(b.out, d, q, &a, key))
 	}
 }
 
@@ -168,25 +199,9 @@ func requestDestinations(conn *net.UDPConn) error {
 
 // datagram is one received datagram.
 type datagram struct {
-	data        []byte // in the readBuffer
+	data        []byte // in a batch
 	from        netip.AddrPort
 	destination destination
-}
-
-// readBuffer is what one goroutine reads datagrams into.
-type readBuffer struct {
-	data    [65536]byte
-	control [128]byte
-}
-
-// read waits for the next datagram, which is valid until the next read into the
-// same buffer. It allocates nothing.
-func (u *udpSocket) read(b *readBuffer) (datagram, error) {
-	n, oobn, _, from, err := u.ReadMsgUDPAddrPort(b.data[:], b.control[:])
-	if err != nil {
-		return datagram{}, err
-	}
-	return datagram{b.data[:n], from, parseDestination(b.control[:oobn])}, nil
 }
 
 // write sends the answer to d from the address that d was sent to.

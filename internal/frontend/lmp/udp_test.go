@@ -11,6 +11,7 @@ import (
 
 	"github.com/landmark-health/landmark/internal/frontend/frontendtest"
 	"github.com/landmark-health/landmark/internal/registry"
+	"github.com/landmark-health/landmark/internal/turn"
 	"github.com/landmark-health/landmark/lmp"
 )
 
@@ -268,35 +269,119 @@ func TestUDPCheckAllocatesNothing(t *testing.T) {
 	}
 }
 
-func TestUDPSocketAllocatesNothing(t *testing.T) {
-	for _, address := range []string{"127.0.0.1", "::1"} {
-		server, err := listenUDP(net.JoinHostPort(address, "0"), 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer server.Close()
-		client, err := net.DialUDP("udp", nil, server.LocalAddr().(*net.UDPAddr))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer client.Close()
-		in, b := new(readBuffer), make([]byte, 64)
-		if n := testing.AllocsPerRun(1000, func() {
-			if _, err := client.Write(b); err != nil {
-				t.Fatal(err)
+// Requests that arrive together, good and bad ones, over both families, are answered
+// each, and each rejection is counted. The one that waits keeps no other from its answer.
+func TestRequestsTogether(t *testing.T) {
+	r, p := newRegistry(t)
+	p.Report(fact(longAgo))
+	s := serve(t, Config{Address: ":0", Source: r})
+	to := []netip.AddrPort{s.addr("127.0.0.1"), s.addr("::1")}
+	clients := []*udpClient{newUDPClient(t, to[0]), newUDPClient(t, to[1])}
+	const rounds = 20
+	var good [2][][]byte
+	clients[0].send(to[0], freshRequest(t, lmp.KindCheck))
+	for i := range rounds {
+		c := i % 2
+		for _, b := range [][]byte{check(t, "epg"), {}, describe(t, "epg"), make([]byte, 2000), watchRequest(t, "epg", 0), check(t, "nobody")} {
+			clients[c].send(to[c], b)
+			if len(b) > 0 && b[0] == 'L' && lmp.Kind(b[3]) != lmp.KindWatch {
+				good[c] = append(good[c], b)
 			}
-			d, err := server.read(in)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := server.write(d.data, d); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := client.Read(b); err != nil {
-				t.Fatal(err)
-			}
-		}); n != 0 {
-			t.Errorf("%s: %v allocations to read and answer a datagram", address, n)
 		}
 	}
+	for c, requests := range good {
+		for _, q := range requests {
+			b, from := clients[c].receive()
+			parseAnswer(t, b, q)
+			if from != to[c] {
+				t.Errorf("an answer came from %v, want %v", from, to[c])
+			}
+		}
+	}
+	p.AnswerCommand(receive(t, p.Commands), fact(0))
+	clients[0].receive()
+	s.stop() // after which all are counted
+	var want [rejectionKinds]uint64
+	want[malformed], want[watchOverUDP] = 2*rounds, rounds
+	if got := s.counts(); got != want {
+		t.Errorf("counted %v, want %v", got, want)
+	}
+	if udp, _ := s.Answers(); udp.Count() != 3*rounds+1 || udp.Waited().Count != 1 {
+		t.Errorf("counted %d answers, %d of which waited, want %d and 1", udp.Count(), udp.Waited().Count, 3*rounds+1)
+	}
+}
+
+// However requests arrive, the loop never waits while there is one.
+func TestNoRequestIsForgotten(t *testing.T) {
+	r, _ := newRegistry(t)
+	s := serve(t, Config{Address: "127.0.0.1:0", Source: r})
+	c := newUDPClient(t, s.addr("127.0.0.1"))
+	for i := range 3000 {
+		n := 1 + i%(batchSize+2)
+		for range n {
+			c.send(s.addr("127.0.0.1"), check(t, "epg"))
+		}
+		for range n {
+			c.receive()
+		}
+	}
+}
+
+// More requests than a batch holds wait when the loop begins, and none comes after them.
+func TestEarlyRequestsAreAnswered(t *testing.T) {
+	r, _ := newRegistry(t)
+	for _, n := range []int{1, batchSize, batchSize + 1, 2 * batchSize, 2*batchSize + 3} {
+		early, err := New(Config{Address: "127.0.0.1:0", Source: r})
+		if err != nil {
+			t.Fatal(err)
+		}
+		to := early.Addr().(*net.TCPAddr).AddrPort()
+		c := newUDPClient(t, to)
+		for range n {
+			c.send(to, check(t, "epg"))
+		}
+		run(t, early)
+		for range n {
+			c.receive()
+		}
+	}
+}
+
+// A connected socket receives ICMP errors: here, that the client's port is closed.
+func TestErrorOfOneDatagramEndsNothing(t *testing.T) {
+	r, _ := newRegistry(t)
+	client, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := client.LocalAddr().(*net.UDPAddr)
+	conn, err := net.DialUDP("udp", nil, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, &Server{config: Config{Source: r}, udp: &udpSocket{conn}, tcp: tcp, udpLoop: turn.New()})
+	for range 3 {
+		client.Close()
+		if _, err := conn.Write([]byte("to a closed port")); err != nil {
+			t.Log(err) // the error of the datagram before
+		}
+		if client, err = net.ListenUDP("udp", at); err != nil {
+			t.Skip("another process took the port:", err)
+		}
+		client.SetReadDeadline(time.Now().Add(testTimeout))
+		q, in := check(t, "epg"), make([]byte, 64)
+		if _, err := client.WriteTo(q, conn.LocalAddr()); err != nil {
+			t.Fatal(err)
+		}
+		n, err := client.Read(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parseAnswer(t, in[:n], q)
+	}
+	client.Close()
 }

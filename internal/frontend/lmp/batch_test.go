@@ -1,0 +1,306 @@
+package lmp
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// batchSocket is a socket with a batch.
+type batchSocket struct {
+	*udpSocket
+	*batch
+	raw              syscall.RawConn
+	receiving, write func(fd uintptr) bool // made once, because a method value allocates
+	requests         [batchSize]datagram
+}
+
+func newBatchSocket(t testing.TB, address string) *batchSocket {
+	t.Helper()
+	u, err := listenUDP(address, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { u.Close() })
+	u.SetReadDeadline(time.Now().Add(testTimeout))
+	u.SetReadBuffer(1 << 20)
+	raw, err := u.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &batchSocket{udpSocket: u, batch: newTestBatch(t), raw: raw}
+	s.write = s.batch.send
+	s.receiving = func(fd uintptr) bool {
+		if s.batch.receive(fd) != nil {
+			return false
+		}
+		for i := range s.received {
+			s.requests[i] = s.datagram(i, fd)
+		}
+		return true
+	}
+	return s
+}
+
+func newTestBatch(t testing.TB) *batch {
+	t.Helper()
+	b, err := newBatch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.free)
+	return b
+}
+
+// receive waits for requests. They are valid until the next call.
+func (s *batchSocket) receive(t testing.TB) []datagram {
+	t.Helper()
+	if err := s.raw.Read(s.receiving); err != nil {
+		t.Fatal(err)
+	}
+	return s.requests[:s.received]
+}
+
+// send sends the answers.
+func (s *batchSocket) send(t testing.TB) {
+	t.Helper()
+	if err := s.raw.Write(s.write); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// at returns the socket's port at the address.
+func (s *batchSocket) at(address string) netip.AddrPort {
+	return netip.AddrPortFrom(netip.MustParseAddr(address), uint16(s.LocalAddr().(*net.UDPAddr).Port))
+}
+
+func TestBatchAllocatesNothing(t *testing.T) {
+	for _, address := range []string{"127.0.0.1:0", "[::1]:0", ":0"} {
+		s := newBatchSocket(t, address)
+		client, err := net.DialUDP("udp", nil, s.LocalAddr().(*net.UDPAddr))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		const n = 3
+		b := make([]byte, 64)
+		if allocations := testing.AllocsPerRun(1000, func() {
+			for range n {
+				if _, err := client.Write(b); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for answered := 0; answered < n; answered += s.answered {
+				for i, d := range s.receive(t) {
+					s.answer(i, d, append(s.out, d.data...))
+				}
+				s.send(t)
+			}
+			for range n {
+				if _, err := client.Read(b); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}); allocations != 0 {
+			t.Errorf("%s: %v allocations to receive and answer %d datagrams", address, allocations, n)
+		}
+	}
+}
+
+// Each of more requests than a batch holds, of both families and many lengths, keeps its
+// bytes, its client and its destination, and gets its own answer.
+func TestBatchKeepsRequestsApart(t *testing.T) {
+	s := newBatchSocket(t, ":0")
+	to := []string{"127.0.0.1", "::1", "127.0.0.2"}
+	var clients []*udpClient
+	for _, address := range to {
+		clients = append(clients, newUDPClient(t, s.at(address)))
+	}
+	const n = batchSize + 5
+	var sent [n][]byte
+	for i := range sent {
+		length := []int{0, 1, 32, 37, 1472, 1473}[i%6]
+		if i == 7 {
+			length = 65507 // the longest over IPv4
+		}
+		sent[i] = bytes.Repeat([]byte{byte(i + 1)}, length)
+		clients[i%3].send(s.at(to[i%3]), sent[i])
+	}
+	for i := 0; i < n; {
+		for j, d := range s.receive(t) {
+			if !bytes.Equal(d.data, sent[i]) {
+				t.Fatalf("request %d has %d bytes, want %d of %d", i, len(d.data), len(sent[i]), i+1)
+			}
+			client := clients[i%3].conn.LocalAddr().(*net.UDPAddr).AddrPort().Port()
+			destination := netip.MustParseAddr(to[i%3])
+			if d.from.Port() != client || d.destination.address != destination || d.destination.notUnique {
+				t.Errorf("request %d came from port %d to %+v, want port %d to %v", i, d.from.Port(), d.destination, client, destination)
+			}
+			// The answers of a batch outgrow the memory that there is for them.
+			s.answer(j, d, append(s.out, bytes.Repeat([]byte{byte(i + 1)}, i+1)...))
+			i++
+		}
+		if full := s.received == batchSize; s.full() != full {
+			t.Errorf("after %d requests: full is %v", s.received, !full)
+		}
+		s.send(t)
+	}
+	for i := range sent {
+		got, from := clients[i%3].receive()
+		if want := bytes.Repeat([]byte{byte(i + 1)}, i+1); !bytes.Equal(got, want) || from != s.at(to[i%3]) {
+			t.Fatalf("answer %d is % X from %v, want % X", i, got, from, want)
+		}
+	}
+}
+
+// The kernel sends nothing to port 0.
+func TestAnswerThatCannotBeSentKeepsNoOther(t *testing.T) {
+	for _, unsendable := range [][]int{{0}, {2}, {4}, {0, 1, 4}, {0, 1, 2, 3, 4}} {
+		s := newBatchSocket(t, "127.0.0.1:0")
+		c := newUDPClient(t, s.at("127.0.0.1"))
+		for i := range 5 {
+			c.send(s.at("127.0.0.1"), []byte{byte(i)})
+		}
+		for received := 0; received < 5; received += s.received {
+			for i, d := range s.receive(t) {
+				s.answer(i, d, append(s.out, d.data...))
+				if slices.Contains(unsendable, received+i) {
+					copy(s.slots[i].client[2:], []byte{0, 0})
+				}
+			}
+			s.send(t)
+		}
+		for i := range 5 {
+			if slices.Contains(unsendable, i) {
+				continue
+			}
+			if got, _ := c.receive(); !bytes.Equal(got, []byte{byte(i)}) {
+				t.Errorf("without %v: received % X, want %X", unsendable, got, i)
+			}
+		}
+		c.wantNothing()
+	}
+}
+
+// A Unix socket has room for fewer datagrams than a batch.
+func TestAnswersWaitForRoom(t *testing.T) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(pair[0])
+	defer unix.Close(pair[1])
+	// The kernel counts more than the bytes.
+	if err := unix.SetsockoptInt(pair[0], unix.SOL_SOCKET, unix.SO_SNDBUF, 1); err != nil {
+		t.Fatal(err)
+	}
+	b := newTestBatch(t)
+	for i := range batchSize {
+		b.requests[i].header.Namelen = 0 // the pair needs no address
+		b.answer(i, datagram{}, append(b.out, byte(i)))
+	}
+	waits := 0
+	for i := range batchSize {
+		done := b.send(uintptr(pair[0]))
+		if !done {
+			waits++
+		}
+		var in [8]byte
+		n, _, err := unix.Recvfrom(pair[1], in[:], unix.MSG_DONTWAIT)
+		if err != nil || n != 1 || in[0] != byte(i) {
+			t.Fatalf("received % X, %v, want %X", in[:max(n, 0)], err, i)
+		}
+	}
+	if waits == 0 {
+		t.Error("there was room for all")
+	}
+	if _, _, err := unix.Recvfrom(pair[1], make([]byte, 8), unix.MSG_DONTWAIT); err != unix.EAGAIN {
+		t.Errorf("after all answers: %v, want %v", err, unix.EAGAIN)
+	}
+}
+
+func TestParseClient(t *testing.T) {
+	s := newBatchSocket(t, "127.0.0.1:0")
+	lo, err := net.InterfaceByName("lo")
+	if err != nil {
+		t.Skip(err)
+	}
+	v4 := []byte{unix.AF_INET, 0, 0x12, 0x34, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0}
+	linkLocal := func(scope int) []byte {
+		b := append([]byte{0, 0, 0x12, 0x34, 1, 2, 3, 4, 0xFE, 0x80, 24: 9}, 0, 0, 0)[:24]
+		b[23] = 9
+		binary.NativeEndian.PutUint16(b, unix.AF_INET6)
+		return binary.NativeEndian.AppendUint32(b, uint32(scope))
+	}
+	binary.NativeEndian.PutUint16(v4, unix.AF_INET)
+	for name, tt := range map[string]struct {
+		b    []byte
+		want string
+	}{
+		"IPv4":                     {v4, "10.0.0.1:4660"},
+		"IPv6":                     {linkLocal(0), "[fe80::9]:4660"},
+		"IPv6 of a device":         {linkLocal(lo.Index), "[fe80::9%lo]:4660"},
+		"IPv6 of a device gone":    {linkLocal(1 << 30), "[fe80::9%1073741824]:4660"},
+		"none":                     {nil, "invalid AddrPort"},
+		"too short for any":        {v4[:15], "invalid AddrPort"},
+		"too short for its family": {linkLocal(0)[:27], "invalid AddrPort"},
+	} {
+		if err := s.raw.Control(func(fd uintptr) {
+			if got := parseClient(tt.b, fd).String(); got != tt.want {
+				t.Errorf("%s: %s, want %s", name, got, tt.want)
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A batch has what was sent: the input is cut into datagrams, each after a byte for its
+// length and its family.
+func FuzzBatch(f *testing.F) {
+	f.Add([]byte{4, 'a', 'b', 'c', 'd', 0, 129, 'e'})
+	f.Add(bytes.Repeat([]byte{1, 'x', 130, 'y', 'z'}, 40))
+	s := newBatchSocket(f, ":0")
+	to := []netip.AddrPort{s.at("127.0.0.1"), s.at("::1")}
+	clients := []*udpClient{newUDPClient(f, to[0]), newUDPClient(f, to[1])}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		s.SetReadDeadline(time.Now().Add(testTimeout))
+		type sent struct {
+			data   []byte
+			client int
+		}
+		var all []sent
+		for len(in) > 0 && len(all) < 2*batchSize {
+			client, n := int(in[0]>>7), min(int(in[0]&0x7F), len(in)-1)
+			d := sent{in[1 : 1+n], client}
+			clients[client].t = t
+			clients[client].send(to[client], d.data)
+			all, in = append(all, d), in[1+n:]
+		}
+		for i := 0; i < len(all); {
+			for j, d := range s.receive(t) {
+				want := all[i]
+				if !bytes.Equal(d.data, want.data) || d.from.Port() != clients[want.client].conn.LocalAddr().(*net.UDPAddr).AddrPort().Port() || d.destination.address != to[want.client].Addr() {
+					t.Fatalf("request %d is % X from %v to %+v, want % X to %v", i, d.data, d.from, d.destination, want.data, to[want.client])
+				}
+				s.answer(j, d, append(append(s.out, 'a'), d.data...))
+				i++
+			}
+			s.send(t)
+		}
+		for _, d := range all {
+			c := clients[d.client]
+			c.conn.SetReadDeadline(time.Now().Add(testTimeout))
+			if got, from := c.receive(); string(got) != "a"+string(d.data) || from != to[d.client] {
+				t.Fatalf("the answer is % X from %v, want % X", got, from, d.data)
+			}
+		}
+	})
+}
