@@ -19,6 +19,8 @@ const (
 	// maxControl is the size in bytes of the memory for the control messages of a
 	// datagram: IP_PKTINFO and IPV6_PKTINFO together have less.
 	maxControl = 128
+	// floodAfter is after how many full batches in a row there is a flood.
+	floodAfter = 16
 )
 
 // batch is the datagrams that one recvmmsg(2) has received, and their answers, for one
@@ -31,11 +33,12 @@ type batch struct {
 	slots    [batchSize]slot
 	// data has maxDatagram bytes for each request. It is a mapping of its own, to which
 	// the kernel adds memory where it writes: a page for each request of a usual length.
-	data     []byte
-	out      []byte // the answers
-	received int    // how many requests there are
-	answered int    // how many answers there are
-	sent     int    // how many answers were sent, or cannot be sent
+	data       []byte
+	out        []byte // the answers
+	received   int    // how many requests there are
+	answered   int    // how many answers there are
+	fullInARow int    // how many full batches there were before this one
+	sent       int    // how many answers were sent, or cannot be sent
 }
 
 // message is struct mmsghdr of recvmmsg(2) and sendmmsg(2).
@@ -85,12 +88,14 @@ func (b *batch) prepare(i int) {
 // receive replaces the requests by those that have arrived. It does not wait: it returns
 // unix.EAGAIN if there are none.
 func (b *batch) receive(fd uintptr) error {
-	flood := b.full()
+	if b.fullInARow++; !b.full() {
+		b.fullInARow = 0
+	}
 	for i := range b.received {
 		b.prepare(i)
 	}
 	b.received, b.answered, b.sent, b.out = 0, 0, 0, b.out[:0]
-	n, err := transfer(unix.SYS_RECVMMSG, fd, b.requests[:], flood)
+	n, err := transfer(unix.SYS_RECVMMSG, fd, b.requests[:], b.fullInARow >= floodAfter)
 	b.received = n
 	return err
 }
@@ -146,9 +151,9 @@ func (b *batch) send(fd uintptr) (done bool) {
 // transfer calls recvmmsg or sendmmsg, and returns how many of the messages were received
 // or sent.
 //
-// The system call does not wait, so Go's scheduler need not know of it. Telling it would
-// wake the runtime's monitor for each datagram on an idle machine, which costs more than
-// the answer. But the monitor must be awake in a flood: it lets the other goroutines run.
+// The system call does not wait, so Go's scheduler need not know of it. To tell the
+// scheduler wakes the runtime's monitor, which costs more than the answer if it happens
+// for each. But in a flood the monitor must be awake, because it lets other goroutines run.
 func transfer(number, fd uintptr, messages []message, flood bool) (n int, err error) {
 	first, count := uintptr(unsafe.Pointer(&messages[0])), uintptr(len(messages))
 	for {
