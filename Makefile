@@ -80,13 +80,14 @@ gotest:
 	@mkdir -p bin
 	@go build -o bin/gotest ./test/gotest
 
-# The race detector needs cgo, and cgo a C compiler. go vet is lint's.
+# The race detector needs cgo, and cgo a C compiler. go vet is lint's. Some packages
+# mostly wait, so others are tested meanwhile.
 unit: gotest
 	@race=-race; \
 	if [ "$$(go env CGO_ENABLED)" != 1 ]; then \
 		race=; echo 'the race detector: there is no C compiler' >>$(LEFT_OUT); \
 	fi; \
-	bin/gotest $(LEFT_OUT) -vet=off $$race ./...
+	bin/gotest $(LEFT_OUT) -p=4 -vet=off $$race ./...
 
 lint: checkgenerate ## Check format, vet, staticcheck and the schemas
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \
