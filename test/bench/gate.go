@@ -4,74 +4,62 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
-	"slices"
 	"time"
 
 	"github.com/landmark-health/landmark/internal/sleep"
 	"github.com/landmark-health/landmark/lmp"
 	"github.com/landmark-health/landmark/lmp/probe"
+	"github.com/landmark-health/landmark/test/bench/report"
 )
 
-const (
-	gateRow = "a gate that follows its program"
-	// gateChanges is how many changes are measured.
-	gateChanges = 250
-	// gateLimit is the time after the answer over UDP within which the gate must
-	// follow, in 99 % of the changes.
-	gateLimit = 5 * time.Millisecond
-)
+// gateRow measures how soon a gate opens and closes after the call of the program, and
+// after the first answer over UDP that shows the change.
+var gateRow = row{
+	name:    "gate",
+	lines:   []report.Line{{What: "a gate that follows its program: from the answer over UDP to the gate, p99", Unit: "ms", Goal: report.Goal{AtMost: 5}}},
+	measure: measureGate,
+}
 
-// measureGate measures how soon a gate opens and closes after the call of the program,
-// and after the first answer over UDP that shows the change.
-func measureGate(ctx context.Context, out io.Writer, path string) (err error) {
-	const service = "changing"
+// gateChanges is how many changes are measured.
+const gateChanges = 200
+
+func measureGate(ctx context.Context, s *suite) (m measured, err error) {
 	gate, err := freeAddress()
 	if err != nil {
-		return err
+		return m, err
 	}
-	d, err := startLandmarkd(path, fmt.Sprintf("services:\n  %s: {gate: %q}\n", service, gate))
+	d, err := s.startLandmarkd(fmt.Sprintf("services:\n  %s: {gate: %q}\n", checked, gate))
 	if err != nil {
-		return err
+		return m, err
 	}
 	defer d.stop()
-	p, err := newProgram(d.agentSocket, service, 20)
+	p, stop, err := d.startChanging(ctx)
 	if err != nil {
-		return err
+		return m, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan error)
-	go func() { ended <- p.run(ctx) }()
-	defer func() {
-		cancel()
-		err = errors.Join(err, <-ended)
-	}()
-	if _, err := d.awaitGate(ctx, gate, service, true); err != nil {
-		return err
+	defer func() { err = errors.Join(err, stop()) }()
+	if _, err := d.awaitGate(ctx, gate, checked, true); err != nil {
+		return m, err
 	}
 	var afterCall, afterAnswer []time.Duration
-	for i := range gateChanges {
+	for i := range max(2, s.size(gateChanges)) {
 		if !sleep.For(ctx, meanGap/2+rand.N(meanGap)) {
-			return ctx.Err()
+			return m, ctx.Err()
 		}
 		open, changed := i%2 == 1, time.Now()
 		p.condition.Set(open, "set by the measurement")
-		at, err := d.awaitGate(ctx, gate, service, open)
+		at, err := d.awaitGate(ctx, gate, checked, open)
 		if err != nil {
-			return err
+			return m, err
 		}
 		afterCall = append(afterCall, at.gate.Sub(changed))
 		afterAnswer = append(afterAnswer, max(0, at.gate.Sub(at.answer)))
 	}
 	call, answer := summarize(afterCall), summarize(afterAnswer)
-	fmt.Fprintf(out, "%s, %d changes: after the program's call p50 %v, p99 %v, max %v; after the answer over UDP p50 %v, p99 %v, max %v, limit p99 %v\n",
-		gateRow, gateChanges, call.median, call.p99, slices.Max(afterCall).Round(10*time.Microsecond), answer.median, answer.p99, slices.Max(afterAnswer).Round(10*time.Microsecond), gateLimit)
-	if answer.p99 > gateLimit {
-		return errors.New("the gate exceeds its limit")
-	}
-	return nil
+	m.figures = []figure{amount(float64(answer.p99)/1e6, fmt.Sprintf("after the program's call p50 %v, p99 %v", call.median, call.p99))}
+	return m, nil
 }
 
 // seen is when a change was seen first.

@@ -20,8 +20,6 @@ const (
 	// meanGap is the mean time between two changes. The real time is random, from half
 	// of it to one and a half, so that the changes do not synchronize with the reports.
 	meanGap = 40 * time.Millisecond
-	// changeTimeout is how long it may take until a Watch receives a change.
-	changeTimeout = 5 * time.Second
 )
 
 // measureLatencies runs another program that changes its Condition so many times. It

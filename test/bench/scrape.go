@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"net/http"
 	"sync"
 	"time"
 
@@ -29,7 +27,7 @@ func startScraper(ctx context.Context, address string) *scraper {
 	ctx, s.stop = context.WithCancel(ctx)
 	s.ended.Go(func() {
 		for sleep.For(ctx, scrapeInterval) {
-			if err := scrape(ctx, address); err == nil {
+			if _, err := scrape(ctx, address); err == nil {
 				s.count++
 			} else if ctx.Err() == nil {
 				s.err = err
@@ -37,23 +35,6 @@ func startScraper(ctx context.Context, address string) *scraper {
 		}
 	})
 	return s
-}
-
-func scrape(ctx context.Context, address string) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/metrics", nil)
-	if err != nil {
-		return err
-	}
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("the metrics: %s", answer.Status)
-	}
-	_, err = io.Copy(io.Discard, answer.Body)
-	return err
 }
 
 // close ends the scrapes, and returns an error if one failed or there was none.

@@ -115,10 +115,13 @@ func (w workload) report(ctx context.Context, sessions []*session, start time.Ti
 	}
 }
 
-// changesIn reports whether the service changes its status with this report. The first
-// 10 s are without changes, so that all services are serving at first.
+// changesFrom is how long a workload makes no changes, so that all services are serving at
+// first.
+const changesFrom = 4 * time.Second
+
+// changesIn reports whether the service changes its status with this report.
 func (w workload) changesIn(round, service int) bool {
-	if w.changes == 0 || time.Duration(round)*reportInterval < 10*time.Second {
+	if w.changes == 0 || time.Duration(round)*reportInterval < changesFrom {
 		return false
 	}
 	reports := w.services * int(time.Second/reportInterval) / w.changes // between two changes of a service

@@ -19,9 +19,9 @@ import (
 	"github.com/landmark-health/landmark/test/bfdpeer"
 )
 
-// workloadCommand is the argument that makes this program run a workload. A workload
+// workloadMode is the argument that makes this program run a workload. A workload
 // runs in a process of its own, so that landmarkd treats it like any other program.
-const workloadCommand = "workload"
+const workloadMode = "workload"
 
 // workload is a set of services that report to landmarkd.
 type workload struct {
@@ -75,7 +75,7 @@ func (w workload) start(socket string) (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(self, workloadCommand,
+	cmd := exec.Command(self, workloadMode,
 		fmt.Sprintf("-services=%d", w.services), fmt.Sprintf("-landmarks=%d", w.landmarks),
 		fmt.Sprintf("-connections=%d", w.connections), fmt.Sprintf("-staggered=%v", w.staggered),
 		fmt.Sprintf("-changes=%d", w.changes), fmt.Sprintf("-peers=%d", w.peers), "-local="+w.local.String(), socket)
@@ -114,7 +114,7 @@ func runWorkload(ctx context.Context, args []string) error {
 }
 
 func (w *workload) flags() *flag.FlagSet {
-	flags := flag.NewFlagSet(workloadCommand, flag.ContinueOnError)
+	flags := flag.NewFlagSet(workloadMode, flag.ContinueOnError)
 	flags.IntVar(&w.services, "services", 0, "")
 	flags.IntVar(&w.landmarks, "landmarks", 0, "")
 	flags.IntVar(&w.connections, "connections", 0, "")
@@ -145,6 +145,14 @@ type program struct {
 	alives    []*landmark.Alive
 	deadlines []*landmark.Deadline
 	condition *landmark.Condition // the last one, nil with fewer than two landmarks
+	failed    bool                // the condition does not hold, by flip
+}
+
+// flip changes whether the program's condition holds.
+func (p *program) flip() error {
+	p.failed = !p.failed
+	p.condition.Set(!p.failed, "set by the measurement")
+	return nil
 }
 
 // newProgram starts an agent with so many landmarks, of each kind in turn.

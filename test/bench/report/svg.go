@@ -1,0 +1,79 @@
+package report
+
+import (
+	"fmt"
+	"html"
+	"strings"
+)
+
+// A Plot is a drawing of what was measured.
+type Plot interface {
+	File() string // the name of its file, without its ending
+	Alt() string  // what it shows, in words
+	SVG() string
+}
+
+// The measures of all plots, in pixels.
+const (
+	width     = 760
+	titleLine = 24
+	margin    = 14
+)
+
+// style has the colours for light and dark screens. The colours of the series differ in
+// lightness too.
+const style = `
+svg { font: 12px system-ui, sans-serif; background: #fff; fill: #222 }
+.title { font-size: 14px; font-weight: 600 }
+.dim { fill: #666 }
+.grid { stroke: #ddd }
+.s0 { fill: #1f6fb4; stroke: #1f6fb4 } .s1 { fill: #e08a1e; stroke: #e08a1e }
+.s2 { fill: #7a7f87; stroke: #7a7f87 } .s3 { fill: #2e9e5b; stroke: #2e9e5b }
+.line { fill: none; stroke-width: 2 }
+@media (prefers-color-scheme: dark) {
+svg { background: #16181c; fill: #ddd }
+.dim { fill: #999 }
+.grid { stroke: #333 }
+.s0 { fill: #5aa9e6; stroke: #5aa9e6 } .s1 { fill: #f0a64a; stroke: #f0a64a }
+}
+`
+
+// drawing is an SVG that is being written.
+type drawing struct{ strings.Builder }
+
+func newDrawing(title string, height int) *drawing {
+	d := &drawing{}
+	fmt.Fprintf(d, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %[1]d %[2]d" role="img">`+"\n<title>%[3]s</title>\n<style>%s</style>\n",
+		width, height, html.EscapeString(title), style)
+	d.text("title", margin, titleLine, "start", title)
+	return d
+}
+
+func (d *drawing) text(class string, x, y float64, anchor, text string) {
+	fmt.Fprintf(d, `<text class="%s" x="%.1f" y="%.1f" text-anchor="%s">%s</text>`+"\n", class, x, y, anchor, html.EscapeString(text))
+}
+
+func (d *drawing) rule(x1, y1, x2, y2 float64) {
+	fmt.Fprintf(d, `<line class="grid" x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f"/>`+"\n", x1, y1, x2, y2)
+}
+
+func (d *drawing) bar(class string, x, y, width, height float64) {
+	fmt.Fprintf(d, `<rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>`+"\n", class, x, y, max(width, 1), height)
+}
+
+// legend names the series in a row.
+func (d *drawing) legend(y float64, names []string) {
+	x := float64(margin)
+	for i, name := range names {
+		d.bar(seriesClass(i), x, y-9, 10, 10)
+		d.text("", x+15, y, "start", name)
+		x += 35 + 6.6*float64(len([]rune(name)))
+	}
+}
+
+func (d *drawing) end() string {
+	d.WriteString("</svg>\n")
+	return d.String()
+}
+
+func seriesClass(i int) string { return fmt.Sprintf("s%d", i%4) }
