@@ -129,7 +129,10 @@ var layers = []layer{
 
 	{path: "test/bfdpeer", imports: []string{"internal/bfd"}, noGRPC: true},
 	{path: "test/attack", imports: []string{"agent", "agent/landmark", report, intake, "lmp", "lmp/probe", "internal/bfd", "test/bfdpeer"}},
-	{path: "test/bench", imports: []string{"agent", "agent/landmark", "internal/sleep", report, intake, "lmp", "lmp/probe", "internal/bfd", "test/bfdpeer"}},
+	{path: "test/bench/load", noGRPC: true},
+	{path: "test/bench/report", stdlib: true},
+	{path: "test/bench/empty", stdlib: true},
+	{path: "test/bench", imports: []string{"agent", "agent/landmark", "internal/sleep", report, intake, "lmp", "lmp/probe", "internal/bfd", "test/bfdpeer", "test/bench/load", "test/bench/report"}},
 	{path: "test/e2e/prefork", imports: []string{"agent", "agent/landmark"}},
 	{path: "test/...", imports: []string{"lmp/...", "test/..."}},
 }

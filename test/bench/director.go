@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -197,21 +198,21 @@ func (s *suite) startKeepalived(ctx context.Context, d *landmarkd, check string,
 		return nil, err
 	}
 	k := &keepalived{cmd: cmd}
+	before, err := metric(ctx, d.httpAddress, udpAnswers)
 	for range 500 {
-		var pid int
 		text, err := os.ReadFile(file + "-checkers.pid")
 		if err == nil {
-			if _, err := fmt.Sscan(string(text), &pid); err == nil {
-				k.process = process(pid)
-				return k, nil
-			}
+			fmt.Sscan(string(text), (*int)(&k.process))
 		}
-		if !sleep.For(ctx, 10*time.Millisecond) {
+		if answered, err := metric(ctx, d.httpAddress, udpAnswers); err == nil && k.process != 0 && answered > before {
+			return k, nil
+		}
+		if !sleep.For(ctx, 20*time.Millisecond) {
 			break
 		}
 	}
 	k.stop()
-	return nil, fmt.Errorf("keepalived did not start its checkers with %s.conf", file)
+	return nil, errors.Join(err, fmt.Errorf("keepalived made no check with %s.conf", file))
 }
 
 // The parts of a snippet that are changed.

@@ -44,6 +44,9 @@ var fleetRow = row{
 func measureFleet(ctx context.Context, s *suite) (m measured, err error) {
 	grow := func(name string, counts []int, of func(n int) workload) (last cost, err error) {
 		cpu, rss := report.Series{Name: name}, report.Series{Name: name}
+		if s.short {
+			counts = counts[len(counts)-1:]
+		}
 		for _, n := range counts {
 			if last, err = s.cost(ctx, of(s.size(n)), n == counts[len(counts)-1]); err != nil {
 				return last, fmt.Errorf("%d %s: %w", n, name, err)

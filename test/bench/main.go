@@ -2,7 +2,7 @@
 // same work costs at least on the same machine in the same run, and compares both with
 // the goals of docs/benchmarks.md.
 //
-//	bench [-only PATTERN] [-write PAGE] [-landmarkd FILE] [-short]
+//	bench [-only PATTERN] [-write PAGE] [-landmarkd FILE] [-short] [-left-out FILE]
 //
 // It prints the table of all goals. Its exit status is 0 if all are met or left out, 1 if
 // one is not met or could not be measured, and 75 if none is missed but some are
@@ -57,6 +57,7 @@ func run(ctx context.Context, args []string) error {
 	only := flags.String("only", "", "measure only the rows whose name matches this regular `expression`")
 	page := flags.String("write", "", "replace the figures of this `PAGE` in Markdown, and write the plots beside it")
 	landmarkd := flags.String("landmarkd", "", "measure the landmarkd in `FILE`, for instance an older one, instead of building one")
+	leftOut := flags.String("left-out", "", "append what could not be measured here to `FILE`, one a line")
 	short := flags.Bool("short", false, "only run each row, with little load and for an instant: the figures mean nothing and are not judged")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -83,5 +84,27 @@ func run(ctx context.Context, args []string) error {
 			return err
 		}
 	}
+	if *leftOut != "" {
+		if err := appendLeftOut(*leftOut, lines); err != nil {
+			return err
+		}
+	}
 	return s.verdict(lines)
+}
+
+// appendLeftOut adds the lines that could not be measured to a file.
+func appendLeftOut(file string, lines []report.Line) error {
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for _, l := range lines {
+		if l.Outcome == report.LeftOut {
+			if _, err := fmt.Fprintf(f, "make bench, %s: %s\n", l.What, l.Reason); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

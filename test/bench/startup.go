@@ -55,17 +55,22 @@ func (s *suite) startOnce(ctx context.Context) (u startup, err error) {
 	ctx, cancel := context.WithTimeout(ctx, changeTimeout)
 	defer cancel()
 	began := time.Now()
-	answered := make(chan error, 1)
-	go func() { answered <- d.firstAnswer(ctx) }()
+	type answer struct {
+		after time.Duration
+		err   error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		err := d.firstAnswer(ctx)
+		answered <- answer{time.Since(began), err}
+	}()
 	go d.reportAtOnce(ctx)
 	if err := d.start(s.landmarkd); err != nil {
 		return u, err
 	}
 	defer d.stop()
-	u.ready = time.Since(began)
-	err = <-answered
-	u.answered = time.Since(began)
-	return u, err
+	ready, first := time.Since(began), <-answered
+	return startup{ready, first.after}, first.err
 }
 
 // firstAnswer returns after the first answer that is SERVING.

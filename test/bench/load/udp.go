@@ -24,7 +24,7 @@ const (
 	burst  = 48
 	window = 4 * burst
 	// answerTimeout is how long an answer may take until it counts as lost.
-	answerTimeout = 200 * time.Millisecond
+	answerTimeout = time.Second
 )
 
 // UDP sends one request again and again to a server over UDP. It is for one goroutine.

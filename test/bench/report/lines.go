@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"html"
 	"math"
 	"strings"
 )
@@ -81,7 +82,7 @@ func (l *Lines) SVG() string {
 		fmt.Fprintf(d, `<polyline class="%s line" style="fill:none" points="%s"/>`+"\n", seriesClass(i), strings.TrimSpace(points.String()))
 		for _, p := range s.Points {
 			fmt.Fprintf(d, `<circle class="%s" cx="%.1f" cy="%.1f" r="3"><title>%s: %s, %s</title></circle>`+"\n",
-				seriesClass(i), x.place(p.X), y.place(p.Y), s.Name, Digits(p.X), Digits(p.Y))
+				seriesClass(i), x.place(p.X), y.place(p.Y), html.EscapeString(s.Name), Digits(p.X), Digits(p.Y))
 		}
 	}
 	return d.end()
@@ -103,9 +104,10 @@ func (s *scale) include(v float64) {
 
 // widen makes the scale begin and end at a power of ten, or at twice or five times one.
 func (s *scale) widen() {
+	least := s.least
 	for _, step := range steps(s.least/10, s.most*10) {
-		if step <= s.least {
-			s.from0(step)
+		if step <= least {
+			s.least = step
 		}
 		if step >= s.most {
 			s.most = step
@@ -113,8 +115,6 @@ func (s *scale) widen() {
 		}
 	}
 }
-
-func (s *scale) from0(step float64) { s.least = min(s.least, step) }
 
 func (s *scale) place(v float64) float64 {
 	if s.most <= s.least {

@@ -29,7 +29,7 @@ svg { font: 12px system-ui, sans-serif; background: #fff; fill: #222 }
 .grid { stroke: #ddd }
 .s0 { fill: #1f6fb4; stroke: #1f6fb4 } .s1 { fill: #e08a1e; stroke: #e08a1e }
 .s2 { fill: #7a7f87; stroke: #7a7f87 } .s3 { fill: #2e9e5b; stroke: #2e9e5b }
-.line { fill: none; stroke-width: 2 }
+.line { stroke-width: 2 }
 @media (prefers-color-scheme: dark) {
 svg { background: #16181c; fill: #ddd }
 .dim { fill: #999 }
