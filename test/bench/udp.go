@@ -63,7 +63,7 @@ func measureUDP(ctx context.Context, s *suite) (m measured, err error) {
 	}
 	own, plain := all[0], all[1]
 	m.throughput = []report.Group{{Name: "CHECK over UDP", Values: []float64{medianOf(own, rateOf) / 1e3, 0, medianOf(plain, rateOf) / 1e3}}}
-	against := failed(fmt.Errorf("not measured"))
+	var against figure
 	if missingC != nil {
 		against = missing(missingC.Error())
 	} else {
