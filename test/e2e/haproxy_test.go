@@ -4,12 +4,12 @@ package e2e_test
 
 import (
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -68,24 +68,41 @@ listen epg
 // of its agent-check.
 func (p *haproxy) server() (status, weight, answer string) {
 	p.t.Helper()
-	conn, err := net.Dial("unix", p.stats)
+	row, err := haproxyServer(p.t, p.stats, "s1")
 	if err != nil {
 		return "", "", err.Error() // it is starting
+	}
+	return row["status"], row["weight"], row["last_agt"]
+}
+
+// haproxyServer returns the columns of the server with the name in HAProxy's statistics. It
+// returns an error if they cannot be requested.
+func haproxyServer(t *testing.T, socket, name string) (columns map[string]string, err error) {
+	t.Helper()
+	conn, err := net.Dial("unix", socket)
+	if err != nil {
+		return nil, err
 	}
 	defer conn.Close()
 	fmt.Fprintln(conn, "show stat")
 	rows, err := csv.NewReader(conn).ReadAll()
 	if err != nil {
-		p.t.Fatal(err)
+		t.Fatal(err)
 	}
-	column := func(row []string, name string) string { return row[slices.Index(rows[0], name)] }
+	if len(rows) == 0 {
+		return nil, errors.New("HAProxy has no statistics yet")
+	}
 	for _, row := range rows[1:] {
-		if column(row, "svname") == "s1" {
-			return column(row, "status"), column(row, "weight"), column(row, "last_agt")
+		columns := make(map[string]string)
+		for i, column := range rows[0] {
+			columns[column] = row[i]
+		}
+		if columns["svname"] == name {
+			return columns, nil
 		}
 	}
-	p.t.Fatalf("HAProxy's statistics: got %q, want a row of s1", rows)
-	return "", "", ""
+	t.Fatalf("HAProxy's statistics: got %q, want a row of %s", rows, name)
+	return nil, nil
 }
 
 // awaitServer waits until HAProxy shows the server with the weight, and with a

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -74,30 +73,11 @@ func startBalancer(t *testing.T, servers []*realServer, flags string) *balancer 
 // state returns a column of HAProxy's statistics of a server, or "" if there are
 // none yet.
 func (x *balancer) state(s *realServer, column string) string {
-	conn, err := net.Dial("unix", x.stats)
+	row, err := haproxyServer(x.t, x.stats, s.address)
 	if err != nil {
-		return ""
+		return "" // it is starting
 	}
-	defer conn.Close()
-	fmt.Fprintln(conn, "show stat")
-	text, err := io.ReadAll(conn)
-	if err != nil {
-		x.t.Error(err)
-	}
-	lines := strings.Split(string(text), "\n")
-	names := strings.Split(strings.TrimPrefix(lines[0], "# "), ",")
-	for _, line := range lines[1:] {
-		values := strings.Split(line, ",")
-		if len(values) < len(names) || values[1] != s.address {
-			continue
-		}
-		for i, name := range names {
-			if name == column {
-				return values[i]
-			}
-		}
-	}
-	return ""
+	return row[column]
 }
 
 // await waits until a server has the wanted state, and returns how long that took.
@@ -123,6 +103,19 @@ func (x *balancer) wantProgrammes(servers []*realServer) {
 	}
 }
 
+// assertFollowsHang asserts that HAProxy takes the server out within the limit when its
+// main loop hangs, and puts it in again when the loop goes on. It is documented that a
+// server is taken out after 1.1 s, by the agent-check earlier.
+func (x *balancer) assertFollowsHang(s *realServer, servers []*realServer, down string, limit time.Duration) {
+	x.t.Helper()
+	s.epgd.signal(syscall.SIGUSR1)
+	s.await(checkUDP, "epg", "NOT_SERVING stalled")
+	assertWithin(x.t, x.await(s, "status", down), limit, "taking out the hung server")
+	x.wantProgrammes(servers)
+	s.epgd.signal(syscall.SIGUSR2)
+	x.await(s, "status", "UP")
+}
+
 // HAProxy with the snippet for tcp-check takes a hung server out and puts it in
 // again. A restart of landmarkd changes nothing, and a server without landmarkd is
 // taken out.
@@ -137,12 +130,7 @@ func TestSnippetHAProxyTCPCheck(t *testing.T) {
 	}
 	x.wantProgrammes(servers)
 
-	hung.epgd.signal(syscall.SIGUSR1)
-	hung.await(checkUDP, "epg", "NOT_SERVING stalled")
-	assertWithin(t, x.await(hung, "status", "DOWN"), 2*time.Second, "taking out the hung server, documented as 1.1 s")
-	x.wantProgrammes(servers)
-	hung.epgd.signal(syscall.SIGUSR2)
-	x.await(hung, "status", "UP")
+	x.assertFollowsHang(hung, servers, "DOWN", 2*time.Second)
 
 	other.sidecar.kill()
 	other.start()
@@ -171,12 +159,7 @@ func TestSnippetHAProxyAgentCheck(t *testing.T) {
 			}
 			x.wantProgrammes(servers)
 
-			hung.epgd.signal(syscall.SIGUSR1)
-			hung.await(checkUDP, "epg", "NOT_SERVING stalled")
-			assertWithin(t, x.await(hung, "status", "DOWN (agent)"), time.Second, "taking out the hung server")
-			x.wantProgrammes(servers)
-			hung.epgd.signal(syscall.SIGUSR2)
-			x.await(hung, "status", "UP")
+			x.assertFollowsHang(hung, servers, "DOWN (agent)", time.Second)
 
 			other.landmark(0, "drain", "-admin-socket", other.adminSocket(), "epg")
 			x.await(other, "status", "DRAIN (agent)")
@@ -228,12 +211,7 @@ func TestSnippetHAProxyHTTPCheck(t *testing.T) {
 	x.await(drained, "status", "UP")
 	x.wantProgrammes(servers)
 
-	other.epgd.signal(syscall.SIGUSR1)
-	other.await(checkUDP, "epg", "NOT_SERVING stalled")
-	assertWithin(t, x.await(other, "status", "DOWN"), 2*time.Second, "taking out the hung server, documented as 1.1 s")
-	x.wantProgrammes(servers)
-	other.epgd.signal(syscall.SIGUSR2)
-	x.await(other, "status", "UP")
+	x.assertFollowsHang(other, servers, "DOWN", 2*time.Second)
 	other.sidecar.kill()
 	x.await(other, "status", "DOWN")
 	x.wantProgrammes(servers)
