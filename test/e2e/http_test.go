@@ -139,6 +139,7 @@ func TestHTTPMaxAgeAsksTheMainLoop(t *testing.T) {
 	}
 	server.signal(syscall.SIGUSR1)
 	server.awaitLine("the main loop hangs")
+	time.Sleep(10 * time.Millisecond) // now the loop's last answer is older than max_age
 	if a := e.httpGet("/readyz?service=epg&max_age=1ms"); a.code != 503 || !strings.HasPrefix(a.body, "NOT_SERVING stalled: the main loop did not answer") {
 		t.Errorf("of a loop that hangs: got %d %q", a.code, a.body)
 	}

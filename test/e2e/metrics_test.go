@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // rulesFile has the recording rules and alerts.
@@ -52,6 +53,10 @@ func TestPromtoolAcceptsMetrics(t *testing.T) {
 	start(t, program("epgd"), "-listen", freeAddress(t), "-agent-socket", e.socket)
 	e.await(checkUDP, "epg", "NOT_SERVING failed")
 	text := e.metrics()
+	// The port fails before the program has reported.
+	for deadline := time.Now().Add(testTimeout); !strings.Contains(text, "landmark_loop_lag_seconds") && time.Now().Before(deadline); text = e.metrics() {
+		time.Sleep(checkInterval)
+	}
 	for _, name := range []string{"landmark_cause", "landmark_failing", "landmark_loop_lag_seconds", "landmark_gate_open", "landmark_answers_total", "go_goroutines", "process_open_fds"} {
 		if !strings.Contains(text, "\n# TYPE "+name+" ") {
 			t.Errorf("the metrics have no %s", name)
