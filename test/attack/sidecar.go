@@ -27,6 +27,7 @@ type sidecar struct {
 	stderr  *os.File // nil = its standard error is read
 	files   int      // how many files it may open; 0 = as many as this process
 	peak    int      // the largest resident size so far, in bytes
+	starts  int      // how often it was started
 	logged  int      // log lines of the processes that have ended
 }
 
@@ -64,6 +65,7 @@ func (d *sidecar) start() error {
 	if d.process, err = start(cmd, output); err != nil {
 		return err
 	}
+	d.starts++
 	if !await(timeout, func() bool { return d.accepts() || !d.alive() }) || !d.alive() {
 		lines, _ := d.written()
 		return fmt.Errorf("landmarkd did not start: %s", strings.Join(lines, "; "))
