@@ -57,7 +57,7 @@ type Recorder struct {
 	series map[string]series // of active checks, by service; guarded by mu
 }
 
-// New returns a recorder, for registry.Record.
+// New returns a recorder, for registry.Registry.SetRecorder.
 func New(c Config) *Recorder {
 	return &Recorder{
 		journal: c.Journal, logger: c.Logger, logLimit: socket.NewLogLimit(c.Logger), now: c.Now,

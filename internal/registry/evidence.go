@@ -196,7 +196,7 @@ func (st *evidenceStore) forget(s *service) {
 // attach makes evidence from shortly before the change, which belongs to no change yet,
 // that of the change.
 func (st *evidenceStore) attach(s *service, c *changeAt) {
-	if !c.failure() {
+	if !c.shownByEvidence() {
 		return
 	}
 	st.mu.Lock()
@@ -251,7 +251,7 @@ func (st *evidenceStore) latest(s *service) uint64 {
 // none: the latest one then, or one that followed.
 func (h *history) explainedBy(e *evidenceAt) uint64 {
 	for _, c := range slices.Backward(h.changes) {
-		if c.failure() && c.follows(e) {
+		if c.shownByEvidence() && c.follows(e) {
 			return c.Number
 		}
 		if c.at <= e.at {
@@ -261,7 +261,8 @@ func (h *history) explainedBy(e *evidenceAt) uint64 {
 	return 0
 }
 
-// failure reports whether evidence explains the change.
-func (c *Change) failure() bool {
+// shownByEvidence reports whether the change is of a kind that evidence explains: a
+// process is stalled or stale.
+func (c *Change) shownByEvidence() bool {
 	return slices.ContainsFunc(c.Verdicts[:], func(v VerdictSummary) bool { return v.Cause == judge.Stalled || v.Cause == judge.Stale })
 }

@@ -61,14 +61,14 @@ func (r *Registry) History(name string) (changes []Change, known bool) {
 	return s.history.all(real), true
 }
 
-// recordChange records that before became after at the instant: as a change if a
-// status or cause differs, else as the latest weight of the last change. The caller
-// holds mu.
-func (s *service) recordChange(before, after *snapshot, at judge.Instant) {
-	if before.sameCauses(after) {
-		s.history.updateWeights(after)
-		return
-	}
+// changeAt is a change at an instant. Its Age is not set.
+type changeAt struct {
+	Change
+	at judge.Instant
+}
+
+// newChange returns the change after which the snapshot holds. It has no number yet.
+func newChange(after *snapshot, at judge.Instant) changeAt {
 	var c Change
 	for a, r := range after.verdicts {
 		reason := r.Reason(at)
@@ -87,12 +87,7 @@ func (s *service) recordChange(before, after *snapshot, at judge.Instant) {
 		r.Landmark = new(*r.Landmark) // else it keeps all the others of its report
 		c.Landmarks = append(c.Landmarks, r)
 	}
-	s.history.recorded++
-	c.Number = s.history.recorded
-	change := changeAt{c, at}
-	s.history.add(change, s.owner.Load(), s.account)
-	s.evidence.attach(s, &change)
-	s.recorder.Changed(c, s.owner.Load(), at)
+	return changeAt{c, at}
 }
 
 // history is the last changes of a service, the oldest first. Its zero value is
@@ -102,16 +97,12 @@ type history struct {
 	recorded uint64 // changes, with those that are not kept any more
 }
 
-// changeAt is a change at an instant. Its Age is not set.
-type changeAt struct {
-	Change
-	at judge.Instant
-}
-
-// add adds a change of a service of the user. It drops the oldest changes until the
-// user holds no more than it may, but never the last.
-func (h *history) add(c changeAt, uid uint32, account *quota.Account) {
-	h.changes = append(h.changes, c)
+// add numbers and adds a change of a service of the user. It drops the oldest changes
+// until the user holds no more than it may, but never the last.
+func (h *history) add(c *changeAt, uid uint32, account *quota.Account) {
+	h.recorded++
+	c.Number = h.recorded
+	h.changes = append(h.changes, *c)
 	for over := account.Charge(uid, c.size()); len(h.changes) > MaxChanges || over && len(h.changes) > 1; {
 		oldest := h.changes[0].size()
 		h.changes = slices.Delete(h.changes, 0, 1)

@@ -105,7 +105,7 @@ func (s *service) publish() (changed bool) {
 	before := s.current.Load()
 	last := s.advance(now)
 	after := last.withPolicy(s.policy).advance(s.facts(), now)
-	s.recordChange(last, after, now)
+	s.noteStep(last, after, now)
 	s.current.Store(after) // before what takes longer
 	s.recorder.Published(Publication{now, s.owner.Load(), s.policy, last.history, before.facts, after.facts, after, s.slots})
 	s.noticeFailures(after, now)
@@ -122,16 +122,29 @@ func (s *service) publish() (changed bool) {
 	return before.differs(after)
 }
 
-// advance returns what time alone has made of the snapshot by now, and records the
-// changes on the way. The caller holds mu.
+// advance returns what time alone has made of the snapshot by now, and notes the steps
+// on the way. The caller holds mu.
 func (s *service) advance(now judge.Instant) *snapshot {
 	snap := s.current.Load()
 	for now >= snap.next {
 		after := snap.step()
-		s.recordChange(snap, after, snap.next)
+		s.noteStep(snap, after, snap.next)
 		snap = after
 	}
 	return snap
+}
+
+// noteStep notes that before became after at the instant: as a change if a status or
+// cause differs, else as the latest weight of the last change. The caller holds mu.
+func (s *service) noteStep(before, after *snapshot, at judge.Instant) {
+	if before.sameCauses(after) {
+		s.history.updateWeights(after)
+		return
+	}
+	c := newChange(after, at)
+	s.history.add(&c, s.owner.Load(), s.account)
+	s.evidence.attach(s, &c)
+	s.recorder.Changed(c.Change, s.owner.Load(), at)
 }
 
 // facts returns the facts that the judge needs. The caller holds mu.
@@ -181,7 +194,7 @@ func (s *service) report(from *Session, facts []Fact, answered uint64, at judge.
 			StatusText: from.statusText,
 			Landmarks:  from.landmarks(s.policy, facts, at),
 		}
-		if from.left {
+		if from.superseded {
 			return false
 		}
 		var sl *slot

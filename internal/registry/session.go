@@ -89,7 +89,7 @@ type Session struct {
 	lastCommand uint64        // number of the last get-state command
 	episode     episode       // of its work that fails
 	ended       error         // why the registry ended it, nil if it did not
-	left        bool          // its process had ended when another took a slot; its reports do not count
+	superseded  bool          // its process had ended when another took a slot; its reports do not count
 
 	refused bool // its first report was
 	over    bool // Goodbye or Disconnect was called

@@ -110,7 +110,7 @@ func (s *service) removeEnded(from *Session, real judge.Instant) bool {
 		}
 	}
 	for _, gone := range ended {
-		gone.left = true
+		gone.superseded = true
 		s.remove(gone, judge.Vacant, real)
 	}
 	return len(ended) > 0

@@ -227,7 +227,7 @@ func TestExitedProcess(t *testing.T) {
 
 // A process with very many threads costs no more than maxThreads do.
 func TestManyThreads(t *testing.T) {
-	p := &process{pid: 1, name: "x", threads: make([]thread, maxThreads), left: 1000}
+	p := &process{pid: 1, name: "x", threads: make([]thread, maxThreads), unread: 1000}
 	for i := range p.threads {
 		p.threads[i] = thread{id: i, main: i == 0, name: "worker with a long name", state: 'S', waitsIn: strings.Repeat("f", 64)}
 	}

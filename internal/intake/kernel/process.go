@@ -17,10 +17,10 @@ import (
 const (
 	// maxThreads is how many threads of a process are read, the main thread first.
 	maxThreads = 128
-	// interval is the time over which processor time is measured, and maxInterval what
-	// is added if a thread got none meanwhile.
-	interval    = 100 * time.Millisecond
-	maxInterval = 400 * time.Millisecond
+	// interval is the time over which processor time is measured, and extraInterval what
+	// is added if a thread got no processor meanwhile.
+	interval      = 100 * time.Millisecond
+	extraInterval = 400 * time.Millisecond
 )
 
 // Errors of processes that cannot be read. They are shown to people.
@@ -35,15 +35,16 @@ type process struct {
 	pid     int
 	name    string
 	threads []thread // the main thread first
-	left    int      // threads that were not read
+	unread  int      // threads that were not read
 	idle    bool     // threads wait in a lock when there is nothing to do
 	memory  string   // resident and swapped, as in /proc/PID/status; "" if unknown
 	denied  bool     // system calls may not be read
 }
 
-// read reads the process twice, an interval apart. It never reads another process that
-// has got the number meanwhile: an open directory of /proc stays that of one process, and
-// it is that of the right one if that one has not exited when it is open.
+// read reads each thread at the beginning and after an interval, and all once more if one
+// got no processor meanwhile. It never reads another process that has got the number
+// meanwhile: an open directory of /proc stays that of one process, and it is that of the
+// right one if that one has not exited when it is open.
 func read(ctx context.Context, id evidence.Process) (*process, error) {
 	switch {
 	case id.PID == 0:
@@ -63,18 +64,18 @@ func read(ctx context.Context, id evidence.Process) (*process, error) {
 	}
 	defer dir.Close()
 	p := &process{pid: id.PID, idle: id.Goroutines}
-	ids, left, err := threadIDs(dir, id.PID)
+	ids, unread, err := threadIDs(dir, id.PID)
 	if err != nil {
 		return nil, fmt.Errorf("landmarkd may not read the process: %w", err)
 	}
-	p.left = left
+	p.unread = unread
 	for _, tid := range ids {
 		t := thread{id: tid, main: tid == id.PID}
 		if t.read(dir, &p.denied) == nil { // else it has ended
 			p.threads = append(p.threads, t)
 		}
 	}
-	for wait := interval; wait <= maxInterval; wait *= 4 {
+	for _, wait := range []time.Duration{interval, extraInterval} {
 		sleep.For(ctx, wait)
 		starved := false
 		for i := range p.threads {
@@ -95,7 +96,7 @@ func read(ctx context.Context, id evidence.Process) (*process, error) {
 
 // threadIDs returns the numbers of the process's threads, maxThreads at most, that of the
 // main thread first, and how many others there are.
-func threadIDs(dir *os.Root, pid int) (ids []int, left int, err error) {
+func threadIDs(dir *os.Root, pid int) (ids []int, unread int, err error) {
 	tasks, err := dir.Open("task")
 	if err != nil {
 		return nil, 0, err
@@ -111,10 +112,10 @@ func threadIDs(dir *os.Root, pid int) (ids []int, left int, err error) {
 	slices.Sort(ids[1:])
 	if len(names) == maxThreads {
 		if n := threadCount(dir); n > len(ids) {
-			left = n - len(ids)
+			unread = n - len(ids)
 		}
 	}
-	return ids, left, nil
+	return ids, unread, nil
 }
 
 // threadCount returns the number of threads that the kernel counts, 0 if it is unknown.

@@ -92,7 +92,7 @@ func (t *thread) title() string {
 // that used most of a core.
 func (p *process) text() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "process %d %q, threads: %d", p.pid, p.name, len(p.threads)+p.left)
+	fmt.Fprintf(&b, "process %d %q, threads: %d", p.pid, p.name, len(p.threads)+p.unread)
 	if p.memory != "" {
 		fmt.Fprintf(&b, ", %s", p.memory)
 	}
@@ -105,8 +105,8 @@ func (p *process) text() string {
 	for _, t := range sorted[:min(len(sorted), maxLines)] {
 		fmt.Fprintf(&b, "\t%s: %s\n", t.title(), t.line())
 	}
-	if left := len(sorted) - maxLines + p.left; len(sorted) > maxLines || p.left > 0 {
-		fmt.Fprintf(&b, "\tand %d more threads\n", max(left, p.left))
+	if more := len(sorted) - maxLines + p.unread; len(sorted) > maxLines || p.unread > 0 {
+		fmt.Fprintf(&b, "\tand %d more threads\n", max(more, p.unread))
 	}
 	if p.denied {
 		b.WriteString("landmarkd may not read what the threads wait for: give it CAP_SYS_PTRACE\n")
