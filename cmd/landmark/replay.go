@@ -115,7 +115,7 @@ func printReplay(o output, r *replay.Report, now time.Time) error {
 }
 
 // notesOf returns what is not certain about a service.
-func notesOf(s *replay.Service) (notes []string) {
+func notesOf(s *replay.ServiceResult) (notes []string) {
 	if s.Bounded {
 		notes = append(notes, fmt.Sprintf("bounds only: the journal does not say exactly how old %s became below what was allowed", names(s.Inexact)))
 	}

@@ -6,33 +6,6 @@ import (
 	"github.com/landmark-health/landmark/internal/judge"
 )
 
-// Policy is how a service is judged, with what the configuration overrides.
-type Policy struct {
-	Configured   bool          `json:"configured,omitempty"`
-	StaleAfter   time.Duration `json:"stale_after_ns"`
-	ForgetAfter  time.Duration `json:"forget_after_ns"`
-	AtLeast      int           `json:"at_least,omitempty"` // how many processes must be healthy; 0 = all
-	NoneNeeded   bool          `json:"none_needed,omitempty"`
-	FallAfter    time.Duration `json:"fall_after_ns,omitempty"`
-	RecoverAfter time.Duration `json:"recover_after_ns,omitempty"`
-	SlowStart    time.Duration `json:"slow_start_ns,omitempty"`
-	// Landmarks are the overrides, by landmark.
-	Landmarks map[string]Override `json:"landmarks,omitempty"`
-	// Fall and Rise are those of the active check; 0 = there is none.
-	Fall int `json:"fall,omitempty"`
-	Rise int `json:"rise,omitempty"`
-}
-
-// Override replaces what a program declares of a landmark, where it is not nil.
-type Override struct {
-	Impact      *Impact        `json:"impact,omitempty"`
-	Within      *time.Duration `json:"within_ns,omitempty"`
-	StartWithin *time.Duration `json:"start_within_ns,omitempty"`
-	TTL         *time.Duration `json:"ttl_ns,omitempty"`
-	DegradeAt   *float64       `json:"degrade_at,omitempty"`
-	FailAt      *float64       `json:"fail_at,omitempty"`
-}
-
 // Facts are the facts about a service from the instant of the line on.
 type Facts struct {
 	// Full lines need no earlier line. In others an instance that has only an ID is as it
@@ -142,6 +115,11 @@ type Limits struct {
 	Below     bool   `json:"below,omitempty"`
 }
 
+// Jitter is how much the instant of one pass differs between two reports of it at most: an
+// age is rounded, and is that at the time of the report, which is not always known. What
+// differs by more is another pass.
+const Jitter = 5 * time.Millisecond
+
 // Age is how old something became until it was renewed.
 //
 // Until the next line of facts it was renewed again and again and was never older than
@@ -163,6 +141,25 @@ type History struct {
 	HealthSince  judge.Instant `json:"health_since_ns"`
 	ServingSince judge.Instant `json:"serving_since_ns"`
 	Started      bool          `json:"started,omitempty"`
+}
+
+// HistoryOf returns the history as the journal has it.
+func HistoryOf(h judge.History) *History {
+	return &History{
+		Serving: h.Serving, EverServed: h.EverServed, Healthy: h.Healthy,
+		HealthSince: h.HealthSince, ServingSince: h.ServingSince, Started: h.Started,
+	}
+}
+
+// Judge returns the history as the judge takes it. That of nil is empty.
+func (h *History) Judge() judge.History {
+	if h == nil {
+		return judge.History{}
+	}
+	return judge.History{
+		Serving: h.Serving, EverServed: h.EverServed, Healthy: h.Healthy,
+		HealthSince: h.HealthSince, ServingSince: h.ServingSince, Started: h.Started,
+	}
 }
 
 // Ages are how old landmarks and reports became between From and the instant of the line,

@@ -29,14 +29,14 @@ type Config struct {
 // Journal writes the journal, and remembers the changes of the last day. New makes it. A
 // nil Journal takes no lines and remembers nothing.
 type Journal struct {
-	config Config
-	run    string
-	limits limits
-	past   past
-	touch  func()        // called before the disk is used, for tests; may be nil
-	wake   chan struct{} // holds a token once there is work, or Run ends
-	fresh  chan struct{} // holds a token once full lines are needed
-	epoch  atomic.Uint64 // see Epoch
+	config     Config
+	run        string
+	limits     limits
+	past       past
+	beforeDisk func()        // called before the disk is used, for tests; may be nil
+	wake       chan struct{} // holds a token once there is work, or Run ends
+	needFull   chan struct{} // holds a token once full lines are needed
+	epoch      atomic.Uint64 // see Epoch
 
 	mu     sync.Mutex // guards the fields below; not held while writing
 	queue  []Line
@@ -67,11 +67,11 @@ func New(c Config) *Journal {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Journal{
-		config: c,
-		run:    rand.Text()[:12],
-		limits: limits{file: MaxFile, keep: Keep},
-		wake:   make(chan struct{}, 1),
-		fresh:  make(chan struct{}, 1),
+		config:   c,
+		run:      rand.Text()[:12],
+		limits:   limits{file: MaxFile, keep: Keep},
+		wake:     make(chan struct{}, 1),
+		needFull: make(chan struct{}, 1),
 	}
 }
 
@@ -109,11 +109,11 @@ func (j *Journal) Write(l Line) {
 // full lines.
 func (j *Journal) Epoch() uint64 { return j.epoch.Load() }
 
-// Fresh receives if Epoch has changed since the last receipt.
-func (j *Journal) Fresh() <-chan struct{} { return j.fresh }
+// NeedFull receives if Epoch has changed since the last receipt.
+func (j *Journal) NeedFull() <-chan struct{} { return j.needFull }
 
-// Half reports whether the queue is half full. Who writes many lines at once waits then.
-func (j *Journal) Half() bool {
+// HalfFull reports whether the queue is half full. Who writes many lines at once waits then.
+func (j *Journal) HalfFull() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.queued > maxQueued/2

@@ -235,7 +235,7 @@ func TestHangingDiskDelaysNothing(t *testing.T) {
 		log := new(logtest.Buffer)
 		j := New(Config{Dir: filepath.Join(t.TempDir(), "journal"), Logger: slog.New(slog.NewTextHandler(log, nil))})
 		hang := make(chan struct{})
-		j.touch = func() { <-hang }
+		j.beforeDisk = func() { <-hang }
 		stop := start(j)
 		began := time.Now()
 		reason := strings.Repeat("x", 10_000)

@@ -12,8 +12,8 @@ const (
 	MaxEntries = 256
 	// maxPast limits the memory of all entries, in bytes.
 	maxPast = 8 << 20
-	// pastAge is how long entries are remembered.
-	pastAge = 24 * time.Hour
+	// PastAge is how long entries are remembered.
+	PastAge = 24 * time.Hour
 )
 
 // Entry is one change of a service's verdicts.

@@ -26,7 +26,7 @@ const (
 // recall remembers the changes of the last day that the files hold. It runs beside the
 // writer, rests while it reads, and ends without a result when ctx is done.
 func (j *Journal) recall(ctx context.Context, names []string) {
-	oldest := time.Now().Add(-pastAge)
+	oldest := time.Now().Add(-PastAge)
 	r := recaller{ctx: ctx, oldest: oldest, began: time.Now()}
 	for i, name := range names {
 		// A file that another one follows ends where that begins.

@@ -17,7 +17,7 @@ func (p *past) makeRoom(now time.Time) {
 		return
 	}
 	for service, c := range p.byService {
-		p.drop(service, c, c.before(now.Add(-pastAge)))
+		p.drop(service, c, c.before(now.Add(-PastAge)))
 	}
 	users := make(map[uint32]*user)
 	for service, c := range p.byService {

@@ -11,29 +11,29 @@ import (
 // overflows.
 const farthest = 1 << 60
 
-// checker collects the first value that cannot be.
-type checker struct{ err error }
+// validator collects the first value that cannot be.
+type validator struct{ err error }
 
-func (c *checker) instant(name string, at judge.Instant) {
+func (v *validator) instant(name string, at judge.Instant) {
 	if c.err == nil && (at > farthest || at < -farthest) {
 		c.err = fmt.Errorf("the line is damaged: %s is %d", name, at)
 	}
 }
 
 // past checks an instant that cannot be after the line. It may be far in the past.
-func (c *checker) past(name string, at, now judge.Instant) {
+func (v *validator) past(name string, at, now judge.Instant) {
 	if c.err == nil && at > now {
 		c.err = fmt.Errorf("the line is damaged: %s is after at_ns", name)
 	}
 }
 
-func (c *checker) duration(name string, d time.Duration) {
+func (v *validator) duration(name string, d time.Duration) {
 	if c.err == nil && (d > farthest || d < 0) {
 		c.err = fmt.Errorf("the line is damaged: %s is %d", name, d)
 	}
 }
 
-func (c *checker) optional(name string, d *time.Duration) {
+func (v *validator) optional(name string, d *time.Duration) {
 	if d != nil {
 		c.duration(name, *d)
 	}
@@ -42,7 +42,7 @@ func (c *checker) optional(name string, d *time.Duration) {
 // checkValues returns an error if a value of the line cannot be, so that no reader has to
 // expect it.
 func (l *Line) checkValues() error {
-	var c checker
+	var c validator
 	c.instant("at_ns", l.At)
 	if p := l.Policy; p != nil {
 		for name, d := range map[string]time.Duration{
@@ -90,13 +90,13 @@ func (l *Line) checkValues() error {
 	return c.err
 }
 
-func (c *checker) age(a Age) {
+func (v *validator) age(a Age) {
 	c.duration("floor_ns", a.Floor)
 	c.instant("at_ns", a.At)
 	c.instant("known_ns", a.Known)
 }
 
-func (c *checker) landmarks(all []Landmark) {
+func (v *validator) landmarks(all []Landmark) {
 	for i := range all {
 		l := &all[i]
 		c.declared(&l.Declared)
@@ -105,7 +105,7 @@ func (c *checker) landmarks(all []Landmark) {
 	}
 }
 
-func (c *checker) declared(d *Declared) {
+func (v *validator) declared(d *Declared) {
 	c.duration("within_ns", d.Within)
 	c.duration("start_within_ns", d.StartWithin)
 	c.duration("ttl_ns", d.TTL)

@@ -65,7 +65,7 @@ func (j *Journal) wrote(lines, bytes, lost int, failing bool) {
 // begin begins an epoch.
 func (j *Journal) begin() {
 	j.epoch.Add(1)
-	signal(j.fresh)
+	signal(j.needFull)
 }
 
 // writer writes the lines of a journal. It is one goroutine's.
@@ -127,8 +127,8 @@ func (w *writer) write(lines []Line, last bool) {
 		return
 	}
 	b := encode(lines)
-	if touch := w.journal.touch; touch != nil {
-		touch()
+	if before := w.journal.beforeDisk; before != nil {
+		before()
 	}
 	if err := w.prepare(int64(len(b)), lines[0].Seq); err != nil {
 		w.fail(err)

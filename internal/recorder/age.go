@@ -37,13 +37,21 @@ type age struct {
 
 func newAge(limit time.Duration) age { return age{limit: limit, level: 1, wanted: 1} }
 
+// resetAge returns the age under another limit.
+func resetAge(before age, limit time.Duration, now judge.Instant) age {
+	n := newAge(limit)
+	n.running, n.at, n.known, n.longest = before.running, before.at, before.known, before.longest
+	n.advance(now)
+	return n
+}
+
 // floor returns the age above which it is late.
 func (a *age) floor() time.Duration { return a.floorOf(a.level) }
 
 func (a *age) floorOf(level uint8) time.Duration { return a.limit / maxLevel * time.Duration(level) }
 
-// pass notices how old it has become by now, and reports whether it has become late.
-func (a *age) pass(now judge.Instant) (becameLate bool) {
+// advance notices how old it has become by now, and reports whether it has become late.
+func (a *age) advance(now judge.Instant) (becameLate bool) {
 	if !a.running || a.failed {
 		return false
 	}
@@ -70,7 +78,7 @@ func (a *age) pass(now judge.Instant) (becameLate bool) {
 func (a *age) renew(running bool, at, now judge.Instant) (changed bool) {
 	wasLate := a.late
 	a.running, a.at, a.known, a.late, a.failed, a.written, a.moved = running, at, now, false, false, false, false
-	return a.pass(now) || wasLate
+	return a.advance(now) || wasLate
 }
 
 // move takes that the same renewal is reported with another instant.

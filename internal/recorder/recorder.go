@@ -29,8 +29,8 @@ const (
 type Journal interface {
 	Write(journal.Line)
 	Epoch() uint64
-	Fresh() <-chan struct{}
-	Half() bool
+	NeedFull() <-chan struct{}
+	HalfFull() bool
 	Entries(service string, since time.Time) []journal.Entry
 }
 
@@ -101,7 +101,7 @@ func (r *Recorder) Run(ctx context.Context, services Services) error {
 		case <-ages.C:
 			r.period.Add(1)
 			r.visit(ctx, services)
-		case <-r.journal.Fresh():
+		case <-r.journal.NeedFull():
 			r.visit(ctx, services)
 		}
 	}
@@ -110,7 +110,7 @@ func (r *Recorder) Run(ctx context.Context, services Services) error {
 // visit has each service publish its facts, and waits where the journal is behind.
 func (r *Recorder) visit(ctx context.Context, services Services) {
 	for _, name := range services.Names() {
-		for r.journal.Half() {
+		for r.journal.HalfFull() {
 			select {
 			case <-ctx.Done():
 				return
@@ -128,7 +128,7 @@ func (r *Recorder) Reloaded(file string, policies map[string]registry.Policy) {
 	}
 	written := make(map[string]*journal.Policy, len(policies))
 	for name, p := range policies {
-		written[name] = policyOf(&p)
+		written[name] = journal.PolicyOf(&p)
 	}
 	b, err := json.Marshal(written) // sorted by name
 	if err != nil {

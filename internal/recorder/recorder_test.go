@@ -37,8 +37,8 @@ func (m *memory) Write(l journal.Line) {
 }
 
 func (m *memory) Epoch() uint64                             { return 0 }
-func (m *memory) Fresh() <-chan struct{}                    { return nil }
-func (m *memory) Half() bool                                { return false }
+func (m *memory) NeedFull() <-chan struct{}                 { return nil }
+func (m *memory) HalfFull() bool                            { return false }
 func (m *memory) Entries(string, time.Time) []journal.Entry { return m.entries }
 func (m *memory) of(t journal.Type) (lines []journal.Line) {
 	m.mu.Lock()
@@ -280,7 +280,7 @@ func TestGapEndsWithFullLine(t *testing.T) {
 		rec := New(Config{Journal: m, Logger: slog.New(slog.DiscardHandler), Now: func() judge.Instant { return 0 }})
 		s := rec.Service("other").(*service)
 		s.owner = 4711
-		for !s.silent {
+		for !s.overBudget {
 			s.Changed(registry.Change{}, s.owner, 0)
 		}
 		lines := len(m.lines)

@@ -10,12 +10,12 @@ import (
 
 // service records one service. Its methods are called with the service's lock held.
 type service struct {
-	recorder *Recorder
-	name     string
-	owner    uint32
-	silent   bool  // the owner's services have written too much
-	resuming bool  // they may write again since the present facts
-	last     *last // nil before the first change
+	recorder   *Recorder
+	name       string
+	owner      uint32
+	overBudget bool  // the owner's services have written too much
+	resuming   bool  // they may write again since the present facts
+	last       *last // nil before the first change
 
 	// What the journal has.
 	epoch     uint64
@@ -37,7 +37,7 @@ func (s *service) Published(p registry.Publication) {
 		return
 	}
 	s.owner = p.Owner
-	if s.silent && !s.resume(p.Now) {
+	if s.overBudget && !s.resume(p.Now) {
 		return
 	}
 	defer func() { s.resuming = false }()
@@ -46,7 +46,7 @@ func (s *service) Published(p registry.Publication) {
 		s.epoch, full = epoch, true
 	}
 	// What the facts until now have become shows in a line of its own if it ends now.
-	late := s.pass(p.Now)
+	late := s.advance(p.Now)
 	if late && s.ends(&p) {
 		s.writeFacts(&p, p.Before, false)
 	}
@@ -57,7 +57,7 @@ func (s *service) Published(p registry.Publication) {
 	}
 	if full || p.Policy != s.policy {
 		s.policy = p.Policy
-		s.write(journal.Line{Type: journal.TypePolicy, At: p.Now, Policy: policyOf(p.Policy)})
+		s.write(journal.Line{Type: journal.TypePolicy, At: p.Now, Policy: journal.PolicyOf(p.Policy)})
 		changed = true
 	}
 	if now := (flags{p.Facts.Drained, p.Facts.Stopping, p.Facts.Incomplete}); now != s.flags {
@@ -89,12 +89,12 @@ func (s *service) Gone(at judge.Instant) { s.write(journal.Line{Type: journal.Ty
 // write writes a line about the service, if there is a journal. If its owner's services have
 // written too much it writes that lines are left out, and no more until resume.
 func (s *service) write(l journal.Line) {
-	if s.recorder.journal == nil || s.silent {
+	if s.recorder.journal == nil || s.overBudget {
 		return
 	}
 	l.Service = s.name
 	if !s.recorder.budgets.take(s.owner, l.Size(), 0, l.At) {
-		s.silent = true
+		s.overBudget = true
 		l = journal.Line{Type: journal.TypeGap, At: l.At, Service: s.name}
 	}
 	l.Owner = s.owner
@@ -104,20 +104,20 @@ func (s *service) write(l journal.Line) {
 // resume reports whether lines may be written again. The next one is a full one.
 func (s *service) resume(now judge.Instant) bool {
 	if s.recorder.budgets.take(s.owner, 0, resumeAt, now) {
-		s.silent, s.resuming, s.epoch = false, true, noEpoch
+		s.overBudget, s.resuming, s.epoch = false, true, noEpoch
 		s.processes, s.host = nil, nil // what was noted of them is out of date
 		return true
 	}
 	return false
 }
 
-// pass notices how old everything has become by now, and reports whether something has
+// advance notices how old everything has become by now, and reports whether something has
 // become late.
-func (s *service) pass(now judge.Instant) (late bool) {
+func (s *service) advance(now judge.Instant) (late bool) {
 	for _, p := range s.processes {
-		late = p.pass(now) || late
+		late = p.advance(now) || late
 	}
-	return s.host != nil && s.host.pass(now) || late
+	return s.host != nil && s.host.advance(now) || late
 }
 
 // ends reports whether something that is late is renewed or gone with the new facts.
@@ -243,17 +243,10 @@ func (s *service) writeFacts(p *registry.Publication, facts judge.Service, full 
 		f.Host = s.host.line()
 	}
 	if full {
-		f.History = historyOf(p.History)
+		f.History = journal.HistoryOf(p.History)
 		f.Judged = judgedOf(p.Verdicts())
 	}
 	s.write(journal.Line{Type: journal.TypeFacts, At: p.Now, Facts: f})
-}
-
-func historyOf(h judge.History) *journal.History {
-	return &journal.History{
-		Serving: h.Serving, EverServed: h.EverServed, Healthy: h.Healthy,
-		HealthSince: h.HealthSince, ServingSince: h.ServingSince, Started: h.Started,
-	}
 }
 
 func judgedOf(verdicts [judge.Aspects]judge.Verdict) *journal.Judged {
@@ -262,28 +255,4 @@ func judgedOf(verdicts [judge.Aspects]judge.Verdict) *journal.Judged {
 		return journal.Verdict{Status: journal.Status(v.Status), Cause: journal.Cause(v.Cause), Weight: v.Weight}
 	}
 	return &journal.Judged{Readiness: verdict(judge.Readiness), Liveness: verdict(judge.Liveness), Startup: verdict(judge.Startup)}
-}
-
-// policyOf returns the policy as the journal has it.
-func policyOf(p *registry.Policy) *journal.Policy {
-	j := &journal.Policy{
-		Configured: p.Configured, StaleAfter: p.StaleAfter, ForgetAfter: p.ForgetAfter,
-		AtLeast: p.Quorum.AtLeast, NoneNeeded: p.Quorum.NoneNeeded,
-		FallAfter: p.FallAfter, RecoverAfter: p.RecoverAfter, SlowStart: p.SlowStart,
-	}
-	for name, o := range p.Landmarks {
-		if j.Landmarks == nil {
-			j.Landmarks = make(map[string]journal.Override, len(p.Landmarks))
-		}
-		j.Landmarks[name] = journal.Override{
-			Impact: (*journal.Impact)(o.Impact), Within: o.Within, StartWithin: o.StartWithin, TTL: o.TTL,
-			DegradeAt: o.DegradeAt, FailAt: o.FailAt,
-		}
-	}
-	for _, h := range p.Host {
-		if h.Probe != nil {
-			j.Fall, j.Rise = h.Probe.Fall, h.Probe.Rise
-		}
-	}
-	return j
 }

@@ -86,32 +86,3 @@ func declaredOf(l *journal.Landmark, policy *registry.Policy) *judge.Declared {
 	}
 	return &d
 }
-
-// policyOf returns the policy that a line says.
-func policyOf(p *journal.Policy) *registry.Policy {
-	policy := &registry.Policy{Configured: p.Configured, Policy: judge.Policy{
-		StaleAfter: p.StaleAfter, ForgetAfter: p.ForgetAfter,
-		Quorum:    judge.Quorum{AtLeast: p.AtLeast, NoneNeeded: p.NoneNeeded},
-		FallAfter: p.FallAfter, RecoverAfter: p.RecoverAfter, SlowStart: p.SlowStart,
-	}}
-	if len(p.Landmarks) > 0 {
-		policy.Landmarks = make(map[string]registry.Override, len(p.Landmarks))
-	}
-	for name, o := range p.Landmarks {
-		policy.Landmarks[name] = registry.Override{
-			Impact: (*judge.Impact)(o.Impact), Within: o.Within, StartWithin: o.StartWithin, TTL: o.TTL,
-			DegradeAt: o.DegradeAt, FailAt: o.FailAt,
-		}
-	}
-	return policy
-}
-
-func historyOf(h *journal.History) judge.History {
-	if h == nil {
-		return judge.History{}
-	}
-	return judge.History{
-		Serving: h.Serving, EverServed: h.EverServed, Healthy: h.Healthy,
-		HealthSince: h.HealthSince, ServingSince: h.ServingSince, Started: h.Started,
-	}
-}

@@ -1,6 +1,8 @@
 package replay
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/landmark-health/landmark/internal/judge"
@@ -75,6 +77,19 @@ func (a stretch) overlap(b stretch) time.Duration {
 	return max(0, min(a.to, b.to).Sub(max(a.from, b.from)))
 }
 
+// union returns the stretches in order, with those that overlap as one.
+func union(all []stretch) (merged []stretch) {
+	slices.SortFunc(all, func(a, b stretch) int { return cmp.Or(cmp.Compare(a.run, b.run), cmp.Compare(a.from, b.from)) })
+	for _, s := range all {
+		if n := len(merged); n > 0 && merged[n-1].run == s.run && s.from <= merged[n-1].to {
+			merged[n-1].to = max(merged[n-1].to, s.to)
+			continue
+		}
+		merged = append(merged, s)
+	}
+	return merged
+}
+
 // takeouts returns when the service was taken out, until it was SERVING again or nothing is
 // known.
 func (o *Outcome) takeouts() (all []stretch) {
@@ -109,9 +124,8 @@ func (s *Span) failed() bool {
 }
 
 // measure calculates the numbers. hangs are when a program hung; none overlaps another.
-func (o *Outcome) measure(hangs []stretch) (takeouts []stretch) {
-	takeouts = o.takeouts()
-	o.Takeouts = len(takeouts)
+func (o *Outcome) measure(hangs []stretch) {
+	o.Takeouts = len(o.takeouts())
 	i := 0
 	for _, s := range o.Spans {
 		if s.failed() {
@@ -133,5 +147,4 @@ func (o *Outcome) measure(hangs []stretch) (takeouts []stretch) {
 			o.HangServed += h.overlap(stretch{s.run, s.from, s.to})
 		}
 	}
-	return takeouts
 }

@@ -51,13 +51,13 @@ func (m *memory) rotate() {
 	defer m.mu.Unlock()
 	m.epoch++
 	select {
-	case m.fresh <- struct{}{}:
+	case m.needFull <- struct{}{}:
 	default:
 	}
 }
 
-func (m *memory) Fresh() <-chan struct{} { return m.fresh }
-func (m *memory) Half() bool             { return false }
+func (m *memory) NeedFull() <-chan struct{} { return m.needFull }
+func (m *memory) HalfFull() bool            { return false }
 
 func (m *memory) Entries(string, time.Time) []journal.Entry { return nil }
 

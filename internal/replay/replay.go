@@ -40,10 +40,10 @@ func (c *Config) policyFor(service string) *registry.Policy {
 
 // Report is the result of a replay.
 type Report struct {
-	Services []*Service // sorted by name
-	Runs     int        // of landmarkd
-	From, To time.Time  // of the journal
-	Lost     uint64     // lines that are missing
+	Services []*ServiceResult // sorted by name
+	Runs     int              // of landmarkd
+	From, To time.Time        // of the journal
+	Lost     uint64           // lines that are missing
 	Damaged  int
 	Problems []journal.Problem // the first damaged lines
 }
@@ -66,7 +66,7 @@ type player struct {
 	report   Report
 	run      run
 	live     map[string]*service // of the run
-	finished map[string]*Service
+	finished map[string]*ServiceResult
 }
 
 // run is the life of one landmarkd.
@@ -83,7 +83,7 @@ type run struct {
 func (r *run) timeOf(at judge.Instant) time.Time { return r.base.Add(time.Duration(at)) }
 
 func play(lines iter.Seq2[journal.Line, *journal.Problem], c Config, given map[string][]unknownAge) *player {
-	p := &player{config: c, unknownAges: given, second: given != nil, finished: make(map[string]*Service), live: make(map[string]*service)}
+	p := &player{config: c, unknownAges: given, second: given != nil, finished: make(map[string]*ServiceResult), live: make(map[string]*service)}
 	if !p.second {
 		p.unknownAges = make(map[string][]unknownAge)
 	}
@@ -186,7 +186,7 @@ func (p *player) service(l *journal.Line) {
 	}
 	switch l.Type {
 	case journal.TypePolicy:
-		s.next = l.Policy
+		s.nextPolicy = l.Policy
 	case journal.TypeFacts:
 		s.setFacts(l.Facts, l.At)
 	case journal.TypeVerdict:
@@ -223,7 +223,7 @@ func inexact(all []unknownAge) (names []string) {
 func (p *player) newService(name string) *service {
 	result := p.finished[name]
 	if result == nil {
-		result = &Service{Name: name}
+		result = &ServiceResult{Name: name}
 		p.finished[name] = result
 	}
 	s := &service{player: p, result: result, given: p.config.policyFor(name)}

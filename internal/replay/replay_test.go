@@ -152,7 +152,7 @@ func TestOtherPolicyGivesItsVerdicts(t *testing.T) {
 			got[service] = appendChange(got[service], change{at, states})
 		}})
 		for service, changes := range want {
-			if slices.ContainsFunc(bounded.Services, func(s *Service) bool { return s.Name == service && s.Bounded }) {
+			if slices.ContainsFunc(bounded.Services, func(s *ServiceResult) bool { return s.Name == service && s.Bounded }) {
 				skipped++ // TestSmallLimitIsBounded
 				continue
 			}
@@ -370,7 +370,7 @@ func TestSVG(t *testing.T) {
 	span := func(status judge.Status, cause judge.Cause, from, to int) Span {
 		return Span{Status: status, Cause: cause, From: start.Add(time.Duration(from) * time.Second), To: start.Add(time.Duration(to) * time.Second)}
 	}
-	r := &Report{From: start, To: start.Add(100 * time.Second), Services: []*Service{{
+	r := &Report{From: start, To: start.Add(100 * time.Second), Services: []*ServiceResult{{
 		Name:     `<script>&"a name that is longer than there is room for"`,
 		Recorded: Outcome{Spans: []Span{span(judge.Serving, judge.None, 0, 50), span(judge.NotServing, judge.Stalled, 50, 100)}},
 		New:      Outcome{Spans: []Span{span(judge.NotServing, judge.UnknownName, 0, 100)}},

@@ -13,7 +13,7 @@ import (
 // service is one service while it is played.
 type service struct {
 	player   *player
-	result   *Service
+	result   *ServiceResult
 	given    *registry.Policy // nil = the recorded ones
 	recorded *registry.Policy // nil until it is known
 	tracks   []*track
@@ -22,7 +22,7 @@ type service struct {
 	facts      *journal.Facts
 	processes  map[uint64]*journal.Process
 	at         judge.Instant          // of the last line of facts
-	next       *journal.Policy        // of a line since; nil if there was none
+	nextPolicy *journal.Policy        // of a line since; nil if there was none
 	checks     []event                // since
 	from       judge.Instant          // of the period of ages
 	hangs      map[part]judge.Instant // since when
@@ -58,12 +58,12 @@ func (s *service) policy() *registry.Policy {
 // takePolicy has the policy of the last line of policy take effect. A line of facts follows
 // that line, and is of the same instant.
 func (s *service) takePolicy() {
-	if s.next == nil {
+	if s.nextPolicy == nil {
 		return
 	}
-	s.recorded = policyOf(s.next)
-	s.compareProbe(s.next)
-	s.next = nil
+	s.recorded = s.nextPolicy.Registry()
+	s.compareProbe(s.nextPolicy)
+	s.nextPolicy = nil
 	for _, t := range s.tracks {
 		t.forget()
 	}
@@ -119,7 +119,7 @@ func (s *service) begin(f *journal.Facts, at judge.Instant) {
 	s.from = at
 	s.hangs = make(map[part]judge.Instant)
 	for _, t := range s.tracks {
-		t.begin(historyOf(f.History), at)
+		t.begin(f.History.Judge(), at)
 	}
 }
 
@@ -238,7 +238,7 @@ func (s *service) eachAge(f func(p part, a journal.Age, limit time.Duration)) {
 	landmarks := func(id uint64, all []journal.Landmark) {
 		for i := range all {
 			if d := s.declared(id, &all[i]); d != nil && (&judge.Landmark{Declared: d}).AffectsReadiness() {
-				f(part{id, all[i].Name}, all[i].Age, limitOf(&all[i], d))
+				f(part{id, all[i].Name}, all[i].Age, (&judge.Landmark{Declared: d, Reached: all[i].Reached}).AgeLimit())
 			}
 		}
 	}
@@ -275,17 +275,5 @@ func (s *service) declared(id uint64, l *journal.Landmark) *judge.Declared {
 		return declaredOf(l, nil)
 	default:
 		return hostDeclared(declaredOf(l, nil), s.given)
-	}
-}
-
-// limitOf returns how old the landmark may become, 0 if it may become any age.
-func limitOf(l *journal.Landmark, d *judge.Declared) time.Duration {
-	switch {
-	case !l.Reached:
-		return d.StartWithin
-	case d.Kind == judge.KindCondition:
-		return d.TTL
-	default:
-		return d.Within
 	}
 }

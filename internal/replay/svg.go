@@ -112,7 +112,7 @@ func (r *Report) writeAxis(b *bufio.Writer, height int) {
 	}
 }
 
-func (r *Report) writeService(b *bufio.Writer, s *Service, y int) {
+func (r *Report) writeService(b *bufio.Writer, s *ServiceResult, y int) {
 	fmt.Fprintf(b, "<g><title>%s</title>\n", html.EscapeString(s.Name))
 	fmt.Fprintf(b, `<text class="name" x="8" y="%d">%s</text>`+"\n", y+12, html.EscapeString(short(s.Name)))
 	for i, label := range []string{"recorded", "new"} {

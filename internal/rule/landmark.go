@@ -108,6 +108,18 @@ func (l *Landmark) NotYetReached() bool {
 	return !l.Reached && (l.Kind != KindDeadline || l.StartWithin > 0)
 }
 
+// AgeLimit returns how old the landmark may become, 0 if it may become any age.
+func (l *Landmark) AgeLimit() time.Duration {
+	switch {
+	case l.NotYetReached():
+		return l.StartWithin
+	case l.Kind == KindCondition:
+		return l.TTL
+	default:
+		return l.Within
+	}
+}
+
 // AffectsLiveness reports whether the program is not alive if the landmark fails. The
 // sidecar's own failure to read is no reason to restart a program.
 func (l *Landmark) AffectsLiveness() bool { return l.Impact == ImpactCritical && !l.Unreadable }

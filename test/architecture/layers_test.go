@@ -71,7 +71,7 @@ var layers = []layer{
 	{path: "internal/registry", imports: []string{"internal/evidence", "internal/probe", "internal/duration", "internal/clock", "internal/poll", "internal/quota", "internal/histogram", "internal/judge", "internal/contract"}, noGRPC: true},
 	{path: "internal/bootfile", noGRPC: true},
 	{path: "internal/members", imports: []string{"internal/bootfile", "internal/registry", "internal/contract"}, noGRPC: true},
-	{path: "internal/journal", imports: []string{"internal/judge", "internal/sleep"}, noGRPC: true},
+	{path: "internal/journal", imports: []string{"internal/registry", "internal/judge", "internal/sleep"}, noGRPC: true},
 	{path: "internal/recorder", imports: []string{"internal/rate", "internal/journal", "internal/registry", "internal/judge", "internal/probe", "internal/socket", "internal/duration"}, noGRPC: true},
 	{path: "internal/replay", imports: []string{"internal/journal", "internal/registry", "internal/judge", "internal/probe", "internal/duration"}, noGRPC: true},
 	{path: "internal/bfd", imports: []string{"internal/keyfile"}, stdlib: true},
