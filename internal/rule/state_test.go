@@ -69,3 +69,27 @@ func TestStatesOfKinds(t *testing.T) {
 		}
 	}
 }
+
+func TestAgeLimit(t *testing.T) {
+	declared := Declared{Within: time.Second, StartWithin: time.Minute, TTL: time.Hour}
+	for _, test := range []struct {
+		name        string
+		kind        Kind
+		reached     bool
+		startWithin time.Duration
+		want        time.Duration
+	}{
+		{"a pass", KindAlive, true, time.Minute, time.Second},
+		{"before the first pass", KindAlive, false, time.Minute, time.Minute},
+		{"a start without a limit", KindLoop, false, 0, 0},
+		{"work before any has ended", KindDeadline, false, 0, time.Second},
+		{"work that must come", KindDeadline, false, time.Minute, time.Minute},
+		{"a condition", KindCondition, true, 0, time.Hour},
+	} {
+		d := declared
+		d.Kind, d.StartWithin = test.kind, test.startWithin
+		if got := (&Landmark{Declared: &d, Reached: test.reached}).AgeLimit(); got != test.want {
+			t.Errorf("%s: got %v, want %v", test.name, got, test.want)
+		}
+	}
+}
