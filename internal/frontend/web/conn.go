@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/landmark-health/landmark/internal/rate"
+	"github.com/landmark-health/landmark/internal/sleep"
 	"github.com/landmark-health/landmark/internal/socket"
 )
 
@@ -28,7 +30,7 @@ func (l listener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	limitBuffers(accepted)
-	return &conn{Conn: accepted, pace: l.pacer.add(accepted)}, nil
+	return newConn(accepted, l.pacer), nil
 }
 
 // The kernel queues at most so many bytes for a client that does not read, and from one
@@ -64,9 +66,27 @@ const writeSize = 16 << 10
 // So an answer without end, such as server-sent events, needs no deadline of its own.
 type conn struct {
 	net.Conn
-	pace     *pace
+	pacer  *pacer
+	client *pacedClient
+	own    rate.Bucket[time.Time] // answers of this connection; used by one request after the other
+	closed context.Context        // done once the connection is closed, whoever closes it
+	end    func()                 // ends closed, and gives the connection back to the pacer
+
 	mu       sync.Mutex // guards what follows, and the deadline of Conn
 	deadline time.Time  // that the server has set; zero = none
+}
+
+// newConn returns a connection that the pacer paces.
+func newConn(accepted net.Conn, p *pacer) *conn {
+	c := &conn{Conn: accepted, pacer: p, client: p.add(accepted), own: rate.New[time.Time](connPerSecond, connBurst)}
+	c.own.Take(connBurst, time.Now())
+	closed, stop := context.WithCancel(socket.Closed(accepted))
+	c.closed = closed
+	c.end = sync.OnceFunc(func() {
+		stop()
+		p.remove(c.client)
+	})
+	return c
 }
 
 func (c *conn) Write(b []byte) (written int, err error) {
@@ -94,7 +114,7 @@ func (c *conn) limitWrite() error {
 
 // Close implements net.Conn.
 func (c *conn) Close() error {
-	c.pace.end()
+	c.end()
 	return c.Conn.Close()
 }
 
@@ -114,6 +134,22 @@ func (c *conn) SetDeadline(t time.Time) error {
 	return c.SetReadDeadline(t)
 }
 
+// waitForPace waits until the client may get one more answer. The error is errTooFast, or
+// that of closed.
+func (c *conn) waitForPace() error {
+	if c.own.Take(1, time.Now()) {
+		return c.closed.Err()
+	}
+	wait, err := c.pacer.reserve(c.client)
+	if err != nil {
+		return err
+	}
+	if wait > 0 && !sleep.For(c.closed, wait) {
+		c.pacer.giveBack(c.client)
+	}
+	return c.closed.Err()
+}
+
 // NetConn returns the connection below, for socket.MarkProven.
 func (c *conn) NetConn() net.Conn { return c.Conn }
 
@@ -125,7 +161,7 @@ func (s *Server) waitForPace(c net.Conn, state http.ConnState) {
 		return
 	}
 	limited := limitedConn(c)
-	err := limited.pace.wait()
+	err := limited.waitForPace()
 	if errors.Is(err, errTooFast) {
 		s.tooFast.Add(1)
 	}
@@ -156,7 +192,7 @@ type connKey struct{}
 // client has sent: not behind a body, or behind one more request.
 func withConn(ctx context.Context, c net.Conn) context.Context {
 	ctx, cancel := context.WithCancel(context.WithValue(ctx, connKey{}, c))
-	context.AfterFunc(limitedConn(c).pace.closed, cancel)
+	context.AfterFunc(limitedConn(c).closed, cancel)
 	return ctx
 }
 

@@ -67,7 +67,7 @@ func FuzzRequest(f *testing.F) {
 	client, server := net.Pipe()
 	f.Cleanup(func() { client.Close() })
 	from := pipe{server, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 7), Port: 1}}
-	conn := &conn{Conn: from, pace: newPacer().add(from)}
+	conn := newConn(from, newPacer())
 	f.Fuzz(func(t *testing.T, method, target, accept string) {
 		u, err := url.ParseRequestURI(target)
 		if err != nil {

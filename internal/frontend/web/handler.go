@@ -14,7 +14,7 @@ import (
 // the password, and then calls ServeHTTP.
 func (s *Server) beforeToolkit(toolkit http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if limitedConn(connOf(r)).pace.closed.Err() != nil {
+		if limitedConn(connOf(r)).closed.Err() != nil {
 			panic(http.ErrAbortHandler)
 		}
 		w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -25,12 +25,12 @@ func (s *Server) beforeToolkit(toolkit http.Handler) http.Handler {
 		case r.ContentLength != 0:
 			s.refuse(w, r, http.StatusBadRequest, "a request has no body: leave out Content-Length and Transfer-Encoding")
 		default:
-			s.limitGuesses(toolkit, w, r)
+			s.serveToolkit(toolkit, w, r)
 		}
 	})
 }
 
-// refuse answers a request that no path takes, and which may have a body.
+// refuse answers a malformed request, which may have a body.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, code int, why string) {
 	s.malformed.Add(1)
 	if r.ContentLength != 0 {
@@ -41,13 +41,18 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, code int, why st
 	say(w, code, why)
 }
 
-// ServeHTTP answers one request that has passed the toolkit: a GET or HEAD without a body. It never redirects, not even to a cleaner path, because
-// HAProxy takes a redirect for a success, and so does kubelet in part.
+// ServeHTTP answers one request that has passed the toolkit: a GET or HEAD without a body.
+// It never redirects, not even to a cleaner path, because HAProxy takes a redirect for a
+// success, and so does kubelet in part.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	endGuess(r)
+	passedToolkit(r)
 	if aspect, ok := healthPaths[r.URL.Path]; ok {
 		q, err := parse(aspect, r.URL.RawQuery)
-		s.serveHealth(w, r, q, err)
+		if err != nil {
+			s.refuse(w, r, http.StatusBadRequest, err.Error())
+			return
+		}
+		s.serveHealth(w, r, q)
 		return
 	}
 	switch r.URL.Path {
@@ -85,7 +90,11 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case (r.URL.Path == "/" || ofService) && (s.config.Page == nil || !accepts(r, "text/html")):
 		q, err := parsePage(name, r.URL.RawQuery)
-		s.serveHealth(w, r, q, err)
+		if err != nil {
+			s.refuse(w, r, http.StatusBadRequest, err.Error())
+			return
+		}
+		s.serveHealth(w, r, q)
 	case s.config.Page == nil || !ofService && !isPagePath(r.URL.Path):
 		s.notFound(w)
 	default:

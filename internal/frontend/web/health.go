@@ -11,18 +11,8 @@ import (
 	"github.com/landmark-health/landmark/internal/socket"
 )
 
-// serveHealth answers a health check whose query was parsed with err.
-func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request, q question, err error) {
-	if err != nil {
-		s.malformed.Add(1)
-		say(w, http.StatusBadRequest, err.Error())
-		return
-	}
-	s.answerHealth(w, r, q)
-}
-
-// answerHealth answers the question, once the answer is final.
-func (s *Server) answerHealth(w http.ResponseWriter, r *http.Request, q question) {
+// serveHealth answers a health check, once the answer is final.
+func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request, q question) {
 	timing := s.answers.Begin()
 	conn := connOf(r)
 	socket.MarkProven(conn)

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"errors"
 	"maps"
 	"net"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/internal/rate"
-	"github.com/landmark-health/landmark/internal/sleep"
 	"github.com/landmark-health/landmark/internal/socket"
 )
 
@@ -35,7 +33,7 @@ var errTooFast = errors.New("the client's requests arrive too fast")
 
 // forgetAfter is how long a client without a connection is kept. By then its whole burst
 // of answers and of passwords is allowed again.
-const forgetAfter = guessBurst * guessInterval
+const forgetAfter = attemptBurst * attemptInterval
 
 // pacer bounds how fast each client gets answers.
 type pacer struct {
@@ -46,16 +44,17 @@ type pacer struct {
 
 // pacedClient is one client: an address, or the network of an IPv6 address.
 type pacedClient struct {
-	answers rate.Bucket[time.Time]
-	guesses *guesses
-	conns   int       // open connections; guarded by the pacer's mutex, like left
-	left    time.Time // when the last connection was closed
+	answers   rate.Bucket[time.Time]
+	attempts  *attempts
+	conns     int       // open connections; guarded by the pacer's mutex, like emptiedAt
+	emptiedAt time.Time // when the last connection was closed
 }
 
 func newPacer() *pacer { return &pacer{clients: make(map[netip.Prefix]*pacedClient)} }
 
-// add adds a connection, and returns its pace.
-func (p *pacer) add(conn net.Conn) *pace {
+// add adds a connection, and returns its client. The caller calls remove once the
+// connection is closed.
+func (p *pacer) add(conn net.Conn) *pacedClient {
 	key, err := socket.ByAddress(conn)
 	if err != nil {
 		key = netip.Prefix{} // all that have no address are one client
@@ -64,19 +63,25 @@ func (p *pacer) add(conn net.Conn) *pace {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if now.Sub(p.swept) >= forgetAfter {
-		maps.DeleteFunc(p.clients, func(_ netip.Prefix, c *pacedClient) bool { return c.conns == 0 && now.Sub(c.left) >= forgetAfter })
+		maps.DeleteFunc(p.clients, func(_ netip.Prefix, c *pacedClient) bool { return c.conns == 0 && now.Sub(c.emptiedAt) >= forgetAfter })
 		p.swept = now
 	}
 	c := p.clients[key]
 	if c == nil {
-		c = &pacedClient{answers: rate.New[time.Time](clientPerSecond, clientBurst), guesses: newGuesses()}
+		c = &pacedClient{answers: rate.New[time.Time](clientPerSecond, clientBurst), attempts: newAttempts()}
 		p.clients[key] = c
 	}
 	c.conns++
-	added := &pace{pacer: p, client: c, own: rate.New[time.Time](connPerSecond, connBurst)}
-	added.own.Take(connBurst, now)
-	added.closed, added.stop = context.WithCancel(socket.Closed(conn))
-	return added
+	return c
+}
+
+// remove removes a connection of the client.
+func (p *pacer) remove(c *pacedClient) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c.conns--; c.conns == 0 {
+		c.emptiedAt = time.Now()
+	}
 }
 
 // reserve returns how long the client must wait for one more answer, and counts it. The
@@ -96,42 +101,4 @@ func (p *pacer) giveBack(c *pacedClient) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c.answers.GiveBack(1)
-}
-
-// pace is the pace of one connection.
-type pace struct {
-	pacer  *pacer
-	client *pacedClient
-	own    rate.Bucket[time.Time] // used by one request after the other
-	once   sync.Once
-	closed context.Context // done once the connection is closed, whoever closes it
-	stop   func()          // ends closed
-}
-
-// wait waits until the client may get one more answer. The error is errTooFast, or that
-// of closed.
-func (p *pace) wait() error {
-	if p.own.Take(1, time.Now()) {
-		return p.closed.Err()
-	}
-	wait, err := p.pacer.reserve(p.client)
-	if err != nil {
-		return err
-	}
-	if wait > 0 && !sleep.For(p.closed, wait) {
-		p.pacer.giveBack(p.client)
-	}
-	return p.closed.Err()
-}
-
-// end ends the wait, and gives the connection back to the pacer.
-func (p *pace) end() {
-	p.once.Do(func() {
-		p.stop()
-		p.pacer.mu.Lock()
-		defer p.pacer.mu.Unlock()
-		if p.client.conns--; p.client.conns == 0 {
-			p.client.left = time.Now()
-		}
-	})
 }

@@ -192,7 +192,9 @@ func TestClientsArePaced(t *testing.T) {
 func TestPacerForgetsClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPacer()
-		at := func(address string) *pace { return p.add(pipe{nil, &net.TCPAddr{IP: net.ParseIP(address), Port: 1}}) }
+		at := func(address string) *conn {
+			return newConn(pipe{nil, &net.TCPAddr{IP: net.ParseIP(address), Port: 1}}, p)
+		}
 		kept := at("192.0.2.1")
 		for i := range 1000 {
 			at(fmt.Sprintf("192.0.2.%d", 2+i%200)).end()

@@ -42,7 +42,7 @@ func parse(aspect int, query string) (question, error) {
 			return question{}, fmt.Errorf("%s is there %d times: give it once", key, len(of))
 		}
 	}
-	q := question{name: checkedName(aspect, values.Get("service"))}
+	q := question{name: aspectName(aspect, values.Get("service"))}
 	if values.Has("max_age") {
 		if q.maxAge, err = time.ParseDuration(values.Get("max_age")); err != nil || q.maxAge < 0 {
 			return question{}, fmt.Errorf("max_age is %.40q: write it as 250ms or 1.5s; 0 = as the service is configured", values.Get("max_age"))
@@ -71,9 +71,9 @@ func parsePage(service, query string) (question, error) {
 	return q, nil
 }
 
-// checkedName returns the name by which the source knows an aspect of a service, or of
+// aspectName returns the name by which the source knows an aspect of a service, or of
 // all services.
-func checkedName(aspect int, service string) []byte {
+func aspectName(aspect int, service string) []byte {
 	switch {
 	case aspect == healthz:
 		return []byte(service)

@@ -13,7 +13,7 @@
 //  2. pace: once the request is read, it waits until its client may get one more answer
 //     (pacer);
 //  3. before the toolkit: a body or a method that no path takes is refused, and a password
-//     waits until its client may try one more (beforeToolkit, guesses);
+//     waits until its client may try one more (beforeToolkit, attempts);
 //  4. the toolkit: it reads its file, and checks the password;
 //  5. ServeHTTP: the path.
 //
@@ -75,12 +75,12 @@ type Server struct {
 	log    *slog.Logger // of what clients cause, and so limited
 	users  users
 
-	answers    frontend.Answers // to health checks
-	malformed  atomic.Uint64    // requests with a method or query that is wrong
-	noPath     atomic.Uint64    // requests at paths at which there is nothing
-	overloaded atomic.Uint64    // health checks without an answer, because too many wait
-	tooFast    atomic.Uint64    // requests of clients that send too many
-	guesses    atomic.Uint64    // requests with a password, of which too many wait
+	answers          frontend.Answers // to health checks
+	malformed        atomic.Uint64    // requests with a method or query that is wrong
+	noPath           atomic.Uint64    // requests at paths at which there is nothing
+	overloaded       atomic.Uint64    // health checks without an answer, because too many wait
+	tooFast          atomic.Uint64    // requests of clients that send too many
+	tooManyPasswords atomic.Uint64    // requests with a password, of which too many wait
 }
 
 // Answers returns the answers to health checks.
@@ -89,7 +89,7 @@ func (s *Server) Answers() *frontend.Answers { return &s.answers }
 // Refused yields the reasons for which requests were refused, and how many were.
 func (s *Server) Refused(yield func(reason string, n uint64) bool) {
 	_ = yield("malformed", s.malformed.Load()) && yield("unknown_path", s.noPath.Load()) && yield("overloaded", s.overloaded.Load()) &&
-		yield("rate", s.tooFast.Load()) && yield("passwords", s.guesses.Load())
+		yield("rate", s.tooFast.Load()) && yield("passwords", s.tooManyPasswords.Load())
 }
 
 // New returns a server. The error says what is wrong with the file.

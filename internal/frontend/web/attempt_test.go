@@ -47,10 +47,10 @@ func (f *fixture) try(from, name, password string, code int) time.Duration {
 // A client that tries wrong passwords waits, and delays no other client.
 func TestWrongPasswordsAreSlow(t *testing.T) {
 	inBubble(t, 0, func(c *Config) { c.File = userFile(t, "") }, func(t *testing.T, f *fixture) {
-		for i := range guessBurst + 3 {
+		for i := range attemptBurst + 3 {
 			want := time.Duration(0)
-			if i >= guessBurst {
-				want = guessInterval
+			if i >= attemptBurst {
+				want = attemptInterval
 			}
 			if took := f.try(remote, "anna", fmt.Sprint("wrong", i), 401); took != want {
 				t.Errorf("attempt %d took %v, want %v", i, took, want)
@@ -59,8 +59,8 @@ func TestWrongPasswordsAreSlow(t *testing.T) {
 		if took := f.try("192.0.2.8", "anna", "right", 200); took != 0 {
 			t.Errorf("another client waited for %v", took)
 		}
-		if took := f.try(remote, "anna", "right", 200); took != guessInterval {
-			t.Errorf("the right password took %v, want %v", took, guessInterval)
+		if took := f.try(remote, "anna", "right", 200); took != attemptInterval {
+			t.Errorf("the right password took %v, want %v", took, attemptInterval)
 		}
 		if took := f.try(remote, "anna", "right", 200); took != 0 {
 			t.Errorf("the right password took %v again", took)
@@ -120,7 +120,7 @@ func TestWrongPasswordsDoNotDelayRightOnes(t *testing.T) {
 			c := f.connect()
 			tried := time.Now()
 			a := c.request("GET /-/healthy", authorization("bob", "right"), "", "")
-			if code = a.StatusCode; code != 200 && code != 429 || time.Since(tried) > maxGuessWait+guessInterval {
+			if code = a.StatusCode; code != 200 && code != 429 || time.Since(tried) > maxAttemptWait+attemptInterval {
 				t.Fatalf("a password that is new gets %d after %v", code, time.Since(tried))
 			}
 			c.Close()
@@ -145,11 +145,11 @@ func TestPasswordThatWasRightIsCheckedAgain(t *testing.T) {
 		f.try(remote, "anna", "right", 200)
 		write(t, file, "basic_auth_users:\n  bob: \"$2a$04$......................................................\"\n")
 		waited := time.Duration(0)
-		for range guessBurst + 3 {
+		for range attemptBurst + 3 {
 			waited += f.try(remote, "anna", "right", 401)
 		}
-		if waited != 3*guessInterval {
-			t.Errorf("a user that was removed waited for %v, want %v", waited, 3*guessInterval)
+		if waited != 3*attemptInterval {
+			t.Errorf("a user that was removed waited for %v, want %v", waited, 3*attemptInterval)
 		}
 	})
 }
@@ -159,14 +159,14 @@ func TestOnlyWrongPasswordsCount(t *testing.T) {
 	file := userFile(t, "rate_limit:\n  interval: 1m\n  burst: 1\n")
 	inBubble(t, 0, func(c *Config) { c.File = file }, func(t *testing.T, f *fixture) {
 		f.try(remote, "anna", "right", 200)
-		for range 3 * guessBurst {
+		for range 3 * attemptBurst {
 			if took := f.try(remote, "anna", "wrong", 429); took > 0 {
 				t.Errorf("a request beyond the file's limit waited for %v", took)
 			}
 			f.try(remote, "anna", "right", 429)
 		}
 		text := authorization("bob", "right") // nothing that the toolkit checks
-		for range 3 * guessBurst {
+		for range 3 * attemptBurst {
 			c := f.connect()
 			begun := time.Now()
 			c.request("GET /-/healthy", "Authorization: Bearer "+text[len(text)-8:], "", "")
@@ -181,11 +181,11 @@ func TestOnlyWrongPasswordsCount(t *testing.T) {
 // Few right passwords are known: those that were right last.
 func TestKnownPasswordsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGuesses()
+		all := newAttempts()
 		of := func(name, password string) credentials {
 			r, _ := http.NewRequest("GET", "/", nil)
 			r.SetBasicAuth(name, password)
-			c, ok := g.credentials(r)
+			c, ok := credentialsOf(r, all.key)
 			if !ok {
 				t.Fatal("the request has no credentials")
 			}
@@ -194,26 +194,26 @@ func TestKnownPasswordsAreBounded(t *testing.T) {
 		if again := of("a", "b"); of("a", "bc") == of("ab", "c") || of("a", "b") != again || of("b", "a") == again {
 			t.Error("credentials are mistaken for others")
 		}
-		if other := newGuesses(); string(other.key) == string(g.key) {
+		if other := newAttempts(); string(other.key) == string(all.key) {
 			t.Error("two clients have one key")
 		}
 		known := func(c credentials) bool {
-			guess, err := g.begin(t.Context(), c)
+			attempt, err := all.begin(t.Context(), c)
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer guess.end(unchecked)
-			return !guess.waited
+			defer attempt.end(unchecked)
+			return !attempt.waited
 		}
 		for i := range maxRight + 1 {
-			g.record(of("anna", fmt.Sprint(i)), right)
-			g.record(of("anna", "1"), right)
+			all.record(of("anna", fmt.Sprint(i)), right)
+			all.record(of("anna", "1"), right)
 		}
-		if len(g.right) != maxRight || known(of("anna", "0")) || !known(of("anna", "1")) || !known(of("anna", "2")) || !known(of("anna", "3")) || !known(of("anna", fmt.Sprint(maxRight))) {
-			t.Errorf("%d passwords are known, or other ones", len(g.right))
+		if len(all.right) != maxRight || known(of("anna", "0")) || !known(of("anna", "1")) || !known(of("anna", "2")) || !known(of("anna", "3")) || !known(of("anna", fmt.Sprint(maxRight))) {
+			t.Errorf("%d passwords are known, or other ones", len(all.right))
 		}
-		g.record(of("anna", "1"), wrong)
-		if len(g.right) != maxRight-1 || known(of("anna", "1")) {
+		all.record(of("anna", "1"), wrong)
+		if len(all.right) != maxRight-1 || known(of("anna", "1")) {
 			t.Error("a password that is wrong now is known as right")
 		}
 	})
