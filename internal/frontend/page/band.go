@@ -54,7 +54,7 @@ func (s *Server) earlierBand(name string) (b band) {
 
 func (s *Server) segmentOf(c registry.Change, earlier bool) segment {
 	v := c.Verdicts[judge.Readiness]
-	return segment{s.sinceBegun() - c.Age.Milliseconds(), classOf(v.Status, v.Cause, v.Weight), earlier}
+	return segment{s.elapsed() - c.Age.Milliseconds(), classOf(v.Status, v.Cause, v.Weight), earlier}
 }
 
 // append appends the band in JSON: [[since,class],…], with a third number where an earlier

@@ -7,9 +7,9 @@ import (
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
-// fill returns how near the landmark is to its limit: 0 = as far as it can be, 1 = at it,
+// fraction returns how near the landmark is to its limit: 0 = as far as it can be, 1 = at it,
 // and more beyond.
-func fill(r *registry.Landmark) float64 {
+func fraction(r *registry.Landmark) float64 {
 	switch {
 	case !r.Reached && r.StartWithin > 0:
 		return ratio(r.Age.Seconds(), r.StartWithin.Seconds())
@@ -18,7 +18,7 @@ func fill(r *registry.Landmark) float64 {
 	}
 	switch r.Kind {
 	case judge.KindLevel:
-		return fillLevel(r.Limits, r.Value)
+		return levelFraction(r.Limits, r.Value)
 	case judge.KindCondition:
 		switch {
 		case !r.Met:
@@ -39,8 +39,8 @@ func fill(r *registry.Landmark) float64 {
 	return ratio(r.Age.Seconds(), r.Within.Seconds())
 }
 
-// fillLevel returns how near the value is to the limit at which the Level fails.
-func fillLevel(m judge.Limits, value float64) float64 {
+// levelFraction returns how near the value is to the limit at which the Level fails.
+func levelFraction(m judge.Limits, value float64) float64 {
 	low := m.LowIsBad()
 	switch {
 	case math.IsNaN(value):
@@ -64,7 +64,7 @@ func degradeMark(r *registry.Landmark) float64 {
 	case r.Kind == judge.KindLoop:
 		return 0.5
 	case r.Kind == judge.KindLevel && r.Limits.DegradeAt != r.Limits.FailAt:
-		return fillLevel(r.Limits, r.Limits.DegradeAt)
+		return levelFraction(r.Limits, r.Limits.DegradeAt)
 	}
 	return 0
 }
@@ -94,7 +94,7 @@ func barsOf(landmarks []registry.Landmark) string {
 	landmarks = landmarks[:min(len(landmarks), maxBars)]
 	b := make([]byte, len(landmarks))
 	for i := range landmarks {
-		height := min(heights-1, int(fill(&landmarks[i])*(heights-1)))
+		height := min(heights-1, int(fraction(&landmarks[i])*(heights-1)))
 		b[i] = barDigits[int(landmarks[i].State)*heights+height]
 	}
 	return string(b)
@@ -121,5 +121,5 @@ func (o *overview) barsEvent(bars map[string]string) []byte {
 		timeJSON
 		Bars   map[string]string  `json:"bars"`
 		Others []otherCheckerJSON `json:"others,omitempty"`
-	}{o.time(), bars, o.otherCheckers()})
+	}{o.stamp(), bars, o.otherCheckers()})
 }

@@ -41,7 +41,7 @@ func TestFill(t *testing.T) {
 	} {
 		tt.landmark.Declared = &tt.declared
 		r := registry.Landmark{LandmarkState: judge.LandmarkState{Landmark: &tt.landmark}, Age: tt.age}
-		if got := fill(&r); got != tt.want {
+		if got := fraction(&r); got != tt.want {
 			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
 		}
 		if bars := barsOf([]registry.Landmark{r}); len(bars) != 1 {

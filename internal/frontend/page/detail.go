@@ -137,7 +137,7 @@ type gateJSON struct {
 func (d *detail) state(f *feed) []byte {
 	p, ok := f.config.Source.Status(d.service)
 	d.known = ok
-	v := serviceJSON{timeJSON: f.time(), Name: d.service, Known: ok}
+	v := serviceJSON{timeJSON: f.stamp(), Name: d.service, Known: ok}
 	if !ok {
 		return f.event("service", v)
 	}
@@ -187,7 +187,7 @@ func landmarksOf(landmarks []registry.Landmark) []landmarkJSON {
 		r := &landmarks[i]
 		all[i] = landmarkJSON{
 			Name: terminal.Printable(r.Name), Kind: describe.Kind(m), Impact: describe.Impact(m), State: r.State, Says: describe.State(m),
-			Fact: describe.Fact(m), Limit: describe.Limit(m), Fill: round(fill(r)), Mark: round(degradeMark(r)),
+			Fact: describe.Fact(m), Limit: describe.Limit(m), Fill: round(fraction(r)), Mark: round(degradeMark(r)),
 		}
 	}
 	return all

@@ -54,7 +54,7 @@ func (f *feed) addEvidence(service string, changes []registry.Change, all []chan
 		}
 		all[i].Evidence = append(all[i].Evidence, evidenceJSON{
 			Number: e.Number, Summary: terminal.Printable(e.Summary), From: sourceOf(e), Text: e.Text != "",
-			At: f.sinceBegun() - e.Age.Milliseconds(), Alone: e.Change == 0,
+			At: f.elapsed() - e.Age.Milliseconds(), Alone: e.Change == 0,
 		})
 	}
 }

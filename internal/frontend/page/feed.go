@@ -81,7 +81,7 @@ func (f *feed) run(ctx context.Context) {
 		}
 		if due && !f.resting {
 			due = false
-			f.work(func() { f.tick(changed.Changed()) })
+			f.work(func() { f.sendDue(changed.Changed()) })
 		}
 	}
 }
@@ -100,18 +100,18 @@ func (f *feed) work(do func()) {
 	}
 }
 
-// tick sends what is due.
-func (f *feed) tick(changed <-chan struct{}) {
+// sendDue sends what is due at a tick.
+func (f *feed) sendDue(changed <-chan struct{}) {
 	f.ticks++
 	slow := f.ticks%slowTicks == 0
-	look := slow || f.overview.left
+	look := slow || f.overview.incomplete
 	select {
 	case <-changed:
 		look = true
 	default:
 	}
 	if look {
-		f.broadcast(f.overview.changes(slow))
+		f.broadcast(f.overview.scan(slow))
 	}
 	if slow {
 		f.broadcast(f.overview.bars())
@@ -139,7 +139,7 @@ func (f *feed) join(st *stream) {
 		f.overview = newOverview(f.Server)
 	}
 	f.streams[st] = struct{}{}
-	f.send(st, append([]byte(retry), f.event("hello", helloJSON{f.time(), f.config.Host, f.config.Version})...))
+	f.send(st, append([]byte(retry), f.event("hello", helloJSON{f.stamp(), f.config.Host, f.config.Version})...))
 	if st.service != "" {
 		d := f.details[st.service]
 		if d == nil {
@@ -201,7 +201,7 @@ func (f *feed) sendMore(st *stream) {
 		}
 	}
 	var text []byte
-	text, st.after = f.overview.some(st.after)
+	text, st.after = f.overview.piece(st.after)
 	f.push(st, &event{text: text, more: st.after != ""})
 }
 
@@ -263,7 +263,11 @@ func (f *feed) sendDetails(withPlot bool) {
 			}
 		}
 		past := make(map[bool]*event) // by whether it has evidence
-		changed := d.changed(f)
+		key := d.pastKey(f)
+		changed := d.sent == nil || d.key != key
+		if changed {
+			d.reset(key)
+		}
 		for _, st := range d.all() {
 			if changed && past[st.evidence] == nil {
 				past[st.evidence] = &event{text: d.past(f, st.evidence)}
@@ -284,7 +288,7 @@ const recallTime = 2 * time.Minute
 
 // sendEarlier sends what has become known since of what earlier sidecars have seen.
 func (f *feed) sendEarlier() {
-	if time.Since(f.begun) > recallTime {
+	if time.Since(f.began) > recallTime {
 		return
 	}
 	f.broadcast(f.overview.recalled())
@@ -308,7 +312,7 @@ type timeJSON struct {
 	Wall int64 `json:"wall"` // ms since 1970 at that time
 }
 
-func (s *Server) time() timeJSON { return timeJSON{s.sinceBegun(), time.Now().UnixMilli()} }
+func (s *Server) stamp() timeJSON { return timeJSON{s.elapsed(), time.Now().UnixMilli()} }
 
 type helloJSON struct {
 	timeJSON

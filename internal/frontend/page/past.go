@@ -30,9 +30,8 @@ type changeJSON struct {
 	Withheld  int            `json:"withheld,omitempty"` // how much evidence the client may not see
 }
 
-// changed reports whether the past differs from what was sent.
-func (d *detail) changed(f *feed) bool {
-	var key pastKey
+// pastKey returns the key of the past as it is now.
+func (d *detail) pastKey(f *feed) (key pastKey) {
 	p, ok := f.config.Source.Status(d.service)
 	if ok {
 		key = pastKey{known: true, verdicts: verdictsOf(&p)}
@@ -40,17 +39,16 @@ func (d *detail) changed(f *feed) bool {
 			key.evidence = f.config.Evidence.LatestEvidence(d.service)
 		}
 	}
-	if key == d.key && d.sent != nil {
-		return false
-	}
-	d.key, d.sent = key, make(map[bool][]byte)
-	return true
+	return key
 }
+
+// reset forgets the events of the past, which was that of another key.
+func (d *detail) reset(key pastKey) { d.key, d.sent = key, make(map[bool][]byte) }
 
 // past returns the event with the changes of the service.
 func (d *detail) past(f *feed, withEvidence bool) []byte {
 	if d.sent == nil {
-		d.changed(f)
+		d.reset(d.pastKey(f))
 	}
 	event := d.sent[withEvidence]
 	if event == nil {
@@ -87,7 +85,7 @@ type pastJSON struct {
 }
 
 func (f *feed) changesOf(changes []registry.Change) (now timeJSON, all []changeJSON) {
-	now, all = f.time(), make([]changeJSON, len(changes))
+	now, all = f.stamp(), make([]changeJSON, len(changes))
 	for i, c := range changes {
 		all[i] = changeOf(c, now.Now-c.Age.Milliseconds())
 	}

@@ -55,7 +55,7 @@ func (d *detail) plot(f *feed) []byte {
 	if !ok {
 		return nil
 	}
-	v := plotJSON{timeJSON: f.time(), Name: d.service, Step: sampler.Step.Milliseconds(), Weight: p.Weight}
+	v := plotJSON{timeJSON: f.stamp(), Name: d.service, Step: sampler.Step.Milliseconds(), Weight: p.Weight}
 	v.End = v.Now - p.Age.Milliseconds()
 	for _, l := range p.Landmarks {
 		s := seriesJSON{Name: terminal.Printable(l.Name), Values: l.Values}
@@ -67,7 +67,7 @@ func (d *detail) plot(f *feed) []byte {
 		for _, x := range l.Values {
 			share := float32(math.NaN())
 			if x == x {
-				share = float32(100 * fillLevel(l.Limits, float64(x)))
+				share = float32(100 * levelFraction(l.Limits, float64(x)))
 			}
 			s.Shares = append(s.Shares, share)
 		}

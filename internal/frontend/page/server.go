@@ -44,7 +44,7 @@ type Plots interface {
 // Server serves the page. It is an http.Handler.
 type Server struct {
 	config Config
-	begun  time.Time     // times in events count from here
+	began  time.Time     // times in events count from here
 	joins  chan *stream  // to the feed
 	pulls  chan *stream  // to the feed, of pages that have more to get
 	leaves chan *stream  // to the feed
@@ -59,7 +59,7 @@ func New(c Config) *Server {
 		c.Earlier = func(string) []registry.Change { return nil }
 	}
 	return &Server{
-		config: c, begun: time.Now(),
+		config: c, began: time.Now(),
 		joins: make(chan *stream), pulls: make(chan *stream), leaves: make(chan *stream), ended: make(chan struct{}),
 	}
 }
@@ -107,5 +107,5 @@ func (s *Server) Run(ctx context.Context) error {
 	return nil
 }
 
-// sinceBegun returns the time in events, in milliseconds.
-func (s *Server) sinceBegun() int64 { return time.Since(s.begun).Milliseconds() }
+// elapsed returns the time in events, in milliseconds.
+func (s *Server) elapsed() int64 { return time.Since(s.began).Milliseconds() }
