@@ -22,7 +22,7 @@ func (s *Sidecar) measureOwn(c Config) metrics.Own {
 		LogDropped: c.LogDropped,
 	}
 	if s.journal != nil {
-		own.Journal = func() metrics.Journal { return metrics.Journal(s.journal.Stats()) }
+		own.Journal = s.journal.Stats
 	}
 	return own
 }

@@ -24,7 +24,7 @@ var checkerFamilies = []checkerFamily{
 	{"landmark_checker_last_check_age_seconds", "Since the checker's last request.", gauge,
 		func(c *checkers.Stats) float64 { return c.SinceLast.Seconds() }},
 	{"landmark_checker_silent", "Whether the checker checked steadily, and no longer does.", gauge,
-		func(c *checkers.Stats) float64 { return number(c.Silent) }},
+		func(c *checkers.Stats) float64 { return oneIf(c.Silent) }},
 }
 
 var byChecker = []string{"service", "checker", "front_end"}
@@ -63,16 +63,16 @@ func (s *scrape) writePeers() {
 	byPeer := []string{"name", "peer", "local"}
 	s.begin("landmark_bfd_session_up", "Whether the BFD session is Up.", gauge)
 	for _, b := range sessions {
-		s.add(number(b.Up), byPeer, b.Name, b.Peer.String(), b.Local.String())
+		s.add(oneIf(b.Up), byPeer, b.Name, b.Peer.String(), b.Local.String())
 	}
 	s.begin("landmark_bfd_peer_alive", "Whether packets of the BFD session's peer arrive.", gauge)
 	for _, b := range sessions {
-		s.add(number(b.PeerAlive), byPeer, b.Name, b.Peer.String(), b.Local.String())
+		s.add(oneIf(b.PeerAlive), byPeer, b.Name, b.Peer.String(), b.Local.String())
 	}
 	s.begin("landmark_gate_open", "Whether the gate of the service is open.", gauge)
-	s.writeGates(func(g *checkers.GateStats) float64 { return number(g.Open) })
+	s.writeGates(func(g *checkers.GateStats) float64 { return oneIf(g.Open) })
 	s.begin("landmark_gate_problem", "Whether the gate of the service cannot be opened or kept closed.", gauge)
-	s.writeGates(func(g *checkers.GateStats) float64 { return number(g.Problem != "") })
+	s.writeGates(func(g *checkers.GateStats) float64 { return oneIf(g.Problem != "") })
 }
 
 func (s *scrape) writeGates(value func(g *checkers.GateStats) float64) {

@@ -21,28 +21,28 @@ const (
 	maxLabels = 5
 )
 
-// processor lets one scrape at a time encode, and has what it needs for that.
-type processor struct {
-	turn  chan struct{} // holds a token while a scrape encodes
-	spare []*metric     // for a batch; guarded by turn
+// turn lets one scrape at a time encode, and has what it needs for that.
+type turn struct {
+	taken chan struct{} // holds a token while a scrape encodes
+	spare []*metric     // for a batch; guarded by taken
 }
 
-func newProcessor() *processor { return &processor{turn: make(chan struct{}, 1)} }
+func newTurn() *turn { return &turn{taken: make(chan struct{}, 1)} }
 
-// encoder writes metrics to a client, those of one family after the other. It holds the
-// processor except while it writes, and then no metric waits to be encoded.
+// encoder writes metrics to a client, those of one family after the other. It has the
+// turn except while it writes, and then no metric waits to be encoded.
 type encoder struct {
-	*processor
+	*turn
 	out      io.Writer
 	protobuf bool
-	began    time.Time     // when it took the processor
+	tookAt   time.Time     // when it took the turn
 	used     time.Duration // for how long it had it before that
 	buffer   bytes.Buffer
 	err      error // of the first write that failed; nothing is written after it
 
-	family dto.MetricFamily // with the metrics that are not encoded yet
-	kind   dto.MetricType
-	begun  bool // the family's header is written
+	family        dto.MetricFamily // with the metrics that are not encoded yet
+	kind          dto.MetricType
+	headerWritten bool // of the family
 }
 
 // metric is a metric and all that it points to, for use again and again.
@@ -55,23 +55,23 @@ type metric struct {
 	value   float64
 }
 
-// newEncoder returns an encoder that has the processor. The caller calls release.
-func newEncoder(out io.Writer, protobuf bool, p *processor) *encoder {
-	e := &encoder{processor: p, out: out, protobuf: protobuf}
+// newEncoder returns an encoder that has the turn. The caller calls release.
+func newEncoder(out io.Writer, protobuf bool, t *turn) *encoder {
+	e := &encoder{turn: t, out: out, protobuf: protobuf}
 	e.take()
 	return e
 }
 
 // take waits until no other scrape encodes.
 func (e *encoder) take() {
-	e.turn <- struct{}{}
-	e.began = time.Now()
+	e.taken <- struct{}{}
+	e.tookAt = time.Now()
 }
 
 // release lets other scrapes encode, and returns for how long this one did.
 func (e *encoder) release() (used time.Duration) {
-	e.used += time.Since(e.began)
-	<-e.turn
+	e.used += time.Since(e.tookAt)
+	<-e.taken
 	return e.used
 }
 
@@ -79,7 +79,7 @@ func (e *encoder) release() (used time.Duration) {
 func (e *encoder) begin(name, help string, kind dto.MetricType) {
 	e.flush()
 	e.family.Name, e.family.Help, e.family.Type = &name, &help, &kind
-	e.kind, e.begun = kind, false
+	e.kind, e.headerWritten = kind, false
 }
 
 // add adds a gauge or a counter to the family. labels and values belong together.
@@ -130,11 +130,11 @@ func (e *encoder) flush() {
 	}
 	e.encode(&e.family)
 	e.family.Metric = e.family.Metric[:0]
-	e.begun = true
+	e.headerWritten = true
 }
 
 // encode encodes the metrics of a family, and writes if enough waits to be written. In text
-// it omits the header of a family that is begun.
+// it omits the header of a family that is written already.
 func (e *encoder) encode(family *dto.MetricFamily) {
 	if e.err != nil {
 		return
@@ -145,7 +145,7 @@ func (e *encoder) encode(family *dto.MetricFamily) {
 	} else {
 		_, e.err = expfmt.MetricFamilyToText(&e.buffer, family)
 	}
-	if added := e.buffer.Bytes()[start:]; family == &e.family && e.begun && !e.protobuf {
+	if added := e.buffer.Bytes()[start:]; family == &e.family && e.headerWritten && !e.protobuf {
 		samples := added
 		for range 2 { // HELP and TYPE
 			_, samples, _ = bytes.Cut(samples, []byte{'\n'})

@@ -41,8 +41,8 @@ func (m *Metrics) writeFamilies(e *encoder) {
 	s.add(float64(omittedCheckers), labels, "checkers")
 }
 
-// number returns 1 for true and 0 for false.
-func number(b bool) float64 {
+// oneIf returns 1 for true and 0 for false.
+func oneIf(b bool) float64 {
 	if b {
 		return 1
 	}

@@ -51,7 +51,7 @@ var landmarkFamilies = []landmarkFamily{
 	}},
 	{"landmark_condition_met", "Whether the Condition was met when it was last set.", func(l *landmark) {
 		if l.Kind == judge.KindCondition && l.Reached {
-			l.add(number(l.Met))
+			l.add(oneIf(l.Met))
 		}
 	}},
 	{"landmark_level", "The number of the Level.", func(l *landmark) {
@@ -65,7 +65,7 @@ var landmarkFamilies = []landmarkFamily{
 var byKind = []string{"service", "landmark", "source", "kind", "impact"}
 
 func writeFailing(l *landmark) {
-	l.s.add(number(l.State == judge.Failing), byKind, l.service, l.name, l.source, l.Kind.String(), l.Impact.String())
+	l.s.add(oneIf(l.State == judge.Failing), byKind, l.service, l.name, l.source, l.Kind.String(), l.Impact.String())
 }
 
 func writeAgeLimit(l *landmark) {

@@ -24,6 +24,7 @@ import (
 	"github.com/landmark-health/landmark/internal/checkers"
 	"github.com/landmark-health/landmark/internal/histogram"
 	"github.com/landmark-health/landmark/internal/registry"
+	"github.com/landmark-health/landmark/internal/socket"
 )
 
 // Source gives the answers: outside tests, it is the registry. Its methods are safe for
@@ -61,7 +62,7 @@ type Metrics struct {
 	config   Config
 	own      *prometheus.Registry
 	pacer    pacer
-	encoding *processor
+	encoding *turn
 	names    atomic.Pointer[[]string] // of the services at the last scrape
 }
 
@@ -70,10 +71,10 @@ func New(c Config) *Metrics {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	m := &Metrics{config: c, own: prometheus.NewRegistry(), encoding: newProcessor()}
+	m := &Metrics{config: c, own: prometheus.NewRegistry(), encoding: newTurn()}
 	m.own.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&ownCollector{own: c.Own, source: c.Source, scrapes: &m.pacer, begun: time.Now()},
+		&ownCollector{own: c.Own, source: c.Source, scrapes: &m.pacer, began: time.Now()},
 	)
 	return m
 }
@@ -94,7 +95,7 @@ func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	end, err := m.pacer.begin(r.Context(), clientOf(r))
+	end, err := m.pacer.begin(r.Context(), socket.ClientOf(r.RemoteAddr))
 	switch {
 	case errors.Is(err, errTooMany):
 		w.Header().Set("Retry-After", strconv.Itoa(int(maxWait.Seconds())))

@@ -19,6 +19,7 @@ import (
 	"github.com/landmark-health/landmark/internal/checkers"
 	"github.com/landmark-health/landmark/internal/frontend"
 	"github.com/landmark-health/landmark/internal/frontend/frontendtest"
+	"github.com/landmark-health/landmark/internal/journal"
 	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/registry"
 )
@@ -195,7 +196,7 @@ func ofOwn(a *frontend.Answers) Own {
 			return Reloads{OK: 2, Failed: 1, LastFailed: true, LastOK: time.UnixMilli(1_700_000_000_500)}
 		},
 		LogDropped: func() uint64 { return 9 },
-		Journal:    func() Journal { return Journal{Written: 11, Bytes: 1200, Dropped: 4, Failing: true} },
+		Journal:    func() journal.Stats { return journal.Stats{Written: 11, Bytes: 1200, Dropped: 4, Failing: true} },
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/landmark-health/landmark/internal/checkers"
 	"github.com/landmark-health/landmark/internal/frontend"
 	"github.com/landmark-health/landmark/internal/histogram"
+	"github.com/landmark-health/landmark/internal/journal"
 )
 
 // Own is what landmarkd knows of itself. All functions are safe for concurrent use, and
@@ -22,15 +23,7 @@ type Own struct {
 	Pauses     func() (number uint64, total time.Duration) // of landmarkd
 	Reloads    func() Reloads
 	LogDropped func() uint64 // lines that are missing in the log
-	Journal    func() Journal
-}
-
-// Journal is what became of the lines of the journal.
-type Journal struct {
-	Written uint64 // lines
-	Dropped uint64 // lines that are missing
-	Bytes   uint64 // that were written
-	Failing bool   // it could not be written the last time
+	Journal    func() journal.Stats
 }
 
 // Reloads are the loads of the configuration.
@@ -72,7 +65,7 @@ type ownCollector struct {
 	own     Own
 	source  Source
 	scrapes *pacer
-	begun   time.Time // when the counters were 0
+	began   time.Time // when the counters were 0
 }
 
 // Describe implements prometheus.Collector. It sends nothing, because what there is
@@ -90,8 +83,8 @@ func (c *ownCollector) Collect(to chan<- prometheus.Metric) {
 	send(buildInfo, prometheus.GaugeValue, 1, c.own.Version, runtime.Version())
 	for name, a := range c.own.Answers {
 		count(answers, a.Count(), name)
-		to <- mustHistogram(answerDuration, a.Memory(), c.begun, name, "no")
-		to <- mustHistogram(answerDuration, a.Waited(), c.begun, name, "yes")
+		to <- mustHistogram(answerDuration, a.Memory(), c.began, name, "no")
+		to <- mustHistogram(answerDuration, a.Waited(), c.began, name, "yes")
 	}
 	for name, all := range c.own.Refused {
 		for reason, n := range all {
@@ -119,7 +112,7 @@ func (c *ownCollector) Collect(to chan<- prometheus.Metric) {
 		count(journalLines, j.Written)
 		count(journalBytes, j.Bytes)
 		count(journalDropped, j.Dropped)
-		send(journalFailing, prometheus.GaugeValue, number(j.Failing))
+		send(journalFailing, prometheus.GaugeValue, oneIf(j.Failing))
 	}
 }
 
@@ -146,15 +139,15 @@ func (c *ownCollector) collectReloads(send sendFunc, count countFunc) {
 	r := c.own.Reloads()
 	count(reloads, r.OK, "ok")
 	count(reloads, r.Failed, "failed")
-	send(lastReloadOK, prometheus.GaugeValue, number(!r.LastFailed))
+	send(lastReloadOK, prometheus.GaugeValue, oneIf(!r.LastFailed))
 	if !r.LastOK.IsZero() {
 		send(lastReloadTime, prometheus.GaugeValue, float64(r.LastOK.UnixMilli())/1000)
 	}
 }
 
-// mustHistogram returns the counts since begun as a native histogram.
-func mustHistogram(d *prometheus.Desc, c histogram.Counts, begun time.Time, labels ...string) prometheus.Metric {
-	m, err := prometheus.NewConstNativeHistogram(d, c.Count, c.Sum.Seconds(), c.Buckets, nil, c.Zero, histogram.Schema, histogram.ZeroThreshold, begun, labels...)
+// mustHistogram returns the counts since began as a native histogram.
+func mustHistogram(d *prometheus.Desc, c histogram.Counts, began time.Time, labels ...string) prometheus.Metric {
+	m, err := prometheus.NewConstNativeHistogram(d, c.Count, c.Sum.Seconds(), c.Buckets, nil, c.Zero, histogram.Schema, histogram.ZeroThreshold, began, labels...)
 	if err != nil {
 		panic(err) // the counts contradict each other
 	}

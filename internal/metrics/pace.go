@@ -5,14 +5,12 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"net/http"
 	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/landmark-health/landmark/internal/sleep"
-	"github.com/landmark-health/landmark/internal/socket"
 )
 
 const (
@@ -95,14 +93,4 @@ func (p *pacer) enter(from netip.Prefix) (c *client, delay, interval time.Durati
 	interval = min(share*cmp.Or(p.took, firstTook), maxDelay)
 	c.next = c.next.Add(interval)
 	return c, delay, interval
-}
-
-// clientOf returns the client that sends a request. All without an address are one.
-func clientOf(r *http.Request) netip.Prefix {
-	from, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	client, _ := socket.ClientAt(from.Addr()) // fails for no address
-	return client
 }

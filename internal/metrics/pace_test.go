@@ -137,20 +137,3 @@ func TestRefusedScrapeSaysSo(t *testing.T) {
 		f.wantLines("landmark_requests_refused_total", fmt.Sprintf(`landmark_requests_refused_total{front_end="http",reason="scrapes"} %d`, f.pacer.refused.Load()))
 	})
 }
-
-func TestClientIsAnAddressOrANetwork(t *testing.T) {
-	for from, want := range map[string]string{
-		"10.0.0.1:4711":                "10.0.0.1/32",
-		"[::ffff:10.0.0.1]:4711":       "10.0.0.1/32",
-		"[2001:db8::1]:4711":           "2001:db8::/64",
-		"[fe80::1%eth0]:4711":          "fe80::/64",
-		"@":                            netip.Prefix{}.String(),
-		"[2001:db8:0:0:ffff::2]:65535": "2001:db8::/64",
-	} {
-		r := httptest.NewRequest("GET", "/metrics", nil)
-		r.RemoteAddr = from
-		if got := clientOf(r).String(); got != want {
-			t.Errorf("%s: got %s, want %s", from, got, want)
-		}
-	}
-}

@@ -39,7 +39,7 @@ var (
 
 var serviceFamilies = []serviceFamily{
 	{"landmark_serving", "Whether the aspect of the service is SERVING.", gauge, byAspect,
-		perAspect(func(a *registry.Answer) float64 { return number(a.Status == judge.Serving) })},
+		perAspect(func(a *registry.Answer) float64 { return oneIf(a.Status == judge.Serving) })},
 	{"landmark_cause", "Why the aspect of the service is not SERVING.", gauge, []string{"service", "aspect", "cause"}, writeCauses},
 	{"landmark_weight_ratio", "The share of its capacity that the service can use.", gauge, byService,
 		perService(func(of *registry.ServiceStatus) float64 { return float64(of.Answers[judge.Readiness].Weight) / 100 })},
@@ -51,7 +51,7 @@ var serviceFamilies = []serviceFamily{
 		perService(func(of *registry.ServiceStatus) float64 { return of.Answers[judge.Readiness].Age.Seconds() })},
 	{"landmark_instances", "The processes of the service, by whether they report.", gauge, []string{"service", "presence"}, writeInstances},
 	{"landmark_drained", "Whether an operator drains the service.", gauge, byService,
-		perService(func(of *registry.ServiceStatus) float64 { return number(of.Drained) })},
+		perService(func(of *registry.ServiceStatus) float64 { return oneIf(of.Drained) })},
 	{"landmark_failing_landmarks", "Landmarks of the service that fail, at most 255.", gauge, byService,
 		perService(func(of *registry.ServiceStatus) float64 { return float64(of.Answers[judge.Readiness].Failing) })},
 }

@@ -30,6 +30,17 @@ func ClientAt(address netip.Addr) (netip.Prefix, error) {
 	return address.Prefix(min(address.BitLen(), ipv6ClientBits))
 }
 
+// ClientOf returns the client of an HTTP request, by its RemoteAddr. All without an address
+// are one.
+func ClientOf(remoteAddr string) netip.Prefix {
+	from, err := netip.ParseAddrPort(remoteAddr)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	client, _ := ClientAt(from.Addr()) // fails for no address
+	return client
+}
+
 // ByUser returns the client of a Unix connection: the user of its peer.
 func ByUser(conn net.Conn) (uint32, error) {
 	unix, ok := conn.(syscall.Conn)

@@ -94,7 +94,7 @@ var layers = []layer{
 		"internal/frontend", "internal/frontend/statusmsg", "internal/evidence", "internal/sampler", "internal/socket", "internal/describe", "internal/terminal", "internal/duration",
 		"internal/registry", "internal/judge", "internal/contract", status}},
 	{path: "internal/frontend", imports: []string{"internal/registry", "internal/checkers", "internal/histogram"}, noGRPC: true},
-	{path: "internal/metrics", imports: []string{"internal/frontend", "internal/histogram", "internal/registry", "internal/judge", "internal/checkers", "internal/sleep", "internal/socket"}, noGRPC: true},
+	{path: "internal/metrics", imports: []string{"internal/frontend", "internal/histogram", "internal/journal", "internal/registry", "internal/judge", "internal/checkers", "internal/sleep", "internal/socket"}, noGRPC: true},
 	{path: "internal/frontend/frontendtest", imports: []string{
 		"internal/registry", "internal/judge", "internal/checkers", "internal/clock"}},
 	{path: "internal/frontend/grpcserver", imports: []string{"internal/registry", "internal/guard"}},

@@ -50,7 +50,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	st := &stream{
-		service: name, evidence: frontend.MaySeeEvidence(r.Context()), from: clientOf(r),
+		service: name, evidence: frontend.MaySeeEvidence(r.Context()), from: socket.ClientOf(r.RemoteAddr),
 		queue: make(chan *event, maxQueue), accepted: make(chan bool, 1), cut: make(chan struct{}),
 		abort: func() { http.NewResponseController(w).SetWriteDeadline(time.Now()) },
 	}
@@ -73,16 +73,6 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 	case s.leaves <- st:
 	case <-s.ended:
 	}
-}
-
-// clientOf returns the client that a page counts for.
-func clientOf(r *http.Request) netip.Prefix {
-	from, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	client, _ := socket.ClientAt(from.Addr())
-	return client
 }
 
 // sendEvents sends the events until the client leaves, is cut off, or the feed has ended.
