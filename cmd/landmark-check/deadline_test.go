@@ -232,9 +232,9 @@ func TestDeadlineOfOutput(t *testing.T) {
 			cmd := exec.Command(program, append([]string{"-addr", address}, tt.args...)...)
 			stuck := stuckPipe(t)
 			cmd.Stdout, cmd.Stderr = stuck, stuck
-			begun := time.Now()
+			began := time.Now()
 			cmd.Run()
-			took := time.Since(begun)
+			took := time.Since(began)
 			if code := cmd.ProcessState.ExitCode(); code != tt.code || took < tt.limit || took > tt.limit+startTime(t) {
 				t.Errorf("exit %d after %v, want %d after %v", code, took, tt.code, tt.limit)
 			}

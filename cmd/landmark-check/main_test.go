@@ -53,9 +53,9 @@ func execute(t *testing.T, path string, args ...string) result {
 	var stdout, stderr bytes.Buffer
 	cmd := exec.Command(path, args...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	begun := time.Now()
+	began := time.Now()
 	err := cmd.Run()
-	r := result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String(), time.Since(begun)}
+	r := result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String(), time.Since(began)}
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}

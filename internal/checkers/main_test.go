@@ -24,8 +24,8 @@ func newTracker() *Tracker { return New(slog.New(slog.DiscardHandler), newClock(
 
 // newClock returns a clock that starts now.
 func newClock() func() time.Duration {
-	begun := time.Now()
-	return func() time.Duration { return time.Since(begun) }
+	began := time.Now()
+	return func() time.Duration { return time.Since(began) }
 }
 
 // about returns a check of a service, "" for all together.

@@ -22,7 +22,7 @@ type Answers struct {
 
 // Timing is the time that one answer takes.
 type Timing struct {
-	begun  time.Duration // since epoch; 0 = it is not timed
+	began  time.Duration // since epoch; 0 = it is not timed
 	waited bool
 }
 
@@ -40,14 +40,14 @@ func (a *Answers) BeginAll(n int) Timing {
 	if untilNext >= uint64(n) {
 		return Timing{}
 	}
-	return Timing{begun: time.Since(epoch)}
+	return Timing{began: time.Since(epoch)}
 }
 
 // Wait says that the answer has to wait until it is final.
 func (t *Timing) Wait() {
 	t.waited = true
-	if t.begun == 0 {
-		t.begun = time.Since(epoch) // the work before is nothing compared to the wait
+	if t.began == 0 {
+		t.began = time.Since(epoch) // the work before is nothing compared to the wait
 	}
 }
 
@@ -60,13 +60,13 @@ func (a *Answers) EndAll(t Timing, n int) {
 		return
 	}
 	a.count.Add(uint64(n))
-	if t.begun != 0 {
+	if t.began != 0 {
 		a.observe(t)
 	}
 }
 
 func (a *Answers) observe(t Timing) {
-	took := time.Since(epoch) - t.begun
+	took := time.Since(epoch) - t.began
 	if t.waited {
 		a.waited.Observe(took)
 		return

@@ -131,7 +131,7 @@ func TestFloodClosesTheConnection(t *testing.T) {
 func TestBusyClientIsNotDelayed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuarded(t, newLimits(), 1)
-		begun := time.Now()
+		began := time.Now()
 		for n := range uint32(10_000) {
 			stream := 2*n + 1
 			g.headers(stream)
@@ -146,7 +146,7 @@ func TestBusyClientIsNotDelayed(t *testing.T) {
 			g.framer.WriteWindowUpdate(0, 7)
 			time.Sleep(time.Millisecond)
 		}
-		if took := time.Since(begun); took != 10*time.Second {
+		if took := time.Since(began); took != 10*time.Second {
 			t.Errorf("10,000 requests took %v, want 10s", took)
 		}
 		if g.wire.closed.Load() || len(g.open) != 0 || g.unread != (unread{}) {
@@ -160,21 +160,21 @@ func TestTooManyRequestsWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limits := newLimits()
 		g := newGuarded(t, limits, 1)
-		begun := time.Now()
+		began := time.Now()
 		for n := range uint32(clientStreamsBurst + connStreamsBurst + 2*clientStreamsPerSecond) {
 			g.headers(2*n + 1)
 			g.want("a request", nil)
 			g.answer(2*n + 1)
 		}
 		// The connection's own limit adds less than 3 % to the client's.
-		if took := time.Since(begun); took < 1900*time.Millisecond || took > 2*time.Second {
+		if took := time.Since(began); took < 1900*time.Millisecond || took > 2*time.Second {
 			t.Errorf("it took %v, want nearly 2 s", took)
 		}
 		calm := newGuarded(t, limits, 1)
-		begun = time.Now()
+		began = time.Now()
 		calm.headers(1)
 		calm.want("another connection", nil)
-		if took := time.Since(begun); took > 0 {
+		if took := time.Since(began); took > 0 {
 			t.Errorf("another connection of the same client waited for %v", took)
 		}
 	})
@@ -216,10 +216,10 @@ func TestDisplacedConnectionWaitsNoLonger(t *testing.T) {
 			ended <- err
 		}()
 		synctest.Wait()
-		begun := time.Now()
+		began := time.Now()
 		connect().Close()
-		if err := <-ended; !errors.Is(err, net.ErrClosed) || time.Since(begun) > 0 {
-			t.Errorf("the displaced connection ended with %v after %v", err, time.Since(begun))
+		if err := <-ended; !errors.Is(err, net.ErrClosed) || time.Since(began) > 0 {
+			t.Errorf("the displaced connection ended with %v after %v", err, time.Since(began))
 		}
 		if wait := c.client.reserveStream(time.Now()); wait != 10*time.Second+time.Second/clientStreamsPerSecond {
 			t.Errorf("the next request waits for %v", wait)
@@ -418,13 +418,13 @@ func TestStreamWithoutARequestEnds(t *testing.T) {
 	inBubble(t, func(t *testing.T, l *bufconn.Listener) {
 		conn := dial(t, l)
 		defer conn.Close()
-		begun := time.Now()
+		began := time.Now()
 		stream, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true}, "/grpc.health.v1.Health/Check")
 		if err != nil {
 			t.Fatal(err)
 		}
 		err = stream.RecvMsg(&healthpb.HealthCheckResponse{})
-		if took := time.Since(begun); err == nil || took < requestTimeout || took > requestTimeout+time.Second {
+		if took := time.Since(began); err == nil || took < requestTimeout || took > requestTimeout+time.Second {
 			t.Errorf("it ended after %v with %v, want %v", took, err, requestTimeout)
 		}
 	})

@@ -40,9 +40,9 @@ func TestScrapesOfAClientAreSpaced(t *testing.T) {
 			}()
 		}
 		time.Sleep(20 * time.Second)
-		begun := time.Now()
+		began := time.Now()
 		end, err := p.begin(ctx, other)
-		if waited := time.Since(begun); err != nil || waited != 0 {
+		if waited := time.Since(began); err != nil || waited != 0 {
 			t.Errorf("the other client: %v after %v, want it to begin at once", err, waited)
 		}
 		end(takes)
@@ -76,9 +76,9 @@ func TestAbandonedScrapesLeaveNoDebt(t *testing.T) {
 			synctest.Wait()
 		}
 		time.Sleep(maxDelay)
-		begun := time.Now()
+		began := time.Now()
 		end, err := p.begin(t.Context(), from)
-		if waited := time.Since(begun); err != nil || waited > 0 {
+		if waited := time.Since(began); err != nil || waited > 0 {
 			t.Fatalf("after the others have left: %v after %v", err, waited)
 		}
 		end(time.Hour) // from now on each takes maxDelay
@@ -86,15 +86,15 @@ func TestAbandonedScrapesLeaveNoDebt(t *testing.T) {
 		waits := make(chan time.Duration)
 		for range 1000 {
 			go func() {
-				begun := time.Now()
+				began := time.Now()
 				end, err := p.begin(t.Context(), from)
 				if err == nil {
 					end(time.Hour)
 				}
-				if (err != nil) != errors.Is(err, errTooMany) || err != nil && time.Since(begun) > 0 {
-					t.Errorf("refused with %v after %v", err, time.Since(begun))
+				if (err != nil) != errors.Is(err, errTooMany) || err != nil && time.Since(began) > 0 {
+					t.Errorf("refused with %v after %v", err, time.Since(began))
 				}
-				waits <- time.Since(begun)
+				waits <- time.Since(began)
 			}()
 		}
 		var longest time.Duration
@@ -105,9 +105,9 @@ func TestAbandonedScrapesLeaveNoDebt(t *testing.T) {
 			t.Errorf("the longest wait is %v, and %d of 1000 are refused; want %v and %d", longest, p.refused.Load(), maxWait, 1000-most)
 		}
 		time.Sleep(maxDelay)
-		begun = time.Now()
-		if end, err = p.begin(t.Context(), from); err != nil || time.Since(begun) > 0 {
-			t.Fatalf("after the last: %v after %v", err, time.Since(begun))
+		began = time.Now()
+		if end, err = p.begin(t.Context(), from); err != nil || time.Since(began) > 0 {
+			t.Fatalf("after the last: %v after %v", err, time.Since(began))
 		}
 		end(0)
 	})

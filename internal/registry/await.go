@@ -107,7 +107,7 @@ func (r *Registry) awaitReport(ctx context.Context, name []byte) error {
 func (r *Registry) pollLoops(ctx context.Context, name []byte, maxAge time.Duration) (Answer, error) {
 	services, aspect := r.servicesFor(name)
 	since := r.clock.Judged().Add(-maxAge)
-	timeout, begun := pollTimeout(services), r.clock.Awake()
+	timeout, began := pollTimeout(services), r.clock.Awake()
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	for _, s := range services {
@@ -118,7 +118,7 @@ func (r *Registry) pollLoops(ctx context.Context, name []byte, maxAge time.Durat
 			select {
 			case <-done:
 			case <-timer.C:
-				if left := timeout - (r.clock.Awake() - begun); left > 0 {
+				if left := timeout - (r.clock.Awake() - began); left > 0 {
 					timer.Reset(left) // the sidecar was paused, and received no answer meanwhile
 					continue
 				}

@@ -131,7 +131,7 @@ func (s *service) awaitsInstances() bool {
 type grace struct {
 	clock  *clock.Clock
 	length time.Duration
-	begun  time.Duration // by clock.Awake
+	began  time.Duration // by clock.Awake
 	// Both are nil before start. over is closed when the grace has ended, except for
 	// services whose reports are expected, and late when it has ended for these too.
 	over, late chan struct{}
@@ -142,7 +142,7 @@ type grace struct {
 // then the grace is a source of the clock, because a clock that rests notices no
 // pause.
 func (g *grace) start(end func(last bool) (all bool)) {
-	g.begun = g.clock.Awake()
+	g.began = g.clock.Awake()
 	g.over, g.late = make(chan struct{}), make(chan struct{})
 	if g.length <= 0 {
 		end(true)
@@ -173,12 +173,12 @@ func (g *grace) extend(all bool, end func(last bool) (all bool)) {
 		return
 	}
 	time.AfterFunc(clock.Beat, func() {
-		g.extend(end(g.clock.Awake()-g.begun >= maxGraceFactor*g.length), end)
+		g.extend(end(g.clock.Awake()-g.began >= maxGraceFactor*g.length), end)
 	})
 }
 
 // left returns how much time of the grace is left.
-func (g *grace) left() time.Duration { return g.length - (g.clock.Awake() - g.begun) }
+func (g *grace) left() time.Duration { return g.length - (g.clock.Awake() - g.began) }
 
 // holding reports whether the grace goes on.
 func (g *grace) holding() bool {

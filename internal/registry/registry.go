@@ -64,7 +64,7 @@ type Registry struct {
 func New(clock *clock.Clock, startGrace time.Duration) *Registry {
 	r := &Registry{
 		clock:          clock,
-		grace:          grace{clock: clock, length: startGrace, begun: clock.Awake()},
+		grace:          grace{clock: clock, length: startGrace, began: clock.Awake()},
 		waiters:        newWaiters(),
 		evidence:       evidenceStore{lists: make(map[*service]*evidenceList), users: make(map[uint32]int)},
 		recorder:       noRecorder{},

@@ -23,7 +23,7 @@ func TestLingeringDescriptor(t *testing.T) {
 			unix.Close(fd)
 		}
 		send(t, l.path, "STATUS=after")
-		begun := time.Now()
+		began := time.Now()
 		done := make(chan []received)
 		go func() { done <- l.take() }()
 		select {
@@ -31,7 +31,7 @@ func TestLingeringDescriptor(t *testing.T) {
 			if len(got) != 2 {
 				t.Errorf("%d descriptors: got %+v, want two datagrams", n, got)
 			}
-			t.Logf("%d descriptors: received in %v", n, time.Since(begun))
+			t.Logf("%d descriptors: received in %v", n, time.Since(began))
 		case <-time.After(nettest.Linger / 2):
 			t.Fatalf("%d descriptors: the receiver waits until they are closed", n)
 		}

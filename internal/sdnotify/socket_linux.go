@@ -187,11 +187,11 @@ func (s *Socket) receive(fd uintptr, n int) (more bool, err error) {
 	defer s.mu.Unlock()
 	for range n {
 		s.empty.Store(false)
-		begun := time.Now()
+		began := time.Now()
 		switch err := s.receiveOne(fd); err {
 		case nil, unix.EINTR:
 		case unix.EAGAIN:
-			s.lastEmpty = begun // this process may have been paused since
+			s.lastEmpty = began // this process may have been paused since
 			s.empty.Store(true)
 			return false, nil
 		default:

@@ -45,13 +45,13 @@ func TestRetryAcceptRetriesAfterEveryError(t *testing.T) {
 			var log bytes.Buffer
 			const times = 200
 			l := RetryAccept(&failing{err: err, times: times}, "agents", NewRefusals(slog.New(slog.NewTextHandler(&log, nil))))
-			begun := time.Now()
+			began := time.Now()
 			conn, got := l.Accept()
 			if got != nil {
 				t.Fatalf("%v ended the listener: %v", err, got)
 			}
 			conn.Close()
-			took := time.Since(begun)
+			took := time.Since(began)
 			if took < times*maxRetryDelay/2 || took > times*maxRetryDelay {
 				t.Errorf("it took %v for %d tries", took, times)
 			}
@@ -80,11 +80,11 @@ func retryForAnHour(err error) (l *RetryListener, ended <-chan error) {
 func TestCloseEndsARetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, ended := retryForAnHour(syscall.ENOBUFS)
-		begun := time.Now()
+		began := time.Now()
 		l.Close()
 		l.Close()
-		if err := <-ended; !errors.Is(err, net.ErrClosed) || time.Since(begun) > 0 {
-			t.Errorf("Accept returned %v after %v", err, time.Since(begun))
+		if err := <-ended; !errors.Is(err, net.ErrClosed) || time.Since(began) > 0 {
+			t.Errorf("Accept returned %v after %v", err, time.Since(began))
 		}
 		if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("a closed listener accepts: %v", err)

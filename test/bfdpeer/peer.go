@@ -22,7 +22,7 @@ type Peer struct {
 	receive   *net.UDPConn
 	send      *net.UDPConn
 	landmarkd bfd.Pair
-	begun     time.Time
+	began     time.Time
 	ended     chan struct{} // closed when run has ended
 
 	mu       sync.Mutex
@@ -44,7 +44,7 @@ func Start(p bfd.Peering) (*Peer, error) {
 	own := p
 	own.Peer, own.Local = p.Local, p.Peer
 	s := &Peer{
-		receive: receive, send: send, landmarkd: p.Pair, begun: time.Now(), ended: make(chan struct{}),
+		receive: receive, send: send, landmarkd: p.Pair, began: time.Now(), ended: make(chan struct{}),
 		machine: bfd.NewSession(bfd.Config{
 			Discriminator: own.Discriminator(), Interval: p.Interval, Multiplier: p.Multiplier, Key: p.Key,
 			Epoch: time.Duration(time.Now().UnixNano()), Random: rand.Float64,
@@ -76,7 +76,7 @@ func (p *Peer) run() {
 	to := netip.AddrPortFrom(p.landmarkd.Local, bfd.Port)
 	for {
 		p.mu.Lock()
-		now := time.Since(p.begun)
+		now := time.Since(p.began)
 		out = p.machine.Advance(out[:0], now)
 		next, ok := p.machine.Next()
 		p.mu.Unlock()
@@ -86,7 +86,7 @@ func (p *Peer) run() {
 		if !ok {
 			next = now + time.Second
 		}
-		p.receive.SetReadDeadline(p.begun.Add(next))
+		p.receive.SetReadDeadline(p.began.Add(next))
 		n, from, err := p.receive.ReadFromUDPAddrPort(in[:])
 		if errors.Is(err, net.ErrClosed) {
 			return
@@ -97,7 +97,7 @@ func (p *Peer) run() {
 		if packet, err := bfd.Parse(in[:n]); err == nil {
 			p.mu.Lock()
 			p.received++
-			p.machine.Receive(in[:n], &packet, time.Since(p.begun))
+			p.machine.Receive(in[:n], &packet, time.Since(p.began))
 			p.mu.Unlock()
 		}
 	}

@@ -42,7 +42,7 @@ type Config struct {
 // Server holds BFD sessions.
 type Server struct {
 	config     Config
-	begun      time.Time // the instant 0 of the sessions
+	began      time.Time // the instant 0 of the sessions
 	rejections rejections
 	intervals  *intervals
 	tasks      sync.WaitGroup
@@ -77,7 +77,7 @@ func tickOf(interval time.Duration) time.Duration { return min(maxTick, interval
 
 // New returns a server without sessions.
 func New(c Config) *Server {
-	return &Server{config: c, begun: time.Now(), intervals: newIntervals(c.File, c.Logger), configured: make(chan struct{}, 1)}
+	return &Server{config: c, began: time.Now(), intervals: newIntervals(c.File, c.Logger), configured: make(chan struct{}, 1)}
 }
 
 // Refused yields the reasons for which packets are discarded, and how many were.
@@ -260,4 +260,4 @@ func Sockets(peerings []bfd.Peering) int {
 }
 
 // now is the present instant of the sessions.
-func (s *Server) now() time.Duration { return time.Since(s.begun) }
+func (s *Server) now() time.Duration { return time.Since(s.began) }

@@ -76,7 +76,7 @@ func (s *Server) newSession(p bfd.Peering) (*session, error) {
 			Passive:       p.Passive,
 			PeerInterval:  s.intervals.of(p.Pair),
 			Key:           p.Key,
-			Epoch:         time.Duration(s.begun.UnixNano()),
+			Epoch:         time.Duration(s.began.UnixNano()),
 			Random:        rand.Float64,
 			Lateness:      tickOf(p.Interval),
 		}),

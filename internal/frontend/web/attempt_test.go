@@ -37,11 +37,11 @@ func (f *fixture) try(from, name, password string, code int) time.Duration {
 	f.t.Helper()
 	c := f.connectFrom(from)
 	defer c.Close()
-	begun := time.Now()
+	began := time.Now()
 	if a := c.request("GET /-/healthy", authorization(name, password), "", ""); a.StatusCode != code {
 		f.t.Errorf("%s, %s: the answer is %d %q, want %d", name, password, a.StatusCode, a.body, code)
 	}
-	return time.Since(begun)
+	return time.Since(began)
 }
 
 // A client that tries wrong passwords waits, and delays no other client.
@@ -115,7 +115,7 @@ func TestWrongPasswordsDoNotDelayRightOnes(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
-		begun := time.Now()
+		began := time.Now()
 		for code := 0; code != 200; {
 			c := f.connect()
 			tried := time.Now()
@@ -125,7 +125,7 @@ func TestWrongPasswordsDoNotDelayRightOnes(t *testing.T) {
 			}
 			c.Close()
 		}
-		if took := time.Since(begun); took > 10*time.Minute { // by chance a fraction of that
+		if took := time.Since(began); took > 10*time.Minute { // by chance a fraction of that
 			t.Errorf("a password that is new waited for %v among %d connections", took, attackers)
 		}
 		if n := maps.Collect(f.server.Refused)["passwords"]; n == 0 {
@@ -168,9 +168,9 @@ func TestOnlyWrongPasswordsCount(t *testing.T) {
 		text := authorization("bob", "right") // nothing that the toolkit checks
 		for range 3 * attemptBurst {
 			c := f.connect()
-			begun := time.Now()
+			began := time.Now()
 			c.request("GET /-/healthy", "Authorization: Bearer "+text[len(text)-8:], "", "")
-			if took := time.Since(begun); took > 0 {
+			if took := time.Since(began); took > 0 {
 				t.Errorf("a request without a password waited for %v", took)
 			}
 			c.Close()

@@ -160,11 +160,11 @@ func (f *fixture) get(path string, headers ...string) answer {
 // wantClosedAfter checks that the server closes the connection after exactly that time.
 func (c *client) wantClosedAfter(want time.Duration) {
 	c.t.Helper()
-	begun := time.Now()
+	began := time.Now()
 	if _, err := io.Copy(io.Discard, c.answers); err != nil {
 		c.t.Error(err)
 	}
-	if took := time.Since(begun); took != want {
+	if took := time.Since(began); took != want {
 		c.t.Errorf("closed after %v, want %v", took, want)
 	}
 }

@@ -233,14 +233,14 @@ func TestCheckWaitsForTheStartGrace(t *testing.T) {
 		f.registry.BeginGrace()
 		f.get("/-/ready").check(t, 503, "landmarkd has just started")
 		f.get("/-/healthy").check(t, 200, "landmarkd is healthy.")
-		begun := time.Now()
+		began := time.Now()
 		time.AfterFunc(300*time.Millisecond, func() { frontendtest.NewProcess(t, f.registry, "epg").Work() })
 		f.get("/readyz?service=epg").check(t, 200, "SERVING")
-		if took := time.Since(begun); took < 300*time.Millisecond || took > time.Second {
+		if took := time.Since(began); took < 300*time.Millisecond || took > time.Second {
 			t.Errorf("the answer took %v", took)
 		}
 		f.get("/readyz?service=absent").check(t, 404, "SERVICE_UNKNOWN")
-		if took := time.Since(begun); took < 700*time.Millisecond || took > 1100*time.Millisecond {
+		if took := time.Since(began); took < 700*time.Millisecond || took > 1100*time.Millisecond {
 			t.Errorf("the answer about an absent service came after %v", took)
 		}
 		time.Sleep(time.Second)

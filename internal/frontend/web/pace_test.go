@@ -51,11 +51,11 @@ func TestFloodOfConnectionsLeavesNoDebt(t *testing.T) {
 					t.Errorf("%d goroutines serve at most %d connections", n, waiting)
 				}
 				time.Sleep(time.Millisecond)
-				begun := time.Now()
+				began := time.Now()
 				if a := f.get("/-/healthy"); a.StatusCode != 200 {
 					t.Errorf("another checker gets %d", a.StatusCode)
 				}
-				if took := time.Since(begun); took > maxPaceWait {
+				if took := time.Since(began); took > maxPaceWait {
 					t.Errorf("another checker of the same address waited for %v", took)
 				}
 				refused := maps.Collect(f.server.Refused)["rate"]
@@ -86,9 +86,9 @@ func TestDisplacedRequestEnds(t *testing.T) {
 			synctest.Wait() // the server has read no further
 			go io.WriteString(c, more)
 			time.Sleep(time.Second)
-			begun := time.Now()
+			began := time.Now()
 			f.get("/-/healthy")
-			if took := (<-ended).Sub(begun); took > 0 {
+			if took := (<-ended).Sub(began); took > 0 {
 				t.Errorf("before %q it ended after %v", more, took)
 			}
 		})
@@ -111,11 +111,11 @@ func TestBodyIsRefused(t *testing.T) {
 			{"POST", "Content-Length: 3\r\nAuthorization: Basic eDp5", 405},
 			{"POST", "Content-Length: 0", 405},
 		} {
-			begun := time.Now()
+			began := time.Now()
 			c := f.connect()
 			a := c.request(tt.first+" /readyz?service=epg", tt.headers, "", "")
 			a.check(t, tt.code, map[string]string{"GET": "a request has no body: ", "POST": "use GET or HEAD"}[tt.first])
-			if took := time.Since(begun); took > 0 || a.Header.Get("Content-Type") == "" || (tt.headers != "Content-Length: 0") != a.Close {
+			if took := time.Since(began); took > 0 || a.Header.Get("Content-Type") == "" || (tt.headers != "Content-Length: 0") != a.Close {
 				t.Errorf("%s %q: after %v, close %v, %v", tt.first, tt.headers, took, a.Close, a.Header)
 			}
 			c.Close()
@@ -171,9 +171,9 @@ func TestClientsArePaced(t *testing.T) {
 		for range 5 {
 			time.Sleep(time.Second)
 			for from, c := range slow {
-				begun := time.Now()
+				began := time.Now()
 				c.request("GET /readyz?service=epg")
-				if took := time.Since(begun); took > 0 {
+				if took := time.Since(began); took > 0 {
 					t.Errorf("an answer to a slow connection of %s took %v", from, took)
 				}
 			}

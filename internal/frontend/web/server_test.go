@@ -63,13 +63,13 @@ func TestUnsentBodyTimesOut(t *testing.T) {
 	inBubble(t, 0, nil, func(t *testing.T, f *fixture) {
 		for _, method := range []string{"GET", "POST"} {
 			c := f.connect()
-			begun := time.Now()
+			began := time.Now()
 			go io.WriteString(c, method+" /readyz HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n123")
 			if a := c.read(method + " /readyz"); a.StatusCode == 200 || !a.Close {
 				t.Errorf("%s: the answer is %d, close %v", method, a.StatusCode, a.Close)
 			}
 			io.Copy(io.Discard, c)
-			if took := time.Since(begun); took > socket.FrameTimeout+time.Second {
+			if took := time.Since(began); took > socket.FrameTimeout+time.Second {
 				t.Errorf("%s: the connection was open for %v", method, took)
 			}
 			c.Close()
@@ -103,14 +103,14 @@ func TestSlowReaderOfMetricsTimesOut(t *testing.T) {
 		c := f.connect()
 		defer c.Close()
 		io.WriteString(c, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-		begun, b := time.Now(), make([]byte, 8<<10)
+		began, b := time.Now(), make([]byte, 8<<10)
 		for {
 			if _, err := c.Read(b); err != nil {
 				break
 			}
 			time.Sleep(time.Second)
 		}
-		if took := time.Since(begun); took < metricsTimeout || took > metricsTimeout+2*time.Second {
+		if took := time.Since(began); took < metricsTimeout || took > metricsTimeout+2*time.Second {
 			t.Errorf("the client could read for %v", took)
 		}
 	})
@@ -150,12 +150,12 @@ func TestStreamOfThePage(t *testing.T) {
 		if rest, err := io.ReadAll(sleeper); len(rest) > 0 {
 			t.Errorf("a client that read nothing for an hour gets %q, %v", rest, err)
 		}
-		begun := time.Now()
+		began := time.Now()
 		f.stop()
 		for err = nil; err == nil; {
 			_, err = r.Body.Read(b)
 		}
-		if took := time.Since(begun); took > time.Second {
+		if took := time.Since(began); took > time.Second {
 			t.Errorf("the stream ended %v after the stop: %v", took, err)
 		}
 	})
@@ -170,10 +170,10 @@ func TestStopDoesNotWaitForHandlers(t *testing.T) {
 		defer c.Close()
 		io.WriteString(c, "GET /static/page HTTP/1.1\r\nHost: x\r\n\r\n")
 		synctest.Wait()
-		begun := time.Now()
+		began := time.Now()
 		f.stop()
 		f.stopped <- <-f.stopped
-		if took := time.Since(begun); took > stopTimeout+time.Second {
+		if took := time.Since(began); took > stopTimeout+time.Second {
 			t.Errorf("the stop took %v", took)
 		}
 		close(release)

@@ -86,8 +86,8 @@ func TestClockRunsWhileConnectionsAreOpen(t *testing.T) {
 	rest()
 	conn, _ := pair(t, all)
 	rest()
-	for begun := time.Now(); upToDate(); runtime.Gosched() {
-		if time.Since(begun) > 10*time.Second {
+	for began := time.Now(); upToDate(); runtime.Gosched() {
+		if time.Since(began) > 10*time.Second {
 			t.Fatal("a clock that does not run says that everything has been read")
 		}
 	}

@@ -17,7 +17,7 @@ func TestCreationsOfOneUserAreSerialized(t *testing.T) {
 		const sessions, each = 100, time.Millisecond
 		many, other := newUser(65000, slog.New(slog.DiscardHandler)), newUser(65001, slog.New(slog.DiscardHandler))
 		work := func() error { time.Sleep(each); return nil }
-		begun := time.Now()
+		began := time.Now()
 		var done atomic.Int32
 		for range sessions {
 			go func() {
@@ -30,10 +30,10 @@ func TestCreationsOfOneUserAreSerialized(t *testing.T) {
 		if err := other.creation.do(t.Context(), work); err != nil {
 			t.Error(err)
 		}
-		if took := time.Since(begun); took != each {
+		if took := time.Since(began); took != each {
 			t.Errorf("the other user waited %v, want %v", took, each)
 		}
-		time.Sleep(sessions*each + (sessions-2)*restFactor*each - time.Since(begun))
+		time.Sleep(sessions*each + (sessions-2)*restFactor*each - time.Since(began))
 		synctest.Wait()
 		if n := done.Load(); n != sessions-1 {
 			t.Errorf("%d sessions have created their service, want %d", n, sessions-1)
@@ -52,9 +52,9 @@ func TestRestAfterACreationIsBounded(t *testing.T) {
 		for uid, rest := range map[uint32]time.Duration{0: 0, 65000: maxRest} {
 			u := newUser(uid, slog.New(slog.DiscardHandler))
 			u.creation.do(t.Context(), func() error { time.Sleep(time.Second); return nil })
-			begun := time.Now()
+			began := time.Now()
 			u.creation.do(t.Context(), func() error { return nil })
-			if took := time.Since(begun); took != rest {
+			if took := time.Since(began); took != rest {
 				t.Errorf("uid %d: the next waits %v, want %v", uid, took, rest)
 			}
 		}

@@ -40,23 +40,23 @@ func inBubble(t *testing.T, test func(t *testing.T, dial func(context.Context, s
 }
 
 // took checks that the time since begun is from atLeast to atMost.
-func took(t *testing.T, begun time.Time, atLeast, atMost time.Duration) {
+func took(t *testing.T, began time.Time, atLeast, atMost time.Duration) {
 	t.Helper()
-	if d := time.Since(begun); d < atLeast || d > atMost {
+	if d := time.Since(began); d < atLeast || d > atMost {
 		t.Errorf("it took %v, want %v to %v", d, atLeast, atMost)
 	}
 }
 
 func TestSilentConnectionEnds(t *testing.T) {
 	inBubble(t, func(t *testing.T, dial func(context.Context, string) (net.Conn, error)) {
-		begun := time.Now()
+		began := time.Now()
 		conn, err := dial(t.Context(), "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer conn.Close()
 		io.Copy(io.Discard, conn) // reads the server's handshake
-		took(t, begun, 2*time.Second, 2*time.Second)
+		took(t, began, 2*time.Second, 2*time.Second)
 	})
 }
 
@@ -71,9 +71,9 @@ func TestConnectionWithoutAStreamEnds(t *testing.T) {
 		for state := conn.GetState(); state != connectivity.Ready; state = conn.GetState() {
 			conn.WaitForStateChange(t.Context(), state)
 		}
-		begun := time.Now()
+		began := time.Now()
 		conn.WaitForStateChange(t.Context(), connectivity.Ready)
-		took(t, begun, 10*time.Second, 11*time.Second)
+		took(t, began, 10*time.Second, 11*time.Second)
 	})
 }
 
@@ -84,7 +84,7 @@ func TestStreamWithoutAHelloEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		begun := time.Now()
+		began := time.Now()
 		stream, err := intakev1.NewIntakeServiceClient(conn).Stream(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -93,7 +93,7 @@ func TestStreamWithoutAHelloEnds(t *testing.T) {
 		if status.Code(err) != codes.DeadlineExceeded || !strings.Contains(err.Error(), "hello") {
 			t.Errorf("it ended with %v", err)
 		}
-		took(t, begun, 5*time.Second, 6*time.Second)
+		took(t, began, 5*time.Second, 6*time.Second)
 	})
 }
 

@@ -21,27 +21,27 @@ import (
 func TestFloodOfReportsIsThrottled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newThrottle(clock.New(), nil, hostclock.Clock{}, "")
-		begun := time.Now()
+		began := time.Now()
 		for range 60 * 100 {
 			time.Sleep(10 * time.Millisecond)
 			p.wait(t.Context(), 2+1, 3) // two changes and an answer
 		}
-		if took := time.Since(begun); took != time.Minute || p.throttled.Load() {
+		if took := time.Since(began); took != time.Minute || p.throttled.Load() {
 			t.Errorf("a minute's changes and answers took %v", took)
 		}
-		begun = time.Now()
+		began = time.Now()
 		for range 3700 {
 			p.wait(t.Context(), 1, 1)
 		}
-		if took := time.Since(begun); took > 0 || p.throttled.Load() {
+		if took := time.Since(began); took > 0 || p.throttled.Load() {
 			t.Errorf("reading what waited during a pause took %v", took)
 		}
 		time.Sleep(time.Minute)
-		begun = time.Now()
+		began = time.Now()
 		for range reportsBurst + 8*reportsPerSecond {
 			p.wait(t.Context(), 1, 1)
 		}
-		if took := time.Since(begun); took < 8*time.Second || !p.throttled.Load() {
+		if took := time.Since(began); took < 8*time.Second || !p.throttled.Load() {
 			t.Errorf("reading eight seconds of a flood took %v", took)
 		}
 		_, now := p.clock.Read()
@@ -49,9 +49,9 @@ func TestFloodOfReportsIsThrottled(t *testing.T) {
 			t.Errorf("at %[2]v an undated report of a flood has the time %[1]v", at, now)
 		}
 		for range 3 * reportsPerSecond { // on a busy machine
-			begun = time.Now()
+			began = time.Now()
 			p.wait(t.Context(), 1, 1)
-			if time.Since(begun) > 0 {
+			if time.Since(began) > 0 {
 				time.Sleep(10 * time.Millisecond)
 			}
 		}
@@ -61,9 +61,9 @@ func TestFloodOfReportsIsThrottled(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		begun = time.Now()
+		began = time.Now()
 		p.wait(ctx, 100*reportsPerSecond, 1)
-		if took := time.Since(begun); took > 0 {
+		if took := time.Since(began); took > 0 {
 			t.Errorf("a stream that has ended waited for %v", took)
 		}
 		time.Sleep(time.Hour)

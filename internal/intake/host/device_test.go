@@ -38,10 +38,10 @@ func viewOf(t *testing.T, at netip.AddrPort) *view {
 	t.Helper()
 	route := newNetlink(unix.NETLINK_ROUTE)
 	t.Cleanup(route.close)
-	begun := time.Now()
+	began := time.Now()
 	return &view{
 		route: route, diag: diag(t),
-		now:       func() time.Duration { return time.Since(begun) },
+		now:       func() time.Duration { return time.Since(began) },
 		listeners: make(map[uint16]*cached[[]listener]),
 		queues:    map[netip.AddrPort]*queue{at: {within: time.Second}},
 		counted:   make(map[netip.AddrPort]*cached[[]listener]),

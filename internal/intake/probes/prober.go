@@ -73,10 +73,10 @@ func (p *prober) run(ctx context.Context, finished chan<- string) {
 func (p *prober) once(ctx context.Context) probe.Outcome {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	begun := p.awake()
+	began := p.awake()
 	var timer *time.Timer
 	timer = time.AfterFunc(time.Hour, func() {
-		if left := p.check.Within - (p.awake() - begun); left > 0 {
+		if left := p.check.Within - (p.awake() - began); left > 0 {
 			timer.Reset(left) // landmarkd was paused
 			return
 		}
@@ -85,7 +85,7 @@ func (p *prober) once(ctx context.Context) probe.Outcome {
 	timer.Reset(p.check.Within)
 	defer timer.Stop()
 	err := p.converse(ctx)
-	outcome := probe.Outcome{Took: max(p.awake()-begun, 1), Err: err}
+	outcome := probe.Outcome{Took: max(p.awake()-began, 1), Err: err}
 	if own := new(ownError); errors.As(err, &own) {
 		outcome.Own = true
 	}

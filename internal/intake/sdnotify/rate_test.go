@@ -19,7 +19,7 @@ func TestLimiter(t *testing.T) {
 			t.Error("senders of one user do not share a limit, or processes of root do")
 		}
 		taken, logged := 0, 0
-		begun := time.Now()
+		began := time.Now()
 		for range 3000 { // 100,000 a second for 3 s
 			for range 100 {
 				ok, log := l.take(alice, 1, time.Now())
@@ -32,7 +32,7 @@ func TestLimiter(t *testing.T) {
 			}
 			time.Sleep(time.Millisecond)
 		}
-		if most := unitsBurst + int(time.Since(begun)*unitsPerSecond/time.Second); taken < most-100 || taken > most+1 {
+		if most := unitsBurst + int(time.Since(began)*unitsPerSecond/time.Second); taken < most-100 || taken > most+1 {
 			t.Errorf("%d units were taken, want %d", taken, most)
 		}
 		if logged != 1 {

@@ -12,14 +12,14 @@ type Watchers struct {
 	streams int
 	updates atomic.Int64 // since the last call of Next
 	last    atomic.Int64 // when the latest came, in ns since begun
-	begun   time.Time
+	began   time.Time
 	failed  chan error
 }
 
 // Watch opens so many calls of Watch over the connections, and returns when each has had
 // its first answer.
 func (g GRPC) Watch(streams int) (*Watchers, error) {
-	w := &Watchers{streams: streams, begun: time.Now(), failed: make(chan error, g.Connections)}
+	w := &Watchers{streams: streams, began: time.Now(), failed: make(chan error, g.Connections)}
 	for i := range g.Connections {
 		c, err := g.dial(i, "Watch")
 		if err != nil {
@@ -56,7 +56,7 @@ func (w *Watchers) read(c *grpcConn) error {
 			return fmt.Errorf("the server ended a Watch")
 		}
 		if kind == frameData {
-			w.last.Store(int64(time.Since(w.begun)))
+			w.last.Store(int64(time.Since(w.began)))
 			w.updates.Add(1)
 		}
 		if answers.in.Buffered() == 0 && answers.out.Len() > 0 {
@@ -82,7 +82,7 @@ func (w *Watchers) Next(timeout time.Duration) (time.Time, error) {
 		}
 	}
 	w.updates.Add(-int64(w.streams))
-	return w.begun.Add(time.Duration(w.last.Load())), nil
+	return w.began.Add(time.Duration(w.last.Load())), nil
 }
 
 // Close closes the connections.
