@@ -237,8 +237,9 @@ func (s *service) eachAge(f func(p part, a journal.Age, limit time.Duration)) {
 	policy := s.policy()
 	landmarks := func(id uint64, all []journal.Landmark) {
 		for i := range all {
-			if d := s.declared(id, &all[i]); d != nil && (&judge.Landmark{Declared: d}).AffectsReadiness() {
-				f(part{id, all[i].Name}, all[i].Age, (&judge.Landmark{Declared: d, Reached: all[i].Reached}).AgeLimit())
+			l := judge.Landmark{Declared: s.declared(id, &all[i]), Reached: all[i].Reached}
+			if l.Declared != nil && l.AffectsReadiness() {
+				f(part{id, all[i].Name}, all[i].Age, l.AgeLimit())
 			}
 		}
 	}
