@@ -78,15 +78,12 @@ func (o *overview) scan(all bool) []byte {
 	o.incomplete, o.wasAll, o.resumeAt = false, false, ""
 	for i := range o.names {
 		name := o.names[(first+i)%len(o.names)]
-		if k := o.services[name]; o.incomplete && k != nil {
-			k.seen = o.scans
+		k := o.services[name]
+		if !o.incomplete && len(e.rows)+len(e.bands) >= maxChanges {
+			o.incomplete, o.wasAll, o.resumeAt = true, all, name
 		}
 		if o.incomplete {
-			continue
-		}
-		if len(e.rows)+len(e.bands) >= maxChanges {
-			o.incomplete, o.wasAll, o.resumeAt = true, all, name
-			if k := o.services[name]; k != nil {
+			if k != nil {
 				k.seen = o.scans
 			}
 			continue
@@ -95,7 +92,6 @@ func (o *overview) scan(all bool) []byte {
 		if !ok {
 			continue
 		}
-		k := o.services[name]
 		if k == nil {
 			k = new(known)
 			o.services[name] = k
