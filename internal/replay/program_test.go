@@ -20,14 +20,14 @@ import (
 
 // memory is a journal in memory.
 type memory struct {
-	mu    sync.Mutex
-	lines []journal.Line // guarded by mu
-	epoch uint64         // guarded by mu
-	fresh chan struct{}
+	mu       sync.Mutex
+	lines    []journal.Line // guarded by mu
+	epoch    uint64         // guarded by mu
+	needFull chan struct{}
 }
 
 func newMemory() *memory {
-	m := &memory{fresh: make(chan struct{}, 1)}
+	m := &memory{needFull: make(chan struct{}, 1)}
 	m.lines = append(m.lines, journal.Line{Type: journal.TypeJournal, Time: time.Now(), Journal: &journal.Header{Format: 1, Run: "r"}})
 	return m
 }
