@@ -46,7 +46,8 @@ const (
 	// uses memory too. Together with the guard's budgets they keep landmarkd below
 	// 128 MB whatever all clients send.
 	maxAgents  = 1024
-	maxMonitor = 1536
+	maxMonitor = 10240
+	maxLine    = 384
 	maxGRPC    = 384
 	maxHTTP    = 256
 	maxNotify  = 512
@@ -123,11 +124,11 @@ func (l connLimits) checkBFD(n, sockets int) error {
 	return fmt.Errorf("it has %d BFD sessions, which need %d descriptors, and so few files may be open that %d are left: raise LimitNOFILE= in landmarkd's unit, or ulimit -n, or remove sessions", n, sockets, l.bfd)
 }
 
-// withLine takes a quarter of the monitoring protocol's connections for the line
+// withLine takes at most a quarter of the monitoring protocol's connections for the line
 // protocol, which few installations use and whose checkers would otherwise use the
 // monitoring protocol.
 func (l connLimits) withLine() connLimits {
-	l.line = max(1, l.monitor/4)
+	l.line = max(1, min(l.monitor/4, maxLine))
 	l.monitor -= l.line
 	return l
 }

@@ -141,7 +141,7 @@ func TestWatchdogNeedsEachTurn(t *testing.T) {
 		names = append(names, turn.name)
 	}
 	want := []string{"clock", "registry", "listener of agents", "receiver of notifications", "listener of operators",
-		"listener of monitoring clients", "UDP server of the monitoring protocol", "listener of line clients", "listener of gRPC clients"}
+		"UDP server of the monitoring protocol", "TCP server of the monitoring protocol", "listener of line clients", "listener of gRPC clients"}
 	if !slices.Equal(names, want) {
 		t.Errorf("got the loops %q, want %q", names, want)
 	}

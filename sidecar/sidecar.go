@@ -217,10 +217,9 @@ func (s *Sidecar) bindMonitor(c Config, services *registry.Registry) error {
 		return nil
 	}
 	server, err := lmp.New(lmp.Config{
-		Address: c.Monitor,
-		Limit: func(l *net.TCPListener, closed func()) net.Listener {
-			return socket.LimitPer(s.retryAccept(l, "monitoring clients"), socket.QuotaByAddress(s.limits.monitor, func(netip.Prefix) { closed() }))
-		},
+		Address:  c.Monitor,
+		MaxConns: s.limits.monitor,
+		Refusals: s.refusals,
 		Keys:     c.MonitorKeys,
 		Source:   services,
 		Checkers: s.checkers,
@@ -234,7 +233,7 @@ func (s *Sidecar) bindMonitor(c Config, services *registry.Registry) error {
 	s.own.Refused["lmp"] = server.Refused
 	s.addresses = append(s.addresses, "monitor", server.Addr().String())
 	s.frontEnds = append(s.frontEnds, server.Run)
-	s.turns = append(s.turns, turn{"UDP server of the monitoring protocol", server.Turn})
+	s.turns = append(s.turns, turn{"UDP server of the monitoring protocol", server.TurnUDP}, turn{"TCP server of the monitoring protocol", server.TurnTCP})
 	return nil
 }
 

@@ -51,18 +51,14 @@ func QuotaByAddress(n int, closed func(netip.Prefix)) Quota[netip.Prefix] {
 //
 // A slot is free again when its connection has been closed.
 func LimitPer[K comparable](l net.Listener, q Quota[K]) net.Listener {
-	if q.PerClient == 0 {
-		q.PerClient = q.Limit
-	}
-	return &limitedListener[K]{Listener: l, quota: q, slots: newSlots[K](), start: time.Now()}
+	return &limitedListener[K]{Listener: l, client: q.Client, slots: NewSlots(q)}
 }
 
 // limitedListener is a listener in which each connection has a slot.
 type limitedListener[K comparable] struct {
 	net.Listener
-	quota Quota[K]
-	slots *slots[K]
-	start time.Time // times of use count from here
+	client func(net.Conn) (K, error)
+	slots  *Slots[K]
 }
 
 func (l *limitedListener[K]) Accept() (net.Conn, error) {
@@ -79,35 +75,26 @@ func (l *limitedListener[K]) Accept() (net.Conn, error) {
 
 // admit gives the connection a slot and returns it, or closes it and returns nil.
 func (l *limitedListener[K]) admit(accepted net.Conn) net.Conn {
-	client, err := l.quota.Client(accepted)
+	client, err := l.client(accepted)
 	if err != nil {
 		accepted.Close()
 		return nil
 	}
-	conn := &slotConn{Conn: accepted, start: l.start}
+	conn := &slotConn{Conn: accepted}
 	conn.closed, conn.end = context.WithCancel(context.Background())
-	conn.touch()
-	for {
-		displaced, from, ok := l.slots.reserve(conn, client, &l.quota)
-		switch {
-		case !ok:
-			l.quota.Closed(client)
-			accepted.Close()
-			return nil
-		case displaced == nil:
-			return conn
-		}
-		l.quota.Closed(from)
-		displaced.Close() // frees its slot
+	if !l.slots.Take(&conn.Slot, client, conn) {
+		accepted.Close()
+		return nil
 	}
+	return conn
 }
 
 // MarkProven marks a connection of a listener from LimitPer as one whose client has
 // sent a request that is answered. The connection may be wrapped in others that
 // have a NetConn method, like tls.Conn.
 func MarkProven(conn net.Conn) {
-	if c := slotConnOf(conn); c != nil && !c.proven.Load() {
-		c.proven.Store(true)
+	if c := slotConnOf(conn); c != nil {
+		c.Slot.MarkProven()
 	}
 }
 

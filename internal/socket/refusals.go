@@ -52,8 +52,8 @@ func (r *Refusals) Counts(yield func(kind string, n uint64) bool) {
 	}
 }
 
-// logFailure logs that the listener cannot accept connections.
-func (r *Refusals) logFailure(listener string, err error) {
+// LogFailure logs that the listener cannot accept connections.
+func (r *Refusals) LogFailure(listener string, err error) {
 	if r.due("accept "+listener, time.Now()) {
 		r.logger.Error("connections cannot be accepted; trying again", "of", listener, "err", err)
 	}

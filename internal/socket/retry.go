@@ -61,7 +61,7 @@ func (l *RetryListener) Accept() (net.Conn, error) {
 			l.loop.Turned(l.listener.SetDeadline)
 			continue
 		}
-		l.refusals.logFailure(l.name, err)
+		l.refusals.LogFailure(l.name, err)
 		if !l.wait(delay) {
 			return nil, net.ErrClosed
 		}

@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -11,8 +12,11 @@ import (
 	"time"
 )
 
-// slots are the open connections of a limitedListener, by client.
-type slots[K comparable] struct {
+// Slots are the open connections of a listener, by client. LimitPer says how they are
+// divided.
+type Slots[K comparable] struct {
+	quota   Quota[K]
+	start   time.Time  // times of use count from here
 	mu      sync.Mutex // guards what follows
 	taken   int
 	clients map[K]*client[K]
@@ -29,14 +33,39 @@ type client[K comparable] struct {
 	conns      connHeap // the idlest first
 }
 
-func newSlots[K comparable]() *slots[K] {
-	return &slots[K]{clients: make(map[K]*client[K])}
+// NewSlots returns the slots of the quota, all of them free. Its Client is not used.
+func NewSlots[K comparable](q Quota[K]) *Slots[K] {
+	if q.PerClient == 0 {
+		q.PerClient = q.Limit
+	}
+	return &Slots[K]{quota: q, start: time.Now(), clients: make(map[K]*client[K])}
 }
 
-// reserve gives conn a slot. If there is none, it returns the connection that the
-// caller must close first, and its client. It is not ok if conn may displace no
+// Take gives a connection of the client a slot, or reports that it gets none. Take may
+// close other connections before. Close of a connection must free its slot. The caller keeps
+// slot where it is until Free.
+func (s *Slots[K]) Take(slot *Slot, key K, conn io.Closer) bool {
+	slot.start, slot.conn = s.start, conn
+	slot.Touch()
+	for {
+		displaced, from, ok := s.reserve(slot, key)
+		switch {
+		case !ok:
+			s.quota.Closed(key)
+			return false
+		case displaced == nil:
+			return true
+		}
+		s.quota.Closed(from)
+		displaced.conn.Close()
+	}
+}
+
+// reserve takes a slot. If there is none, it returns that of the connection which the
+// caller must close first, and its client. It is not ok if the newcomer may displace no
 // connection.
-func (s *slots[K]) reserve(conn *slotConn, key K, q *Quota[K]) (displaced *slotConn, from K, ok bool) {
+func (s *Slots[K]) reserve(slot *Slot, key K) (displaced *Slot, from K, ok bool) {
+	q := &s.quota
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	own := s.clients[key]
@@ -48,14 +77,14 @@ func (s *slots[K]) reserve(conn *slotConn, key K, q *Quota[K]) (displaced *slotC
 	case s.taken >= q.Limit:
 		victim = s.victim(own, privileged)
 	default:
-		s.add(conn, key, own, privileged)
+		s.add(slot, key, own, privileged)
 		return nil, key, true
 	}
 	if victim == nil {
 		return nil, key, false
 	}
 	idlest := s.idlest(victim)
-	if victim == own && q.ActiveWithin > 0 && idlest.ranked.proven && conn.elapsed()-idlest.ranked.used < q.ActiveWithin {
+	if victim == own && q.ActiveWithin > 0 && idlest.ranked.proven && slot.elapsed()-idlest.ranked.used < q.ActiveWithin {
 		return nil, key, false
 	}
 	return idlest, victim.key, true
@@ -63,7 +92,7 @@ func (s *slots[K]) reserve(conn *slotConn, key K, q *Quota[K]) (displaced *slotC
 
 // victim returns the client whose idlest connection a newcomer of own displaces, or
 // nil if it may displace none. own is nil for a client that has no connection yet.
-func (s *slots[K]) victim(own *client[K], privileged bool) *client[K] {
+func (s *Slots[K]) victim(own *client[K], privileged bool) *client[K] {
 	if len(s.byCount) == 0 {
 		return own
 	}
@@ -83,7 +112,7 @@ func (s *slots[K]) victim(own *client[K], privileged bool) *client[K] {
 	return own
 }
 
-func (s *slots[K]) add(conn *slotConn, key K, own *client[K], privileged bool) {
+func (s *Slots[K]) add(slot *Slot, key K, own *client[K], privileged bool) {
 	if own == nil {
 		own = &client[K]{key: key, privileged: privileged}
 		s.clients[key] = own
@@ -92,17 +121,20 @@ func (s *slots[K]) add(conn *slotConn, key K, own *client[K], privileged bool) {
 		}
 	}
 	s.taken++
-	conn.ranked = conn.use()
-	heap.Push(&own.conns, conn)
+	slot.ranked = slot.use()
+	heap.Push(&own.conns, slot)
 	s.reorder(own)
-	conn.freeSlot = sync.OnceFunc(func() { s.remove(conn, own) })
+	slot.free = func() { s.remove(slot, own) }
 }
 
-func (s *slots[K]) remove(conn *slotConn, own *client[K]) {
+func (s *Slots[K]) remove(slot *Slot, own *client[K]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if slot.index < 0 {
+		return // it is free already
+	}
 	s.taken--
-	heap.Remove(&own.conns, conn.index)
+	heap.Remove(&own.conns, slot.index)
 	if len(own.conns) > 0 {
 		s.reorder(own)
 		return
@@ -114,7 +146,7 @@ func (s *slots[K]) remove(conn *slotConn, own *client[K]) {
 }
 
 // idlest returns the client's idlest connection.
-func (s *slots[K]) idlest(c *client[K]) *slotConn {
+func (s *Slots[K]) idlest(c *client[K]) *Slot {
 	for {
 		first := c.conns[0]
 		now := first.use()
@@ -129,25 +161,22 @@ func (s *slots[K]) idlest(c *client[K]) *slotConn {
 
 // reorder restores the order of byCount after the client's connections have
 // changed.
-func (s *slots[K]) reorder(c *client[K]) {
+func (s *Slots[K]) reorder(c *client[K]) {
 	if !c.privileged {
 		heap.Fix(&s.byCount, c.index)
 	}
 }
 
-// slotConn is a connection that has a slot.
-type slotConn struct {
-	net.Conn
+// Slot is the place of one open connection.
+type Slot struct {
 	start  time.Time
 	proven atomic.Bool
 	used   atomic.Int64 // when a byte was last read or written, in ns since start
+	conn   io.Closer
 
-	closed context.Context // done once the connection is closed
-	end    func()          // ends closed
-
-	ranked   use // as the heap is ordered by; guarded by the slots' mutex
-	index    int // in its client's heap; likewise
-	freeSlot func()
+	ranked use // as the heap is ordered by; guarded by the slots' mutex
+	index  int // in its client's heap, -1 = it is free again; likewise
+	free   func()
 }
 
 // use says how idle a connection is.
@@ -156,7 +185,7 @@ type use struct {
 	used   time.Duration
 }
 
-func (c *slotConn) use() use { return use{c.proven.Load(), time.Duration(c.used.Load())} }
+func (s *Slot) use() use { return use{s.proven.Load(), time.Duration(s.used.Load())} }
 
 // less reports whether u is idler than v.
 func (u use) less(v use) bool {
@@ -166,15 +195,39 @@ func (u use) less(v use) bool {
 	return u.used < v.used
 }
 
-func (c *slotConn) elapsed() time.Duration { return time.Since(c.start) }
+func (s *Slot) elapsed() time.Duration { return time.Since(s.start) }
 
-func (c *slotConn) touch() { c.used.Store(int64(c.elapsed())) }
+// Touch records that the connection is in use: a byte was read or written.
+func (s *Slot) Touch() { s.used.Store(int64(s.elapsed())) }
+
+// MarkProven is the function MarkProven for a connection that has this slot.
+func (s *Slot) MarkProven() {
+	if !s.proven.Load() {
+		s.proven.Store(true)
+	}
+}
+
+// Free frees the slot, after its connection has been closed. A slot that was never taken
+// may be freed, and any more than once.
+func (s *Slot) Free() {
+	if s.free != nil {
+		s.free()
+	}
+}
+
+// slotConn is a connection that has a slot.
+type slotConn struct {
+	net.Conn
+	Slot
+	closed context.Context // done once the connection is closed
+	end    func()          // ends closed
+}
 
 // Read reads, and records the use if it read anything.
 func (c *slotConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if n > 0 {
-		c.touch()
+		c.Touch()
 	}
 	return n, err
 }
@@ -183,7 +236,7 @@ func (c *slotConn) Read(b []byte) (int, error) {
 func (c *slotConn) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
 	if n > 0 {
-		c.touch()
+		c.Touch()
 	}
 	return n, err
 }
@@ -193,7 +246,7 @@ func (c *slotConn) Write(b []byte) (int, error) {
 func (c *slotConn) Close() error {
 	err := c.Conn.Close()
 	c.end()
-	c.freeSlot()
+	c.Free()
 	return err
 }
 
@@ -206,8 +259,8 @@ func (c *slotConn) SyscallConn() (syscall.RawConn, error) {
 	return conn.SyscallConn()
 }
 
-// connHeap is a heap of connections by ranked, the idlest first.
-type connHeap []*slotConn
+// connHeap is a heap of the slots of connections by ranked, the idlest first.
+type connHeap []*Slot
 
 func (h connHeap) Len() int           { return len(h) }
 func (h connHeap) Less(i, j int) bool { return h[i].ranked.less(h[j].ranked) }
@@ -217,7 +270,7 @@ func (h connHeap) Swap(i, j int) {
 }
 
 func (h *connHeap) Push(x any) {
-	c := x.(*slotConn)
+	c := x.(*Slot)
 	c.index = len(*h)
 	*h = append(*h, c)
 }
@@ -227,6 +280,7 @@ func (h *connHeap) Pop() any {
 	c := (*h)[last]
 	(*h)[last] = nil
 	*h = (*h)[:last]
+	c.index = -1
 	return c
 }
 

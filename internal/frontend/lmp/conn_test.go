@@ -1,9 +1,7 @@
 package lmp
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"net"
 	"slices"
 	"testing"
@@ -122,6 +120,34 @@ func TestClientThatOnlyWritesIsClosed(t *testing.T) {
 	})
 }
 
+// What a connection holds whose client does not read depends on how many are open.
+func TestManyConnectionsHoldLittleEach(t *testing.T) {
+	for _, open := range []int{0, manyConns} {
+		inBubble(t, func(t *testing.T, f *fixture) {
+			client, server := f.poller.newPipe()
+			defer client.Close()
+			c := f.add(server)
+			posted := make(chan struct{})
+			f.tcp.loop.Post(func() { f.tcp.open += open; close(posted) })
+			<-posted
+			const requests = 200
+			all := slices.Concat(slices.Repeat([][]byte{check(t, "epg")}, requests)...)
+			go client.Write(all)
+			synctest.Wait()
+			most, least := 2*smallBuffer, 1
+			if open == 0 {
+				most, least = 2*fullBuffer, fullBuffer/2
+			}
+			if held := cap(c.unsent) + cap(c.frames.kept); held > most || held < least {
+				t.Errorf("with %d connections open, one holds %d bytes, want %d to %d", open+1, held, least, most)
+			}
+			for range requests {
+				wantAnswer(t, parseAnswer(t, readFrame(t, client), all[:37]), lmp.StatusServing, lmp.CauseNone)
+			}
+		})
+	}
+}
+
 // Pipelined requests are answered in one write, but a write stays shorter than a
 // frame of the greatest length and one answer.
 func TestPipelinedAnswersAreSentTogether(t *testing.T) {
@@ -163,27 +189,25 @@ func TestPipelinedAnswersAreSentTogether(t *testing.T) {
 func TestIdleConnectionHoldsNoLargeBuffer(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		newLargeProcess(t, f.registry, "large")
-		client, server := net.Pipe()
+		client, server := f.poller.newPipe()
 		defer client.Close()
-		frames := newFrameReader(server, make(largeFrames, 1))
+		c := f.add(server)
 		q := longestRequest(t)
-		go client.Write(slices.Concat(q, q, check(t, "epg")))
-		for range 3 {
-			if _, err := frames.next(t.Context(), 0); err != nil {
-				t.Fatal(err)
-			}
-		}
-		go frames.next(t.Context(), 0) // waits
+		write(t, client, q)
+		readFrame(t, client)
+		write(t, client, q[:20_000]) // the frame after a large one is large, too
 		synctest.Wait()
-		if n := len(frames.buffer); n > smallBuffer {
-			t.Errorf("an idle connection holds a read buffer of %d bytes", n)
+		if n := cap(c.frames.kept); n != len(q) {
+			t.Errorf("a buffer for a frame of %d bytes has %d", len(q), n)
 		}
-		out := make([]byte, lmp.MaxLength)
-		go io.Copy(io.Discard, client)
-		if !flush(t.Context(), server, &out) || cap(out) > smallBuffer {
-			t.Errorf("an idle connection holds a write buffer of %d bytes", cap(out))
+		for _, rest := range [][]byte{q[20_000:], describe(t, "large"), slices.Concat(q, check(t, "epg")[:9])} {
+			go client.Write(rest)
+			readFrame(t, client)
 		}
-		server.Close()
+		synctest.Wait()
+		if kept, unsent := cap(c.frames.kept), cap(c.unsent); kept > smallBuffer || unsent > 0 {
+			t.Errorf("an idle connection holds a read buffer of %d bytes and a write buffer of %d", kept, unsent)
+		}
 	})
 }
 
@@ -211,46 +235,6 @@ func TestStopClosesConnections(t *testing.T) {
 				f.stop()
 				f.wantClosedAfter(done, 0)
 				wantClosed(t, conn)
-			})
-		})
-	}
-}
-
-// lateConn calls before just before it sets a deadline.
-type lateConn struct {
-	net.Conn
-	before func()
-}
-
-func (c *lateConn) SetReadDeadline(at time.Time) error {
-	c.before()
-	return c.Conn.SetReadDeadline(at)
-}
-
-func (c *lateConn) SetWriteDeadline(at time.Time) error {
-	c.before()
-	return c.Conn.SetWriteDeadline(at)
-}
-
-func TestStopWhileDeadlineIsSetClosesConnection(t *testing.T) {
-	for name, calls := range map[string]int{"reading": 1, "writing": 2} {
-		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, f *fixture) {
-				client, server := net.Pipe()
-				defer client.Close()
-				ctx, stop := context.WithCancel(f.ctx)
-				conn := &lateConn{Conn: server, before: func() {
-					if calls--; calls == 0 {
-						stop()
-						synctest.Wait() // until the end of ctx has set its deadline
-					}
-				}}
-				go client.Write(check(t, "epg"))
-				start := time.Now()
-				f.serveConn(ctx, conn)
-				if took := time.Since(start); took != 0 {
-					t.Errorf("closed after %v, want at once", took)
-				}
 			})
 		})
 	}

@@ -70,7 +70,11 @@ func serveFamily(t *testing.T, r *registry.Registry, family string) *testServer 
 	if err := requestDestinations(udp); err != nil {
 		t.Fatal(err)
 	}
-	return run(t, &Server{config: Config{Source: r}, udp: &udpSocket{udp}, tcp: tcp})
+	s := &Server{config: Config{Source: r}, udp: &udpSocket{udp}}
+	if s.tcp, err = s.newTCPServer(tcp.(*net.TCPListener)); err != nil {
+		t.Fatal(err)
+	}
+	return run(t, s)
 }
 
 func TestLateAnswerLeavesFromRequestedAddress(t *testing.T) {

@@ -9,12 +9,14 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"github.com/landmark-health/landmark/internal/eventloop"
 	"github.com/landmark-health/landmark/internal/frontend"
 	"github.com/landmark-health/landmark/internal/frontend/frontendtest"
 	"github.com/landmark-health/landmark/internal/judge"
@@ -141,19 +143,31 @@ type fixture struct {
 	t        *testing.T
 	registry *registry.Registry
 	process  *frontendtest.Process // of the service "epg", with one loop
+	poller   *pipePoller
 	ctx      context.Context
 	stop     context.CancelFunc
 }
 
-// inBubble runs a test over net.Pipe, where a write blocks until it is read.
+// inBubble runs a test over pipes, where a write blocks until it is read.
 func inBubble(t *testing.T, test func(*testing.T, *fixture)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := frontendtest.NewRegistry(t, 0)
 		ctx, stop := context.WithCancel(t.Context())
+		poller := newPipePoller()
+		s := &Server{config: Config{Source: r, Checkers: frontendtest.NewTracker(), Logger: slog.New(slog.DiscardHandler)}}
+		s.tcp = &tcpServer{loop: eventloop.NewWith(poller), audiences: make(map[string]*audience)}
+		var serving sync.WaitGroup
+		serving.Go(func() {
+			if err := s.serveTCP(ctx); err != nil {
+				t.Errorf("serveTCP returned %v", err)
+			}
+		})
+		defer serving.Wait()
 		defer stop()
 		test(t, &fixture{
-			Server:   &Server{config: Config{Source: r, Checkers: frontendtest.NewTracker(), Logger: slog.New(slog.DiscardHandler)}},
+			Server:   s,
+			poller:   poller,
 			t:        t,
 			registry: r,
 			process:  newProcess(t, r, "epg", loops("main"), fact(0)),
@@ -165,14 +179,17 @@ func inBubble(t *testing.T, test func(*testing.T, *fixture)) {
 
 // connect connects a client. done is closed when the server has closed its end.
 func (f *fixture) connect() (conn net.Conn, done chan struct{}) {
-	conn, server := net.Pipe()
-	f.t.Cleanup(func() { conn.Close() })
-	done = make(chan struct{})
-	go func() {
-		defer close(done)
-		f.serveConn(f.ctx, server)
-	}()
-	return conn, done
+	client, server := f.poller.newPipe()
+	f.t.Cleanup(func() { client.Close() })
+	f.add(server)
+	return client, server.done
+}
+
+// add adds a socket to the loop, and returns its connection.
+func (f *fixture) add(s *pipe) *conn {
+	added := make(chan *conn)
+	f.tcp.loop.Post(func() { added <- f.newConn(s, s.key, netip.Addr{}) })
+	return <-added
 }
 
 // wantClosedAfter checks that the server closes the connection after exactly that

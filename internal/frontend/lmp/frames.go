@@ -1,13 +1,8 @@
 package lmp
 
 import (
-	"context"
 	"errors"
-	"net"
-	"os"
-	"time"
 
-	"github.com/landmark-health/landmark/internal/socket"
 	"github.com/landmark-health/landmark/lmp"
 )
 
@@ -20,10 +15,7 @@ const (
 	maxLargeFrames = 64
 )
 
-var (
-	errTooManyLargeFrames = errors.New("too many large frames at once")
-	errUnfinished         = errors.New("frame not finished in time")
-)
+var errTooManyLargeFrames = errors.New("too many large frames at once")
 
 // largeFrames is a semaphore with a token for each large frame. A nil one sets no
 // limit.
@@ -49,106 +41,92 @@ func (l largeFrames) release() {
 	}
 }
 
-// frameReader splits a connection's bytes into frames.
-type frameReader struct {
-	conn   net.Conn
-	buffer []byte // holds a token of large if it is longer than smallBuffer
-	begin  int    // of the bytes not yet returned
-	end    int
-	large  largeFrames
+// frames splits a connection's bytes into frames. All connections read into one
+// buffer, so that one that waits holds no buffer, but only what it has received of
+// the next frame: load gets that into the buffer, and store puts it aside.
+type frames struct {
+	kept  []byte // between store and load
+	large largeFrames
+	token bool // kept is one frame longer than smallBuffer, or the beginning of one
+
+	buffer     []byte // between load and store
+	begin, end int    // of the bytes not yet returned
 }
 
-func newFrameReader(conn net.Conn, large largeFrames) *frameReader {
-	return &frameReader{conn: conn, buffer: make([]byte, smallBuffer), large: large}
-}
-
-// close returns the reader's token, if it holds one.
-func (f *frameReader) close() {
-	if len(f.buffer) > smallBuffer {
-		f.buffer = nil
-		f.large.release()
+// load prepares read and next. The buffer, which is as large as that of any load before,
+// is for this connection until store. Of it the connection uses size bytes, or what it has
+// kept.
+func (f *frames) load(buffer []byte, size int) {
+	if f.token { // which is for a frame that may be longer than the buffer
+		f.buffer, f.begin, f.end = f.kept[:cap(f.kept)], 0, len(f.kept)
+		return
 	}
+	f.buffer, f.begin, f.end = buffer[:max(size, len(f.kept))], 0, copy(buffer, f.kept)
 }
 
-// ready reports whether next will return without waiting: a whole frame is in
-// the buffer, or bytes that no frame can begin with.
-func (f *frameReader) ready() bool {
-	n, err := lmp.FrameLength(f.buffer[f.begin:f.end])
-	return err != nil || n > 0 && f.end-f.begin >= n
+// read reads what fits into the buffer.
+func (f *frames) read(conn interface{ Read([]byte) (int, error) }) (n int, err error) {
+	if f.begin > 0 {
+		f.end = copy(f.buffer, f.buffer[f.begin:f.end])
+		f.begin = 0
+	}
+	n, err = conn.Read(f.buffer[f.end:])
+	f.end += n
+	return n, err
 }
 
-// next returns the next frame, which is valid until the next call. It waits at
-// most idle for the first byte, and without limit if idle is 0. It returns
-// io.EOF at the end, errUnfinished, errTooManyLargeFrames, an error that matches
-// lmp.ErrMalformed, or the connection's error.
-func (f *frameReader) next(ctx context.Context, idle time.Duration) ([]byte, error) {
-	n, err := f.await(ctx, idle)
-	if err != nil {
+// next returns the next frame, which is valid until store, or nil if it is not whole
+// yet. The error matches lmp.ErrMalformed.
+func (f *frames) next() ([]byte, error) {
+	rest := f.buffer[f.begin:f.end]
+	n, err := lmp.FrameLength(rest)
+	if err != nil || n == 0 || len(rest) < n {
 		return nil, err
 	}
-	frame := f.buffer[f.begin : f.begin+n : f.begin+n]
 	f.begin += n
-	return frame, nil
+	return rest[:n:n], nil
 }
 
-// await waits until the next frame is whole in the buffer, and returns its
-// length or next's error. It consumes nothing.
-func (f *frameReader) await(ctx context.Context, idle time.Duration) (length int, err error) {
-	var deadline time.Time // of the frame, set when its first byte is there
-	for {
-		start := f.buffer[f.begin:f.end]
-		n, err := lmp.FrameLength(start)
-		switch {
-		case err != nil:
-			return 0, err
-		case n > 0 && len(start) >= n:
-			return n, nil
-		case len(start) == 0:
-			var until time.Time
-			if idle > 0 {
-				until = time.Now().Add(idle)
-			}
-			err = f.read(ctx, smallBuffer, until)
-		default:
-			if deadline.IsZero() {
-				deadline = time.Now().Add(socket.FrameTimeout)
-			}
-			err = f.read(ctx, max(n, smallBuffer), deadline)
-			if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil {
-				err = errUnfinished
-			}
+// unread makes next return the frame again that it returned last.
+func (f *frames) unread(frame []byte) { f.begin -= len(frame) }
+
+// unfinished reports whether store has kept the beginning of a frame.
+func (f *frames) unfinished() bool { return len(f.kept) > 0 }
+
+// store keeps what next has not returned. The error is errTooManyLargeFrames.
+func (f *frames) store() error {
+	rest := f.buffer[f.begin:f.end]
+	f.buffer = nil
+	if f.token {
+		if f.begin == 0 { // the buffer is kept's
+			f.kept = rest
+			return nil
 		}
-		if err != nil {
-			return 0, err
-		}
+		f.close()
 	}
+	size := max(len(rest), smallBuffer)
+	if n, _ := lmp.FrameLength(rest); n > smallBuffer && n > len(rest) {
+		if !f.large.acquire() {
+			return errTooManyLargeFrames
+		}
+		f.token, size = true, n
+	}
+	switch {
+	case len(rest) == 0 && cap(f.kept) > smallBuffer:
+		f.kept = nil
+	case len(rest) > cap(f.kept) || f.token:
+		f.kept = append(make([]byte, 0, size), rest...)
+	default:
+		f.kept = append(f.kept[:0], rest...)
+	}
+	return nil
 }
 
-// read reads more of a frame of at most size bytes. It waits until the deadline,
-// or without limit if that is zero.
-func (f *frameReader) read(ctx context.Context, size int, deadline time.Time) error {
-	if !f.makeSpace(size) {
-		return errTooManyLargeFrames
+// close drops what is kept.
+func (f *frames) close() {
+	if f.token {
+		f.token = false
+		f.large.release()
 	}
-	n, err := socket.Read(ctx, f.conn, f.buffer[f.end:], deadline)
-	f.end += n
-	return err
-}
-
-// makeSpace moves the unread bytes to the front of a buffer of at least size
-// bytes. It returns false if that takes a token and none is left.
-func (f *frameReader) makeSpace(size int) bool {
-	to := f.buffer
-	if len(to) < size || len(to) > smallBuffer && size == smallBuffer && f.end-f.begin <= smallBuffer {
-		switch {
-		case len(to) == smallBuffer && !f.large.acquire():
-			return false
-		case size == smallBuffer:
-			f.large.release()
-		}
-		to = make([]byte, size)
-	}
-	f.end = copy(to, f.buffer[f.begin:f.end])
-	f.begin, f.buffer = 0, to
-	return true
+	f.kept = nil
 }

@@ -2,7 +2,7 @@
 // on UDP and TCP. It translates the registry's answers into frames, and judges
 // nothing itself.
 //
-// A UDP check is followed from top to bottom in udp.go, a TCP check in tcp.go,
+// A UDP check is followed from top to bottom in udp.go, a TCP check in conn.go,
 // and a WATCH in watch.go. All three use translate.go.
 package lmp
 
@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/landmark-health/landmark/internal/frontend"
+	"github.com/landmark-health/landmark/internal/socket"
 	"github.com/landmark-health/landmark/internal/turn"
 	"github.com/landmark-health/landmark/lmp"
 )
@@ -22,10 +23,10 @@ import (
 // Config configures a Server.
 type Config struct {
 	Address string // HOST:PORT to listen on, both UDP and TCP
-	// Limit bounds the TCP connections. It returns a listener that closes the
-	// connections that are too many, and calls closed for each. With nil there
-	// is no limit.
-	Limit    func(l *net.TCPListener, closed func()) net.Listener
+	// MaxConns is how many TCP connections may be open at once, divided among the
+	// addresses of the clients (see socket.LimitPer); 0 = no limit.
+	MaxConns int
+	Refusals *socket.Refusals  // logs why no connection can be accepted; nil = no log
 	Keys     lmp.Keys          // of the checkers; empty = requests need no signature
 	Source   frontend.Source   // gives the answers
 	Checkers frontend.Checkers // records who received them
@@ -36,7 +37,7 @@ type Config struct {
 type Server struct {
 	config      Config
 	udp         *udpSocket
-	tcp         net.Listener
+	tcp         *tcpServer
 	rejections  rejections
 	largeFrames largeFrames // over TCP
 	udpLoop     *turn.Loop
@@ -47,25 +48,25 @@ type Server struct {
 // New binds the address. It is an error if the port is taken: of two servers
 // that share a port, each would answer for the other's programs.
 func New(c Config) (*Server, error) {
-	tcp, err := listenTCP(c.Address)
+	s := &Server{config: c, largeFrames: make(largeFrames, maxLargeFrames), udpLoop: turn.New()}
+	l, err := listenTCP(c.Address)
 	if err != nil {
+		return nil, err
+	}
+	if s.tcp, err = s.newTCPServer(l); err != nil {
 		return nil, err
 	}
 	// With port 0, UDP takes the port that the kernel chose for TCP.
-	udp, err := listenUDP(c.Address, tcp.Addr().(*net.TCPAddr).Port)
+	s.udp, err = listenUDP(c.Address, s.tcp.addr.(*net.TCPAddr).Port)
 	if err != nil {
-		tcp.Close()
+		s.tcp.loop.Close()
 		return nil, err
-	}
-	s := &Server{config: c, udp: udp, tcp: tcp, largeFrames: make(largeFrames, maxLargeFrames), udpLoop: turn.New()}
-	if c.Limit != nil {
-		s.tcp = c.Limit(tcp, func() { s.rejections.count(tooManyConnections) })
 	}
 	return s, nil
 }
 
 // Addr returns the address that the server listens on, both UDP and TCP.
-func (s *Server) Addr() net.Addr { return s.tcp.Addr() }
+func (s *Server) Addr() net.Addr { return s.tcp.addr }
 
 // Answers returns the answers over UDP and over TCP. Those that a WATCH sends do not
 // count.
@@ -90,13 +91,13 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.rejections.log(ctx, s.config.Logger) })
 	g.Go(func() error {
 		<-ctx.Done()
-		return s.Close()
+		return s.udp.Close()
 	})
 	return g.Wait()
 }
 
 // Close closes what New bound, for a Server that is not run.
-func (s *Server) Close() error { return errors.Join(s.udp.Close(), s.tcp.Close()) }
+func (s *Server) Close() error { return errors.Join(s.udp.Close(), s.tcp.loop.Close()) }
 
 // parse parses a request. If the server has keys, parse also verifies the
 // signature, and returns the key that made it.

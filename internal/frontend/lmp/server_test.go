@@ -26,7 +26,7 @@ func TestNewFailsOnTakenPort(t *testing.T) {
 			defer s.Close()
 			port := strconv.Itoa(s.Addr().(*net.TCPAddr).Port)
 			if network == "udp" {
-				s.tcp.Close() // so that only UDP is taken
+				s.tcp.loop.Close() // so that only UDP is taken
 			} else {
 				s.udp.Close()
 			}

@@ -203,43 +203,39 @@ func TestLongAndShortFramesAreAnswered(t *testing.T) {
 	wantClosed(t, conn)
 }
 
-// limiter is a listener that closes every other connection as one too many.
-type limiter struct {
-	net.Listener
-	closed func()
-}
-
-func (l *limiter) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	conn.Close()
-	l.closed()
-	return l.Listener.Accept()
-}
-
+// A newcomer displaces the idlest connection.
 func TestTooManyConnectionsAreCounted(t *testing.T) {
 	r, _ := newRegistry(t)
-	s := serve(t, Config{Address: "127.0.0.1:0", Source: r, Limit: func(l *net.TCPListener, closed func()) net.Listener {
-		return &limiter{l, closed}
-	}})
-	for n := uint64(1); n <= 3; n++ {
-		wantClosed(t, s.connect(t))
-		conn, q := s.connect(t), check(t, "epg")
+	s := serve(t, Config{Address: "127.0.0.1:0", Source: r, MaxConns: 2})
+	answered := func(conn net.Conn) {
+		t.Helper()
+		q := check(t, "epg")
 		write(t, conn, q)
 		wantAnswer(t, parseAnswer(t, readFrame(t, conn), q), lmp.StatusServing, lmp.CauseNone)
+	}
+	first, last := s.connect(t), s.connect(t)
+	answered(first)
+	answered(last)
+	for n := uint64(1); n <= 3; n++ {
+		answered(first) // so that last is idler
+		newcomer := s.connect(t)
+		wantClosed(t, last)
+		answered(newcomer)
 		if got := s.counts()[tooManyConnections]; got != n {
 			t.Errorf("counted %d connections as too many, want %d", got, n)
 		}
+		last = newcomer
+	}
+	answered(first)
+	s.stop()
+	if got := s.counts()[tooManyConnections]; got != 3 {
+		t.Errorf("counted %d connections as too many, want 3", got)
 	}
 }
 
 func TestServerSurvivesDescriptorShortage(t *testing.T) {
 	r, _ := newRegistry(t)
-	s := serve(t, Config{Address: "127.0.0.1:0", Source: r, Limit: func(l *net.TCPListener, _ func()) net.Listener {
-		return socket.RetryAccept(l, "monitor", socket.NewRefusals(slog.New(slog.DiscardHandler)))
-	}})
+	s := serve(t, Config{Address: "127.0.0.1:0", Source: r, Refusals: socket.NewRefusals(slog.New(slog.DiscardHandler))})
 	open, q := s.connect(t), check(t, "epg")
 	write(t, open, q)
 	readFrame(t, open)

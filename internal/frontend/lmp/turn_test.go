@@ -2,6 +2,8 @@ package lmp
 
 import (
 	"context"
+	"io"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -23,37 +25,40 @@ func (s hangingSource) Lookup(name []byte, maxAge time.Duration) (registry.Answe
 	return s.Registry.Lookup(name, maxAge)
 }
 
-// The UDP loop turns between requests, and not while it hangs in one. A turn costs no
+// Each loop turns between requests, and not while it hangs in one. A turn costs no
 // request its answer.
 func TestTurn(t *testing.T) {
-	r, _ := newRegistry(t)
-	source := hangingSource{r, make(chan struct{}), make(chan struct{})}
-	s := serve(t, Config{Address: "127.0.0.1:0", Source: source})
-	for range 3 {
-		if err := s.Turn(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	c := newUDPClient(t, s.addr("127.0.0.1"))
-	q := check(t, "epg")
-	answered := make(chan []byte)
-	go func() { answered <- c.request(s.addr("127.0.0.1"), q) }()
-	<-source.asked
-	hung, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	if err := s.Turn(hung); err != context.DeadlineExceeded {
-		t.Errorf("while the loop hangs: got %v, want %v", err, context.DeadlineExceeded)
-	}
-	source.resume <- struct{}{}
-	wantAnswer(t, parseAnswer(t, <-answered, q), lmp.StatusServing, lmp.CauseNone)
-	for range 3 {
-		if err := s.Turn(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+	for _, network := range []string{"udp", "tcp"} {
+		t.Run(network, func(t *testing.T) {
+			r, _ := newRegistry(t)
+			source := hangingSource{r, make(chan struct{}), make(chan struct{})}
+			s := serve(t, Config{Address: "127.0.0.1:0", Source: source})
+			turn := map[string]func(context.Context) error{"udp": s.TurnUDP, "tcp": s.TurnTCP}[network]
+			turnThrice := func() {
+				t.Helper()
+				for range 3 {
+					if err := turn(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			turnThrice()
+			conn, q := s.dial(t, network), check(t, "epg")
+			write(t, conn, q)
+			<-source.asked
+			hung, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer cancel()
+			if err := turn(hung); err != context.DeadlineExceeded {
+				t.Errorf("while the loop hangs: got %v, want %v", err, context.DeadlineExceeded)
+			}
+			source.resume <- struct{}{}
+			wantAnswer(t, readAnswer(t, conn, q), lmp.StatusServing, lmp.CauseNone)
+			turnThrice()
+		})
 	}
 }
 
-// A loop that never finds its socket empty turns nevertheless.
+// A loop that never finds its sockets empty turns nevertheless.
 func TestTurnInFlood(t *testing.T) {
 	r, _ := newRegistry(t)
 	s := serve(t, Config{Address: "127.0.0.1:0", Source: r})
@@ -69,13 +74,23 @@ func TestTurnInFlood(t *testing.T) {
 				conn.Write(nil) // an empty datagram, which is malformed
 			}
 		})
+		stream, requests := s.dial(t, "tcp"), slices.Concat(slices.Repeat([][]byte{check(t, "epg")}, 1000)...)
+		flood.Go(func() {
+			defer stream.Close()
+			for ctx.Err() == nil {
+				stream.Write(requests)
+			}
+		})
+		flood.Go(func() { io.Copy(io.Discard, stream) })
 	}
 	for range 20 {
-		if err := s.Turn(t.Context()); err != nil {
-			t.Fatal(err)
+		for _, turn := range []func(context.Context) error{s.TurnUDP, s.TurnTCP} {
+			if err := turn(t.Context()); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
-	if s.counts()[malformed] == 0 {
+	if _, tcp := s.Answers(); s.counts()[malformed] == 0 || tcp.Count() == 0 {
 		t.Error("there was no flood")
 	}
 }
@@ -85,7 +100,9 @@ func TestNoTurnAfterClose(t *testing.T) {
 	r, _ := newRegistry(t)
 	s := serve(t, Config{Address: "127.0.0.1:0", Source: r})
 	s.stop()
-	if err := s.Turn(t.Context()); err == nil {
-		t.Error("got no error")
+	for network, turn := range map[string]func(context.Context) error{"udp": s.TurnUDP, "tcp": s.TurnTCP} {
+		if err := turn(t.Context()); err == nil {
+			t.Errorf("%s: got no error", network)
+		}
 	}
 }

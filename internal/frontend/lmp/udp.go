@@ -92,9 +92,9 @@ func (s *Server) answerBatch(ctx context.Context, waiting *sync.WaitGroup, b *ba
 	}
 }
 
-// Turn returns once the loop that answers requests over UDP has turned. It shows that the
+// TurnUDP returns once the loop that answers requests over UDP has turned. It shows that the
 // loop works. The error is ctx's. Call it while Run runs, and only once at a time.
-func (s *Server) Turn(ctx context.Context) error {
+func (s *Server) TurnUDP(ctx context.Context) error {
 	return s.udpLoop.Turn(ctx, s.udp.SetReadDeadline)
 }
 

@@ -363,7 +363,11 @@ func TestErrorOfOneDatagramEndsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run(t, &Server{config: Config{Source: r}, udp: &udpSocket{conn}, tcp: tcp, udpLoop: turn.New()})
+	s := &Server{config: Config{Source: r}, udp: &udpSocket{conn}, udpLoop: turn.New()}
+	if s.tcp, err = s.newTCPServer(tcp.(*net.TCPListener)); err != nil {
+		t.Fatal(err)
+	}
+	run(t, s)
 	for range 3 {
 		client.Close()
 		if _, err := conn.Write([]byte("to a closed port")); err != nil {

@@ -2,7 +2,6 @@ package lmp
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/landmark-health/landmark/internal/frontend/frontendtest"
@@ -73,8 +72,8 @@ func TestVerdictsAreAnswered(t *testing.T) {
 }
 
 func TestAllWithoutServicesIsNotServing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := &fixture{Server: &Server{config: Config{Source: frontendtest.NewRegistry(t, 0), Checkers: frontendtest.NewTracker()}}, t: t, ctx: t.Context()}
+	inBubble(t, func(t *testing.T, f *fixture) {
+		f.config.Source = frontendtest.NewRegistry(t, 0)
 		conn, done := f.connect()
 		for _, service := range []string{"", "liveness", "startup", "readiness"} {
 			q := check(t, service)

@@ -2,9 +2,7 @@ package lmp
 
 import (
 	"bytes"
-	"context"
-	"errors"
-	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/landmark-health/landmark/internal/checkers"
@@ -19,10 +17,6 @@ const (
 	// minKeepAlive is the shortest interval.
 	minKeepAlive = 100 * time.Millisecond
 )
-
-// errWatchEnded ends a connection whose WATCH ended without a fault of the
-// checker's request.
-var errWatchEnded = errors.New("the checker does not read, or the server stops")
 
 // changeKey is what must differ for a WATCH to send an answer before the
 // keep-alive: all of the frame except its ages, which always differ.
@@ -39,58 +33,82 @@ func changeKeyOf(a *lmp.Answer) changeKey {
 	return changeKey{a.Status, a.Cause, a.Weight, a.Failing, a.Degraded, a.Changes}
 }
 
-// watch serves a WATCH: it sends the present answer, each change of it, and the
-// answer again when no frame was sent for the keep-alive interval. It looks up
-// the answer only after the checker read the last frame. So a slow checker gets
-// the latest answer, and nothing is queued for it.
-//
-// It returns nil when the checker's next frame is there, which ends the WATCH,
-// but not before one answer was sent. Any other end closes the connection, and
-// the error says why. watch and next never use frames at the same time.
-func (s *Server) watch(ctx context.Context, conn net.Conn, frames *frameReader, q lmp.Request, key *lmp.Key, out *[]byte) error {
+// watch is the WATCH of a connection: it sends the present answer, each change of it, and
+// the answer again when no frame was sent for the keep-alive interval. It looks up the
+// answer only after the checker has received the last frame. So a slow checker gets the
+// latest answer, and nothing is queued for it.
+type watch struct {
+	request  lmp.Request
+	key      *lmp.Key
+	checker  *checkers.Watch
+	audience *audience
+	index    int // in the audience
+	last     changeKey
+	due      time.Duration // when the answer is sent again
+	changed  bool          // there may be another answer than the last
+	resend   bool          // it must be sent though it has not changed
+}
+
+// beginWatch begins a WATCH. It sends nothing yet.
+func (c *conn) beginWatch(q lmp.Request, key *lmp.Key) {
 	q.Service = bytes.Clone(q.Service) // reading the next frame overwrites it
-	// Subscribe before the first lookup, so that no change is missed.
-	sub := s.config.Source.Subscribe(q.Service)
-	defer sub.Close()
-	checker := s.config.Checkers.Watch(checkers.Checker{From: checkers.AddressOf(conn.RemoteAddr()), Via: checkers.LMPWatch})
-	defer checker.End()
-	nextFrame := make(chan error, 1)
-	go func() {
-		_, err := frames.await(ctx, 0)
-		nextFrame <- err
-	}()
-	interval := keepAlive(q)
-	due := time.NewTimer(interval)
-	defer due.Stop()
-	var last changeKey
-	var notTimed frontend.Timing
-	for resend := true; ; {
-		// Each frame waits until its answer is final, as any other answer does.
-		a, ok := s.await(ctx, conn, q.Service, registry.AnyAge, out, &notTimed)
-		if ok {
-			checker.Record(frontend.CheckOf(q.Service, &a))
-			answer := translate(q, &a)
-			if now := changeKeyOf(&answer); resend || now != last {
-				last = now
-				*out = lmp.AppendAnswer(*out, &answer, lmp.MaxLength, key)
-				ok = flush(ctx, conn, out)
-				due.Reset(interval)
-			}
-		}
-		if !ok {
-			conn.Close() // ends the read
-			<-nextFrame
-			return errWatchEnded
-		}
-		select {
-		case <-sub.Changed():
-			resend = false
-		case <-due.C:
-			resend = true // though it has not changed
-		case err := <-nextFrame:
-			return err
-		}
+	c.watch = &watch{
+		request: q,
+		key:     key,
+		checker: c.server.config.Checkers.Watch(checkers.Checker{From: c.checker.From, Via: checkers.LMPWatch}),
+		resend:  true,
 	}
+	c.watch.sent(c.server.tcp.loop.Now())
+	// Subscribe before the first lookup, so that no change is missed.
+	c.server.audienceOf(q.Service).join(c)
+}
+
+// endWatch ends the WATCH, if there is one: the checker's next frame does, but not before
+// one answer was sent.
+func (c *conn) endWatch() {
+	if c.watch == nil {
+		return
+	}
+	c.server.leaveAudience(c)
+	c.watch.checker.End()
+	c.watch = nil
+}
+
+// wanted reports whether an answer must be looked up.
+func (w *watch) wanted() bool { return w.changed || w.resend }
+
+// sent begins the keep-alive interval.
+func (w *watch) sent(now time.Duration) { w.due = now + keepAlive(w.request) }
+
+// tell looks up the answer and appends it if the checker must get it. It reports whether
+// the connection can go on. Each frame waits until its answer is final, as any other
+// answer does.
+func (c *conn) tell() bool {
+	w := c.watch
+	if len(c.server.tcp.out) > 0 && !c.flush() {
+		return false
+	}
+	w.changed = false // from here on another change counts
+	a, final := c.server.config.Source.Lookup(w.request.Service, registry.AnyAge)
+	if !final {
+		c.await(w.request.Service, registry.AnyAge, c.tellAnswer)
+		return false
+	}
+	return c.tellAnswer(&a)
+}
+
+// tellAnswer appends the answer if the checker must get it. It reports whether the
+// connection can go on.
+func (c *conn) tellAnswer(a *registry.Answer) bool {
+	w := c.watch
+	w.checker.Record(frontend.CheckOf(w.request.Service, a))
+	answer := translate(w.request, a)
+	if now := changeKeyOf(&answer); w.resend || now != w.last {
+		w.last, w.resend = now, false
+		w.sent(c.server.tcp.loop.Now())
+		c.server.tcp.out = lmp.AppendAnswer(c.server.tcp.out, &answer, lmp.MaxLength, w.key)
+	}
+	return c.flush()
 }
 
 // keepAlive returns the longest time between two frames.
@@ -99,4 +117,62 @@ func keepAlive(q lmp.Request) time.Duration {
 		return defaultKeepAlive
 	}
 	return max(q.MaxAge, minKeepAlive)
+}
+
+// audience is the connections that watch the same name. They share one subscription.
+type audience struct {
+	members []*conn
+	pending atomic.Bool   // the loop is about to call changed
+	ended   chan struct{} // closed when the last member has left
+}
+
+// audienceOf returns the audience of the name.
+func (s *Server) audienceOf(name []byte) *audience {
+	if a := s.tcp.audiences[string(name)]; a != nil {
+		return a
+	}
+	a := &audience{ended: make(chan struct{})}
+	s.tcp.audiences[string(name)] = a
+	sub, changed := s.config.Source.Subscribe(name), a.changed
+	s.tcp.waits.Go(func() {
+		defer sub.Close()
+		for {
+			select {
+			case <-sub.Changed():
+				if !a.pending.Swap(true) {
+					s.tcp.loop.Post(changed)
+				}
+			case <-a.ended:
+				return
+			}
+		}
+	})
+	return a
+}
+
+// changed makes each member look up the answer, a few at a time.
+func (a *audience) changed() {
+	a.pending.Store(false)
+	for _, c := range a.members {
+		c.watch.changed = true
+		c.Queue()
+	}
+}
+
+func (a *audience) join(c *conn) {
+	c.watch.audience, c.watch.index = a, len(a.members)
+	a.members = append(a.members, c)
+}
+
+// leaveAudience removes the connection from the audience of its WATCH.
+func (s *Server) leaveAudience(c *conn) {
+	a, last := c.watch.audience, len(c.watch.audience.members)-1
+	a.members[c.watch.index] = a.members[last]
+	a.members[c.watch.index].watch.index = c.watch.index
+	a.members[last] = nil
+	a.members = a.members[:last]
+	if last == 0 {
+		delete(s.tcp.audiences, string(c.watch.request.Service))
+		close(a.ended)
+	}
 }

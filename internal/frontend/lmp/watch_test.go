@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -14,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/landmark-health/landmark/internal/eventloop"
 	"github.com/landmark-health/landmark/internal/frontend"
 	"github.com/landmark-health/landmark/internal/registry"
 	"github.com/landmark-health/landmark/internal/socket"
@@ -243,6 +246,54 @@ func TestWatchIsNotDelayedByCheckersThatDoNotRead(t *testing.T) {
 	})
 }
 
+// Connections that watch one name share a subscription. Each gets the changes until it
+// ends its own WATCH, in whatever order they end, and the last ends the subscription.
+func TestWatchersOfOneNameComeAndGo(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		f.keepFresh()
+		var all []*watchClient
+		open := func() {
+			w := f.openWatch("epg", time.Hour)
+			w.want(0, lmp.StatusServing, lmp.CauseNone)
+			all = append(all, w)
+		}
+		for range 5 {
+			open()
+		}
+		for _, leaving := range []int{1, 3, 0} {
+			all[leaving].end()
+			all = slices.Delete(all, leaving, leaving+1)
+			open()
+			if _, err := f.registry.Drain("epg", 0); err != nil {
+				t.Fatal(err)
+			}
+			for _, w := range all {
+				w.want(0, lmp.StatusNotServing, lmp.CauseDraining)
+			}
+			if _, err := f.registry.Resume("epg", 0); err != nil {
+				t.Fatal(err)
+			}
+			for _, w := range all {
+				w.want(0, lmp.StatusServing, lmp.CauseNone)
+			}
+		}
+		audiences := func() (n int) {
+			counted := make(chan int)
+			f.tcp.loop.Post(func() { counted <- len(f.tcp.audiences) })
+			return <-counted
+		}
+		if n := audiences(); n != 1 {
+			t.Errorf("%d audiences of one name, want 1", n)
+		}
+		for _, w := range all {
+			w.end()
+		}
+		if n := audiences(); n != 0 {
+			t.Errorf("%d audiences after all have ended, want 0", n)
+		}
+	})
+}
+
 func TestNextFrameEndsWatchAndIsAnswered(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
 		w := f.openWatch("epg", 0)
@@ -419,34 +470,50 @@ func TestWatchSignsEveryFrame(t *testing.T) {
 	}
 }
 
+// acceptedKeys sends the descriptor of each connection that a loop accepts.
+type acceptedKeys chan int
+
+func (a acceptedKeys) Accepted(_ eventloop.Socket, key int, _ netip.Addr) { a <- key }
+
+func (acceptedKeys) AcceptFailed(error) {}
+
 // The kernel queues little for a checker that does not read, and gives up one that
 // has vanished.
 func TestConnectionOptionsAreSet(t *testing.T) {
-	r, _ := newRegistry(t)
-	s, err := New(Config{Address: "127.0.0.1:0", Source: r})
+	l, err := listenTCP("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
-	client, err := net.Dial("tcp", s.Addr().String())
+	address, keys := l.Addr().String(), make(acceptedKeys, 1)
+	loop, err := eventloop.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := loop.Listen(l, keys); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { loop.Run(ctx) })
+	defer running.Wait()
+	defer stop()
+	client, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	conn, err := s.tcp.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	raw, err := conn.(*net.TCPConn).SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw.Control(func(fd uintptr) {
-		for option, want := range map[int]int{unix.TCP_USER_TIMEOUT: 5000, unix.TCP_NOTSENT_LOWAT: maxUnsent} {
-			if got, err := unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, option); got != want || err != nil {
-				t.Errorf("option %d is %d, %v; want %d", option, got, err, want)
-			}
+	conn := receive(t, keys)
+	defer unix.Close(conn)
+	for _, o := range []struct{ level, name, want int }{
+		{unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 5000},
+		{unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, maxUnsent},
+		{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
+		{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 15},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, 15},
+	} {
+		if got, err := unix.GetsockoptInt(conn, o.level, o.name); got != o.want || err != nil {
+			t.Errorf("option %d is %d, %v; want %d", o.name, got, err, o.want)
 		}
-	})
+	}
 }

@@ -1,0 +1,209 @@
+package eventloop
+
+import (
+	"context"
+	"errors"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+)
+
+const (
+	// maxEvents is how many sockets the loop serves in one round, before it looks for new
+	// events.
+	maxEvents = 512
+	// maxQueued is how many of its queue it serves in one round.
+	maxQueued = 64
+)
+
+// ErrEnded means that the loop has ended.
+var ErrEnded = errors.New("the event loop has ended")
+
+// Loop serves sockets in the goroutine of Run.
+type Loop struct {
+	poller    Poller
+	start     time.Time
+	now       time.Duration
+	events    [maxEvents]Event
+	conns     []*Conn // by key
+	queue     queue
+	deadlines deadlines
+	armed     time.Duration // the poller's deadline; -1 = it is not known
+	running   []func()      // that were posted
+
+	mu     sync.Mutex
+	posted []func() // guarded by mu
+	ended  bool     // guarded by mu
+	done   chan struct{}
+}
+
+// New returns a Loop. The caller calls Run, or Close.
+func New() (*Loop, error) {
+	poller, err := newEpoll()
+	if err != nil {
+		return nil, err
+	}
+	return NewWith(poller), nil
+}
+
+// NewWith returns a Loop that waits by the poller, for tests.
+func NewWith(p Poller) *Loop { return &Loop{poller: p, start: time.Now(), done: make(chan struct{})} }
+
+// Now returns the time since the loop was made, at the last events. Reading it costs
+// nothing.
+func (l *Loop) Now() time.Duration { return l.now }
+
+// Add adds a socket, which no other has the key of. It sets up c, which is often a part of
+// h. In epoll the key is the descriptor. The loop calls it, or Add precedes Run.
+func (l *Loop) Add(c *Conn, s Socket, key int, h Handler) error {
+	if e, ok := l.poller.(*epoll); ok {
+		if err := e.add(key); err != nil {
+			return err
+		}
+	}
+	for len(l.conns) <= key {
+		l.conns = append(l.conns, nil)
+	}
+	*c = Conn{loop: l, socket: s, handler: h, key: key, index: -1}
+	l.conns[key] = c
+	return nil
+}
+
+func (l *Loop) remove(c *Conn) {
+	l.conns[c.key] = nil
+	l.deadlines.drop(c)
+}
+
+// Post makes the loop call f, unless it has ended. It is safe for concurrent use.
+func (l *Loop) Post(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		return
+	}
+	if l.posted = append(l.posted, f); len(l.posted) == 1 {
+		_ = l.poller.SetDeadline(time.Unix(1, 0)) // which has passed: it ends the wait
+	}
+}
+
+// Turn returns once the loop has turned: it is not still busy with what came before. The
+// error is ctx's, or ErrEnded.
+func (l *Loop) Turn(ctx context.Context) error {
+	turned := make(chan struct{})
+	l.Post(func() { close(turned) })
+	select {
+	case <-turned:
+		return nil
+	case <-l.done:
+		return ErrEnded
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Run serves until ctx is done. Then it closes all sockets and returns nil. Any other
+// error is the poller's.
+func (l *Loop) Run(ctx context.Context) error {
+	defer l.Close()
+	defer context.AfterFunc(ctx, func() { l.Post(func() {}) })()
+	l.armed = -1
+	serve := func() bool { l.serve(ctx); return ctx.Err() != nil }
+	for ctx.Err() == nil {
+		err := l.poller.Wait(serve)
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			l.armed = -1
+			serve()
+		case err != nil:
+			return err
+		}
+	}
+	return nil
+}
+
+// serve serves until there is nothing to do, or ctx is done.
+func (l *Loop) serve(ctx context.Context) {
+	for ctx.Err() == nil {
+		n := l.poller.Poll(l.events[:])
+		l.now = time.Since(l.start)
+		for _, e := range l.events[:n] {
+			l.serveEvent(e)
+		}
+		l.runPosted()
+		for range min(l.queue.len(), maxQueued) {
+			if c := l.queue.pop(); !c.closed {
+				c.queued = false
+				c.handler.Ready()
+			}
+		}
+		for c := l.deadlines.due(l.now); c != nil; c = l.deadlines.due(l.now) {
+			c.handler.Due()
+		}
+		// To wait after each round, even if there are events again, lets Go's scheduler
+		// look what else has come.
+		if n < len(l.events) && l.mayWait() {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
+// mayWait reports whether there is nothing to do. If so it sets the poller's deadline.
+func (l *Loop) mayWait() bool {
+	if l.queue.len() > 0 {
+		return false
+	}
+	if next := l.deadlines.first(); next != l.armed {
+		var at time.Time
+		if next != 0 {
+			at = l.start.Add(next)
+		}
+		_ = l.poller.SetDeadline(at) // fails only if the poller is closed, and so does Wait
+		l.armed = next
+	}
+	// Post may have set the deadline before. If it sets it from here on, the wait ends.
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.posted) == 0
+}
+
+func (l *Loop) serveEvent(e Event) {
+	c := l.conns[e.Key]
+	if c == nil {
+		return // closed since
+	}
+	c.readable, c.ended = c.readable || e.Readable, c.ended || e.End
+	c.handler.Ready()
+}
+
+func (l *Loop) runPosted() {
+	l.mu.Lock()
+	l.posted, l.running = l.running[:0], l.posted
+	l.mu.Unlock()
+	if len(l.running) > 0 {
+		l.armed = -1
+	}
+	for _, f := range l.running {
+		f()
+	}
+	clear(l.running)
+}
+
+// Close closes all sockets, and the poller. Run calls it.
+func (l *Loop) Close() error {
+	l.mu.Lock()
+	ended := l.ended
+	l.ended = true
+	l.mu.Unlock()
+	if ended {
+		return nil
+	}
+	for _, c := range l.conns {
+		if c != nil {
+			c.handler.Close()
+		}
+	}
+	close(l.done)
+	return l.poller.Close()
+}

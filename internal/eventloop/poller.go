@@ -1,0 +1,96 @@
+package eventloop
+
+import (
+	"os"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Event says that a socket can be read or written again.
+type Event struct {
+	Key      int  // of the socket
+	Readable bool // something has arrived, or End
+	End      bool // the peer has sent all, or the connection is broken
+}
+
+// Poller waits for sockets. It reports a change of a socket once, when it happens.
+type Poller interface {
+	// Wait calls serve whenever there may be events, until it returns true, and returns
+	// nil. The error is os.ErrDeadlineExceeded once the deadline has passed.
+	Wait(serve func() (enough bool)) error
+	// Poll stores the latest events, without waiting, and returns how many. If they do not
+	// fill events, there are no more.
+	Poll(events []Event) int
+	// SetDeadline sets the deadline of Wait, also of one that waits already; the zero Time
+	// means none. It is safe for concurrent use.
+	SetDeadline(time.Time) error
+	// Close closes the poller, and no socket.
+	Close() error
+}
+
+// epoll is the Poller outside of tests. The key of a socket is its descriptor.
+type epoll struct {
+	fd     int
+	file   *os.File // of fd, in Go's poller
+	raw    syscall.RawConn
+	serve  func() bool        // of Wait
+	read   func(uintptr) bool // calls it
+	events [maxEvents]unix.EpollEvent
+}
+
+func newEpoll() (*epoll, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("epoll_create1", err)
+	}
+	if err := unix.SetNonblock(fd, true); err != nil { // so that os.NewFile gives it to Go's poller
+		unix.Close(fd)
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	e := &epoll{fd: fd, file: os.NewFile(uintptr(fd), "epoll")}
+	e.read = func(uintptr) bool { return e.serve() }
+	if e.raw, err = e.file.SyscallConn(); err == nil {
+		err = e.file.SetDeadline(time.Time{}) // which fails if Go's poller does not have it
+	}
+	if err != nil {
+		e.file.Close()
+		return nil, err
+	}
+	return e, nil
+}
+
+// Wait implements Poller.
+func (e *epoll) Wait(serve func() bool) error {
+	e.serve = serve
+	return e.raw.Read(e.read)
+}
+
+// Poll implements Poller.
+func (e *epoll) Poll(events []Event) int {
+	wanted := min(len(events), maxEvents)
+	// It does not block (see descriptor.call), and so it is never interrupted.
+	n, _, err := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(e.fd), uintptr(unsafe.Pointer(&e.events)), uintptr(wanted), 0, 0, 0)
+	if err != 0 {
+		return 0
+	}
+	for i, event := range e.events[:n] {
+		end := event.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0
+		events[i] = Event{Key: int(event.Fd), Readable: end || event.Events&unix.EPOLLIN != 0, End: end}
+	}
+	return int(n)
+}
+
+// add adds a descriptor. Closing it removes it.
+func (e *epoll) add(fd int) error {
+	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET, Fd: int32(fd)}
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(e.fd, unix.EPOLL_CTL_ADD, fd, &event))
+}
+
+// SetDeadline implements Poller.
+func (e *epoll) SetDeadline(t time.Time) error { return e.file.SetReadDeadline(t) }
+
+// Close implements Poller.
+func (e *epoll) Close() error { return e.file.Close() }

@@ -1,0 +1,329 @@
+package lmp
+
+import (
+	"bytes"
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/landmark-health/landmark/internal/checkers"
+	"github.com/landmark-health/landmark/internal/eventloop"
+	"github.com/landmark-health/landmark/internal/frontend"
+	"github.com/landmark-health/landmark/internal/registry"
+	"github.com/landmark-health/landmark/internal/socket"
+	"github.com/landmark-health/landmark/lmp"
+)
+
+// conn is a connection over TCP. All that it does, it does in the loop's goroutine, and
+// never waits there. While it cannot go on, because an answer is not final or the checker
+// does not read, it reads nothing, and a later call goes on where this one stopped.
+type conn struct {
+	eventloop.Conn
+	server  *Server
+	checker checkers.Checker
+	slot    socket.Slot
+	frames  frames
+	watch   *watch // nil = there is none
+	unsent  []byte // answers that the checker has not received
+	token   bool   // one of largeFrames is held for unsent
+	waiting bool   // until an answer is final
+	ending  bool   // it is closed once unsent is sent
+	closed  bool
+	expires time.Duration // when the frame that has begun must be whole, 0 = none has
+}
+
+// newConn adds a connection to the loop, if it gets a slot. Otherwise it closes
+// it, and returns nil.
+func (s *Server) newConn(sock eventloop.Socket, key int, from netip.Addr) *conn {
+	c := &conn{server: s, checker: checkers.Checker{From: from, Via: checkers.LMPTCP}, frames: frames{large: s.largeFrames}}
+	if !s.takeSlot(c) {
+		sock.Close()
+		return nil
+	}
+	if err := s.tcp.loop.Add(&c.Conn, sock, key, c); err != nil {
+		c.slot.Free()
+		sock.Close()
+		return nil
+	}
+	s.tcp.open++
+	c.rest()
+	return c
+}
+
+// takeSlot reports whether the connection may be open.
+func (s *Server) takeSlot(c *conn) bool {
+	if s.tcp.slots == nil {
+		return true
+	}
+	client, err := socket.ClientAt(c.checker.From)
+	return err == nil && s.tcp.slots.Take(&c.slot, client, c)
+}
+
+// Ready implements eventloop.Handler.
+func (c *conn) Ready() {
+	if !c.waiting && c.sendUnsent() {
+		c.visit()
+	}
+}
+
+// visit sends what is to be sent, and answers the requests that are there. It reads once
+// at most, so that no connection keeps the loop from the others.
+func (c *conn) visit() {
+	c.frames.load(c.server.tcp.in[:], c.server.tcp.readSize())
+	goOn := c.answerAll()
+	if goOn && c.Readable() {
+		n, err := c.frames.read(&c.Conn)
+		if err != nil { // also io.EOF
+			c.finish()
+			return
+		}
+		if n > 0 {
+			c.slot.Touch()
+			goOn = c.answerAll()
+		}
+	}
+	if c.closed {
+		return
+	}
+	if err := c.frames.store(); err != nil {
+		c.reject(err)
+		return
+	}
+	if goOn && c.flush() {
+		c.rest()
+	}
+}
+
+// answerAll answers the requests that are there, in order. It reports whether the
+// connection can go on.
+func (c *conn) answerAll() bool {
+	for {
+		if c.watch != nil && c.watch.wanted() && !c.tell() {
+			return false
+		}
+		frame, err := c.frames.next()
+		if err != nil {
+			c.reject(err)
+			return false
+		}
+		if frame == nil {
+			return true
+		}
+		c.expires = 0
+		if !c.answer(frame) {
+			return false
+		}
+	}
+}
+
+// answer answers the request in the frame. It reports whether the connection can go on.
+func (c *conn) answer(frame []byte) bool {
+	s := c.server
+	timing := s.tcpAnswers.Begin()
+	q, key, err := s.parse(frame)
+	if err != nil {
+		c.reject(err)
+		return false
+	}
+	c.slot.MarkProven()
+	c.endWatch()
+	if q.Kind == lmp.KindWatch {
+		c.beginWatch(q, key)
+		return true
+	}
+	a, final := s.config.Source.Lookup(q.Service, q.MaxAge)
+	if final {
+		return c.reply(q, key, &a, timing)
+	}
+	if !c.flush() { // the answers before it do not wait
+		c.frames.unread(frame)
+		return false
+	}
+	c.awaitReply(q, key, timing)
+	return false
+}
+
+// awaitReply answers q once the answer is final. It is not a part of answer, where it
+// would make each answer allocate.
+func (c *conn) awaitReply(q lmp.Request, key *lmp.Key, timing frontend.Timing) {
+	timing.Wait()
+	q.Service = bytes.Clone(q.Service) // reading the next frame overwrites it
+	c.await(q.Service, q.MaxAge, func(a *registry.Answer) bool { return c.reply(q, key, a, timing) })
+}
+
+// reply appends the answer to q. It reports whether the connection can go on.
+func (c *conn) reply(q lmp.Request, key *lmp.Key, a *registry.Answer, timing frontend.Timing) bool {
+	s := c.server
+	frontend.RecordChecker(s.config.Checkers, c.checker, q.Service, a)
+	limit := lmp.MaxLength
+	if q.Kind == lmp.KindDescribe {
+		// While there are too many large frames, the answer is truncated as it is
+		// over UDP, so that no checker can keep it from others.
+		if c.token = s.largeFrames.acquire(); !c.token {
+			limit = smallBuffer
+		}
+	}
+	answer := translate(q, a)
+	s.tcp.out = lmp.AppendAnswer(s.tcp.out, &answer, limit, key)
+	s.tcpAnswers.End(timing)
+	if c.token || len(s.tcp.out) >= s.tcp.readSize() {
+		return c.flush()
+	}
+	return true
+}
+
+// await waits for the final answer about the name, and then goes on by then, which reports
+// whether the connection can go on.
+func (c *conn) await(name []byte, maxAge time.Duration, then func(*registry.Answer) bool) {
+	s := c.server
+	c.waiting = true
+	c.SetDeadline(0)
+	s.tcp.waits.Go(func() {
+		a, err := s.config.Source.Await(s.tcp.ctx, name, maxAge)
+		s.rejections.countError(err)
+		s.tcp.loop.Post(func() {
+			c.waiting = false
+			switch {
+			case c.closed:
+			case err != nil:
+				c.Close()
+			case then(&a):
+				c.visit()
+			}
+		})
+	})
+}
+
+// rest sets the deadline for what the connection waits for: the next request, or the rest
+// of one that has begun.
+func (c *conn) rest() {
+	now := c.server.tcp.loop.Now()
+	deadline := now + socket.IdleTimeout
+	if c.watch != nil {
+		deadline = c.watch.due
+	}
+	if c.frames.unfinished() {
+		if c.expires == 0 {
+			c.expires = now + socket.FrameTimeout
+		}
+		deadline = c.expires
+		if c.watch != nil {
+			deadline = min(deadline, c.watch.due)
+		}
+	}
+	c.SetDeadline(deadline)
+	if c.Readable() {
+		c.Queue()
+	}
+}
+
+// Due implements eventloop.Handler.
+func (c *conn) Due() {
+	now := c.server.tcp.loop.Now()
+	switch {
+	case c.waiting:
+	case len(c.unsent) > 0: // the checker does not read
+		c.Close()
+	case c.expires != 0 && now >= c.expires:
+		c.server.rejections.count(unfinished)
+		c.Close()
+	case c.watch == nil: // it is idle
+		c.Close()
+	default:
+		c.watch.resend = c.watch.resend || now >= c.watch.due // though it has not changed
+		c.Queue()
+	}
+}
+
+// flush sends the answers that were appended. It reports whether the connection took all.
+func (c *conn) flush() bool {
+	out := c.server.tcp.out
+	if len(out) == 0 {
+		return true
+	}
+	c.server.tcp.out = out[:0]
+	n, err := c.Write(out)
+	if err != nil {
+		c.Close()
+		return false
+	}
+	c.slot.Touch()
+	if n < len(out) {
+		c.unsent = slices.Clone(out[n:])
+		c.SetDeadline(c.server.tcp.loop.Now() + socket.FrameTimeout)
+		return false
+	}
+	c.releaseToken()
+	return true
+}
+
+// sendUnsent sends the answers that the connection did not take before. It reports whether
+// it has taken all, and can go on.
+func (c *conn) sendUnsent() bool {
+	if len(c.unsent) == 0 {
+		return true
+	}
+	n, err := c.Write(c.unsent)
+	if err != nil {
+		c.Close()
+		return false
+	}
+	if n > 0 {
+		c.slot.Touch()
+	}
+	if c.unsent = c.unsent[n:]; len(c.unsent) > 0 {
+		return false
+	}
+	c.unsent = nil
+	c.releaseToken()
+	if c.ending {
+		c.Close()
+		return false
+	}
+	if c.watch != nil {
+		c.watch.sent(c.server.tcp.loop.Now())
+	}
+	return true
+}
+
+// reject closes the connection because of err, after it has sent the answers to what came
+// before.
+func (c *conn) reject(err error) {
+	if errors.Is(err, errTooManyLargeFrames) {
+		c.server.rejections.count(tooManyConnections)
+	}
+	c.server.rejections.countError(err)
+	c.finish()
+}
+
+// finish closes the connection when the answers are sent.
+func (c *conn) finish() {
+	c.ending = true
+	if c.flush() {
+		c.Close()
+	}
+}
+
+// Close implements eventloop.Handler. It is also called for a connection that another
+// displaces.
+func (c *conn) Close() error {
+	if c.closed {
+		return nil
+	}
+	c.closed = true
+	c.server.tcp.open--
+	c.endWatch()
+	c.releaseToken()
+	c.frames.close()
+	err := c.Conn.Close()
+	c.slot.Free()
+	return err
+}
+
+func (c *conn) releaseToken() {
+	if c.token {
+		c.token = false
+		c.server.largeFrames.release()
+	}
+}
