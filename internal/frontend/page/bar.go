@@ -102,7 +102,10 @@ func barsOf(landmarks []registry.Landmark) string {
 
 // bars returns the event with the bars of the services that differ, and the time. It is
 // never nil, so that a page sees that its connection works.
-func (o *overview) bars() []byte {
+func (o *overview) bars() []byte { return o.barsEvent(o.changedBars()) }
+
+// changedBars returns the bars of the services that differ from the last call.
+func (o *overview) changedBars() map[string]string {
 	changed := make(map[string]string)
 	for name, k := range o.services {
 		p, ok := o.config.Source.Status(name)
@@ -113,7 +116,7 @@ func (o *overview) bars() []byte {
 			k.bars, changed[name] = bars, bars
 		}
 	}
-	return o.barsEvent(changed)
+	return changed
 }
 
 func (o *overview) barsEvent(bars map[string]string) []byte {

@@ -65,7 +65,7 @@ func (f *feed) run(ctx context.Context) {
 			if len(f.streams) == 0 {
 				ticker.Reset(tick)
 			}
-			f.work(func() { f.join(st) })
+			f.work(func() { f.join(ctx, st) })
 		case st := <-pulls:
 			f.work(func() { f.sendMore(st) })
 		case st := <-f.leaves:
@@ -127,7 +127,7 @@ const retry = "retry: 1000\n"
 
 // join adds a page, and sends it the present state of the service that it shows whole,
 // and the beginning of that of all services.
-func (f *feed) join(st *stream) {
+func (f *feed) join(ctx context.Context, st *stream) {
 	accepted := f.makeRoom(st.from)
 	st.accepted <- accepted
 	if !accepted {
@@ -136,7 +136,7 @@ func (f *feed) join(st *stream) {
 	f.joined++
 	st.number = f.joined
 	if len(f.streams) == 0 {
-		f.overview = newOverview(f.Server)
+		f.overview = newOverview(ctx, f.Server)
 	}
 	f.streams[st] = struct{}{}
 	f.send(st, append([]byte(retry), f.event("hello", helloJSON{f.stamp(), f.config.Host, f.config.Version})...))

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 
@@ -52,13 +53,17 @@ type overview struct {
 	resumeAt   string // and the next one begins here
 }
 
-// newOverview returns the present state.
-func newOverview(s *Server) overview {
-	o := overview{Server: s, services: make(map[string]*known)}
-	for o.scan(true); o.incomplete; {
-		o.scan(true)
+// newOverview returns the present state, or as much of it as is known when ctx is done.
+func newOverview(ctx context.Context, s *Server) overview {
+	o := overview{Server: s, services: make(map[string]*known), names: s.config.Source.Names()}
+	checkers := statusmsg.NewCheckers(s.config.Source, s.config.Checkers)
+	for _, name := range o.names {
+		if ctx.Err() != nil {
+			return o
+		}
+		o.look(name, checkers, true)
 	}
-	o.bars()
+	o.changedBars()
 	return o
 }
 
@@ -78,37 +83,19 @@ func (o *overview) scan(all bool) []byte {
 	o.incomplete, o.wasAll, o.resumeAt = false, false, ""
 	for i := range o.names {
 		name := o.names[(first+i)%len(o.names)]
-		k := o.services[name]
 		if !o.incomplete && len(e.rows)+len(e.bands) >= maxChanges {
 			o.incomplete, o.wasAll, o.resumeAt = true, all, name
 		}
 		if o.incomplete {
-			if k != nil {
+			if k := o.services[name]; k != nil {
 				k.seen = o.scans
 			}
 			continue
 		}
-		p, ok := o.config.Source.Status(name)
-		if !ok {
-			continue
-		}
-		if k == nil {
-			k = new(known)
-			o.services[name] = k
-		}
-		k.seen = o.scans
-		key := verdictsOf(&p)
-		if key == k.key && !all {
-			continue
-		}
-		if key != k.key {
-			e.addBand(name, k.past.update(o.Server, name))
-		}
-		k.key = key
-		if r := o.compose(&p, checkers, k.row.Since); r != k.row {
-			k.row = r
-			k.text, _ = json.Marshal(r)
-			e.addRow(k.text)
+		fresh, changed := o.look(name, checkers, all)
+		e.addBand(name, fresh)
+		if changed {
+			e.addRow(o.services[name].text)
 		}
 	}
 	for name, k := range o.services {
@@ -121,6 +108,34 @@ func (o *overview) scan(all bool) []byte {
 		return nil
 	}
 	return e.bytes(o.Server, "changes")
+}
+
+// look looks at a service, and returns what is new in its band and whether its row has
+// changed. Unless all, it looks only at a service whose verdicts have changed.
+func (o *overview) look(name string, checkers *statusmsg.Checkers, all bool) (fresh band, changed bool) {
+	p, ok := o.config.Source.Status(name)
+	if !ok {
+		return nil, false
+	}
+	k := o.services[name]
+	if k == nil {
+		k = new(known)
+		o.services[name] = k
+	}
+	k.seen = o.scans
+	key := verdictsOf(&p)
+	if key != k.key {
+		fresh = k.past.update(o.Server, name)
+	} else if !all {
+		return nil, false
+	}
+	k.key = key
+	if r := o.compose(&p, checkers, k.row.Since); r != k.row {
+		k.row = r
+		k.text, _ = json.Marshal(r)
+		changed = true
+	}
+	return fresh, changed
 }
 
 // recalled returns the event with the services of which more has become known that earlier

@@ -34,8 +34,9 @@ func classOf(status judge.Status, cause judge.Cause, weight uint8) class {
 	return out
 }
 
-// row is what is shown of each service. It changes only if what it says does: times are
-// by the page's clock, and no ages.
+// row is what is shown of each service. Its times are by the page's clock, so that they do
+// not change. Its reason may contain ages, so the row of a service with a fault may differ
+// at each look.
 type row struct {
 	Name      string `json:"name"`
 	Class     class  `json:"class"`
