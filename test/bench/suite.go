@@ -109,21 +109,20 @@ func (s *suite) measureAll(ctx context.Context, progress io.Writer, wanted *rege
 
 // verdict returns the error with which the run ends.
 func (s *suite) verdict(lines []report.Line) error {
-	var inconclusive bool
-	var bad []string
+	var missed, inconclusive int
 	for _, l := range lines {
 		switch {
 		case l.Outcome == report.NotMet:
-			bad = append(bad, l.What)
+			missed++
 		case l.Outcome == report.Inconclusive:
-			inconclusive = true
+			inconclusive++
 		}
 	}
 	switch {
-	case len(bad) > 0:
-		return fmt.Errorf("%w: %s", errNotMet, strings.Join(bad, "; "))
-	case inconclusive:
-		return errInconclusive
+	case missed > 0:
+		return fmt.Errorf("%w: %d of %d lines", errNotMet, missed, len(lines))
+	case inconclusive > 0:
+		return fmt.Errorf("%w: %d of %d lines", errInconclusive, inconclusive, len(lines))
 	}
 	return nil
 }

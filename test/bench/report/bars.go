@@ -28,7 +28,8 @@ func (b *Bars) File() string { return b.Name }
 func (b *Bars) Alt() string { return b.Title + ", " + b.Unit }
 
 func (b *Bars) SVG() string {
-	height, most := barsTop, 0.0
+	top := barsTop + legendExtra(b.Series)
+	height, most := top, 0.0
 	for _, g := range b.Groups {
 		height += barHeight*len(g.Values) + groupGap
 		for _, v := range g.Values {
@@ -36,8 +37,8 @@ func (b *Bars) SVG() string {
 		}
 	}
 	d := newDrawing(b.Alt(), height+margin)
-	d.legend(46, b.Series)
-	y := float64(barsTop)
+	d.legend(b.Series)
+	y := float64(top)
 	for _, g := range b.Groups {
 		d.text("", barsLeft-8, y+float64(barHeight*len(g.Values))/2+4, "end", g.Name)
 		for i, v := range g.Values {

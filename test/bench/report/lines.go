@@ -33,8 +33,8 @@ type Point struct{ X, Y float64 }
 const (
 	linesLeft   = 64
 	linesRight  = 24
-	linesTop    = 66
-	linesBottom = 300
+	linesTop    = 70
+	linesHeight = 240
 )
 
 func (l *Lines) File() string { return l.Name }
@@ -42,20 +42,24 @@ func (l *Lines) File() string { return l.Name }
 func (l *Lines) Alt() string { return l.Title }
 
 func (l *Lines) SVG() string {
-	d := newDrawing(l.Title, linesBottom+44)
 	var names []string
-	x, y := newScale(linesLeft, width-linesRight), newScale(linesBottom, linesTop)
 	for _, s := range l.Series {
 		names = append(names, s.Name)
+	}
+	top := float64(linesTop + legendExtra(names))
+	bottom := top + linesHeight
+	d := newDrawing(l.Title, int(bottom)+44)
+	x, y := newScale(linesLeft, width-linesRight), newScale(bottom, top)
+	for _, s := range l.Series {
 		for _, p := range s.Points {
 			x.include(p.X)
 			y.include(p.Y)
 		}
 	}
-	d.legend(46, names)
+	d.legend(names)
 	y.widen()
-	d.text("dim", linesLeft-8, linesTop-6, "end", l.Y)
-	d.text("dim", width-linesRight, linesBottom+36, "end", l.X)
+	d.text("dim", linesLeft-8, top-6, "end", l.Y)
+	d.text("dim", width-linesRight, bottom+36, "end", l.X)
 	for _, tick := range y.ticks() {
 		at := y.place(tick)
 		d.rule(linesLeft, at, width-linesRight, at)
@@ -71,8 +75,8 @@ func (l *Lines) SVG() string {
 			label = labels[i]
 		}
 		at := x.place(tick)
-		d.rule(at, linesTop, at, linesBottom)
-		d.text("dim", at, linesBottom+18, "middle", label)
+		d.rule(at, top, at, bottom)
+		d.text("dim", at, bottom+18, "middle", label)
 	}
 	for i, s := range l.Series {
 		var points strings.Builder

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -83,6 +84,21 @@ func TestPlotsAreWellFormed(t *testing.T) {
 				t.Errorf("%s has a %s:\n%s", p.File(), bad, svg)
 			}
 		}
+	}
+}
+
+// A legend that is too long for one line goes on in the next.
+func TestLegendWraps(t *testing.T) {
+	names := []string{strings.Repeat("a", 60), strings.Repeat("b", 60), "c"}
+	var lines []int
+	for i, at := range legendPlaces(names) {
+		lines = append(lines, at.line)
+		if right := at.x + 6.6*float64(len(names[i])); right > width {
+			t.Errorf("%s ends at %v, beyond %d", names[i], right, width)
+		}
+	}
+	if !slices.Equal(lines, []int{0, 1, 1}) || legendExtra(names) != legendLine {
+		t.Errorf("got the lines %v and %d more pixels, want 0, 1, 1 and %d", lines, legendExtra(names), legendLine)
 	}
 }
 

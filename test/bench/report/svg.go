@@ -29,6 +29,7 @@ svg { font: 12px system-ui, sans-serif; background: #fff; fill: #222 }
 .grid { stroke: #ddd }
 .s0 { fill: #1f6fb4; stroke: #1f6fb4 } .s1 { fill: #e08a1e; stroke: #e08a1e }
 .s2 { fill: #7a7f87; stroke: #7a7f87 } .s3 { fill: #2e9e5b; stroke: #2e9e5b }
+.s4 { fill: #9a5fb4; stroke: #9a5fb4 }
 .line { stroke-width: 2 }
 @media (prefers-color-scheme: dark) {
 svg { background: #16181c; fill: #ddd }
@@ -61,14 +62,47 @@ func (d *drawing) bar(class string, x, y, width, height float64) {
 	fmt.Fprintf(d, `<rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>`+"\n", class, x, y, max(width, 1), height)
 }
 
-// legend names the series in a row.
-func (d *drawing) legend(y float64, names []string) {
-	x := float64(margin)
-	for i, name := range names {
-		d.bar(seriesClass(i), x, y-9, 10, 10)
-		d.text("", x+15, y, "start", name)
-		x += 35 + 6.6*float64(len([]rune(name)))
+// The legend of a drawing is below its title.
+const (
+	legendTop  = titleLine + 22
+	legendLine = 17
+)
+
+// legend names the series, in as many lines as that takes.
+func (d *drawing) legend(names []string) {
+	for i, at := range legendPlaces(names) {
+		y := float64(legendTop + legendLine*at.line)
+		d.bar(seriesClass(i), at.x, y-9, 10, 10)
+		d.text("", at.x+15, y, "start", names[i])
 	}
+}
+
+// legendPlace is where a series is named.
+type legendPlace struct {
+	x    float64
+	line int
+}
+
+func legendPlaces(names []string) (all []legendPlace) {
+	x, line := float64(margin), 0
+	for _, name := range names {
+		long := 35 + 6.6*float64(len([]rune(name)))
+		if x > margin && x+long > width {
+			x, line = margin, line+1
+		}
+		all = append(all, legendPlace{x, line})
+		x += long
+	}
+	return all
+}
+
+// legendExtra returns how much higher than one line a legend is.
+func legendExtra(names []string) int {
+	if len(names) == 0 {
+		return 0
+	}
+	places := legendPlaces(names)
+	return legendLine * places[len(places)-1].line
 }
 
 func (d *drawing) end() string {
@@ -76,4 +110,4 @@ func (d *drawing) end() string {
 	return d.String()
 }
 
-func seriesClass(i int) string { return fmt.Sprintf("s%d", i%4) }
+func seriesClass(i int) string { return fmt.Sprintf("s%d", i%5) }
