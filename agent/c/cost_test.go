@@ -4,13 +4,9 @@ package c_test
 
 import (
 	"errors"
-	"fmt"
-	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
-	"strconv"
 	"syscall"
 	"testing"
 	"unsafe"
@@ -133,43 +129,4 @@ func systemCall(t *testing.T, pid int) (number int, entered bool) {
 		t.Fatalf("PTRACE_GET_SYSCALL_INFO: %v", errno)
 	}
 	return int(info.Number), info.Op == entry
-}
-
-// BenchmarkReach compares landmark_reach with an atomic addition, while nothing is due.
-// The limit of the ratio is 2.
-func BenchmarkReach(b *testing.B) {
-	path := filepath.Join(b.TempDir(), "notify.sock")
-	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer conn.Close()
-	go func() {
-		for {
-			if _, err := conn.Read(make([]byte, 8192)); err != nil {
-				return
-			}
-		}
-	}()
-	cmd := exec.Command(costProgram(b), strconv.Itoa(max(b.N, 1_000_000)))
-	cmd.Env = []string{"LANDMARK_NOTIFY_SOCKET=" + path}
-	out, err := cmd.Output()
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() == noAsynchronousIO {
-		b.Skip("the kernel has no asynchronous I/O")
-	}
-	if err != nil {
-		b.Fatal(err)
-	}
-	var add, reach, work float64
-	if _, err := fmt.Sscan(string(out), &add, &reach, &work); err != nil {
-		b.Fatalf("%q: %v", out, err)
-	}
-	b.ReportMetric(0, "ns/op") // of the Go program
-	b.ReportMetric(add, "ns/add")
-	b.ReportMetric(reach, "ns/reach")
-	b.ReportMetric(reach/add, "reach/add")
-	b.ReportMetric(work/add, "begin+end/add")
-	if reach > 2*add {
-		b.Errorf("landmark_reach costs %.1f atomic additions, want at most 2", reach/add)
-	}
 }

@@ -63,7 +63,7 @@ func measureGRPCCheck(ctx context.Context, s *suite) (m measured, err error) {
 		return m, err
 	}
 	m.figures = []figure{
-		ratio(ratios(all[0], all[1], rateOf), sideBySide(all[0], all[1])),
+		throughput(all[0], all[1]),
 		ratio(ratios(all[0], all[1], eachOf), fmt.Sprintf("%d connections, %d calls on each", grpcClients, grpcOpen)),
 	}
 	m.throughput = []report.Group{{Name: "Check over gRPC", Values: []float64{medianOf(all[0], rateOf) / 1e3, medianOf(all[1], rateOf) / 1e3, 0}}}

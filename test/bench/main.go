@@ -16,9 +16,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"regexp"
+	"slices"
 	"syscall"
 
 	"github.com/landmark-health/landmark/test/bench/report"
@@ -92,18 +94,22 @@ func run(ctx context.Context, args []string) error {
 	return s.verdict(lines)
 }
 
-// appendLeftOut adds the lines that could not be measured to a file.
+// appendLeftOut adds to a file why lines could not be measured, each reason once.
 func appendLeftOut(file string, lines []report.Line) error {
 	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
+	count := map[string]int{}
 	for _, l := range lines {
 		if l.Outcome == report.LeftOut {
-			if _, err := fmt.Fprintf(f, "make bench, %s: %s\n", l.What, l.Reason); err != nil {
-				return err
-			}
+			count[l.Reason]++
+		}
+	}
+	for _, reason := range slices.Sorted(maps.Keys(count)) {
+		if _, err := fmt.Fprintf(f, "%d lines of make bench: %s\n", count[reason], reason); err != nil {
+			return err
 		}
 	}
 	return nil

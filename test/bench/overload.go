@@ -83,6 +83,9 @@ func measureOverload(ctx context.Context, s *suite) (m measured, err error) {
 		}
 		overUDP, resent = append(overUDP, time.Since(sent)), resent+n
 		sent = time.Now()
+		if err := tcp.SetDeadline(sent.Add(changeTimeout)); err != nil {
+			return m, err
+		}
 		if _, err := tcp.Write(q); err != nil {
 			return m, err
 		}

@@ -53,20 +53,21 @@ func build(ctx context.Context, landmarkd string) (p programs, remove func(), er
 		return p, nil, fmt.Errorf("building grpc-health-probe: %w", err)
 	}
 	p.healthProbe = strings.TrimSpace(string(out))
-	p.missingC, err = p.buildC(ctx, filepath.Join(root, "test/bench/reference"))
+	p.missingC, err = p.buildC(ctx, root)
 	return p, remove, err
 }
 
-// buildC compiles the references in C. It returns why there are none, if there is no
-// compiler.
-func (p programs) buildC(ctx context.Context, sources string) (missing string, err error) {
+// buildC compiles what is in C. It returns why there is nothing, if there is no compiler.
+func (p programs) buildC(ctx context.Context, root string) (missing string, err error) {
 	if _, err := exec.LookPath("cc"); err != nil {
 		return "there is no C compiler", nil
 	}
+	sources, agent := filepath.Join(root, "test/bench/reference"), filepath.Join(root, "agent/c/testdata")
 	for _, args := range [][]string{
 		{"-O2", "-o", p.path("udp"), filepath.Join(sources, "udp.c")},
 		{"-O2", "-o", p.path("tcp"), filepath.Join(sources, "tcp.c")},
 		{"-O2", "-shared", "-fPIC", "-o", p.path("ipvs.so"), filepath.Join(sources, "ipvs.c"), "-ldl"},
+		{"-std=c99", "-D_GNU_SOURCE", "-O2", "-o", p.path("reach"), filepath.Join(agent, "cost.c"), filepath.Join(agent, "implementation.c")},
 	} {
 		if err := command(ctx, "cc", args...); err != nil {
 			return "", err

@@ -2,7 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,6 +21,7 @@ var reachRow = row{
 	name: "reach",
 	lines: []report.Line{
 		{What: "Reach, against an atomic addition", Unit: "×", Goal: report.Goal{AtMost: 1.15}},
+		{What: "landmark_reach of landmark.h in C, while nothing is due, against an atomic addition", Unit: "×", Goal: report.Goal{AtMost: 2}},
 		{What: "Reach of one landmark on two cores at once, against additions to one shared number", Unit: "×", Goal: report.Goal{AtMost: 1}},
 	},
 	measure: measureReach,
@@ -58,6 +64,9 @@ func measureReach(ctx context.Context, s *suite) (m measured, err error) {
 	}
 	self := func(v float64) float64 { return v }
 	for _, cores := range []int{1, 2} {
+		if cores == 2 {
+			m.figures = append(m.figures, s.reachInC(ctx))
+		}
 		all, err := inTurn(ctx, s.rounds(15), each(reach, cores), each(add, cores))
 		if err != nil {
 			return m, err
@@ -66,4 +75,50 @@ func measureReach(ctx context.Context, s *suite) (m measured, err error) {
 			fmt.Sprintf("%s beside %s ns", report.Digits(median(all[0])), report.Digits(median(all[1])))))
 	}
 	return m, nil
+}
+
+// reachInC compares the agent for C, which is measured by a program of its tests.
+func (s *suite) reachInC(ctx context.Context) figure {
+	if s.missingC != "" {
+		return missing(s.missingC)
+	}
+	path := filepath.Join(s.directory, "notify.sock")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		return failed(err)
+	}
+	defer conn.Close()
+	go func() {
+		for b := make([]byte, 8192); ; {
+			if _, err := conn.Read(b); err != nil {
+				return
+			}
+		}
+	}()
+	// each is what it prints: an addition, a Reach, and a Begin with its End.
+	type each struct{ add, reach, work float64 }
+	all, err := inTurn(ctx, s.rounds(3), func() (e each, err error) {
+		cmd := exec.CommandContext(ctx, s.path("reach"), strconv.Itoa(s.size(1_000_000)))
+		cmd.Env = []string{"LANDMARK_NOTIFY_SOCKET=" + path}
+		out, err := cmd.Output()
+		const noAsynchronousIO = 77
+		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() == noAsynchronousIO {
+			return e, missingError("the kernel has no asynchronous I/O")
+		}
+		if err == nil {
+			_, err = fmt.Sscan(string(out), &e.add, &e.reach, &e.work)
+		}
+		return e, err
+	})
+	if missed := missingError(""); errors.As(err, &missed) {
+		return missing(err.Error())
+	} else if err != nil {
+		return failed(err)
+	}
+	var ratios []float64
+	for _, e := range all[0] {
+		ratios = append(ratios, e.reach/e.add)
+	}
+	e := all[0][0]
+	return ratio(ratios, fmt.Sprintf("%s beside %s ns; landmark_begin with landmark_end %s ns", report.Digits(e.reach), report.Digits(e.add), report.Digits(e.work)))
 }

@@ -59,7 +59,7 @@ func measureTCP(ctx context.Context, s *suite) (m measured, err error) {
 		if err != nil {
 			return m, fmt.Errorf("%s: %w", w.name, err)
 		}
-		m.figures = append(m.figures, ratio(ratios(all[0], all[1], rateOf), sideBySide(all[0], all[1])))
+		m.figures = append(m.figures, throughput(all[0], all[1]))
 		m.throughput = append(m.throughput, report.Group{Name: "CHECK " + w.name,
 			Values: []float64{medianOf(all[0], rateOf) / 1e3, medianOf(all[1], rateOf) / 1e3, medianOf(all[2], rateOf) / 1e3}})
 	}

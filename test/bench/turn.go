@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
+
+	"github.com/landmark-health/landmark/test/bench/report"
 )
 
 // inTurn measures each of several things so many times, in turn, and returns what was
@@ -67,6 +70,31 @@ func medianOf[T any](all []T, value func(T) float64) float64 {
 		values = append(values, value(v))
 	}
 	return median(values)
+}
+
+// fullLoad is how much of a core a server must use for the load not to be the limit, in
+// percent.
+const fullLoad = 90
+
+// throughput is the ratio of the answers a second of two servers that were saturated. If
+// the load could not saturate the other one, it is that of the answers for the same
+// processor time.
+func throughput(own, other []answers) figure {
+	detail := sideBySide(own, other)
+	if medianOf(other, busyOf) >= fullLoad {
+		return ratio(ratios(own, other, rateOf), detail)
+	}
+	f := ratio(ratios(other, own, eachOf), detail)
+	f.detail += fmt.Sprintf("; the load was the limit at a rate of %s ×, so this is the ratio of the processor times", report.Digits(median(ratios(own, other, rateOf))))
+	return f
+}
+
+// sideBySide says what a server and its reference did, in numbers.
+func sideBySide(own, other []answers) string {
+	return fmt.Sprintf("%s beside %s thousand a second; %s beside %s µs of processor time for an answer; %.0f %% beside %.0f %% of a core",
+		report.Digits(medianOf(own, rateOf)/1e3), report.Digits(medianOf(other, rateOf)/1e3),
+		report.Digits(medianOf(own, eachOf)), report.Digits(medianOf(other, eachOf)),
+		medianOf(own, busyOf), medianOf(other, busyOf))
 }
 
 func rateOf(a answers) float64 { return a.rate }

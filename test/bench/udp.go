@@ -67,13 +67,13 @@ func measureUDP(ctx context.Context, s *suite) (m measured, err error) {
 	if missingC != nil {
 		against = missing(missingC.Error())
 	} else {
-		against = ratio(ratios(own, all[2], rateOf), sideBySide(own, all[2]))
+		against = throughput(own, all[2])
 		m.throughput[0].Values[1] = medianOf(all[2], rateOf) / 1e3
 	}
 	m.figures = []figure{
 		against,
 		amount(max(0, (after-before)-(scrapes-after))/answered, fmt.Sprintf("%.0f answers", answered)),
-		ratio(ratios(own, plain, rateOf), sideBySide(own, plain)),
+		throughput(own, plain),
 	}
 	return m, nil
 }
@@ -91,14 +91,6 @@ func saturate(s *suite, p process, address string, request []byte) func() (answe
 		defer u.Close()
 		return p.under(func() (int, time.Duration, error) { return u.Saturate(s.time(saturation)) })
 	}
-}
-
-// sideBySide says what a server and its reference did, in numbers.
-func sideBySide(own, other []answers) string {
-	return fmt.Sprintf("%s beside %s thousand a second; %s beside %s µs of processor time for an answer; %.0f %% beside %.0f %% of a core",
-		report.Digits(medianOf(own, rateOf)/1e3), report.Digits(medianOf(other, rateOf)/1e3),
-		report.Digits(medianOf(own, eachOf)), report.Digits(medianOf(other, eachOf)),
-		medianOf(own, busyOf), medianOf(other, busyOf))
 }
 
 // signedRow compares signed requests with unsigned ones.
@@ -138,6 +130,6 @@ func measureSigned(ctx context.Context, s *suite) (m measured, err error) {
 	if err != nil {
 		return m, err
 	}
-	m.figures = []figure{ratio(ratios(all[0], all[1], rateOf), sideBySide(all[0], all[1]))}
+	m.figures = []figure{throughput(all[0], all[1])}
 	return m, nil
 }
