@@ -72,20 +72,19 @@ func medianOf[T any](all []T, value func(T) float64) float64 {
 	return median(values)
 }
 
-// fullLoad is how much of a core a server must use for the load not to be the limit, in
-// percent.
+// fullLoad is how much of a core a server uses that is saturated, in percent.
 const fullLoad = 90
 
 // throughput is the ratio of the answers a second of two servers that were saturated. If
-// the load could not saturate the other one, it is that of the answers for the same
-// processor time.
+// the other one was not, because the load or the host was the limit, it is that of the
+// answers for the same processor time.
 func throughput(own, other []answers) figure {
 	detail := sideBySide(own, other)
 	if medianOf(other, busyOf) >= fullLoad {
 		return ratio(ratios(own, other, rateOf), detail)
 	}
 	f := ratio(ratios(other, own, eachOf), detail)
-	f.detail += fmt.Sprintf("; the load was the limit at a rate of %s ×, so this is the ratio of the processor times", report.Digits(median(ratios(own, other, rateOf))))
+	f.detail += fmt.Sprintf("; the reference was not saturated, so this is the ratio of the processor times, and that of the rates is %s", report.Digits(median(ratios(own, other, rateOf))))
 	return f
 }
 
