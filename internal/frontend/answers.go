@@ -54,24 +54,20 @@ func (t *Timing) Wait() {
 // End counts the answer.
 func (a *Answers) End(t Timing) { a.EndAll(t, 1) }
 
-// EndAll counts n answers. If one of them is in the sample, it took as long as all.
+// EndAll counts n answers, at most sampleEvery. If one of them is in the sample, it took as
+// long as all.
 func (a *Answers) EndAll(t Timing, n int) {
 	if n == 0 {
 		return
 	}
-	a.count.Add(uint64(n))
-	if t.began != 0 {
-		a.observe(t)
+	count := a.count.Add(uint64(n))
+	switch {
+	case t.began == 0:
+	case t.waited:
+		a.waited.Observe(time.Since(epoch) - t.began)
+	case (count-1)%sampleEvery < uint64(n): // not so if fewer were sent than were began
+		a.memory.Observe(time.Since(epoch) - t.began)
 	}
-}
-
-func (a *Answers) observe(t Timing) {
-	took := time.Since(epoch) - t.began
-	if t.waited {
-		a.waited.Observe(took)
-		return
-	}
-	a.memory.Observe(took)
 }
 
 // Count returns how many answers there were.

@@ -57,6 +57,23 @@ func TestAnswersTogetherAreCountedAndTimed(t *testing.T) {
 	})
 }
 
+// Of answers that are begun together, few may be sent: the others were no requests. So
+// many are timed as of others.
+func TestFewAnswersOfManyAreCountedAndTimed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a Answers
+		const all = 3 * sampleEvery
+		for range all {
+			timing := a.BeginAll(sampleEvery / 2)
+			time.Sleep(time.Millisecond)
+			a.EndAll(timing, 1)
+		}
+		if c := a.Memory(); a.Count() != all || c.Count != all/sampleEvery {
+			t.Errorf("timed %d of %d answers, want %d of %d", c.Count, a.Count(), all/sampleEvery, all)
+		}
+	})
+}
+
 func BenchmarkAnswers(b *testing.B) {
 	var a Answers
 	b.ReportAllocs()

@@ -2,6 +2,7 @@ package lmp
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net/netip"
 	"os"
 	"strconv"
@@ -38,7 +39,6 @@ type batch struct {
 	received   int    // how many requests there are
 	answered   int    // how many answers there are
 	fullInARow int    // how many full batches there were before this one
-	sent       int    // how many answers were sent, or cannot be sent
 }
 
 // message is struct mmsghdr of recvmmsg(2) and sendmmsg(2).
@@ -49,8 +49,8 @@ type message struct {
 
 // slot is what the message of a request, and that of its answer, point to.
 type slot struct {
+	control [maxControl]byte               // of the request, then of its answer; first, because the kernel aligns it
 	client  [unix.SizeofSockaddrInet6]byte // its struct sockaddr_in or sockaddr_in6
-	control [maxControl]byte               // of the request, then of its answer
 	request unix.Iovec
 	answer  unix.Iovec
 }
@@ -94,14 +94,13 @@ func (b *batch) receive(fd uintptr) error {
 	for i := range b.received {
 		b.prepare(i)
 	}
-	b.received, b.answered, b.sent, b.out = 0, 0, 0, b.out[:0]
+	b.received, b.answered, b.out = 0, 0, b.out[:0]
 	n, err := transfer(unix.SYS_RECVMMSG, fd, b.requests[:], b.fullInARow >= floodAfter)
 	b.received = n
 	return err
 }
 
-// full reports whether there were as many requests as a batch holds, so that more may
-// have arrived.
+// full reports whether there were as many requests as a batch holds.
 func (b *batch) full() bool { return b.received == batchSize }
 
 // datagram returns request i, which is valid until the next call of receive. It was
@@ -111,6 +110,7 @@ func (b *batch) datagram(i int, fd uintptr) datagram {
 	start := i * maxDatagram
 	return datagram{
 		data:        b.data[start : start+int(m.length)],
+		client:      s.client[:m.header.Namelen],
 		from:        parseClient(s.client[:m.header.Namelen], fd),
 		destination: parseDestination(s.control[:m.header.Controllen]),
 	}
@@ -130,39 +130,73 @@ func (b *batch) answer(i int, d datagram, out []byte) {
 	h.SetControllen(len(d.destination.append(s.control[:0])))
 }
 
-// send sends the answers. It does not wait: it returns false if the socket has no room for
-// the rest, and sends that when it is called again. An answer that cannot be sent is like
-// one that is lost, and keeps no other from being sent.
-func (b *batch) send(fd uintptr) (done bool) {
-	for b.sent < b.answered {
-		n, err := transfer(unix.SYS_SENDMMSG, fd, b.answers[b.sent:b.answered], false)
+// send sends the answers, and returns how many were sent, and how many not because the
+// socket has no room for them. It does not wait for room: answers to a neighbor that does
+// not say its link-layer address hold theirs for seconds, and the others would be late. An
+// answer that cannot be sent is like one that is lost, and keeps no other from being sent.
+func (b *batch) send(fd uintptr) (sent, noRoom int) {
+	for i := 0; i < b.answered; {
+		n, err := transfer(unix.SYS_SENDMMSG, fd, b.answers[i:b.answered], false)
 		switch err {
 		case nil:
-			b.sent += n
+			i += n
+			sent += n
 		case unix.EAGAIN:
-			return false
+			return sent, b.answered - i
 		default: // the first of them cannot be sent
-			b.sent++
+			i++
 		}
 	}
-	return true
+	return sent, 0
+}
+
+// sendAlone sends one answer from the given address of the host to a client, a struct
+// sockaddr_in or sockaddr_in6. Like send it does not wait for room: it returns
+// unix.EAGAIN.
+func sendAlone(fd uintptr, answer, client []byte, from destination) error {
+	control := from.append(make([]byte, 0, maxControl))
+	data := unix.Iovec{Base: &answer[0]}
+	data.SetLen(len(answer))
+	h := unix.Msghdr{Name: &client[0], Namelen: uint32(len(client)), Iov: &data}
+	h.SetIovlen(1)
+	if len(control) > 0 {
+		h.Control = &control[0]
+		h.SetControllen(len(control))
+	}
+	_, err := transfer(unix.SYS_SENDMMSG, fd, []message{{header: h}}, false)
+	return err
+}
+
+// checkTransfers checks that the system calls of a batch are allowed on the socket fd. A
+// sandbox may allow only those of single datagrams.
+func checkTransfers(fd uintptr) error {
+	none := make([]message, 1)[:0]
+	for _, call := range []struct {
+		number uintptr
+		name   string
+	}{{unix.SYS_RECVMMSG, "recvmmsg"}, {unix.SYS_SENDMMSG, "sendmmsg"}} {
+		if _, err := transfer(call.number, fd, none, false); err == unix.ENOSYS || err == unix.EPERM || err == unix.EACCES {
+			return fmt.Errorf("the system call %s is not allowed: %w; allow it where landmarkd's system calls are restricted, such as in SystemCallFilter", call.name, err)
+		}
+	}
+	return nil
 }
 
 // transfer calls recvmmsg or sendmmsg, and returns how many of the messages were received
-// or sent.
+// or sent. The slice must have room for one message, even if it is empty.
 //
 // The system call does not wait, so Go's scheduler need not know of it. To tell the
 // scheduler wakes the runtime's monitor, which costs more than the answer if it happens
 // for each. But in a flood the monitor must be awake, because it lets other goroutines run.
 func transfer(number, fd uintptr, messages []message, flood bool) (n int, err error) {
-	first, count := uintptr(unsafe.Pointer(&messages[0])), uintptr(len(messages))
+	first, count := unsafe.SliceData(messages), uintptr(len(messages))
 	for {
 		var done uintptr
 		var errno unix.Errno
 		if flood {
-			done, _, errno = unix.Syscall6(number, fd, first, count, unix.MSG_DONTWAIT, 0, 0)
+			done, _, errno = unix.Syscall6(number, fd, uintptr(unsafe.Pointer(first)), count, unix.MSG_DONTWAIT, 0, 0)
 		} else {
-			done, _, errno = unix.RawSyscall6(number, fd, first, count, unix.MSG_DONTWAIT, 0, 0)
+			done, _, errno = unix.RawSyscall6(number, fd, uintptr(unsafe.Pointer(first)), count, unix.MSG_DONTWAIT, 0, 0)
 		}
 		switch errno {
 		case 0:

@@ -3,12 +3,19 @@ package lmp
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"os/exec"
+	"runtime"
 	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,9 +24,10 @@ import (
 type batchSocket struct {
 	*udpSocket
 	*batch
-	raw              syscall.RawConn
-	receiving, write func(fd uintptr) bool // made once, because a method value allocates
-	requests         [batchSize]datagram
+	raw       syscall.RawConn
+	receiving func(fd uintptr) bool // made once, because a closure allocates
+	sending   func(fd uintptr)
+	requests  [batchSize]datagram
 }
 
 func newBatchSocket(t testing.TB, address string) *batchSocket {
@@ -36,7 +44,7 @@ func newBatchSocket(t testing.TB, address string) *batchSocket {
 		t.Fatal(err)
 	}
 	s := &batchSocket{udpSocket: u, batch: newTestBatch(t), raw: raw}
-	s.write = s.batch.send
+	s.sending = func(fd uintptr) { s.batch.send(fd) }
 	s.receiving = func(fd uintptr) bool {
 		if s.batch.receive(fd) != nil {
 			return false
@@ -71,7 +79,7 @@ func (s *batchSocket) receive(t testing.TB) []datagram {
 // send sends the answers.
 func (s *batchSocket) send(t testing.TB) {
 	t.Helper()
-	if err := s.raw.Write(s.write); err != nil {
+	if err := s.raw.Control(s.sending); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -134,7 +142,10 @@ func TestBatchKeepsRequestsApart(t *testing.T) {
 		clients[i%3].send(s.at(to[i%3]), sent[i])
 	}
 	for i := 0; i < n; {
-		for j, d := range s.receive(t) {
+		if together := len(s.receive(t)); together != min(batchSize, n-i) {
+			t.Fatalf("received %d of %d together, want as many as a batch holds", together, n-i)
+		}
+		for j, d := range s.requests[:s.received] {
 			if !bytes.Equal(d.data, sent[i]) {
 				t.Fatalf("request %d has %d bytes, want %d of %d", i, len(d.data), len(sent[i]), i+1)
 			}
@@ -189,8 +200,9 @@ func TestAnswerThatCannotBeSentKeepsNoOther(t *testing.T) {
 	}
 }
 
-// A Unix socket has room for fewer datagrams than a batch.
-func TestAnswersWaitForRoom(t *testing.T) {
+// A Unix socket has room for fewer datagrams than a batch. To send waits for no more, and
+// says how many there was no room for.
+func TestAnswersDoNotWaitForRoom(t *testing.T) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -206,23 +218,63 @@ func TestAnswersWaitForRoom(t *testing.T) {
 		b.requests[i].header.Namelen = 0 // the pair needs no address
 		b.answer(i, datagram{}, append(b.out, byte(i)))
 	}
-	waits := 0
+	sent, noRoom := b.send(uintptr(pair[0]))
+	if sent == 0 || noRoom == 0 || sent+noRoom != batchSize {
+		t.Fatalf("sent %d answers, and had no room for %d, want some of each, together %d", sent, noRoom, batchSize)
+	}
 	for i := range batchSize {
-		done := b.send(uintptr(pair[0]))
-		if !done {
-			waits++
-		}
 		var in [8]byte
 		n, _, err := unix.Recvfrom(pair[1], in[:], unix.MSG_DONTWAIT)
-		if err != nil || n != 1 || in[0] != byte(i) {
+		switch {
+		case i < sent && (err != nil || n != 1 || in[0] != byte(i)):
 			t.Fatalf("received % X, %v, want %X", in[:max(n, 0)], err, i)
+		case i >= sent && err != unix.EAGAIN:
+			t.Fatalf("after %d answers: %v, want %v", sent, err, unix.EAGAIN)
 		}
 	}
-	if waits == 0 {
-		t.Error("there was room for all")
+}
+
+// A sandbox may refuse the system calls. To be refused for each request would look like a
+// server that works.
+func TestTransfersAreChecked(t *testing.T) {
+	if os.Getenv("LANDMARK_REFUSE") == "" {
+		for call, number := range map[string]uint32{"recvmmsg": unix.SYS_RECVMMSG, "sendmmsg": unix.SYS_SENDMMSG} {
+			test := exec.Command(os.Args[0], "-test.run=^TestTransfersAreChecked$", "-test.v")
+			test.Env = append(os.Environ(), fmt.Sprintf("LANDMARK_REFUSE=%d", number))
+			if out, err := test.CombinedOutput(); err != nil || !strings.Contains(string(out), "the system call "+call+" is not allowed") {
+				t.Errorf("without %s: %v\n%s", call, err, out)
+			}
+		}
+		return
 	}
-	if _, _, err := unix.Recvfrom(pair[1], make([]byte, 8), unix.MSG_DONTWAIT); err != unix.EAGAIN {
-		t.Errorf("after all answers: %v, want %v", err, unix.EAGAIN)
+	number, err := strconv.Atoi(os.Getenv("LANDMARK_REFUSE"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	refuse(t, uint32(number))
+	if _, err := listenUDP("127.0.0.1:0", 0); err != nil {
+		t.Log(err)
+	} else {
+		t.Error("listens")
+	}
+}
+
+// refuse makes the system call fail with EPERM in this thread (seccomp(2)).
+func refuse(t *testing.T, number uint32) {
+	t.Helper()
+	runtime.LockOSThread()
+	filter := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}, // the number, at the beginning of struct seccomp_data
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: number},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)), 0, 0); err != nil {
+		t.Fatal(err)
 	}
 }
 

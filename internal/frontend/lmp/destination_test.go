@@ -67,7 +67,7 @@ func serveFamily(t *testing.T, r *registry.Registry, family string) *testServer 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := requestDestinations(udp); err != nil {
+	if err := prepareUDP(udp); err != nil {
 		t.Fatal(err)
 	}
 	s := &Server{config: Config{Source: r}, udp: &udpSocket{udp}}

@@ -22,6 +22,8 @@ const (
 	tooManyConnections                  // or too many large frames at once
 	unfinished                          // the frame did not arrive in time
 	overloaded                          // too many wait already, and memory may be wrong
+	noRoom                              // the socket had no room for the answer
+	failedToReceive                     // the kernel returned an error instead of a datagram
 
 	rejectionKinds = iota
 )
@@ -29,13 +31,20 @@ const (
 // rejectionNames are the reasons in the log.
 var rejectionNames = [rejectionKinds]string{
 	"malformed", "unauthenticated", "watch_over_udp", "broadcast_or_multicast",
-	"too_many_connections", "unfinished", "overloaded",
+	"too_many_connections", "unfinished", "overloaded", "no_room", "failed_to_receive",
 }
 
 // rejections counts rejections by reason.
 type rejections [rejectionKinds]atomic.Uint64
 
 func (r *rejections) count(reason rejection) { r[reason].Add(1) }
+
+// add counts n rejections.
+func (r *rejections) add(reason rejection, n int) {
+	if n > 0 {
+		r[reason].Add(uint64(n))
+	}
+}
 
 // countError counts a request that the codec or the source rejected with err. Any other
 // end of a request is its client's, or the server stops.

@@ -21,12 +21,15 @@ import (
 	"github.com/landmark-health/landmark/lmp"
 )
 
+// maxHeld is how long an answer may be held between its look-up and its sending, which
+// only happens if landmarkd is stopped in between. After that its checker has given up,
+// and the program may have hung since.
+const maxHeld = time.Second
+
 // serveUDP answers requests over UDP until ctx is done. Those that have arrived together
-// are read, answered and sent together, without an allocation. An answer that has to wait
-// is sent by another goroutine.
+// are read, answered and sent together, without an allocation but for link-local IPv6
+// clients. An answer that has to wait is sent by another goroutine.
 func (s *Server) serveUDP(ctx context.Context) error {
-	var waiting sync.WaitGroup
-	defer waiting.Wait()
 	raw, err := s.udp.SyscallConn()
 	if err != nil {
 		return err
@@ -36,23 +39,28 @@ func (s *Server) serveUDP(ctx context.Context) error {
 		return err
 	}
 	defer b.free()
-	var failed error
-	send := b.send
+	var waiting sync.WaitGroup
+	defer waiting.Wait()
+	var failed error // what the last receive returned
 	ready := func(fd uintptr) (done bool) {
 		switch failed = b.receive(fd); failed {
 		case nil:
 		case unix.EAGAIN:
+			failed = nil
 			return false // wait
 		default:
 			return true
 		}
-		timing := s.udpAnswers.BeginAll(b.received)
+		timing, looksUp := s.udpAnswers.BeginAll(b.received), time.Now()
 		s.answerBatch(ctx, &waiting, b, fd, timing)
-		_ = raw.Write(send) // fails if the socket is closed, and so does the next Read
-		s.udpAnswers.EndAll(timing, b.answered)
-		// If the batch has room, it has all requests that had arrived. The poller
-		// knows of each one since then, so the loop waits without reading in vain.
-		return b.full()
+		if b.answered > 0 && time.Since(looksUp) < maxHeld {
+			sent, unsent := b.send(fd)
+			s.udpAnswers.EndAll(timing, sent)
+			s.rejections.add(noRoom, unsent)
+		}
+		// A lone request is most often the only one that has arrived, so the loop waits
+		// without reading in vain. The poller knows of each one that arrived since.
+		return b.received > 1
 	}
 	for {
 		err := raw.Read(ready)
@@ -62,12 +70,17 @@ func (s *Server) serveUDP(ctx context.Context) error {
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return nil
-		case errors.Is(err, os.ErrDeadlineExceeded):
+		case errors.Is(err, os.ErrDeadlineExceeded) && failed == nil:
 			s.udpLoop.Turned(s.udp.SetReadDeadline)
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			// A loop that cannot receive does not work, so it has not turned. But it
+			// tries again.
+			_ = s.udp.SetReadDeadline(time.Time{})
 		case err != nil:
 			// The error belongs to one datagram, as an ICMP error does, and the
 			// next read may succeed. The pause keeps the loop from spinning if
 			// it does not.
+			s.rejections.count(failedToReceive)
 			if !sleep.For(ctx, 10*time.Millisecond) {
 				return nil
 			}
@@ -121,15 +134,20 @@ func (s *Server) parseDatagram(d datagram) (q lmp.Request, key *lmp.Key, ok bool
 // served. The source limits how many wait.
 func (s *Server) answerAsync(ctx context.Context, waiting *sync.WaitGroup, d datagram, q lmp.Request, key *lmp.Key, timing frontend.Timing) {
 	timing.Wait()
-	q.Service = bytes.Clone(q.Service) // the next read overwrites d's data
+	// The next batch overwrites what d is in, but not the length of its data.
+	q.Service, d.client = bytes.Clone(q.Service), bytes.Clone(d.client)
 	waiting.Go(func() {
 		a, err := s.config.Source.Await(ctx, q.Service, q.MaxAge)
 		if err != nil {
 			s.rejections.countError(err)
 			return
 		}
-		_ = s.udp.write(s.appendDatagramAnswer(nil, d, q, &a, key), d)
-		s.udpAnswers.End(timing)
+		switch s.udp.send(s.appendDatagramAnswer(nil, d, q, &a, key), d) {
+		case nil:
+			s.udpAnswers.End(timing)
+		case unix.EAGAIN:
+			s.rejections.count(noRoom)
+		}
 	})
 }
 
@@ -165,31 +183,37 @@ func listenUDP(address string, port int) (*udpSocket, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := requestDestinations(conn); err != nil {
+	if err := prepareUDP(conn); err != nil {
 		conn.Close()
-		return nil, fmt.Errorf("asking the kernel for the destination of each datagram: %w", err)
+		return nil, err
 	}
 	return &udpSocket{conn}, nil
 }
 
-// requestDestinations makes the kernel deliver each datagram's destination.
-func requestDestinations(conn *net.UDPConn) error {
+// sendBuffer is the size in bytes of the socket's memory for answers that the kernel has
+// not sent, as far as the kernel grants it. Those to one neighbor that does not say its
+// link-layer address have by default 212,992 bytes, as much as all of a socket
+// (arp(7), unres_qlen_bytes; socket(7), wmem_default).
+const sendBuffer = 4 << 20
+
+// prepareUDP checks that the socket can do what this package needs, and sets its options.
+func prepareUDP(conn *net.UDPConn) error {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return err
 	}
 	var failed error
 	err = raw.Control(func(fd uintptr) {
-		domain, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DOMAIN)
-		if err == nil && domain == unix.AF_INET6 {
-			err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
+		if failed = checkTransfers(fd); failed != nil {
+			return
 		}
-		if err == nil {
-			// A dual-stack socket receives IPv4 datagrams too, and only
-			// IP_PKTINFO distinguishes a broadcast from an address of the host.
-			err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
+		if err := requestDestinations(fd); err != nil {
+			failed = fmt.Errorf("asking the kernel for the destination of each datagram: %w", err)
+			return
 		}
-		failed = os.NewSyscallError("setsockopt", err)
+		if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, sendBuffer) != nil { // needs CAP_NET_ADMIN
+			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF, sendBuffer) // up to wmem_max
+		}
 	})
 	if err != nil {
 		return err
@@ -197,16 +221,38 @@ func requestDestinations(conn *net.UDPConn) error {
 	return failed
 }
 
+// requestDestinations makes the kernel deliver each datagram's destination.
+func requestDestinations(fd uintptr) error {
+	domain, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DOMAIN)
+	if err == nil && domain == unix.AF_INET6 {
+		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
+	}
+	if err == nil {
+		// A dual-stack socket receives IPv4 datagrams too, and only IP_PKTINFO
+		// distinguishes a broadcast from an address of the host.
+		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
+	}
+	return os.NewSyscallError("setsockopt", err)
+}
+
 // datagram is one received datagram.
 type datagram struct {
 	data        []byte // in a batch
+	client      []byte // in a batch: the kernel's form of from
 	from        netip.AddrPort
 	destination destination
 }
 
-// write sends the answer to d from the address that d was sent to.
-func (u *udpSocket) write(answer []byte, d datagram) error {
-	var control [64]byte
-	_, _, err := u.WriteMsgUDPAddrPort(answer, d.destination.append(control[:0]), d.from)
-	return err
+// send sends the answer to d from the address that d was sent to. It does not wait: the
+// error is unix.EAGAIN if the socket has no room.
+func (u *udpSocket) send(answer []byte, d datagram) error {
+	raw, err := u.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	if err := raw.Control(func(fd uintptr) { failed = sendAlone(fd, answer, d.client, d.destination) }); err != nil {
+		return err
+	}
+	return failed
 }
