@@ -39,6 +39,9 @@ const (
 )
 
 func measureDirector(ctx context.Context, s *suite) (m measured, err error) {
+	if s.missingC != "" {
+		return m, missingError(s.missingC)
+	}
 	d, err := s.startServing(ctx, "")
 	if err != nil {
 		return m, err
@@ -61,15 +64,12 @@ func measureDirector(ctx context.Context, s *suite) (m measured, err error) {
 		watch.Process.Kill()
 		watch.Wait()
 	}()
-	if s.missingC != "" {
-		return m, missingError(s.missingC)
-	}
 	udp, err := s.startKeepalived(ctx, d.landmarkd, "udp", s.size(targets))
 	if err != nil {
 		return m, err
 	}
 	defer udp.stop()
-	if !sleep.For(ctx, s.time(settleTime)) {
+	if !sleep.For(ctx, s.scaled(settleTime)) {
 		return m, ctx.Err()
 	}
 	// Both run at the same time, so that they have the same host.
@@ -81,7 +81,7 @@ func measureDirector(ctx context.Context, s *suite) (m measured, err error) {
 	var watched, checkedBy []float64 // percent
 	for range s.rounds(5) {
 		began := time.Now()
-		rates, err := over(ctx, s.time(directorTime), process(watch.Process.Pid), udp.process)
+		rates, err := over(ctx, s.scaled(directorTime), process(watch.Process.Pid), udp.process)
 		if err != nil {
 			return m, err
 		}
@@ -121,7 +121,7 @@ func (s *suite) costOfMisc(ctx context.Context, d *landmarkd) (us float64, err e
 		return 0, err
 	}
 	defer misc.stop()
-	if !sleep.For(ctx, s.time(settleTime)) {
+	if !sleep.For(ctx, s.scaled(settleTime)) {
 		return 0, ctx.Err()
 	}
 	before, err := metric(ctx, d.httpAddress, udpAnswers)
@@ -132,7 +132,7 @@ func (s *suite) costOfMisc(ctx context.Context, d *landmarkd) (us float64, err e
 	if err != nil {
 		return 0, err
 	}
-	if !sleep.For(ctx, s.time(directorTime)) {
+	if !sleep.For(ctx, s.scaled(directorTime)) {
 		return 0, ctx.Err()
 	}
 	after, err := metric(ctx, d.httpAddress, udpAnswers)

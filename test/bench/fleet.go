@@ -138,7 +138,7 @@ func (s *suite) cost(ctx context.Context, w workload, withLatency bool) (c cost,
 	}
 	defer pages.close()
 	// BFD sessions begin with a handshake of some seconds.
-	settle := s.time(settleTime)
+	settle := s.scaled(settleTime)
 	if w.changes > 0 {
 		settle = changesFrom + 2*time.Second
 	}
@@ -149,7 +149,7 @@ func (s *suite) cost(ctx context.Context, w workload, withLatency bool) (c cost,
 		scraper := startScraper(ctx, d.httpAddress)
 		defer func() { err = errors.Join(err, scraper.close()) }()
 	}
-	duration := s.time(fleetTime)
+	duration := s.scaled(fleetTime)
 	if s.short && (w.changes > 0 || w.scrapes) {
 		duration = 2 * time.Second // for one change or scrape at least
 	}

@@ -54,7 +54,7 @@ func measureGRPCCheck(ctx context.Context, s *suite) (m measured, err error) {
 		return func() (answers, error) {
 			return p.under(func() (int, time.Duration, error) {
 				g := load.GRPC{Server: address, Message: healthRequest, Connections: grpcClients}
-				return g.Check(ctx, grpcOpen, s.time(saturation))
+				return g.Check(ctx, grpcOpen, s.scaled(saturation))
 			})
 		}
 	}

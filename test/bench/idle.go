@@ -33,10 +33,10 @@ func measureIdle(ctx context.Context, s *suite) (m measured, err error) {
 		return m, err
 	}
 	defer d.stop()
-	if !sleep.For(ctx, s.time(settleTime)) {
+	if !sleep.For(ctx, s.scaled(settleTime)) {
 		return m, ctx.Err()
 	}
-	rates, err := over(ctx, s.time(idleTime), d.process, d.program.process)
+	rates, err := over(ctx, s.scaled(idleTime), d.process, d.program.process)
 	if err != nil {
 		return m, err
 	}
@@ -50,7 +50,7 @@ func measureIdle(ctx context.Context, s *suite) (m measured, err error) {
 	if _, err := scrape(ctx, d.httpAddress); err != nil {
 		return m, err
 	}
-	if !sleep.For(ctx, s.time(settleTime)) {
+	if !sleep.For(ctx, s.scaled(settleTime)) {
 		return m, ctx.Err()
 	}
 	after, err := d.rss()
@@ -58,7 +58,7 @@ func measureIdle(ctx context.Context, s *suite) (m measured, err error) {
 		return m, err
 	}
 	for _, r := range rates {
-		m.figures = append(m.figures, amount(r.percent, fmt.Sprintf("over %v", s.time(idleTime))), amount(r.switches, ""))
+		m.figures = append(m.figures, amount(r.percent, fmt.Sprintf("over %v", s.scaled(idleTime))), amount(r.switches, ""))
 	}
 	m.figures = append(m.figures, amount(after, fmt.Sprintf("%s MB before that", report.Digits(before))))
 	return m, nil

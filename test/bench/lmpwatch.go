@@ -108,7 +108,7 @@ func (s *suite) lmpWatch(ctx context.Context, n int) (v watched, err error) {
 	if err != nil {
 		return v, err
 	}
-	if !sleep.For(ctx, s.time(settleTime)) {
+	if !sleep.For(ctx, s.scaled(settleTime)) {
 		return v, ctx.Err()
 	}
 	after, err := d.rss()

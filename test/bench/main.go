@@ -91,7 +91,7 @@ func run(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	return s.verdict(lines)
+	return s.exitError(lines)
 }
 
 // appendLeftOut adds to a file why lines could not be measured, each reason once.

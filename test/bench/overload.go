@@ -49,7 +49,7 @@ func measureOverload(ctx context.Context, s *suite) (m measured, err error) {
 		return m, err
 	}
 	defer flooder.Close()
-	duration := s.time(overloadTime)
+	duration := s.scaled(overloadTime)
 	type flood struct {
 		sent int
 		err  error

@@ -68,12 +68,12 @@ func pace(s *suite, p process, address string) func() (paced, error) {
 		defer u.Close()
 		var v paced
 		a, err := p.under(func() (int, time.Duration, error) {
-			took, lost, err := u.Pace(pacedRate, s.time(pacedTime))
+			took, lost, err := u.Pace(pacedRate, s.scaled(pacedTime))
 			if err == nil && len(took) == 0 {
 				err = fmt.Errorf("all %d requests were lost", lost)
 			}
 			v.took = took
-			return len(took), s.time(pacedTime), err
+			return len(took), s.scaled(pacedTime), err
 		})
 		v.each = a.each
 		return v, err

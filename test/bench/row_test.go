@@ -67,7 +67,7 @@ func TestVerdict(t *testing.T) {
 		for _, o := range tt.outcomes {
 			lines = append(lines, line(o))
 		}
-		if err := new(suite).verdict(lines); !errors.Is(err, tt.want) {
+		if err := new(suite).exitError(lines); !errors.Is(err, tt.want) {
 			t.Errorf("%v: got %v, want %v", tt.outcomes, err, tt.want)
 		}
 	}

@@ -54,7 +54,7 @@ func runIdle(_ context.Context, args []string) error {
 // serving is a landmarkd to which one idle program reports.
 type serving struct {
 	*landmarkd
-	program *reference
+	program *child
 }
 
 // startServing starts both, and returns when the service is serving.

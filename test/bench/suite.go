@@ -39,8 +39,8 @@ func (s *suite) rounds(n int) int {
 	return n
 }
 
-// time is how long something is measured, in a short run for an instant.
-func (s *suite) time(d time.Duration) time.Duration {
+// scaled is how long something is measured, in a short run for an instant.
+func (s *suite) scaled(d time.Duration) time.Duration {
 	if s.short {
 		return min(d/20, 300*time.Millisecond)
 	}
@@ -107,8 +107,8 @@ func (s *suite) measureAll(ctx context.Context, progress io.Writer, wanted *rege
 	return lines, plots, nil
 }
 
-// verdict returns the error with which the run ends.
-func (s *suite) verdict(lines []report.Line) error {
+// exitError returns the error with which the run ends.
+func (s *suite) exitError(lines []report.Line) error {
 	var missed, inconclusive int
 	for _, l := range lines {
 		switch {

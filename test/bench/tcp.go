@@ -73,7 +73,7 @@ func (w tcpWay) saturate(ctx context.Context, s *suite, p process, address strin
 		if err != nil {
 			return a, err
 		}
-		d := s.time(saturation)
+		d := s.scaled(saturation)
 		var line string
 		a, err = p.under(func() (int, time.Duration, error) {
 			out, err := exec.CommandContext(ctx, s.path("tcp"), "check", port, fmt.Sprint(w.connections), fmt.Sprint(w.depth),

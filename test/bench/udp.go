@@ -59,7 +59,7 @@ func measureUDP(ctx context.Context, s *suite) (m measured, err error) {
 	}
 	answered := 0.0
 	for _, a := range all[0] {
-		answered += a.rate * s.time(saturation).Seconds()
+		answered += a.rate * s.scaled(saturation).Seconds()
 	}
 	own, plain := all[0], all[1]
 	m.throughput = []report.Group{{Name: "CHECK over UDP", Values: []float64{medianOf(own, rateOf) / 1e3, 0, medianOf(plain, rateOf) / 1e3}}}
@@ -89,7 +89,7 @@ func saturate(s *suite, p process, address string, request []byte) func() (answe
 			return answers{}, err
 		}
 		defer u.Close()
-		return p.under(func() (int, time.Duration, error) { return u.Saturate(s.time(saturation)) })
+		return p.under(func() (int, time.Duration, error) { return u.Saturate(s.scaled(saturation)) })
 	}
 }
 

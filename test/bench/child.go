@@ -13,8 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reference is a running server that landmarkd is compared with.
-type reference struct {
+// child is a process that this program has started: a server that landmarkd is compared
+// with, or this program in another mode.
+type child struct {
 	process
 	address string // HOST:PORT
 	cmd     *exec.Cmd
@@ -22,9 +23,9 @@ type reference struct {
 	control io.WriteCloser
 }
 
-// startReference starts a program and waits until it prints a line: a server its port at
+// startChild starts a program and waits until it prints a line: a server its port at
 // 127.0.0.1, and what is none an empty one.
-func startReference(name string, args ...string) (*reference, error) {
+func startChild(name string, args ...string) (*child, error) {
 	cmd := exec.Command(name, args...)
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
@@ -39,37 +40,37 @@ func startReference(name string, args ...string) (*reference, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	r := &reference{process: process(cmd.Process.Pid), cmd: cmd, control: control}
+	c := &child{process: process(cmd.Process.Pid), cmd: cmd, control: control}
 	port, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		r.stop()
+		c.stop()
 		return nil, fmt.Errorf("%s %s ended before it was ready: %w", name, strings.Join(args, " "), err)
 	}
-	r.address = net.JoinHostPort("127.0.0.1", strings.TrimSpace(port))
-	return r, nil
+	c.address = net.JoinHostPort("127.0.0.1", strings.TrimSpace(port))
+	return c, nil
 }
 
-func (r *reference) stop() {
-	r.cmd.Process.Kill()
-	r.cmd.Wait() // its error only says that it was killed
+func (c *child) stop() {
+	c.cmd.Process.Kill()
+	c.cmd.Wait() // its error only says that it was killed
 }
 
 // startC starts a reference in C.
-func (s *suite) startC(name string, args ...string) (*reference, error) {
+func (s *suite) startC(name string, args ...string) (*child, error) {
 	if s.missingC != "" {
 		return nil, missingError(s.missingC)
 	}
-	return startReference(s.path(name), args...)
+	return startChild(s.path(name), args...)
 }
 
 // startSelf starts this program in another mode, as a process of its own, so that its
 // cost can be told from that of the measurement.
-func startSelf(mode string, args ...string) (*reference, error) {
+func startSelf(mode string, args ...string) (*child, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	return startReference(self, append([]string{mode}, args...)...)
+	return startChild(self, append([]string{mode}, args...)...)
 }
 
 // modes are what this program is when a row starts it.
@@ -81,7 +82,7 @@ var modes = map[string]func(ctx context.Context, args []string) error{
 	idleMode:     runIdle,
 }
 
-// printPort prints the port of a listener, as startReference expects it.
+// printPort prints the port of a listener, as startChild expects it.
 func printPort(address net.Addr) error {
 	_, port, err := net.SplitHostPort(address.String())
 	if err == nil {
