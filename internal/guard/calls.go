@@ -50,7 +50,7 @@ func (handler) HandleRPC(ctx context.Context, event stats.RPCStats) {
 	case *stats.InPayload:
 		call.timer.Stop()
 		call.conn.release(event.WireLength)
-		socket.MarkProven(call.conn)
+		socket.MarkAnswered(call.conn)
 	case *stats.End:
 		call.timer.Stop()
 	}

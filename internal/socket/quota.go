@@ -19,9 +19,9 @@ type Quota[K comparable] struct {
 	// Privileged reports whether a client is exempt from PerClient and is never
 	// displaced by a client that is not privileged; nil means no client is.
 	Privileged func(K) bool
-	// ActiveWithin protects a proven connection that was used within this time from
-	// newcomers of the same client: the newcomer is closed instead. If it is 0, a
-	// newcomer always displaces the idlest connection.
+	// ActiveWithin protects a connection that was answered, and was used within this
+	// time, from new connections of the same client: the new one is closed instead. If
+	// it is 0, a new connection always displaces the idlest one.
 	ActiveWithin time.Duration
 	// Closed is called for each connection that is closed because too many are
 	// open, with its client. The goroutine that accepts calls it.
@@ -43,11 +43,11 @@ func QuotaByAddress(n int, closed func(netip.Prefix)) Quota[netip.Prefix] {
 // q.PerClient of each client.
 //
 // Until q.Limit is reached, each client may open connections up to q.PerClient.
-// Then a newcomer displaces the idlest connection of the client that has the most,
-// which may be the newcomer's own client. A connection is idle since it last
-// received or sent a byte. One that is not proven (see MarkProven) is idler than
-// any that is. A newcomer that may displace no connection is closed at once, so that
-// its client sees the refusal and no other connection waits behind it.
+// Then a new connection displaces the idlest one of the client that has the most,
+// which may be its own client. A connection is idle since it last received or sent a
+// byte. One that was never answered (see MarkAnswered) is idler than any that was. A
+// new connection that may displace none is closed at once, so that its client sees
+// the refusal and no other connection waits behind it.
 //
 // A slot is free again when its connection has been closed.
 func LimitPer[K comparable](l net.Listener, q Quota[K]) net.Listener {
@@ -89,19 +89,19 @@ func (l *limitedListener[K]) admit(accepted net.Conn) net.Conn {
 	return conn
 }
 
-// MarkProven marks a connection of a listener from LimitPer as one whose client has
+// MarkAnswered marks a connection of a listener from LimitPer as one whose client has
 // sent a request that is answered. The connection may be wrapped in others that
 // have a NetConn method, like tls.Conn.
-func MarkProven(conn net.Conn) {
+func MarkAnswered(conn net.Conn) {
 	if c := slotConnOf(conn); c != nil {
-		c.Slot.MarkProven()
+		c.Slot.MarkAnswered()
 	}
 }
 
 // Closed returns a context that is done once a connection of a listener from LimitPer is
-// closed, by its user or because a newcomer displaced it. What waits for something else
+// closed, by its user or because a new one displaced it. What waits for something else
 // than the connection must also wait for this: a displaced connection is closed without the
-// Close of those that wrap it. The connection may be wrapped as for MarkProven. Of another
+// Close of those that wrap it. The connection may be wrapped as for MarkAnswered. Of another
 // connection, the context is never done.
 func Closed(conn net.Conn) context.Context {
 	if c := slotConnOf(conn); c != nil {

@@ -95,7 +95,7 @@ func (c *crowd) wantOpen(open, shut []guest) {
 	}
 }
 
-func TestNewcomerDisplacesTheIdlestOfTheLargestClient(t *testing.T) {
+func TestNewConnectionDisplacesTheIdlestOfTheLargestClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, Quota[string]{Limit: 4})
 		old := c.connect("honest")
@@ -108,15 +108,15 @@ func TestNewcomerDisplacesTheIdlestOfTheLargestClient(t *testing.T) {
 	})
 }
 
-func TestProvenConnectionOutlivesUnprovenOnes(t *testing.T) {
+func TestAnsweredConnectionOutlivesOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, Quota[string]{Limit: 3})
-		proven := c.connect("nat")
-		MarkProven(proven.far)
+		answered := c.connect("nat")
+		MarkAnswered(answered.far)
 		for range 5 {
 			last := c.connect("nat")
 			last.send() // bytes alone prove nothing
-			c.wantOpen([]guest{proven, last}, nil)
+			c.wantOpen([]guest{answered, last}, nil)
 		}
 		c.wantClosed("nat", "nat", "nat")
 	})
@@ -188,10 +188,10 @@ func TestActiveConnectionIsNotDisplacedByItsClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, Quota[string]{Limit: 10, PerClient: 2, ActiveWithin: 10 * time.Second})
 		a, b := c.connect("user"), c.connect("user")
-		MarkProven(a.far)
-		MarkProven(b.far)
+		MarkAnswered(a.far)
+		MarkAnswered(b.far)
 		if g := c.connect("user"); g.far != nil {
-			t.Error("the newcomer was admitted")
+			t.Error("the new connection was admitted")
 		}
 		c.wantOpen([]guest{a, b}, nil)
 		time.Sleep(10 * time.Second)
@@ -250,7 +250,7 @@ func TestDisplacedConnectionsFollowTheRule(t *testing.T) {
 				time.Sleep(time.Second)
 				m.send()
 				if random.IntN(4) == 0 {
-					MarkProven(m.far)
+					MarkAnswered(m.far)
 				}
 				m.use = m.far.(*slotConn).use()
 			case len(all) > 0 && random.IntN(8) == 0:

@@ -21,7 +21,7 @@ type Slots[K comparable] struct {
 	taken   int
 	clients map[K]*client[K]
 	// byCount holds the clients that are not privileged, in the order in which a
-	// newcomer displaces their connections.
+	// new connection displaces theirs.
 	byCount clientHeap[K]
 }
 
@@ -62,8 +62,7 @@ func (s *Slots[K]) Take(slot *Slot, key K, conn io.Closer) bool {
 }
 
 // reserve takes a slot. If there is none, it returns that of the connection which the
-// caller must close first, and its client. It is not ok if the newcomer may displace no
-// connection.
+// caller must close first, and its client. It is not ok if the new one may displace none.
 func (s *Slots[K]) reserve(slot *Slot, key K) (displaced *Slot, from K, ok bool) {
 	q := &s.quota
 	s.mu.Lock()
@@ -84,13 +83,13 @@ func (s *Slots[K]) reserve(slot *Slot, key K) (displaced *Slot, from K, ok bool)
 		return nil, key, false
 	}
 	idlest := s.idlest(victim)
-	if victim == own && q.ActiveWithin > 0 && idlest.ranked.proven && slot.elapsed()-idlest.ranked.used < q.ActiveWithin {
+	if victim == own && q.ActiveWithin > 0 && idlest.ranked.answered && slot.elapsed()-idlest.ranked.used < q.ActiveWithin {
 		return nil, key, false
 	}
 	return idlest, victim.key, true
 }
 
-// victim returns the client whose idlest connection a newcomer of own displaces, or
+// victim returns the client whose idlest connection a new connection of own displaces, or
 // nil if it may displace none. own is nil for a client that has no connection yet.
 func (s *Slots[K]) victim(own *client[K], privileged bool) *client[K] {
 	if len(s.byCount) == 0 {
@@ -169,10 +168,10 @@ func (s *Slots[K]) reorder(c *client[K]) {
 
 // Slot is the place of one open connection.
 type Slot struct {
-	start  time.Time
-	proven atomic.Bool
-	used   atomic.Int64 // when a byte was last read or written, in ns since start
-	conn   io.Closer
+	start    time.Time
+	answered atomic.Bool
+	used     atomic.Int64 // when a byte was last read or written, in ns since start
+	conn     io.Closer
 
 	ranked use // as the heap is ordered by; guarded by the slots' mutex
 	index  int // in its client's heap, -1 = it is free again; likewise
@@ -181,16 +180,16 @@ type Slot struct {
 
 // use says how idle a connection is.
 type use struct {
-	proven bool
-	used   time.Duration
+	answered bool
+	used     time.Duration
 }
 
-func (s *Slot) use() use { return use{s.proven.Load(), time.Duration(s.used.Load())} }
+func (s *Slot) use() use { return use{s.answered.Load(), time.Duration(s.used.Load())} }
 
 // less reports whether u is idler than v.
 func (u use) less(v use) bool {
-	if u.proven != v.proven {
-		return v.proven
+	if u.answered != v.answered {
+		return v.answered
 	}
 	return u.used < v.used
 }
@@ -200,10 +199,10 @@ func (s *Slot) elapsed() time.Duration { return time.Since(s.start) }
 // Touch records that the connection is in use: a byte was read or written.
 func (s *Slot) Touch() { s.used.Store(int64(s.elapsed())) }
 
-// MarkProven is the function MarkProven for a connection that has this slot.
-func (s *Slot) MarkProven() {
-	if !s.proven.Load() {
-		s.proven.Store(true)
+// MarkAnswered is the function MarkAnswered for a connection that has this slot.
+func (s *Slot) MarkAnswered() {
+	if !s.answered.Load() {
+		s.answered.Store(true)
 	}
 }
 

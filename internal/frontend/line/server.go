@@ -73,7 +73,7 @@ func (s *Server) serveConn(ctx context.Context, conn net.Conn) {
 		if err != nil {
 			return
 		}
-		socket.MarkProven(conn)
+		socket.MarkAnswered(conn)
 		answer, err := s.answer(ctx, line, checker)
 		if err != nil || socket.Write(ctx, conn, []byte(answer)) != nil {
 			return

@@ -126,7 +126,7 @@ func (c *conn) answer(frame []byte) bool {
 		c.reject(err)
 		return false
 	}
-	c.slot.MarkProven()
+	c.slot.MarkAnswered()
 	c.endWatch()
 	if q.Kind == lmp.KindWatch {
 		c.beginWatch(q, key)

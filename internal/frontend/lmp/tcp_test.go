@@ -203,7 +203,7 @@ func TestLongAndShortFramesAreAnswered(t *testing.T) {
 	wantClosed(t, conn)
 }
 
-// A newcomer displaces the idlest connection.
+// A new connection displaces the idlest one.
 func TestTooManyConnectionsAreCounted(t *testing.T) {
 	r, _ := newRegistry(t)
 	s := serve(t, Config{Address: "127.0.0.1:0", Source: r, MaxConns: 2})
@@ -218,13 +218,13 @@ func TestTooManyConnectionsAreCounted(t *testing.T) {
 	answered(last)
 	for n := uint64(1); n <= 3; n++ {
 		answered(first) // so that last is idler
-		newcomer := s.connect(t)
+		latest := s.connect(t)
 		wantClosed(t, last)
-		answered(newcomer)
+		answered(latest)
 		if got := s.counts()[tooManyConnections]; got != n {
 			t.Errorf("counted %d connections as too many, want %d", got, n)
 		}
-		last = newcomer
+		last = latest
 	}
 	answered(first)
 	s.stop()

@@ -150,7 +150,7 @@ func (c *conn) waitForPace() error {
 	return c.closed.Err()
 }
 
-// NetConn returns the connection below, for socket.MarkProven.
+// NetConn returns the connection below, for socket.MarkAnswered.
 func (c *conn) NetConn() net.Conn { return c.Conn }
 
 // waitForPace waits until the client of the connection may get one more answer, or closes

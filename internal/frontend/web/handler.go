@@ -57,13 +57,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch r.URL.Path {
 	case "/-/healthy":
-		socket.MarkProven(connOf(r))
+		socket.MarkAnswered(connOf(r))
 		say(w, http.StatusOK, "landmarkd is healthy. This says nothing about services: for these, use /readyz.")
 	case "/-/ready":
-		socket.MarkProven(connOf(r))
+		socket.MarkAnswered(connOf(r))
 		s.serveReady(w)
 	case "/metrics":
-		socket.MarkProven(connOf(r))
+		socket.MarkAnswered(connOf(r))
 		s.serveMetrics(w, r)
 	default:
 		s.servePage(w, r)
@@ -101,7 +101,7 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 		if s.maySeeEvidence(r) {
 			r = r.WithContext(frontend.WithEvidence(r.Context()))
 		}
-		socket.MarkProven(connOf(r))
+		socket.MarkAnswered(connOf(r))
 		s.config.Page.ServeHTTP(w, r)
 	}
 }

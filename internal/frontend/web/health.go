@@ -15,7 +15,7 @@ import (
 func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request, q question) {
 	timing := s.answers.Begin()
 	conn := connOf(r)
-	socket.MarkProven(conn)
+	socket.MarkAnswered(conn)
 	a, final := s.config.Source.Lookup(q.name, q.maxAge)
 	if !final {
 		timing.Wait()
