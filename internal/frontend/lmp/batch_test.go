@@ -151,7 +151,7 @@ func TestBatchKeepsRequestsApart(t *testing.T) {
 			}
 			client := clients[i%3].conn.LocalAddr().(*net.UDPAddr).AddrPort().Port()
 			destination := netip.MustParseAddr(to[i%3])
-			if d.from.Port() != client || d.destination.address != destination || d.destination.notUnique {
+			if d.from.Port() != client || d.destination.address != destination || d.destination.groupAddress {
 				t.Errorf("request %d came from port %d to %+v, want port %d to %v", i, d.from.Port(), d.destination, client, destination)
 			}
 			// The answers of a batch outgrow the memory that there is for them.

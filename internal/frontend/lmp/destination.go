@@ -11,9 +11,9 @@ import (
 // destination is the address that a datagram was sent to, from the kernel's
 // IP_PKTINFO (ip(7)) or IPV6_PKTINFO (ipv6(7)) control message.
 type destination struct {
-	address   netip.Addr // one of the host's; invalid if the kernel gave none
-	device    uint32     // the device that received it
-	notUnique bool       // it was sent to a broadcast or multicast address
+	address      netip.Addr // one of the host's; invalid if the kernel gave none
+	device       uint32     // the device that received it
+	groupAddress bool       // it was sent to a broadcast or multicast address
 }
 
 const (
@@ -48,16 +48,16 @@ func parse4(body []byte) destination {
 		address: local,
 		device:  binary.NativeEndian.Uint32(body),
 		// The two are equal only for an address of the host.
-		notUnique: sentTo != local,
+		groupAddress: sentTo != local,
 	}
 }
 
 func parse6(body []byte) destination {
 	sentTo := netip.AddrFrom16([16]byte(body[:16]))
 	return destination{
-		address:   sentTo,
-		device:    binary.NativeEndian.Uint32(body[16:]),
-		notUnique: sentTo.IsMulticast(),
+		address:      sentTo,
+		device:       binary.NativeEndian.Uint32(body[16:]),
+		groupAddress: sentTo.IsMulticast(),
 	}
 }
 

@@ -92,7 +92,7 @@ func TestBroadcastGetsNoAnswer(t *testing.T) {
 	r, _ := newRegistry(t)
 	good := check(t, "epg")
 	for _, s := range []*testServer{serve(t, Config{Address: ":0", Source: r}), serveFamily(t, r, "4")} {
-		s.wantNoAnswer(t, s.addr("127.255.255.255"), s.addr("127.0.0.1"), good, notOurAddress, good)
+		s.wantNoAnswer(t, s.addr("127.255.255.255"), s.addr("127.0.0.1"), good, groupAddress, good)
 	}
 }
 
@@ -108,12 +108,12 @@ func TestOnlyUnicastDestinationsAreAnswered(t *testing.T) {
 	}
 	good := check(t, "epg")
 	for _, address := range []string{"10.9.9.255", "255.255.255.255", "ff02::1%d0"} {
-		s.wantNoAnswer(t, s.addr(address), s.addr("10.9.9.1"), good, notOurAddress, good)
+		s.wantNoAnswer(t, s.addr(address), s.addr("10.9.9.1"), good, groupAddress, good)
 	}
 	// The kernel delivers no IPv4 multicast to a dual-stack socket.
 	s = serveFamily(t, r, "4")
 	for _, address := range []string{"10.9.9.255", "224.0.0.1"} {
-		s.wantNoAnswer(t, s.addr(address), s.addr("10.9.9.1"), good, notOurAddress, good)
+		s.wantNoAnswer(t, s.addr(address), s.addr("10.9.9.1"), good, groupAddress, good)
 	}
 }
 
@@ -192,10 +192,10 @@ func TestParseDestination(t *testing.T) {
 	}{
 		"none":                {nil, destination{}},
 		"IPv4":                {of4, destination{address: ten, device: 3}},
-		"broadcast":           {broadcast, destination{address: ten, device: 3, notUnique: true}},
+		"broadcast":           {broadcast, destination{address: ten, device: 3, groupAddress: true}},
 		"IPv6":                {of6, destination{address: v6, device: 3}},
-		"both, IPv6 first":    {append(of6[:len(of6):len(of6)], broadcast...), destination{address: ten, device: 3, notUnique: true}},
-		"both, IPv4 first":    {append(broadcast[:len(broadcast):len(broadcast)], of6...), destination{address: ten, device: 3, notUnique: true}},
+		"both, IPv6 first":    {append(of6[:len(of6):len(of6)], broadcast...), destination{address: ten, device: 3, groupAddress: true}},
+		"both, IPv4 first":    {append(broadcast[:len(broadcast):len(broadcast)], of6...), destination{address: ten, device: 3, groupAddress: true}},
 		"after another":       {append(other[:len(other):len(other)], of4...), destination{address: ten, device: 3}},
 		"cut":                 {of4[:len(of4)-8], destination{}},
 		"a length of 0":       {append(endless, of4...), destination{}},

@@ -18,7 +18,7 @@ const (
 	malformed          rejection = iota // the frame breaks the protocol's rules
 	unauthenticated                     // the frame is not signed with one of the server's keys
 	watchOverUDP                        // a WATCH needs TCP
-	notOurAddress                       // the datagram was sent to a broadcast or multicast address
+	groupAddress                        // the datagram was sent to a broadcast or multicast address
 	tooManyConnections                  // or too many large frames at once
 	unfinished                          // the frame did not arrive in time
 	overloaded                          // too many wait already, and memory may be wrong

@@ -114,8 +114,8 @@ func (s *Server) TurnUDP(ctx context.Context) error {
 // parseDatagram parses the request in a datagram, and returns the key that
 // signed it. It counts the requests that it rejects.
 func (s *Server) parseDatagram(d datagram) (q lmp.Request, key *lmp.Key, ok bool) {
-	if d.destination.notUnique {
-		s.rejections.count(notOurAddress)
+	if d.destination.groupAddress {
+		s.rejections.count(groupAddress)
 		return q, nil, false
 	}
 	q, key, err := s.parse(d.data)
