@@ -35,7 +35,7 @@ func (s *slowSource) Status(name string) (registry.ServiceStatus, bool) {
 // newSlowSource makes services whose rows are more than fits into an event of changes, and
 // have ages in their reasons.
 func newSlowSource(t *testing.T, f *fixture) (s *slowSource, services int) {
-	services = maxChanges / 400
+	services = maxChanges / 300
 	for i := range services {
 		p := frontendtest.NewProcess(t, f.registry, fmt.Sprintf("s%04d", i), judge.Declared{Name: "d", Kind: judge.KindDeadline, Impact: judge.ImpactCritical, Within: time.Second})
 		p.Report(registry.Fact{Reached: true, Open: true, Pending: 1, Age: 2 * time.Second, Reason: strings.Repeat("<", 255)})
