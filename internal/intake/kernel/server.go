@@ -24,10 +24,13 @@ const (
 	readTimeout = 3 * time.Second
 	// stopTimeout is how long Run waits for reads at its end.
 	stopTimeout = 500 * time.Millisecond
-	// maxHung and userHung are how many abandoned reads there may be, of all processes and
-	// of those of one user, as each holds a thread of landmarkd. Beyond that no more
-	// processes are read, of all users or of that one, until some of the reads have ended.
-	maxHung, userHung = 32, 2
+	// maxHung is how many abandoned reads there may be, as each holds a thread of landmarkd.
+	// Beyond that no more processes are read until some of the reads have ended.
+	maxHung = 32
+	// maxUser is how many processes of one user are read at once, with the abandoned reads:
+	// so that the user's other failures wait, and no other user's. Once so many are abandoned
+	// no more of that user are read until one has ended.
+	maxUser = 2
 )
 
 // errHung is shown to people.
@@ -48,7 +51,7 @@ type Server struct {
 	failures chan registry.Failure
 	limit    *limiter
 	read     func(context.Context, evidence.Process) (*process, error)
-	hung     hung
+	reads    reads
 	skipped  atomic.Int64 // since it was last logged
 	loggedAt atomic.Int64 // of the machine's time, in nanoseconds
 }
@@ -85,7 +88,9 @@ func (s *Server) Run(ctx context.Context) error {
 				case <-ctx.Done():
 					return nil
 				case f := <-s.failures:
-					s.capture(ctx, f)
+					for more := true; more && ctx.Err() == nil; f, more = s.reads.next(f.UID) {
+						s.capture(ctx, f)
+					}
 					s.logSkipped(time.Now())
 				}
 			}
@@ -94,14 +99,17 @@ func (s *Server) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// capture makes the evidence of one failure.
+// capture makes the evidence of one failure, unless it must wait.
 func (s *Server) capture(ctx context.Context, f registry.Failure) {
-	if !s.hung.room(f.UID) {
+	started, skipped := s.reads.start(f)
+	if skipped {
 		s.skipped.Add(1)
+	}
+	if started == nil {
 		return
 	}
 	e := evidence.Evidence{Source: evidence.Kernel, Landmarks: f.Landmarks}
-	p, err := s.readInTime(ctx, f)
+	p, err := s.readInTime(ctx, f, started)
 	switch {
 	case errors.Is(err, errExited) || ctx.Err() != nil:
 		return // that it was lost is the reason
@@ -114,16 +122,15 @@ func (s *Server) capture(ctx context.Context, f registry.Failure) {
 }
 
 // readInTime reads the process, or abandons the read if it hangs.
-func (s *Server) readInTime(ctx context.Context, f registry.Failure) (*process, error) {
+func (s *Server) readInTime(ctx context.Context, f registry.Failure, started *oneRead) (*process, error) {
 	type answer struct {
 		process *process
 		err     error
 	}
 	read := make(chan answer, 1)
-	started := s.hung.start(f.UID)
 	go func() {
-		defer started.end()
 		p, err := s.read(ctx, f.Process)
+		started.end() // first, so that the worker sees it
 		read <- answer{p, err}
 	}()
 	late := time.NewTimer(readTimeout)

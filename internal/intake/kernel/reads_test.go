@@ -3,6 +3,7 @@ package kernel
 import (
 	"context"
 	"log/slog"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -83,22 +84,24 @@ func TestHangingReadKeepsNoOtherAway(t *testing.T) {
 	})
 }
 
-// One user whose processes cannot be read takes a bounded number of reads, and others theirs
-// once those are abandoned. Once they have ended, that user's are read again.
+// One user whose processes cannot be read takes a bounded number of reads, and no other user
+// waits for them. Once they have ended, that user's are read again.
 func TestHangingReadsOfOneUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, released, stop := hangingServer(t)
 		for i := range 3 * workers {
 			fail(t, r, "hung"+string(rune('a'+i)), 1, hangingPID+i)
 		}
-		synctest.Wait()
-		fail(t, r, "other", 2, 5)
-		time.Sleep(readTimeout)
-		synctest.Wait()
-		if summaryOf(r, "other") == "" {
-			t.Error("another user's process has no evidence after the reads were abandoned")
+		for range 2 { // before and after the reads are abandoned
+			synctest.Wait()
+			other := time.Now().String()
+			fail(t, r, other, 2, 5)
+			synctest.Wait()
+			if summaryOf(r, other) == "" {
+				t.Error("while the reads of one user hang, another user's process has no evidence")
+			}
+			time.Sleep(10 * readTimeout)
 		}
-		time.Sleep(10 * readTimeout)
 		fail(t, r, "refused", 1, 6)
 		synctest.Wait()
 		if got := summaryOf(r, "refused"); got != "" {
@@ -112,6 +115,50 @@ func TestHangingReadsOfOneUser(t *testing.T) {
 			t.Error("after the reads have ended, the user's process has no evidence")
 		}
 		stop()
+	})
+}
+
+// One user's processes take long to read, but less than the limit, and fail again and again.
+// No other user waits for them, and few of that user's failures wait.
+func TestSlowReadsOfOneUser(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := registry.New(clock.New(), 0)
+		s := New(Config{r, slog.New(slog.DiscardHandler)})
+		s.read = func(_ context.Context, id evidence.Process) (*process, error) {
+			if id.PID >= hangingPID {
+				time.Sleep(readTimeout - 1)
+			}
+			return &process{pid: id.PID, threads: []thread{{id: id.PID, main: true, state: 'S'}}}, nil
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); _ = s.Run(ctx) }()
+		for i := range 60 {
+			fail(t, r, "slow"+strconv.Itoa(i), 1, hangingPID+i)
+			time.Sleep(time.Second / userPerSecond)
+			other := "other" + strconv.Itoa(i)
+			fail(t, r, other, 2, 5)
+			synctest.Wait()
+			if summaryOf(r, other) == "" {
+				t.Fatal("while the reads of one user take long, another user's process has no evidence")
+			}
+		}
+		time.Sleep(userBurst * readTimeout)
+		synctest.Wait()
+		read := 0
+		for i := range 60 {
+			if summaryOf(r, "slow"+strconv.Itoa(i)) != "" {
+				read++
+			}
+		}
+		if read < userBurst || read == 60 {
+			t.Errorf("of 60 slow processes %d were read, want some, and not those that would wait long", read)
+		}
+		if n := len(s.reads.users); n != 0 {
+			t.Errorf("after all reads have ended, there are those of %d users", n)
+		}
+		cancel()
+		<-ended
 	})
 }
 
