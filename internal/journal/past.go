@@ -117,6 +117,9 @@ func (p *past) drop(service string, c *changes, n int) {
 		return
 	}
 	c.entries = slices.Delete(c.entries, 0, n)
+	if cap(c.entries) > 2*len(c.entries) {
+		c.entries = slices.Clone(c.entries) // the memory of what was dropped is not counted any more
+	}
 }
 
 // since returns the entries of the service that are no older than t.

@@ -83,6 +83,27 @@ func TestFlappingDropsNoOthersPast(t *testing.T) {
 	}
 }
 
+// TestDroppedEntriesTakeNoMemory has many services that change often: most of their entries
+// are dropped.
+func TestDroppedEntriesTakeNoMemory(t *testing.T) {
+	var p past
+	now := time.Now()
+	for i := range 2000 {
+		for range MaxEntries + 1 {
+			p.add(fmt.Sprint("flapping", i), flapper, entry(now, 0))
+		}
+	}
+	entries, room := 0, 0
+	for _, c := range p.byService {
+		entries += len(c.entries)
+		room += cap(c.entries)
+	}
+	if room > 3*entries {
+		t.Errorf("there are %d entries in %d services, and room for %d", entries, len(p.byService), room)
+	}
+	p.check(t)
+}
+
 // TestLargestServicesLoseFirst has one user with services of which one changes often.
 func TestLargestServicesLoseFirst(t *testing.T) {
 	var p past
