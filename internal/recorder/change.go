@@ -13,20 +13,22 @@ import (
 
 // last is what the log last said of a service.
 type last struct {
-	status judge.Status // of readiness
-	since  judge.Instant
+	status  judge.Status // of readiness
+	since   judge.Instant
+	startup judge.Status
 }
 
 // Changed implements registry.ServiceRecorder.
 func (s *service) Changed(c registry.Change, uid uint32, at judge.Instant) {
-	s.owner = uid
+	s.setOwner(uid)
 	s.write(journal.Line{Type: journal.TypeVerdict, At: at, Verdict: changeOf(c)})
 	s.log(c, uid, at)
 }
 
 // log logs the change as one line. What takes a service out without an order is a warning.
 func (s *service) log(c registry.Change, uid uint32, at judge.Instant) {
-	readiness, liveness := c.Verdicts[judge.Readiness], c.Verdicts[judge.Liveness]
+	readiness, liveness, startup := c.Verdicts[judge.Readiness], c.Verdicts[judge.Liveness], c.Verdicts[judge.Startup]
+	before := s.last
 	attrs := []slog.Attr{slog.String("service", s.name), slog.String("status", readiness.Status.String())}
 	reason := readiness.Reason
 	if readiness.Cause != judge.None {
@@ -35,25 +37,27 @@ func (s *service) log(c registry.Change, uid uint32, at judge.Instant) {
 	if liveness.Status != readiness.Status {
 		attrs = append(attrs, slog.String("liveness", liveness.Status.String()))
 	}
+	if before != nil && startup.Status != before.startup {
+		attrs = append(attrs, slog.String("startup", startup.Status.String()))
+	}
 	if reason == "" {
 		reason = liveness.Reason
 	}
 	if reason != "" {
 		attrs = append(attrs, slog.String("reason", reason))
 	}
-	before := s.last
-	if before != nil && before.status == readiness.Status {
-		s.logger(uid).LogAttrs(context.Background(), slog.LevelInfo, "verdict changed", attrs...)
-		return
-	}
-	level := slog.LevelInfo
-	if before != nil {
+	level, since := slog.LevelInfo, at
+	switch {
+	case before == nil:
+	case before.status == readiness.Status:
+		since = before.since
+	default:
 		attrs = append(attrs, slog.String("after", duration.Format(at.Sub(before.since))))
 		if readiness.Status == judge.NotServing && readiness.Cause != judge.Draining && readiness.Cause != judge.Stopped {
 			level = slog.LevelWarn
 		}
 	}
-	s.last = &last{readiness.Status, at}
+	s.last = &last{readiness.Status, since, startup.Status}
 	s.logger(uid).LogAttrs(context.Background(), level, "verdict changed", attrs...)
 }
 

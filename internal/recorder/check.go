@@ -2,6 +2,7 @@ package recorder
 
 import (
 	"github.com/landmark-health/landmark/internal/journal"
+	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/probe"
 )
 
@@ -9,32 +10,41 @@ import (
 // fall and rise may be. Further ones change nothing, whatever these are.
 const maxEqual = 100
 
-// series is the last results of the active checks of a service.
+// series is the last results of the active checks of a service that were written.
 type series struct {
 	ok    bool
 	equal int // in a row
 }
 
 // Checked records the result of an active check, before fall and rise are applied to it.
-func (r *Recorder) Checked(service string, o probe.Outcome) {
+func (r *Recorder) Checked(name string, o probe.Outcome) {
 	if r.journal == nil {
 		return
 	}
 	r.mu.Lock()
-	s := r.series[service]
-	if ok := o.Err == nil; ok != s.ok || s.equal == 0 {
-		s = series{ok: ok}
+	s := r.services[name]
+	if s == nil {
+		s = r.add(name)
 	}
-	s.equal++
-	r.series[service] = s
 	r.mu.Unlock()
-	if s.equal > maxEqual {
+	s.checked(o, r.now())
+}
+
+func (s *service) checked(o probe.Outcome, at judge.Instant) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.overBudget {
 		return
 	}
-	at := r.now()
-	c := &journal.Check{Began: at.Add(-o.Took), Took: o.Took, OK: s.ok, Own: o.Own}
+	if ok := o.Err == nil; ok != s.checks.ok || s.checks.equal == 0 {
+		s.checks = series{ok: ok}
+	}
+	if s.checks.equal++; s.checks.equal > maxEqual {
+		return
+	}
+	c := &journal.Check{Began: at.Add(-o.Took), Took: o.Took, OK: s.checks.ok, Own: o.Own}
 	if o.Err != nil {
 		c.Error = o.Err.Error()
 	}
-	r.journal.Write(journal.Line{Type: journal.TypeCheck, At: at, Service: service, Check: c})
+	s.writeLocked(journal.Line{Type: journal.TypeCheck, At: at, Check: c})
 }

@@ -53,21 +53,39 @@ type Recorder struct {
 	period   atomic.Uint64 // of ages
 	budgets  budgets
 
-	mu     sync.Mutex
-	series map[string]series // of active checks, by service; guarded by mu
+	mu       sync.Mutex
+	services map[string]*service // by name; guarded by mu
 }
 
 // New returns a recorder, for registry.Registry.SetRecorder.
 func New(c Config) *Recorder {
 	return &Recorder{
 		journal: c.Journal, logger: c.Logger, logLimit: socket.NewLogLimit(c.Logger), now: c.Now,
-		series: make(map[string]series),
+		services: make(map[string]*service),
 	}
 }
 
 // Service implements registry.Recorder.
 func (r *Recorder) Service(name string) registry.ServiceRecorder {
-	return &service{recorder: r, name: name, epoch: noEpoch}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.add(name)
+}
+
+// add begins to record a service, of which nothing is known. The caller holds mu.
+func (r *Recorder) add(name string) *service {
+	s := &service{recorder: r, name: name, owner: registry.NoOwner, epoch: noEpoch}
+	r.services[name] = s
+	return s
+}
+
+// remove ends recording the service, which another one of the name may have replaced.
+func (r *Recorder) remove(s *service) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.services[s.name] == s {
+		delete(r.services, s.name)
+	}
 }
 
 // noEpoch is the epoch of a service of which nothing was written.

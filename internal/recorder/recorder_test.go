@@ -3,6 +3,7 @@ package recorder
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -213,6 +214,38 @@ func TestChangesAreLogged(t *testing.T) {
 	})
 }
 
+// A change of startup alone is a line of its own, which says so.
+func TestChangeOfStartupIsLogged(t *testing.T) {
+	log := new(logtest.Buffer)
+	r := New(Config{Logger: slog.New(slog.NewTextHandler(log, nil)), Now: func() judge.Instant { return 0 }})
+	s := r.Service("epg")
+	change := func(startup judge.Status) {
+		var c registry.Change
+		for a := range c.Verdicts {
+			c.Verdicts[a] = registry.VerdictSummary{Status: judge.NotServing, Cause: judge.Failed, Reason: "no guide"}
+		}
+		c.Verdicts[judge.Startup] = registry.VerdictSummary{Status: startup}
+		s.Changed(c, 0, 0)
+	}
+	change(judge.NotServing)
+	change(judge.Serving)
+	change(judge.Serving)
+	want := []string{
+		`status=NOT_SERVING cause=failed reason="no guide"`,
+		`status=NOT_SERVING cause=failed startup=SERVING reason="no guide"`,
+		`status=NOT_SERVING cause=failed reason="no guide"`,
+	}
+	got := strings.Split(strings.TrimSpace(log.String()), "\n")
+	if len(got) != len(want) {
+		t.Fatalf("the log is\n%s", log)
+	}
+	for i := range want {
+		if !strings.HasSuffix(got[i], want[i]) {
+			t.Errorf("got  %s\nwant %s", got[i], want[i])
+		}
+	}
+}
+
 // Without a journal changes are logged, and nothing else happens.
 func TestWithoutJournal(t *testing.T) {
 	log := new(logtest.Buffer)
@@ -271,6 +304,84 @@ func TestUserCannotFillTheJournal(t *testing.T) {
 	}
 	if now = now.Add(resumeAt / userRate * time.Second); !b.take(user, 0, resumeAt, now) {
 		t.Error("nothing can be written any more")
+	}
+}
+
+// A program that landmarkd checks may make each result another than the one before. It
+// cannot displace what the journal has of others, whoever its service belongs to.
+func TestCheckedProgramCannotFillTheJournal(t *testing.T) {
+	for _, owner := range []uint32{registry.NoOwner, 4711} {
+		t.Run(fmt.Sprint("owner ", owner), func(t *testing.T) {
+			m := new(memory)
+			now := judge.Instant(0)
+			rec := New(Config{Journal: m, Logger: slog.New(slog.DiscardHandler), Now: func() judge.Instant { return now }})
+			publish := func(name string, owner uint32) {
+				rec.Service(name).Published(registry.Publication{Now: now, Owner: owner, Policy: &registry.DefaultPolicy})
+			}
+			s := rec.Service("checked")
+			publication := registry.Publication{Owner: owner, Policy: &registry.DefaultPolicy}
+			s.Published(publication)
+			wrong := errors.New(strings.Repeat("x", 100_000))
+			check := func() (written int) {
+				before := len(m.lines)
+				for i := range 10 {
+					o := probe.Outcome{Took: 1}
+					if i%2 == 0 {
+						o.Err = wrong
+					}
+					rec.Checked("checked", o)
+				}
+				return len(m.lines) - before
+			}
+			for n := 0; check() > 0; n++ {
+				if n*5*len(wrong.Error()) > 2*userBurst {
+					t.Fatalf("%d results of 100 kB each are written", 5*n)
+				}
+			}
+			if gaps := m.of(journal.TypeGap); len(gaps) != 1 || gaps[0].Service != "checked" || gaps[0].Owner != owner {
+				t.Fatalf("the lines of gaps are %+v, want one", gaps)
+			}
+			publish("of another user", 4712)
+			publish("of root", 0)
+			if facts := m.of(journal.TypeFacts); facts[len(facts)-1].Service != "of root" || facts[len(facts)-2].Service != "of another user" {
+				t.Error("other users' lines are left out, too")
+			}
+			now = now.Add(2 * resumeAt / userRate * time.Second)
+			publication.Now = now
+			s.Published(publication)
+			if facts := m.of(journal.TypeFacts); facts[len(facts)-1].Service != "checked" || !facts[len(facts)-1].Facts.Full {
+				t.Error("no full line follows the gap")
+			}
+			if check() != 10 {
+				t.Error("after the gap no results are written")
+			}
+		})
+	}
+}
+
+// After a gap the present result of active checks is written again, though it is equal to
+// those before.
+func TestResultIsWrittenAgainAfterGap(t *testing.T) {
+	m := new(memory)
+	now := judge.Instant(0)
+	rec := New(Config{Journal: m, Logger: slog.New(slog.DiscardHandler), Now: func() judge.Instant { return now }})
+	s := rec.Service("checked")
+	for range 3 * maxEqual {
+		rec.Checked("checked", probe.Outcome{Took: 1})
+	}
+	for n := userBurst; n > 0; n /= 2 {
+		rec.budgets.take(registry.NoOwner, n, 0, 0)
+	}
+	s.Changed(registry.Change{}, registry.NoOwner, 0)
+	if len(m.of(journal.TypeGap)) != 1 {
+		t.Fatal("there is no gap")
+	}
+	rec.Checked("checked", probe.Outcome{Took: 1})
+	now = now.Add(2 * resumeAt / userRate * time.Second)
+	s.Published(registry.Publication{Now: now, Owner: registry.NoOwner, Policy: &registry.DefaultPolicy})
+	rec.Checked("checked", probe.Outcome{Took: 1})
+	if n := len(m.of(journal.TypeCheck)); n != maxEqual+1 {
+		t.Errorf("%d results are written, want %d", n, maxEqual+1)
 	}
 }
 

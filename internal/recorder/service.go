@@ -2,20 +2,25 @@ package recorder
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/landmark-health/landmark/internal/journal"
 	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
-// service records one service. Its methods are called with the service's lock held.
+// service records one service. Its methods are called with the registry's lock of the
+// service held, except for checked.
 type service struct {
-	recorder   *Recorder
-	name       string
+	recorder *Recorder
+	name     string
+	resuming bool  // lines are written again since the present facts
+	last     *last // nil before the first change
+
+	mu         sync.Mutex // guards what follows, up to the next empty line
 	owner      uint32
-	overBudget bool  // the owner's services have written too much
-	resuming   bool  // they may write again since the present facts
-	last       *last // nil before the first change
+	overBudget bool   // the owner's services have written too much
+	checks     series // that were written
 
 	// What the journal has.
 	epoch     uint64
@@ -36,8 +41,7 @@ func (s *service) Published(p registry.Publication) {
 	if s.recorder.journal == nil {
 		return
 	}
-	s.owner = p.Owner
-	if s.overBudget && !s.resume(p.Now) {
+	if s.setOwner(p.Owner); !s.resume(p.Now) {
 		return
 	}
 	defer func() { s.resuming = false }()
@@ -84,11 +88,27 @@ func (s *service) Ended(instance string, how registry.SessionEnd, at judge.Insta
 }
 
 // Gone implements registry.ServiceRecorder.
-func (s *service) Gone(at judge.Instant) { s.write(journal.Line{Type: journal.TypeGone, At: at}) }
+func (s *service) Gone(at judge.Instant) {
+	s.write(journal.Line{Type: journal.TypeGone, At: at})
+	s.recorder.remove(s)
+}
+
+func (s *service) setOwner(uid uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.owner = uid
+}
 
 // write writes a line about the service, if there is a journal. If its owner's services have
 // written too much it writes that lines are left out, and no more until resume.
 func (s *service) write(l journal.Line) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writeLocked(l)
+}
+
+// writeLocked is write for a caller that holds mu.
+func (s *service) writeLocked(l journal.Line) {
 	if s.recorder.journal == nil || s.overBudget {
 		return
 	}
@@ -101,17 +121,24 @@ func (s *service) write(l journal.Line) {
 	s.recorder.journal.Write(l)
 }
 
-// resume reports whether lines may be written again. The next one is a full one.
+// resume reports whether lines may be written, if need be again. Then the next one is a
+// full one.
 func (s *service) resume(now judge.Instant) bool {
-	if s.recorder.budgets.take(s.owner, 0, resumeAt, now) {
-		s.overBudget, s.resuming, s.epoch = false, true, noEpoch
-		s.processes, s.host = nil, nil // what was noted of them is out of date
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case !s.overBudget:
 		return true
+	case !s.recorder.budgets.take(s.owner, 0, resumeAt, now):
+		return false
 	}
-	return false
+	s.overBudget, s.checks = false, series{}
+	s.resuming, s.epoch = true, noEpoch
+	s.processes, s.host = nil, nil // what was noted of them is out of date
+	return true
 }
 
-// advance notices how old everything has become by now, and reports whether something has
+// advance records how old everything has become by now, and reports whether something has
 // become late.
 func (s *service) advance(now judge.Instant) (late bool) {
 	for _, p := range s.processes {

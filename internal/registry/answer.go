@@ -173,7 +173,7 @@ func (r *Registry) Status(name string) (status ServiceStatus, known bool) {
 	owner := s.owner.Load()
 	status = ServiceStatus{
 		Name: s.name, Drained: snap.facts.Drained, Texts: snap.statusTexts(),
-		Trusted: owner == noOwner || privileged(owner), UID: owner,
+		Trusted: owner == NoOwner || privileged(owner), UID: owner,
 	}
 	for _, in := range snap.facts.Instances {
 		status.Instances[in.Presence]++

@@ -121,7 +121,7 @@ func (r *Registry) Configure(policies map[string]Policy, hosts map[string]HostRe
 	}
 	for name := range policies {
 		if services[name] == nil {
-			services[name] = r.createService(name, noOwner)
+			services[name] = r.createService(name, NoOwner)
 			services[name].reportHost(hosts[name])
 		}
 	}

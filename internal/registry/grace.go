@@ -42,7 +42,7 @@ func (r *Registry) ExpectReport(uid uint32) (stopExpecting func()) {
 // expects reports whether a report of the service's user is expected. Of a service
 // without an owner that is a report of any user.
 func (r *Registry) expects(owner uint32) bool {
-	if owner == noOwner {
+	if owner == NoOwner {
 		return r.expected.Total() > 0
 	}
 	return r.expected.Of(owner) > 0
@@ -55,7 +55,7 @@ func (r *Registry) expects(owner uint32) bool {
 func (r *Registry) endGrace(last bool) (all bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	all = last || r.restored || !r.expects(noOwner)
+	all = last || r.restored || !r.expects(NoOwner)
 	for _, s := range *r.services.Load() {
 		if !last && s.awaitsInstances() && r.expects(s.owner.Load()) {
 			all = false

@@ -84,7 +84,7 @@ func (r *Registry) Restore(all []Membership, complete bool) {
 	r.restored = complete
 	services := maps.Clone(*r.services.Load())
 	for _, m := range all {
-		owner := uint32(noOwner)
+		owner := uint32(NoOwner)
 		if m.Owned {
 			owner = m.UID
 		}
@@ -105,7 +105,7 @@ func (s *service) membership(now judge.Instant) Membership {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	owner := s.owner.Load()
-	m := Membership{Service: s.name, Owned: owner != noOwner}
+	m := Membership{Service: s.name, Owned: owner != NoOwner}
 	if m.Owned {
 		m.UID = owner
 	}

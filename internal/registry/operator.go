@@ -139,7 +139,7 @@ func (s *service) forgetAll() (connected int, configured bool) {
 		if connected > 0 {
 			return false
 		}
-		s.owner.Store(noOwner)
+		s.owner.Store(NoOwner)
 		s.evidence.forget(s)
 		s.slots, s.drain = nil, drain{}
 		s.retired = !configured

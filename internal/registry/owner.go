@@ -20,8 +20,8 @@ const (
 	reservedServices = 2_000
 )
 
-// noOwner is the owner of a service that is configured and was never reported.
-const noOwner = math.MaxUint32
+// NoOwner is the owner of a service that is configured and was never reported.
+const NoOwner = math.MaxUint32
 
 // ownUser is the user that the sidecar runs as.
 var ownUser = uint32(os.Geteuid())
@@ -30,10 +30,6 @@ var ownUser = uint32(os.Geteuid())
 // user, between its claim and its first report.
 var errGone = errors.New("the service is not this user's any more")
 
-// Trusted reports whether the owner of a service is root, the sidecar's own user, or none,
-// because only the configuration names it.
-func Trusted(owner uint32) bool { return owner == noOwner || privileged(owner) }
-
 // privileged reports whether the user is root or the sidecar's own.
 func privileged(uid uint32) bool { return uid == 0 || uid == ownUser }
 
@@ -41,7 +37,7 @@ func privileged(uid uint32) bool { return uid == 0 || uid == ownUser }
 // users may take over any unprivileged user's service, so that no user can occupy
 // a name that belongs to another. Anyone may take a service without an owner.
 func mayTake(uid, owner uint32) bool {
-	return owner == noOwner || privileged(uid) && !privileged(owner)
+	return owner == NoOwner || privileged(uid) && !privileged(owner)
 }
 
 // authorize returns an error if the agent may not report its service, or there is
@@ -73,7 +69,7 @@ func (r *Registry) claim(id AgentID) (*service, error) {
 			return nil, err
 		}
 		r.signalMembers()
-		if owner := s.owner.Swap(id.UID); owner != id.UID && owner != noOwner {
+		if owner := s.owner.Swap(id.UID); owner != id.UID && owner != NoOwner {
 			s.evict(fmt.Errorf("%w: uid %d took %s from uid %d", ErrNotOwner, id.UID, id.Service, owner))
 		}
 		return s, nil
@@ -106,7 +102,7 @@ func roomFor(services map[string]*service, uid uint32) (idle *service, err error
 		if owner == uid {
 			own++
 		}
-		if owner != noOwner && !privileged(owner) {
+		if owner != NoOwner && !privileged(owner) {
 			unprivileged++
 		}
 	}

@@ -37,7 +37,7 @@ const (
 // Publication is the facts by which a service is judged, when they were replaced.
 type Publication struct {
 	Now     judge.Instant
-	Owner   uint32 // of the service; see Trusted
+	Owner   uint32 // of the service, or NoOwner
 	Policy  *Policy
 	History judge.History // of the judge, before Facts are judged
 	Before  judge.Service // the facts until Now

@@ -36,7 +36,7 @@ func (r *Registry) expired(s *service) {
 func (s *service) retireUnreported() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.owner.Load() == noOwner && !s.drain.active {
+	if s.owner.Load() == NoOwner && !s.drain.active {
 		s.retired = true
 	}
 	return s.retired

@@ -15,7 +15,7 @@ import (
 // service is the instances of one service and their facts.
 type service struct {
 	name    string
-	owner   atomic.Uint32 // uid, or noOwner; replaced under the registry's mu
+	owner   atomic.Uint32 // uid, or NoOwner; replaced under the registry's mu
 	clock   *clock.Clock
 	hooks   hooks
 	current atomic.Pointer[snapshot] // replaced under mu, read without it
