@@ -22,7 +22,7 @@ type disk struct {
 }
 
 // usable reports whether the present file has room for n more bytes, and is still in the
-// directory. A file may have any size if it has nothing but its first line.
+// directory.
 func (d *disk) usable(n, limit int64) bool {
 	if d.file == nil {
 		return false

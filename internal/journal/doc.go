@@ -4,6 +4,6 @@
 // [Journal] writes. Nothing that is written ever waits for the disk: [Journal.Write] puts
 // a line into a bounded queue, and one goroutine writes it. A line for which there is no
 // room, or that cannot be written, is dropped and counted. [Read] reads all files of a
-// directory. Both end where the lines end: what to write is package recorder's, and what
-// follows from the lines is package replay's.
+// directory. Neither knows what the lines mean: package recorder decides what to write, and
+// package replay judges it again.
 package journal

@@ -112,7 +112,8 @@ func (j *Journal) Epoch() uint64 { return j.epoch.Load() }
 // NeedFull receives if Epoch has changed since the last receipt.
 func (j *Journal) NeedFull() <-chan struct{} { return j.needFull }
 
-// HalfFull reports whether the queue is half full. Who writes many lines at once waits then.
+// HalfFull reports whether the queue is half full. A caller that writes many lines at once
+// waits while it is.
 func (j *Journal) HalfFull() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()

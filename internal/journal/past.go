@@ -72,7 +72,7 @@ func (p *past) add(service string, owner uint32, e Entry) {
 	p.makeRoom(e.Time)
 }
 
-// forget notices that the service is not known any more.
+// forget records that the service is not known any more.
 func (p *past) forget(service string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -147,8 +147,8 @@ func (w *writer) write(lines []Line, last bool) {
 	w.journal.wrote(written, n, lost, err != nil)
 }
 
-// prepare begins a file for n bytes if there is none that has room, or it is not there any
-// more.
+// prepare begins a file for n bytes of lines if there is none that has room, or it is not
+// there any more. A new file takes the lines even if they alone exceed the limit.
 func (w *writer) prepare(n int64, seq uint64) error {
 	if w.disk.usable(n, w.journal.limits.file) {
 		return nil

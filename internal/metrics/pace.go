@@ -14,10 +14,10 @@ import (
 )
 
 const (
-	// share is the part of a core that the scrapes of one client use at most, as the
-	// time from one to the next for each time that one takes.
-	share = 2
-	// firstTook is what the first scrape is taken for.
+	// spacing is the time from one scrape of a client to its next, as a multiple of what
+	// a scrape takes. With 2 a client uses half a core at most.
+	spacing = 2
+	// firstTook is how long the first scrape is assumed to take.
 	firstTook = 20 * time.Millisecond
 	// maxDelay is the longest time from one scrape to the next.
 	maxDelay = time.Second
@@ -90,7 +90,7 @@ func (p *pacer) enter(from netip.Prefix) (c *client, delay, interval time.Durati
 		c.next = now
 	}
 	delay = c.next.Sub(now)
-	interval = min(share*cmp.Or(p.took, firstTook), maxDelay)
+	interval = min(spacing*cmp.Or(p.took, firstTook), maxDelay)
 	c.next = c.next.Add(interval)
 	return c, delay, interval
 }

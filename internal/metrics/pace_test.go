@@ -47,7 +47,7 @@ func TestScrapesOfAClientAreSpaced(t *testing.T) {
 		}
 		end(takes)
 		// The first 50 are spaced as if they took firstTook.
-		if most := int64(20*time.Second/(share*takes)) + 20; scrapes.Load() < most-40 || scrapes.Load() > most {
+		if most := int64(20*time.Second/(spacing*takes)) + 20; scrapes.Load() < most-40 || scrapes.Load() > most {
 			t.Errorf("the flood got %d scrapes in 20 s, want at most %d", scrapes.Load(), most)
 		}
 		cancel()
@@ -124,7 +124,7 @@ func TestRefusedScrapeSaysSo(t *testing.T) {
 			return w
 		}
 		ctx, leave := context.WithCancel(t.Context())
-		for range 2 * maxWait / (share * firstTook) {
+		for range 2 * maxWait / (spacing * firstTook) {
 			go request(ctx)
 		}
 		synctest.Wait()

@@ -9,30 +9,32 @@ type Instant[T any] interface {
 	Sub(T) time.Duration
 }
 
-// Bucket is a token bucket. New makes it; the zero Bucket has no limit. It never reads a clock itself, and is not safe
-// for concurrent use: most callers have a mutex already for what they limit.
+// Bucket is a token bucket. New makes it; the zero Bucket has no limit. It never reads a
+// clock itself, and is not safe for concurrent use: most callers have a mutex already for
+// what they limit.
 //
 // Unlike the limiter of golang.org/x/time/rate it takes back a reservation that others have
-// followed, so that those who leave leave no debt to those who stay.
+// followed, so a caller that gives up delays no one behind it.
 type Bucket[T Instant[T]] struct {
-	each   time.Duration // the time that earns a token
-	burst  time.Duration // the time that earns all tokens
-	fullAt T             // when all tokens are there again, if none is taken
+	each     time.Duration // the time that earns a token
+	capacity time.Duration // the time that earns all tokens
+	fullAt   T             // when all tokens are there again, if none is taken
 }
 
 // New returns a bucket that has burst tokens, at most and now, and earns perSecond a second.
+// perSecond is 1 to 1e9.
 func New[T Instant[T]](perSecond, burst int) Bucket[T] {
 	each := time.Second / time.Duration(perSecond)
-	return Bucket[T]{each: each, burst: time.Duration(burst) * each}
+	return Bucket[T]{each: each, capacity: time.Duration(burst) * each}
 }
 
 // Has reports whether there are n tokens.
-func (b *Bucket[T]) Has(n int, now T) bool { return b.debt(n, now) <= b.burst }
+func (b *Bucket[T]) Has(n int, now T) bool { return b.debt(n, now) <= b.capacity }
 
 // Take takes n tokens if there are as many, and reports whether it did.
 func (b *Bucket[T]) Take(n int, now T) bool {
 	debt := b.debt(n, now)
-	if debt > b.burst {
+	if debt > b.capacity {
 		return false
 	}
 	b.fullAt = now.Add(debt)
@@ -44,7 +46,7 @@ func (b *Bucket[T]) Take(n int, now T) bool {
 func (b *Bucket[T]) Reserve(n int, now T) (wait time.Duration) {
 	debt := b.debt(n, now)
 	b.fullAt = now.Add(debt)
-	return max(0, debt-b.burst)
+	return max(0, debt-b.capacity)
 }
 
 // GiveBack gives n tokens back that were reserved and not used.

@@ -50,7 +50,7 @@ func (a *age) floor() time.Duration { return a.floorOf(a.level) }
 
 func (a *age) floorOf(level uint8) time.Duration { return a.limit / maxLevel * time.Duration(level) }
 
-// advance notices how old it has become by now, and reports whether it has become late.
+// advance records how old it has become by now, and reports whether it has become late.
 func (a *age) advance(now judge.Instant) (becameLate bool) {
 	if !a.running || a.failed {
 		return false
@@ -108,8 +108,10 @@ func (a *age) outdated() bool { return a.moved || a.level != a.wanted }
 // line returns what a line says of the age. From that line on its level is in effect.
 func (a *age) line() journal.Age {
 	a.written, a.moved, a.level = a.late, false, a.wanted
-	if !a.late { // else it stays so until it is renewed: the floor until now promised to say so
-		return journal.Age{Floor: a.floor()}
+	if a.late {
+		// It is late by the floor until now, and the line must say so, even if it is not
+		// late by a higher floor that is in effect from now on.
+		return journal.Age{Floor: a.floor(), Late: true, At: a.at, Known: a.known}
 	}
-	return journal.Age{Floor: a.floor(), Late: true, At: a.at, Known: a.known}
+	return journal.Age{Floor: a.floor()}
 }

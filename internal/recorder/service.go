@@ -49,7 +49,8 @@ func (s *service) Published(p registry.Publication) {
 	if epoch := s.recorder.journal.Epoch(); epoch != s.epoch {
 		s.epoch, full = epoch, true
 	}
-	// What the facts until now have become shows in a line of its own if it ends now.
+	// If something has become late and ends with the new facts, it needs a line of its own:
+	// the line of the new facts does not show it.
 	late := s.advance(p.Now)
 	if late && s.ends(&p) {
 		s.writeFacts(&p, p.Before, false)

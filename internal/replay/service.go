@@ -55,8 +55,8 @@ func (s *service) policy() *registry.Policy {
 	return &registry.DefaultPolicy
 }
 
-// takePolicy has the policy of the last line of policy take effect. A line of facts follows
-// that line, and is of the same instant.
+// takePolicy puts the policy of the last line of policy into effect. It is called at the
+// line of facts that follows, which is of the same instant.
 func (s *service) takePolicy() {
 	if s.nextPolicy == nil {
 		return

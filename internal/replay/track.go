@@ -18,7 +18,7 @@ type track struct {
 	worst       bool          // what may have been older than its limit was
 	unknownAges []unknownAge
 
-	// The processes and the host as the judge takes them. They are made anew when their
+	// The processes and the host as the judge takes them. They are made again when their
 	// line changes.
 	instances map[uint64]*judge.Instance
 	lines     map[uint64]*journal.Process // of the instances
@@ -57,7 +57,8 @@ func (t *track) begin(h judge.History, at judge.Instant) {
 	t.machine.states = [judge.Aspects]state{}
 }
 
-// forget has the instances made anew, for another policy.
+// forget forgets from which lines the instances and the host were made, so that they are
+// made again, for another policy.
 func (t *track) forget() { t.lines, t.hostLine = make(map[uint64]*journal.Process), nil }
 
 func (t *track) end(at judge.Instant) { t.outcome.end(t.service.player.run.number, at) }
@@ -153,8 +154,8 @@ func (t *track) takeHost() {
 	}
 }
 
-// bounds returns that it begins or ends between two instants that something may have been
-// older than its limit.
+// bounds returns the instants, from the first and before the second, at which the times of
+// unknown ages begin or end. At each the service must be judged.
 func (t *track) bounds(from, to judge.Instant) (bounds []event) {
 	for _, u := range t.unknownAges {
 		for _, at := range []judge.Instant{u.from, u.to} {

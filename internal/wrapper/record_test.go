@@ -67,7 +67,7 @@ func TestRecordKeepsWhatIsTrue(t *testing.T) {
 	}
 }
 
-// A timeout that the program sets anew counts from then on, as for landmarkd.
+// A timeout that the program sets again counts from then on, as for landmarkd.
 func TestNewTimeoutCountsFromThenOn(t *testing.T) {
 	for _, before := range []string{"WATCHDOG_USEC=10000000\nREADY=1", "WATCHDOG_USEC=0\nREADY=1", "READY=1"} {
 		var r record

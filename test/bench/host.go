@@ -74,7 +74,7 @@ func (h *hostState) end() (busy string) {
 // summary says how busy the host was.
 func (h *hostState) summary() string {
 	if h.busy == 0 {
-		return " Nothing else used the machine."
+		return " Others used no more than a fifth of a core before or after any row."
 	}
 	return fmt.Sprintf(" Others used the machine before or after %d of %d rows.", h.busy, h.all)
 }

@@ -8,9 +8,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/landmark-health/landmark/internal/sleep"
 	"google.golang.org/grpc"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/landmark-health/landmark/internal/sleep"
 )
 
 // latencies are how long it takes until a Watch receives a change.

@@ -4,9 +4,11 @@
 //
 //	bench [-only PATTERN] [-write PAGE] [-landmarkd FILE] [-short] [-left-out FILE]
 //
-// It prints the table of all goals. Its exit status is 0 if all are met or left out, 1 if
-// one is not met or could not be measured, and 75 if none is missed but some are
-// inconclusive, because the host was too busy.
+// It prints the table of all goals. Its exit status is
+//
+//	0   if all goals are met or left out,
+//	1   if a goal is not met or could not be measured,
+//	75  otherwise: some goals are inconclusive, because the host was too busy.
 //
 // docs/benchmarks.md says how each line is measured.
 package main

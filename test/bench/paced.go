@@ -95,10 +95,11 @@ func durations(all []time.Duration) (ns []int64) {
 	return ns
 }
 
-// shares are the percentiles that are plotted, and from how many durations on.
+// shares are the percentiles that are plotted, as parts of 1.
 var shares = []float64{0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999}
 
-// The percentiles are plotted over how many durations there are for each longer one.
+// percentileTicks returns where the percentiles are on their axis: one of so many durations
+// is longer.
 func percentileTicks() (ticks []float64) {
 	for _, share := range shares {
 		ticks = append(ticks, 1/(1-share))

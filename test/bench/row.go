@@ -99,7 +99,7 @@ func median(all []float64) float64 { return quantile(all, 0.5) }
 
 func quartiles(all []float64) (low, high float64) { return quantile(all, 0.25), quantile(all, 0.75) }
 
-// quantile returns the smallest value that is not below so large a share of all.
+// quantile returns the value that at most the given share of all are below.
 func quantile[T float64 | int64](all []T, share float64) T {
 	sorted := slices.Sorted(slices.Values(all))
 	return sorted[min(int(share*float64(len(sorted))), len(sorted)-1)]

@@ -27,7 +27,7 @@ type held struct {
 	cut     bool // guarded by backlog.mu
 }
 
-// add notices that the event waits for the page. It reports false, and adds nothing, if
+// add records that the event waits for the page. It reports false, and adds nothing, if
 // too much waits for it already. One event may have any size.
 func (b *backlog) add(st *stream, e *event) bool {
 	b.mu.Lock()
@@ -42,7 +42,7 @@ func (b *backlog) add(st *stream, e *event) bool {
 	return true
 }
 
-// take notices that the event is on its way.
+// take records that the event is on its way.
 func (b *backlog) take(st *stream, e *event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -54,7 +54,7 @@ func (b *backlog) take(st *stream, e *event) {
 	}
 }
 
-// finish notices that the event has been sent, or cannot be.
+// finish records that the event has been sent, or cannot be.
 func (b *backlog) finish(st *stream, e *event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -86,6 +86,7 @@ const (
 	// heights is how many heights their bars have.
 	heights = 16
 	// barDigits write a state and a height as one character, state*heights + height.
+	// They are the digits of assets/list.js.
 	barDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 )
 

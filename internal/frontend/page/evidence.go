@@ -35,9 +35,9 @@ type evidenceJSON struct {
 	Alone   bool   `json:"alone,omitempty"` // without a change of the verdict
 }
 
-// addEvidence adds the evidence of the service to the changes that it belongs to. That
-// without a change goes to the one that was the latest when it was captured. To a client
-// that may not see it, only how much there is.
+// addEvidence adds the evidence of the service to the changes that it belongs to.
+// Evidence without a change goes to the one that was the latest when it was captured. A
+// client that may not see it gets only how much there is.
 func (f *feed) addEvidence(service string, changes []registry.Change, all []changeJSON, visible bool) {
 	if f.config.Evidence == nil {
 		return

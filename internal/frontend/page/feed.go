@@ -236,8 +236,8 @@ func (f *feed) send(st *stream, text []byte) {
 	}
 }
 
-// push has the event sent to a page, or cuts the page off. If too much waits for all
-// pages, it cuts off those for which most waits.
+// push queues the event for a page, or cuts the page off. If too much waits for all pages,
+// it cuts off those for which most waits.
 func (f *feed) push(st *stream, e *event) {
 	if _, open := f.streams[st]; !open {
 		return

@@ -86,8 +86,9 @@ func (o *overview) compose(p *registry.ServiceStatus, checkers *statusmsg.Checke
 	return r
 }
 
-// instant returns when something of that age happened. That is before, if it can only
-// be another reading of the same.
+// instant returns when something of that age happened, in milliseconds of the page's
+// clock. Two readings of one age differ a little. If the instant differs from before by no
+// more than that, it is before, so that an event does not differ for that alone.
 func (s *Server) instant(age time.Duration, before int64) int64 {
 	const reading = 20 // ms
 	at := s.elapsed() - age.Milliseconds()

@@ -166,7 +166,7 @@ func (s *Server) waitForPace(c net.Conn, state http.ConnState) {
 		s.tooFast.Add(1)
 	}
 	if err != nil {
-		limited.Close() // without the farewell of TLS, which could block; beforeToolkit sees it
+		limited.Close() // without TLS's close_notify, which could block; beforeToolkit sees it
 	}
 }
 

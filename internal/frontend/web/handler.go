@@ -10,8 +10,8 @@ import (
 	"github.com/landmark-health/landmark/internal/socket"
 )
 
-// beforeToolkit returns the handler of all requests. The toolkit's reads the file, checks
-// the password, and then calls ServeHTTP.
+// beforeToolkit returns the handler of all requests. The toolkit's handler reads the
+// file, checks the password, and then calls ServeHTTP.
 func (s *Server) beforeToolkit(toolkit http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if limitedConn(connOf(r)).closed.Err() != nil {

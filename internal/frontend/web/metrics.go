@@ -9,7 +9,7 @@ import (
 // Prometheus's own limit for a scrape.
 const metricsTimeout = 10 * time.Second
 
-// serveMetrics has the handler of the metrics answer.
+// serveMetrics answers with config.Metrics.
 func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) {
 	if s.config.Metrics == nil {
 		s.notFound(w)
@@ -22,6 +22,6 @@ func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) {
 	controller := http.NewResponseController(w)
 	controller.SetWriteDeadline(time.Now().Add(metricsTimeout))
 	s.config.Metrics.ServeHTTP(w, r)
-	controller.Flush() // before the deadline is that of the next request
+	controller.Flush() // while the deadline holds, so that it is for the whole answer
 	controller.SetWriteDeadline(time.Time{})
 }

@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	// A client that gets answers faster than this waits, on all its connections
-	// together. Four balancers that check a thousand services a second each, behind
-	// one address, do not.
+	// A client that gets answers faster than this, on all its connections together,
+	// waits. Four balancers behind one address that each check a thousand services a
+	// second stay within it.
 	clientPerSecond = 4000
 	clientBurst     = 1000
 	// A connection earns these answers beside, so that a slow one does not wait for

@@ -9,7 +9,8 @@
 //
 // A request passes, in this order:
 //
-//  1. accept: the connection gets a slot and limits on its buffers (listener, conn);
+//  1. accept: the connection has a slot (socket.LimitPer, in package sidecar), and gets
+//     limits on its buffers (listener, conn);
 //  2. pace: once the request is read, it waits until its client may get one more answer
 //     (pacer);
 //  3. before the toolkit: a body or a method that no path takes is refused, and a password

@@ -4,6 +4,7 @@ import { drawAxis, drawBand } from './band.js';
 import { attribute, el, show, svg, ticking, verdict, write } from './text.js';
 import { now } from './time.js';
 
+// A bar is one of these characters: state*16 + height. They are barDigits of bar.go.
 const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 const order = { 4: 0, 2: 1, 3: 2, 1: 3 }; // the worst first
 const settle = 5000; // ms until a service that got better moves down
