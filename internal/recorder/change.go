@@ -11,8 +11,8 @@ import (
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
-// last is what the log last said of a service.
-type last struct {
+// logged is what the log last said of a service.
+type logged struct {
 	status  judge.Status // of readiness
 	since   judge.Instant
 	startup judge.Status
@@ -28,7 +28,7 @@ func (s *service) Changed(c registry.Change, uid uint32, at judge.Instant) {
 // log logs the change as one line. What takes a service out without an order is a warning.
 func (s *service) log(c registry.Change, uid uint32, at judge.Instant) {
 	readiness, liveness, startup := c.Verdicts[judge.Readiness], c.Verdicts[judge.Liveness], c.Verdicts[judge.Startup]
-	before := s.last
+	before := s.logged
 	attrs := []slog.Attr{slog.String("service", s.name), slog.String("status", readiness.Status.String())}
 	reason := readiness.Reason
 	if readiness.Cause != judge.None {
@@ -57,7 +57,7 @@ func (s *service) log(c registry.Change, uid uint32, at judge.Instant) {
 			level = slog.LevelWarn
 		}
 	}
-	s.last = &last{readiness.Status, since, startup.Status}
+	s.logged = &logged{readiness.Status, since, startup.Status}
 	s.logger(uid).LogAttrs(context.Background(), level, "verdict changed", attrs...)
 }
 
@@ -92,7 +92,7 @@ func (r *Recorder) Earlier(service string) (changes []registry.Change) {
 		return nil
 	}
 	now := time.Now()
-	for _, e := range r.journal.Entries(service, now.Add(-24*time.Hour)) {
+	for _, e := range r.journal.Entries(service, now.Add(-journal.PastAge)) {
 		if !e.Own {
 			changes = append(changes, fromJournal(e, now))
 		}

@@ -14,8 +14,8 @@ import (
 type service struct {
 	recorder *Recorder
 	name     string
-	resuming bool  // lines are written again since the present facts
-	last     *last // nil before the first change
+	resuming bool    // lines are written again since the present facts
+	logged   *logged // nil before the first change
 
 	mu         sync.Mutex // guards what follows, up to the next empty line
 	owner      uint32
