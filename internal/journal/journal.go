@@ -83,11 +83,8 @@ func (j *Journal) Write(l Line) {
 		return
 	}
 	l.Time = time.Now()
-	switch l.Type {
-	case TypeVerdict:
+	if l.Type == TypeVerdict {
 		j.past.add(l.Service, l.Owner, Entry{Time: l.Time, Own: true, Change: l.Verdict})
-	case TypeGone:
-		j.past.forget(l.Service)
 	}
 	size := l.Size()
 	j.mu.Lock()
@@ -102,6 +99,14 @@ func (j *Journal) Write(l Line) {
 	j.queue = append(j.queue, l)
 	j.queued += size
 	signal(j.wake)
+}
+
+// Forget says that the service is not known any more, whether or not a line says so. Then
+// the memory of its last change may be needed for others.
+func (j *Journal) Forget(service string) {
+	if j != nil {
+		j.past.forget(service)
+	}
 }
 
 // Epoch changes when a reader could not follow lines that rest on earlier ones: a new file

@@ -28,6 +28,7 @@ const (
 // Journal takes the lines. *journal.Journal is one, and says more of the methods.
 type Journal interface {
 	Write(journal.Line)
+	Forget(service string)
 	Epoch() uint64
 	NeedFull() <-chan struct{}
 	HalfFull() bool
@@ -83,8 +84,12 @@ func (r *Recorder) add(name string) *service {
 func (r *Recorder) remove(s *service) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.services[s.name] == s {
-		delete(r.services, s.name)
+	if r.services[s.name] != s {
+		return
+	}
+	delete(r.services, s.name)
+	if r.journal != nil {
+		r.journal.Forget(s.name)
 	}
 }
 

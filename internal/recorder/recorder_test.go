@@ -37,6 +37,7 @@ func (m *memory) Write(l journal.Line) {
 	m.lines = append(m.lines, l)
 }
 
+func (m *memory) Forget(string)                             {}
 func (m *memory) Epoch() uint64                             { return 0 }
 func (m *memory) NeedFull() <-chan struct{}                 { return nil }
 func (m *memory) HalfFull() bool                            { return false }
@@ -435,4 +436,28 @@ func TestEarlierChanges(t *testing.T) {
 			t.Errorf("got %+v, want %+v", l, want)
 		}
 	})
+}
+
+// A user whose lines are left out uses name after name. The journal keeps no change of a
+// service that is gone when it needs the memory.
+func TestGoneServicesAreForgottenWithoutLines(t *testing.T) {
+	const uid, names = 65000, 20_000
+	j := journal.New(journal.Config{Dir: t.TempDir()})
+	now := judge.Instant(time.Hour)
+	rec := New(Config{Journal: j, Logger: slog.New(slog.DiscardHandler), Now: func() judge.Instant { return now }})
+	rec.budgets.take(uid, userBurst, 0, now)
+	for i := range names {
+		now = now.Add(400 * time.Millisecond) // enough for the line of the change, and no more
+		s := rec.Service(fmt.Sprintf("%080d", i))
+		s.Changed(registry.Change{}, uid, now)
+		s.Published(registry.Publication{Now: now, Owner: uid, Policy: &registry.Policy{}})
+		s.Gone(now)
+	}
+	kept := 0
+	for i := range names {
+		kept += len(j.Entries(fmt.Sprintf("%080d", i), time.Time{}))
+	}
+	if kept == 0 || kept > names*9/10 {
+		t.Errorf("of %d services that are gone, %d changes are kept, want some, but not nearly all", names, kept)
+	}
 }

@@ -56,6 +56,7 @@ func (m *memory) rotate() {
 	}
 }
 
+func (m *memory) Forget(string)             {}
 func (m *memory) NeedFull() <-chan struct{} { return m.needFull }
 func (m *memory) HalfFull() bool            { return false }
 
