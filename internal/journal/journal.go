@@ -84,7 +84,7 @@ func (j *Journal) Write(l Line) {
 	}
 	l.Time = time.Now()
 	if l.Type == TypeVerdict {
-		j.past.add(l.Service, l.Owner, Entry{Time: l.Time, Own: true, Change: l.Verdict})
+		j.past.add(l.Service, l.owner(), Entry{Time: l.Time, Own: true, Change: l.Verdict})
 	}
 	size := l.Size()
 	j.mu.Lock()

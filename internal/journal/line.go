@@ -42,9 +42,9 @@ type Line struct {
 	// At is the instant that the line is about, by the clock of the run.
 	At      judge.Instant `json:"at_ns"`
 	Service string        `json:"service,omitempty"`
-	// Owner is the uid of the service's owner. It is not written: users share the memory
-	// of the last day by it.
-	Owner uint32 `json:"-"`
+	// Owner is the uid of the service's owner, in lines of verdicts: users share the memory
+	// of the last day by it. It is nil if the service has none, and in older lines.
+	Owner *uint32 `json:"owner,omitempty"`
 
 	Journal *Header  `json:"journal,omitempty"`
 	Reload  *Reload  `json:"reload,omitempty"`
@@ -151,7 +151,7 @@ func (l *Line) Size() int {
 		}
 	}
 	if l.Verdict != nil {
-		n += 3 * 120
+		n += 20 + 3*120
 		for _, v := range l.Verdict.Verdicts() {
 			n += textSize(v.Reason)
 		}

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +30,7 @@ func TestSizeIsNoLessThanWritten(t *testing.T) {
 		for range 4 {
 			facts.Verdict.Landmarks = append(facts.Verdict.Landmarks, LandmarkState{Declared: declared, State: State(judge.Failing), Reached: true, Age: time.Hour, Reason: text})
 		}
+		facts.Owner = new(uint32(math.MaxUint32))
 		lines = append(lines, facts, Line{Type: TypeFacts, Facts: change})
 		for _, l := range lines {
 			l.Service, l.At, l.Seq = strings.Repeat("s", 90), late, 1<<40

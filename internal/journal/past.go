@@ -42,17 +42,26 @@ type changes struct {
 	known   bool // this landmarkd knows the service
 }
 
-// noOwner is the owner of services that only earlier runs have seen.
+// noOwner is the owner of services of which no owner is known.
 const noOwner = math.MaxUint32
 
-// of returns the entries of the service, to which some are added. The caller holds mu.
-func (p *past) of(service string) *changes {
+// owner returns the owner of the line's service.
+func (l *Line) owner() uint32 {
+	if l.Owner == nil {
+		return noOwner
+	}
+	return *l.Owner
+}
+
+// of returns the entries of the service, to which some are added. If it has none yet, it is
+// the owner's. The caller holds mu.
+func (p *past) of(service string, owner uint32) *changes {
 	c := p.byService[service]
 	if c == nil {
 		if p.byService == nil {
 			p.byService = make(map[string]*changes)
 		}
-		c = &changes{owner: noOwner}
+		c = &changes{owner: owner}
 		p.byService[service] = c
 	}
 	return c
@@ -62,10 +71,8 @@ func (p *past) of(service string) *changes {
 func (p *past) add(service string, owner uint32, e Entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c := p.of(service)
-	if e.Own {
-		c.owner, c.known = owner, true
-	}
+	c := p.of(service, owner)
+	c.owner, c.known = owner, c.known || e.Own
 	c.entries = append(c.entries, e)
 	p.grow(c, e.size(service))
 	p.trim(service, c)
@@ -86,7 +93,7 @@ func (p *past) addEarlier(earlier *past) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for service, before := range earlier.byService {
-		c := p.of(service)
+		c := p.of(service, before.owner)
 		c.entries = append(before.entries, c.entries...)
 		p.grow(c, before.size)
 		p.trim(service, c)

@@ -66,7 +66,7 @@ func (r *recaller) file(path string) {
 		}
 		if bytes.HasPrefix(line, verdictLine) {
 			if l, damaged := Decode(line); damaged == nil && !l.Time.Before(r.oldest) {
-				r.earlier.add(l.Service, noOwner, Entry{Time: l.Time, Change: l.Verdict})
+				r.earlier.add(l.Service, l.owner(), Entry{Time: l.Time, Change: l.Verdict})
 			}
 		}
 		if err == io.EOF {

@@ -339,7 +339,7 @@ func TestCheckedProgramCannotFillTheJournal(t *testing.T) {
 					t.Fatalf("%d results of 100 kB each are written", 5*n)
 				}
 			}
-			if gaps := m.of(journal.TypeGap); len(gaps) != 1 || gaps[0].Service != "checked" || gaps[0].Owner != owner {
+			if gaps := m.of(journal.TypeGap); len(gaps) != 1 || gaps[0].Service != "checked" {
 				t.Fatalf("the lines of gaps are %+v, want one", gaps)
 			}
 			publish("of another user", 4712)
@@ -459,5 +459,18 @@ func TestGoneServicesAreForgottenWithoutLines(t *testing.T) {
 	}
 	if kept == 0 || kept > names*9/10 {
 		t.Errorf("of %d services that are gone, %d changes are kept, want some, but not nearly all", names, kept)
+	}
+}
+
+// Lines of verdicts have the owner, root too, and none if the service has none.
+func TestVerdictLinesHaveTheOwner(t *testing.T) {
+	for _, owner := range []uint32{0, 65000, registry.NoOwner} {
+		m := new(memory)
+		rec := New(Config{Journal: m, Logger: slog.New(slog.DiscardHandler), Now: func() judge.Instant { return 0 }})
+		rec.Service("epg").Changed(registry.Change{}, owner, 0)
+		got := m.of(journal.TypeVerdict)[0].Owner
+		if known := owner != registry.NoOwner; known != (got != nil) || known && *got != owner {
+			t.Errorf("the line about a service of the owner %d has the owner %v", owner, got)
+		}
 	}
 }

@@ -118,7 +118,9 @@ func (s *service) writeLocked(l journal.Line) {
 		s.overBudget = true
 		l = journal.Line{Type: journal.TypeGap, At: l.At, Service: s.name}
 	}
-	l.Owner = s.owner
+	if l.Verdict != nil && s.owner != registry.NoOwner {
+		l.Owner = new(s.owner)
+	}
 	s.recorder.journal.Write(l)
 }
 
