@@ -3,12 +3,15 @@ package guard
 import (
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // Budget is what all connections of a listener may use together, beyond what each
 // connection may use by itself. Its methods are safe for concurrent use.
 type Budget struct {
+	tooFast atomic.Uint64 // connections closed because they opened streams too fast
+
 	mu      sync.Mutex    // guards what follows
 	bytes   int           // of unread data that are left
 	streams int           // that are left
@@ -21,6 +24,10 @@ type Budget struct {
 func NewBudget(bytes, streams int) *Budget {
 	return &Budget{bytes: bytes, streams: streams, conns: make(map[*conn]int), clients: make(map[any]*client)}
 }
+
+// TooFast returns how many connections were closed because their client opens streams too
+// fast.
+func (b *Budget) TooFast() uint64 { return b.tooFast.Load() }
 
 // takeBytes takes n bytes, which may be negative. It reports whether that many
 // were left.

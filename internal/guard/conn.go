@@ -16,14 +16,25 @@ var (
 	errFlood   = errors.New("too many frames that carry no request")
 	errStreams = errors.New("too many open streams")
 	errUnread  = errors.New("too much data that is part of no whole message")
+	errTooFast = errors.New("too many new streams")
 )
 
-// Listen returns a listener whose connections are guarded.
-func Listen(l net.Listener, limits Limits) net.Listener { return &listener{l, limits} }
+// Listen returns a listener whose connections are guarded. Its Close ends those that wait,
+// because gRPC waits for connections in their handshake before it closes any.
+func Listen(l net.Listener, limits Limits) net.Listener {
+	g := &listener{Listener: l, limits: limits, closed: make(chan struct{})}
+	g.close = sync.OnceValue(func() error {
+		close(g.closed)
+		return l.Close()
+	})
+	return g
+}
 
 type listener struct {
 	net.Listener
 	limits Limits
+	closed chan struct{} // by Close
+	close  func() error
 }
 
 func (l *listener) Accept() (net.Conn, error) {
@@ -31,8 +42,11 @@ func (l *listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newConn(accepted, l.limits, l.limits.Budget.add(clientOf(accepted))), nil
+	return newConn(accepted, l.limits, l.limits.Budget.add(clientOf(accepted)), l.closed), nil
 }
+
+// Close closes the listener.
+func (l *listener) Close() error { return l.close() }
 
 // clientOf returns the key of a connection's client: its address or its user. All
 // connections whose client is unknown share the key nil.
@@ -56,6 +70,7 @@ type conn struct {
 	// displaced is closed when the connection below is, also if that is without Close:
 	// because another connection got its slot.
 	displaced <-chan struct{}
+	stopped   <-chan struct{} // closed when the listener is
 
 	in       scanner // of what is read; used by the reading goroutine only, like the next four
 	frames   bucket
@@ -71,13 +86,14 @@ type conn struct {
 	pings  int // that the client may send for messages that it received
 }
 
-func newConn(accepted net.Conn, limits Limits, client *client) *conn {
+func newConn(accepted net.Conn, limits Limits, client *client, stopped <-chan struct{}) *conn {
 	c := &conn{
 		Conn:      accepted,
 		limits:    limits,
 		client:    client,
 		closed:    make(chan struct{}),
 		displaced: socket.Closed(accepted).Done(),
+		stopped:   stopped,
 		in:        scanner{skip: preface},
 		frames:    rate.New[time.Time](framesPerSecond, framesBurst),
 		overhead:  rate.New[time.Time](connOverheadPerSecond, connOverheadBurst),
@@ -125,24 +141,33 @@ func (c *conn) Read(b []byte) (int, error) {
 		wait = max(wait, w)
 		return err
 	}))
+	if err == nil && wait > 0 {
+		err = c.wait(wait)
+	}
 	if err != nil {
+		c.client.giveBackStreams(c.reserved) // no other of the client waits for what is not served
 		c.Close()
 		return 0, err
 	}
-	if wait > 0 {
-		timer := time.NewTimer(wait)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-c.closed:
-			c.client.giveBackStreams(c.reserved)
-			return 0, net.ErrClosed
-		case <-c.displaced:
-			c.client.giveBackStreams(c.reserved)
-			return 0, net.ErrClosed
-		}
-	}
 	return n, nil
+}
+
+// wait waits for so long, unless that is too long or the connection ends before.
+func (c *conn) wait(d time.Duration) error {
+	if d > maxWait {
+		c.limits.Budget.tooFast.Add(1)
+		return errTooFast
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-c.closed:
+	case <-c.displaced:
+	case <-c.stopped:
+	}
+	return net.ErrClosed
 }
 
 // received counts a frame of the client, and returns how long the client must

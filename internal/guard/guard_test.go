@@ -46,7 +46,7 @@ type guarded struct {
 
 func newGuarded(t *testing.T, limits Limits, client any) *guarded {
 	w := &wire{}
-	c := newConn(w, limits, limits.Budget.add(client))
+	c := newConn(w, limits, limits.Budget.add(client), nil)
 	w.in.WriteString(http2.ClientPreface)
 	return &guarded{c, t, w, http2.NewFramer(&w.in, nil), http2.NewFramer(c, nil)}
 }
@@ -193,7 +193,7 @@ func (s served) Accept() (net.Conn, error) { return <-s.conns, nil }
 func TestDisplacedConnectionWaitsNoLonger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limits, wires := newLimits(), served{conns: make(chan net.Conn, 1)}
-		limits.Budget.add(nil).streams.Reserve(clientStreamsBurst+10*clientStreamsPerSecond, time.Now())
+		limits.Budget.add(nil).streams.Reserve(clientStreamsBurst+clientStreamsPerSecond/2, time.Now())
 		l := Listen(socket.LimitPer(wires, socket.Quota[int]{Limit: 1, Client: func(net.Conn) (int, error) { return 0, nil }, Closed: func(int) {}}), limits)
 		connect := func() *conn {
 			w := &wire{}
@@ -221,10 +221,113 @@ func TestDisplacedConnectionWaitsNoLonger(t *testing.T) {
 		if err := <-ended; !errors.Is(err, net.ErrClosed) || time.Since(began) > 0 {
 			t.Errorf("the displaced connection ended with %v after %v", err, time.Since(began))
 		}
-		if wait := c.client.reserveStream(time.Now()); wait != 10*time.Second+time.Second/clientStreamsPerSecond {
+		if wait := c.client.reserveStream(time.Now()); wait != time.Second/2+time.Second/clientStreamsPerSecond {
 			t.Errorf("the next request waits for %v", wait)
 		}
 		c.Close()
+	})
+}
+
+// streams writes new streams of a client: so many, beyond those that a connection has of its
+// own.
+func (g *guarded) streams(beyond int) {
+	for n := range uint32(connStreamsBurst + beyond) {
+		g.headers(2*n + 1)
+		g.framer.WriteRSTStream(2*n+1, http2.ErrCodeCancel)
+	}
+}
+
+// readAll reads all that the client wrote at once.
+func (g *guarded) readAll() error {
+	_, err := g.Read(make([]byte, 1<<16))
+	return err
+}
+
+// What a connection had to wait for delays no other of the client if it is closed: because
+// of what follows, because it would wait too long, or because the server stops.
+func TestClosedConnectionLeavesNothingToWaitFor(t *testing.T) {
+	for name, tt := range map[string]struct {
+		before int // streams that are reserved
+		what   func(g *guarded)
+		want   error
+	}{
+		"unread data": {clientStreamsBurst, func(g *guarded) {
+			g.streams(10)
+			for range 10 {
+				g.framer.WriteRawFrame(http2.FrameData, 0, 1, make([]byte, 5000))
+			}
+			g.wire.in.Truncate(g.wire.in.Len() - 100)
+		}, errUnread},
+		"a long wait": {clientStreamsBurst + 2*clientStreamsPerSecond, func(g *guarded) { g.streams(10) }, errTooFast},
+		"a stop": {clientStreamsBurst + clientStreamsPerSecond/2, func(g *guarded) {
+			stopped := make(chan struct{})
+			close(stopped)
+			g.stopped = stopped
+			g.streams(10)
+		}, net.ErrClosed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				limits := newLimits()
+				limits.Message, limits.Budget.bytes = 1, 10
+				client := limits.Budget.add(1)
+				client.streams.Reserve(tt.before, time.Now())
+				began := time.Now()
+				for range 3 {
+					g := newGuarded(t, limits, 1)
+					tt.what(g)
+					if err := g.readAll(); !errors.Is(err, tt.want) || !g.wire.closed.Load() || time.Since(began) > 0 {
+						t.Errorf("the connection ended after %v with %v, closed: %v; want %v at once", time.Since(began), err, g.wire.closed.Load(), tt.want)
+					}
+				}
+				left := time.Duration(tt.before-clientStreamsBurst+1) * time.Second / clientStreamsPerSecond
+				if wait := client.reserveStream(time.Now()); wait != left {
+					t.Errorf("the next request waits for %v, want %v", wait, left)
+				}
+				if n := limits.Budget.TooFast(); tt.want == errTooFast && n != 3 || tt.want != errTooFast && n != 0 {
+					t.Errorf("counted %d connections that were too fast", n)
+				}
+			})
+		})
+	}
+}
+
+// A server stops at once, though connections wait in their handshake and after it.
+func TestStopEndsWaits(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *grpc.Server, l *bufconn.Listener) {
+		const connections = 8
+		ended := make(chan error, connections)
+		for range connections {
+			c, err := l.Dial()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			go func() {
+				_, err := io.Copy(io.Discard, c)
+				ended <- err
+			}()
+			var b bytes.Buffer
+			b.WriteString(http2.ClientPreface)
+			framer := http2.NewFramer(&b, nil)
+			framer.WriteSettings()
+			for range 400 {
+				framer.WriteRawFrame(http2.FrameHeaders, 0, 1, nil)
+			}
+			c.Write(b.Bytes())
+		}
+		synctest.Wait()
+		if n := len(ended); n > connections/2 {
+			t.Fatalf("%d connections ended before the stop, want only those that did not wait", n)
+		}
+		began := time.Now()
+		s.Stop()
+		for range connections {
+			<-ended
+		}
+		if took := time.Since(began); took > 0 {
+			t.Errorf("stopping took %v, want no time", took)
+		}
 	})
 }
 
@@ -366,14 +469,14 @@ func (health) Check(context.Context, *healthpb.HealthCheckRequest) (*healthpb.He
 }
 
 // inBubble runs a guarded gRPC server in a synctest bubble.
-func inBubble(t *testing.T, test func(t *testing.T, l *bufconn.Listener)) {
+func inBubble(t *testing.T, test func(t *testing.T, s *grpc.Server, l *bufconn.Listener)) {
 	synctest.Test(t, func(t *testing.T) {
 		limits := newLimits()
 		server, l := grpc.NewServer(Options(limits)...), bufconn.Listen(1<<20)
 		healthpb.RegisterHealthServer(server, health{})
 		served := make(chan error)
 		go func() { served <- server.Serve(Listen(l, limits)) }()
-		test(t, l)
+		test(t, server, l)
 		server.Stop()
 		<-served
 		if limits.Budget.left() != 1<<20 || limits.Budget.streams != 20 {
@@ -394,7 +497,7 @@ func dial(t *testing.T, l *bufconn.Listener) *grpc.ClientConn {
 }
 
 func TestCallsAreAnswered(t *testing.T) {
-	inBubble(t, func(t *testing.T, l *bufconn.Listener) {
+	inBubble(t, func(t *testing.T, _ *grpc.Server, l *bufconn.Listener) {
 		conn := dial(t, l)
 		defer conn.Close()
 		client := healthpb.NewHealthClient(conn)
@@ -415,7 +518,7 @@ func TestCallsAreAnswered(t *testing.T) {
 }
 
 func TestStreamWithoutARequestEnds(t *testing.T) {
-	inBubble(t, func(t *testing.T, l *bufconn.Listener) {
+	inBubble(t, func(t *testing.T, _ *grpc.Server, l *bufconn.Listener) {
 		conn := dial(t, l)
 		defer conn.Close()
 		began := time.Now()

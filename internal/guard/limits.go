@@ -47,6 +47,10 @@ const (
 	// A connection that sends frames of any kind faster than this waits.
 	framesPerSecond = 10000
 	framesBurst     = 10000
+	// maxWait is the longest that a connection waits. One that would wait longer is closed,
+	// so that its client's others never wait longer either. It is less than
+	// handshakeTimeout, which does not end a wait.
+	maxWait = time.Second
 )
 
 // Limits are the limits that differ between servers.

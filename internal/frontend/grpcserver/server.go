@@ -91,8 +91,12 @@ var refusalCodes = [...]struct {
 	{codes.Unavailable, "unavailable"},
 }
 
-// Refused yields the statuses of calls that got no answer, and how many did not.
+// Refused yields the statuses of calls that got no answer, and how many did not; and how
+// many connections were closed because their client sends too many calls.
 func (s *Server) Refused(yield func(reason string, n uint64) bool) {
+	if !yield("rate", s.limits.Budget.TooFast()) {
+		return
+	}
 	for i, refusal := range refusalCodes {
 		if !yield(refusal.name, s.refusals[i].Load()) {
 			return

@@ -53,7 +53,7 @@ func TestRefusedCallsAreCounted(t *testing.T) {
 	for _, code := range []codes.Code{codes.OK, codes.Unavailable, codes.Unavailable, codes.InvalidArgument, codes.NotFound, codes.Canceled} {
 		s.countUnary(t.Context(), nil, nil, func(context.Context, any) (any, error) { return nil, status.Error(code, "") })
 	}
-	want := map[string]uint64{"unavailable": 2, "invalid_argument": 1, "resource_exhausted": 0}
+	want := map[string]uint64{"unavailable": 2, "invalid_argument": 1, "resource_exhausted": 0, "rate": 0}
 	if got := maps.Collect(s.Refused); !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
