@@ -27,7 +27,7 @@ type Answer struct {
 
 // newAnswer returns the answer that r makes at the judged instant. The age of the
 // facts is their real one, whatever the sidecar has read.
-func newAnswer(r verdictRecord, judged, real judge.Instant) Answer {
+func newAnswer(r *verdictRecord, judged, real judge.Instant) Answer {
 	return Answer{
 		Status:    r.Status,
 		Cause:     r.Cause,
@@ -48,7 +48,7 @@ func (s *service) lookup(a judge.Aspect, judged, real judge.Instant) Answer {
 
 // answer returns the answer that the service's snapshot makes.
 func (s *service) answer(snap *snapshot, a judge.Aspect, judged, real judge.Instant) Answer {
-	answer := newAnswer(snap.verdicts[a], judged, real)
+	answer := newAnswer(&snap.verdicts[a], judged, real)
 	answer.service, answer.snap = s, snap
 	return answer
 }

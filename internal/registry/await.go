@@ -73,7 +73,7 @@ func (r *Registry) awaitNotProvisional(ctx context.Context, name []byte) error {
 func (r *Registry) awaitCatchUp(ctx context.Context, name []byte) error {
 	for {
 		beat := r.clock.NextBeat()
-		if _, caughtUp := r.fromMemory(name); caughtUp {
+		if _, _, caughtUp := r.fromMemory(name); caughtUp {
 			return nil
 		}
 		select {
@@ -90,7 +90,7 @@ func (r *Registry) awaitReport(ctx context.Context, name []byte) error {
 	sub := r.Subscribe(name)
 	defer sub.Close()
 	for {
-		if a, _ := r.Lookup(name, 0); !r.provisional(a) {
+		if a, _ := r.Lookup(name, 0); !r.provisional(&a) {
 			return nil
 		}
 		select {

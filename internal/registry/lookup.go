@@ -40,33 +40,33 @@ const (
 
 // lookup is Lookup, and returns the service's own maxAge if the checker has none.
 func (r *Registry) lookup(name []byte, maxAge time.Duration) (a Answer, wanted time.Duration, c certainty) {
-	a, caughtUp := r.fromMemory(name)
+	a, aspect, caughtUp := r.fromMemory(name)
 	if a.snap != nil {
 		maxAge = cmp.Or(maxAge, a.snap.policy.MaxAge)
 	}
-	_, aspect := resolve(name)
 	switch {
-	case !caughtUp || r.provisional(a):
+	case !caughtUp || r.provisional(&a):
 		return a, maxAge, provisional
-	case canPoll(a, aspect, maxAge):
+	case canPoll(&a, aspect, maxAge):
 		return a, maxAge, outdated
 	}
 	return a, maxAge, final
 }
 
-// fromMemory returns what is known about the name, and whether everything that
-// counts for it has been read.
-func (r *Registry) fromMemory(name []byte) (a Answer, caughtUp bool) {
+// fromMemory returns what is known about the name, which aspect that is, and whether
+// everything that counts for it has been read.
+func (r *Registry) fromMemory(name []byte) (a Answer, aspect judge.Aspect, caughtUp bool) {
 	service, aspect := resolve(name)
 	if len(service) == 0 {
-		return r.overall.lookup(aspect)
+		a, caughtUp = r.overall.lookup(aspect)
+		return a, aspect, caughtUp
 	}
 	if s := (*r.services.Load())[string(service)]; s != nil {
 		judged, real := s.readClock()
-		return s.lookup(aspect, judged, real), judged == real
+		return s.lookup(aspect, judged, real), aspect, judged == real
 	}
 	judged, real := r.clock.Read()
-	return newAnswer(verdictRecord{Verdict: judge.UnknownService(judged), since: judged}, judged, real), judged == real
+	return newAnswer(&verdictRecord{Verdict: judge.UnknownService(judged), since: judged}, judged, real), aspect, judged == real
 }
 
 var aspectNames = [judge.Aspects][]byte{
@@ -94,7 +94,7 @@ func resolve(name []byte) (service []byte, aspect judge.Aspect) {
 // reported yet; for an answer that is serving over all services, or by the host
 // alone; and for one that is not serving because instances may be missing that the
 // sidecar does not know, or because an active check has not been made yet.
-func (r *Registry) provisional(a Answer) bool {
+func (r *Registry) provisional(a *Answer) bool {
 	incomplete := a.Cause == judge.UnknownName ||
 		a.Cause == judge.Unreported && !a.service.hasServed() ||
 		a.Status == judge.Serving && (a.snap == nil || len(a.snap.facts.Instances) == 0) ||
@@ -135,6 +135,6 @@ func (s *service) hasServed() bool { return s != nil && s.current.Load().history
 // canPoll reports whether asking the main loops would give newer facts than the
 // answer's. A status that is not serving needs none, because the agent reports at
 // once what ends it. Nor does start-up, which stays passed.
-func canPoll(a Answer, aspect judge.Aspect, maxAge time.Duration) bool {
+func canPoll(a *Answer, aspect judge.Aspect, maxAge time.Duration) bool {
 	return maxAge > 0 && a.Age > maxAge && a.Status == judge.Serving && aspect != judge.Startup
 }

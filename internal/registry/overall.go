@@ -99,7 +99,7 @@ func (o *overall) lookup(a judge.Aspect) (answer Answer, caughtUp bool) {
 		judged, real := o.clock.Read()
 		v, decisive, behind := combine(*o.services.Load(), a, judged)
 		if after := before.advance(v, judged); after.changes == before.changes {
-			answer = newAnswer(after, judged, real)
+			answer = newAnswer(&after, judged, real)
 			answer.service = decisive
 			decided := v.Status == judge.NotServing && (decisive == nil || !decisive.behind())
 			return answer, judged == real && (!behind || decided)
