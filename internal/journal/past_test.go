@@ -83,6 +83,38 @@ func TestFlappingDropsNoOthersPast(t *testing.T) {
 	}
 }
 
+func TestLevel(t *testing.T) {
+	for _, c := range []struct {
+		sizes      []int
+		most, want int
+	}{{nil, 10, 10}, {[]int{4, 3}, 10, 10}, {[]int{9, 3}, 10, 7}, {[]int{9, 9, 1}, 11, 5}} {
+		if got := level(c.sizes, c.most); got != c.want {
+			t.Errorf("the most of each of %v, that together have %d, is %d, want %d", c.sizes, c.most, got, c.want)
+		}
+	}
+}
+
+// TestManyUsersDropNoneOfRoots has hundreds of users whose services change all the time.
+func TestManyUsersDropNoneOfRoots(t *testing.T) {
+	var p past
+	now := time.Now()
+	for i := range 6 * MaxEntries {
+		p.add(fmt.Sprint("root's", i%6), 0, entry(now, 1000))
+	}
+	for i := range 60_000 {
+		p.add(fmt.Sprint("flapping", i%300), flapper+uint32(i%300), entry(now, 1000))
+	}
+	for i := range 6 {
+		if n := len(p.since(fmt.Sprint("root's", i), time.Time{})); n != MaxEntries {
+			t.Errorf("beside services of 300 users that flap, one of root's has %d entries left, want %d", n, MaxEntries)
+		}
+	}
+	if p.size > maxPast*5/4 {
+		t.Errorf("there are %d bytes", p.size)
+	}
+	p.check(t)
+}
+
 // TestDroppedEntriesTakeNoMemory has many services that change often: most of their entries
 // are dropped.
 func TestDroppedEntriesTakeNoMemory(t *testing.T) {

@@ -1,14 +1,17 @@
 package journal
 
 import (
+	"os"
 	"slices"
 	"time"
 )
 
 // makeRoom drops entries if there are too many: first what is older than a day, then the
 // oldest of the services that have most, of the users that have most. So a user whose
-// services change all the time makes the past of no other user's shorter. The last entry
-// of each known service stays. The caller holds mu.
+// services change all the time makes the past of no other user's shorter. Half is for root
+// and landmarkd's own user, so that other users, however many they are, do not make theirs
+// shorter; what one half leaves the other may use. The last entry of each known service
+// stays. The caller holds mu.
 //
 // It looks at all services, so it drops a quarter at least, or has as much added before it
 // looks again.
@@ -19,27 +22,57 @@ func (p *past) makeRoom(now time.Time) {
 	for service, c := range p.byService {
 		p.drop(service, c, c.before(now.Add(-PastAge)))
 	}
-	users := make(map[uint32]*user)
+	var trusted, others users
 	for service, c := range p.byService {
-		u := users[c.owner]
-		if u == nil {
-			u = new(user)
-			users[c.owner] = u
+		if isTrusted(c.owner) {
+			trusted.add(service, c)
+		} else {
+			others.add(service, c)
 		}
-		u.services = append(u.services, service)
-		u.size += c.size
 	}
+	const most = maxPast * 3 / 4
+	mostTrusted, mostOthers := max(most/2, most-others.size), max(most/2, most-trusted.size)
+	p.shrinkUsers(trusted, mostTrusted)
+	p.shrinkUsers(others, mostOthers)
+	p.roomTo = p.size + maxPast/4
+}
+
+// isTrusted reports whether the user is root or landmarkd's own.
+func isTrusted(uid uint32) bool { return uid == 0 || uid == uint32(os.Geteuid()) }
+
+// users are some users, and the memory of the entries of all their services.
+type users struct {
+	byUID map[uint32]*user
+	size  int
+}
+
+func (us *users) add(service string, c *changes) {
+	u := us.byUID[c.owner]
+	if u == nil {
+		if us.byUID == nil {
+			us.byUID = make(map[uint32]*user)
+		}
+		u = new(user)
+		us.byUID[c.owner] = u
+	}
+	u.services = append(u.services, service)
+	u.size += c.size
+	us.size += c.size
+}
+
+// shrinkUsers drops entries of those users that have most, until all together have no more
+// than most. The caller holds mu.
+func (p *past) shrinkUsers(us users, most int) {
 	var sizes []int
-	for _, u := range users {
+	for _, u := range us.byUID {
 		sizes = append(sizes, u.size)
 	}
-	most := level(sizes, maxPast*3/4)
-	for _, u := range users {
-		if u.size > most {
-			p.shrink(u.services, most)
+	each := level(sizes, most)
+	for _, u := range us.byUID {
+		if u.size > each {
+			p.shrink(u.services, each)
 		}
 	}
-	p.roomTo = p.size + maxPast/4
 }
 
 // user is the services of one user, and the memory of their entries.
@@ -60,14 +93,15 @@ func (c *changes) before(t time.Time) int {
 // level returns the most that each may have, so that all together have no more than most.
 func level(sizes []int, most int) int {
 	slices.Sort(sizes)
+	rest := most
 	for i, size := range sizes {
 		left := len(sizes) - i
-		if size > most/left {
-			return most / left
+		if size > rest/left {
+			return rest / left
 		}
-		most -= size
+		rest -= size
 	}
-	return most
+	return most // they have less
 }
 
 // shrink drops entries of the services of one user until they have no more than most, or
