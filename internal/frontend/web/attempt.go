@@ -25,24 +25,27 @@ const (
 	maxRight = 16
 )
 
-// errTooManyPasswords means that too many passwords of a client wait.
-var errTooManyPasswords = errors.New("too many passwords from your address wait to be checked, most of them after wrong ones: try again in some seconds")
+// errTooManyPasswords means that too many passwords wait.
+var errTooManyPasswords = errors.New("too many passwords wait to be checked, most of them after wrong ones: try again in some seconds")
 
 // attempts are the passwords that one client tries. The toolkit checks the passwords of all
 // clients one after the other, by bcrypt, which takes long, so that a client that tries
 // many would keep the others out. A password that was right does not wait, so that those
 // who try do not keep out whoever shares their address. The toolkit checks it all the same.
+// The others of all clients are checked one by one, so that those that were right wait for
+// one check at most.
 type attempts struct {
-	turn chan struct{} // holds a token while a password of the client is checked
-	key  []byte        // of the credentials
+	turn   chan struct{} // holds a token while a password of the client is checked
+	checks chan struct{} // the same of all clients
+	key    []byte        // of the credentials
 
 	mu    sync.Mutex    // guards what follows
 	until time.Time     // when all that were wrong are forgotten
 	right []credentials // that were right when they were last checked; the last one is the latest
 }
 
-func newAttempts() *attempts {
-	a := &attempts{turn: make(chan struct{}, 1), key: make([]byte, credentialsKey)}
+func newAttempts(checks chan struct{}) *attempts {
+	a := &attempts{turn: make(chan struct{}, 1), checks: checks, key: make([]byte, credentialsKey)}
 	rand.Read(a.key) // never fails
 	return a
 }
@@ -61,16 +64,12 @@ func (a *attempts) begin(ctx context.Context, c credentials) (*attempt, error) {
 	return &attempt{all: a, credentials: c, waited: true}, nil
 }
 
-// wait waits for the turn. The error is ctx's or errTooManyPasswords.
+// wait waits for the turns. The error is ctx's or errTooManyPasswords.
 func (a *attempts) wait(ctx context.Context) error {
 	timeout := time.NewTimer(maxAttemptWait)
 	defer timeout.Stop()
-	select {
-	case a.turn <- struct{}{}:
-	case <-timeout.C:
-		return errTooManyPasswords
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := take(ctx, a.turn, timeout); err != nil {
+		return err
 	}
 	a.mu.Lock()
 	left := time.Until(a.until.Add(-(attemptBurst - 1) * attemptInterval))
@@ -79,14 +78,42 @@ func (a *attempts) wait(ctx context.Context) error {
 		<-a.turn
 		return ctx.Err()
 	}
+	if err := take(ctx, a.checks, timeout); err != nil {
+		<-a.turn
+		return err
+	}
 	return nil
+}
+
+// take takes the turn. The error is ctx's, or errTooManyPasswords at the timeout.
+func take(ctx context.Context, turn chan<- struct{}, timeout *time.Timer) error {
+	select {
+	case turn <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case turn <- struct{}{}:
+		return nil
+	case <-timeout.C:
+		return errTooManyPasswords
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// knowsAny reports whether the client has a right password.
+func (a *attempts) knowsAny() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.right) > 0
 }
 
 // attempt is the check of one request's credentials.
 type attempt struct {
 	all         *attempts
 	credentials credentials
-	waited      bool // and so has the turn
+	waited      bool // and so has the turns
 	once        sync.Once
 }
 
@@ -104,6 +131,7 @@ func (t *attempt) end(o outcome) {
 	t.once.Do(func() {
 		t.all.record(t.credentials, o)
 		if t.waited {
+			<-t.all.checks
 			<-t.all.turn
 		}
 	})
@@ -121,10 +149,15 @@ func (a *attempts) record(c credentials, o outcome) {
 		a.right = append(a.right[max(0, len(a.right)-maxRight+1):], c)
 		return
 	}
-	if now := time.Now(); a.until.Before(now) {
+	// Several may be found wrong at once: one that was right until now does not wait.
+	now := time.Now()
+	if a.until.Before(now) {
 		a.until = now
 	}
 	a.until = a.until.Add(attemptInterval)
+	if most := now.Add(attemptBurst * attemptInterval); a.until.After(most) {
+		a.until = most
+	}
 }
 
 // attemptKey is the key of a request's attempt in its context.

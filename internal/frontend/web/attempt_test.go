@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"path/filepath"
 	"testing"
@@ -181,7 +182,7 @@ func TestOnlyWrongPasswordsCount(t *testing.T) {
 // Few right passwords are known: those that were right last.
 func TestKnownPasswordsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		all := newAttempts()
+		all := newAttempts(make(chan struct{}, 1))
 		of := func(name, password string) credentials {
 			r, _ := http.NewRequest("GET", "/", nil)
 			r.SetBasicAuth(name, password)
@@ -194,7 +195,7 @@ func TestKnownPasswordsAreBounded(t *testing.T) {
 		if again := of("a", "b"); of("a", "bc") == of("ab", "c") || of("a", "b") != again || of("b", "a") == again {
 			t.Error("credentials are mistaken for others")
 		}
-		if other := newAttempts(); string(other.key) == string(all.key) {
+		if other := newAttempts(make(chan struct{}, 1)); string(other.key) == string(all.key) {
 			t.Error("two clients have one key")
 		}
 		known := func(c credentials) bool {
@@ -215,6 +216,51 @@ func TestKnownPasswordsAreBounded(t *testing.T) {
 		all.record(of("anna", "1"), wrong)
 		if len(all.right) != maxRight-1 || known(of("anna", "1")) {
 			t.Error("a password that is wrong now is known as right")
+		}
+	})
+}
+
+// Passwords that are not known as right are checked one by one, whoever sends them. One that
+// was right does not wait for them.
+func TestUnknownPasswordsAreCheckedOneByOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer()
+		client := func(address string) *attempts {
+			return newConn(pipe{nil, &net.TCPAddr{IP: net.ParseIP(address), Port: 1}}, p).client.attempts
+		}
+		one, other, known := client("127.0.0.1"), client("127.0.0.2"), client("127.0.0.3")
+		known.record(credentials{3}, right)
+		first, err := one.begin(t.Context(), credentials{1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if attempt, err := known.begin(t.Context(), credentials{3}); err != nil || attempt.waited {
+			t.Errorf("a password that was right waited, or ended with %v", err)
+		}
+		began := time.Now()
+		if _, err := other.begin(t.Context(), credentials{2}); err != errTooManyPasswords || time.Since(began) != maxAttemptWait {
+			t.Errorf("during the check of another: %v after %v, want %v after %v", err, time.Since(began), errTooManyPasswords, maxAttemptWait)
+		}
+		time.AfterFunc(time.Second, func() { first.end(wrong) })
+		began = time.Now()
+		second, err := other.begin(t.Context(), credentials{2})
+		if err != nil || time.Since(began) != time.Second {
+			t.Fatalf("after the check of another: %v after %v, want none after a second", err, time.Since(began))
+		}
+		second.end(wrong)
+	})
+}
+
+// Passwords that are found wrong at the same time delay the next one as one does.
+func TestPasswordsThatAreWrongAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := newAttempts(make(chan struct{}, 1))
+		for range 100 {
+			all.record(credentials{}, wrong)
+		}
+		began := time.Now()
+		if _, err := all.begin(t.Context(), credentials{1}); err != nil || time.Since(began) != attemptInterval {
+			t.Errorf("the next one: %v after %v, want none after %v", err, time.Since(began), attemptInterval)
 		}
 	})
 }

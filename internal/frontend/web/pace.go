@@ -2,9 +2,9 @@ package web
 
 import (
 	"errors"
-	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,11 +35,21 @@ var errTooFast = errors.New("the client's requests arrive too fast")
 // of answers and of passwords is allowed again.
 const forgetAfter = attemptBurst * attemptInterval
 
+// A client that has a right password is kept longer, so that one that checks seldom, over a
+// new connection each time, does not wait for those who try passwords at its address.
+const (
+	forgetKnownAfter = time.Hour
+	// maxKnown is how many such clients without a connection are kept: the latest.
+	maxKnown = 512
+)
+
 // pacer bounds how fast each client gets answers.
 type pacer struct {
 	mu      sync.Mutex // guards what follows, and the answers of the clients
 	clients map[netip.Prefix]*pacedClient
 	swept   time.Time // when clients was last cleared of those that are gone
+
+	checks chan struct{} // holds a token while a password is checked that is not known as right
 }
 
 // pacedClient is one client: an address, or the network of an IPv6 address.
@@ -50,7 +60,9 @@ type pacedClient struct {
 	emptiedAt time.Time // when the last connection was closed
 }
 
-func newPacer() *pacer { return &pacer{clients: make(map[netip.Prefix]*pacedClient)} }
+func newPacer() *pacer {
+	return &pacer{clients: make(map[netip.Prefix]*pacedClient), checks: make(chan struct{}, 1)}
+}
 
 // add adds a connection, and returns its client. The caller calls remove once the
 // connection is closed.
@@ -63,16 +75,37 @@ func (p *pacer) add(conn net.Conn) *pacedClient {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if now.Sub(p.swept) >= forgetAfter {
-		maps.DeleteFunc(p.clients, func(_ netip.Prefix, c *pacedClient) bool { return c.conns == 0 && now.Sub(c.emptiedAt) >= forgetAfter })
-		p.swept = now
+		p.sweep(now)
 	}
 	c := p.clients[key]
 	if c == nil {
-		c = &pacedClient{answers: rate.New[time.Time](clientPerSecond, clientBurst), attempts: newAttempts()}
+		c = &pacedClient{answers: rate.New[time.Time](clientPerSecond, clientBurst), attempts: newAttempts(p.checks)}
 		p.clients[key] = c
 	}
 	c.conns++
 	return c
+}
+
+// sweep forgets clients that are gone. The caller holds mu.
+func (p *pacer) sweep(now time.Time) {
+	p.swept = now
+	var known []netip.Prefix
+	for key, c := range p.clients {
+		gone := now.Sub(c.emptiedAt)
+		switch {
+		case c.conns > 0 || gone < forgetAfter:
+		case gone < forgetKnownAfter && c.attempts.knowsAny():
+			known = append(known, key)
+		default:
+			delete(p.clients, key)
+		}
+	}
+	if over := len(known) - maxKnown; over > 0 {
+		slices.SortFunc(known, func(a, b netip.Prefix) int { return p.clients[a].emptiedAt.Compare(p.clients[b].emptiedAt) })
+		for _, key := range known[:over] {
+			delete(p.clients, key)
+		}
+	}
 }
 
 // remove removes a connection of the client.

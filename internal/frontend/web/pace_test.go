@@ -214,3 +214,36 @@ func TestPacerForgetsClients(t *testing.T) {
 		}
 	})
 }
+
+// A client with a right password is kept while it has no connection, if they are few.
+func TestPacerKeepsClientsWithRightPasswords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer()
+		at := func(i int) *conn {
+			return newConn(pipe{nil, &net.TCPAddr{IP: net.IPv4(192, 0, byte(i>>8), byte(i)), Port: 1}}, p)
+		}
+		const more = 10
+		var all []*conn
+		for i := range maxKnown + more {
+			c := at(i)
+			c.client.attempts.record(credentials{1}, right)
+			all = append(all, c)
+			c.end()
+			time.Sleep(time.Millisecond)
+		}
+		at(10_000).end()
+		time.Sleep(forgetKnownAfter - time.Minute)
+		at(10_001).end() // sweeps
+		if len(p.clients) != maxKnown+1 {
+			t.Errorf("%d clients are kept, want %d with a right password and the last", len(p.clients), maxKnown)
+		}
+		if last := all[len(all)-1]; at(len(all)-1).client != last.client || at(more-1).client == all[more-1].client || at(more).client != all[more].client {
+			t.Error("others than the latest with a right password are kept")
+		}
+		time.Sleep(2 * time.Minute)
+		at(10_002)
+		if open := 4; len(p.clients) != open {
+			t.Errorf("%d clients are kept, want the %d that have connections", len(p.clients), open)
+		}
+	})
+}
