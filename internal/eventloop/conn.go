@@ -25,7 +25,8 @@ type Conn struct {
 	key      int
 	readable bool // Read may return something
 	ended    bool // the peer has sent all
-	queued   bool // it is in the loop's queue
+	first    bool // it is served before the others
+	queued   bool // it is in one of the loop's queues
 	closed   bool
 	deadline time.Duration // 0 = none
 	fires    time.Duration // when the loop looks at the deadline, not after it
@@ -76,10 +77,16 @@ func (c *Conn) SetDeadline(at time.Duration) {
 	}
 }
 
-// Queue makes the loop call Ready again, after it has served other sockets.
+// Queue makes the loop call Ready again, after it has served other sockets: those that
+// have become ready, and those that are in the queue already.
 func (c *Conn) Queue() {
-	if !c.queued && !c.closed {
-		c.queued = true
+	if c.queued || c.closed {
+		return
+	}
+	c.queued = true
+	if c.first {
+		c.loop.first.push(c)
+	} else {
 		c.loop.queue.push(c)
 	}
 }

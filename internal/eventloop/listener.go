@@ -12,7 +12,7 @@ import (
 
 const (
 	// maxAccepts is how many connections are accepted before other sockets are served.
-	maxAccepts = 64
+	maxAccepts = maxEvents
 	// The delay before the next try after an error. It doubles from the minimum to the
 	// maximum.
 	minRetryDelay = 5 * time.Millisecond
@@ -66,6 +66,7 @@ func (l *Loop) Listen(tcp *net.TCPListener, h ListenHandler) error {
 		unix.Close(listener.fd)
 		return err
 	}
+	listener.conn.first = true
 	listener.conn.Queue() // connections may wait already, of which no event tells
 	return nil
 }

@@ -13,8 +13,9 @@ const (
 	// maxEvents is how many sockets the loop serves in one round, before it looks for new
 	// events.
 	maxEvents = 512
-	// maxQueued is how many of its queue it serves in one round.
-	maxQueued = 64
+	// maxQueued is how many of its queue it serves in one round. They have been served
+	// before, and so those go first that have become ready meanwhile.
+	maxQueued = 16
 )
 
 // ErrEnded means that the loop has ended.
@@ -27,6 +28,7 @@ type Loop struct {
 	now       time.Duration
 	events    [maxEvents]Event
 	conns     []*Conn // by key
+	first     queue   // the listeners that have something to accept
 	queue     queue
 	deadlines deadlines
 	armed     time.Duration // the poller's deadline; -1 = it is not known
@@ -128,15 +130,17 @@ func (l *Loop) serve(ctx context.Context) {
 		n := l.poller.Poll(l.events[:])
 		l.now = time.Since(l.start)
 		for _, e := range l.events[:n] {
-			l.serveEvent(e)
+			l.note(e)
 		}
-		l.runPosted()
-		for range min(l.queue.len(), maxQueued) {
-			if c := l.queue.pop(); !c.closed {
-				c.queued = false
+		l.serveQueue(&l.first, l.first.len())
+		for _, e := range l.events[:n] {
+			// If it is in the queue, it is served when its turn comes.
+			if c := l.conns[e.Key]; c != nil && !c.queued && !c.first {
 				c.handler.Ready()
 			}
 		}
+		l.runPosted()
+		l.serveQueue(&l.queue, maxQueued)
 		for c := l.deadlines.due(l.now); c != nil; c = l.deadlines.due(l.now) {
 			c.handler.Due()
 		}
@@ -151,7 +155,7 @@ func (l *Loop) serve(ctx context.Context) {
 
 // mayWait reports whether there is nothing to do. If so it sets the poller's deadline.
 func (l *Loop) mayWait() bool {
-	if l.queue.len() > 0 {
+	if l.first.len() > 0 || l.queue.len() > 0 {
 		return false
 	}
 	if next := l.deadlines.first(); next != l.armed {
@@ -168,13 +172,26 @@ func (l *Loop) mayWait() bool {
 	return len(l.posted) == 0
 }
 
-func (l *Loop) serveEvent(e Event) {
+// note notes what the event says.
+func (l *Loop) note(e Event) {
 	c := l.conns[e.Key]
 	if c == nil {
 		return // closed since
 	}
 	c.readable, c.ended = c.readable || e.Readable, c.ended || e.End
-	c.handler.Ready()
+	if c.first {
+		c.Queue()
+	}
+}
+
+// serveQueue serves the first n of the queue.
+func (l *Loop) serveQueue(q *queue, n int) {
+	for range min(q.len(), n) {
+		if c := q.pop(); !c.closed {
+			c.queued = false
+			c.handler.Ready()
+		}
+	}
 }
 
 func (l *Loop) runPosted() {

@@ -428,6 +428,46 @@ func TestQueueLetsOthersBeServed(t *testing.T) {
 	}
 }
 
+// A listener goes before all that has become ready, and what is in the queue goes after
+// that, though an event tells of it too.
+func TestListenersGoFirst(t *testing.T) {
+	e, err := newEpoll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	poller := &scriptedPoller{Poller: e}
+	l := NewWith(poller)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	const queued, ready, listener = 0, 1, 2
+	var served []int
+	var all [3]noting
+	for key := range all {
+		n := &all[key]
+		n.note = func() {
+			if served = append(served, key); len(served) == 6 {
+				stop()
+				return
+			}
+			if key != ready {
+				n.Queue()
+			}
+		}
+		if err := l.Add(&n.Conn, nothing{}, key, n); err != nil {
+			t.Fatal(err)
+		}
+		poller.events = append(poller.events, Event{Key: key})
+	}
+	all[listener].first = true
+	all[queued].Queue()
+	if err := l.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if want := []int{listener, ready, queued, listener, queued, listener}; !slices.Equal(served[:6], want) {
+		t.Errorf("served %v, want %v", served, want)
+	}
+}
+
 // latePoller sets its first deadline only after the loop was stopped, and Post has set
 // another.
 type latePoller struct {

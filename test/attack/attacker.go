@@ -45,6 +45,7 @@ var attackers = map[string]func(ctx context.Context, target string) error{
 	"half-open":               holdHalfOpen,
 	"deaf watch":              watchWithoutReading,
 	"mutated frames":          sendMutatedFrames,
+	"DESCRIBE":                describeWithoutReading,
 	"HTTP 10,000 connections": crowdHTTP,
 	"HTTP slow requests":      sendSlowRequests,
 	"HTTP slow bodies":        sendSlowBodies,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -22,6 +23,12 @@ func networkAttacks() []attack {
 			measured: true, play: func(s *scene) { s.silent(func(d *sidecar) string { return d.grpc }) }},
 		{name: "silent connections, line", what: "the same to the line protocol's port", who: "network",
 			measured: true, play: func(s *scene) { s.silent(func(d *sidecar) string { return d.line }) }},
+		{name: "LMP: DESCRIBE without reading", what: "bursts of 4,500 TCP connections from the checkers' own address, which send 300 DESCRIBEs each and read nothing", who: "network",
+			measured: true, play: func(s *scene) {
+				s.startPair()
+				s.attack("DESCRIBE", s.sidecar.monitor, attackerUID)
+				s.runFor(3*time.Second, 20*time.Second)
+			}},
 		{name: "gate flood", what: "more than 10,000 connections a second to an open gate, and attempts to a closed one", who: "network",
 			measured: true, play: floodedGates},
 		{name: "hostile program", what: "a probed program that hangs, closes, floods, and answers byte by byte", who: "a probed program",
@@ -76,6 +83,26 @@ func unknownNames(s *scene) {
 // holdSilentConnections holds more connections than any listener may have.
 func holdSilentConnections(ctx context.Context, target string) error {
 	return each(ctx, 4500, func(ctx context.Context, _ int) { hold(ctx, target, "") })
+}
+
+// describeWithoutReading sends many DESCRIBEs on many connections at once, reads nothing,
+// and begins again after landmarkd has closed them.
+func describeWithoutReading(ctx context.Context, target string) error {
+	request, err := lmp.AppendRequest(nil, lmp.Request{Kind: lmp.KindDescribe, Nonce: 1, Service: []byte("well")}, nil)
+	if err != nil {
+		return err
+	}
+	requests := bytes.Repeat(request, 300)
+	return each(ctx, 4500, func(ctx context.Context, _ int) {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", target)
+		if err != nil {
+			time.Sleep(500 * time.Millisecond)
+			return
+		}
+		defer conn.Close()
+		conn.Write(requests)
+		time.Sleep(6 * time.Second)
+	})
 }
 
 // hold connects, sends the text, and reads until the other end closes.

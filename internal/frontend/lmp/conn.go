@@ -27,6 +27,7 @@ type conn struct {
 	watch   *watch // nil = there is none
 	unsent  []byte // answers that the checker has not received
 	token   bool   // one of largeFrames is held for unsent
+	pending bool   // frames holds requests for which the visit had no time
 	waiting bool   // until an answer is final
 	ending  bool   // it is closed once unsent is sent
 	closed  bool
@@ -67,12 +68,16 @@ func (c *conn) Ready() {
 	}
 }
 
-// visit sends what is to be sent, and answers the requests that are there. It reads once
-// at most, so that no connection keeps the loop from the others.
+// visit sends what is to be sent, and answers the requests that are there. So that no
+// connection keeps the loop from the others, it answers the CHECKs of one read at most, or
+// those before the first other request, and that.
 func (c *conn) visit() {
-	c.frames.load(c.server.tcp.in[:], c.server.tcp.readSize())
+	t := c.server.tcp
+	c.frames.load(t.in[:], t.readSize())
+	t.spent = false
+	more := !c.pending
 	goOn := c.answerAll()
-	if goOn && c.Readable() {
+	if goOn && more && !t.spent && c.Readable() {
 		n, err := c.frames.read(&c.Conn)
 		if err != nil { // also io.EOF
 			c.finish()
@@ -95,12 +100,15 @@ func (c *conn) visit() {
 	}
 }
 
-// answerAll answers the requests that are there, in order. It reports whether the
-// connection can go on.
+// answerAll answers the requests that are there, in order, until the visit's time is
+// spent. It reports whether the connection can go on.
 func (c *conn) answerAll() bool {
 	for {
 		if c.watch != nil && c.watch.wanted() && !c.tell() {
 			return false
+		}
+		if c.pending = c.server.tcp.spent && c.frames.loaded(); c.pending {
+			return true
 		}
 		frame, err := c.frames.next()
 		if err != nil {
@@ -128,6 +136,7 @@ func (c *conn) answer(frame []byte) bool {
 	}
 	c.slot.MarkAnswered()
 	c.endWatch()
+	s.tcp.spent = s.tcp.spent || q.Kind != lmp.KindCheck
 	if q.Kind == lmp.KindWatch {
 		c.beginWatch(q, key)
 		return true
@@ -203,7 +212,7 @@ func (c *conn) rest() {
 	if c.watch != nil {
 		deadline = c.watch.due
 	}
-	if c.frames.unfinished() {
+	if c.frames.unfinished() && !c.pending {
 		if c.expires == 0 {
 			c.expires = now + socket.FrameTimeout
 		}
@@ -213,7 +222,7 @@ func (c *conn) rest() {
 		}
 	}
 	c.SetDeadline(deadline)
-	if c.Readable() {
+	if c.pending || c.Readable() {
 		c.Queue()
 	}
 }

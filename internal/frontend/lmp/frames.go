@@ -90,6 +90,9 @@ func (f *frames) next() ([]byte, error) {
 // unread makes next return the frame again that it returned last.
 func (f *frames) unread(frame []byte) { f.begin -= len(frame) }
 
+// loaded reports whether the buffer holds bytes that next has not returned.
+func (f *frames) loaded() bool { return f.begin < f.end }
+
 // unfinished reports whether store has kept the beginning of a frame.
 func (f *frames) unfinished() bool { return len(f.kept) > 0 }
 

@@ -41,7 +41,8 @@ type tcpServer struct {
 	ctx       context.Context // of Run
 	waits     sync.WaitGroup  // for answers and changes
 	audiences map[string]*audience
-	open      int // connections
+	open      int  // connections
+	spent     bool // the visit has answered a request that takes long: a DESCRIBE or a WATCH
 	in        [fullBuffer]byte
 	out       []byte // answers to the connection that is served at present
 }

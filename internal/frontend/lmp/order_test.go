@@ -1,0 +1,113 @@
+package lmp
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/landmark-health/landmark/internal/eventloop"
+	"github.com/landmark-health/landmark/internal/frontend/frontendtest"
+	"github.com/landmark-health/landmark/lmp"
+)
+
+// onePoller reports some events, and ends the loop when all that they caused is done.
+type onePoller struct {
+	events []eventloop.Event
+	stop   func()
+}
+
+func (p *onePoller) Wait(serve func() bool) error {
+	serve()
+	p.stop()
+	return nil
+}
+
+func (p *onePoller) Poll(events []eventloop.Event) int {
+	n := copy(events, p.events)
+	p.events = p.events[n:]
+	return n
+}
+
+func (p *onePoller) SetDeadline(time.Time) error { return nil }
+func (p *onePoller) Close() error                { return nil }
+
+// notedSocket notes the frames that are written to it.
+type notedSocket struct {
+	requests []byte
+	key      int
+	note     func(key, frames int)
+}
+
+func (s *notedSocket) Read(b []byte) (int, error) {
+	if len(s.requests) == 0 {
+		return 0, unix.EAGAIN
+	}
+	n := copy(b, s.requests)
+	s.requests = s.requests[n:]
+	return n, nil
+}
+
+func (s *notedSocket) Write(b []byte) (int, error) {
+	frames := 0
+	for rest := b; len(rest) > 0; frames++ {
+		n, err := lmp.FrameLength(rest)
+		if err != nil {
+			return 0, err
+		}
+		rest = rest[n:]
+	}
+	s.note(s.key, frames)
+	return len(b), nil
+}
+
+func (s *notedSocket) Close() error { return nil }
+
+// The first request of a connection is answered before the second DESCRIBE or WATCH of any
+// other, and those of several connections are answered in turn. CHECKs that arrive together
+// are answered together.
+func TestFirstRequestsAreAnsweredFirst(t *testing.T) {
+	const busy, depth = 100, 8
+	for _, kind := range []lmp.Kind{lmp.KindDescribe, lmp.KindWatch} {
+		t.Run(kind.String(), func(t *testing.T) {
+			ctx, stop := context.WithCancel(t.Context())
+			r, _ := newRegistry(t)
+			poller := &onePoller{stop: stop}
+			s := &Server{config: Config{Source: r, Checkers: frontendtest.NewTracker()}}
+			s.tcp = &tcpServer{loop: eventloop.NewWith(poller), audiences: make(map[string]*audience)}
+			var answered []int // the keys
+			add := func(key int, requests ...[]byte) {
+				socket := &notedSocket{key: key, requests: slices.Concat(requests...), note: func(key, frames int) {
+					answered = append(answered, slices.Repeat([]int{key}, frames)...)
+				}}
+				s.newConn(socket, key, netip.Addr{})
+				poller.events = append(poller.events, eventloop.Event{Key: key, Readable: true})
+			}
+			for key := range busy {
+				var requests [][]byte
+				for range depth {
+					requests = append(requests, newRequest(t, lmp.Request{Kind: kind, Service: []byte("epg")}, nil))
+				}
+				add(key, requests...)
+			}
+			add(busy, check(t, "epg"), check(t, "epg"))
+			if err := s.serveTCP(ctx); err != nil {
+				t.Fatal(err)
+			}
+			var want []int
+			for key := range busy {
+				want = append(want, key)
+			}
+			want = append(want, busy, busy)
+			for range depth - 1 {
+				want = append(want, want[:busy]...)
+			}
+			if !slices.Equal(answered, want) {
+				t.Errorf("the connections were answered in the order %v, want %v", answered, want)
+			}
+		})
+	}
+}
