@@ -105,7 +105,8 @@ func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler) // the client has left
 	}
 	e := newEncoder(w, format.FormatType() == expfmt.TypeProtoDelim, m.encoding)
-	defer func() { end(e.release()) }()
+	whole := false
+	defer func() { end(e.release(), whole) }()
 	own, err := m.own.Gather()
 	if err != nil { // of one collector; the others' metrics are there
 		m.config.Logger.Error("some metrics are missing", "err", err)
@@ -117,6 +118,7 @@ func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if e.finish(); e.err != nil {
 		panic(http.ErrAbortHandler) // half of the metrics must not look like all of them
 	}
+	whole = true
 }
 
 // serviceNames returns the names of the services. Scrapes share them while they stay the

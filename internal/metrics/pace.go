@@ -37,7 +37,7 @@ type pacer struct {
 
 	mu      sync.Mutex // guards what follows, with all that is in it
 	clients map[netip.Prefix]*client
-	took    time.Duration // the processor's time for the last scrape; 0 = there was none
+	took    time.Duration // the processor's time for the last whole scrape; 0 = there was none
 }
 
 // client is one client of the metrics.
@@ -47,33 +47,34 @@ type client struct {
 }
 
 // begin waits until a scrape of the client may begin. The error is errTooMany, or ctx's.
-// Without one, the caller calls end with how long the scrape used the processor.
-func (p *pacer) begin(ctx context.Context, from netip.Prefix) (end func(used time.Duration), err error) {
-	c, delay, interval := p.enter(from)
-	switch {
-	case delay > maxWait:
-		err = errTooMany
+// Without one, the caller calls end with how long the scrape used the processor, and whether
+// it was made whole.
+func (p *pacer) begin(ctx context.Context, from netip.Prefix) (end func(used time.Duration, whole bool), err error) {
+	c, delay, interval, ok := p.enter(from)
+	if !ok {
 		p.refused.Add(1)
-	case delay > 0 && !sleep.For(ctx, delay):
-		err = ctx.Err()
+		return nil, errTooMany
 	}
-	if err != nil {
+	if delay > 0 && !sleep.For(ctx, delay) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		c.scrapes--
 		c.next = c.next.Add(-interval) // so that those who leave delay no other
-		return nil, err
+		return nil, ctx.Err()
 	}
-	return func(used time.Duration) {
+	return func(used time.Duration, whole bool) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		c.scrapes--
-		p.took = used
+		if whole {
+			p.took = used
+		}
 	}, nil
 }
 
 // enter returns the client, how long its scrape has to wait, and the interval that it takes.
-func (p *pacer) enter(from netip.Prefix) (c *client, delay, interval time.Duration) {
+// It is not ok if it would wait too long.
+func (p *pacer) enter(from netip.Prefix) (c *client, delay, interval time.Duration, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
@@ -85,12 +86,14 @@ func (p *pacer) enter(from netip.Prefix) (c *client, delay, interval time.Durati
 		}
 		p.clients[from] = c
 	}
-	c.scrapes++
 	if c.next.Before(now) {
 		c.next = now
 	}
-	delay = c.next.Sub(now)
+	if delay = c.next.Sub(now); delay > maxWait {
+		return nil, 0, 0, false
+	}
 	interval = min(spacing*cmp.Or(p.took, firstTook), maxDelay)
+	c.scrapes++
 	c.next = c.next.Add(interval)
-	return c, delay, interval
+	return c, delay, interval, true
 }

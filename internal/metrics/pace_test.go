@@ -35,7 +35,7 @@ func TestScrapesOfAClientAreSpaced(t *testing.T) {
 					}
 					time.Sleep(takes)
 					scrapes.Add(1)
-					end(takes)
+					end(takes, true)
 				}
 			}()
 		}
@@ -45,7 +45,7 @@ func TestScrapesOfAClientAreSpaced(t *testing.T) {
 		if waited := time.Since(began); err != nil || waited != 0 {
 			t.Errorf("the other client: %v after %v, want it to begin at once", err, waited)
 		}
-		end(takes)
+		end(takes, true)
 		// The first 50 are spaced as if they took firstTook.
 		if most := int64(20*time.Second/(spacing*takes)) + 20; scrapes.Load() < most-40 || scrapes.Load() > most {
 			t.Errorf("the flood got %d scrapes in 20 s, want at most %d", scrapes.Load(), most)
@@ -55,7 +55,7 @@ func TestScrapesOfAClientAreSpaced(t *testing.T) {
 		if end, err = p.begin(t.Context(), other); err != nil || len(p.clients) != 1 {
 			t.Errorf("%d clients are kept, want the last only", len(p.clients))
 		}
-		end(0)
+		end(0, true)
 	})
 }
 
@@ -81,7 +81,7 @@ func TestAbandonedScrapesLeaveNoDebt(t *testing.T) {
 		if waited := time.Since(began); err != nil || waited > 0 {
 			t.Fatalf("after the others have left: %v after %v", err, waited)
 		}
-		end(time.Hour) // from now on each takes maxDelay
+		end(time.Hour, true) // from now on each takes maxDelay
 		time.Sleep(maxDelay)
 		waits := make(chan time.Duration)
 		for range 1000 {
@@ -89,7 +89,7 @@ func TestAbandonedScrapesLeaveNoDebt(t *testing.T) {
 				began := time.Now()
 				end, err := p.begin(t.Context(), from)
 				if err == nil {
-					end(time.Hour)
+					end(time.Hour, true)
 				}
 				if (err != nil) != errors.Is(err, errTooMany) || err != nil && time.Since(began) > 0 {
 					t.Errorf("refused with %v after %v", err, time.Since(began))
@@ -109,7 +109,7 @@ func TestAbandonedScrapesLeaveNoDebt(t *testing.T) {
 		if end, err = p.begin(t.Context(), from); err != nil || time.Since(began) > 0 {
 			t.Fatalf("after the last: %v after %v", err, time.Since(began))
 		}
-		end(0)
+		end(0, true)
 	})
 }
 
@@ -135,5 +135,31 @@ func TestRefusedScrapeSaysSo(t *testing.T) {
 		leave()
 		synctest.Wait()
 		f.wantLines("landmark_requests_refused_total", fmt.Sprintf(`landmark_requests_refused_total{front_end="http",reason="scrapes"} %d`, f.pacer.refused.Load()))
+	})
+}
+
+// What a scrape took that was broken off says nothing about the next.
+func TestBrokenScrapesDoNotCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p pacer
+		from := netip.MustParsePrefix("127.0.0.1/32")
+		for _, whole := range []bool{true, false} {
+			end, err := p.begin(t.Context(), from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			used := time.Millisecond
+			if whole {
+				used = 100 * time.Millisecond
+			}
+			end(used, whole)
+			time.Sleep(time.Second)
+		}
+		for _, want := range []time.Duration{0, spacing * 100 * time.Millisecond} {
+			began := time.Now()
+			if _, err := p.begin(t.Context(), from); err != nil || time.Since(began) != want {
+				t.Errorf("a scrape began after %v with %v, want it after %v", time.Since(began), err, want)
+			}
+		}
 	})
 }

@@ -10,6 +10,7 @@ type event struct {
 	text    []byte
 	more    bool // the feed has more for the page, once it has taken this
 	holders int  // the pages for which it waits or is on its way; guarded by backlog.mu
+	ending  int  // of them, those that were cut off; guarded by backlog.mu
 }
 
 // backlog counts the bytes of events that wait for browsers or are on their way to them,
@@ -17,14 +18,22 @@ type event struct {
 type backlog struct {
 	mu     sync.Mutex
 	bytes  int // guarded by mu
-	ending int // of them, those on their way to pages that were cut off; guarded by mu
+	ending int // of them, those that are only on their way to pages that were cut off; guarded by mu
 }
 
 // held is what a page has of the backlog.
 type held struct {
-	waiting int  // bytes; guarded by backlog.mu
-	sending int  // bytes; guarded by backlog.mu
-	cut     bool // guarded by backlog.mu
+	waiting int    // bytes; guarded by backlog.mu
+	sending *event // nil = none; guarded by backlog.mu
+	cut     bool   // guarded by backlog.mu
+}
+
+// size returns the bytes of all of it. The caller holds mu.
+func (h *held) size() int {
+	if h.sending == nil {
+		return h.waiting
+	}
+	return h.waiting + len(h.sending.text)
 }
 
 // add records that the event waits for the page. It reports false, and adds nothing, if
@@ -36,9 +45,7 @@ func (b *backlog) add(st *stream, e *event) bool {
 		return false
 	}
 	st.held.waiting += len(e.text)
-	if e.holders++; e.holders == 1 {
-		b.bytes += len(e.text)
-	}
+	b.change(e, 1, 0)
 	return true
 }
 
@@ -47,9 +54,9 @@ func (b *backlog) take(st *stream, e *event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	st.held.waiting -= len(e.text)
-	st.held.sending = len(e.text)
+	st.held.sending = e
 	if st.held.cut {
-		b.ending += len(e.text)
+		b.change(e, 0, 1)
 		st.abort()
 	}
 }
@@ -58,17 +65,31 @@ func (b *backlog) take(st *stream, e *event) {
 func (b *backlog) finish(st *stream, e *event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	st.held.sending = nil
 	if st.held.cut {
-		b.ending -= st.held.sending
+		b.change(e, -1, -1)
+	} else {
+		b.change(e, -1, 0)
 	}
-	st.held.sending = 0
-	b.release(e)
 }
 
-// release releases the event for one page. The caller holds mu.
-func (b *backlog) release(e *event) {
-	if e.holders--; e.holders == 0 {
-		b.bytes -= len(e.text)
+// change adds so many pages to those that have the event, and to those of them that were cut
+// off. The caller holds mu.
+func (b *backlog) change(e *event, holders, ending int) {
+	b.count(e, -len(e.text))
+	e.holders += holders
+	e.ending += ending
+	b.count(e, len(e.text))
+}
+
+// count adds n bytes where the event counts. The caller holds mu.
+func (b *backlog) count(e *event, n int) {
+	if e.holders == 0 {
+		return
+	}
+	b.bytes += n
+	if e.ending == e.holders {
+		b.ending += n
 	}
 }
 
@@ -77,8 +98,8 @@ func (b *backlog) cut(st *stream) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	st.held.cut = true
-	if st.held.sending > 0 {
-		b.ending += st.held.sending
+	if st.held.sending != nil {
+		b.change(st.held.sending, 0, 1)
 		st.abort()
 	}
 }
@@ -91,7 +112,7 @@ func (b *backlog) drop(st *stream) {
 		select {
 		case e := <-st.queue:
 			st.held.waiting -= len(e.text)
-			b.release(e)
+			b.change(e, -1, 0)
 		default:
 			return
 		}
@@ -110,7 +131,7 @@ func (b *backlog) most(streams map[*stream]struct{}) (victim *stream) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for st := range streams {
-		if victim == nil || st.held.waiting+st.held.sending > victim.held.waiting+victim.held.sending {
+		if victim == nil || st.held.size() > victim.held.size() {
 			victim = st
 		}
 	}

@@ -137,6 +137,37 @@ func TestBacklogIsBounded(t *testing.T) {
 	})
 }
 
+// An event that is on its way to several pages that were cut off counts once, and not at all
+// as ending while another page has it.
+func TestSharedEventsEndOnce(t *testing.T) {
+	var b backlog
+	e := &event{text: make([]byte, 100)}
+	var all []*stream
+	for range 3 {
+		st := &stream{queue: make(chan *event, 1), abort: func() {}}
+		b.add(st, e)
+		all = append(all, st)
+	}
+	want := func(when string, bytes, ending int) {
+		t.Helper()
+		if b.bytes != bytes || b.ending != ending {
+			t.Errorf("%s: %d bytes, %d of them ending; want %d and %d", when, b.bytes, b.ending, bytes, ending)
+		}
+	}
+	b.take(all[0], e)
+	b.cut(all[0])
+	b.cut(all[1])
+	b.take(all[1], e)
+	want("one page is open", 100, 0)
+	b.take(all[2], e)
+	b.finish(all[2], e)
+	want("all were cut off", 100, 100)
+	b.finish(all[0], e)
+	want("one has ended", 100, 100)
+	b.finish(all[1], e)
+	want("all have ended", 0, 0)
+}
+
 // A page is cut off by the bytes that wait for it, however few events they are.
 func TestBytesOfAPageAreBounded(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
