@@ -27,6 +27,7 @@ type Slots[K comparable] struct {
 
 // client is one client and its connections.
 type client[K comparable] struct {
+	slots      *Slots[K]
 	key        K
 	privileged bool
 	index      int      // in byCount
@@ -113,7 +114,7 @@ func (s *Slots[K]) victim(own *client[K], privileged bool) *client[K] {
 
 func (s *Slots[K]) add(slot *Slot, key K, own *client[K], privileged bool) {
 	if own == nil {
-		own = &client[K]{key: key, privileged: privileged}
+		own = &client[K]{slots: s, key: key, privileged: privileged}
 		s.clients[key] = own
 		if !privileged {
 			heap.Push(&s.byCount, own)
@@ -123,10 +124,11 @@ func (s *Slots[K]) add(slot *Slot, key K, own *client[K], privileged bool) {
 	slot.ranked = slot.use()
 	heap.Push(&own.conns, slot)
 	s.reorder(own)
-	slot.free = func() { s.remove(slot, own) }
+	slot.owner = own
 }
 
-func (s *Slots[K]) remove(slot *Slot, own *client[K]) {
+func (own *client[K]) remove(slot *Slot) {
+	s := own.slots
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if slot.index < 0 {
@@ -142,6 +144,19 @@ func (s *Slots[K]) remove(slot *Slot, own *client[K]) {
 	if !own.privileged {
 		heap.Remove(&s.byCount, own.index)
 	}
+}
+
+// rank ranks the connection again, which has become idler than it was ranked.
+func (own *client[K]) rank(slot *Slot) {
+	s := own.slots
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if slot.index < 0 {
+		return // it is free already
+	}
+	slot.ranked = slot.use()
+	heap.Fix(&own.conns, slot.index)
+	s.reorder(own)
 }
 
 // idlest returns the client's idlest connection.
@@ -170,24 +185,34 @@ func (s *Slots[K]) reorder(c *client[K]) {
 type Slot struct {
 	start    time.Time
 	answered atomic.Bool
+	unread   atomic.Bool
 	used     atomic.Int64 // when a byte was last read or written, in ns since start
 	conn     io.Closer
 
-	ranked use // as the heap is ordered by; guarded by the slots' mutex
-	index  int // in its client's heap, -1 = it is free again; likewise
-	free   func()
+	ranked use         // as the heap is ordered by; guarded by the slots' mutex
+	index  int         // in its client's heap, -1 = it is free again; likewise
+	owner  interface { // the client
+		remove(*Slot)
+		rank(*Slot)
+	}
 }
 
 // use says how idle a connection is.
 type use struct {
+	unread   bool // the peer does not read
 	answered bool
 	used     time.Duration
 }
 
-func (s *Slot) use() use { return use{s.answered.Load(), time.Duration(s.used.Load())} }
+func (s *Slot) use() use {
+	return use{s.unread.Load(), s.answered.Load(), time.Duration(s.used.Load())}
+}
 
 // less reports whether u is idler than v.
 func (u use) less(v use) bool {
+	if u.unread != v.unread {
+		return u.unread
+	}
 	if u.answered != v.answered {
 		return v.answered
 	}
@@ -206,11 +231,19 @@ func (s *Slot) MarkAnswered() {
 	}
 }
 
+// MarkUnread records whether there are answers that the peer has left unread for so long
+// that no more can be sent. Such a connection is displaced first.
+func (s *Slot) MarkUnread(unread bool) {
+	if s.unread.Swap(unread) != unread && s.owner != nil {
+		s.owner.rank(s)
+	}
+}
+
 // Free frees the slot, after its connection has been closed. A slot that was never taken
 // may be freed, and any more than once.
 func (s *Slot) Free() {
-	if s.free != nil {
-		s.free()
+	if s.owner != nil {
+		s.owner.remove(s)
 	}
 }
 

@@ -260,6 +260,7 @@ func (c *conn) flush() bool {
 	c.slot.Touch()
 	if n < len(out) {
 		c.unsent = slices.Clone(out[n:])
+		c.slot.MarkUnread(true)
 		c.SetDeadline(c.server.tcp.loop.Now() + socket.FrameTimeout)
 		return false
 	}
@@ -285,6 +286,7 @@ func (c *conn) sendUnsent() bool {
 		return false
 	}
 	c.unsent = nil
+	c.slot.MarkUnread(false)
 	c.releaseToken()
 	if c.ending {
 		c.Close()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/landmark-health/landmark/internal/eventloop"
 	"github.com/landmark-health/landmark/internal/frontend/frontendtest"
+	"github.com/landmark-health/landmark/internal/socket"
 	"github.com/landmark-health/landmark/lmp"
 )
 
@@ -40,6 +41,8 @@ type notedSocket struct {
 	requests []byte
 	key      int
 	note     func(key, frames int)
+	full     bool // it takes nothing
+	closed   bool
 }
 
 func (s *notedSocket) Read(b []byte) (int, error) {
@@ -52,6 +55,9 @@ func (s *notedSocket) Read(b []byte) (int, error) {
 }
 
 func (s *notedSocket) Write(b []byte) (int, error) {
+	if s.full {
+		return 0, unix.EAGAIN
+	}
 	frames := 0
 	for rest := b; len(rest) > 0; frames++ {
 		n, err := lmp.FrameLength(rest)
@@ -64,7 +70,10 @@ func (s *notedSocket) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-func (s *notedSocket) Close() error { return nil }
+func (s *notedSocket) Close() error {
+	s.closed = true
+	return nil
+}
 
 // The first request of a connection is answered before the second DESCRIBE or WATCH of any
 // other, and those of several connections are answered in turn. CHECKs that arrive together
@@ -109,5 +118,48 @@ func TestFirstRequestsAreAnsweredFirst(t *testing.T) {
 				t.Errorf("the connections were answered in the order %v, want %v", answered, want)
 			}
 		})
+	}
+}
+
+// A new connection displaces one whose checker does not read, and not one that is newer
+// and has sent nothing yet. Once the checker has read, its connection stays.
+func TestUnreadConnectionIsDisplacedFirst(t *testing.T) {
+	for _, reads := range []bool{false, true} {
+		ctx, stop := context.WithCancel(t.Context())
+		r, _ := newRegistry(t)
+		poller := &onePoller{}
+		s := &Server{config: Config{Source: r, Checkers: frontendtest.NewTracker()}}
+		loop := eventloop.NewWith(poller)
+		s.tcp = &tcpServer{loop: loop, audiences: make(map[string]*audience)}
+		s.tcp.slots = socket.NewSlots(socket.QuotaByAddress(3, func(netip.Prefix) {}))
+		var sockets [4]notedSocket
+		add := func(key int) *conn {
+			sockets[key].key, sockets[key].note = key, func(int, int) {}
+			return s.newConn(&sockets[key], key, netip.MustParseAddr("192.0.2.1"))
+		}
+		sockets[0].requests = check(t, "epg")
+		sockets[1].requests, sockets[1].full = describe(t, "epg"), true
+		poller.events = []eventloop.Event{{Key: 0, Readable: true}, {Key: 1, Readable: true}}
+		add(0)
+		unread := add(1)
+		var closed []bool
+		poller.stop = func() {
+			add(2)
+			if reads {
+				sockets[1].full = false
+				unread.Ready()
+			}
+			add(3)
+			for i := range sockets {
+				closed = append(closed, sockets[i].closed)
+			}
+			stop()
+		}
+		if err := s.serveTCP(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if want := []bool{false, !reads, reads, false}; !slices.Equal(closed, want) {
+			t.Errorf("the checker reads: %v: closed are %v, want %v", reads, closed, want)
+		}
 	}
 }
