@@ -318,3 +318,45 @@ func TestCheckDir(t *testing.T) {
 		t.Errorf("it has made %q", left)
 	}
 }
+
+// A flood of lines does not keep a core busy: the writer rests between batches, unless the
+// queue is half full.
+func TestWriterRests(t *testing.T) {
+	for _, full := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			const took = 3 * time.Millisecond // of each batch
+			batches, last := 0, time.Now()
+			shortest := time.Hour
+			j := New(Config{Dir: t.TempDir()})
+			j.beforeDisk = func() {
+				if batches++; batches > 1 {
+					shortest = min(shortest, time.Since(last))
+				}
+				if full && batches == 1 {
+					flood(j, maxQueued*3/4)
+				}
+				time.Sleep(took)
+				last = time.Now()
+			}
+			flood(j, 4*maxBatch)
+			stop := start(j)
+			time.Sleep(10 * took)
+			switch {
+			case batches < 3:
+				t.Errorf("%d batches were written, want some", batches)
+			case !full && shortest < writeRest*took:
+				t.Errorf("it rested for %v after writing for %v", shortest, took)
+			case full && shortest > 0:
+				t.Errorf("it rested for %v while the queue was more than half full", shortest)
+			}
+			stop()
+		})
+	}
+}
+
+// flood has lines of at least so many bytes wait.
+func flood(j *Journal, bytes int) {
+	for l := verdict("epg", "because"); bytes > 0; bytes -= l.Size() {
+		j.Write(l)
+	}
+}

@@ -6,13 +6,19 @@ import (
 	"encoding/json"
 	"os"
 	"time"
+
+	"github.com/landmark-health/landmark/internal/sleep"
 )
 
 const (
 	// retryDelay is the time after a failure until the next attempt to write.
 	retryDelay = 5 * time.Second
 	// maxBatch is how many bytes are written at once.
-	maxBatch = 1 << 20
+	maxBatch = 64 << 10
+	// writeRest is the ratio of the rest after a batch to its writing, if more wait: so a
+	// flood of lines takes a third of a core, and the answers have the others. maxRest
+	// limits it.
+	writeRest, maxRest = 2, 10 * time.Millisecond
 )
 
 // Run writes the lines until ctx is done. Then it takes no more lines, writes those that
@@ -86,13 +92,23 @@ func (w *writer) run() {
 		lines, last := w.journal.take()
 		for len(lines) > 0 {
 			n := w.batch(lines)
+			began := time.Now()
 			w.write(lines[:n], last)
-			lines = lines[n:]
+			if lines = lines[n:]; len(lines) > 0 && !last {
+				w.rest(time.Since(began))
+			}
 		}
 		if last {
 			return
 		}
 		w.await()
+	}
+}
+
+// rest rests after writing for the time, unless so many lines wait that some might be lost.
+func (w *writer) rest(took time.Duration) {
+	if !w.journal.HalfFull() {
+		sleep.For(w.ctx, min(writeRest*took, maxRest))
 	}
 }
 
