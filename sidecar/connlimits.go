@@ -46,7 +46,7 @@ const (
 	// uses memory too. Together with the guard's budgets they keep landmarkd below
 	// 128 MB whatever all clients send.
 	maxAgents  = 1024
-	maxMonitor = 10240
+	maxMonitor = 1536
 	maxLine    = 384
 	maxGRPC    = 384
 	maxHTTP    = 256

@@ -19,7 +19,7 @@ func TestDivideDescriptors(t *testing.T) {
 		82:    {agents: 10, agentsPerUser: 7, monitor: 10, grpc: 10},
 		1042:  {agents: 250, agentsPerUser: 187, monitor: 250, grpc: 250},
 		2090:  {agents: 576, agentsPerUser: 432, monitor: 512, grpc: 384},
-		65536: {agents: 1024, agentsPerUser: 768, monitor: 10240, grpc: 384, spare: 52822},
+		65536: {agents: 1024, agentsPerUser: 768, monitor: 1536, grpc: 384, spare: 61526},
 	} {
 		if got := divideDescriptors(descriptors); got != want {
 			t.Errorf("of %d descriptors the limits are %+v, want %+v", descriptors, got, want)

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -427,6 +428,59 @@ func TestQueueLetsOthersBeServed(t *testing.T) {
 		t.Errorf("the last served was %d, want the one that was queued again", served[len(served)-1])
 	}
 }
+
+// What was posted, and deadlines, need not wait for all sockets that have become ready at
+// once. Those are all served.
+func TestRoundEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		poller := &onePoller{}
+		l := NewWith(poller)
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		const ready = 4 * roundCheck
+		var served, before int
+		for key := range ready {
+			n := &noting{}
+			n.note = func() {
+				if served++; served == 1 {
+					l.Post(func() { before = served })
+				}
+				time.Sleep(maxRound / (roundCheck - 1)) // it works
+				if served == ready {
+					stop()
+				}
+			}
+			if err := l.Add(&n.Conn, nothing{}, key, n); err != nil {
+				t.Fatal(err)
+			}
+			poller.events = append(poller.events, Event{Key: key})
+		}
+		if err := l.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if served != ready || before != roundCheck {
+			t.Errorf("%d of %d sockets were served, %d of them before what was posted; want all, and %d", served, ready, before, roundCheck)
+		}
+	})
+}
+
+// onePoller has some events, and never more.
+type onePoller struct{ events []Event }
+
+func (p *onePoller) Wait(serve func() bool) error {
+	for !serve() {
+	}
+	return nil
+}
+
+func (p *onePoller) Poll(events []Event) int {
+	n := copy(events, p.events)
+	p.events = p.events[n:]
+	return n
+}
+
+func (p *onePoller) SetDeadline(time.Time) error { return nil }
+func (p *onePoller) Close() error                { return nil }
 
 // A listener goes before all that has become ready, and what is in the queue goes after
 // that, though an event tells of it too.

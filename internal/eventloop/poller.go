@@ -55,6 +55,9 @@ func newEpoll() (*epoll, error) {
 	if e.raw, err = e.file.SyscallConn(); err == nil {
 		err = e.file.SetDeadline(time.Time{}) // which fails if Go's poller does not have it
 	}
+	if err == nil {
+		_, err = e.wait(1) // which fails if a sandbox forbids it
+	}
 	if err != nil {
 		e.file.Close()
 		return nil, err
@@ -70,17 +73,25 @@ func (e *epoll) Wait(serve func() bool) error {
 
 // Poll implements Poller.
 func (e *epoll) Poll(events []Event) int {
-	wanted := min(len(events), maxEvents)
-	// It does not block (see descriptor.call), and so it is never interrupted.
-	n, _, err := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(e.fd), uintptr(unsafe.Pointer(&e.events)), uintptr(wanted), 0, 0, 0)
-	if err != 0 {
-		return 0
+	n, err := e.wait(min(len(events), maxEvents))
+	if err != nil {
+		return 0 // it cannot fail: it did not in newEpoll
 	}
 	for i, event := range e.events[:n] {
 		end := event.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0
 		events[i] = Event{Key: int(event.Fd), Readable: end || event.Events&unix.EPOLLIN != 0, End: end}
 	}
-	return int(n)
+	return n
+}
+
+// wait stores at most n of the latest events in e.events, and returns how many. It does not
+// block (see descriptor.call), and so it is never interrupted.
+func (e *epoll) wait(n int) (int, error) {
+	got, _, err := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(e.fd), uintptr(unsafe.Pointer(&e.events)), uintptr(n), 0, 0, 0)
+	if err != 0 {
+		return 0, os.NewSyscallError("epoll_pwait", err)
+	}
+	return int(got), nil
 }
 
 // add adds a descriptor. Closing it removes it.

@@ -73,6 +73,13 @@ var aspectNames = [judge.Aspects][]byte{
 	[]byte(judge.Readiness.String()), []byte(judge.Liveness.String()), []byte(judge.Startup.String()),
 }
 
+// ConcernsAll reports whether the name is of all services together. To look that up takes
+// longer the more services there are.
+func ConcernsAll(name []byte) bool {
+	service, _ := resolve(name)
+	return len(service) == 0
+}
+
 // resolve splits a name into the service, empty for all of them, and the aspect.
 // It allocates nothing.
 func resolve(name []byte) (service []byte, aspect judge.Aspect) {

@@ -10,12 +10,10 @@ import (
 )
 
 // From the socket to the socket, an answer from memory allocates nothing. Other goroutines
-// allocate now and then, so a share of an allocation is allowed.
+// allocate now and then, and an answer after a pause of the machine is not from memory, so
+// less than half of an allocation is allowed.
 func TestServedCheckAllocatesNothing(t *testing.T) {
-	if raceDetector {
-		t.Skip("the race detector makes sync.Pool forget what it holds")
-	}
-	const most = 0.05
+	const most = 0.5
 	r, _ := newRegistry(t)
 	s := serve(t, Config{Address: "127.0.0.1:0", Source: r, Checkers: frontendtest.NewTracker()})
 	for network, address := range map[string]net.Addr{"udp": s.udp.LocalAddr(), "tcp": s.Addr()} {

@@ -32,7 +32,12 @@ type conn struct {
 	ending  bool   // it is closed once unsent is sent
 	closed  bool
 	expires time.Duration // when the frame that has begun must be whole, 0 = none has
+	// unsentUntil is when unsent must be sent.
+	unsentUntil time.Duration
 }
+
+// errHeld means that answers were held for too long: see maxHeld.
+var errHeld = errors.New("the answers are too old")
 
 // newConn adds a connection to the loop, if it gets a slot. Otherwise it closes
 // it, and returns nil.
@@ -45,6 +50,7 @@ func (s *Server) newConn(sock eventloop.Socket, key int, from netip.Addr) *conn 
 	if err := s.tcp.loop.Add(&c.Conn, sock, key, c); err != nil {
 		c.slot.Free()
 		sock.Close()
+		s.AcceptFailed(err)
 		return nil
 	}
 	s.tcp.open++
@@ -70,7 +76,8 @@ func (c *conn) Ready() {
 
 // visit sends what is to be sent, and answers the requests that are there. So that no
 // connection keeps the loop from the others, it answers the CHECKs of one read at most, or
-// those before the first other request, and that.
+// those before the first request that takes long, and that: any other request, and a
+// CHECK of all services.
 func (c *conn) visit() {
 	t := c.server.tcp
 	c.frames.load(t.in[:], t.readSize())
@@ -136,7 +143,7 @@ func (c *conn) answer(frame []byte) bool {
 	}
 	c.slot.MarkAnswered()
 	c.endWatch()
-	s.tcp.spent = s.tcp.spent || q.Kind != lmp.KindCheck
+	s.tcp.spent = s.tcp.spent || q.Kind != lmp.KindCheck || registry.ConcernsAll(q.Service)
 	if q.Kind == lmp.KindWatch {
 		c.beginWatch(q, key)
 		return true
@@ -191,13 +198,17 @@ func (c *conn) await(name []byte, maxAge time.Duration, then func(*registry.Answ
 	s.tcp.waits.Go(func() {
 		a, err := s.config.Source.Await(s.tcp.ctx, name, maxAge)
 		s.rejections.countError(err)
+		looksUp := time.Now()
 		s.tcp.loop.Post(func() {
 			c.waiting = false
 			switch {
 			case c.closed:
-			case err != nil:
+			case err != nil, time.Since(looksUp) >= maxHeld:
 				c.Close()
-			case then(&a):
+			case !then(&a):
+			case c.ending:
+				c.finish()
+			default:
 				c.visit()
 			}
 		})
@@ -252,7 +263,10 @@ func (c *conn) flush() bool {
 		return true
 	}
 	c.server.tcp.out = out[:0]
-	n, err := c.Write(out)
+	n, err := 0, errHeld
+	if !c.server.tcp.loop.Late(maxHeld) { // they were looked up in this round
+		n, err = c.Write(out)
+	}
 	if err != nil {
 		c.Close()
 		return false
@@ -261,7 +275,8 @@ func (c *conn) flush() bool {
 	if n < len(out) {
 		c.unsent = slices.Clone(out[n:])
 		c.slot.MarkUnread(true)
-		c.SetDeadline(c.server.tcp.loop.Now() + socket.FrameTimeout)
+		c.unsentUntil = c.server.tcp.loop.Now() + socket.FrameTimeout
+		c.SetDeadline(c.unsentUntil)
 		return false
 	}
 	c.releaseToken()
@@ -274,7 +289,10 @@ func (c *conn) sendUnsent() bool {
 	if len(c.unsent) == 0 {
 		return true
 	}
-	n, err := c.Write(c.unsent)
+	n, err := 0, errHeld
+	if c.server.tcp.loop.Now() < c.unsentUntil { // landmarkd may have been stopped since
+		n, err = c.Write(c.unsent)
+	}
 	if err != nil {
 		c.Close()
 		return false
@@ -311,7 +329,7 @@ func (c *conn) reject(err error) {
 // finish closes the connection when the answers are sent.
 func (c *conn) finish() {
 	c.ending = true
-	if c.flush() {
+	if !c.waiting && len(c.unsent) == 0 && c.flush() {
 		c.Close()
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/frontend"
 	"github.com/landmark-health/landmark/internal/registry"
 	"github.com/landmark-health/landmark/lmp"
 )
@@ -238,4 +239,35 @@ func TestStopClosesConnections(t *testing.T) {
 			})
 		})
 	}
+}
+
+// stoppedSource is a source during whose look-ups landmarkd is stopped.
+type stoppedSource struct {
+	frontend.Source
+	stop func()
+}
+
+func (s *stoppedSource) Lookup(name []byte, maxAge time.Duration) (registry.Answer, bool) {
+	a, final := s.Source.Lookup(name, maxAge)
+	s.stop()
+	return a, final
+}
+
+// An answer that was looked up before landmarkd was stopped is not sent after it: the
+// program may have hung since.
+func TestHeldAnswerIsNotSent(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		source := &stoppedSource{Source: f.registry, stop: func() {}}
+		f.config.Source = source
+		conn, done := f.connect()
+		q := check(t, "epg")
+		write(t, conn, q)
+		wantAnswer(t, parseAnswer(t, readFrame(t, conn), q), lmp.StatusServing, lmp.CauseNone)
+		source.stop = func() { time.Sleep(maxHeld) }
+		write(t, conn, q)
+		if n, err := conn.Read(make([]byte, 64)); err == nil {
+			t.Errorf("received %d bytes", n)
+		}
+		<-done
+	})
 }

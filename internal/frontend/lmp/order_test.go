@@ -75,13 +75,18 @@ func (s *notedSocket) Close() error {
 	return nil
 }
 
-// The first request of a connection is answered before the second DESCRIBE or WATCH of any
-// other, and those of several connections are answered in turn. CHECKs that arrive together
-// are answered together.
+// The first request of a connection is answered before the second request that takes long of
+// any other, and those of several connections are answered in turn. CHECKs of a service
+// that arrive together are answered together.
 func TestFirstRequestsAreAnsweredFirst(t *testing.T) {
 	const busy, depth = 100, 8
-	for _, kind := range []lmp.Kind{lmp.KindDescribe, lmp.KindWatch} {
-		t.Run(kind.String(), func(t *testing.T) {
+	for name, long := range map[string]lmp.Request{
+		"DESCRIBE":               {Kind: lmp.KindDescribe, Service: []byte("epg")},
+		"WATCH":                  {Kind: lmp.KindWatch, Service: []byte("epg")},
+		"CHECK of all":           {Kind: lmp.KindCheck},
+		"CHECK of all, liveness": {Kind: lmp.KindCheck, Service: []byte("liveness")},
+	} {
+		t.Run(name, func(t *testing.T) {
 			ctx, stop := context.WithCancel(t.Context())
 			r, _ := newRegistry(t)
 			poller := &onePoller{stop: stop}
@@ -98,7 +103,7 @@ func TestFirstRequestsAreAnsweredFirst(t *testing.T) {
 			for key := range busy {
 				var requests [][]byte
 				for range depth {
-					requests = append(requests, newRequest(t, lmp.Request{Kind: kind, Service: []byte("epg")}, nil))
+					requests = append(requests, newRequest(t, long, nil))
 				}
 				add(key, requests...)
 			}

@@ -42,7 +42,7 @@ type tcpServer struct {
 	waits     sync.WaitGroup  // for answers and changes
 	audiences map[string]*audience
 	open      int  // connections
-	spent     bool // the visit has answered a request that takes long: a DESCRIBE or a WATCH
+	spent     bool // the visit has answered a request that takes long
 	in        [fullBuffer]byte
 	out       []byte // answers to the connection that is served at present
 }

@@ -21,8 +21,8 @@ import (
 	"github.com/landmark-health/landmark/lmp"
 )
 
-// maxHeld is how long an answer may be held between its look-up and its sending, which
-// only happens if landmarkd is stopped in between. After that its checker has given up,
+// maxHeld is how long an answer may be held between its look-up and its sending, over UDP
+// or TCP, which only happens if landmarkd is stopped in between. After that its checker has given up,
 // and the program may have hung since.
 const maxHeld = time.Second
 

@@ -269,26 +269,6 @@ func TestUDPCheckAllocatesNothing(t *testing.T) {
 	}
 }
 
-// The whole path allocates nothing: the socket, the registry, the counts and the record of
-// the checker.
-func TestServerAllocatesNothingOverUDP(t *testing.T) {
-	r, _ := newRegistry(t)
-	s := serve(t, Config{Address: "127.0.0.1:0", Source: r})
-	conn, q, in := s.dial(t, "udp"), check(t, "epg"), make([]byte, 64)
-	if n := testing.AllocsPerRun(200, func() {
-		for range batchSize {
-			write(t, conn, q)
-		}
-		for range batchSize {
-			if _, err := conn.Read(in); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}); n != 0 {
-		t.Errorf("%v allocations for %d answers", n, batchSize)
-	}
-}
-
 // Requests that arrive together, good and bad ones, over both families, are answered
 // each, and each rejection is counted. The one that waits keeps no other from its answer.
 func TestRequestsTogether(t *testing.T) {
