@@ -341,6 +341,7 @@ func TestWriterRests(t *testing.T) {
 			flood(j, 4*maxBatch)
 			stop := start(j)
 			time.Sleep(10 * took)
+			synctest.Wait()
 			switch {
 			case batches < 3:
 				t.Errorf("%d batches were written, want some", batches)

@@ -349,7 +349,6 @@ func FuzzBatch(f *testing.F) {
 		}
 		for _, d := range all {
 			c := clients[d.client]
-			c.conn.SetReadDeadline(time.Now().Add(testTimeout))
 			if got, from := c.receive(); string(got) != "a"+string(d.data) || from != to[d.client] {
 				t.Fatalf("the answer is % X from %v, want % X", got, from, d.data)
 			}
