@@ -282,7 +282,7 @@ func TestParseClient(t *testing.T) {
 	s := newBatchSocket(t, "127.0.0.1:0")
 	lo, err := net.InterfaceByName("lo")
 	if err != nil {
-		t.Skip(err)
+		t.Skip("the loopback device is not called lo here:", err)
 	}
 	v4 := []byte{unix.AF_INET, 0, 0x12, 0x34, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0}
 	linkLocal := func(scope int) []byte {

@@ -22,8 +22,8 @@ import (
 )
 
 // maxHeld is how long an answer may be held between its look-up and its sending, over UDP
-// or TCP, which only happens if landmarkd is stopped in between. After that its checker has given up,
-// and the program may have hung since.
+// or TCP, which only happens if landmarkd is stopped in between. After that its checker
+// has given up, and the program may have hung since.
 const maxHeld = time.Second
 
 // serveUDP answers requests over UDP until ctx is done. Those that have arrived together

@@ -1,0 +1,185 @@
+package eventloop
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// scriptedPoller has events that a test adds.
+type scriptedPoller struct {
+	Poller
+	events []Event
+}
+
+func (p *scriptedPoller) Poll(events []Event) int {
+	n := copy(events, p.events)
+	p.events = p.events[n:]
+	return n
+}
+
+// noting is a handler that notes its calls.
+type noting struct {
+	Conn
+	note func()
+}
+
+func (n *noting) Ready()       { n.note() }
+func (n *noting) Due()         { n.note() }
+func (n *noting) Close() error { return n.Conn.Close() }
+
+// nothing is a socket that has nothing.
+type nothing struct{}
+
+func (nothing) Read([]byte) (int, error)    { return 0, unix.EAGAIN }
+func (nothing) Write(b []byte) (int, error) { return len(b), nil }
+func (nothing) Close() error                { return nil }
+
+// While very many connections are queued, the loop serves those that become ready. Those
+// that are queued again come after the others, and a connection that is closed gets no
+// call.
+func TestQueueLetsOthersBeServed(t *testing.T) {
+	e, err := newEpoll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	poller := &scriptedPoller{Poller: e}
+	l := NewWith(poller)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	const many = 1000
+	var served []int
+	all := make([]*noting, many+1)
+	for key := range all {
+		n := &noting{}
+		n.note = func() {
+			served = append(served, key)
+			switch {
+			case key == 0: // which is not queued
+				all[many].Close()
+			case key == 10 && len(served) == 10:
+				n.Queue()
+				poller.events = append(poller.events, Event{Key: 0})
+			case key == 10:
+				stop()
+			}
+		}
+		all[key] = n
+		if err := l.Add(&n.Conn, nothing{}, key, n); err != nil {
+			t.Fatal(err)
+		}
+		if key > 0 {
+			n.Queue()
+			n.Queue() // which changes nothing
+		}
+	}
+	if err := l.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if len(served) != many+1 || slices.Contains(served, many) {
+		t.Errorf("got %d calls, want one for each but the closed connection, and a second for the one that was queued again", len(served))
+	}
+	if at := slices.Index(served, 0); at < 10 || at > 10+maxQueued {
+		t.Errorf("the connection that was ready was served after %d others, want at most %d", at, 10+maxQueued)
+	}
+	if served[len(served)-1] != 10 {
+		t.Errorf("the last served was %d, want the one that was queued again", served[len(served)-1])
+	}
+}
+
+// What was posted, and deadlines, need not wait for all sockets that have become ready at
+// once. Those are all served.
+func TestRoundEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		poller := &onePoller{}
+		l := NewWith(poller)
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		const ready = 4 * roundCheck
+		var served, before int
+		for key := range ready {
+			n := &noting{}
+			n.note = func() {
+				if served++; served == 1 {
+					l.Post(func() { before = served })
+				}
+				time.Sleep(maxRound / (roundCheck - 1)) // it works
+				if served == ready {
+					stop()
+				}
+			}
+			if err := l.Add(&n.Conn, nothing{}, key, n); err != nil {
+				t.Fatal(err)
+			}
+			poller.events = append(poller.events, Event{Key: key})
+		}
+		if err := l.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if served != ready || before != roundCheck {
+			t.Errorf("%d of %d sockets were served, %d of them before what was posted; want all, and %d", served, ready, before, roundCheck)
+		}
+	})
+}
+
+// onePoller has some events, and never more.
+type onePoller struct{ events []Event }
+
+func (p *onePoller) Wait(serve func() bool) error {
+	for !serve() {
+	}
+	return nil
+}
+
+func (p *onePoller) Poll(events []Event) int {
+	n := copy(events, p.events)
+	p.events = p.events[n:]
+	return n
+}
+
+func (p *onePoller) SetDeadline(time.Time) error { return nil }
+func (p *onePoller) Close() error                { return nil }
+
+// A listener goes before all that has become ready, and what is in the queue goes after
+// that, though an event tells of it too.
+func TestListenersGoFirst(t *testing.T) {
+	e, err := newEpoll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	poller := &scriptedPoller{Poller: e}
+	l := NewWith(poller)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	const queued, ready, listener = 0, 1, 2
+	var served []int
+	var all [3]noting
+	for key := range all {
+		n := &all[key]
+		n.note = func() {
+			if served = append(served, key); len(served) == 6 {
+				stop()
+				return
+			}
+			if key != ready {
+				n.Queue()
+			}
+		}
+		if err := l.Add(&n.Conn, nothing{}, key, n); err != nil {
+			t.Fatal(err)
+		}
+		poller.events = append(poller.events, Event{Key: key})
+	}
+	all[listener].first = true
+	all[queued].Queue()
+	if err := l.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if want := []int{listener, ready, queued, listener, queued, listener}; !slices.Equal(served[:6], want) {
+		t.Errorf("served %v, want %v", served, want)
+	}
+}
