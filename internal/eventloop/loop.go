@@ -34,7 +34,8 @@ type Loop struct {
 	events    [maxEvents]Event
 	conns     []*Conn // by key
 	first     queue   // the listeners that have something to accept
-	queue     queue
+	ready     queue   // the sockets of which an event told
+	queue     queue   // those that were queued
 	deadlines deadlines
 	armed     time.Duration // the poller's deadline; -1 = it is not known
 	running   []func()      // that were posted
@@ -141,7 +142,7 @@ func (l *Loop) serve(ctx context.Context) {
 			l.note(e)
 		}
 		l.serveQueue(&l.first, l.first.len())
-		l.serveEvents(l.events[:n])
+		l.serveReady()
 		l.runPosted()
 		l.serveQueue(&l.queue, maxQueued)
 		for c := l.deadlines.due(l.now); c != nil; c = l.deadlines.due(l.now) {
@@ -158,7 +159,7 @@ func (l *Loop) serve(ctx context.Context) {
 
 // mayWait reports whether there is nothing to do. If so it sets the poller's deadline.
 func (l *Loop) mayWait() bool {
-	if l.first.len() > 0 || l.queue.len() > 0 {
+	if l.first.len() > 0 || l.ready.len() > 0 || l.queue.len() > 0 {
 		return false
 	}
 	if next := l.deadlines.first(); next != l.armed {
@@ -175,33 +176,32 @@ func (l *Loop) mayWait() bool {
 	return len(l.posted) == 0
 }
 
-// note notes what the event says.
+// note notes what the event says, and lets the socket be served. If it is in a queue
+// already, it is served when its turn comes.
 func (l *Loop) note(e Event) {
 	c := l.conns[e.Key]
 	if c == nil {
 		return // closed since
 	}
 	c.readable, c.ended = c.readable || e.Readable, c.ended || e.End
-	if c.first {
+	switch {
+	case c.first:
 		c.Queue()
+	case !c.queued:
+		c.queued = true
+		l.ready.push(c)
 	}
 }
 
-// serveEvents serves the sockets of the events, until the round has taken long. It queues
-// the others, so that what was posted and the deadlines need not wait for them.
-func (l *Loop) serveEvents(events []Event) {
-	long := false
-	for i, e := range events {
-		c := l.conns[e.Key]
-		if c == nil || c.queued || c.first {
-			continue // if it is in the queue, it is served when its turn comes
+// serveReady serves the sockets that have become ready, until the round has taken long.
+// The others go first in the next round, so that what was posted and the deadlines need not
+// wait for them, and no socket that was queued goes before them because of it.
+func (l *Loop) serveReady() {
+	for {
+		l.serveQueue(&l.ready, roundCheck)
+		if l.ready.len() == 0 || time.Since(l.start)-l.now > maxRound {
+			return
 		}
-		if long {
-			c.Queue()
-			continue
-		}
-		c.handler.Ready()
-		long = i%roundCheck == roundCheck-1 && time.Since(l.start)-l.now > maxRound
 	}
 }
 

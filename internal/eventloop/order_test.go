@@ -126,6 +126,65 @@ func TestRoundEnds(t *testing.T) {
 	})
 }
 
+// The sockets for which a round had no time go before those that were queued in it, but
+// for the few that each round serves.
+func TestUnservedGoBeforeQueued(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		poller := &onePoller{}
+		l := NewWith(poller)
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		const inRound, ready = 4 * maxQueued, 5 * maxQueued
+		visits := make([]int, ready)
+		var served, before int
+		for key := range ready {
+			n := &noting{}
+			n.note = func() {
+				if key == ready-1 && visits[key] == 0 {
+					before = served
+				}
+				visits[key]++
+				if served++; served == 2*ready {
+					stop()
+				}
+				if visits[key] == 1 {
+					n.Queue()
+				}
+				time.Sleep(maxRound/inRound + 1) // it works
+			}
+			if err := l.Add(&n.Conn, nothing{}, key, n); err != nil {
+				t.Fatal(err)
+			}
+			poller.events = append(poller.events, Event{Key: key})
+		}
+		if err := l.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if want := ready - 1 + maxQueued; before != want {
+			t.Errorf("the last socket that was ready was served after %d visits, want %d", before, want)
+		}
+	})
+}
+
+// A queue that is never empty does not grow.
+func TestQueueDoesNotGrow(t *testing.T) {
+	const held = 10
+	var q queue
+	conns := make([]*Conn, 1000)
+	for i := range conns {
+		conns[i] = &Conn{key: i}
+		q.push(conns[i])
+		if i >= held {
+			if c := q.pop(); c != conns[i-held] {
+				t.Fatalf("got %d, want %d", c.key, i-held)
+			}
+		}
+	}
+	if q.len() != held || cap(q.conns) > 4*held {
+		t.Errorf("the queue holds %d of %d, want %d of at most %d", q.len(), cap(q.conns), held, 4*held)
+	}
+}
+
 // onePoller has some events, and never more.
 type onePoller struct{ events []Event }
 

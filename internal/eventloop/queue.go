@@ -6,7 +6,12 @@ type queue struct {
 	begin int
 }
 
-func (q *queue) push(c *Conn) { q.conns = append(q.conns, c) }
+func (q *queue) push(c *Conn) {
+	if len(q.conns) == cap(q.conns) && q.begin > len(q.conns)/2 { // a queue that is never empty must not grow
+		q.conns, q.begin = append(q.conns[:0], q.conns[q.begin:]...), 0
+	}
+	q.conns = append(q.conns, c)
+}
 
 func (q *queue) pop() *Conn {
 	c := q.conns[q.begin]

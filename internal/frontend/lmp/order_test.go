@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -86,42 +87,45 @@ func TestFirstRequestsAreAnsweredFirst(t *testing.T) {
 		"CHECK of all":           {Kind: lmp.KindCheck},
 		"CHECK of all, liveness": {Kind: lmp.KindCheck, Service: []byte("liveness")},
 	} {
+		// In fake time no round takes long.
 		t.Run(name, func(t *testing.T) {
-			ctx, stop := context.WithCancel(t.Context())
-			r, _ := newRegistry(t)
-			poller := &onePoller{stop: stop}
-			s := &Server{config: Config{Source: r, Checkers: frontendtest.NewTracker()}}
-			s.tcp = &tcpServer{loop: eventloop.NewWith(poller), audiences: make(map[string]*audience)}
-			var answered []int // the keys
-			add := func(key int, requests ...[]byte) {
-				socket := &notedSocket{key: key, requests: slices.Concat(requests...), note: func(key, frames int) {
-					answered = append(answered, slices.Repeat([]int{key}, frames)...)
-				}}
-				s.newConn(socket, key, netip.Addr{})
-				poller.events = append(poller.events, eventloop.Event{Key: key, Readable: true})
-			}
-			for key := range busy {
-				var requests [][]byte
-				for range depth {
-					requests = append(requests, newRequest(t, long, nil))
+			synctest.Test(t, func(t *testing.T) {
+				ctx, stop := context.WithCancel(t.Context())
+				r, _ := newRegistry(t)
+				poller := &onePoller{stop: stop}
+				s := &Server{config: Config{Source: r, Checkers: frontendtest.NewTracker()}}
+				s.tcp = &tcpServer{loop: eventloop.NewWith(poller), audiences: make(map[string]*audience)}
+				var answered []int // the keys
+				add := func(key int, requests ...[]byte) {
+					socket := &notedSocket{key: key, requests: slices.Concat(requests...), note: func(key, frames int) {
+						answered = append(answered, slices.Repeat([]int{key}, frames)...)
+					}}
+					s.newConn(socket, key, netip.Addr{})
+					poller.events = append(poller.events, eventloop.Event{Key: key, Readable: true})
 				}
-				add(key, requests...)
-			}
-			add(busy, check(t, "epg"), check(t, "epg"))
-			if err := s.serveTCP(ctx); err != nil {
-				t.Fatal(err)
-			}
-			var want []int
-			for key := range busy {
-				want = append(want, key)
-			}
-			want = append(want, busy, busy)
-			for range depth - 1 {
-				want = append(want, want[:busy]...)
-			}
-			if !slices.Equal(answered, want) {
-				t.Errorf("the connections were answered in the order %v, want %v", answered, want)
-			}
+				for key := range busy {
+					var requests [][]byte
+					for range depth {
+						requests = append(requests, newRequest(t, long, nil))
+					}
+					add(key, requests...)
+				}
+				add(busy, check(t, "epg"), check(t, "epg"))
+				if err := s.serveTCP(ctx); err != nil {
+					t.Fatal(err)
+				}
+				var want []int
+				for key := range busy {
+					want = append(want, key)
+				}
+				want = append(want, busy, busy)
+				for range depth - 1 {
+					want = append(want, want[:busy]...)
+				}
+				if !slices.Equal(answered, want) {
+					t.Errorf("the connections were answered in the order %v, want %v", answered, want)
+				}
+			})
 		})
 	}
 }
