@@ -62,7 +62,7 @@ func TestFloodStarvesNoOtherSession(t *testing.T) {
 			if !s.alive(pair) {
 				t.Error("the peer's packet was not received")
 			}
-			if got := s.rejections[flood.reason].Load(); got > 20 {
+			if got := s.rejections.Counted(flood.reason); got > 20 {
 				t.Errorf("%d packets of the flood were read in one round, want few", got)
 			}
 		})

@@ -45,12 +45,12 @@ func (r *receiver) read(from socket, most int, b *buffer) {
 // receive passes a packet to its session, or counts why not.
 func (r *receiver) receive(data, control []byte, from netip.Addr) {
 	if hopLimit(control) != maxHopLimit {
-		r.rejections.count(fromAfar)
+		r.rejections.Count(fromAfar)
 		return
 	}
 	session := r.peers[from]
 	if session == nil {
-		r.rejections.count(unknownPeer)
+		r.rejections.Count(unknownPeer)
 		return
 	}
 	p, err := bfd.Parse(data)

@@ -1,13 +1,10 @@
 package bfd
 
 import (
-	"context"
 	"errors"
-	"log/slog"
-	"sync/atomic"
-	"time"
 
 	"github.com/landmark-health/landmark/internal/bfd"
+	"github.com/landmark-health/landmark/internal/frontend"
 )
 
 // rejection is why a packet is discarded.
@@ -19,49 +16,28 @@ const (
 	malformed                           // it breaks the protocol's rules
 	otherDiscriminator                  // it is for another session of its peer
 	unauthenticated                     // it is not authenticated as the session's key_file says
-
-	rejectionKinds = iota
 )
 
-// rejectionNames are the reasons in the log.
-var rejectionNames = [rejectionKinds]string{
-	"hop_limit_below_255", "unknown_peer", "malformed", "other_discriminator", "unauthenticated",
+// rejections counts discarded packets by reason.
+type rejections struct {
+	frontend.Rejections[rejection]
 }
 
-// rejections counts discarded packets by reason.
-type rejections [rejectionKinds]atomic.Uint64
-
-func (r *rejections) count(reason rejection) { r[reason].Add(1) }
+// newRejections returns rejections whose names are those in the log and the metrics.
+func newRejections() rejections {
+	return rejections{frontend.NewRejections[rejection](
+		"hop_limit_below_255", "unknown_peer", "malformed", "other_discriminator", "unauthenticated",
+	)}
+}
 
 // countError counts a packet that was discarded with err.
 func (r *rejections) countError(err error) {
 	switch {
 	case errors.Is(err, bfd.ErrDiscriminator):
-		r.count(otherDiscriminator)
+		r.Count(otherDiscriminator)
 	case errors.Is(err, bfd.ErrAuthentication):
-		r.count(unauthenticated)
+		r.Count(unauthenticated)
 	default:
-		r.count(malformed)
-	}
-}
-
-// log logs new rejections once a minute, until ctx is done. A flood of packets so
-// cannot flood the log.
-func (r *rejections) log(ctx context.Context, logger *slog.Logger) {
-	ticker := time.NewTicker(time.Minute)
-	defer ticker.Stop()
-	var logged [rejectionKinds]uint64
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		for reason := range r {
-			if n := r[reason].Load(); n > logged[reason] {
-				logger.Warn("BFD packets discarded", "why", rejectionNames[reason], "in_last_minute", n-logged[reason], "total", n)
-				logged[reason] = n
-			}
-		}
+		r.Count(malformed)
 	}
 }

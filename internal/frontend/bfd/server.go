@@ -77,17 +77,14 @@ func tickOf(interval time.Duration) time.Duration { return min(maxTick, interval
 
 // New returns a server without sessions.
 func New(c Config) *Server {
-	return &Server{config: c, began: time.Now(), intervals: newIntervals(c.File, c.Logger), configured: make(chan struct{}, 1)}
+	return &Server{
+		config: c, began: time.Now(), rejections: newRejections(), intervals: newIntervals(c.File, c.Logger),
+		configured: make(chan struct{}, 1),
+	}
 }
 
 // Refused yields the reasons for which packets are discarded, and how many were.
-func (s *Server) Refused(yield func(reason string, n uint64) bool) {
-	for reason := range s.rejections {
-		if !yield(rejectionNames[reason], s.rejections[reason].Load()) {
-			return
-		}
-	}
-}
+func (s *Server) Refused(yield func(reason string, n uint64) bool) { s.rejections.All(yield) }
 
 // Configure replaces the sessions. Those that do not change go on. One that is not
 // there any more sends nothing: its peer misses it. One whose service changes says
@@ -185,7 +182,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.mu.Unlock()
 	s.tasks.Go(func() { s.tick(ctx) })
 	s.tasks.Go(func() { s.intervals.run(ctx) })
-	s.rejections.log(ctx, s.config.Logger)
+	s.rejections.Log(ctx, s.config.Logger, "BFD packets discarded")
 	err := s.Close()
 	s.tasks.Wait()
 	return err

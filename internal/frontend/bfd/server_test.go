@@ -263,8 +263,8 @@ func TestRejections(t *testing.T) {
 		p.sendAs(p.send, other.Append(nil))
 		p.sendAs(p.send, key.Append(nil, down, 1))
 	}
-	for reason := range rejectionKinds {
-		await(t, rejectionNames[reason], func() bool { return f.rejections[reason].Load() == 10 })
+	for reason := range unauthenticated + 1 {
+		await(t, fmt.Sprintf("reason %d", reason), func() bool { return f.rejections.Counted(reason) == 10 })
 	}
 	p.await(bfd.Up, bfd.Up)
 	if f.log.Count("state=Down") > 0 {
@@ -287,16 +287,16 @@ func TestReceiveAllocatesNothing(t *testing.T) {
 	up := p.packet(bfd.Up)
 	valid := signed.Key.Append(nil, up, 1)
 	control := []byte{20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 255, 0, 0, 0, 0, 0, 0, 0}
-	before := f.rejections[unauthenticated].Load()
+	before := f.rejections.Counted(unauthenticated)
 	for what, b := range map[string][]byte{"a valid packet": valid, "an unsigned one": up.Append(nil), "a short one": valid[:10]} {
 		if n := testing.AllocsPerRun(100, func() { receiver.receive(b, control, p.pair.Peer) }); n > 0 {
 			t.Errorf("%s: %v allocations", what, n)
 		}
 	}
-	if got := f.rejections[unauthenticated].Load() - before; got == 0 || f.rejections[fromAfar].Load() > 0 {
-		t.Errorf("%d packets were unauthenticated, and %d from afar", got, f.rejections[fromAfar].Load())
+	if got := f.rejections.Counted(unauthenticated) - before; got == 0 || f.rejections.Counted(fromAfar) > 0 {
+		t.Errorf("%d packets were unauthenticated, and %d from afar", got, f.rejections.Counted(fromAfar))
 	}
-	if n := testing.AllocsPerRun(100, func() { receiver.receive(valid, nil, p.pair.Peer) }); n > 0 || f.rejections[fromAfar].Load() == 0 {
-		t.Errorf("a packet from afar: %v allocations, %d counted", n, f.rejections[fromAfar].Load())
+	if n := testing.AllocsPerRun(100, func() { receiver.receive(valid, nil, p.pair.Peer) }); n > 0 || f.rejections.Counted(fromAfar) == 0 {
+		t.Errorf("a packet from afar: %v allocations, %d counted", n, f.rejections.Counted(fromAfar))
 	}
 }

@@ -246,7 +246,7 @@ func (c *conn) Due() {
 	case len(c.unsent) > 0: // the checker does not read
 		c.Close()
 	case c.expires != 0 && now >= c.expires:
-		c.server.rejections.count(unfinished)
+		c.server.rejections.Count(unfinished)
 		c.Close()
 	case c.watch == nil: // it is idle
 		c.Close()
@@ -320,7 +320,7 @@ func (c *conn) sendUnsent() bool {
 // before.
 func (c *conn) reject(err error) {
 	if errors.Is(err, errTooManyLargeFrames) {
-		c.server.rejections.count(tooManyConnections)
+		c.server.rejections.Count(tooManyConnections)
 	}
 	c.server.rejections.countError(err)
 	c.finish()

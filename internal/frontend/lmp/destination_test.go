@@ -70,7 +70,7 @@ func serveFamily(t *testing.T, r *registry.Registry, family string) *testServer 
 	if err := prepareUDP(udp); err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{config: Config{Source: r}, udp: &udpSocket{udp}}
+	s := &Server{config: Config{Source: r}, rejections: newRejections(), udp: &udpSocket{udp}}
 	if s.tcp, err = s.newTCPServer(tcp.(*net.TCPListener)); err != nil {
 		t.Fatal(err)
 	}

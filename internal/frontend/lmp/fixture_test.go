@@ -129,10 +129,13 @@ func (s *testServer) addr(address string) netip.AddrPort {
 	return netip.AddrPortFrom(netip.MustParseAddr(address), uint16(s.Addr().(*net.TCPAddr).Port))
 }
 
+// rejectionKinds is how many reasons there are.
+const rejectionKinds = failedToReceive + 1
+
 // counts returns the rejections so far.
 func (s *testServer) counts() (n [rejectionKinds]uint64) {
-	for reason := range s.rejections {
-		n[reason] = s.rejections[reason].Load()
+	for reason := range rejectionKinds {
+		n[reason] = s.rejections.Counted(reason)
 	}
 	return n
 }
@@ -155,7 +158,7 @@ func inBubble(t *testing.T, test func(*testing.T, *fixture)) {
 		r := frontendtest.NewRegistry(t, 0)
 		ctx, stop := context.WithCancel(t.Context())
 		poller := newPipePoller()
-		s := &Server{config: Config{Source: r, Checkers: frontendtest.NewTracker(), Logger: slog.New(slog.DiscardHandler)}}
+		s := &Server{config: Config{Source: r, Checkers: frontendtest.NewTracker(), Logger: slog.New(slog.DiscardHandler)}, rejections: newRejections()}
 		s.tcp = &tcpServer{loop: eventloop.NewWith(poller), audiences: make(map[string]*audience)}
 		var serving sync.WaitGroup
 		serving.Go(func() {
@@ -201,13 +204,13 @@ func (f *fixture) wantClosedAfter(done chan struct{}, want time.Duration, reason
 	if took := time.Since(start); took != want {
 		f.t.Errorf("closed after %v, want %v", took, want)
 	}
-	for kind := range rejection(rejectionKinds) {
+	for kind := range rejectionKinds {
 		var want uint64
 		if slices.Contains(reason, kind) {
 			want = 1
 		}
-		if got := f.rejections[kind].Load(); got != want {
-			f.t.Errorf("counted %d for %s, want %d", got, rejectionNames[kind], want)
+		if got := f.rejections.Counted(kind); got != want {
+			f.t.Errorf("counted %d for reason %d, want %d", got, kind, want)
 		}
 	}
 }

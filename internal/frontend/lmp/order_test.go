@@ -93,7 +93,7 @@ func TestFirstRequestsAreAnsweredFirst(t *testing.T) {
 				ctx, stop := context.WithCancel(t.Context())
 				r, _ := newRegistry(t)
 				poller := &onePoller{stop: stop}
-				s := &Server{config: Config{Source: r, Checkers: frontendtest.NewTracker()}}
+				s := &Server{config: Config{Source: r, Checkers: frontendtest.NewTracker()}, rejections: newRejections()}
 				s.tcp = &tcpServer{loop: eventloop.NewWith(poller), audiences: make(map[string]*audience)}
 				var answered []int // the keys
 				add := func(key int, requests ...[]byte) {
@@ -137,7 +137,7 @@ func TestUnreadConnectionIsDisplacedFirst(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		r, _ := newRegistry(t)
 		poller := &onePoller{}
-		s := &Server{config: Config{Source: r, Checkers: frontendtest.NewTracker()}}
+		s := &Server{config: Config{Source: r, Checkers: frontendtest.NewTracker()}, rejections: newRejections()}
 		loop := eventloop.NewWith(poller)
 		s.tcp = &tcpServer{loop: loop, audiences: make(map[string]*audience)}
 		s.tcp.slots = socket.NewSlots(socket.QuotaByAddress(3, func(netip.Prefix) {}))

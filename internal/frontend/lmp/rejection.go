@@ -1,12 +1,9 @@
 package lmp
 
 import (
-	"context"
 	"errors"
-	"log/slog"
-	"sync/atomic"
-	"time"
 
+	"github.com/landmark-health/landmark/internal/frontend"
 	"github.com/landmark-health/landmark/internal/registry"
 	"github.com/landmark-health/landmark/lmp"
 )
@@ -24,26 +21,19 @@ const (
 	overloaded                          // too many wait already, and memory may be wrong
 	noRoom                              // the socket had no room for the answer
 	failedToReceive                     // the kernel returned an error instead of a datagram
-
-	rejectionKinds = iota
 )
 
-// rejectionNames are the reasons in the log.
-var rejectionNames = [rejectionKinds]string{
-	"malformed", "unauthenticated", "watch_over_udp", "broadcast_or_multicast",
-	"too_many_connections", "unfinished", "overloaded", "no_room", "failed_to_receive",
+// rejections counts rejections by reason.
+type rejections struct {
+	frontend.Rejections[rejection]
 }
 
-// rejections counts rejections by reason.
-type rejections [rejectionKinds]atomic.Uint64
-
-func (r *rejections) count(reason rejection) { r[reason].Add(1) }
-
-// add counts n rejections.
-func (r *rejections) add(reason rejection, n int) {
-	if n > 0 {
-		r[reason].Add(uint64(n))
-	}
+// newRejections returns rejections whose names are those in the log and the metrics.
+func newRejections() rejections {
+	return rejections{frontend.NewRejections[rejection](
+		"malformed", "unauthenticated", "watch_over_udp", "broadcast_or_multicast",
+		"too_many_connections", "unfinished", "overloaded", "no_room", "failed_to_receive",
+	)}
 }
 
 // countError counts a request that the codec or the source rejected with err. Any other
@@ -51,31 +41,10 @@ func (r *rejections) add(reason rejection, n int) {
 func (r *rejections) countError(err error) {
 	switch {
 	case errors.Is(err, lmp.ErrUnauthenticated):
-		r.count(unauthenticated)
+		r.Count(unauthenticated)
 	case errors.Is(err, lmp.ErrMalformed):
-		r.count(malformed)
+		r.Count(malformed)
 	case errors.Is(err, registry.ErrOverloaded):
-		r.count(overloaded)
-	}
-}
-
-// log logs new rejections once a minute, until ctx is done. So an operator
-// can find the cause, and a client that sends many bad requests cannot flood the log.
-func (r *rejections) log(ctx context.Context, logger *slog.Logger) error {
-	ticker := time.NewTicker(time.Minute)
-	defer ticker.Stop()
-	var logged [rejectionKinds]uint64
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
-		for reason := range r {
-			if n := r[reason].Load(); n > logged[reason] {
-				logger.Warn("monitoring requests refused", "why", rejectionNames[reason], "in_last_minute", n-logged[reason], "total", n)
-				logged[reason] = n
-			}
-		}
+		r.Count(overloaded)
 	}
 }

@@ -48,7 +48,7 @@ type Server struct {
 // New binds the address. It is an error if the port is taken: of two servers
 // that share a port, each would answer for the other's programs.
 func New(c Config) (*Server, error) {
-	s := &Server{config: c, largeFrames: make(largeFrames, maxLargeFrames), udpLoop: turn.New()}
+	s := &Server{config: c, rejections: newRejections(), largeFrames: make(largeFrames, maxLargeFrames), udpLoop: turn.New()}
 	l, err := listenTCP(c.Address)
 	if err != nil {
 		return nil, err
@@ -74,13 +74,7 @@ func (s *Server) Answers() (udp, tcp *frontend.Answers) { return &s.udpAnswers, 
 
 // Refused yields the reasons for which requests and connections get no answer, and how
 // many did not.
-func (s *Server) Refused(yield func(reason string, n uint64) bool) {
-	for reason := range s.rejections {
-		if !yield(rejectionNames[reason], s.rejections[reason].Load()) {
-			return
-		}
-	}
-}
+func (s *Server) Refused(yield func(reason string, n uint64) bool) { s.rejections.All(yield) }
 
 // Run serves until ctx is done, then closes what New bound and returns nil. A
 // request that still waits then gets no answer.
@@ -88,7 +82,10 @@ func (s *Server) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.serveUDP(ctx) })
 	g.Go(func() error { return s.serveTCP(ctx) })
-	g.Go(func() error { return s.rejections.log(ctx, s.config.Logger) })
+	g.Go(func() error {
+		s.rejections.Log(ctx, s.config.Logger, "monitoring requests refused")
+		return nil
+	})
 	g.Go(func() error {
 		<-ctx.Done()
 		return s.udp.Close()

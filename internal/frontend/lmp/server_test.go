@@ -1,16 +1,11 @@
 package lmp
 
 import (
-	"context"
 	"errors"
-	"log/slog"
 	"net"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -127,67 +122,4 @@ func TestStopFreesPort(t *testing.T) {
 	wantClosed(t, conn)
 	again := serve(t, Config{Address: s.Addr().String(), Source: r})
 	again.wantAnswerAt(t, again.addr("127.0.0.1"))
-}
-
-// logRecorder sends the attributes of each log record on lines.
-type logRecorder struct {
-	slog.Handler
-	lines chan string
-}
-
-func (r *logRecorder) Handle(_ context.Context, record slog.Record) error {
-	var line strings.Builder
-	record.Attrs(func(a slog.Attr) bool {
-		line.WriteString(a.String() + " ")
-		return true
-	})
-	r.lines <- strings.TrimSpace(line.String())
-	return nil
-}
-
-func TestRejectionsAreLoggedOnceAMinute(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		log := &logRecorder{Handler: slog.NewTextHandler(nil, nil), lines: make(chan string, 10)}
-		ctx, cancel := context.WithCancel(t.Context())
-		s, done := new(Server), make(chan error)
-		go func() { done <- s.rejections.log(ctx, slog.New(log)) }()
-		wantLines := func(want ...string) {
-			t.Helper()
-			synctest.Wait()
-			var got []string
-			for len(log.lines) > 0 {
-				got = append(got, <-log.lines)
-			}
-			if !slices.Equal(got, want) {
-				t.Errorf("logged %q, want %q", got, want)
-			}
-		}
-		for range 5 {
-			s.rejections.count(malformed)
-		}
-		time.Sleep(time.Minute - time.Nanosecond)
-		wantLines()
-		time.Sleep(time.Nanosecond)
-		wantLines("why=malformed in_last_minute=5 total=5")
-		time.Sleep(time.Minute)
-		wantLines()
-		s.rejections.count(malformed)
-		s.rejections.count(unfinished)
-		time.Sleep(time.Minute)
-		wantLines("why=malformed in_last_minute=1 total=6", "why=unfinished in_last_minute=1 total=1")
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-func TestEveryRejectionHasName(t *testing.T) {
-	seen := make(map[string]bool)
-	for reason, name := range rejectionNames {
-		if name == "" || seen[name] {
-			t.Errorf("rejection %d is named %q", reason, name)
-		}
-		seen[name] = true
-	}
 }

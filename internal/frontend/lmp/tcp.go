@@ -92,7 +92,7 @@ func (s *Server) newTCPServer(l *net.TCPListener) (*tcpServer, error) {
 	}
 	t := &tcpServer{addr: l.Addr(), loop: loop, audiences: make(map[string]*audience)}
 	if s.config.MaxConns > 0 {
-		t.slots = socket.NewSlots(socket.QuotaByAddress(s.config.MaxConns, func(netip.Prefix) { s.rejections.count(tooManyConnections) }))
+		t.slots = socket.NewSlots(socket.QuotaByAddress(s.config.MaxConns, func(netip.Prefix) { s.rejections.Count(tooManyConnections) }))
 	}
 	if err := loop.Listen(l, s); err != nil {
 		loop.Close()

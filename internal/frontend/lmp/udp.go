@@ -56,7 +56,7 @@ func (s *Server) serveUDP(ctx context.Context) error {
 		if b.answered > 0 && time.Since(looksUp) < maxHeld {
 			sent, unsent := b.send(fd)
 			s.udpAnswers.EndAll(timing, sent)
-			s.rejections.add(noRoom, unsent)
+			s.rejections.Add(noRoom, unsent)
 		}
 		// A lone request is most often the only one that has arrived, so the loop waits
 		// without reading in vain. The poller knows of each one that arrived since.
@@ -80,7 +80,7 @@ func (s *Server) serveUDP(ctx context.Context) error {
 			// The error belongs to one datagram, as an ICMP error does, and the
 			// next read may succeed. The pause keeps the loop from spinning if
 			// it does not.
-			s.rejections.count(failedToReceive)
+			s.rejections.Count(failedToReceive)
 			if !sleep.For(ctx, 10*time.Millisecond) {
 				return nil
 			}
@@ -115,7 +115,7 @@ func (s *Server) TurnUDP(ctx context.Context) error {
 // signed it. It counts the requests that it rejects.
 func (s *Server) parseDatagram(d datagram) (q lmp.Request, key *lmp.Key, ok bool) {
 	if d.destination.groupAddress {
-		s.rejections.count(groupAddress)
+		s.rejections.Count(groupAddress)
 		return q, nil, false
 	}
 	q, key, err := s.parse(d.data)
@@ -124,7 +124,7 @@ func (s *Server) parseDatagram(d datagram) (q lmp.Request, key *lmp.Key, ok bool
 		s.rejections.countError(err)
 		return q, nil, false
 	case q.Kind == lmp.KindWatch:
-		s.rejections.count(watchOverUDP)
+		s.rejections.Count(watchOverUDP)
 		return q, nil, false
 	}
 	return q, key, true
@@ -146,7 +146,7 @@ func (s *Server) answerAsync(ctx context.Context, waiting *sync.WaitGroup, d dat
 		case nil:
 			s.udpAnswers.End(timing)
 		case unix.EAGAIN:
-			s.rejections.count(noRoom)
+			s.rejections.Count(noRoom)
 		}
 	})
 }

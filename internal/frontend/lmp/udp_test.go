@@ -245,7 +245,7 @@ func TestUDPCheckAllocatesNothing(t *testing.T) {
 		if keys != nil && raceDetector {
 			continue
 		}
-		s := &Server{config: Config{Source: r, Keys: keys, Checkers: frontendtest.NewTracker()}}
+		s := &Server{config: Config{Source: r, Keys: keys, Checkers: frontendtest.NewTracker()}, rejections: newRejections()}
 		signed := newRequest(t, lmp.Request{Kind: lmp.KindCheck, Service: []byte("epg"), MaxAge: time.Hour}, k)
 		d := datagram{data: signed, from: netip.MustParseAddrPort("[::ffff:10.0.0.1]:4711")}
 		bad := datagram{data: changed(signed, 2, 9)}
@@ -363,7 +363,7 @@ func TestErrorOfOneDatagramEndsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{config: Config{Source: r}, udp: &udpSocket{conn}, udpLoop: turn.New()}
+	s := &Server{config: Config{Source: r}, rejections: newRejections(), udp: &udpSocket{conn}, udpLoop: turn.New()}
 	if s.tcp, err = s.newTCPServer(tcp.(*net.TCPListener)); err != nil {
 		t.Fatal(err)
 	}
