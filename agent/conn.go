@@ -19,7 +19,7 @@ type conn struct {
 }
 
 func newConn(netConn net.Conn) *conn {
-	c := &conn{Conn: netConn}
+	c := &conn{Conn: cheap(netConn)}
 	if s, ok := netConn.(syscall.Conn); ok {
 		c.raw, _ = s.SyscallConn()
 	}

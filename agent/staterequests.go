@@ -54,7 +54,7 @@ func (s *stateRequests) request(number uint64, states []landmarkState, now time.
 }
 
 func (l *loopRequests) request(number uint64, states []landmarkState, now time.Time) {
-	answers := states[l.index].SendCommand(now)
+	answers := states[l.index].RequestState(now)
 	l.update(answers)
 	l.answers, l.requested = answers, number
 }

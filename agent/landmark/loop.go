@@ -36,6 +36,7 @@ type Loop struct {
 	answeredAt time.Time // of the last answer; at first, when the landmark was declared
 	lag        time.Duration
 	waiting    func() // an open command that was not passed to post yet
+	wakes      bool   // the next answer is worth a look: the first, a late one, or one that is waited for
 	posting    bool   // the goroutine that passes commands to post is running
 }
 
@@ -69,16 +70,18 @@ func (s *Set) Loop(name string, within time.Duration, opts ...LoopOption) *Loop 
 		set:        s,
 		commands:   make(chan func(), 1), // holds the one open command
 		answeredAt: time.Now(),
+		wakes:      true,
 	}
 	l.site.due.Store(true)
 	for _, o := range opts {
 		o.applyLoop(l)
 	}
 	s.declare(collector.Landmark{
-		Declaration: l.declaration,
-		Sample:      l.sample,
-		SendCommand: l.send,
-		Stack:       l.site.stack,
+		Declaration:  l.declaration,
+		Sample:       l.sample,
+		SendCommand:  l.send,
+		RequestState: l.request,
+		Stack:        l.site.stack,
 	}, l.validate())
 	return l
 }
@@ -105,6 +108,19 @@ func (l *Loop) C() <-chan func() {
 func (l *Loop) send(now time.Time) (answers uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.sendLocked(now)
+}
+
+// request is send for a caller who waits for the answer.
+func (l *Loop) request(now time.Time) (answers uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.wakes = true
+	return l.sendLocked(now)
+}
+
+// sendLocked is send for a caller who holds mu.
+func (l *Loop) sendLocked(now time.Time) (answers uint64) {
 	if l.open {
 		return l.answers
 	}
@@ -154,11 +170,15 @@ func (l *Loop) answer(number uint64) {
 	l.answers++
 	l.answeredAt = now
 	l.lag = max(0, now.Sub(l.sentAt))
+	wakes := l.wakes
+	l.wakes = false
 	l.mu.Unlock()
 	if l.site.due.Load() {
 		l.site.record()
 	}
-	l.set.wake()
+	if wakes {
+		l.set.wake()
+	}
 }
 
 func (l *Loop) validate() error {
@@ -172,9 +192,13 @@ func (l *Loop) sample(now time.Time) collector.Sample {
 	l.site.refresh(now)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	age := max(0, now.Sub(l.answeredAt))
+	if l.open && age >= l.declaration.Within/2 {
+		l.wakes = true
+	}
 	return collector.Sample{
 		Reached: l.answers > 0,
-		Age:     max(0, now.Sub(l.answeredAt)),
+		Age:     age,
 		Count:   l.answers,
 		Open:    l.open,
 		Lag:     l.lag,

@@ -10,8 +10,23 @@
 // counts.
 //
 // The clock notices a pause because it beats: a beat that comes late is one.
-// Without a source there is no silence that could count, so the clock rests, and
-// a sidecar without agents uses no CPU time.
+// Beats cost CPU time, so there are as few as possible:
+//
+//   - Without a source there is no silence that could count, and the clock rests.
+//   - While all sources are quiet ones, the clock is quiet until shortly before
+//     the first instant at which a silence would change a verdict. A pause that
+//     ends before leaves every program the time to report again.
+//   - Else it beats every 25 ms.
+//
+// A pause in the quiet makes no silence count, but may leave reports unread that
+// change a verdict. Nobody notices it. So the clock gives readers a [Span] with
+// which they see that it was not read for a while, for whatever reason. Then a look
+// at the sockets tells whether anything is unread: usually nothing is. The look
+// costs less than the beats it replaces, because a clock that is read often begins
+// no new Span.
+//
+// A suspended machine is no pause: CLOCK_MONOTONIC, by which the clock goes, stands
+// still.
 package clock
 
 import (
@@ -36,6 +51,8 @@ const (
 	EmptyChecks = 2
 	// Recheck is the time between two checks of whether the sidecar has caught up.
 	Recheck = 5 * time.Millisecond
+	// MaxQuiet is the longest time without a beat while there are quiet sources.
+	MaxQuiet = time.Minute
 )
 
 // Follower is held back after a pause, and catches up by itself.
@@ -46,6 +63,11 @@ type Follower interface {
 	// CatchUp is called from then on every few milliseconds, until it returns
 	// that nothing is behind any more.
 	CatchUp(real judge.Instant) (behind bool)
+	// QuietUntil returns an instant before which no silence of a quiet source can
+	// change a verdict, and which leaves the source the time to report after a pause.
+	// If a report makes it earlier, the Follower calls Clock.EndQuiet. It is called
+	// with a lock of the clock held.
+	QuietUntil() judge.Instant
 }
 
 // Clock is the sidecar's clock. New makes it. Its methods may be called by any
@@ -55,17 +77,26 @@ type Clock struct {
 	last   atomic.Pointer[reading]
 	pauses pauses
 
-	mu       sync.Mutex
-	follower Follower      // nil if there is none; guarded by mu
-	sources  int           // guarded by mu
-	beaten   chan struct{} // closed at the next beat, nil if no goroutine waits for it; guarded by mu
-	woken    chan struct{} // holds a token once AddSource has ended a rest
+	span   atomic.Pointer[Span] // replaced under spanMu
+	seen   atomic.Int64         // when the clock was last read while it was quiet, to spanStep, since the origin
+	spanMu sync.Mutex
+
+	mu           sync.Mutex
+	follower     Follower      // nil if there is none; guarded by mu
+	sources      int           // that are not quiet; guarded by mu
+	quietSources int           // guarded by mu
+	beating      int           // calls of KeepBeating that are not stopped; guarded by mu
+	following    bool          // the follower is behind, or may be; guarded by mu
+	beaten       chan struct{} // closed at the next beat, nil if no goroutine waits for it; guarded by mu
+	woken        chan struct{} // holds a token once a rest or quiet has ended, or Follow was called
+	rechecked    time.Duration // when it was last checked whether all is read, and not all was; used by Run only
 }
 
 // New returns a clock that rests. It goes on only while Run runs.
 func New() *Clock {
 	c := &Clock{origin: time.Now(), woken: make(chan struct{}, 1)}
 	c.last.Store(&reading{resting: true})
+	c.span.Store(new(Span))
 	return c
 }
 
@@ -78,8 +109,17 @@ func (c *Clock) Judged() judge.Instant {
 // Read returns the instant by which verdicts are made, and the real one. They
 // are equal if everything that was sent has been read.
 func (c *Clock) Read() (judged, real judge.Instant) {
-	since := time.Since(c.origin)
-	return c.last.Load().at(since), judge.Instant(since)
+	since, last := c.readAt()
+	return last.at(since), judge.Instant(since)
+}
+
+// readAt returns the time since the origin and the reading that holds then.
+func (c *Clock) readAt() (since time.Duration, last *reading) {
+	since, last = time.Since(c.origin), c.last.Load()
+	if last.quiet() {
+		c.extendSpan(since)
+	}
+	return since, last
 }
 
 // Awake returns for how long the sidecar has run. A pause counts as MaxGap,
@@ -125,18 +165,7 @@ func (c *Clock) AddSource() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.sources++
-	last := c.last.Load()
-	if !last.resting {
-		return
-	}
-	// Run may be late, so the rest ends here: from the return of AddSource on, a
-	// pause counts as one.
-	now := time.Since(c.origin)
-	c.store(&reading{real: now, awake: last.awakeAt(now), judged: judge.Instant(now)})
-	select {
-	case c.woken <- struct{}{}:
-	default: // Run has not taken the token before this one
-	}
+	c.beatAgain()
 }
 
 // RemoveSource removes a source that AddSource added.
@@ -146,15 +175,36 @@ func (c *Clock) RemoveSource() {
 	c.sources--
 }
 
+// beatAgain ends a rest or quiet. Run may be late, so that happens here: from now on a
+// pause counts as one. One that ended while the clock was quiet is left to Run. The
+// caller holds mu.
+func (c *Clock) beatAgain() {
+	now, last := c.readAt()
+	if !last.resting && !last.quiet() {
+		return
+	}
+	c.wake()
+	if last.resting || now <= last.end() {
+		c.store(&reading{real: now, awake: last.awakeAt(now), judged: judge.Instant(now)})
+	}
+}
+
+// wake makes Run look again at what is due. The caller holds mu.
+func (c *Clock) wake() {
+	select {
+	case c.woken <- struct{}{}:
+	default: // Run has not taken the token before this one
+	}
+}
+
 // Run beats while there are sources, until ctx is done, and returns nil. caughtUp
 // reports whether the intakes have read everything that the Follower does not check
 // by itself.
 func (c *Clock) Run(ctx context.Context, caughtUp func() bool) error {
 	timer := time.NewTimer(Beat)
 	defer timer.Stop()
-	var following bool // the follower is behind
 	for {
-		for !following && c.rest() {
+		if c.rest() {
 			select {
 			case <-ctx.Done():
 				return nil
@@ -165,26 +215,27 @@ func (c *Clock) Run(ctx context.Context, caughtUp func() bool) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-c.woken:
+			wait := Beat // the quiet has ended
+			if c.mustFollow() {
+				wait = max(0, c.rechecked+Recheck-time.Since(c.origin))
+			}
+			timer.Reset(wait)
+			continue
 		case <-timer.C:
 		}
-		behind := false
-		behind, following = c.beat(caughtUp, following)
-		if behind || following {
-			timer.Reset(Recheck)
-		} else {
-			timer.Reset(Beat)
-		}
+		timer.Reset(c.beat(caughtUp))
 	}
 }
 
-// beat takes the next reading, and reports whether the judged instant stands
-// still, and whether the follower is behind.
-func (c *Clock) beat(caughtUp func() bool, following bool) (behind, stillFollowing bool) {
-	last := c.last.Load()
-	next := last.next(time.Since(c.origin), caughtUp)
+// beat takes the next reading, and returns the time until the next beat.
+func (c *Clock) beat(caughtUp func() bool) time.Duration {
+	now, last := c.readAt()
+	next := last.next(now, caughtUp)
 	c.pauses.count(last, next)
 	c.mu.Lock()
-	follower := c.follower
+	follower, following := c.follower, c.following
+	c.following = false
 	c.mu.Unlock()
 	// The follower is behind before the judged instant goes on: a reader finds
 	// one of the two standing still.
@@ -192,13 +243,33 @@ func (c *Clock) beat(caughtUp func() bool, following bool) (behind, stillFollowi
 		follower.Pause(last.judged, next.judged)
 		following = true
 	}
-	if following {
+	if following && follower != nil {
 		following = follower.CatchUp(judge.Instant(next.real))
 	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.following = c.following || following
+	if next.behind || c.following {
+		c.rechecked = next.real
+		c.store(next)
+		return Recheck
+	}
+	if c.sources == 0 && c.beating == 0 && c.quietSources > 0 && follower != nil {
+		if until := c.quietUntil(follower, next.real); until > 0 {
+			next.quietUntil = until
+			// The Span goes on until the beat, and not until now: a pause since
+			// then is not noticed yet.
+			c.seen.Store(int64(next.real))
+			c.store(next)
+			// A report may have come meanwhile, whose EndQuiet found no quiet.
+			if c.quietUntil(follower, next.real) >= until {
+				return until - next.real
+			}
+			next = &reading{real: next.real, awake: next.awake, judged: next.judged}
+		}
+	}
 	c.store(next)
-	c.mu.Unlock()
-	return next.behind, following
+	return Beat
 }
 
 // rest makes the clock rest, unless there are sources or the clock is behind.
@@ -206,7 +277,7 @@ func (c *Clock) rest() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	last := c.last.Load()
-	if c.sources > 0 || last.behind {
+	if c.sources > 0 || c.quietSources > 0 || c.following || last.behind {
 		return false
 	}
 	if !last.resting {

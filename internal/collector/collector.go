@@ -28,7 +28,8 @@ type Set interface {
 	//   - A landmark was declared, or reached for the first time.
 	//   - A landmark whose age was at least half of its limit when last sampled
 	//     was reached, or its piece of work ended.
-	//   - A Loop answered.
+	//   - A Loop answered for the first time, or late as above, or a command of
+	//     RequestState.
 	//   - A Level crossed a limit, or a Condition changed between met and not met.
 	//
 	// One receive may stand for many events. The caller calls stop when it no
@@ -55,6 +56,10 @@ type Landmark struct {
 	// one is open already, and returns at once. The loop has answered after the
 	// call when a Sample's Count exceeds answers. It is nil for other kinds.
 	SendCommand func(now time.Time) (answers uint64)
+
+	// RequestState is SendCommand for a caller who waits for the answer: it is an
+	// event for Watch.
+	RequestState func(now time.Time) (answers uint64)
 
 	// CallProgram calls the program's function of a Level or Condition that has one, and
 	// records the result. It returns when the function does, however long that

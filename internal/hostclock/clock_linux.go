@@ -4,7 +4,7 @@ import (
 	"os"
 	"strings"
 
-	"golang.org/x/sys/unix"
+	"github.com/landmark-health/landmark/internal/nonblock"
 )
 
 // Own returns the clock of this process, or the zero Clock if its name is unknown,
@@ -25,9 +25,9 @@ func Own() Clock {
 
 // Now returns the clock's time in microseconds, 0 for the zero Clock.
 func (c Clock) Now() uint64 {
-	var now unix.Timespec
-	if c.name == "" || unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) != nil {
+	if c.name == "" {
 		return 0
 	}
+	now := nonblock.Monotonic()
 	return uint64(now.Nano()) / 1000
 }

@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/landmark-health/landmark/internal/nonblock"
 )
 
 // Watcher reports the exits of processes. New makes it. Its methods may be called by
@@ -101,7 +103,7 @@ func (x *Watch) HasExitedOr(fd int, events int16) bool {
 		return true
 	}
 	fds := []unix.PollFd{{Fd: x.fd, Events: unix.POLLIN}, {Fd: int32(fd), Events: events}}
-	n, err := unix.Poll(fds, 0)
+	n, err := nonblock.Ready(fds)
 	return err == nil && n > 0
 }
 
@@ -150,6 +152,6 @@ func (w *Watcher) exited(fd int32) *Watch {
 // HasExited reports whether the process of the pidfd has exited (pidfd_open(2)).
 func HasExited(fd int) bool {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	n, err := unix.Poll(fds, 0)
+	n, err := nonblock.Ready(fds)
 	return err == nil && n > 0 && fds[0].Revents&unix.POLLIN != 0
 }

@@ -107,6 +107,7 @@ func (r *Registry) awaitReport(ctx context.Context, name []byte) error {
 func (r *Registry) pollLoops(ctx context.Context, name []byte, maxAge time.Duration) (Answer, error) {
 	services, aspect := r.servicesFor(name)
 	since := r.clock.Judged().Add(-maxAge)
+	defer r.clock.KeepBeating()() // a pause must not make the main loops seem slow
 	timeout, began := pollTimeout(services), r.clock.Awake()
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"slices"
 	"time"
 
 	"github.com/landmark-health/landmark/internal/clock"
@@ -13,6 +14,11 @@ import (
 // its silence does not count, and its service is held at the instant at which the
 // pause began. Each service catches up by itself: a process that sends more than
 // is read of it holds up only its own service.
+//
+// While the clock is quiet, nobody notices a pause. So whoever reads the clock in a new
+// span of it proves first that nothing of the service's processes is unread, by a look
+// at their sockets. Usually that is so, and the service goes on at once. Else it is held
+// as after a pause.
 
 // reportInterval returns the time between two reports of such landmarks.
 func reportInterval(landmarks []judge.Declared) time.Duration {
@@ -52,17 +58,100 @@ func (s *service) pause(began, ended judge.Instant) {
 	if s.behind() {
 		return
 	}
-	hold := s.hostOverdue
+	hold := s.hostOverdue || s.hasSession()
+	if hold {
+		s.hold(min(began, s.provedUntil()), ended)
+	}
+	s.proved.Store(s.clock.Span())
+}
+
+// hold holds the service at the instant at, until its sessions have caught up with the
+// time from then to resumed. The caller holds mu.
+func (s *service) hold(at, resumed judge.Instant) {
 	for _, sl := range s.slots {
 		if sl.session != nil {
 			sl.session.emptyChecks = 0
-			hold = true
 		}
 	}
-	if hold {
-		s.resumed = ended
-		s.heldAt.Store(int64(began))
+	s.resumed = resumed
+	s.heldAt.Store(int64(max(at, s.judgedTo)))
+}
+
+func (s *service) hasSession() bool {
+	return slices.ContainsFunc(s.slots, func(sl *slot) bool { return sl.session != nil })
+}
+
+// provedUntil returns the instant up to which all is read that counts for the service,
+// as far as that is proved, or judge.Never. The caller holds mu.
+func (s *service) provedUntil() judge.Instant {
+	if span := s.proved.Load(); span != s.clock.Span() {
+		return span.End()
 	}
+	return judge.Never
+}
+
+// prove proves that all is read that counts for the service, once in each span of the
+// clock, or holds it. The caller holds mu.
+func (s *service) prove(span *clock.Span, real judge.Instant) {
+	before := s.proved.Load()
+	if before == span {
+		return
+	}
+	if !s.behind() && !s.nothingUnread() {
+		s.hold(before.End(), real)
+		s.clock.Follow()
+	}
+	s.proved.Store(span) // last, for readers without mu
+}
+
+// nothingUnread reports whether one look shows that all is read that the processes sent.
+// The caller holds mu.
+func (s *service) nothingUnread() bool {
+	for _, sl := range s.slots {
+		if sl.session != nil && !sl.session.nothingUnread() {
+			return false
+		}
+	}
+	return true
+}
+
+// nothingUnread reports whether one look shows that all is read that the process sent,
+// and has reached the registry. That is certain if the latest report was made no longer
+// before the last bytes were read than a pause that nobody notices. The caller holds
+// service.mu.
+func (s *Session) nothingUnread() bool {
+	if s.lastRead == nil || s.undated || !s.link.CaughtUp() || s.link.HasEnded() {
+		return false
+	}
+	at, known := s.lastRead() // after the socket was seen empty
+	return known && s.latest >= at.Add(-clock.MaxGap)
+}
+
+// QuietUntil implements clock.Follower: before that instant no service's answer changes
+// by silence, and there is time for one more report of each process, as after a pause.
+func (r *Registry) QuietUntil() judge.Instant {
+	until := judge.Instant(judge.Never)
+	for _, s := range *r.services.Load() {
+		until = min(until, judge.Instant(s.quietUntil.Load()))
+	}
+	return until
+}
+
+// setQuietUntil sets until when the clock may be quiet as far as the service goes, whose
+// snapshot holds until next. The caller holds mu.
+func (s *service) setQuietUntil(next judge.Instant) {
+	until := judge.Instant(judge.Never)
+	for _, sl := range s.slots {
+		switch {
+		case sl.session == nil:
+		case sl.session.undated || sl.session.lastRead == nil:
+			until = 0
+		case next != judge.Never:
+			until = min(until, next.Add(-(sl.session.interval + 2*clock.MaxGap)))
+		}
+	}
+	s.quietUntil.Store(int64(until))
+	s.clock.EndQuiet(until)
 }
 
 // catchUp releases the service if its sessions have caught up, or have not within

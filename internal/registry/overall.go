@@ -78,10 +78,11 @@ func (o *overall) evaluate() {
 		// The services are read after the verdicts that they advance, and count
 		// only if these are still the latest afterwards.
 		before := o.verdicts.Load()
-		services, now := *o.services.Load(), o.clock.Judged()
+		services := *o.services.Load()
+		now, real := o.clock.Read()
 		after := *before
 		for a := range after {
-			v, _, _ := combine(services, judge.Aspect(a), now)
+			v, _, _ := combine(services, judge.Aspect(a), now, real)
 			after[a] = after[a].advance(v, now)
 		}
 		if o.verdicts.CompareAndSwap(before, &after) {
@@ -97,7 +98,7 @@ func (o *overall) lookup(a judge.Aspect) (answer Answer, caughtUp bool) {
 	for {
 		before := o.verdicts.Load()[a]
 		judged, real := o.clock.Read()
-		v, decisive, behind := combine(*o.services.Load(), a, judged)
+		v, decisive, behind := combine(*o.services.Load(), a, judged, real)
 		if after := before.advance(v, judged); after.changes == before.changes {
 			answer = newAnswer(&after, judged, real)
 			answer.service = decisive
@@ -111,10 +112,10 @@ func (o *overall) lookup(a judge.Aspect) (answer Answer, caughtUp bool) {
 // combine returns the verdict over all services, the service that decided it, and
 // whether any of them is behind. Of several that are alike the first by name
 // decides, so that the answer does not jump.
-func combine(services map[string]*service, a judge.Aspect, now judge.Instant) (v judge.Verdict, decisive *service, behind bool) {
+func combine(services map[string]*service, a judge.Aspect, now, real judge.Instant) (v judge.Verdict, decisive *service, behind bool) {
 	v = judge.NoService(now)
 	for _, s := range services {
-		judged := min(now, s.heldInstant())
+		judged := s.judgedAt(now, real)
 		behind = behind || judged != now
 		snap := s.current.Load().at(judged)
 		if snap.empty() {

@@ -3,7 +3,8 @@
 // The intake opens a [Session] for each process and feeds it. The registry has the
 // facts judged, publishes each service's facts and verdicts as one immutable
 // snapshot, and wakes the [Subscription]s of a service that changed. Readers
-// ([Registry.Lookup]) load the snapshot and never wait for a writer. A snapshot
+// ([Registry.Lookup]) load the snapshot and never wait for a writer, except for the
+// first after a time in which nothing happened (catchup.go). A snapshot
 // says until when it holds: a reader that comes later evaluates it again, and so
 // does one timer per service.
 //

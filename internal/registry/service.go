@@ -22,10 +22,17 @@ type service struct {
 	// heldAt is the instant at which the service is held since a pause of the
 	// sidecar, or judge.Never; written under mu, read without it.
 	heldAt atomic.Int64
+	// proved is the latest span of the clock in which all was read that counts for the
+	// service; written under mu, read without it.
+	proved atomic.Pointer[clock.Span]
+	// quietUntil is an instant before which the silence of no process changes an answer,
+	// see Registry.QuietUntil; written under mu, read without it.
+	quietUntil atomic.Int64
 
 	mu       sync.Mutex // guards what follows
 	recorder ServiceRecorder
 	policy   *Policy       // of the next snapshot
+	judgedTo judge.Instant // of the latest snapshot that was published
 	resumed  judge.Instant // when the pause had ended
 	slots    []*slot       // in the order of joining
 	host     judge.Host
@@ -57,7 +64,9 @@ func newService(name string, owner uint32, policy *Policy, clock *clock.Clock, r
 	s := &service{name: name, clock: clock, recorder: recorder, hooks: hooks, policy: policy, timerAt: judge.Never, pollLimit: poll.NewLimit()}
 	s.owner.Store(owner)
 	s.heldAt.Store(int64(judge.Never))
+	s.quietUntil.Store(int64(judge.Never))
 	now := clock.Judged()
+	s.proved.Store(clock.Span())
 	first := &snapshot{policy: policy}
 	for a := range first.verdicts {
 		first.verdicts[a].since = now
@@ -68,13 +77,32 @@ func newService(name string, owner uint32, policy *Policy, clock *clock.Clock, r
 
 // readClock returns the instant by which the service is judged, and the real one.
 // It reads the clock first: after a pause the clock goes on only once the services
-// are held.
+// are held. The caller holds mu.
 func (s *service) readClock() (judged, real judge.Instant) {
 	judged, real = s.clock.Read()
+	s.prove(s.clock.Span(), real)
 	return min(judged, s.heldInstant()), real
 }
 
-// judgedNow returns the instant by which the service is judged.
+// readClockUnlocked is readClock for a caller that does not hold mu. It takes mu once in
+// a span of the clock at most.
+func (s *service) readClockUnlocked() (judged, real judge.Instant) {
+	judged, real = s.clock.Read()
+	return s.judgedAt(judged, real), real
+}
+
+// judgedAt returns the instant by which the service is judged when the clock's instants
+// are judged and real. The caller does not hold mu.
+func (s *service) judgedAt(judged, real judge.Instant) judge.Instant {
+	if span := s.clock.Span(); s.proved.Load() != span {
+		s.mu.Lock()
+		s.prove(span, real)
+		s.mu.Unlock()
+	}
+	return min(judged, s.heldInstant())
+}
+
+// judgedNow returns the instant by which the service is judged. The caller holds mu.
 func (s *service) judgedNow() judge.Instant {
 	judged, _ := s.readClock()
 	return judged
@@ -102,6 +130,7 @@ func (s *service) update(change func() bool) {
 // than the one before it. The caller holds mu.
 func (s *service) publish() (changed bool) {
 	now, real := s.readClock()
+	s.judgedTo = now
 	before := s.current.Load()
 	last := s.advance(now)
 	after := last.withPolicy(s.policy).advance(s.facts(), now)
@@ -116,6 +145,7 @@ func (s *service) publish() (changed bool) {
 		}
 		s.schedule(next, now)
 	}
+	s.setQuietUntil(after.next)
 	if !sameMembers(before.facts.Instances, after.facts.Instances) || before.facts.Drained != after.facts.Drained {
 		s.hooks.membersChanged()
 	}
@@ -182,7 +212,9 @@ func (s *service) tick() {
 // the session a slot if it has none yet.
 func (s *service) report(from *Session, facts []Fact, answered uint64, at judge.Instant) (err error) {
 	s.update(func() bool {
-		judged, real := s.readClock()
+		judged, real := s.clock.Read()
+		judged = min(judged, s.provedUntil(), s.heldInstant())
+		from.undated = at == Undated
 		at = from.madeAt(at, judged, real)
 		from.latest = at
 		in := &judge.Instance{

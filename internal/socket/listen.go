@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/landmark-health/landmark/internal/nonblock"
 )
 
 // maxPath is the longest path of a Unix socket, in bytes (unix(7)).
@@ -238,9 +240,12 @@ func (k kind) removeStale(path string) error {
 func (l *Listener) Accept() (net.Conn, error) {
 	for {
 		b := l.bound()
-		conn, err := b.endpoint.(*net.UnixListener).Accept()
-		if err == nil || l.bound() == b {
-			return conn, err
+		conn, err := b.endpoint.(*net.UnixListener).AcceptUnix()
+		switch {
+		case err == nil:
+			return nonblock.NewConn(conn), nil
+		case l.bound() == b:
+			return nil, err
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"syscall"
 	"testing"
 )
 
@@ -15,7 +16,7 @@ func accept(t *testing.T, l *Listener) Peer {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	peer, err := PeerOf(conn.(*net.UnixConn))
+	peer, err := PeerOf(conn.(syscall.Conn))
 	if err != nil {
 		t.Fatal(err)
 	}

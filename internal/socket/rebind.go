@@ -15,14 +15,15 @@ const checkInterval = time.Second
 // then on. KeepBound does not touch another file at the path, or a socket that
 // another process listens on; it checks again until that is gone. It returns nil.
 func (p *place) KeepBound(ctx context.Context, logger *slog.Logger) error {
-	ticker := time.NewTicker(checkInterval)
-	defer ticker.Stop()
+	timer := time.NewTimer(untilNextCheck())
+	defer timer.Stop()
 	logged := ""
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-ticker.C:
+		case <-timer.C:
+			timer.Reset(untilNextCheck())
 		}
 		switch restored, err := p.restore(); {
 		case err != nil && err.Error() != logged:
@@ -33,6 +34,13 @@ func (p *place) KeepBound(ctx context.Context, logger *slog.Logger) error {
 			logger.Warn("the socket was removed and has been created again", "path", p.path)
 		}
 	}
+}
+
+// untilNextCheck returns the time until the next check of all sockets: at one instant, so
+// that the process wakes up once for all of them.
+func untilNextCheck() time.Duration {
+	now := time.Now()
+	return now.Truncate(checkInterval).Add(checkInterval).Sub(now)
 }
 
 // restore binds the socket again if it is not at its path, and reports whether it

@@ -47,7 +47,7 @@ var layers = []layer{
 	{path: "agent/landmark", imports: []string{"internal/collector", "internal/contract"}, stdlib: true},
 	{path: "agent/c", stdlib: true},
 	{path: "agent/python", imports: []string{report}}, // only tests
-	{path: "agent", imports: []string{"agent/landmark", "internal/collector", "internal/contract", "internal/hostclock",
+	{path: "agent", imports: []string{"agent/landmark", "internal/collector", "internal/contract", "internal/hostclock", "internal/nonblock",
 		"internal/rule", "internal/servicemanager", report, intake}},
 
 	{path: "internal/servicemanager", stdlib: true},
@@ -78,15 +78,15 @@ var layers = []layer{
 	{path: "internal/config", imports: []string{"internal/probe", "internal/registry", "internal/judge", "internal/contract", "internal/bfd"}, noGRPC: true},
 	{path: "internal/checkers", imports: []string{"internal/sleep"}, stdlib: true},
 	{path: "internal/sdnotify", imports: []string{"internal/turn", "internal/judge", "internal/rule", "internal/duration", "internal/contract"}, noGRPC: true},
-	{path: "internal/pidfd", noGRPC: true},
+	{path: "internal/pidfd", imports: []string{"internal/nonblock"}, noGRPC: true},
 	{path: "internal/wrapper", imports: []string{"internal/sdnotify", "internal/pidfd", "internal/servicemanager", "internal/rule"}, noGRPC: true},
 	{path: "internal/eventloop", noGRPC: true},
-	{path: "internal/socket", imports: []string{"internal/turn"}, noGRPC: true},
+	{path: "internal/socket", imports: []string{"internal/nonblock", "internal/turn"}, noGRPC: true},
 	{path: "internal/peercred", imports: []string{"internal/socket"}},
 	{path: "internal/guard", imports: []string{"internal/rate", "internal/socket"}},
 	{path: "internal/intake/*", imports: []string{
 		"internal/clock", "internal/probe", "internal/sleep", "internal/rate", "internal/duration", "internal/evidence",
-		"internal/registry", "internal/judge", "internal/socket", "internal/guard", "internal/peercred", "internal/pidfd", "internal/sdnotify", "internal/bootfile", "internal/quota",
+		"internal/registry", "internal/judge", "internal/socket", "internal/guard", "internal/peercred", "internal/pidfd", "internal/nonblock", "internal/sdnotify", "internal/bootfile", "internal/quota",
 		"internal/contract", "internal/hostclock", report, intake, admin}},
 	{path: "internal/sampler", imports: []string{"internal/registry", "internal/judge"}, noGRPC: true},
 	{path: "internal/frontend/statusmsg", imports: []string{
@@ -114,7 +114,8 @@ var layers = []layer{
 	{path: "sidecar", imports: []string{"internal/...", "lmp"}},
 
 	{path: "internal/logqueue", stdlib: true},
-	{path: "internal/hostclock", noGRPC: true},
+	{path: "internal/nonblock", noGRPC: true},
+	{path: "internal/hostclock", imports: []string{"internal/nonblock"}, noGRPC: true},
 
 	{path: "cmd/landmarkd", imports: []string{"sidecar", "lmp", "internal/logqueue"}},
 	{path: "internal/terminal", noGRPC: true},
@@ -199,8 +200,8 @@ func (l layer) check(p goPackage, all map[string]goPackage) (problems []string) 
 }
 
 // Agent and sidecar share only the messages, the contract, the clock that dates the
-// messages, the rule when a landmark fails, and what systemd expects, so that each can
-// change without the other.
+// messages, cheap system calls, the rule when a landmark fails, and what systemd expects,
+// so that each can change without the other.
 func TestAgentAndSidecarShareOnlyMessages(t *testing.T) {
 	var agent, sidecar []string
 	for _, p := range packages(t) {
@@ -212,7 +213,7 @@ func TestAgentAndSidecarShareOnlyMessages(t *testing.T) {
 			sidecar = append(append(sidecar, p.ImportPath), p.Deps...)
 		}
 	}
-	shared := []string{report, intake, "internal/contract", "internal/hostclock", "internal/rule", "internal/duration", "internal/servicemanager"}
+	shared := []string{report, intake, "internal/contract", "internal/hostclock", "internal/nonblock", "internal/rule", "internal/duration", "internal/servicemanager"}
 	if len(agent) == 0 || len(sidecar) == 0 {
 		t.Fatalf("packages of agent and sidecar: got %d and %d dependencies, want some of each", len(agent), len(sidecar))
 	}

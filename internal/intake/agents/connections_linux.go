@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/landmark-health/landmark/internal/nonblock"
 	"github.com/landmark-health/landmark/internal/peercred"
 	"github.com/landmark-health/landmark/internal/pidfd"
 	"github.com/landmark-health/landmark/internal/registry"
@@ -53,17 +54,20 @@ type connections struct {
 // connection is an open connection of an agent.
 type connection struct {
 	net.Conn
-	raw   syscall.RawConn // of Conn
-	all   *connections
-	uid   uint32
-	user  *user
-	bytes *bucket
+	raw    syscall.RawConn // of Conn
+	reader *reader
+	all    *connections
+	uid    uint32
+	user   *user
+	bytes  *bucket
 
 	exit *pidfd.Watch // of its process, nil if that is not watched
 
 	readAfter  time.Time       // nothing is read before; used by Read only
 	closed     context.Context // done by the first Close, or when another connection displaces it
 	stop       func()          // ends closed
+	quiet      bool            // it is a quiet source of the clock; guarded by connections.mu
+	removed    bool            // it is no source any more; guarded by connections.mu
 	removeOnce func()
 
 	stopExpecting func() // a report over it; called once a process has declared its landmarks over it, or it is closed
@@ -88,7 +92,7 @@ func (c *connections) add(conn net.Conn) (*connection, error) {
 		return nil, err
 	}
 	added := &connection{
-		Conn: conn, raw: raw, all: c, uid: peer.UID,
+		Conn: conn, raw: raw, reader: newReader(conn, raw, c.registry), all: c, uid: peer.UID,
 		bytes:         newBucket(bytesPerSecond, bytesBurst),
 		stopExpecting: c.registry.ExpectReport(peer.UID),
 	}
@@ -134,9 +138,27 @@ func (conn *connection) remove() {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.registry.Clock().RemoveSource()
+	conn.removed = true
+	if conn.quiet {
+		c.registry.Clock().RemoveQuietSource()
+	} else {
+		c.registry.Clock().RemoveSource()
+	}
 	if conn.user.connections--; conn.user.connections == 0 {
 		delete(c.users, conn.uid)
+	}
+}
+
+// hasReported makes the connection a quiet source of the clock: from its first report on,
+// the registry knows when a silence could count.
+func (conn *connection) hasReported() {
+	c := conn.all
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !conn.quiet && !conn.removed {
+		conn.quiet = true
+		c.registry.Clock().AddQuietSource()
+		c.registry.Clock().RemoveSource()
 	}
 }
 
@@ -151,7 +173,7 @@ func (conn *connection) Read(b []byte) (int, error) {
 		case <-conn.closed.Done():
 		}
 	}
-	n, err := conn.Conn.Read(b)
+	n, err := conn.reader.read(b)
 	now := time.Now()
 	own, shared := conn.bytes.take(n, now), conn.user.bytes.take(n, now)
 	if wait := max(own, shared); wait > 0 {
@@ -166,7 +188,7 @@ func (conn *connection) Read(b []byte) (int, error) {
 func (conn *connection) caughtUp() bool {
 	unread := false
 	err := conn.raw.Control(func(fd uintptr) {
-		n, err := unix.IoctlGetUint32(int(fd), unix.SIOCINQ)
+		n, err := nonblock.Unread(int(fd))
 		unread = err == nil && n > 0
 	})
 	return err != nil || !unread

@@ -101,6 +101,43 @@ func TestClockRunsWhileConnectionsAreOpen(t *testing.T) {
 	}
 }
 
+// The connection of a program that has reported needs no beats, and is no source once it
+// is closed.
+func TestConnectionIsAQuietSourceOnceItHasReported(t *testing.T) {
+	clock := clock.New()
+	all := newConnections(registry.New(clock, 0), slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { clock.Run(ctx, readAll) })
+	stop := func() { cancel(); running.Wait() }
+	defer stop()
+	conn, _ := pair(t, all)
+	<-clock.NextBeat()
+	<-clock.NextBeat()
+	conn.hasReported()
+	conn.hasReported()
+	quiet := false
+	for range 3 { // the beat that is due already, and that which begins the quiet
+		select {
+		case <-clock.NextBeat():
+		case <-time.After(time.Second):
+			quiet = true
+		}
+	}
+	if !quiet {
+		t.Error("the clock goes on beating")
+	}
+	conn.Close()
+	conn.hasReported()
+	stop()
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	clock.Run(over, readAll) // rests if it may
+	if read, real := clock.Read(); read != real {
+		t.Error("without a connection the clock says that something is unread")
+	}
+}
+
 func TestConnectionsAreSafeForConcurrentUse(t *testing.T) {
 	all := newConnections(registry.New(clock.New(), 0), slog.New(slog.DiscardHandler))
 	var working sync.WaitGroup

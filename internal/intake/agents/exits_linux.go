@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/landmark-health/landmark/internal/nonblock"
 	"github.com/landmark-health/landmark/internal/pidfd"
 )
 
@@ -39,7 +40,7 @@ func (conn *connection) hasEnded() bool {
 			return
 		}
 		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
-		n, err := unix.Poll(fds, 0)
+		n, err := nonblock.Ready(fds)
 		ended = err == nil && n > 0
 	})
 	return err != nil || ended

@@ -64,6 +64,11 @@ func (s *Server) Stream(stream agentStream) error {
 		return err
 	}
 	r.session.SetProcess(processOf(conn, int(peer.PID), hello.Goroutines))
+	r.hasReported = func() {}
+	if conn != nil {
+		r.session.SetLastRead(conn.reader.lastRead)
+		r.hasReported = sync.OnceFunc(conn.hasReported)
+	}
 	r.logStart = func() { logger.Info("program reports") }
 	r.logUndeclared = sync.OnceFunc(func() {
 		if undeclared := s.registry.UndeclaredOverrides(hello.Service); len(undeclared) > 0 {
@@ -141,6 +146,7 @@ type receiver struct {
 	logStart      func()           // called after the Welcome
 	logUndeclared func()           // called after each report
 	stopExpecting func()           // of the connection; called with a declaration
+	hasReported   func()           // called after each report
 	creation      *creationLock    // nil unless the first report creates the service
 	evidenceAt    time.Time        // when the latest evidence came
 }
@@ -215,6 +221,7 @@ func (r *receiver) handleReport(ctx context.Context, m *reportv1.Report) error {
 		return err
 	}
 	r.creation = nil // the service exists now
+	r.hasReported()
 	r.handleEvidence(stacks)
 	r.logUndeclared()
 	r.throttle.wait(ctx, 1, 1+len(r.facts)/landmarksPerWork)

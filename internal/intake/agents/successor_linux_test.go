@@ -16,6 +16,7 @@ import (
 	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/logtest"
+	"github.com/landmark-health/landmark/internal/nonblock"
 	"github.com/landmark-health/landmark/internal/pidfd"
 	"github.com/landmark-health/landmark/internal/registry"
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
@@ -32,7 +33,7 @@ func (l *firstHeld) Accept() (net.Conn, error) {
 	if err != nil || l.first.UnixConn != nil {
 		return conn, err
 	}
-	l.first.UnixConn = conn.(*net.UnixConn)
+	l.first.UnixConn = conn.(*nonblock.Conn).UnixConn
 	return &l.first, nil
 }
 

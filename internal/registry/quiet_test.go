@@ -1,0 +1,316 @@
+package registry
+
+import (
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/landmark-health/landmark/internal/clock"
+	"github.com/landmark-health/landmark/internal/judge"
+)
+
+// quietAgent is an agent whose reports say when they were made, and whose intake knows
+// when it last read something. So the clock need not beat for it.
+type quietAgent struct {
+	*agent
+	r        *Registry
+	lastRead atomic.Int64
+	reading  atomic.Bool
+	looks    atomic.Int64 // at its socket
+}
+
+// openQuiet opens a session of the service, and reports.
+func openQuiet(t *testing.T, r *Registry, service string) *quietAgent {
+	t.Helper()
+	a := &quietAgent{agent: open(t, r, service, "a"), r: r}
+	a.session.SetLastRead(func() (judge.Instant, bool) {
+		a.looks.Add(1)
+		return judge.Instant(a.lastRead.Load()), !a.reading.Load()
+	})
+	a.report(passed)
+	return a
+}
+
+// report reports a fact of now.
+func (a *quietAgent) report(fact Fact) { a.reportOf(fact, 0) }
+
+// reportOf reports a fact by a report that was made so long ago, and is read now.
+func (a *quietAgent) reportOf(fact Fact, ago time.Duration) {
+	a.t.Helper()
+	_, real := a.r.clock.Read()
+	a.lastRead.Store(int64(real))
+	if err := a.session.ReportAt([]Fact{fact}, 0, real.Add(-ago)); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+// reportFor reports that the loop answers, at the interval of such reports.
+func (a *quietAgent) reportFor(d time.Duration) {
+	for range d / (250 * time.Millisecond) {
+		time.Sleep(250 * time.Millisecond)
+		a.report(passed)
+	}
+}
+
+// quietly runs f under fake time with a registry whose clock goes on, and beats only if a
+// silence may count.
+func quietly(t *testing.T, f func(t *testing.T, r *Registry)) {
+	synctest.Test(t, func(t *testing.T) {
+		c := clock.New()
+		c.AddQuietSource()
+		defer run(c)()
+		f(t, New(c, 0))
+	})
+}
+
+// While a program reports in time, the clock hardly beats, and answers are final at once.
+func TestClockIsQuietWhileProgramsReport(t *testing.T) {
+	quietly(t, func(t *testing.T, r *Registry) {
+		epg := openQuiet(t, r, "epg")
+		epg.reportFor(time.Second)
+		var beats atomic.Int64
+		over := make(chan struct{})
+		go func() {
+			for {
+				select {
+				case <-r.clock.NextBeat():
+					beats.Add(1)
+				case <-over:
+					return
+				}
+			}
+		}()
+		for range 4 * 60 {
+			time.Sleep(125 * time.Millisecond)
+			if a, isFinal := r.Lookup([]byte("epg"), 0); !isFinal || a.Status != judge.Serving {
+				t.Fatalf("got %v, final %v; want %v, final", a.Status, isFinal, judge.Serving)
+			}
+			time.Sleep(125 * time.Millisecond)
+			epg.report(passed)
+		}
+		close(over)
+		if n := beats.Load(); n > 2*60 {
+			t.Errorf("got %d beats in a minute, want two a second at most", n)
+		}
+	})
+}
+
+// In a span of the clock there is one look at the sockets, however many requests come.
+func TestOneLookInASpan(t *testing.T) {
+	quietly(t, func(t *testing.T, r *Registry) {
+		epg := openQuiet(t, r, "epg")
+		time.Sleep(2 * clock.MaxGap)
+		before := epg.looks.Load()
+		for range 1000 {
+			lookup(r, "epg")
+			lookup(r, "epg-liveness")
+			lookup(r, "")
+		}
+		if n := epg.looks.Load() - before; n != 1 {
+			t.Errorf("got %d looks, want 1", n)
+		}
+	})
+}
+
+// A program hangs, stops or falls silent while nobody asks. The verdict changes at the
+// instant that its limit says, as if the clock beat all the time.
+func TestQuietClockFindsFailuresInTime(t *testing.T) {
+	for name, tt := range map[string]struct {
+		last  Fact // of the last report
+		then  func(*quietAgent)
+		after time.Duration // of the last report
+		cause judge.Cause
+	}{
+		"it is stopped": {passed, func(*quietAgent) {}, DefaultPolicy.StaleAfter, judge.Stale},
+		"its loop hangs": {Fact{Reached: true, Open: true, Age: 250 * time.Millisecond}, func(a *quietAgent) {
+			for age := 500 * time.Millisecond; age <= 1250*time.Millisecond; age += 250 * time.Millisecond {
+				time.Sleep(250 * time.Millisecond)
+				a.report(Fact{Reached: true, Open: true, Age: age})
+			}
+		}, 750 * time.Millisecond, judge.Stalled},
+		"its loop hangs, and it is stopped": {Fact{Reached: true, Open: true, Age: 250 * time.Millisecond}, func(*quietAgent) {}, 750 * time.Millisecond, judge.Stalled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			quietly(t, func(t *testing.T, r *Registry) {
+				epg := openQuiet(t, r, "epg")
+				epg.reportFor(10 * time.Second)
+				epg.report(tt.last)
+				sub := r.Subscribe([]byte("epg"))
+				defer sub.Close()
+				began := time.Now()
+				var failed time.Duration
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					<-sub.Changed()
+					failed = time.Since(began)
+				}()
+				tt.then(epg)
+				<-done
+				if late := failed - tt.after; late < 0 || late > time.Millisecond {
+					t.Errorf("failed after %v, want %v", failed, tt.after)
+				}
+				a, isFinal := r.Lookup([]byte("epg"), 0)
+				check(t, "afterwards", a, tt.cause)
+				if !isFinal {
+					t.Error("the answer is not final")
+				}
+			})
+		})
+	}
+}
+
+// Nobody notices that the sidecar was paused. What came meanwhile is in the socket, or
+// just being read: the answer waits for it.
+func TestAnswerAfterAGapWaitsForWhatIsUnread(t *testing.T) {
+	for name, tt := range map[string]struct{ unread, read func(*quietAgent) }{
+		"in the socket": {func(a *quietAgent) { a.unread.Store(true) }, func(a *quietAgent) { a.unread.Store(false) }},
+		"being read": {
+			func(a *quietAgent) { a.reading.Store(true) },
+			func(a *quietAgent) { a.reading.Store(false) },
+		},
+		"read, and on its way": {
+			func(a *quietAgent) { _, real := a.r.clock.Read(); a.lastRead.Store(int64(real)) },
+			func(*quietAgent) {},
+		},
+		"an end that is not handled": {func(a *quietAgent) { a.exited.Store(true) }, func(a *quietAgent) { a.exited.Store(false) }},
+	} {
+		for _, name2 := range []string{"epg", "epg-liveness", ""} {
+			t.Run(name+" "+name2, func(t *testing.T) {
+				quietly(t, func(t *testing.T, r *Registry) {
+					epg := openQuiet(t, r, "epg")
+					epg.reportFor(time.Second)
+					time.Sleep(200 * time.Millisecond) // paused
+					tt.unread(epg)
+					if a, isFinal := r.Lookup([]byte(name2), 0); isFinal || a.Status != judge.Serving {
+						t.Errorf("got %v, final %v; want a provisional answer that is serving", a.Status, isFinal)
+					}
+					time.AfterFunc(3*time.Millisecond, func() {
+						tt.read(epg)
+						epg.reportOf(hung, 100*time.Millisecond)
+					})
+					began := time.Now()
+					check(t, "once it is read", await(t, r, name2, 0), judge.Stalled)
+					if took := time.Since(began); took > 4*clock.Recheck {
+						t.Errorf("the answer took %v, want at most %v", took, 4*clock.Recheck)
+					}
+				})
+			})
+		}
+	}
+}
+
+// The sidecar is paused until after the instant at which a program that is silent since
+// would be stale, and the timer fires before the reports are read that came in time. Or
+// they are read first.
+func TestNoFalseVerdictByATimerAfterAPause(t *testing.T) {
+	for _, timerFirst := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			c := clock.New()
+			c.AddQuietSource()
+			pause := run(c)
+			r := New(c, 0)
+			epg := openQuiet(t, r, "epg")
+			epg.reportFor(2 * time.Second)
+			sub := r.Subscribe([]byte("epg"))
+			defer sub.Close()
+			pause()
+			epg.unread.Store(true)
+			time.Sleep(2 * DefaultPolicy.StaleAfter) // the timer fires meanwhile
+			read := func() {
+				epg.unread.Store(false)
+				epg.reportOf(passed, 100*time.Millisecond)
+			}
+			if !timerFirst {
+				read()
+			}
+			r.service("epg").tick()
+			defer run(c)()
+			r.service("epg").tick()
+			if timerFirst {
+				time.Sleep(clock.Recheck)
+				if received(sub.Changed()) {
+					t.Error("the watchers were woken before the socket was read")
+				}
+				if a, isFinal := r.Lookup([]byte("epg"), 0); isFinal || a.Status != judge.Serving {
+					t.Errorf("before the socket is read: got %v, final %v; want a provisional answer that is serving", a.Status, isFinal)
+				}
+				read()
+			}
+			check(t, "once it is read", await(t, r, "epg", 0), judge.None)
+			if received(sub.Changed()) {
+				t.Error("the watchers were woken although the program serves")
+			}
+		})
+	}
+}
+
+// Each look is about one service: another one whose socket is unread waits alone.
+func TestUnreadProcessHoldsUpOnlyItsOwnServiceInTheQuiet(t *testing.T) {
+	quietly(t, func(t *testing.T, r *Registry) {
+		epg, flood := openQuiet(t, r, "epg"), openQuiet(t, r, "flood")
+		epg.report(passed)
+		time.Sleep(200 * time.Millisecond)
+		flood.unread.Store(true)
+		for _, name := range []string{"epg", "epg-liveness"} {
+			if a, isFinal := r.Lookup([]byte(name), 0); !isFinal || a.Status != judge.Serving {
+				t.Errorf("%s: got %v, final %v; want %v, final", name, a.Status, isFinal, judge.Serving)
+			}
+		}
+		for _, name := range []string{"flood", ""} {
+			if _, isFinal := r.Lookup([]byte(name), 0); isFinal {
+				t.Errorf("%q: got a final answer, want a provisional one", name)
+			}
+		}
+		epg.report(passed)
+	})
+}
+
+// A program whose reports do not say when they were made needs the beats, and so does one
+// whose limit is nearer than a report.
+func TestSomeProgramsNeedBeats(t *testing.T) {
+	for name, report := range map[string]func(*quietAgent){
+		"reports without a date": func(a *quietAgent) { a.pass() },
+		"a limit that is near":   func(a *quietAgent) { a.report(Fact{Reached: true, Open: true, Age: 900 * time.Millisecond}) },
+	} {
+		quietly(t, func(t *testing.T, r *Registry) {
+			epg := openQuiet(t, r, "epg")
+			time.Sleep(2 * clock.Beat)
+			report(epg)
+			for range 3 {
+				beat := r.clock.NextBeat()
+				time.Sleep(clock.Beat + time.Millisecond)
+				if !received(beat) {
+					t.Errorf("%s: the clock does not beat", name)
+				}
+			}
+		})
+	}
+}
+
+// A program is stopped together with the sidecar, in the quiet, and goes on with it. It has
+// the time to report again before its silence counts, whenever that is.
+func TestProgramStoppedTogetherHasTimeToReport(t *testing.T) {
+	for stopped := 100 * time.Millisecond; stopped < 3*time.Second; stopped += 100 * time.Millisecond {
+		synctest.Test(t, func(t *testing.T) {
+			c := clock.New()
+			c.AddQuietSource()
+			stop := run(c)
+			r := New(c, 0)
+			epg := openQuiet(t, r, "epg")
+			epg.reportFor(2 * time.Second)
+			sub := r.Subscribe([]byte("epg"))
+			defer sub.Close()
+			stop()
+			time.Sleep(stopped)
+			defer run(c)()
+			time.Sleep(250 * time.Millisecond)
+			epg.report(passed)
+			check(t, "after the next report", await(t, r, "epg", 0), judge.None)
+			if received(sub.Changed()) {
+				t.Errorf("stopped for %v: the watchers were woken although the program serves", stopped)
+			}
+		})
+	}
+}
