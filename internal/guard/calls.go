@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"time"
 
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/peer"
@@ -13,54 +12,29 @@ import (
 	"github.com/landmark-health/landmark/internal/socket"
 )
 
-// call is one call's wait for its first message.
-type call struct {
-	conn  *conn
-	timer *time.Timer
-}
+// delivery informs the guard of the messages that gRPC has delivered.
+type delivery struct{}
 
-type callKey struct{}
-
-// handler informs the guard of the messages that gRPC has delivered.
-type handler struct{}
-
-// TagRPC starts the timeout of a call's first message. When it expires, the whole
-// connection is closed: gRPC has no other way to end a call before its handler
-// runs.
-func (handler) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context {
-	conn := connOf(ctx)
-	if conn == nil {
-		return ctx
-	}
-	timer := time.AfterFunc(requestTimeout, func() {
-		if ctx.Err() == nil {
-			conn.Close()
-		}
-	})
-	return context.WithValue(ctx, callKey{}, &call{conn, timer})
-}
+// TagRPC implements stats.Handler.
+func (delivery) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
 
 // HandleRPC implements stats.Handler.
-func (handler) HandleRPC(ctx context.Context, event stats.RPCStats) {
-	call, ok := ctx.Value(callKey{}).(*call)
+func (delivery) HandleRPC(ctx context.Context, event stats.RPCStats) {
+	in, ok := event.(*stats.InPayload)
 	if !ok {
 		return
 	}
-	switch event := event.(type) {
-	case *stats.InPayload:
-		call.timer.Stop()
-		call.conn.release(event.WireLength)
-		socket.MarkAnswered(call.conn)
-	case *stats.End:
-		call.timer.Stop()
+	if c := connOf(ctx); c != nil {
+		c.release(in.WireLength)
+		socket.MarkAnswered(c)
 	}
 }
 
 // TagConn implements stats.Handler.
-func (handler) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+func (delivery) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
 
 // HandleConn implements stats.Handler.
-func (handler) HandleConn(context.Context, stats.ConnStats) {}
+func (delivery) HandleConn(context.Context, stats.ConnStats) {}
 
 // connOf returns the guarded connection of a call, or nil.
 func connOf(ctx context.Context) *conn {

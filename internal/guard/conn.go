@@ -78,12 +78,15 @@ type conn struct {
 	streams  bucket
 	reserved int // streams of the client that the data that was read last has to wait for
 
-	mu     sync.Mutex // guards what follows
-	out    scanner    // of what is written
-	open   map[uint32]struct{}
-	last   uint32 // the highest stream that was opened
-	unread unread
-	pings  int // that the client may send for messages that it received
+	mu       sync.Mutex // guards what follows
+	out      scanner    // of what is written
+	open     map[uint32]stream
+	last     uint32 // the highest stream that was opened
+	unread   unread
+	pings    int         // that the client may send for messages that it received
+	answered bool        // whether the client has sent a request
+	awaited  int         // open streams whose request has not come
+	timer    *time.Timer // ends the connection if one does not come in time; nil = it does not run
 }
 
 func newConn(accepted net.Conn, limits Limits, client *client, stopped <-chan struct{}) *conn {
@@ -98,7 +101,7 @@ func newConn(accepted net.Conn, limits Limits, client *client, stopped <-chan st
 		frames:    rate.New[time.Time](framesPerSecond, framesBurst),
 		overhead:  rate.New[time.Time](connOverheadPerSecond, connOverheadBurst),
 		streams:   rate.New[time.Time](connStreamsPerSecond, connStreamsBurst),
-		open:      make(map[uint32]struct{}),
+		open:      make(map[uint32]stream),
 	}
 	c.close = sync.OnceValue(func() error {
 		close(c.closed)
@@ -107,6 +110,9 @@ func newConn(accepted net.Conn, limits Limits, client *client, stopped <-chan st
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.unread.reset(limits.Budget)
+		if c.timer != nil {
+			c.timer.Stop()
+		}
 		return err
 	})
 	return c
@@ -135,12 +141,14 @@ func (c *conn) Read(b []byte) (int, error) {
 		return n, err
 	}
 	c.reserved = 0
+	now := time.Now()
 	var wait time.Duration
 	err = errors.Join(err, c.in.scan(b[:n], func(f frame) error {
-		w, err := c.received(f)
+		w, err := c.received(f, now)
 		wait = max(wait, w)
 		return err
 	}))
+	c.awaitRequests()
 	if err == nil && wait > 0 {
 		err = c.wait(wait)
 	}
@@ -172,8 +180,7 @@ func (c *conn) wait(d time.Duration) error {
 
 // received counts a frame of the client, and returns how long the client must
 // wait.
-func (c *conn) received(f frame) (wait time.Duration, err error) {
-	now := time.Now()
+func (c *conn) received(f frame, now time.Time) (wait time.Duration, err error) {
 	wait = c.frames.Reserve(1, now)
 	switch f.kind {
 	case frameHeaders:
@@ -181,16 +188,15 @@ func (c *conn) received(f frame) (wait time.Duration, err error) {
 			c.reserved++
 			wait = max(wait, c.client.reserveStream(now))
 		}
-		return wait, c.begin(f.stream)
+		return wait, c.begin(f, now)
 	case frameData:
-		if f.length > 0 {
-			return wait, c.addData(f.length)
-		}
-		if f.flags&flagEndStream != 0 {
-			return wait, nil // the end of a request that was sent before
+		if f.length > 0 || f.flags&flagEndStream != 0 { // else it is empty and ends nothing
+			return wait, c.addData(f)
 		}
 	case frameReset:
+		c.mu.Lock()
 		c.end(f.stream)
+		c.mu.Unlock()
 	case frameSettings:
 		if f.flags&flagAck != 0 {
 			return wait, nil // acknowledges the server's settings, which are few
@@ -222,14 +228,18 @@ func (c *conn) mayPing() bool {
 }
 
 // begin counts a new stream.
-func (c *conn) begin(stream uint32) error {
+func (c *conn) begin(f frame, now time.Time) error {
 	c.mu.Lock()
-	if stream <= c.last { // trailers, or a protocol error that gRPC detects
+	if f.stream <= c.last { // trailers, or a protocol error that gRPC detects
 		c.mu.Unlock()
 		return nil
 	}
-	c.last = stream
-	c.open[stream] = struct{}{}
+	c.last = f.stream
+	awaited := !c.limits.ClientStreams && f.flags&flagEndStream == 0
+	c.open[f.stream] = stream{began: now, awaited: awaited}
+	if awaited {
+		c.awaited++
+	}
 	beyond := len(c.open) > connStreams
 	c.mu.Unlock()
 	if !beyond {
@@ -250,33 +260,6 @@ func (c *conn) begin(stream uint32) error {
 	return nil
 }
 
-// end counts the end of a stream.
-func (c *conn) end(stream uint32) {
-	c.mu.Lock()
-	_, open := c.open[stream]
-	delete(c.open, stream)
-	left := len(c.open)
-	if left == 0 {
-		c.unread.reset(c.limits.Budget)
-	}
-	c.mu.Unlock()
-	if open && left >= connStreams {
-		c.limits.Budget.returnStream(c)
-	}
-}
-
-// addData counts received data.
-func (c *conn) addData(length int) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	select {
-	case <-c.closed:
-		return net.ErrClosed
-	default:
-	}
-	return c.unread.add(length, c)
-}
-
 // release subtracts a message of the given length that gRPC has delivered.
 func (c *conn) release(length int) {
 	c.mu.Lock()
@@ -284,23 +267,32 @@ func (c *conn) release(length int) {
 	c.unread.release(length, c.limits.Budget)
 }
 
-// Write writes to the connection, and counts the streams that end by it.
+// Write writes to the connection, and counts the streams that are answered or end by it.
 func (c *conn) Write(b []byte) (int, error) {
 	c.mu.Lock()
-	var ended []uint32
 	c.out.scan(b, func(f frame) error {
-		if f.kind == frameData {
-			c.pings = min(c.pings+1, clientOverheadBurst)
-		}
-		if f.kind == frameReset || (f.kind == frameHeaders || f.kind == frameData) && f.flags&flagEndStream != 0 {
-			ended = append(ended, f.stream)
-		}
+		c.sent(f)
 		return nil
 	})
 	c.mu.Unlock()
-	n, err := c.Conn.Write(b)
-	for _, stream := range ended {
-		c.end(stream)
+	return c.Conn.Write(b)
+}
+
+// sent counts a frame of the server. The caller holds c.mu.
+func (c *conn) sent(f frame) {
+	switch f.kind {
+	case frameReset:
+		c.end(f.stream)
+		return
+	case frameData:
+		c.pings = min(c.pings+1, clientOverheadBurst)
+	case frameHeaders:
+	default:
+		return
 	}
-	return n, err
+	if f.flags&flagEndStream != 0 {
+		c.end(f.stream)
+	} else {
+		c.requested(f.stream)
+	}
 }

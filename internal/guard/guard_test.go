@@ -140,7 +140,6 @@ func TestBusyClientIsNotDelayed(t *testing.T) {
 				g.framer.WriteRSTStream(stream, http2.ErrCodeCancel)
 			}
 			g.want("a request", nil)
-			g.release(30)
 			g.answer(stream)
 			g.framer.WritePing(false, [8]byte{})
 			g.framer.WriteWindowUpdate(0, 7)
@@ -372,7 +371,6 @@ func TestUnreadDataIsBounded(t *testing.T) {
 			honest.headers(2*n + 1)
 			honest.framer.WriteData(2*n+1, true, make([]byte, 100))
 			honest.want("a small request", nil)
-			honest.release(100)
 			honest.answer(2*n + 1)
 		}
 	})
@@ -382,7 +380,7 @@ func TestUnreadDataIsBounded(t *testing.T) {
 // follow one another without end.
 func TestUnfinishedMessageEndsTheConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		limits := Limits{Message: 384 << 10, Streams: 8, Budget: NewBudget(1<<20, 8)}
+		limits := Limits{Message: 384 << 10, Streams: 8, Budget: NewBudget(1<<20, 8), ClientStreams: true}
 		g := newGuarded(t, limits, 1)
 		g.headers(1)
 		for range 3 {
@@ -407,6 +405,87 @@ func TestUnfinishedMessageEndsTheConnection(t *testing.T) {
 		}
 		if left := limits.Budget.left(); left != 1<<20 {
 			t.Errorf("%d bytes of the budget are left", left)
+		}
+	})
+}
+
+// A request that the client has ended is with its handler, however long the answer takes. One
+// that is no single message counts until its stream ends.
+func TestEndedRequestIsNotUnread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limits := Limits{Message: 4 << 10, Streams: 1000, Budget: NewBudget(1<<20, 1000)}
+		g := newGuarded(t, limits, 1)
+		for n := range uint32(1000) {
+			g.headers(2*n + 1)
+			g.framer.WriteData(2*n+1, false, make([]byte, 50))
+			g.want("the beginning of a request", nil)
+			if g.unread.data != 50 {
+				t.Fatalf("%d bytes are unread, want 50", g.unread.data)
+			}
+			g.framer.WriteData(2*n+1, n%2 == 0, make([]byte, 50))
+			g.framer.WriteData(2*n+1, true, nil)
+			g.want("a request", nil)
+			if g.unread != (unread{timer: g.unread.timer}) {
+				t.Fatalf("unread is %+v, want nothing", g.unread)
+			}
+		}
+		time.Sleep(time.Hour)
+		if g.wire.closed.Load() {
+			t.Error("the connection was closed although its requests came whole")
+		}
+
+		// What comes in many pieces is not one message.
+		const large = 2001
+		g.headers(large)
+		for range maxRequestCost/costOf(1) + 1 {
+			g.framer.WriteData(large, false, []byte{0})
+		}
+		g.framer.WriteData(large, true, []byte{0})
+		g.want("many small pieces", nil)
+		if g.unread.cost <= maxRequestCost {
+			t.Errorf("unread is %+v, want all of it", g.unread)
+		}
+		g.answer(large)
+		if g.unread.cost != 0 {
+			t.Errorf("after the answer unread is %+v, want nothing", g.unread)
+		}
+	})
+}
+
+// Each stream has its own time for its request. One that is answered before its client has
+// ended it has sent what the server needs.
+func TestRequestsMustComeInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuarded(t, newLimits(), 1)
+		g.headers(1)
+		g.framer.WriteData(1, false, make([]byte, 50))
+		g.want("a stream that stays open", nil)
+		g.server.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: make([]byte, 20), EndHeaders: true})
+		time.Sleep(time.Minute)
+		for n := range uint32(2 * requestTimeout / time.Second) {
+			id := 2*n + 3
+			g.headers(id)
+			g.want("the beginning of a request", nil)
+			time.Sleep(time.Second)
+			if n%2 == 0 {
+				g.framer.WriteData(id, true, make([]byte, 50))
+				g.want("its end", nil)
+			} else {
+				g.framer.WriteRSTStream(id, http2.ErrCodeCancel)
+				g.want("its cancellation", nil)
+			}
+		}
+		g.headers(101)
+		g.want("one without a request", nil)
+		time.Sleep(requestTimeout - time.Second)
+		g.headers(103)
+		g.want("another", nil)
+		if g.wire.closed.Load() {
+			t.Error("the connection was closed too early")
+		}
+		time.Sleep(2 * time.Second)
+		if !g.wire.closed.Load() {
+			t.Error("the connection is open although a request did not come in time")
 		}
 	})
 }

@@ -19,8 +19,8 @@ const (
 	// handshakeTimeout is how long a new connection may take to start HTTP/2. It
 	// also bounds how long a server takes to stop, because gRPC waits for handshakes.
 	handshakeTimeout = 2 * time.Second
-	// requestTimeout is how long a stream may take to send its first message. It is
-	// also how long a message that uses the budget may take to arrive whole.
+	// requestTimeout is how long a stream may take to send its request. It is also how
+	// long a message that uses the budget may take to arrive whole.
 	requestTimeout = 5 * time.Second
 
 	// connStreams is how many streams a connection may have open, and connBytes how
@@ -58,14 +58,18 @@ type Limits struct {
 	Message int    // the largest message, in bytes
 	Streams uint32 // open at once on one connection
 	Budget  *Budget
+	// ClientStreams says that clients send many messages on one stream. Then gRPC tells
+	// the guard which it has delivered, at a price for each call; and the server itself
+	// limits how long the first message may take. Otherwise a call is one message, which
+	// gRPC delivers as soon as the client has ended it.
+	ClientStreams bool
 }
 
 // Options returns the options of a server that serves a listener from Listen. The
 // credentials are Credentials unless a later option replaces them.
 func Options(l Limits) []grpc.ServerOption {
-	return []grpc.ServerOption{
+	options := []grpc.ServerOption{
 		grpc.Creds(Credentials()),
-		grpc.StatsHandler(handler{}),
 		grpc.MaxRecvMsgSize(l.Message),
 		grpc.MaxConcurrentStreams(l.Streams),
 		grpc.MaxHeaderListSize(maxHeaders),
@@ -75,4 +79,8 @@ func Options(l Limits) []grpc.ServerOption {
 		grpc.ReadBufferSize(buffer),
 		grpc.WriteBufferSize(buffer),
 	}
+	if l.ClientStreams {
+		options = append(options, grpc.StatsHandler(delivery{}))
+	}
+	return options
 }

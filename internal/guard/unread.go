@@ -52,8 +52,13 @@ func (u *unread) release(length int, b *Budget) {
 		u.reset(b)
 		return
 	}
-	u.cost -= int(int64(u.cost) * int64(length) / int64(u.data))
-	u.data -= length
+	u.subtract(length, int(int64(u.cost)*int64(length)/int64(u.data)), b)
+}
+
+// subtract subtracts so many bytes and their cost.
+func (u *unread) subtract(data, cost int, b *Budget) {
+	u.data -= data
+	u.cost -= cost
 	if taken := max(0, u.cost-connBytes); taken < u.taken {
 		b.takeBytes(taken - u.taken)
 		u.taken = taken

@@ -123,11 +123,17 @@ func checker(ctx context.Context, via checkers.FrontEnd) checkers.Checker {
 	return c
 }
 
-// response translates an answer. The numbers of the judge's statuses are those of
-// grpc.health.v1.
-func response(a registry.Answer) *healthpb.HealthCheckResponse {
-	return &healthpb.HealthCheckResponse{Status: healthpb.HealthCheckResponse_ServingStatus(a.Status)}
-}
+// responses are all the answers, by status. The numbers of the judge's statuses are those
+// of grpc.health.v1. Nothing changes a message that is sent, so that all checkers share them.
+var responses = func() (all [judge.ServiceUnknown + 1]*healthpb.HealthCheckResponse) {
+	for s := range all {
+		all[s] = &healthpb.HealthCheckResponse{Status: healthpb.HealthCheckResponse_ServingStatus(s)}
+	}
+	return all
+}()
+
+// response translates an answer.
+func response(a registry.Answer) *healthpb.HealthCheckResponse { return responses[a.Status] }
 
 // List returns the status of every service that was reported and, as "", of all
 // together. The facts may have any age. The names of aspects are not listed.

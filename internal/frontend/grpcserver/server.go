@@ -37,6 +37,10 @@ const (
 	// maxOpen is how many streams all connections together may have open, beyond
 	// the allowance of each connection.
 	maxOpen = 1024
+	// workers is how many goroutines serve one call after another. Their stacks have
+	// grown already, which costs as much as the rest of the work for a Check. While all
+	// are busy, for instance with Watches, a call gets a goroutine of its own.
+	workers = 64
 	// stopTimeout is how long Run waits for open calls before it returns. The
 	// default start grace, 1 s, and then the longest wait for a main loop, 800 ms,
 	// fit in.
@@ -135,6 +139,7 @@ func New(c Config) *Server {
 		grpc.KeepaliveEnforcementPolicy(clientPings),
 		grpc.KeepaliveParams(serverPings),
 		grpc.WaitForHandlers(true),
+		grpc.NumStreamWorkers(workers),
 		grpc.UnaryInterceptor(s.countUnary),
 		grpc.StreamInterceptor(s.cancelOnStop),
 	)...)

@@ -50,6 +50,7 @@ func TestRunWithDoneContextClosesListener(t *testing.T) {
 // about an unknown name, is not.
 func TestRefusedCallsAreCounted(t *testing.T) {
 	s := New(Config{})
+	defer s.grpc.Stop()
 	for _, code := range []codes.Code{codes.OK, codes.Unavailable, codes.Unavailable, codes.InvalidArgument, codes.NotFound, codes.Canceled} {
 		s.countUnary(t.Context(), nil, nil, func(context.Context, any) (any, error) { return nil, status.Error(code, "") })
 	}

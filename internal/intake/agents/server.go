@@ -85,7 +85,7 @@ func (s *Server) serve(ctx context.Context, l net.Listener) error {
 }
 
 func limits() guard.Limits {
-	return guard.Limits{Message: maxMessage, Streams: maxStreams, Budget: guard.NewBudget(maxUnread, maxOpen)}
+	return guard.Limits{Message: maxMessage, Streams: maxStreams, Budget: guard.NewBudget(maxUnread, maxOpen), ClientStreams: true}
 }
 
 // options returns gRPC options that bound what any client can make the server hold.
