@@ -140,7 +140,7 @@ func (s *suite) cost(ctx context.Context, w workload, withLatency bool) (c cost,
 	// BFD sessions begin with a handshake of some seconds.
 	settle := s.scaled(settleTime)
 	if w.changes > 0 {
-		settle = changesFrom + 2*time.Second
+		settle = changesFrom + s.scaled(2*time.Second)
 	}
 	if !sleep.For(ctx, settle) {
 		return c, ctx.Err()

@@ -93,12 +93,19 @@ func (d *landmarkd) stop() {
 	os.RemoveAll(d.dir)
 }
 
-// freeAddress returns a loopback address without a listener.
+// freeAddress returns a loopback address at which nothing listens, over TCP or UDP.
 func freeAddress() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}
 	defer l.Close()
-	return l.Addr().String(), nil
+	u, err := net.ListenPacket("udp", l.Addr().String())
+	if errors.Is(err, unix.EADDRINUSE) {
+		return freeAddress()
+	}
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), u.Close()
 }

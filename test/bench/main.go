@@ -4,10 +4,11 @@
 //
 //	bench [-only PATTERN] [-write PAGE] [-landmarkd FILE] [-short] [-left-out FILE]
 //
-// It prints the table of all goals. Its exit status is
+// It prints the table of all goals; after SIGINT or SIGTERM, of those that were measured
+// by then. Its exit status is
 //
 //	0   if all goals are met or left out,
-//	1   if a goal is not met or could not be measured,
+//	1   if a goal is not met or was not measured,
 //	75  otherwise: some goals are inconclusive, because the host was too busy.
 //
 // docs/benchmarks.md says how each line is measured.
@@ -79,10 +80,12 @@ func run(ctx context.Context, args []string) error {
 	}
 	defer remove()
 	lines, plots, err := s.measureAll(ctx, os.Stderr, wanted)
+	if len(lines) > 0 {
+		fmt.Print(report.Table(lines))
+	}
 	if err != nil {
 		return err
 	}
-	fmt.Print(report.Table(lines))
 	if *page != "" {
 		if err := report.Write(*page, s.about(), lines, plots); err != nil {
 			return err

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/landmark-health/landmark/test/bench/report"
 )
 
@@ -55,48 +57,60 @@ func (s *suite) size(n int) int {
 	return n
 }
 
-// measureAll measures the wanted rows, and returns a line for each goal of theirs.
+// rowsAtOnce is how many rows run at a time in a short run, because they mostly wait.
+const rowsAtOnce = 6
+
+// outcome is what came of one row.
+type outcome struct {
+	measured
+	err  error
+	busy string // why the host was too busy, if it was
+	done bool
+}
+
+// measureAll measures the wanted rows, and returns a line for each goal of theirs. If ctx
+// ends before that, it returns what has been measured, and the error of ctx.
 func (s *suite) measureAll(ctx context.Context, progress io.Writer, wanted *regexp.Regexp) (lines []report.Line, plots []report.Plot, err error) {
+	var chosen []row
+	for _, r := range rows {
+		if wanted.MatchString(r.name) {
+			chosen = append(chosen, r)
+		}
+	}
+	if len(chosen) == 0 {
+		return nil, nil, fmt.Errorf("no row has a name that matches %s", wanted)
+	}
+	outcomes := make([]outcome, len(chosen))
+	var group errgroup.Group
+	group.SetLimit(1)
+	if s.short {
+		group.SetLimit(rowsAtOnce)
+	}
+	for i, r := range chosen {
+		group.Go(func() error {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			before := time.Now()
+			outcomes[i] = s.measure(ctx, r)
+			if outcomes[i].done {
+				fmt.Fprintf(progress, "%s: %.1f s\n", r.name, time.Since(before).Seconds())
+			}
+			return ctx.Err()
+		})
+	}
+	err = group.Wait()
+
 	throughput := &report.Bars{Name: "throughput", Title: "Answers a second, saturated", Unit: "thousands", Series: []string{"landmarkd", "the same in C, or grpc-go's health.Server", "a plain Go server"}}
 	curves := &report.Lines{Name: "percentiles", Title: "Time from request or change to answer", X: "percentile", Y: "µs", Ticks: percentileTicks(), Labels: percentileLabels()}
-	for _, r := range rows {
-		if !wanted.MatchString(r.name) {
+	for i, o := range outcomes {
+		if !o.done {
 			continue
 		}
-		before := time.Now()
-		s.host.begin()
-		m, err := r.measure(ctx, s)
-		if ctx.Err() != nil {
-			return nil, nil, ctx.Err()
-		}
-		busy := s.host.end()
-		if err == nil && len(m.figures) != len(r.lines) {
-			err = fmt.Errorf("has %d figures for %d lines", len(m.figures), len(r.lines))
-		}
-		for i, line := range r.lines {
-			f := figure{value: math.NaN()}
-			switch missing := missingError(""); {
-			case errors.As(err, &missing):
-				f.missing = err.Error()
-			case err != nil:
-				f.failed = err.Error()
-			default:
-				f = m.figures[i]
-			}
-			if s.short && f.missing == "" && f.failed == "" {
-				line.Value, line.Detail = f.value, f.detail // which say nothing
-			} else {
-				f.fill(&line, busy)
-			}
-			lines = append(lines, line)
-		}
-		plots = append(plots, m.plots...)
-		throughput.Groups = append(throughput.Groups, m.throughput...)
-		curves.Series = append(curves.Series, m.curves...)
-		fmt.Fprintf(progress, "%s: %.1f s\n", r.name, time.Since(before).Seconds())
-	}
-	if len(lines) == 0 {
-		return nil, nil, fmt.Errorf("no row has a name that matches %s", wanted)
+		lines = append(lines, s.fill(chosen[i].lines, o)...)
+		plots = append(plots, o.plots...)
+		throughput.Groups = append(throughput.Groups, o.throughput...)
+		curves.Series = append(curves.Series, o.curves...)
 	}
 	if len(curves.Series) > 0 {
 		plots = append([]report.Plot{curves}, plots...)
@@ -104,7 +118,45 @@ func (s *suite) measureAll(ctx context.Context, progress io.Writer, wanted *rege
 	if len(throughput.Groups) > 0 {
 		plots = append([]report.Plot{throughput}, plots...)
 	}
-	return lines, plots, nil
+	return lines, plots, err
+}
+
+// measure measures one row. It is not done if ctx has ended.
+func (s *suite) measure(ctx context.Context, r row) (o outcome) {
+	if !s.short {
+		s.host.begin()
+	}
+	o.measured, o.err = r.measure(ctx, s)
+	if !s.short {
+		o.busy = s.host.end()
+	}
+	if o.err == nil && len(o.figures) != len(r.lines) {
+		o.err = fmt.Errorf("has %d figures for %d lines", len(o.figures), len(r.lines))
+	}
+	o.done = ctx.Err() == nil
+	return o
+}
+
+// fill puts what came of a row into its lines.
+func (s *suite) fill(lines []report.Line, o outcome) (filled []report.Line) {
+	for i, line := range lines {
+		f := figure{value: math.NaN()}
+		switch missing := missingError(""); {
+		case errors.As(o.err, &missing):
+			f.missing = o.err.Error()
+		case o.err != nil:
+			f.failed = o.err.Error()
+		default:
+			f = o.figures[i]
+		}
+		if s.short && f.missing == "" && f.failed == "" {
+			line.Value, line.Detail = f.value, f.detail // which say nothing
+		} else {
+			f.fill(&line, o.busy)
+		}
+		filled = append(filled, line)
+	}
+	return filled
 }
 
 // exitError returns the error with which the run ends.
