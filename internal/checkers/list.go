@@ -55,23 +55,23 @@ func (l *list) seenSince(e *entry, now, awakeSince time.Duration) time.Duration 
 	return max(awakeSince, l.gateSince)
 }
 
-// record records a check, and reports whether the checker has become steady or
+// record records n checks, and reports whether the checker has become steady or
 // is back from a silence.
-func (l *list) record(c Checker, name []byte, now time.Duration) (changed bool) {
+func (l *list) record(c Checker, name []byte, n int, now time.Duration) (changed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if e := l.entryFor(c, name, now); e != nil {
-		return e.record(now)
+		return e.record(n, now)
 	}
 	return false
 }
 
-func (e *entry) record(now time.Duration) (changed bool) {
+func (e *entry) record(n int, now time.Duration) (changed bool) {
 	steady := e.steady
 	if e.reportedSilent {
 		e.wasSilentFor, e.reportedSilent, changed = now-e.last, false, true
 	}
-	e.add(now)
+	e.add(n, now)
 	return changed || e.steady != steady
 }
 
@@ -84,7 +84,7 @@ func (l *list) beginWatch(c Checker, now time.Duration) (held, changed bool) {
 	if e == nil {
 		return false, false
 	}
-	changed = e.record(now)
+	changed = e.record(1, now)
 	if e.watching == 0 {
 		e.watchingSince = now
 	}

@@ -52,8 +52,8 @@ type rateMeter struct {
 	steady     bool          // the checker was steady at least once
 }
 
-// add adds a check at now. Concurrent checks may be added out of order.
-func (r *rateMeter) add(now time.Duration) {
+// add adds n checks at now. Concurrent checks may be added out of order.
+func (r *rateMeter) add(n int, now time.Duration) {
 	gap := max(0, now-r.last)
 	switch {
 	case r.total > 0 && gap <= r.silentAfter():
@@ -68,8 +68,9 @@ func (r *rateMeter) add(now time.Duration) {
 			r.longest = min(gap, maxReturnGap)
 		}
 	}
-	r.total++
-	r.count++
+	r.gaps += float64(n - 1) // of no time
+	r.total += uint64(n)
+	r.count += uint64(n)
 	r.last = max(r.last, now)
 	if r.count >= steadyCount && now-r.countSince >= steadyTime {
 		r.steady = true

@@ -23,7 +23,7 @@ func TestRateOfRegularCheckers(t *testing.T) {
 		var p rateMeter
 		for i := range 200 {
 			now := time.Hour + time.Duration(i)*gap
-			p.add(now)
+			p.add(1, now)
 			if i == 0 {
 				if p.rate(now) != 0 {
 					t.Errorf("after one check the rate is %v, want 0", p.rate(now))
@@ -53,7 +53,7 @@ func TestRateOfIrregularCheckers(t *testing.T) {
 		var now time.Duration
 		for i := range 30_000 {
 			now += tt.gap(i)
-			p.add(now)
+			p.add(1, now)
 		}
 		near(t, tt.name+": the rate", p.rate(now), tt.want, tt.part)
 	}
@@ -64,11 +64,11 @@ func TestRateFollowsChanges(t *testing.T) {
 	var now time.Duration
 	for range 100 {
 		now += time.Second
-		p.add(now)
+		p.add(1, now)
 	}
 	for start := now; now < start+25*time.Second; {
 		now += 100 * time.Millisecond
-		p.add(now)
+		p.add(1, now)
 	}
 	near(t, "after 25 s at ten times the rate, the rate", p.rate(now), 10, 0.1)
 
@@ -90,7 +90,7 @@ func TestRateFollowsChanges(t *testing.T) {
 	now = last + 3*time.Hour
 	for range 3 {
 		now += 500 * time.Millisecond
-		p.add(now)
+		p.add(1, now)
 	}
 	near(t, "after a silence, the rate", p.rate(now), 2, 1e-6)
 }
@@ -100,9 +100,34 @@ func TestRateFollowsChanges(t *testing.T) {
 func TestRateTakesChecksOutOfOrder(t *testing.T) {
 	var p rateMeter
 	for _, ms := range []time.Duration{1000, 999, 1000, 1000} {
-		p.add(ms * time.Millisecond)
+		p.add(1, ms*time.Millisecond)
 	}
 	if p.last != time.Second || p.total != 4 || p.rate(time.Second) > maxRate {
 		t.Errorf("%+v, %v per second", p, p.rate(time.Second))
+	}
+}
+
+// Checks that are added together count as if they were added one by one, also when the
+// checker becomes steady with them, or is back from a silence.
+func TestChecksAddedTogetherCountAsEach(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	var together, each rateMeter
+	var now time.Duration
+	for i := range 10_000 {
+		now += time.Duration(random.Int64N(int64(100 * time.Millisecond)))
+		if i%1000 == 0 {
+			now += time.Hour // long enough to begin anew, or to be silent
+		}
+		n, at := 1+random.IntN(20), now-time.Duration(random.Int64N(2)*int64(time.Millisecond))
+		together.add(n, at)
+		for range n {
+			each.add(1, at)
+		}
+		if together != each {
+			t.Fatalf("after %d times: got %+v, want %+v", i+1, together, each)
+		}
+	}
+	if !each.steady {
+		t.Error("the checker is not steady")
 	}
 }

@@ -48,11 +48,14 @@ func New(logger *slog.Logger, now func() time.Duration) *Tracker {
 // Record records a check at the given time. Callers pass the time of the answer:
 // reading the clock again would cost as much as the rest. Record keeps no
 // reference to q.Name, and allocates only for a new checker.
-func (t *Tracker) Record(q Check, c Checker, at time.Duration) {
+func (t *Tracker) Record(q Check, c Checker, at time.Duration) { t.RecordAll(q, c, 1, at) }
+
+// RecordAll is Record for n checks, at least one, that were answered together.
+func (t *Tracker) RecordAll(q Check, c Checker, n int, at time.Duration) {
 	switch {
 	case !q.Known:
-		t.unknown.record(c, q.Name, at)
-	case t.listOf(q.Service).record(c, nil, at):
+		t.unknown.record(c, q.Name, n, at)
+	case t.listOf(q.Service).record(c, nil, n, at):
 		t.wake()
 	}
 }

@@ -218,6 +218,20 @@ func TestWatchesKeepTheirEntries(t *testing.T) {
 	})
 }
 
+func TestChecksRecordedTogetherAreAllCounted(t *testing.T) {
+	m := newTracker()
+	for _, n := range []int{1, 16, 3} {
+		m.RecordAll(about("epg"), at("10.0.0.1"), n, m.now())
+		m.RecordAll(Check{Name: []byte("epgg")}, at("10.0.0.1"), n, m.now())
+	}
+	if got := onlyChecker(t, m); got.Total != 20 {
+		t.Errorf("of epg, %d are counted, want 20", got.Total)
+	}
+	if got := m.Unknown(); len(got) != 1 || got[0].Total != 20 {
+		t.Errorf("of an unknown name: %+v, want 20", got)
+	}
+}
+
 func TestRetainDropsOtherServices(t *testing.T) {
 	m := newTracker()
 	for _, service := range []string{"", "epg", "vod", "web"} {

@@ -6,8 +6,11 @@ import (
 	"os"
 	"strconv"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/landmark-health/landmark/internal/nonblock"
 )
 
 const (
@@ -26,6 +29,7 @@ type Listener struct {
 	fd      int
 	handler ListenHandler
 	delay   time.Duration
+	peer    unix.RawSockaddrAny // of the latest connection
 }
 
 // ListenHandler takes the connections of a Listener.
@@ -74,11 +78,11 @@ func (l *Loop) Listen(tcp *net.TCPListener, h ListenHandler) error {
 // Ready implements Handler.
 func (l *Listener) Ready() {
 	for range maxAccepts {
-		fd, from, err := unix.Accept4(l.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+		fd, err := nonblock.Accept(l.fd, &l.peer)
 		switch err {
 		case nil:
 			l.delay = minRetryDelay
-			l.handler.Accepted(descriptor(fd), fd, addressOf(from))
+			l.handler.Accepted(descriptor(fd), fd, addressOf(&l.peer))
 			continue
 		case unix.EINTR, unix.ECONNABORTED:
 			continue
@@ -101,14 +105,15 @@ func (l *Listener) Close() error { return l.conn.Close() }
 
 // addressOf returns the peer's address. One of IPv4 that is mapped to IPv6 is returned as
 // IPv4.
-func addressOf(peer unix.Sockaddr) netip.Addr {
-	switch peer := peer.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrFrom4(peer.Addr)
-	case *unix.SockaddrInet6:
+func addressOf(peer *unix.RawSockaddrAny) netip.Addr {
+	switch peer.Addr.Family {
+	case unix.AF_INET:
+		return netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(peer)).Addr)
+	case unix.AF_INET6:
+		peer := (*unix.RawSockaddrInet6)(unsafe.Pointer(peer))
 		from := netip.AddrFrom16(peer.Addr).Unmap()
-		if peer.ZoneId != 0 && from.Is6() {
-			return from.WithZone(zoneName(int(peer.ZoneId)))
+		if peer.Scope_id != 0 && from.Is6() {
+			return from.WithZone(zoneName(int(peer.Scope_id)))
 		}
 		return from
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"testing"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -53,14 +54,25 @@ func TestListenerTriesAgain(t *testing.T) {
 }
 
 func TestAddressOf(t *testing.T) {
-	for want, peer := range map[string]unix.Sockaddr{
-		"192.0.2.1":     &unix.SockaddrInet4{Addr: [4]byte{192, 0, 2, 1}},
-		"198.51.100.2":  &unix.SockaddrInet6{Addr: [16]byte{10: 0xFF, 11: 0xFF, 12: 198, 13: 51, 14: 100, 15: 2}},
-		"2001:db8::3":   &unix.SockaddrInet6{Addr: [16]byte{0: 0x20, 1: 1, 2: 0x0D, 3: 0xB8, 15: 3}},
-		"fe80::1%lo":    &unix.SockaddrInet6{Addr: [16]byte{0: 0xFE, 1: 0x80, 15: 1}, ZoneId: 1},
-		"fe80::1%99999": &unix.SockaddrInet6{Addr: [16]byte{0: 0xFE, 1: 0x80, 15: 1}, ZoneId: 99999},
+	inet4 := func(address unix.RawSockaddrInet4) (peer unix.RawSockaddrAny) {
+		address.Family = unix.AF_INET
+		*(*unix.RawSockaddrInet4)(unsafe.Pointer(&peer)) = address
+		return peer
+	}
+	inet6 := func(address unix.RawSockaddrInet6) (peer unix.RawSockaddrAny) {
+		address.Family = unix.AF_INET6
+		*(*unix.RawSockaddrInet6)(unsafe.Pointer(&peer)) = address
+		return peer
+	}
+	for want, peer := range map[string]unix.RawSockaddrAny{
+		"192.0.2.1":     inet4(unix.RawSockaddrInet4{Addr: [4]byte{192, 0, 2, 1}}),
+		"198.51.100.2":  inet6(unix.RawSockaddrInet6{Addr: [16]byte{10: 0xFF, 11: 0xFF, 12: 198, 13: 51, 14: 100, 15: 2}}),
+		"2001:db8::3":   inet6(unix.RawSockaddrInet6{Addr: [16]byte{0: 0x20, 1: 1, 2: 0x0D, 3: 0xB8, 15: 3}}),
+		"fe80::1%lo":    inet6(unix.RawSockaddrInet6{Addr: [16]byte{0: 0xFE, 1: 0x80, 15: 1}, Scope_id: 1}),
+		"fe80::1%99999": inet6(unix.RawSockaddrInet6{Addr: [16]byte{0: 0xFE, 1: 0x80, 15: 1}, Scope_id: 99999}),
+		"invalid IP":    {Addr: unix.RawSockaddr{Family: unix.AF_UNIX}},
 	} {
-		if got := addressOf(peer); got.String() != want {
+		if got := addressOf(&peer); got.String() != want {
 			t.Errorf("got %v, want %s", got, want)
 		}
 	}

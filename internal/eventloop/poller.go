@@ -4,9 +4,10 @@ import (
 	"os"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/landmark-health/landmark/internal/nonblock"
 )
 
 // Event says that a socket can be read or written again.
@@ -85,19 +86,16 @@ func (e *epoll) Poll(events []Event) int {
 }
 
 // wait stores at most n of the latest events in e.events, and returns how many. It does not
-// block (see descriptor.call), and so it is never interrupted.
+// block, and so it is never interrupted.
 func (e *epoll) wait(n int) (int, error) {
-	got, _, err := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(e.fd), uintptr(unsafe.Pointer(&e.events)), uintptr(n), 0, 0, 0)
-	if err != 0 {
-		return 0, os.NewSyscallError("epoll_pwait", err)
-	}
-	return int(got), nil
+	got, err := nonblock.PollEpoll(e.fd, e.events[:n])
+	return got, os.NewSyscallError("epoll_pwait", err)
 }
 
 // add adds a descriptor. Closing it removes it.
 func (e *epoll) add(fd int) error {
 	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET, Fd: int32(fd)}
-	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(e.fd, unix.EPOLL_CTL_ADD, fd, &event))
+	return os.NewSyscallError("epoll_ctl", nonblock.AddToEpoll(e.fd, fd, &event))
 }
 
 // SetDeadline implements Poller.

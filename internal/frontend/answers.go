@@ -11,6 +11,9 @@ import (
 // cost as much as the rest of the work for a datagram.
 const sampleEvery = 64
 
+// MaxTogether is the most answers that are counted together.
+const MaxTogether = sampleEvery
+
 // Answers counts the answers of a front end, and how long they took from the reading of
 // the request until they were sent. The zero value is ready, and its methods are safe
 // for concurrent use.
@@ -33,7 +36,7 @@ var epoch = time.Now().Add(-1)
 // nothing if none is sent.
 func (a *Answers) Begin() Timing { return a.BeginAll(1) }
 
-// BeginAll begins the timing of at most n answers, at most sampleEvery, that are sent
+// BeginAll begins the timing of at most n answers, at most MaxTogether, that are sent
 // together. The caller calls EndAll when they are sent.
 func (a *Answers) BeginAll(n int) Timing {
 	untilNext := -a.count.Load() % sampleEvery // of how many answers none is timed
@@ -54,7 +57,7 @@ func (t *Timing) Wait() {
 // End counts the answer.
 func (a *Answers) End(t Timing) { a.EndAll(t, 1) }
 
-// EndAll counts n answers, at most sampleEvery. If one of them is in the sample, it took as
+// EndAll counts n answers, at most MaxTogether. If one of them is in the sample, it took as
 // long as all.
 func (a *Answers) EndAll(t Timing, n int) {
 	if n == 0 {

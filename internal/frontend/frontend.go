@@ -26,14 +26,20 @@ type Source interface {
 // concurrent use.
 type Checkers interface {
 	Record(q checkers.Check, c checkers.Checker, at time.Duration)
+	RecordAll(q checkers.Check, c checkers.Checker, n int, at time.Duration)
 	Watch(c checkers.Checker) *checkers.Watch
 }
 
 // RecordChecker records that c received the answer a about the name. Front ends call
 // it once for each check that they answer. It allocates nothing unless c is new.
 func RecordChecker(to Checkers, c checkers.Checker, name []byte, a *registry.Answer) {
+	RecordChecks(to, c, name, 1, a)
+}
+
+// RecordChecks is RecordChecker for n checks, at least one, that a answers.
+func RecordChecks(to Checkers, c checkers.Checker, name []byte, n int, a *registry.Answer) {
 	// The answer's own time saves reading the clock again.
-	to.Record(CheckOf(name, a), c, time.Duration(a.At()))
+	to.RecordAll(CheckOf(name, a), c, n, time.Duration(a.At()))
 }
 
 // CheckOf returns the check that a answers. It is the same for each aspect of a

@@ -80,7 +80,7 @@ var layers = []layer{
 	{path: "internal/sdnotify", imports: []string{"internal/turn", "internal/judge", "internal/rule", "internal/duration", "internal/contract"}, noGRPC: true},
 	{path: "internal/pidfd", imports: []string{"internal/nonblock"}, noGRPC: true},
 	{path: "internal/wrapper", imports: []string{"internal/sdnotify", "internal/pidfd", "internal/servicemanager", "internal/rule"}, noGRPC: true},
-	{path: "internal/eventloop", noGRPC: true},
+	{path: "internal/eventloop", imports: []string{"internal/nonblock"}, noGRPC: true},
 	{path: "internal/socket", imports: []string{"internal/nonblock", "internal/turn"}, noGRPC: true},
 	{path: "internal/peercred", imports: []string{"internal/socket"}},
 	{path: "internal/guard", imports: []string{"internal/rate", "internal/socket"}},

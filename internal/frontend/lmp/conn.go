@@ -91,8 +91,9 @@ func (c *conn) visit() {
 			return
 		}
 		if n > 0 {
-			c.slot.Touch()
-			goOn = c.answerAll()
+			if goOn = c.answerAll(); len(t.out) == 0 { // else flush follows, and records the use
+				c.slot.Touch()
+			}
 		}
 	}
 	if c.closed {
@@ -114,7 +115,7 @@ func (c *conn) answerAll() bool {
 		if c.watch != nil && c.watch.wanted() && !c.tell() {
 			return false
 		}
-		if c.pending = c.server.tcp.spent && c.frames.loaded(); c.pending {
+		if c.pending = c.server.tcp.spent && len(c.frames.left()) > 0; c.pending {
 			return true
 		}
 		frame, err := c.frames.next()
@@ -135,7 +136,7 @@ func (c *conn) answerAll() bool {
 // answer answers the request in the frame. It reports whether the connection can go on.
 func (c *conn) answer(frame []byte) bool {
 	s := c.server
-	timing := s.tcpAnswers.Begin()
+	timing := s.tcpAnswers.BeginAll(min(1+len(c.frames.left())/len(frame), frontend.MaxTogether))
 	q, key, err := s.parse(frame)
 	if err != nil {
 		c.reject(err)
@@ -150,7 +151,7 @@ func (c *conn) answer(frame []byte) bool {
 	}
 	a, final := s.config.Source.Lookup(q.Service, q.MaxAge)
 	if final {
-		return c.reply(q, key, &a, timing)
+		return c.reply(q, key, &a, timing, frame)
 	}
 	if !c.flush() { // the answers before it do not wait
 		c.frames.unread(frame)
@@ -165,13 +166,14 @@ func (c *conn) answer(frame []byte) bool {
 func (c *conn) awaitReply(q lmp.Request, key *lmp.Key, timing frontend.Timing) {
 	timing.Wait()
 	q.Service = bytes.Clone(q.Service) // reading the next frame overwrites it
-	c.await(q.Service, q.MaxAge, func(a *registry.Answer) bool { return c.reply(q, key, a, timing) })
+	c.await(q.Service, q.MaxAge, func(a *registry.Answer) bool { return c.reply(q, key, a, timing, nil) })
 }
 
-// reply appends the answer to q. It reports whether the connection can go on.
-func (c *conn) reply(q lmp.Request, key *lmp.Key, a *registry.Answer, timing frontend.Timing) bool {
+// reply appends the answer to q. If frame is not nil, it is that of q, and the answer is
+// for the equal requests that follow too: they arrived before it was looked up. reply
+// reports whether the connection can go on.
+func (c *conn) reply(q lmp.Request, key *lmp.Key, a *registry.Answer, timing frontend.Timing, frame []byte) bool {
 	s := c.server
-	frontend.RecordChecker(s.config.Checkers, c.checker, q.Service, a)
 	limit := lmp.MaxLength
 	if q.Kind == lmp.KindDescribe {
 		// While there are too many large frames, the answer is truncated as it is
@@ -182,11 +184,26 @@ func (c *conn) reply(q lmp.Request, key *lmp.Key, a *registry.Answer, timing fro
 	}
 	answer := translate(q, a)
 	s.tcp.out = lmp.AppendAnswer(s.tcp.out, &answer, limit, key)
-	s.tcpAnswers.End(timing)
+	n := 1
+	if frame != nil && key == nil && !s.tcp.spent { // each signature must be verified
+		n += c.repeat(frame)
+	}
+	frontend.RecordChecks(s.config.Checkers, c.checker, q.Service, n, a)
+	s.tcpAnswers.EndAll(timing, n)
 	if c.token || len(s.tcp.out) >= s.tcp.readSize() {
 		return c.flush()
 	}
 	return true
+}
+
+// repeat appends the answer to the request in frame, which was appended last, for each equal
+// one that follows. It returns how many these are.
+func (c *conn) repeat(frame []byte) (n int) {
+	out, left := c.server.tcp.out, c.frames.left()
+	left = left[:min(len(left), (frontend.MaxTogether-1)*len(frame))]
+	c.server.tcp.out, n = lmp.AppendRepeated(out, out[len(out)-lmp.HeaderLength:], frame, left)
+	c.frames.skip(n * len(frame))
+	return n
 }
 
 // await waits for the final answer about the name, and then goes on by then, which reports

@@ -87,11 +87,14 @@ func (f *frames) next() ([]byte, error) {
 	return rest[:n:n], nil
 }
 
+// skip makes next not return the next n bytes, which are whole frames.
+func (f *frames) skip(n int) { f.begin += n }
+
 // unread makes next return the frame again that it returned last.
 func (f *frames) unread(frame []byte) { f.begin -= len(frame) }
 
-// loaded reports whether the buffer holds bytes that next has not returned.
-func (f *frames) loaded() bool { return f.begin < f.end }
+// left returns the bytes of the buffer that next has not returned.
+func (f *frames) left() []byte { return f.buffer[f.begin:f.end] }
 
 // unfinished reports whether store has kept the beginning of a frame.
 func (f *frames) unfinished() bool { return len(f.kept) > 0 }

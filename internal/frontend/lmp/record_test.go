@@ -87,6 +87,10 @@ type recordTimes map[netip.Addr]time.Duration
 
 func (t recordTimes) Record(_ checkers.Check, c checkers.Checker, at time.Duration) { t[c.From] = at }
 
+func (t recordTimes) RecordAll(q checkers.Check, c checkers.Checker, _ int, at time.Duration) {
+	t.Record(q, c, at)
+}
+
 func (t recordTimes) Watch(checkers.Checker) *checkers.Watch { return nil }
 
 // The registry's clock is not read again, because that costs as much as the rest.
