@@ -101,8 +101,8 @@ func (r *reporter) setDraining(draining bool) {
 func (r *reporter) run(ctx context.Context) {
 	changed, stop := r.marks.Watch()
 	defer stop()
-	timer := time.NewTimer(0)
-	defer timer.Stop()
+	alarm := newAlarm()
+	defer alarm.Stop()
 	for {
 		// Read the clock first. If the process is stopped between the two, a report
 		// seems older than it is, never younger.
@@ -111,12 +111,14 @@ func (r *reporter) run(ctx context.Context) {
 			r.sampledAt = sampledAt
 			r.step(ctx, now)
 		}
-		timer.Reset(r.nextStep.Sub(now))
+		alarm.set(r.nextStep, now)
 		select {
 		case <-ctx.Done():
 			r.manager.stopping()
 			return
-		case <-timer.C:
+		case <-alarm.C:
+			alarm.ticked()
+			r.stepNow()
 		case <-changed:
 			r.stepSoon()
 		case <-r.drainChanged:
@@ -140,7 +142,7 @@ func (r *reporter) step(ctx context.Context, now time.Time) {
 	r.steppedAt = now
 	r.addLandmarks()
 	r.sample(now)
-	if !now.Before(r.nextReport) {
+	if r.nextReport.Sub(now) <= slack {
 		r.reportDue = true
 		r.nextReport = now.Add(r.interval)
 	}
@@ -218,7 +220,7 @@ func (r *reporter) call(ctx context.Context, s *landmarkState, now time.Time) {
 	if interval == 0 {
 		return
 	}
-	if !now.Before(s.nextCall) {
+	if s.nextCall.Sub(now) <= slack {
 		s.nextCall = now.Add(interval)
 		if s.SendCommand != nil {
 			s.SendCommand(now)

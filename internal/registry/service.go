@@ -202,7 +202,15 @@ func (s *service) schedule(next, now judge.Instant) {
 
 // tick publishes what time alone has made of the facts.
 func (s *service) tick() {
-	s.update(func() bool { s.timerAt = judge.Never; return true })
+	s.update(func() bool {
+		s.timerAt = judge.Never
+		now, real := s.readClock()
+		if next := min(s.current.Load().next, s.expires()); !s.retired && now == real && now < next {
+			s.schedule(next, now) // reports have put off what was due
+			return false
+		}
+		return true
+	})
 	if s.expires() <= s.clock.Judged() {
 		s.hooks.expired(s)
 	}

@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// checkInterval is how often KeepBound checks the socket.
-const checkInterval = time.Second
+// checkInterval is how often KeepBound checks the socket. Each check wakes up an idle
+// landmarkd.
+const checkInterval = 5 * time.Second
 
 // KeepBound binds the socket again whenever it is no longer at its path, until ctx
 // is done. Otherwise a removed socket would cut off every program that starts from

@@ -16,8 +16,8 @@ import (
 // on the median. A clock that always beats needs 80, and an agent that looks at each
 // answer of its loop 20.
 const (
-	landmarkdSwitches = 30
-	programSwitches   = 18
+	landmarkdSwitches = 20
+	programSwitches   = 14
 )
 
 // How often threads go to sleep for a report does not depend on how fast the machine is.
