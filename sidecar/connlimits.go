@@ -39,6 +39,8 @@ const (
 	descriptorsPerHTTP = 2
 	// descriptorsPerAgent counts the connection and the pidfd of its process.
 	descriptorsPerAgent = 2
+	// descriptorsPerBFD counts the two sockets of a session, and that of its local address.
+	descriptorsPerBFD = 3
 	// descriptorsPerNotifySocket counts the socket and its lock. A process that sends
 	// notifications has one, a pidfd.
 	descriptorsPerNotifySocket = 2
@@ -46,7 +48,7 @@ const (
 	// uses memory too. Together with the guard's budgets they keep landmarkd below
 	// 128 MB whatever all clients send.
 	maxAgents  = 1024
-	maxMonitor = 1536
+	maxMonitor = 10240
 	maxLine    = 384
 	maxGRPC    = 384
 	maxHTTP    = 256
@@ -107,11 +109,20 @@ func (l connLimits) allowBFD() connLimits {
 
 // withBFD sets descriptors aside for the sockets of the BFD sessions, at most as many as
 // allowBFD allowed. What is not spare it takes from the monitoring protocol. From then on
-// there may be as many sockets as that, or as are spare.
+// there may be as many sockets as that, or as are spare, for as many sessions as a
+// configuration may have.
 func (l connLimits) withBFD(sockets int) connLimits {
 	taken := max(0, sockets-l.spare)
 	l.monitor -= taken
-	l.bfd, l.spare = l.spare+taken, 0
+	l.bfd = min(l.spare+taken, descriptorsPerBFD*config.MaxPeerings)
+	l.spare += taken - l.bfd
+	return l
+}
+
+// withRest gives the monitoring protocol the descriptors that are spare in the end.
+func (l connLimits) withRest() connLimits {
+	more := min(l.spare, maxMonitor-l.monitor)
+	l.monitor, l.spare = l.monitor+more, l.spare-more
 	return l
 }
 

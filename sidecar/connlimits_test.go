@@ -19,7 +19,8 @@ func TestDivideDescriptors(t *testing.T) {
 		82:    {agents: 10, agentsPerUser: 7, monitor: 10, grpc: 10},
 		1042:  {agents: 250, agentsPerUser: 187, monitor: 250, grpc: 250},
 		2090:  {agents: 576, agentsPerUser: 432, monitor: 512, grpc: 384},
-		65536: {agents: 1024, agentsPerUser: 768, monitor: 1536, grpc: 384, spare: 61526},
+		20000: {agents: 1024, agentsPerUser: 768, monitor: 4989, grpc: 384, spare: 12537},
+		65536: {agents: 1024, agentsPerUser: 768, monitor: 10240, grpc: 384, spare: 52822},
 	} {
 		if got := divideDescriptors(descriptors); got != want {
 			t.Errorf("of %d descriptors the limits are %+v, want %+v", descriptors, got, want)
@@ -73,11 +74,26 @@ func TestDivideDescriptors(t *testing.T) {
 				}
 				with := gated.withBFD(sockets)
 				used := agents + with.monitor + with.line + with.grpc + descriptorsPerHTTP*with.http + descriptorsPerGate*with.gates + with.bfd
-				if with.monitor < 2 || with.monitor < gated.monitor/2 || with.bfd < sockets || used > descriptors-reserved {
+				if with.monitor < 2 || with.monitor < gated.monitor/2 || with.bfd < sockets || used+with.spare > descriptors-reserved {
 					t.Fatalf("of %d descriptors, with %d of BFD the limits are %+v", descriptors, sockets, with)
+				}
+				rest := with.withRest()
+				others := rest
+				others.monitor, others.spare = with.monitor, with.spare
+				if others != with || rest.monitor+rest.spare != with.monitor+with.spare || rest.monitor > maxMonitor || rest.monitor < maxMonitor && rest.spare > 0 {
+					t.Fatalf("of %d descriptors, with %d of BFD and the rest the limits are %+v", descriptors, sockets, rest)
 				}
 			}
 		}
+	}
+}
+
+// With everything on, 16,384 descriptors are enough for as many connections to the
+// monitoring port as there may be.
+func TestMonitoringPortGetsTheRest(t *testing.T) {
+	l := divideDescriptors(16384).withHTTP().withNotify(true).withGates().withProbes().allowBFD().withBFD(2).withRest()
+	if l.monitor != maxMonitor || l.bfd != descriptorsPerBFD*config.MaxPeerings {
+		t.Errorf("the limits are %+v, want %d connections to the monitoring port, and %d descriptors for BFD", l, maxMonitor, descriptorsPerBFD*config.MaxPeerings)
 	}
 }
 

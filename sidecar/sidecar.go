@@ -138,6 +138,7 @@ func New(c Config) (*Sidecar, error) {
 		}
 		s.limits = s.limits.withBFD(bfd.Sockets(file.Peerings))
 	}
+	s.limits = s.limits.withRest()
 	for _, bind := range []func(Config, *registry.Registry) error{s.restoreMembers, s.bindAdmin, s.bindMonitor, s.bindLine, s.bindGRPC, s.bindHTTP} {
 		if err := bind(c, services); err != nil {
 			return nil, errors.Join(err, s.Close())

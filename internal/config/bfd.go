@@ -15,9 +15,9 @@ import (
 	"github.com/landmark-health/landmark/internal/contract"
 )
 
-// maxPeerings is how many BFD sessions a file may have. Each takes up to three
+// MaxPeerings is how many BFD sessions a file may have. Each takes up to three
 // descriptors.
-const maxPeerings = 64
+const MaxPeerings = 64
 
 // peeringKeys are the keys of a BFD session.
 var peeringKeys = []key[bfd.Peering]{
@@ -52,8 +52,8 @@ func readPeerings(r *reader, at path, n ast.Node, f *File) {
 		}
 		f.Peerings = append(f.Peerings, p)
 	}
-	if len(f.Peerings) > maxPeerings {
-		r.fail(n, at, "has %d sessions: use %d at most", len(f.Peerings), maxPeerings)
+	if len(f.Peerings) > MaxPeerings {
+		r.fail(n, at, "has %d sessions: use %d at most", len(f.Peerings), MaxPeerings)
 	}
 }
 

@@ -61,7 +61,7 @@ bfd:
 func TestTooManyPeerings(t *testing.T) {
 	var src strings.Builder
 	src.WriteString("bfd:\n")
-	for i := range maxPeerings + 1 {
+	for i := range MaxPeerings + 1 {
 		fmt.Fprintf(&src, "- {service: epg, peer: 192.0.2.%d, local: 192.0.2.200}\n", i+1)
 	}
 	const want = "f:2:1: bfd: has 65 sessions: use 64 at most"

@@ -20,6 +20,9 @@ type Source interface {
 	Await(ctx context.Context, name []byte, maxAge time.Duration) (registry.Answer, error)
 	// Subscribe subscribes to the changes of the answer.
 	Subscribe(name []byte) *registry.Subscription
+	// SubscribeFunc is Subscribe for a front end without a goroutine to wait in. It calls
+	// changed with locks held.
+	SubscribeFunc(name []byte, changed func()) *registry.Subscription
 }
 
 // Checkers records the checkers that received answers. Its methods are safe for

@@ -5,21 +5,37 @@ import "sync"
 // Subscribe subscribes to the changes of the answer about a name, which may be
 // unknown yet.
 func (r *Registry) Subscribe(name []byte) *Subscription {
+	changed := make(chan struct{}, 1)
+	s := r.SubscribeFunc(name, func() {
+		select {
+		case changed <- struct{}{}:
+		default: // there is a token already
+		}
+	})
+	s.changed = changed
+	return s
+}
+
+// SubscribeFunc is Subscribe for a watcher without a goroutine of its own: each change
+// calls f, until Close returns. Locks are held meanwhile, so f must return at once, and
+// must not call the registry.
+func (r *Registry) SubscribeFunc(name []byte, f func()) *Subscription {
 	service, _ := resolve(name)
-	return r.subscriptions.add(string(service))
+	return r.subscriptions.add(string(service), f)
 }
 
 // Subscription wakes a watcher when the answer about a name changes. It says that
 // there is a change, not which: the watcher looks the answer up, and then finds the
 // latest, however slow it was.
 type Subscription struct {
-	changed chan struct{}
+	wake    func()
+	changed <-chan struct{} // nil if it was made by SubscribeFunc
 	all     *subscriptions
 	service string
 }
 
 // Changed receives if there was a change since the last receipt. Over all services
-// that is a change of any of them.
+// that is a change of any of them. It is for a Subscription that Subscribe has made.
 func (s *Subscription) Changed() <-chan struct{} { return s.changed }
 
 // Close ends the subscription.
@@ -31,8 +47,8 @@ type subscriptions struct {
 	byService map[string]map[*Subscription]struct{} // guarded by mu
 }
 
-func (all *subscriptions) add(service string) *Subscription {
-	s := &Subscription{changed: make(chan struct{}, 1), all: all, service: service}
+func (all *subscriptions) add(service string, wake func()) *Subscription {
+	s := &Subscription{wake: wake, all: all, service: service}
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	if all.byService == nil {
@@ -59,9 +75,6 @@ func (all *subscriptions) wake(service string) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	for s := range all.byService[service] {
-		select {
-		case s.changed <- struct{}{}:
-		default: // there is a token already
-		}
+		s.wake()
 	}
 }

@@ -80,3 +80,26 @@ func TestClosedSubscriptionIsNotWoken(t *testing.T) {
 		t.Errorf("got subscriptions to %d names, want 0", n)
 	}
 }
+
+// A watcher without a goroutine is called at each change of its service, until it closes
+// the subscription.
+func TestSubscribedFuncIsCalled(t *testing.T) {
+	r := New(clock.New(), 0)
+	calls := 0
+	sub := r.SubscribeFunc([]byte("epg-liveness"), func() { calls++ })
+	epg := open(t, r, "epg", "a")
+	epg.pass()
+	open(t, r, "vod", "a").pass()
+	if calls != 1 {
+		t.Errorf("got %d calls, want 1", calls)
+	}
+	epg.session.Disconnect()
+	if calls != 2 {
+		t.Errorf("got %d calls after another change, want 2", calls)
+	}
+	sub.Close()
+	epg.pass()
+	if calls != 2 {
+		t.Errorf("got %d calls after Close, want 2", calls)
+	}
+}

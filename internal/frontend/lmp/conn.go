@@ -69,8 +69,12 @@ func (s *Server) takeSlot(c *conn) bool {
 
 // Ready implements eventloop.Handler.
 func (c *conn) Ready() {
-	if !c.waiting && c.sendUnsent() {
+	switch {
+	case c.waiting || !c.sendUnsent():
+	case !c.ending:
 		c.visit()
+	case c.tell(): // the last answer of a WATCH, which had to wait
+		c.finish()
 	}
 }
 

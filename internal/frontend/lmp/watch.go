@@ -47,6 +47,15 @@ type watch struct {
 	due      time.Duration // when the answer is sent again
 	changed  bool          // there may be another answer than the last
 	resend   bool          // it must be sent though it has not changed
+	waits    time.Time     // since when it waits for a final answer
+	awaited  *awaited      // what the audience has got since then, nil = nothing
+}
+
+// awaited is the end of an audience's wait.
+type awaited struct {
+	answer registry.Answer // which is final
+	at     time.Time       // when it was looked up, or before
+	err    error           // there is no answer
 }
 
 // beginWatch begins a WATCH. It sends nothing yet.
@@ -80,9 +89,9 @@ func (w *watch) wanted() bool { return w.changed || w.resend }
 // sent begins the keep-alive interval.
 func (w *watch) sent(now time.Duration) { w.due = now + keepAlive(w.request) }
 
-// tell looks up the answer and appends it if the checker must get it. It reports whether
+// tell looks up the answer and sends it if the checker must get it. It reports whether
 // the connection can go on. Each frame waits until its answer is final, as any other
-// answer does.
+// answer does, but together with those of the others who watch the same name.
 func (c *conn) tell() bool {
 	w := c.watch
 	if len(c.server.tcp.out) > 0 && !c.flush() {
@@ -90,19 +99,25 @@ func (c *conn) tell() bool {
 	}
 	w.changed = false // from here on another change counts
 	a, final := c.server.config.Source.Lookup(w.request.Service, registry.AnyAge)
-	if !final {
-		c.await(w.request.Service, registry.AnyAge, c.tellAnswer)
+	got := w.awaited
+	w.awaited = nil
+	switch {
+	case final:
+	case got != nil && got.err != nil:
+		c.server.rejections.countError(got.err)
+		c.Close()
+		return false
+	case got != nil && got.at.After(w.waits) && time.Since(got.at) < maxHeld:
+		// Memory is uncertain again. What changed after that look-up follows.
+		a, w.changed = got.answer, true
+	default:
+		c.waiting, w.waits = true, time.Now()
+		c.SetDeadline(0)
+		c.server.awaitFor(w.audience, w.request.Service)
 		return false
 	}
-	return c.tellAnswer(&a)
-}
-
-// tellAnswer appends the answer if the checker must get it. It reports whether the
-// connection can go on.
-func (c *conn) tellAnswer(a *registry.Answer) bool {
-	w := c.watch
-	w.checker.Record(frontend.CheckOf(w.request.Service, a))
-	answer := translate(w.request, a)
+	w.checker.Record(frontend.CheckOf(w.request.Service, &a))
+	answer := translate(w.request, &a)
 	if now := changeKeyOf(&answer); w.resend || now != w.last {
 		w.last, w.resend = now, false
 		w.sent(c.server.tcp.loop.Now())
@@ -119,11 +134,13 @@ func keepAlive(q lmp.Request) time.Duration {
 	return max(q.MaxAge, minKeepAlive)
 }
 
-// audience is the connections that watch the same name. They share one subscription.
+// audience is the connections that watch the same name. They share one subscription, and
+// one wait for an answer that is not final.
 type audience struct {
 	members []*conn
-	pending atomic.Bool   // the loop is about to call changed
-	ended   chan struct{} // closed when the last member has left
+	changes *registry.Subscription
+	pending atomic.Bool // the loop is about to call changed
+	waiting bool        // until the answer is final
 }
 
 // audienceOf returns the audience of the name.
@@ -131,20 +148,11 @@ func (s *Server) audienceOf(name []byte) *audience {
 	if a := s.tcp.audiences[string(name)]; a != nil {
 		return a
 	}
-	a := &audience{ended: make(chan struct{})}
+	a := &audience{}
 	s.tcp.audiences[string(name)] = a
-	sub, changed := s.config.Source.Subscribe(name), a.changed
-	s.tcp.waits.Go(func() {
-		defer sub.Close()
-		for {
-			select {
-			case <-sub.Changed():
-				if !a.pending.Swap(true) {
-					s.tcp.loop.Post(changed)
-				}
-			case <-a.ended:
-				return
-			}
+	a.changes = s.config.Source.SubscribeFunc(name, func() {
+		if !a.pending.Swap(true) {
+			s.tcp.loop.Post(a.changed)
 		}
 	})
 	return a
@@ -155,7 +163,45 @@ func (a *audience) changed() {
 	a.pending.Store(false)
 	for _, c := range a.members {
 		c.watch.changed = true
+		c.watch.awaited = nil // it may be older
 		c.Queue()
+	}
+}
+
+// awaitFor waits for the final answer about the audience's name, and then makes each
+// member that waits go on, a few at a time.
+func (s *Server) awaitFor(a *audience, name []byte) {
+	if a.waiting {
+		return
+	}
+	a.waiting = true
+	s.tcp.waits.Go(func() {
+		got := s.awaitFinal(name)
+		s.tcp.loop.Post(func() {
+			a.waiting = false
+			for _, c := range a.members {
+				if c.waiting {
+					c.waiting = false
+					c.watch.changed, c.watch.awaited = true, got
+					c.Queue()
+				}
+			}
+		})
+	})
+}
+
+// awaitFinal waits until the answer about the name is final, and looks it up. It does not
+// take the answer of Await, of which it is not known when it was looked up: it would be too
+// old for a member that came after that.
+func (s *Server) awaitFinal(name []byte) *awaited {
+	for {
+		if _, err := s.config.Source.Await(s.tcp.ctx, name, registry.AnyAge); err != nil {
+			return &awaited{err: err}
+		}
+		got, final := &awaited{at: time.Now()}, false
+		if got.answer, final = s.config.Source.Lookup(name, registry.AnyAge); final {
+			return got
+		}
 	}
 }
 
@@ -173,6 +219,6 @@ func (s *Server) leaveAudience(c *conn) {
 	a.members = a.members[:last]
 	if last == 0 {
 		delete(s.tcp.audiences, string(c.watch.request.Service))
-		close(a.ended)
+		a.changes.Close()
 	}
 }

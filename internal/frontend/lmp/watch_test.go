@@ -3,10 +3,12 @@ package lmp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -409,6 +411,108 @@ func TestWatchWaitsForFinalAnswer(t *testing.T) {
 		w.wantNothing(3 * time.Second)
 		f.stop() // while the WATCH waits
 		f.wantClosedAfter(w.done, 0)
+	})
+}
+
+// awaitFinalSource is a provisionalSource that counts the waits and, if asked to, holds the
+// look-up after a wait.
+type awaitFinalSource struct {
+	provisionalSource
+	waits  atomic.Int32
+	held   atomic.Pointer[chan struct{}] // until then the look-up is held, nil = it is not
+	awaits atomic.Bool                   // an Await has returned, and its look-up follows
+}
+
+func (s *awaitFinalSource) Await(ctx context.Context, name []byte, maxAge time.Duration) (registry.Answer, error) {
+	s.waits.Add(1)
+	a, err := s.provisionalSource.Await(ctx, name, maxAge)
+	s.awaits.Store(true)
+	return a, err
+}
+
+func (s *awaitFinalSource) Lookup(name []byte, maxAge time.Duration) (registry.Answer, bool) {
+	a, final := s.provisionalSource.Lookup(name, maxAge)
+	if held := s.held.Load(); held != nil && s.awaits.Swap(false) {
+		<-*held
+	}
+	return a, final
+}
+
+// Connections that watch one name wait together for its final answer.
+func TestWatchersOfOneNameShareAWait(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		source := &awaitFinalSource{provisionalSource: provisionalSource{Source: f.config.Source}}
+		f.config.Source = source
+		end := source.begin()
+		var all []*watchClient
+		for range 100 {
+			all = append(all, f.openWatch("epg", time.Hour))
+		}
+		all[0].wantNothing(time.Second)
+		end()
+		for _, w := range all {
+			w.want(0, lmp.StatusServing, lmp.CauseNone)
+		}
+		if n := source.waits.Load(); n != 1 {
+			t.Errorf("%d waits, want 1", n)
+		}
+		for _, w := range all {
+			w.end()
+		}
+	})
+}
+
+// A wait has ended, and then memory becomes uncertain again, before the watchers are told.
+// Those who waited get that answer, and then what has changed. One who has come after it was
+// looked up does not get it, because the program may have hung in between.
+func TestWatcherGetsNoAnswerFromBeforeItsRequest(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		source := &awaitFinalSource{provisionalSource: provisionalSource{Source: f.config.Source}}
+		f.config.Source = source
+		hold := make(chan struct{})
+		source.held.Store(&hold)
+		end := source.begin()
+		early := f.openWatch("epg", time.Hour)
+		early.wantNothing(100 * time.Millisecond)
+		end()
+		synctest.Wait() // the answer is looked up, and held
+		end = source.begin()
+		f.process.Report(hung())
+		late := f.openWatch("epg", time.Hour)
+		late.wantNothing(100 * time.Millisecond)
+		source.held.Store(nil)
+		close(hold)
+		early.want(0, lmp.StatusServing, lmp.CauseNone)
+		late.wantNothing(100 * time.Millisecond)
+		end()
+		early.want(0, lmp.StatusNotServing, lmp.CauseStalled)
+		late.want(0, lmp.StatusNotServing, lmp.CauseStalled)
+		early.end()
+		late.end()
+	})
+}
+
+// A WATCH costs no goroutine, whatever name it is of.
+func TestWatchHasNoGoroutine(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fixture) {
+		f.keepFresh()
+		open := func(n int) (all []*watchClient) {
+			for i := range n {
+				w := f.openWatch(fmt.Sprintf("absent%d", i), time.Hour)
+				w.want(0, lmp.StatusUnknownService, lmp.CauseUnknownService)
+				all = append(all, w)
+			}
+			return all
+		}
+		few := open(1)
+		before := runtime.NumGoroutine()
+		many := open(100)
+		if n := runtime.NumGoroutine() - before; n > 50 {
+			t.Errorf("100 WATCHes of other names cost %d goroutines, want none", n)
+		}
+		for _, w := range slices.Concat(few, many) {
+			w.end()
+		}
 	})
 }
 
