@@ -82,7 +82,7 @@ func unknownNames(s *scene) {
 
 // holdSilentConnections holds more connections than any listener may have.
 func holdSilentConnections(ctx context.Context, target string) error {
-	return each(ctx, 4500, func(ctx context.Context, _ int) { hold(ctx, target, "") })
+	return each(ctx, 12_000, func(ctx context.Context, _ int) { hold(ctx, target, "") })
 }
 
 // describeWithoutReading sends many DESCRIBEs on many connections at once, reads nothing,
