@@ -16,6 +16,11 @@ import (
 // Messages are small, so most of its default of 32 KiB each would be unused.
 const bufferSize = 4 << 10
 
+// windowSize is how many bytes the sidecar may send before they are read. gRPC accepts no
+// smaller window. A fixed window also stops gRPC from measuring the connection, by a ping
+// for each command of the sidecar.
+const windowSize = 64 << 10
+
 // maxResponse is the maximum size of a message from the sidecar, in bytes.
 const maxResponse = 64 << 10
 
@@ -47,6 +52,7 @@ func newClient(conn net.Conn) (*grpc.ClientConn, error) {
 		grpc.WithDisableRetry(),
 		grpc.WithReadBufferSize(bufferSize),
 		grpc.WithWriteBufferSize(bufferSize),
+		grpc.WithStaticStreamWindowSize(windowSize),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxResponse)),
 	)
 }

@@ -12,9 +12,9 @@ const (
 	minCommandInterval = 10 * time.Millisecond
 	maxCommandInterval = time.Second
 
-	// minStepGap is the minimum time between a step and one that a change causes,
-	// so that landmarks that change all the time cost the program little. Answers
-	// to the sidecar's requests are not delayed.
+	// minStepGap is the minimum time between two steps that changes cause, so that
+	// landmarks that change all the time cost the program little. The first change is
+	// not delayed, nor are answers to the sidecar's requests.
 	minStepGap = 5 * time.Millisecond
 )
 

@@ -37,8 +37,9 @@ type reporter struct {
 
 	landmarks  []landmarkState
 	interval   time.Duration // between reports when nothing changes
-	steppedAt  time.Time     // the latest step
-	sampledAt  uint64        // the same, by the clock
+	sampledAt  uint64        // the latest step, by the clock
+	changed    bool          // a landmark has changed since the latest step
+	changedAt  time.Time     // the latest step after a change
 	nextStep   time.Time
 	nextReport time.Time
 	reportedAt time.Time // the latest report
@@ -139,7 +140,9 @@ func (r *reporter) run(ctx context.Context) {
 // step does what is due at the time now. It reports before it sends commands, so
 // that a command that a report shows as open has been open for a while.
 func (r *reporter) step(ctx context.Context, now time.Time) {
-	r.steppedAt = now
+	if r.changed {
+		r.changed, r.changedAt = false, now
+	}
 	r.addLandmarks()
 	r.sample(now)
 	if r.nextReport.Sub(now) <= slack {
@@ -237,13 +240,15 @@ func (r *reporter) call(ctx context.Context, s *landmarkState, now time.Time) {
 // stepNow makes the next step due at once.
 func (r *reporter) stepNow() { r.nextStep = time.Time{} }
 
-// stepSoon makes the next step earlier because a landmark changed.
+// stepSoon makes the next step due because a landmark changed: at once, unless there was
+// such a step just before.
 func (r *reporter) stepSoon() {
+	r.changed = true
 	if r.stateRequests.pending() {
 		r.stepNow()
 		return
 	}
-	if at := r.steppedAt.Add(minStepGap); at.Before(r.nextStep) {
+	if at := r.changedAt.Add(minStepGap); at.Before(r.nextStep) {
 		r.nextStep = at
 	}
 }

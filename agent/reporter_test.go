@@ -126,7 +126,7 @@ func TestFirstAndOverdueAreReportedAtOnce(t *testing.T) {
 		st.until(2100 * time.Millisecond)
 
 		reader.Reach()
-		if r := st.within(minStepGap, "first reached"); !r.Facts[0].Reached {
+		if r := st.within(0, "first reached"); !r.Facts[0].Reached {
 			t.Errorf("first reached: %v", r)
 		}
 		(<-loop.C())()
@@ -136,12 +136,12 @@ func TestFirstAndOverdueAreReportedAtOnce(t *testing.T) {
 		st.until(61 * time.Second)
 		time.Sleep(10 * time.Millisecond)
 		(<-loop.C())()
-		if r := st.within(minStepGap, "loop answered when overdue"); age(r.Facts[1]) > minStepGap {
+		if r := st.within(0, "loop answered when overdue"); age(r.Facts[1]) > 0 {
 			t.Errorf("loop answered when overdue: %v", r)
 		}
 		time.Sleep(10 * time.Millisecond)
 		reader.Reach()
-		if r := st.within(minStepGap, "overdue landmark reached"); age(r.Facts[0]) > 0 {
+		if r := st.within(0, "overdue landmark reached"); age(r.Facts[0]) > 0 {
 			t.Errorf("overdue landmark reached: %v", r)
 		}
 	})
@@ -158,8 +158,8 @@ func TestChangesAreReportedAtOnce(t *testing.T) {
 		st.declaration()
 		st.until(110 * time.Millisecond)
 
-		// Each step is between two reports, long enough after the previous step, and
-		// must show in a report at once.
+		// Each step is between two reports, long enough after the previous one, and must
+		// show in a report at once.
 		var first, second landmark.Work
 		steps := []struct {
 			name string
@@ -192,8 +192,34 @@ func TestChangesAreReportedAtOnce(t *testing.T) {
 		for _, step := range steps {
 			time.Sleep(10 * time.Millisecond)
 			step.do()
-			if r := st.within(minStepGap, step.name); !step.want(r.Facts) {
+			if r := st.within(0, step.name); !step.want(r.Facts) {
 				t.Errorf("%s: %v", step.name, r)
+			}
+		}
+	})
+}
+
+// A change waits for an earlier change, and not for an earlier report.
+func TestOnlyChangesDelayAChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var marks landmark.Set
+		db := marks.Condition("db", landmark.TTL(time.Second))
+		db.Set(true, "")
+		st := newFakeStream(t, &marks)
+		st.declaration()
+		st.report()
+		for range 3 {
+			st.report() // is due at its time
+			db.Set(false, "just after the report")
+			if r := st.within(0, "first change"); r.Facts[0].Met {
+				t.Errorf("first change: %v", r)
+			}
+			changed := time.Now()
+			time.Sleep(minStepGap / 5)
+			db.Set(true, "just after the change")
+			r := st.report()
+			if took := time.Since(changed); !r.Facts[0].Met || took != minStepGap {
+				t.Errorf("second change: %v after the first: %v, want %v", took, r, minStepGap)
 			}
 		}
 	})

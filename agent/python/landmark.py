@@ -366,6 +366,7 @@ _CHANNEL = [
     ("grpc.enable_retries", 0),
     ("grpc.default_authority", "localhost"),
     ("grpc.max_receive_message_length", 64 << 10),
+    ("grpc.http2.bdp_probe", 0),  # no pings to measure the connection
 ]
 # The sidecar refuses the program until a person changes something.
 _REFUSED = {
@@ -377,7 +378,7 @@ _REFUSED = {
 }
 _MIN_DELAY, _MAX_DELAY, _REFUSED_DELAY = 0.05, 0.5, 5.0  # between two dials
 _CLOSE_TIMEOUT = 1.0
-_MIN_STEP_GAP = 5_000  # between a step and one that a change causes
+_MIN_STEP_GAP = 5_000  # between two steps that changes cause
 
 
 class _Stream:
@@ -443,7 +444,9 @@ class Agent:
         self._stream = None  # the latest
         self._idle = False  # the stream waits for a message
         self._due = False  # a report is due as soon as the stream waits
-        self._next_step = self._next_report = self._stepped_at = self._reported_at = 0
+        self._next_step = self._next_report = self._reported_at = 0
+        self._change_seen = False  # since the latest step
+        self._changed_at = 0  # the latest step after a change
         self._next_command = {}  # of each Loop
         marks._agents.append(self)
         self._threads = [threading.Thread(target=f, daemon=True, name="landmark") for f in (self._report, self._connect)]
@@ -495,7 +498,8 @@ class Agent:
 
     def _step(self, now):
         self._woken = False
-        self._stepped_at = now
+        if self._change_seen:
+            self._change_seen, self._changed_at = False, now
         marks = list(self._marks._landmarks)
         interval = _report_interval(marks)
         facts = [m.sample(now) for m in marks]
@@ -553,9 +557,10 @@ class Agent:
         self._next_step = 0
 
     def _changed(self):
-        """A landmark changed. If a request of the sidecar waits for it, nothing delays the next step."""
+        """A landmark changed. Only a change just before delays the next step, unless the sidecar waits for it."""
+        self._change_seen = True
         waited = self._stream is not None and self._stream.latest > self._stream.reported
-        self._next_step = min(self._next_step, self._stepped_at + (0 if waited else _MIN_STEP_GAP))
+        self._next_step = min(self._next_step, 0 if waited else self._changed_at + _MIN_STEP_GAP)
 
     def _ready(self, stream):
         """The stream waits for a message. A new one needs the whole state."""
