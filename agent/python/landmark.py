@@ -222,10 +222,11 @@ class Loop(_Landmark):
         with self._lock:
             if not self._open:
                 return
-            self._reach()
+            wake = self._reach()
             self._open = False
             self._lag = max(0, self._at - self._sent)
-        self._set._wake()
+        if wake:
+            self._set._wake()
 
     def send(self, now):
         """Opens a command unless one is open, and returns the number of answers before it."""
@@ -234,6 +235,12 @@ class Loop(_Landmark):
                 self._open, self._sent = True, now
                 os.eventfd_write(self._fd, 1)
             return self._count
+
+    def request(self, now):
+        """Is send for one who waits for the answer."""
+        with self._lock:
+            self._awaited = True
+            return self.send(now)
 
     def _describe(self, fact, now):
         fact.open, fact.lag_us = self._open, self._lag
@@ -408,7 +415,7 @@ class _Requests:
         self.answered = answered
 
     def request(self, number, loop, now):
-        answers = loop.send(now)
+        answers = loop.request(now)
         self.update(answers)
         self.answers, self.requested = answers, number
 
