@@ -30,17 +30,27 @@ func newTrackFile(dir, name string) trackFile {
 	return trackFile{path: filepath.Join(dir, name), temp: filepath.Join(dir, "."+name+".tmp")}
 }
 
+// openFlags opens what may be no file of this program: it follows no link, and does not wait
+// for the other end of a pipe. With O_NONBLOCK, os also makes fewer system calls.
+const openFlags = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+
 // has reports whether the file has the value.
 func (f trackFile) has(value int) bool {
-	info, err := os.Lstat(f.path)
-	if err != nil || !info.Mode().IsRegular() || info.Size() > maxContent {
-		return false
-	}
-	content, err := os.ReadFile(f.path)
+	file, err := os.OpenFile(f.path, os.O_RDONLY|openFlags, 0)
 	if err != nil {
 		return false
 	}
-	n, err := strconv.Atoi(strings.TrimSuffix(string(content), "\n"))
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Size() > maxContent {
+		return false
+	}
+	var content [maxContent]byte
+	size, err := file.Read(content[:])
+	if err != nil {
+		return false
+	}
+	n, err := strconv.Atoi(strings.TrimSuffix(string(content[:size]), "\n"))
 	return err == nil && n == value
 }
 
@@ -81,7 +91,7 @@ func (f trackFile) replace(value int) error {
 // reads the file when it is closed. If keepalived reads it in between, as at its own
 // start, the value is the first line, and it reads no more.
 func (f trackFile) overwrite(value int) error {
-	file, err := os.OpenFile(f.path, os.O_WRONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	file, err := os.OpenFile(f.path, os.O_WRONLY|openFlags, 0)
 	if err != nil {
 		return err
 	}
