@@ -68,11 +68,11 @@ func (r *Registry) awaitNotProvisional(ctx context.Context, name []byte) error {
 }
 
 // awaitCatchUp waits until everything has been read that counts for the name. It
-// checks at each beat: on a starved machine that may be true only for a moment. The
-// error is ctx's.
+// checks at each beat: on a starved machine that may be true only for a moment. And it
+// checks when the service is released. The error is ctx's.
 func (r *Registry) awaitCatchUp(ctx context.Context, name []byte) error {
 	for {
-		beat := r.clock.NextBeat()
+		beat, released := r.clock.NextBeat(), r.untilReleased(name)
 		if _, _, caughtUp := r.fromMemory(name); caughtUp {
 			return nil
 		}
@@ -80,8 +80,19 @@ func (r *Registry) awaitCatchUp(ctx context.Context, name []byte) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-beat:
+		case <-released:
 		}
 	}
+}
+
+// untilReleased returns a channel that is closed when the service of the name is released,
+// nil if it is not held or the name is not one service's.
+func (r *Registry) untilReleased(name []byte) <-chan struct{} {
+	service, _ := resolve(name)
+	if s := r.service(string(service)); s != nil {
+		return s.untilReleased()
+	}
+	return nil
 }
 
 // awaitReport waits for a report about the name, or for the end of the start

@@ -66,15 +66,38 @@ func (s *service) pause(began, ended judge.Instant) {
 }
 
 // hold holds the service at the instant at, until its sessions have caught up with the
-// time from then to resumed. The caller holds mu.
+// time from then to resumed. The caller holds mu, and the service is not held.
 func (s *service) hold(at, resumed judge.Instant) {
 	for _, sl := range s.slots {
 		if sl.session != nil {
 			sl.session.emptyChecks = 0
+			sl.session.look()
 		}
 	}
-	s.resumed = resumed
+	s.resumed, s.released = resumed, make(chan struct{})
 	s.heldAt.Store(int64(max(at, s.judgedTo)))
+}
+
+// release releases the service if it is held, and its sessions have caught up or have not
+// within clock.MaxBehind. It reports whether it did. The caller holds mu, and publishes.
+func (s *service) release(real judge.Instant) (released bool) {
+	if !s.behind() || real.Sub(s.resumed) <= clock.MaxBehind && !s.caughtUp(real) {
+		return false
+	}
+	s.heldAt.Store(int64(judge.Never))
+	close(s.released)
+	return true
+}
+
+// untilReleased returns a channel that is closed when the service is released, nil if it
+// is not held.
+func (s *service) untilReleased() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.behind() {
+		return nil
+	}
+	return s.released
 }
 
 func (s *service) hasSession() bool {
@@ -154,17 +177,31 @@ func (s *service) setQuietUntil(next judge.Instant) {
 	s.clock.EndQuiet(until)
 }
 
-// catchUp releases the service if its sessions have caught up, or have not within
-// clock.MaxBehind. It reports whether it did.
-func (s *service) catchUp(real judge.Instant) (released bool) {
+// catchUp checks the sockets of the service's sessions, and releases it if they have
+// caught up. It reports whether the service is not held any more.
+func (s *service) catchUp(real judge.Instant) (caughtUp bool) {
 	s.update(func() bool {
-		released = real.Sub(s.resumed) > clock.MaxBehind || s.caughtUp(real)
-		if released {
-			s.heldAt.Store(int64(judge.Never))
+		for _, sl := range s.slots {
+			if sl.session != nil {
+				sl.session.check()
+			}
 		}
+		released := s.release(real)
+		caughtUp = !s.behind()
 		return released
 	})
-	return released
+	return caughtUp
+}
+
+// catchUpWith releases the service, which is held, if it waited only for the report of the
+// session that it has just taken. So a request that comes together with a report waits no
+// longer than until that is read.
+func (s *service) catchUpWith(from *Session) {
+	_, real := s.clock.Read()
+	s.update(func() bool {
+		from.look()
+		return s.release(real)
+	})
 }
 
 // caughtUp reports whether everything is read that came during the pause, no active
@@ -178,7 +215,7 @@ func (s *service) caughtUp(real judge.Instant) bool {
 		if sl.session == nil {
 			continue
 		}
-		allRead = sl.session.caughtUp() && allRead
+		allRead = allRead && sl.session.emptyChecks >= clock.EmptyChecks
 		if limit := sl.session.interval + clock.MaxGap; sl.session.latest < s.resumed.Add(-limit) {
 			silent = max(silent, limit)
 		}
@@ -190,11 +227,18 @@ func (s *service) caughtUp(real judge.Instant) bool {
 	return snap.sameCauses(snap.at(real.Add(silent)))
 }
 
-// caughtUp reports whether everything is read that the process sent during the
-// pause. The caller holds service.mu.
-func (s *Session) caughtUp() bool {
+// check counts a check that finds everything read that the process sent during the pause.
+// The caller holds service.mu.
+func (s *Session) check() {
 	if s.emptyChecks < clock.EmptyChecks && s.link.CaughtUp() {
 		s.emptyChecks++
 	}
-	return s.emptyChecks >= clock.EmptyChecks
+}
+
+// look does without further checks if one look shows that everything is read. The caller
+// holds service.mu.
+func (s *Session) look() {
+	if s.nothingUnread() {
+		s.emptyChecks = clock.EmptyChecks
+	}
 }

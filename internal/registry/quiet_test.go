@@ -201,6 +201,48 @@ func TestAnswerAfterAGapWaitsForWhatIsUnread(t *testing.T) {
 	}
 }
 
+// A request comes together with a report, after a gap: it waits until the report is read,
+// and not for the next check of the sockets. Nor does it if the others of the service have
+// nothing unread.
+func TestAnswerAfterAGapWaitsNoLongerThanForTheReport(t *testing.T) {
+	const reading = 3 * time.Millisecond
+	quietly(t, func(t *testing.T, r *Registry) {
+		epg, other := openQuiet(t, r, "epg"), &quietAgent{agent: open(t, r, "epg", "b"), r: r}
+		other.session.SetLastRead(func() (judge.Instant, bool) { return judge.Instant(other.lastRead.Load()), true })
+		other.report(passed)
+		for range 5 {
+			epg.report(passed)
+			other.report(passed)
+			time.Sleep(200 * time.Millisecond)
+			epg.reading.Store(true)
+			if a, isFinal := r.Lookup([]byte("epg"), 0); isFinal || a.Status != judge.Serving {
+				t.Errorf("before it is read: got %v, final %v; want a provisional answer that is serving", a.Status, isFinal)
+			}
+			time.AfterFunc(reading, func() {
+				epg.reading.Store(false)
+				epg.report(hung)
+			})
+			began := time.Now()
+			a := await(t, r, "epg", 0)
+			if took := time.Since(began); took != reading || a.Instances()[0].Cause != judge.Stalled {
+				t.Errorf("got %v after %v, want the hung process after %v", a.Instances(), took, reading)
+			}
+			time.Sleep(clock.Recheck)
+			other.unread.Store(true)
+			time.Sleep(200 * time.Millisecond)
+			epg.report(passed)
+			if _, isFinal := r.Lookup([]byte("epg"), 0); isFinal {
+				t.Error("got a final answer while another process has something unread, want a provisional one")
+			}
+			other.unread.Store(false)
+			other.report(passed)
+			if a, isFinal := r.Lookup([]byte("epg"), 0); !isFinal {
+				t.Errorf("got a provisional answer when all is read: %v, want a final one", a.Status)
+			}
+		}
+	})
+}
+
 // The sidecar is paused until after the instant at which a program that is silent since
 // would be stale, and the timer fires before the reports are read that came in time. Or
 // they are read first.

@@ -34,6 +34,7 @@ type service struct {
 	policy   *Policy       // of the next snapshot
 	judgedTo judge.Instant // of the latest snapshot that was published
 	resumed  judge.Instant // when the pause had ended
+	released chan struct{} // closed when the service is released; of the latest hold
 	slots    []*slot       // in the order of joining
 	host     judge.Host
 	// hostOverdue means that a check by which a landmark of the host is met is overdue.
@@ -251,5 +252,8 @@ func (s *service) report(from *Session, facts []Fact, answered uint64, at judge.
 		}
 		return true
 	})
+	if err == nil && s.behind() {
+		s.catchUpWith(from)
+	}
 	return err
 }
