@@ -29,7 +29,16 @@ func Close(fd int) error {
 
 // AddToEpoll adds a socket to an epoll descriptor (epoll_ctl(2), EPOLL_CTL_ADD).
 func AddToEpoll(epoll, fd int, event *unix.EpollEvent) error {
-	if _, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(epoll), unix.EPOLL_CTL_ADD, uintptr(fd), uintptr(unsafe.Pointer(event)), 0, 0); errno != 0 {
+	return controlEpoll(epoll, unix.EPOLL_CTL_ADD, fd, event)
+}
+
+// ChangeInEpoll changes the events of a socket in an epoll descriptor (EPOLL_CTL_MOD).
+func ChangeInEpoll(epoll, fd int, event *unix.EpollEvent) error {
+	return controlEpoll(epoll, unix.EPOLL_CTL_MOD, fd, event)
+}
+
+func controlEpoll(epoll, operation, fd int, event *unix.EpollEvent) error {
+	if _, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(epoll), uintptr(operation), uintptr(fd), uintptr(unsafe.Pointer(event)), 0, 0); errno != 0 {
 		return errno
 	}
 	return nil

@@ -76,6 +76,12 @@ func TestSocketsAreAcceptedWithoutWaiting(t *testing.T) {
 	if err := AddToEpoll(epoll, listener, &unix.EpollEvent{}); err != unix.EEXIST {
 		t.Errorf("adding a socket again: got %v, want %v", err, unix.EEXIST)
 	}
+	if err := ChangeInEpoll(epoll, conn, &unix.EpollEvent{}); err != unix.ENOENT {
+		t.Errorf("changing a socket that is not there: got %v, want %v", err, unix.ENOENT)
+	}
+	if err := ChangeInEpoll(epoll, listener, &unix.EpollEvent{Events: unix.EPOLLOUT}); err != nil {
+		t.Error(err)
+	}
 	if err := Close(conn); err != nil {
 		t.Fatal(err)
 	}

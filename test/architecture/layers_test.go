@@ -110,7 +110,7 @@ var layers = []layer{
 	{path: "internal/frontend/*", imports: []string{
 		"internal/frontend",
 		"internal/registry", "internal/judge", "internal/checkers",
-		"internal/socket", "internal/eventloop", "internal/sleep", "internal/turn", "lmp"}},
+		"internal/socket", "internal/eventloop", "internal/nonblock", "internal/sleep", "internal/turn", "lmp"}},
 	{path: "sidecar", imports: []string{"internal/...", "lmp"}},
 
 	{path: "internal/logqueue", stdlib: true},

@@ -16,7 +16,7 @@ func TestServedCheckAllocatesNothing(t *testing.T) {
 	const most = 0.5
 	r, _ := newRegistry(t)
 	s := serve(t, Config{Address: "127.0.0.1:0", Source: r, Checkers: frontendtest.NewTracker()})
-	for network, address := range map[string]net.Addr{"udp": s.udp.LocalAddr(), "tcp": s.Addr()} {
+	for network, address := range map[string]net.Addr{"udp": s.udp.addr, "tcp": s.Addr()} {
 		conn, err := net.Dial(network, address.String())
 		if err != nil {
 			t.Fatal(err)

@@ -29,9 +29,10 @@ const (
 // much as the answer. All memory that the kernel reads and writes is allocated once.
 // A batch is for one goroutine.
 type batch struct {
-	requests [batchSize]message
-	answers  [batchSize]message
-	slots    [batchSize]slot
+	requests   [batchSize]message
+	answers    [batchSize]message
+	recipients [batchSize]recipient // of the answers
+	slots      [batchSize]slot
 	// data has maxDatagram bytes for each request. It is a mapping of its own, to which
 	// the kernel adds memory where it writes: a page for each request of a usual length.
 	data       []byte
@@ -44,7 +45,7 @@ type batch struct {
 // message is struct mmsghdr of recvmmsg(2) and sendmmsg(2).
 type message struct {
 	header unix.Msghdr
-	length uint32 // of what was received
+	length uint32 // of what was received or sent
 }
 
 // slot is what the message of a request, and that of its answer, point to.
@@ -116,18 +117,19 @@ func (b *batch) datagram(i int, fd uintptr) datagram {
 	}
 }
 
-// answer adds the answer to request i, which is d. The slice out is b.out with the answer
-// appended. Answers that are in the memory of a shorter b.out stay there.
-func (b *batch) answer(i int, d datagram, out []byte) {
+// answer adds the answer to request i, which is d, and who it is for. The slice out is b.out
+// with the answer appended. Answers that are in the memory of a shorter b.out stay there.
+func (b *batch) answer(i int, d datagram, out []byte, to recipient) {
 	answer, s := out[len(b.out):], &b.slots[i]
 	b.out = out
 	s.answer.Base = &answer[0]
 	s.answer.SetLen(len(answer))
-	h := &b.answers[b.answered].header
+	b.recipients[b.answered] = to
+	m := &b.answers[b.answered]
 	b.answered++
-	*h = unix.Msghdr{Name: &s.client[0], Namelen: b.requests[i].header.Namelen, Iov: &s.answer, Control: &s.control[0]}
-	h.SetIovlen(1)
-	h.SetControllen(len(d.destination.append(s.control[:0])))
+	*m = message{header: unix.Msghdr{Name: &s.client[0], Namelen: b.requests[i].header.Namelen, Iov: &s.answer, Control: &s.control[0]}}
+	m.header.SetIovlen(1)
+	m.header.SetControllen(len(d.destination.append(s.control[:0])))
 }
 
 // send sends the answers, and returns how many were sent, and how many not because the
@@ -149,6 +151,9 @@ func (b *batch) send(fd uintptr) (sent, noRoom int) {
 	}
 	return sent, 0
 }
+
+// sent reports whether answer i was sent. No answer is empty.
+func (b *batch) sent(i int) bool { return b.answers[i].length > 0 }
 
 // sendAlone sends one answer from the given address of the host to a client, a struct
 // sockaddr_in or sockaddr_in6. Like send it does not wait for room: it returns

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 	"unsafe"
@@ -24,8 +23,7 @@ import (
 type batchSocket struct {
 	*udpSocket
 	*batch
-	raw       syscall.RawConn
-	receiving func(fd uintptr) bool // made once, because a closure allocates
+	receiving func(uintptr) bool // made once, because a closure allocates
 	sending   func(fd uintptr)
 	requests  [batchSize]datagram
 }
@@ -37,15 +35,14 @@ func newBatchSocket(t testing.TB, address string) *batchSocket {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { u.Close() })
-	u.SetReadDeadline(time.Now().Add(testTimeout))
-	u.SetReadBuffer(1 << 20)
-	raw, err := u.SyscallConn()
-	if err != nil {
+	u.arrivals.setDeadline(time.Now().Add(testTimeout))
+	fd := u.file.Fd()
+	if err := unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 1<<20); err != nil {
 		t.Fatal(err)
 	}
-	s := &batchSocket{udpSocket: u, batch: newTestBatch(t), raw: raw}
+	s := &batchSocket{udpSocket: u, batch: newTestBatch(t)}
 	s.sending = func(fd uintptr) { s.batch.send(fd) }
-	s.receiving = func(fd uintptr) bool {
+	s.receiving = func(uintptr) bool {
 		if s.batch.receive(fd) != nil {
 			return false
 		}
@@ -70,7 +67,7 @@ func newTestBatch(t testing.TB) *batch {
 // receive waits for requests. They are valid until the next call.
 func (s *batchSocket) receive(t testing.TB) []datagram {
 	t.Helper()
-	if err := s.raw.Read(s.receiving); err != nil {
+	if err := s.arrivals.wait(s.receiving); err != nil {
 		t.Fatal(err)
 	}
 	return s.requests[:s.received]
@@ -79,20 +76,20 @@ func (s *batchSocket) receive(t testing.TB) []datagram {
 // send sends the answers.
 func (s *batchSocket) send(t testing.TB) {
 	t.Helper()
-	if err := s.raw.Control(s.sending); err != nil {
+	if err := s.udpSocket.raw.Control(s.sending); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // at returns the socket's port at the address.
 func (s *batchSocket) at(address string) netip.AddrPort {
-	return netip.AddrPortFrom(netip.MustParseAddr(address), uint16(s.LocalAddr().(*net.UDPAddr).Port))
+	return netip.AddrPortFrom(netip.MustParseAddr(address), uint16(s.addr.(*net.UDPAddr).Port))
 }
 
 func TestBatchAllocatesNothing(t *testing.T) {
 	for _, address := range []string{"127.0.0.1:0", "[::1]:0", ":0"} {
 		s := newBatchSocket(t, address)
-		client, err := net.DialUDP("udp", nil, s.LocalAddr().(*net.UDPAddr))
+		client, err := net.DialUDP("udp", nil, s.addr.(*net.UDPAddr))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +104,7 @@ func TestBatchAllocatesNothing(t *testing.T) {
 			}
 			for answered := 0; answered < n; answered += s.answered {
 				for i, d := range s.receive(t) {
-					s.answer(i, d, append(s.out, d.data...))
+					s.answer(i, d, append(s.out, d.data...), recipient{})
 				}
 				s.send(t)
 			}
@@ -155,7 +152,7 @@ func TestBatchKeepsRequestsApart(t *testing.T) {
 				t.Errorf("request %d came from port %d to %+v, want port %d to %v", i, d.from.Port(), d.destination, client, destination)
 			}
 			// The answers of a batch outgrow the memory that there is for them.
-			s.answer(j, d, append(s.out, bytes.Repeat([]byte{byte(i + 1)}, i+1)...))
+			s.answer(j, d, append(s.out, bytes.Repeat([]byte{byte(i + 1)}, i+1)...), recipient{})
 			i++
 		}
 		if full := s.received == batchSize; s.full() != full {
@@ -181,7 +178,7 @@ func TestAnswerThatCannotBeSentKeepsNoOther(t *testing.T) {
 		}
 		for received := 0; received < 5; received += s.received {
 			for i, d := range s.receive(t) {
-				s.answer(i, d, append(s.out, d.data...))
+				s.answer(i, d, append(s.out, d.data...), recipient{})
 				if slices.Contains(unsendable, received+i) {
 					copy(s.slots[i].client[2:], []byte{0, 0})
 				}
@@ -216,13 +213,16 @@ func TestAnswersDoNotWaitForRoom(t *testing.T) {
 	b := newTestBatch(t)
 	for i := range batchSize {
 		b.requests[i].header.Namelen = 0 // the pair needs no address
-		b.answer(i, datagram{}, append(b.out, byte(i)))
+		b.answer(i, datagram{}, append(b.out, byte(i)), recipient{})
 	}
 	sent, noRoom := b.send(uintptr(pair[0]))
 	if sent == 0 || noRoom == 0 || sent+noRoom != batchSize {
 		t.Fatalf("sent %d answers, and had no room for %d, want some of each, together %d", sent, noRoom, batchSize)
 	}
 	for i := range batchSize {
+		if got, want := b.sent(i), i < sent; got != want {
+			t.Errorf("answer %d of %d that were sent: sent is %v", i, sent, got)
+		}
 		var in [8]byte
 		n, _, err := unix.Recvfrom(pair[1], in[:], unix.MSG_DONTWAIT)
 		switch {
@@ -304,7 +304,7 @@ func TestParseClient(t *testing.T) {
 		"too short for any":        {v4[:15], "invalid AddrPort"},
 		"too short for its family": {linkLocal(0)[:27], "invalid AddrPort"},
 	} {
-		if err := s.raw.Control(func(fd uintptr) {
+		if err := s.udpSocket.raw.Control(func(fd uintptr) {
 			if got := parseClient(tt.b, fd).String(); got != tt.want {
 				t.Errorf("%s: %s, want %s", name, got, tt.want)
 			}
@@ -323,7 +323,7 @@ func FuzzBatch(f *testing.F) {
 	to := []netip.AddrPort{s.at("127.0.0.1"), s.at("::1")}
 	clients := []*udpClient{newUDPClient(f, to[0]), newUDPClient(f, to[1])}
 	f.Fuzz(func(t *testing.T, in []byte) {
-		s.SetReadDeadline(time.Now().Add(testTimeout))
+		s.arrivals.setDeadline(time.Now().Add(testTimeout))
 		type sent struct {
 			data   []byte
 			client int
@@ -342,7 +342,7 @@ func FuzzBatch(f *testing.F) {
 				if !bytes.Equal(d.data, want.data) || d.from.Port() != clients[want.client].conn.LocalAddr().(*net.UDPAddr).AddrPort().Port() || d.destination.address != to[want.client].Addr() {
 					t.Fatalf("request %d is % X from %v to %+v, want % X to %v", i, d.data, d.from, d.destination, want.data, to[want.client])
 				}
-				s.answer(j, d, append(append(s.out, 'a'), d.data...))
+				s.answer(j, d, append(append(s.out, 'a'), d.data...), recipient{})
 				i++
 			}
 			s.send(t)

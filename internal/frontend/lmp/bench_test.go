@@ -52,6 +52,8 @@ func BenchmarkDatagram(b *testing.B) {
 			b.Fatal("the request was rejected")
 		}
 		a, _ := r.Lookup(q.Service, q.MaxAge)
-		out = s.appendDatagramAnswer(out[:0], d, q, &a, key)
+		out = appendDatagramAnswer(out[:0], d, q, &a, key)
+		to := recipientOf(d, q, &a)
+		s.record(&to)
 	}
 }

@@ -63,14 +63,15 @@ func serveFamily(t *testing.T, r *registry.Registry, family string) *testServer 
 	if err != nil {
 		t.Fatal(err)
 	}
-	udp, err := net.ListenUDP("udp"+family, &net.UDPAddr{Port: tcp.Addr().(*net.TCPAddr).Port})
+	conn, err := net.ListenUDP("udp"+family, &net.UDPAddr{Port: tcp.Addr().(*net.TCPAddr).Port})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := prepareUDP(udp); err != nil {
+	udp, err := newUDPSocket(conn)
+	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{config: Config{Source: r}, rejections: newRejections(), udp: &udpSocket{udp}}
+	s := &Server{config: Config{Source: r}, rejections: newRejections(), udp: udp}
 	if s.tcp, err = s.newTCPServer(tcp.(*net.TCPListener)); err != nil {
 		t.Fatal(err)
 	}

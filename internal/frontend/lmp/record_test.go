@@ -57,6 +57,7 @@ func TestCheckersAreRecorded(t *testing.T) {
 	write(t, conn, freshRequest(t, lmp.KindCheck))
 	p.AnswerCommand(<-p.Commands, fact(0))
 	readFrame(t, conn)
+	s.stop() // after which all are recorded
 	want := []string{
 		"epg: 127.0.0.1 lmp-tcp 5", "epg: 127.0.0.1 lmp-udp 10", "epg: ::1 lmp-udp 10",
 		": 127.0.0.1 lmp-tcp 2", ": 127.0.0.1 lmp-udp 4", ": ::1 lmp-udp 4",
@@ -101,7 +102,8 @@ func TestRecordHasTimeOfAnswer(t *testing.T) {
 	before := time.Duration(r.Clock().Judged())
 	a, _ := r.Lookup([]byte("epg"), 0)
 	d := datagram{from: netip.MustParseAddrPort("[::ffff:10.0.0.1]:4711")}
-	s.appendDatagramAnswer(nil, d, lmp.Request{Kind: lmp.KindCheck, Service: []byte("epg")}, &a, nil)
+	to := recipientOf(d, lmp.Request{Kind: lmp.KindCheck, Service: []byte("epg")}, &a)
+	s.record(&to)
 	at := times[netip.MustParseAddr("10.0.0.1")]
 	if now := time.Duration(r.Clock().Judged()); at < before || at > now {
 		t.Errorf("recorded at %v, want %v to %v", at, before, now)

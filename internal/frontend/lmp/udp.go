@@ -4,11 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"net"
 	"net/netip"
 	"os"
-	"strconv"
 	"sync"
 	"time"
 
@@ -30,10 +27,6 @@ const maxHeld = time.Second
 // are read, answered and sent together, without an allocation but for link-local IPv6
 // clients. An answer that has to wait is sent by another goroutine.
 func (s *Server) serveUDP(ctx context.Context) error {
-	raw, err := s.udp.SyscallConn()
-	if err != nil {
-		return err
-	}
 	b, err := newBatch()
 	if err != nil {
 		return err
@@ -41,42 +34,47 @@ func (s *Server) serveUDP(ctx context.Context) error {
 	defer b.free()
 	var waiting sync.WaitGroup
 	defer waiting.Wait()
+	err = s.udp.control(func(fd uintptr) error { return s.serveBatches(ctx, &waiting, b, fd) })
+	if ctx.Err() != nil {
+		return nil // and the socket is closed
+	}
+	return err
+}
+
+// serveBatches is serveUDP with the memory for the requests, and with the socket fd.
+func (s *Server) serveBatches(ctx context.Context, waiting *sync.WaitGroup, b *batch, fd uintptr) error {
+	arrivals := s.udp.arrivals
 	var failed error // what the last receive returned
-	ready := func(fd uintptr) (done bool) {
+	ready := func(epoll uintptr) (done bool) {
 		switch failed = b.receive(fd); failed {
 		case nil:
 		case unix.EAGAIN:
 			failed = nil
-			return false // wait
+			// If arrivals were ignored, look again. Else wait.
+			return arrivals.notice(epoll)
 		default:
 			return true
 		}
-		timing, looksUp := s.udpAnswers.BeginAll(b.received), time.Now()
-		s.answerBatch(ctx, &waiting, b, fd, timing)
-		if b.answered > 0 && time.Since(looksUp) < maxHeld {
-			sent, unsent := b.send(fd)
-			s.udpAnswers.EndAll(timing, sent)
-			s.rejections.Add(noRoom, unsent)
+		if b.full() {
+			arrivals.ignore(epoll) // until the loop finds no more
 		}
+		s.answerBatch(ctx, waiting, b, fd)
 		// A lone request is most often the only one that has arrived, so the loop waits
 		// without reading in vain. The poller knows of each one that arrived since.
-		return b.received > 1
+		return b.received > 1 || arrivals.ignored
 	}
 	for {
-		err := raw.Read(ready)
-		if err == nil {
-			err = failed
-		}
+		err := arrivals.wait(ready)
 		switch {
-		case errors.Is(err, net.ErrClosed):
-			return nil
 		case errors.Is(err, os.ErrDeadlineExceeded) && failed == nil:
-			s.udpLoop.Turned(s.udp.SetReadDeadline)
+			s.udpLoop.Turned(arrivals.setDeadline)
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			// A loop that cannot receive does not work, so it has not turned. But it
 			// tries again.
-			_ = s.udp.SetReadDeadline(time.Time{})
+			_ = arrivals.setDeadline(time.Time{})
 		case err != nil:
+			return err
+		case failed != nil:
 			// The error belongs to one datagram, as an ICMP error does, and the
 			// next read may succeed. The pause keeps the loop from spinning if
 			// it does not.
@@ -88,27 +86,50 @@ func (s *Server) serveUDP(ctx context.Context) error {
 	}
 }
 
-// answerBatch adds to b the answers to its requests, which came from the socket fd.
-func (s *Server) answerBatch(ctx context.Context, waiting *sync.WaitGroup, b *batch, fd uintptr, timing frontend.Timing) {
+// answerBatch answers the requests of b, which came from the socket fd. A batch is answered
+// at one instant, so requests in a row about the same need one look-up, which takes as long
+// as the rest of the work for them.
+func (s *Server) answerBatch(ctx context.Context, waiting *sync.WaitGroup, b *batch, fd uintptr) {
+	timing, looksUp := s.udpAnswers.BeginAll(b.received), time.Now()
+	var (
+		service         []byte
+		maxAge          time.Duration
+		a               registry.Answer
+		final, lookedUp bool
+	)
 	for i := range b.received {
 		d := b.datagram(i, fd)
 		q, key, ok := s.parseDatagram(d)
 		if !ok {
 			continue
 		}
-		a, final := s.config.Source.Lookup(q.Service, q.MaxAge)
+		if !lookedUp || maxAge != q.MaxAge || !bytes.Equal(service, q.Service) {
+			service, maxAge, lookedUp = q.Service, q.MaxAge, true
+			a, final = s.config.Source.Lookup(service, maxAge)
+		}
 		if !final {
 			s.answerAsync(ctx, waiting, d, q, key, timing)
 			continue
 		}
-		b.answer(i, d, s.appendDatagramAnswer(b.out, d, q, &a, key))
+		b.answer(i, d, appendDatagramAnswer(b.out, d, q, &a, key), recipientOf(d, q, &a))
+	}
+	if b.answered == 0 || time.Since(looksUp) >= maxHeld {
+		return
+	}
+	sent, unsent := b.send(fd)
+	s.udpAnswers.EndAll(timing, sent)
+	s.rejections.Add(noRoom, unsent)
+	for i := range b.answered {
+		if b.sent(i) {
+			s.record(&b.recipients[i])
+		}
 	}
 }
 
 // TurnUDP returns once the loop that answers requests over UDP has turned. It shows that the
 // loop works. The error is ctx's. Call it while Run runs, and only once at a time.
 func (s *Server) TurnUDP(ctx context.Context) error {
-	return s.udpLoop.Turn(ctx, s.udp.SetReadDeadline)
+	return s.udpLoop.Turn(ctx, s.udp.arrivals.setDeadline)
 }
 
 // parseDatagram parses the request in a datagram, and returns the key that
@@ -142,98 +163,39 @@ func (s *Server) answerAsync(ctx context.Context, waiting *sync.WaitGroup, d dat
 			s.rejections.countError(err)
 			return
 		}
-		switch s.udp.send(s.appendDatagramAnswer(nil, d, q, &a, key), d) {
+		switch s.udp.send(appendDatagramAnswer(nil, d, q, &a, key), d) {
 		case nil:
 			s.udpAnswers.End(timing)
+			to := recipientOf(d, q, &a)
+			s.record(&to)
 		case unix.EAGAIN:
 			s.rejections.Count(noRoom)
 		}
 	})
 }
 
-// appendDatagramAnswer records who sent d, and appends the answer to its request
-// q. The answer is no longer than d, so that a request with a forged source
-// address makes this server send no more than it cost. Of d's data only the
-// length is read.
-func (s *Server) appendDatagramAnswer(out []byte, d datagram, q lmp.Request, a *registry.Answer, key *lmp.Key) []byte {
-	frontend.RecordChecker(s.config.Checkers, checkers.Checker{From: d.from.Addr().Unmap(), Via: checkers.LMPUDP}, q.Service, a)
+// appendDatagramAnswer appends the answer to d's request q. The answer is no longer than d,
+// so that a request with a forged source address makes this server send no more than it
+// cost. Of d's data only the length is read.
+func appendDatagramAnswer(out []byte, d datagram, q lmp.Request, a *registry.Answer, key *lmp.Key) []byte {
 	answer := translate(q, a)
 	return lmp.AppendAnswer(out, &answer, min(len(d.data), lmp.MaxDatagram), key)
 }
 
-// udpSocket is a UDP socket that knows which of the host's addresses each
-// datagram was sent to. The answer leaves from that address: a checker accepts no
-// answer from another, and a request to a virtual address must not be answered
-// from a real one.
-type udpSocket struct {
-	*net.UDPConn
+// recipient is what is recorded of an answer once it is sent: before, that would make its
+// checker wait, and an answer that cannot be sent reaches none.
+type recipient struct {
+	check   checkers.Check
+	checker checkers.Checker
+	at      time.Duration // of the answer
 }
 
-// listenUDP binds the address's host at the given port.
-func listenUDP(address string, port int) (*udpSocket, error) {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, err
-	}
-	local, err := net.ResolveUDPAddr("udp", net.JoinHostPort(host, strconv.Itoa(port)))
-	if err != nil {
-		return nil, err
-	}
-	conn, err := net.ListenUDP("udp", local)
-	if err != nil {
-		return nil, err
-	}
-	if err := prepareUDP(conn); err != nil {
-		conn.Close()
-		return nil, err
-	}
-	return &udpSocket{conn}, nil
+// recipientOf returns the recipient of the answer to d's request q. It is valid as long as q.
+func recipientOf(d datagram, q lmp.Request, a *registry.Answer) recipient {
+	return recipient{frontend.CheckOf(q.Service, a), checkers.Checker{From: d.from.Addr().Unmap(), Via: checkers.LMPUDP}, time.Duration(a.At())}
 }
 
-// sendBuffer is the size in bytes of the socket's memory for answers that the kernel has
-// not sent, as far as the kernel grants it. Those to one neighbor that does not say its
-// link-layer address have by default 212,992 bytes, as much as all of a socket
-// (arp(7), unres_qlen_bytes; socket(7), wmem_default).
-const sendBuffer = 4 << 20
-
-// prepareUDP checks that the socket can do what this package needs, and sets its options.
-func prepareUDP(conn *net.UDPConn) error {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var failed error
-	err = raw.Control(func(fd uintptr) {
-		if failed = checkTransfers(fd); failed != nil {
-			return
-		}
-		if err := requestDestinations(fd); err != nil {
-			failed = fmt.Errorf("asking the kernel for the destination of each datagram: %w", err)
-			return
-		}
-		if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, sendBuffer) != nil { // needs CAP_NET_ADMIN
-			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF, sendBuffer) // up to wmem_max
-		}
-	})
-	if err != nil {
-		return err
-	}
-	return failed
-}
-
-// requestDestinations makes the kernel deliver each datagram's destination.
-func requestDestinations(fd uintptr) error {
-	domain, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DOMAIN)
-	if err == nil && domain == unix.AF_INET6 {
-		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
-	}
-	if err == nil {
-		// A dual-stack socket receives IPv4 datagrams too, and only IP_PKTINFO
-		// distinguishes a broadcast from an address of the host.
-		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
-	}
-	return os.NewSyscallError("setsockopt", err)
-}
+func (s *Server) record(to *recipient) { s.config.Checkers.Record(to.check, to.checker, to.at) }
 
 // datagram is one received datagram.
 type datagram struct {
@@ -241,18 +203,4 @@ type datagram struct {
 	client      []byte // in a batch: the kernel's form of from
 	from        netip.AddrPort
 	destination destination
-}
-
-// send sends the answer to d from the address that d was sent to. It does not wait: the
-// error is unix.EAGAIN if the socket has no room.
-func (u *udpSocket) send(answer []byte, d datagram) error {
-	raw, err := u.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var failed error
-	if err := raw.Control(func(fd uintptr) { failed = sendAlone(fd, answer, d.client, d.destination) }); err != nil {
-		return err
-	}
-	return failed
 }

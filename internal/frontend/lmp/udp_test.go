@@ -262,7 +262,9 @@ func TestUDPCheckAllocatesNothing(t *testing.T) {
 			if !final {
 				t.Fatal("the answer is not final")
 			}
-			out = s.appendDatagramAnswer(out[:0], d, q, &a, k)
+			out = appendDatagramAnswer(out[:0], d, q, &a, k)
+			to := recipientOf(d, q, &a)
+			s.record(&to)
 		}); n != 0 {
 			t.Errorf("%s: %v allocations per datagram", name, n)
 		}
@@ -363,14 +365,18 @@ func TestErrorOfOneDatagramEndsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{config: Config{Source: r}, rejections: newRejections(), udp: &udpSocket{conn}, udpLoop: turn.New()}
+	udp, err := newUDPSocket(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{config: Config{Source: r}, rejections: newRejections(), udp: udp, udpLoop: turn.New()}
 	if s.tcp, err = s.newTCPServer(tcp.(*net.TCPListener)); err != nil {
 		t.Fatal(err)
 	}
 	run(t, s)
 	for range 3 {
 		client.Close()
-		if _, err := conn.Write([]byte("to a closed port")); err != nil {
+		if _, err := udp.file.Write([]byte("to a closed port")); err != nil {
 			t.Log(err) // the error of the datagram before
 		}
 		if client, err = net.ListenUDP("udp", at); err != nil {
@@ -378,7 +384,7 @@ func TestErrorOfOneDatagramEndsNothing(t *testing.T) {
 		}
 		client.SetReadDeadline(time.Now().Add(testTimeout))
 		q, in := check(t, "epg"), make([]byte, 64)
-		if _, err := client.WriteTo(q, conn.LocalAddr()); err != nil {
+		if _, err := client.WriteTo(q, udp.addr); err != nil {
 			t.Fatal(err)
 		}
 		n, err := client.Read(in)

@@ -1,0 +1,116 @@
+package lmp
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/landmark-health/landmark/internal/frontend"
+	"github.com/landmark-health/landmark/internal/frontend/frontendtest"
+	"github.com/landmark-health/landmark/internal/registry"
+	"github.com/landmark-health/landmark/lmp"
+)
+
+// An answer that was looked up before landmarkd was stopped is not sent after it, because
+// the program may have hung since. Only an answer that was sent counts, and only its
+// checker is recorded.
+func TestOnlySentAnswersCount(t *testing.T) {
+	for name, tt := range map[string]struct {
+		held       time.Duration
+		unsendable bool // the kernel sends nothing to port 0
+		want       int  // answers
+	}{
+		"at once":        {0, false, 1},
+		"almost held":    {maxHeld - 1, false, 1},
+		"held":           {maxHeld, false, 0},
+		"cannot be sent": {0, true, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			socket := newBatchSocket(t, "127.0.0.1:0")
+			c, q := newUDPClient(t, socket.at("127.0.0.1")), check(t, "epg")
+			c.send(socket.at("127.0.0.1"), q)
+			socket.receive(t)
+			if tt.unsendable {
+				copy(socket.slots[0].client[2:], []byte{0, 0})
+			}
+			checkers := frontendtest.NewTracker()
+			synctest.Test(t, func(t *testing.T) {
+				r, _ := newRegistry(t)
+				source := &stoppedSource{Source: r, stop: func() { time.Sleep(tt.held) }}
+				s := &Server{config: Config{Source: source, Checkers: checkers}, rejections: newRejections()}
+				var waiting sync.WaitGroup
+				s.answerBatch(context.Background(), &waiting, socket.batch, socket.file.Fd())
+				if udp, _ := s.Answers(); udp.Count() != uint64(tt.want) {
+					t.Errorf("counted %d answers, want %d", udp.Count(), tt.want)
+				}
+			})
+			var want []string
+			if tt.want > 0 {
+				want = []string{"epg: 127.0.0.1 lmp-udp 1"}
+				b, _ := c.receive()
+				parseAnswer(t, b, q)
+			}
+			c.wantNothing()
+			if got := recorded(checkers, "epg"); !slices.Equal(got, want) {
+				t.Errorf("recorded %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// lookupSource notes each look-up.
+type lookupSource struct {
+	frontend.Source
+	lookups []string
+}
+
+func (s *lookupSource) Lookup(name []byte, maxAge time.Duration) (registry.Answer, bool) {
+	s.lookups = append(s.lookups, fmt.Sprintf("%s %v", name, maxAge))
+	return s.Source.Lookup(name, maxAge)
+}
+
+// Requests in a row about the same are looked up once, and each gets its own answer.
+func TestSameRequestsAreLookedUpOnce(t *testing.T) {
+	r, _ := newRegistry(t)
+	source := &lookupSource{Source: r}
+	s := &Server{config: Config{Source: source, Checkers: frontendtest.NewTracker()}, rejections: newRejections()}
+	socket := newBatchSocket(t, "127.0.0.1:0")
+	c, to := newUDPClient(t, socket.at("127.0.0.1")), socket.at("127.0.0.1")
+	var requests [][]byte
+	request := func(kind lmp.Kind, service string, maxAge time.Duration) {
+		requests = append(requests, newRequest(t, lmp.Request{Kind: kind, Service: []byte(service), MaxAge: maxAge}, nil))
+	}
+	request(lmp.KindCheck, "", 0)
+	request(lmp.KindCheck, "", 0)
+	request(lmp.KindCheck, "epg", 0)
+	request(lmp.KindDescribe, "epg", 0)
+	request(lmp.KindCheck, "epg", time.Hour)
+	request(lmp.KindCheck, "nobody", time.Hour)
+	request(lmp.KindCheck, "nobody", time.Hour)
+	request(lmp.KindCheck, "epg", time.Hour)
+	for _, q := range requests {
+		c.send(to, q)
+	}
+	if n := len(socket.receive(t)); n != len(requests) {
+		t.Fatalf("received %d of %d requests together", n, len(requests))
+	}
+	var waiting sync.WaitGroup
+	s.answerBatch(t.Context(), &waiting, socket.batch, socket.file.Fd())
+	if want := []string{" 0s", "epg 0s", "epg 1h0m0s", "nobody 1h0m0s", "epg 1h0m0s"}; !slices.Equal(source.lookups, want) {
+		t.Errorf("looked up %q, want %q", source.lookups, want)
+	}
+	for i, q := range requests {
+		b, _ := c.receive()
+		want := lmp.StatusServing
+		if i == 5 || i == 6 {
+			want = lmp.StatusUnknownService
+		}
+		if a := parseAnswer(t, b, q); a.Status != want {
+			t.Errorf("request %d: %+v, want %v", i, a, want)
+		}
+	}
+}
