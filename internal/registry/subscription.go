@@ -1,6 +1,9 @@
 package registry
 
-import "sync"
+import (
+	"container/list"
+	"sync"
+)
 
 // Subscribe subscribes to the changes of the answer about a name, which may be
 // unknown yet.
@@ -32,6 +35,7 @@ type Subscription struct {
 	changed <-chan struct{} // nil if it was made by SubscribeFunc
 	all     *subscriptions
 	service string
+	place   *list.Element // among those to the service
 }
 
 // Changed receives if there was a change since the last receipt. Over all services
@@ -41,10 +45,12 @@ func (s *Subscription) Changed() <-chan struct{} { return s.changed }
 // Close ends the subscription.
 func (s *Subscription) Close() { s.all.remove(s) }
 
-// subscriptions are those to each service; "" is all services.
+// subscriptions are those to each service, in the order in which they were made; "" is all
+// services. Those of one connection are mostly made one after the other. Woken in that order
+// their watchers fill its buffer together, and it takes one system call.
 type subscriptions struct {
 	mu        sync.Mutex
-	byService map[string]map[*Subscription]struct{} // guarded by mu
+	byService map[string]*list.List // of *Subscription; guarded by mu
 }
 
 func (all *subscriptions) add(service string, wake func()) *Subscription {
@@ -52,20 +58,24 @@ func (all *subscriptions) add(service string, wake func()) *Subscription {
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	if all.byService == nil {
-		all.byService = make(map[string]map[*Subscription]struct{})
+		all.byService = make(map[string]*list.List)
 	}
 	if all.byService[service] == nil {
-		all.byService[service] = make(map[*Subscription]struct{})
+		all.byService[service] = list.New()
 	}
-	all.byService[service][s] = struct{}{}
+	s.place = all.byService[service].PushBack(s)
 	return s
 }
 
 func (all *subscriptions) remove(s *Subscription) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	delete(all.byService[s.service], s)
-	if len(all.byService[s.service]) == 0 {
+	of := all.byService[s.service]
+	if of == nil {
+		return // it was removed before, and was the last
+	}
+	of.Remove(s.place) // does nothing if it was removed before
+	if of.Len() == 0 {
 		delete(all.byService, s.service)
 	}
 }
@@ -74,7 +84,11 @@ func (all *subscriptions) remove(s *Subscription) {
 func (all *subscriptions) wake(service string) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	for s := range all.byService[service] {
-		s.wake()
+	of := all.byService[service]
+	if of == nil {
+		return
+	}
+	for place := of.Front(); place != nil; place = place.Next() {
+		place.Value.(*Subscription).wake()
 	}
 }

@@ -103,3 +103,24 @@ func TestSubscribedFuncIsCalled(t *testing.T) {
 		t.Errorf("got %d calls after Close, want 2", calls)
 	}
 }
+
+// Watchers are woken in the order in which they came, so that those of one connection are
+// woken together.
+func TestWatchersAreWokenInOrder(t *testing.T) {
+	r := newTestRegistry(t)
+	var got, want []int
+	for i := range 100 {
+		sub := r.SubscribeFunc([]byte("epg"), func() { got = append(got, i) })
+		if i%3 == 0 {
+			sub.Close()
+			sub.Close()
+			continue
+		}
+		defer sub.Close()
+		want = append(want, i)
+	}
+	r.subscriptions.wake("epg")
+	if !slices.Equal(got, want) {
+		t.Errorf("woken: %v, want %v", got, want)
+	}
+}

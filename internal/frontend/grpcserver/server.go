@@ -140,6 +140,7 @@ func New(c Config) *Server {
 		grpc.KeepaliveParams(serverPings),
 		grpc.WaitForHandlers(true),
 		grpc.NumStreamWorkers(workers),
+		grpc.ForceServerCodecV2(newCodec()),
 		grpc.UnaryInterceptor(s.countUnary),
 		grpc.StreamInterceptor(s.cancelOnStop),
 	)...)
