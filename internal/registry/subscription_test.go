@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 
@@ -107,7 +108,7 @@ func TestSubscribedFuncIsCalled(t *testing.T) {
 // Watchers are woken in the order in which they came, so that those of one connection are
 // woken together.
 func TestWatchersAreWokenInOrder(t *testing.T) {
-	r := newTestRegistry(t)
+	r := New(clock.New(), 0)
 	var got, want []int
 	for i := range 100 {
 		sub := r.SubscribeFunc([]byte("epg"), func() { got = append(got, i) })

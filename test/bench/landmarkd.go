@@ -26,6 +26,7 @@ type landmarkd struct {
 	monitorAddress string
 	httpAddress    string   // HOST:PORT
 	key            *lmp.Key // of its checkers, nil = none
+	environment    []string // beside that of this process
 	cmd            *exec.Cmd
 	dir            string
 }
@@ -65,6 +66,7 @@ func (d *landmarkd) config() string { return filepath.Join(d.dir, "landmarkd.yam
 func (d *landmarkd) start(file string, args ...string) error {
 	d.cmd = exec.Command(file, append([]string{"-agent-socket", d.agentSocket, "-monitor", d.monitorAddress,
 		"-grpc", d.grpcAddress, "-http", d.httpAddress, "-config", d.config()}, args...)...)
+	d.cmd.Env = append(os.Environ(), d.environment...)
 	d.cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	log, err := d.cmd.StderrPipe()
 	if err == nil {

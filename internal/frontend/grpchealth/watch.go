@@ -2,6 +2,9 @@ package grpchealth
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"time"
 
 	"google.golang.org/grpc"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
@@ -11,11 +14,16 @@ import (
 	"github.com/landmark-health/landmark/internal/frontend"
 	"github.com/landmark-health/landmark/internal/frontend/grpcserver"
 	"github.com/landmark-health/landmark/internal/registry"
+	"github.com/landmark-health/landmark/internal/sleep"
 )
 
 // maxWatchedName is how much of a name Watch keeps, in bytes. No service and
 // aspect have a name so long.
 const maxWatchedName = 128
+
+// waitAgain is how long a Watch waits until it asks again for an answer for which too many
+// wait.
+const waitAgain = 200 * time.Millisecond
 
 // Watch sends the status of a name, then each change of it, until the checker
 // leaves or landmarkd stops. An unknown name is SERVICE_UNKNOWN until a program
@@ -48,12 +56,27 @@ func (s *service) Watch(q *healthpb.HealthCheckRequest, stream grpc.ServerStream
 		for answer.Status == sent {
 			select {
 			case <-sub.Changed():
-				if answer, err = s.config.Source.Await(ctx, name, registry.AnyAge); err != nil {
+				if answer, err = s.awaitNext(ctx, name); err != nil {
 					return grpcserver.StatusError(err)
 				}
 			case <-ctx.Done():
 				return status.FromContextError(ctx.Err()).Err()
 			}
+		}
+	}
+}
+
+// awaitNext waits for the final answer of a Watch that has had one. After a pause of
+// landmarkd more Watches may wait than it allows. They all go on, because their clients would
+// only come back together.
+func (s *service) awaitNext(ctx context.Context, name []byte) (registry.Answer, error) {
+	for {
+		answer, err := s.config.Source.Await(ctx, name, registry.AnyAge)
+		if !errors.Is(err, registry.ErrOverloaded) {
+			return answer, err
+		}
+		if !sleep.For(ctx, waitAgain) {
+			return registry.Answer{}, ctx.Err()
 		}
 	}
 }

@@ -2,6 +2,8 @@ package grpchealth
 
 import (
 	"context"
+	"math"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -168,6 +170,47 @@ func TestWatchSendsSlowCheckerTheLatestStatus(t *testing.T) {
 			t.Errorf("received %v, want %v", got, serving)
 		}
 		wantNoMore()
+	})
+}
+
+// busySource is a source for whose answers too many wait, so many times.
+type busySource struct {
+	Source
+	busy atomic.Int32
+}
+
+func (s *busySource) Await(ctx context.Context, name []byte, maxAge time.Duration) (registry.Answer, error) {
+	if s.busy.Add(-1) >= 0 {
+		return registry.Answer{}, registry.ErrOverloaded
+	}
+	return s.Source.Await(ctx, name, maxAge)
+}
+
+// A Watch that has had an answer goes on, though too many wait for the next.
+func TestWatchOutlastsOverload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := frontendtest.NewRegistry(t, 0)
+		p := frontendtest.NewProcess(t, r, "epg")
+		p.Work()
+		ctx, cancel := context.WithCancel(t.Context())
+		stream := frontendtest.NewSlowStream[healthpb.HealthCheckResponse](ctx)
+		source := &busySource{Source: r}
+		s := &service{config: Config{Source: source, Checkers: frontendtest.NewTracker()}}
+		ended := make(chan error, 1)
+		go func() { ended <- s.Watch(&healthpb.HealthCheckRequest{Service: "epg"}, stream) }()
+		if got := (<-stream.Taken).GetStatus(); got != serving {
+			t.Errorf("received %v, want %v", got, serving)
+		}
+		synctest.Wait()
+		source.busy.Store(3)
+		p.Stall()
+		if got := (<-stream.Taken).GetStatus(); got != notServing || source.busy.Load() >= 0 {
+			t.Errorf("received %v while too many waited %d times more, want %v after that", got, source.busy.Load(), notServing)
+		}
+		source.busy.Store(math.MaxInt32)
+		p.Work()
+		synctest.Wait()
+		frontendtest.WantCanceled(t, "waiting for others that wait", cancel, ended)
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -34,9 +35,9 @@ const (
 	// maxUnread is how many bytes of unfinished requests all connections together
 	// may have sent, beyond the allowance of each connection.
 	maxUnread = 4 << 20
-	// maxOpen is how many streams all connections together may have open, beyond
-	// the allowance of each connection.
-	maxOpen = 1024
+	// streamMemory is how many bytes an open stream may cost: a goroutine's stack of 8 kB,
+	// what gRPC keeps of it, and headers.
+	streamMemory = 17_000
 	// workers is how many goroutines serve one call after another. Their stacks have
 	// grown already, which costs as much as the rest of the work for a Check. While all
 	// are busy, for instance with Watches, a call gets a goroutine of its own.
@@ -128,11 +129,17 @@ func (s *Server) countUnary(ctx context.Context, request any, _ *grpc.UnaryServe
 	return answer, err
 }
 
+// maxOpen returns how many streams all connections together may have open, beyond the
+// allowance of each connection: as many as fit into half of the Go runtime's memory limit.
+func maxOpen(memory int64) int {
+	return int(min(max(1024, memory/2/streamMemory), 10_240))
+}
+
 // New returns a server without a service.
 func New(c Config) *Server {
 	s := &Server{
 		listeners: c.Listeners,
-		limits:    guard.Limits{Message: maxMessage, Streams: maxStreams, Budget: guard.NewBudget(maxUnread, maxOpen)},
+		limits:    guard.Limits{Message: maxMessage, Streams: maxStreams, Budget: guard.NewBudget(maxUnread, maxOpen(debug.SetMemoryLimit(-1)))},
 	}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.grpc = grpc.NewServer(append(guard.Options(s.limits),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"math"
 	"net"
 	"path/filepath"
 	"slices"
@@ -157,6 +158,15 @@ func TestStreamsPerConnectionAreLimited(t *testing.T) {
 			t.Errorf("the server allows %d streams at once, want %d", n, maxStreams)
 		}
 	})
+}
+
+// Half of landmarkd's memory is for open streams, as docs/operations.md says.
+func TestOpenStreamsFollowTheMemoryLimit(t *testing.T) {
+	for memory, want := range map[int64]int{1: 1024, 100 << 20: 3084, 320 << 20: 9868, math.MaxInt64: 10_240} {
+		if got := maxOpen(memory); got != want {
+			t.Errorf("%d streams may be open in %d bytes, want %d", got, memory, want)
+		}
+	}
 }
 
 // grpc-go's client pings at most every ten seconds, Envoy as often as it is
