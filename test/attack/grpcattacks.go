@@ -34,7 +34,7 @@ func grpcAttacks() []attack {
 		network("pings", "20 connections send pings and read nothing", 3),
 		network("settings", "20 connections send settings and read nothing", 3),
 		network("half-open", "500 connections send half of the preface", 3),
-		network("deaf watch", "20 connections Watch 100 names each and read nothing", 3),
+		network("deaf watch", "20 connections Watch 300 names each and read nothing", 3),
 	}
 }
 
@@ -157,7 +157,7 @@ func holdHalfOpen(ctx context.Context, target string) error {
 // watchWithoutReading begins Watches and reads nothing.
 func watchWithoutReading(ctx context.Context, target string) error {
 	return eachClient(ctx, 20, target, true, func(c *client) {
-		for range 100 {
+		for range 300 {
 			stream, err := c.headers(watchMethod)
 			if err != nil {
 				return
