@@ -102,7 +102,7 @@ var layers = []layer{
 	{path: "internal/frontend/grpcstatus", imports: []string{
 		"internal/frontend/statusmsg", "internal/frontend/grpcserver", "internal/registry", "internal/judge", "internal/contract", status}},
 	{path: "internal/frontend/grpchealth", imports: []string{
-		"internal/frontend", "internal/frontend/grpcserver", "internal/registry", "internal/judge", "internal/checkers"}},
+		"internal/frontend", "internal/frontend/grpcserver", "internal/registry", "internal/judge", "internal/sleep", "internal/checkers"}},
 	{path: "internal/frontend/bfd", imports: []string{
 		"internal/frontend", "internal/registry", "internal/judge", "internal/checkers", "internal/sleep", "internal/bfd", "internal/bootfile"}, noGRPC: true},
 	{path: "internal/frontend/web", imports: []string{
