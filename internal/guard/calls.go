@@ -46,8 +46,14 @@ func connOf(ctx context.Context) *conn {
 	if !ok {
 		return nil
 	}
-	c, _ := info.NetConn().(*conn)
-	return c
+	switch c := info.NetConn().(type) {
+	case *conn:
+		return c
+	case awaitingConn:
+		return c.conn
+	default:
+		return nil
+	}
 }
 
 // Credentials returns the credentials of a server that demands none of its

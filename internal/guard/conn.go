@@ -42,7 +42,11 @@ func (l *listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newConn(accepted, l.limits, l.limits.Budget.add(clientOf(accepted)), l.closed), nil
+	c := newConn(accepted, l.limits, l.limits.Budget.add(clientOf(accepted)), l.closed)
+	if below, ok := accepted.(Awaiter); ok {
+		return awaitingConn{c, below}, nil
+	}
+	return c, nil
 }
 
 // Close closes the listener.

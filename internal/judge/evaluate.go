@@ -1,5 +1,7 @@
 package judge
 
+import "slices"
+
 // Service is the facts about one service. It is immutable.
 type Service struct {
 	// Instances are its processes, in the order in which they joined. It is
@@ -88,27 +90,46 @@ func (s Service) Counted(p Policy, now Instant) []*Instance {
 // no other instance is left, all of them count.
 func (s Service) counted(p Policy, now Instant) ([]*Instance, Instant) {
 	next := Never
-	var counted []*Instance
-	for _, in := range s.Instances {
+	counts := func(in *Instance) bool {
 		if in.Newcomer {
 			r := in.evaluate(p, Readiness, now)
 			next = min(next, r.next)
 			if r.excludesNewcomer() {
-				continue
+				return false
 			}
 		}
 		if in.forgotten(p, now) {
-			continue
+			return false
 		}
 		if in.Presence == Vacant {
 			next = min(next, in.forgottenAt(p.ForgetAfter))
 		}
-		counted = append(counted, in)
+		return true
 	}
+	counted := only(s.Instances, counts)
 	if len(counted) == 0 {
 		counted = s.Instances
 	}
 	return counted, next
+}
+
+// only returns the instances that keep accepts, which is called once for each. If it
+// accepts all, as usual, that is instances itself: each report is judged, and needs no
+// copy for that.
+func only(instances []*Instance, keep func(*Instance) bool) []*Instance {
+	for i, in := range instances {
+		if keep(in) {
+			continue
+		}
+		kept := slices.Clone(instances[:i])
+		for _, in := range instances[i+1:] {
+			if keep(in) {
+				kept = append(kept, in)
+			}
+		}
+		return kept
+	}
+	return instances
 }
 
 // activeInstances returns the instances that count for the aspect. A draining
@@ -117,12 +138,7 @@ func (s Service) activeInstances(counted []*Instance, a Aspect) []*Instance {
 	if a != Readiness {
 		return counted
 	}
-	var active []*Instance
-	for _, in := range counted {
-		if !in.Draining {
-			active = append(active, in)
-		}
-	}
+	active := only(counted, func(in *Instance) bool { return !in.Draining })
 	if len(active) == 0 {
 		return counted
 	}

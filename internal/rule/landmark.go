@@ -86,19 +86,19 @@ func (m Limits) LowIsBad() bool {
 // Landmark is a declared landmark and the last report about it.
 type Landmark struct {
 	*Declared
-	Reached    bool          // at least once since its creation
 	At         Instant       // when it was last reached; see Fact.age_us in the schema
 	Count      uint64        // passes, begun work, answers or settings
-	Open       bool          // Loop: a command is open; Deadline: work is open
-	EndedHang  bool          // Loop: the landmark was failing when the last answer came
 	Pending    uint64        // Deadline: how much work is open
 	Lag        time.Duration // Loop: from the last answered command to its answer
 	Value      float64       // Level
+	ExtendedTo Instant       // it may stay unreached until then, even if StartWithin is over
+	Reason     string        // Condition: why it is met or not; of the host also what waits, or why reading failed
+	Reached    bool          // at least once since its creation
+	Open       bool          // Loop: a command is open; Deadline: work is open
+	EndedHang  bool          // Loop: the landmark was failing when the last answer came
 	Met        bool          // Condition
 	Unreadable bool          // of the host: reading it failed
 	Triggered  bool          // Alive: the program has reported that it hangs
-	ExtendedTo Instant       // it may stay unreached until then, even if StartWithin is over
-	Reason     string        // Condition: why it is met or not; of the host also what waits, or why reading failed
 }
 
 // NotYetReached reports whether the program still has to reach the landmark

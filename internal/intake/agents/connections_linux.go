@@ -63,7 +63,8 @@ type connection struct {
 
 	exit *pidfd.Watch // of its process, nil if that is not watched
 
-	readAfter  time.Time       // nothing is read before; used by Read only
+	readAfter  time.Time       // nothing is read before; used by the reading goroutine only
+	readable   bool            // AwaitReadable has returned, and Read was not called since; used by the reading goroutine only
 	closed     context.Context // done by the first Close, or when another connection displaces it
 	stop       func()          // ends closed
 	quiet      bool            // it is a quiet source of the clock; guarded by connections.mu
@@ -162,9 +163,8 @@ func (conn *connection) hasReported() {
 	}
 }
 
-// Read reads at the limited rate. It waits before it reads, so that what it has not
-// returned is still in the socket.
-func (conn *connection) Read(b []byte) (int, error) {
+// AwaitReadable returns once the next Read need not wait. It implements guard.Awaiter.
+func (conn *connection) AwaitReadable() error {
 	if wait := time.Until(conn.readAfter); wait > 0 {
 		timer := time.NewTimer(wait)
 		defer timer.Stop()
@@ -173,6 +173,22 @@ func (conn *connection) Read(b []byte) (int, error) {
 		case <-conn.closed.Done():
 		}
 	}
+	if err := conn.reader.wait(); err != nil {
+		return err
+	}
+	conn.readable = true
+	return nil
+}
+
+// Read reads at the limited rate. It waits before it reads, so that what it has not
+// returned is still in the socket.
+func (conn *connection) Read(b []byte) (int, error) {
+	if !conn.readable {
+		if err := conn.AwaitReadable(); err != nil {
+			return 0, err
+		}
+	}
+	conn.readable = false
 	n, err := conn.reader.read(b)
 	now := time.Now()
 	own, shared := conn.bytes.take(n, now), conn.user.bytes.take(n, now)

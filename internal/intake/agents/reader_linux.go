@@ -29,11 +29,12 @@ func newReader(conn net.Conn, raw syscall.RawConn, r *registry.Registry) *reader
 	return made
 }
 
-// read reads as soon as there is something to read.
+// wait returns as soon as there is something to read, or an error. What is there must then
+// be read.
+func (r *reader) wait() error { return r.raw.Read(r.begin) }
+
+// read reads what wait has found.
 func (r *reader) read(b []byte) (int, error) {
-	if err := r.raw.Read(r.begin); err != nil {
-		return 0, err
-	}
 	n, err := r.conn.Read(b)
 	_, now := r.registry.Clock().Read()
 	r.last.Store(int64(now))

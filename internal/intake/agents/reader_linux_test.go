@@ -39,6 +39,10 @@ func TestReaderDoesNotKnowWhatIsBeingRead(t *testing.T) {
 	results := make(chan result)
 	go func() {
 		for range 3 {
+			if err := reader.wait(); err != nil {
+				results <- result{0, err}
+				return
+			}
 			n, err := reader.read(make([]byte, 8))
 			results <- result{n, err}
 		}
