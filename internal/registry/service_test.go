@@ -55,6 +55,28 @@ func TestLateReportTakesNoChangeBack(t *testing.T) {
 	})
 }
 
+// The timer is not put off by each report. When it fires early, nothing is judged again;
+// when the reports end, it still notices that.
+func TestTimerThatFiresEarlyJudgesNothing(t *testing.T) {
+	inBubble(t, 0, func(t *testing.T, r *Registry) {
+		epg := open(t, r, "epg", "a")
+		epg.pass()
+		s := r.service("epg")
+		for range 40 {
+			judged := s.current.Load()
+			time.Sleep(250 * time.Millisecond)
+			if s.current.Load() != judged {
+				t.Fatalf("after %v: it was judged again between two reports", r.clock.Awake())
+			}
+			epg.mustReport(Fact{Reached: true})
+		}
+		time.Sleep(2 * time.Second)
+		if v := s.current.Load().verdicts[judge.Readiness]; v.Status != judge.NotServing {
+			t.Errorf("2 s after the last report, before any request: %v, want %v", v.Status, judge.NotServing)
+		}
+	})
+}
+
 // Reports are of the landmarks that were declared last. A report with another number
 // of facts panics.
 func TestReportsFollowTheLatestDeclaration(t *testing.T) {
