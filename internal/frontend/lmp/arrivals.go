@@ -38,6 +38,9 @@ func newArrivals(socket uintptr) (*arrivals, error) {
 	if err = a.file.SetDeadline(time.Time{}); err == nil { // which fails if Go's poller does not have it
 		err = os.NewSyscallError("epoll_ctl", nonblock.AddToEpoll(fd, int(socket), &a.event))
 	}
+	if err == nil { // a sandbox may forbid it, which set would not notice
+		err = os.NewSyscallError("epoll_ctl", nonblock.ChangeInEpoll(fd, int(socket), &a.event))
+	}
 	if err == nil {
 		a.raw, err = a.file.SyscallConn()
 	}

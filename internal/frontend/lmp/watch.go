@@ -107,9 +107,8 @@ func (c *conn) tell() bool {
 		c.server.rejections.countError(got.err)
 		c.Close()
 		return false
-	case got != nil && got.at.After(w.waits) && time.Since(got.at) < maxHeld:
-		// Memory is uncertain again. What changed after that look-up follows.
-		a, w.changed = got.answer, true
+	case got != nil && got.at.After(w.waits) && got.at.After(w.audience.changedAt) && time.Since(got.at) < maxHeld:
+		a = got.answer // memory is uncertain again, but nothing is known to have changed since
 	default:
 		c.waiting, w.waits = true, time.Now()
 		c.SetDeadline(0)
@@ -141,6 +140,8 @@ type audience struct {
 	changes *registry.Subscription
 	pending atomic.Bool // the loop is about to call changed
 	waiting bool        // until the answer is final
+	// changedAt is when changed was last called. An answer from before it may be old.
+	changedAt time.Time
 }
 
 // audienceOf returns the audience of the name.
@@ -161,6 +162,7 @@ func (s *Server) audienceOf(name []byte) *audience {
 // changed makes each member look up the answer, a few at a time.
 func (a *audience) changed() {
 	a.pending.Store(false)
+	a.changedAt = time.Now()
 	for _, c := range a.members {
 		c.watch.changed = true
 		c.watch.awaited = nil // it may be older

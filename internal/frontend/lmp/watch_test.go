@@ -465,31 +465,44 @@ func TestWatchersOfOneNameShareAWait(t *testing.T) {
 // A wait has ended, and then memory becomes uncertain again, before the watchers are told.
 // Those who waited get that answer, and then what has changed. One who has come after it was
 // looked up does not get it, because the program may have hung in between.
+// Nor does it get one from before a change.
 func TestWatcherGetsNoAnswerFromBeforeItsRequest(t *testing.T) {
-	inBubble(t, func(t *testing.T, f *fixture) {
-		source := &awaitFinalSource{provisionalSource: provisionalSource{Source: f.config.Source}}
-		f.config.Source = source
-		hold := make(chan struct{})
-		source.held.Store(&hold)
-		end := source.begin()
-		early := f.openWatch("epg", time.Hour)
-		early.wantNothing(100 * time.Millisecond)
-		end()
-		synctest.Wait() // the answer is looked up, and held
-		end = source.begin()
-		f.process.Report(hung())
-		late := f.openWatch("epg", time.Hour)
-		late.wantNothing(100 * time.Millisecond)
-		source.held.Store(nil)
-		close(hold)
-		early.want(0, lmp.StatusServing, lmp.CauseNone)
-		late.wantNothing(100 * time.Millisecond)
-		end()
-		early.want(0, lmp.StatusNotServing, lmp.CauseStalled)
-		late.want(0, lmp.StatusNotServing, lmp.CauseStalled)
-		early.end()
-		late.end()
-	})
+	for _, changes := range []bool{false, true} {
+		inBubble(t, func(t *testing.T, f *fixture) {
+			source := &awaitFinalSource{provisionalSource: provisionalSource{Source: f.config.Source}}
+			f.config.Source = source
+			hold := make(chan struct{})
+			source.held.Store(&hold)
+			end := source.begin()
+			early := f.openWatch("epg", time.Hour)
+			early.wantNothing(100 * time.Millisecond)
+			end()
+			synctest.Wait() // the answer is looked up, and held
+			end = source.begin()
+			if changes {
+				f.process.Report(hung())
+			}
+			late := f.openWatch("epg", time.Hour)
+			late.wantNothing(100 * time.Millisecond)
+			source.held.Store(nil)
+			close(hold)
+			if changes {
+				early.wantNothing(100 * time.Millisecond)
+			} else {
+				early.want(0, lmp.StatusServing, lmp.CauseNone)
+			}
+			late.wantNothing(100 * time.Millisecond)
+			end()
+			if changes {
+				early.want(0, lmp.StatusNotServing, lmp.CauseStalled)
+				late.want(0, lmp.StatusNotServing, lmp.CauseStalled)
+			} else {
+				late.want(0, lmp.StatusServing, lmp.CauseNone)
+			}
+			early.end()
+			late.end()
+		})
+	}
 }
 
 // A WATCH costs no goroutine, whatever name it is of.
