@@ -217,8 +217,11 @@ func (c *Clock) Run(ctx context.Context, caughtUp func() bool) error {
 			return nil
 		case <-c.woken:
 			wait := Beat // the quiet has ended
-			if c.mustFollow() {
+			switch last := c.last.Load(); {
+			case c.mustFollow():
 				wait = max(0, c.rechecked+Recheck-time.Since(c.origin))
+			case last.quiet(): // it has not: a beat is overdue, and nothing puts it off
+				wait = max(0, last.quietUntil-time.Since(c.origin))
 			}
 			timer.Reset(wait)
 			continue

@@ -283,3 +283,26 @@ func TestQuietClockIsSafeForConcurrentUse(t *testing.T) {
 	}
 	checkNotBehind(t, "at rest", c)
 }
+
+// After a pause that outlasts the quiet a beat is overdue. However often something wakes
+// the clock, nothing puts that off: one user's new connections must not keep everybody's
+// answers waiting.
+func TestNothingPutsOffAnOverdueBeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, f := newQuiet()
+		stop := run(c, always)
+		f.quietUntil(c, time.Second)
+		time.Sleep(2 * Beat)
+		stop()
+		time.Sleep(time.Minute)
+		defer run(c, always)()
+		for range 100 {
+			c.AddSource()
+			c.RemoveSource()
+			time.Sleep(Beat / 5)
+		}
+		if judged, real := c.Read(); judged != real {
+			t.Errorf("after %v the clock is still %v behind", 100*Beat/5, real.Sub(judged))
+		}
+	})
+}
