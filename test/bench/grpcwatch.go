@@ -15,7 +15,7 @@ var grpcWatchRow = row{
 	name: "grpc watch",
 	lines: []report.Line{
 		{What: "grpc.health.v1 Watch, 1,000 streams, against grpc-go's health.Server: from a change until the last one has it", Unit: "×", Goal: report.Goal{AtMost: 1}},
-		{What: "the same, 10,000 streams, with GOMEMLIMIT=320MiB", Unit: "×", Goal: report.Goal{AtMost: 1}},
+		{What: "the same, 10,000 streams, with GOMEMLIMIT=512MiB", Unit: "×", Goal: report.Goal{AtMost: 1}},
 	},
 	measure: measureGRPCWatch,
 }
@@ -101,7 +101,7 @@ func (s *suite) tryGRPCWatch(ctx context.Context, n int) (f figure, own, other f
 		return f, 0, 0, err
 	}
 	if n > 1000 {
-		d.environment = []string{"GOMEMLIMIT=320MiB"}
+		d.environment = []string{"GOMEMLIMIT=512MiB"}
 	}
 	if err := d.start(s.landmarkd); err != nil {
 		return f, 0, 0, err

@@ -36,8 +36,11 @@ const (
 	// may have sent, beyond the allowance of each connection.
 	maxUnread = 4 << 20
 	// streamMemory is how many bytes an open stream may cost: a goroutine's stack of 8 kB,
-	// what gRPC keeps of it, and headers.
-	streamMemory = 17_000
+	// what gRPC keeps of it, and a hundred headers.
+	streamMemory = 24_000
+	// allowedStreams is about how many streams all connections may have open together by
+	// the allowance of each.
+	allowedStreams = 800
 	// workers is how many goroutines serve one call after another. Their stacks have
 	// grown already, which costs as much as the rest of the work for a Check. While all
 	// are busy, for instance with Watches, a call gets a goroutine of its own.
@@ -130,9 +133,10 @@ func (s *Server) countUnary(ctx context.Context, request any, _ *grpc.UnaryServe
 }
 
 // maxOpen returns how many streams all connections together may have open, beyond the
-// allowance of each connection: as many as fit into half of the Go runtime's memory limit.
+// allowance of each connection: as many as fit with those into half of the Go runtime's
+// memory limit.
 func maxOpen(memory int64) int {
-	return int(min(max(1024, memory/2/streamMemory), 10_240))
+	return int(min(max(1024, memory/2/streamMemory-allowedStreams), 10_240))
 }
 
 // New returns a server without a service.

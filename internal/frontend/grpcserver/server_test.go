@@ -162,7 +162,7 @@ func TestStreamsPerConnectionAreLimited(t *testing.T) {
 
 // Half of landmarkd's memory is for open streams, as docs/operations.md says.
 func TestOpenStreamsFollowTheMemoryLimit(t *testing.T) {
-	for memory, want := range map[int64]int{1: 1024, 100 << 20: 3084, 320 << 20: 9868, math.MaxInt64: 10_240} {
+	for memory, want := range map[int64]int{1: 1024, 100 << 20: 1384, 512 << 20: 10_240, math.MaxInt64: 10_240} {
 		if got := maxOpen(memory); got != want {
 			t.Errorf("%d streams may be open in %d bytes, want %d", got, memory, want)
 		}
