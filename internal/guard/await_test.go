@@ -126,3 +126,48 @@ func TestGRPCWaitsWithoutABuffer(t *testing.T) {
 		t.Error("gRPC took a buffer before there was anything to read")
 	}
 }
+
+// Delivered counts the messages of a call, and knows when something is left.
+func TestDelivered(t *testing.T) {
+	l, limits := bufconn.Listen(1<<16), newLimits()
+	limits.ClientStreams = true
+	s := grpc.NewServer(append(Options(limits), grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
+		for n := uint64(1); ; n++ {
+			if err := stream.RecvMsg(&healthpb.HealthCheckRequest{}); err != nil {
+				return nil
+			}
+			for _, messages := range []uint64{n - 1, n, n + 1} {
+				if got := Delivered(stream.Context(), messages); got != (messages == n) {
+					t.Errorf("after %d messages: %d are delivered, and nothing is left: %v", n, messages, got)
+				}
+			}
+			c := connOf(stream.Context())
+			c.mu.Lock()
+			c.unread.data++ // of a message that is not delivered
+			c.mu.Unlock()
+			if Delivered(stream.Context(), n) {
+				t.Error("something is left, and all is delivered")
+			}
+			c.mu.Lock()
+			c.unread.data--
+			c.mu.Unlock()
+			if err := stream.SendMsg(&healthpb.HealthCheckResponse{}); err != nil {
+				return err
+			}
+		}
+	}))...)
+	go s.Serve(Listen(l, limits))
+	defer s.Stop()
+	stream, err := dial(t, l).NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, "/a/b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := stream.SendMsg(&healthpb.HealthCheckRequest{Service: "epg"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := stream.RecvMsg(&healthpb.HealthCheckResponse{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync/atomic"
 
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/peer"
@@ -15,14 +16,39 @@ import (
 // delivery informs the guard of the messages that gRPC has delivered.
 type delivery struct{}
 
+// delivered counts the messages that gRPC has delivered to a call.
+type delivered struct{ atomic.Uint64 }
+
+// deliveredKey is the key of a call's *delivered.
+type deliveredKey struct{}
+
 // TagRPC implements stats.Handler.
-func (delivery) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
+func (delivery) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context {
+	return context.WithValue(ctx, deliveredKey{}, new(delivered))
+}
+
+// Delivered reports whether gRPC has delivered all data of the call's connection that the
+// guard has read, and n messages to the call. It is false if the connection is not guarded
+// with ClientStreams.
+func Delivered(ctx context.Context, n uint64) bool {
+	messages, ok := ctx.Value(deliveredKey{}).(*delivered)
+	c := connOf(ctx)
+	if !ok || c == nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.unread.data == 0 && messages.Load() == n
+}
 
 // HandleRPC implements stats.Handler.
 func (delivery) HandleRPC(ctx context.Context, event stats.RPCStats) {
 	in, ok := event.(*stats.InPayload)
 	if !ok {
 		return
+	}
+	if messages, ok := ctx.Value(deliveredKey{}).(*delivered); ok {
+		messages.Add(1) // before release: see Delivered
 	}
 	if c := connOf(ctx); c != nil {
 		c.release(in.WireLength)

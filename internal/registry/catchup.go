@@ -85,6 +85,7 @@ func (s *service) release(real judge.Instant) (released bool) {
 		return false
 	}
 	s.heldAt.Store(int64(judge.Never))
+	s.timerAt = judge.Never // while the service was held, its timer was set by an instant that stood still
 	close(s.released)
 	return true
 }
@@ -139,15 +140,12 @@ func (s *service) nothingUnread() bool {
 }
 
 // nothingUnread reports whether one look shows that all is read that the process sent,
-// and has reached the registry. That is certain if the latest report was made no longer
-// before the last bytes were read than a pause that nobody notices. The caller holds
-// service.mu.
+// and has reached the registry. The caller holds service.mu.
 func (s *Session) nothingUnread() bool {
-	if s.lastRead == nil || s.undated || !s.link.CaughtUp() || s.link.HasEnded() {
+	if s.allRead == nil || s.undated || !s.link.CaughtUp() || s.link.HasEnded() {
 		return false
 	}
-	at, known := s.lastRead() // after the socket was seen empty
-	return known && s.latest >= at.Add(-clock.MaxGap)
+	return s.allRead(s.reports) // after the socket was seen empty
 }
 
 // QuietUntil implements clock.Follower: before that instant no service's answer changes
@@ -167,7 +165,7 @@ func (s *service) setQuietUntil(next judge.Instant) {
 	for _, sl := range s.slots {
 		switch {
 		case sl.session == nil:
-		case sl.session.undated || sl.session.lastRead == nil:
+		case sl.session.undated || sl.session.allRead == nil:
 			until = 0
 		case next != judge.Never:
 			until = min(until, next.Add(-(sl.session.interval + 2*clock.MaxGap)))

@@ -11,24 +11,30 @@ import (
 )
 
 // quietAgent is an agent whose reports say when they were made, and whose intake knows
-// when it last read something. So the clock need not beat for it.
+// whether all is handled. So the clock need not beat for it.
 type quietAgent struct {
 	*agent
-	r        *Registry
-	lastRead atomic.Int64
-	reading  atomic.Bool
-	looks    atomic.Int64 // at its socket
+	r       *Registry
+	got     atomic.Uint64 // reports that were read
+	reading atomic.Bool
+	looks   atomic.Int64 // at its socket
 }
 
 // openQuiet opens a session of the service, and reports.
 func openQuiet(t *testing.T, r *Registry, service string) *quietAgent {
 	t.Helper()
-	a := &quietAgent{agent: open(t, r, service, "a"), r: r}
-	a.session.SetLastRead(func() (judge.Instant, bool) {
-		a.looks.Add(1)
-		return judge.Instant(a.lastRead.Load()), !a.reading.Load()
-	})
+	a := newQuietAgent(t, r, service, "a")
 	a.report(passed)
+	return a
+}
+
+// newQuietAgent opens a session.
+func newQuietAgent(t *testing.T, r *Registry, service, instance string) *quietAgent {
+	a := &quietAgent{agent: open(t, r, service, instance), r: r}
+	a.session.SetAllRead(func(reports uint64) bool {
+		a.looks.Add(1)
+		return !a.reading.Load() && reports == a.got.Load()
+	})
 	return a
 }
 
@@ -39,7 +45,7 @@ func (a *quietAgent) report(fact Fact) { a.reportOf(fact, 0) }
 func (a *quietAgent) reportOf(fact Fact, ago time.Duration) {
 	a.t.Helper()
 	_, real := a.r.clock.Read()
-	a.lastRead.Store(int64(real))
+	a.got.Add(1)
 	if err := a.session.ReportAt([]Fact{fact}, 0, real.Add(-ago)); err != nil {
 		a.t.Fatal(err)
 	}
@@ -171,8 +177,8 @@ func TestAnswerAfterAGapWaitsForWhatIsUnread(t *testing.T) {
 			func(a *quietAgent) { a.reading.Store(false) },
 		},
 		"read, and on its way": {
-			func(a *quietAgent) { _, real := a.r.clock.Read(); a.lastRead.Store(int64(real)) },
-			func(*quietAgent) {},
+			func(a *quietAgent) { a.got.Add(1) },
+			func(a *quietAgent) { a.got.Add(^uint64(0)) }, // reportOf adds it
 		},
 		"an end that is not handled": {func(a *quietAgent) { a.exited.Store(true) }, func(a *quietAgent) { a.exited.Store(false) }},
 	} {
@@ -207,8 +213,7 @@ func TestAnswerAfterAGapWaitsForWhatIsUnread(t *testing.T) {
 func TestAnswerAfterAGapWaitsNoLongerThanForTheReport(t *testing.T) {
 	const reading = 3 * time.Millisecond
 	quietly(t, func(t *testing.T, r *Registry) {
-		epg, other := openQuiet(t, r, "epg"), &quietAgent{agent: open(t, r, "epg", "b"), r: r}
-		other.session.SetLastRead(func() (judge.Instant, bool) { return judge.Instant(other.lastRead.Load()), true })
+		epg, other := openQuiet(t, r, "epg"), newQuietAgent(t, r, "epg", "b")
 		other.report(passed)
 		for range 5 {
 			epg.report(passed)
@@ -355,4 +360,29 @@ func TestProgramStoppedTogetherHasTimeToReport(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A program freezes, and its last report is still on its way when that can be noticed. So
+// the service is held, for a second at most. Its watchers are told then, and not a whole
+// limit later.
+func TestWatchersAreToldOnceAHeldServiceIsReleased(t *testing.T) {
+	quietly(t, func(t *testing.T, r *Registry) {
+		const limit = 10 * time.Second
+		r.Configure(map[string]Policy{"epg": policy(func(p *Policy) { p.StaleAfter = limit })}, nil)
+		epg := openQuiet(t, r, "epg")
+		epg.reportFor(time.Second)
+		began := time.Now()
+		epg.got.Add(1)
+		sub := r.Subscribe([]byte("epg"))
+		defer sub.Close()
+		for {
+			<-sub.Changed()
+			if a, _ := r.Lookup([]byte("epg"), 0); a.Status != judge.Serving {
+				break
+			}
+		}
+		if took := time.Since(began); took < limit || took > limit+clock.MaxBehind+4*clock.Recheck {
+			t.Errorf("told after %v, want %v, and at most %v more", took, limit, clock.MaxBehind)
+		}
+	})
 }

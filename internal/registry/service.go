@@ -226,6 +226,7 @@ func (s *service) report(from *Session, facts []Fact, answered uint64, at judge.
 		from.undated = at == Undated
 		at = from.madeAt(at, judged, real)
 		from.latest = at
+		from.reports++
 		in := &judge.Instance{
 			Name:       from.id.Instance,
 			Presence:   judge.Connected,

@@ -86,15 +86,16 @@ type Session struct {
 	interval    time.Duration // between two reports of such a declaration
 	latest      judge.Instant // when the latest report was made
 	undated     bool          // that report did not say when it was made
+	reports     uint64        // how many were taken
 	emptyChecks int           // since a pause of the sidecar, that found everything read
 	lastCommand uint64        // number of the last get-state command
 	episode     episode       // of its work that fails
 	ended       error         // why the registry ended it, nil if it did not
 	superseded  bool          // its process had ended when another took a slot; its reports do not count
 
-	// lastRead returns when something that the process sent was last read, and false if it
-	// is just being read; nil if the intake does not know.
-	lastRead func() (at judge.Instant, known bool)
+	// allRead reports whether all is handled that was read of what the process sent, if
+	// that are so many reports; nil if the intake does not know.
+	allRead func(reports uint64) bool
 
 	refused bool // its first report was
 	over    bool // Goodbye or Disconnect was called
@@ -140,10 +141,10 @@ func (s *Session) Drain(wanted bool) { s.draining = wanted }
 // reports that follow.
 func (s *Session) Notifies() { s.notifies = true }
 
-// SetLastRead sets the function that returns when something that the process sent was
-// last read from its socket, and false if it is just being read. It is called with locks
+// SetAllRead sets the function that reports whether all that was read from the process's
+// socket is handled, if the registry has taken so many reports. It is called with locks
 // held. Set it before the first report.
-func (s *Session) SetLastRead(lastRead func() (at judge.Instant, known bool)) { s.lastRead = lastRead }
+func (s *Session) SetAllRead(allRead func(reports uint64) bool) { s.allRead = allRead }
 
 // SetStatusText sets what the process says of itself to people, for the reports that
 // follow.

@@ -93,7 +93,7 @@ func (c *connections) add(conn net.Conn) (*connection, error) {
 		return nil, err
 	}
 	added := &connection{
-		Conn: conn, raw: raw, reader: newReader(conn, raw, c.registry), all: c, uid: peer.UID,
+		Conn: conn, raw: raw, reader: newReader(conn, raw), all: c, uid: peer.UID,
 		bytes:         newBucket(bytesPerSecond, bytesBurst),
 		stopExpecting: c.registry.ExpectReport(peer.UID),
 	}

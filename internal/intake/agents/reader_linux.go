@@ -7,40 +7,34 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/nonblock"
-	"github.com/landmark-health/landmark/internal/registry"
 )
 
-// reader reads from a connection, and knows when it has last read something. One
-// goroutine reads; any number may call lastRead.
+// reader reads from a connection, and says whether it is at it. One goroutine reads.
 type reader struct {
-	conn     net.Conn
-	raw      syscall.RawConn       // of conn
-	registry *registry.Registry    // whose clock dates what is read
-	begin    func(fd uintptr) bool // is tryBegin: each method value is an allocation
-	reading  atomic.Bool           // bytes may just have been taken from the socket that last does not date
-	last     atomic.Int64
+	conn  net.Conn
+	raw   syscall.RawConn       // of conn
+	begin func(fd uintptr) bool // is tryBegin: each method value is an allocation
+	// reading means that bytes may have been taken from the socket that nobody has seen
+	// yet: not before the goroutine waits for more, it has passed on what it read.
+	reading atomic.Bool
 }
 
-func newReader(conn net.Conn, raw syscall.RawConn, r *registry.Registry) *reader {
-	made := &reader{conn: conn, raw: raw, registry: r}
+func newReader(conn net.Conn, raw syscall.RawConn) *reader {
+	made := &reader{conn: conn, raw: raw}
 	made.begin = made.tryBegin
 	return made
 }
 
 // wait returns as soon as there is something to read, or an error. What is there must then
 // be read.
-func (r *reader) wait() error { return r.raw.Read(r.begin) }
+func (r *reader) wait() error {
+	r.reading.Store(false)
+	return r.raw.Read(r.begin)
+}
 
 // read reads what wait has found.
-func (r *reader) read(b []byte) (int, error) {
-	n, err := r.conn.Read(b)
-	_, now := r.registry.Clock().Read()
-	r.last.Store(int64(now))
-	r.reading.Store(false)
-	return n, err
-}
+func (r *reader) read(b []byte) (int, error) { return r.conn.Read(b) }
 
 // tryBegin reports whether there is something to read. If so, it says that before anything
 // is taken from the socket: who then finds it empty must not take everything for read.
@@ -51,13 +45,4 @@ func (r *reader) tryBegin(fd uintptr) bool {
 	}
 	r.reading.Store(true)
 	return true
-}
-
-// lastRead returns when something was last read, and false if something may just be
-// being read. Look before whether the socket is empty.
-func (r *reader) lastRead() (at judge.Instant, known bool) {
-	if r.reading.Load() {
-		return 0, false
-	}
-	return judge.Instant(r.last.Load()), true
 }

@@ -5,8 +5,11 @@ import (
 	"log/slog"
 	"net"
 	"testing"
+	"time"
 
 	"github.com/landmark-health/landmark/internal/clock"
+	"github.com/landmark-health/landmark/internal/hostclock"
+	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
@@ -24,19 +27,17 @@ func (c *slowConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Between the moment when the socket is empty and that when the reading is dated, it is
-// not known when something was last read.
-func TestReaderDoesNotKnowWhatIsBeingRead(t *testing.T) {
-	clock := clock.New()
-	r := registry.New(clock, 0)
-	conn, agent := pair(t, newConnections(r, slog.New(slog.DiscardHandler)))
+// From the moment when the socket may be empty until the goroutine waits again, the reader
+// says that it reads: what it has read may not be passed on.
+func TestReaderSaysThatItReads(t *testing.T) {
+	conn, agent := pair(t, newConnections(registry.New(clock.New(), 0), slog.New(slog.DiscardHandler)))
 	slow := &slowConn{conn.Conn, make(chan struct{}), make(chan struct{})}
-	reader := newReader(slow, conn.raw, r)
+	reader := newReader(slow, conn.raw)
 	type result struct {
 		n   int
 		err error
 	}
-	results := make(chan result)
+	results, goOn := make(chan result), make(chan struct{})
 	go func() {
 		for range 3 {
 			if err := reader.wait(); err != nil {
@@ -45,14 +46,11 @@ func TestReaderDoesNotKnowWhatIsBeingRead(t *testing.T) {
 			}
 			n, err := reader.read(make([]byte, 8))
 			results <- result{n, err}
+			<-goOn
 		}
 	}()
 	for range 2 {
-		await(t, "the last reading is known while there is nothing to read", func() bool {
-			_, known := reader.lastRead()
-			return known
-		})
-		_, before := clock.Read()
+		await(t, "it does not read while there is nothing", func() bool { return !reader.reading.Load() })
 		if _, err := agent.Write([]byte("four")); err != nil {
 			t.Fatal(err)
 		}
@@ -60,21 +58,49 @@ func TestReaderDoesNotKnowWhatIsBeingRead(t *testing.T) {
 		if !conn.caughtUp() {
 			t.Fatal("the socket is not empty")
 		}
-		if at, known := reader.lastRead(); known {
-			t.Errorf("while it is being read: got %d, known", at)
+		if !reader.reading.Load() {
+			t.Error("it takes bytes from the socket, and says that it does not read")
 		}
 		slow.returns <- struct{}{}
 		if got := <-results; got.n != 4 || got.err != nil {
 			t.Fatalf("read %d, %v", got.n, got.err)
 		}
-		if at, known := reader.lastRead(); known && at < before {
-			t.Errorf("when it is read: got %d, want %d at least", at, before)
+		if !reader.reading.Load() {
+			t.Error("it does not wait again, and says that it does not read")
 		}
+		goOn <- struct{}{}
 	}
 	agent.Close()
 	<-slow.taken
 	slow.returns <- struct{}{}
 	if got := <-results; got.n != 0 || got.err != io.EOF {
 		t.Errorf("at the end: read %d, %v; want 0, EOF", got.n, got.err)
+	}
+	close(goOn)
+}
+
+// After a gap in which nobody asked, one look proves that all is handled that the process
+// sent, whatever messages that were. So the answer need not wait.
+func TestOneLookProvesThatAllIsHandled(t *testing.T) {
+	s := newSidecar(t)
+	host := hostclock.Own()
+	first := hello("epg", "a")
+	first.GetHello().Clock = host.Name()
+	a := s.dial(first, declaration(loop("main")))
+	a.welcomed()
+	for range 3 {
+		// The landmark may be declared again at any time.
+		now := report(0, fact(0))
+		now.GetReport().ReadAtUs = host.Now()
+		a.send(declaration(loop("main")), now)
+		s.await("epg", judge.Serving, judge.None)
+		final := false
+		for looks := 0; looks < 5 && !final; looks++ { // after a longer silence the clock beats
+			<-time.After(2 * clock.MaxGap)
+			_, final = s.registry.Lookup([]byte("epg"), 0)
+		}
+		if !final {
+			t.Error("no answer after a gap is final at once")
+		}
 	}
 }

@@ -6,12 +6,14 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/landmark-health/landmark/internal/guard"
 	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/peercred"
 	"github.com/landmark-health/landmark/internal/registry"
@@ -41,6 +43,7 @@ func (s *Server) Stream(stream agentStream) error {
 	conn := connectionOf(ctx)
 	r := &receiver{stream: stream, throttle: newThrottle(s.registry.Clock(), conn, s.host, hello.Clock)}
 	r.throttle.wait(ctx, 0, helloWork)
+	r.others.Store(1) // the hello
 	r.stopExpecting = func() {}
 	if conn != nil {
 		r.stopExpecting = conn.stopExpecting
@@ -66,7 +69,9 @@ func (s *Server) Stream(stream agentStream) error {
 	r.session.SetProcess(processOf(conn, int(peer.PID), hello.Goroutines))
 	r.hasReported = func() {}
 	if conn != nil {
-		r.session.SetLastRead(conn.reader.lastRead)
+		r.session.SetAllRead(func(reports uint64) bool {
+			return !conn.reader.reading.Load() && guard.Delivered(ctx, r.others.Load()+reports)
+		})
 		r.hasReported = sync.OnceFunc(conn.hasReported)
 	}
 	r.logStart = func() { logger.Info("program reports") }
@@ -149,6 +154,7 @@ type receiver struct {
 	hasReported   func()           // called after each report
 	creation      *creationLock    // nil unless the first report creates the service
 	evidenceAt    time.Time        // when the latest evidence came
+	others        atomic.Uint64    // messages that were handled and are no reports
 }
 
 // run receives messages until the stream ends, and returns why.
@@ -195,6 +201,7 @@ func (r *receiver) handleDeclaration(ctx context.Context, d *reportv1.Declaratio
 		return err
 	}
 	r.declared, r.facts = landmarks, make([]registry.Fact, len(landmarks))
+	r.others.Add(1)
 	if !first {
 		return nil
 	}
