@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/landmark-health/landmark/internal/guard"
 	"github.com/landmark-health/landmark/internal/nonblock"
 	"github.com/landmark-health/landmark/internal/peercred"
 	"github.com/landmark-health/landmark/internal/pidfd"
@@ -208,6 +209,13 @@ func (conn *connection) caughtUp() bool {
 		unread = err == nil && n > 0
 	})
 	return err != nil || !unread
+}
+
+// allHandled reports whether everything that was read of the connection is handled, if so
+// many messages of the stream with the context are. Look before whether the socket is
+// empty.
+func (conn *connection) allHandled(ctx context.Context, messages uint64) bool {
+	return !conn.reader.reading.Load() && guard.Delivered(ctx, messages)
 }
 
 // shutRead ends the connection once what is in its socket has been read.

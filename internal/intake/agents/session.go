@@ -13,7 +13,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/landmark-health/landmark/internal/guard"
 	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/peercred"
 	"github.com/landmark-health/landmark/internal/registry"
@@ -44,8 +43,10 @@ func (s *Server) Stream(stream agentStream) error {
 	r := &receiver{stream: stream, throttle: newThrottle(s.registry.Clock(), conn, s.host, hello.Clock)}
 	r.throttle.wait(ctx, 0, helloWork)
 	r.others.Store(1) // the hello
+	r.received = 1
 	r.stopExpecting = func() {}
 	if conn != nil {
+		r.throttle.allRead = func() bool { return conn.caughtUp() && conn.allHandled(ctx, r.received) }
 		r.stopExpecting = conn.stopExpecting
 		if !s.registry.Knows(hello.Service) {
 			r.creation = conn.user.creation
@@ -69,9 +70,7 @@ func (s *Server) Stream(stream agentStream) error {
 	r.session.SetProcess(processOf(conn, int(peer.PID), hello.Goroutines))
 	r.hasReported = func() {}
 	if conn != nil {
-		r.session.SetAllRead(func(reports uint64) bool {
-			return !conn.reader.reading.Load() && guard.Delivered(ctx, r.others.Load()+reports)
-		})
+		r.session.SetAllRead(func(reports uint64) bool { return conn.allHandled(ctx, r.others.Load()+reports) })
 		r.hasReported = sync.OnceFunc(conn.hasReported)
 	}
 	r.logStart = func() { logger.Info("program reports") }
@@ -155,6 +154,7 @@ type receiver struct {
 	creation      *creationLock    // nil unless the first report creates the service
 	evidenceAt    time.Time        // when the latest evidence came
 	others        atomic.Uint64    // messages that were handled and are no reports
+	received      uint64           // messages; used by the goroutine of run only
 }
 
 // run receives messages until the stream ends, and returns why.
@@ -165,6 +165,7 @@ func (r *receiver) run() error {
 			return errors.New("the connection ended without a goodbye")
 		}
 		if err == nil {
+			r.received++
 			err = r.handle(r.stream.Context(), m)
 		}
 		if err != nil {

@@ -18,6 +18,9 @@ type throttle struct {
 	reports *bucket
 	work    *bucket // of the user
 	user    *user   // nil in tests without a connection
+	// allRead reports whether nothing of the stream is unread or on its way; nil if that is
+	// not known. The goroutine that receives calls it.
+	allRead func() bool
 
 	throttled      atomic.Bool   // more arrives than may be read, and some may be unread
 	throttledSince judge.Instant // valid while throttled
@@ -42,22 +45,23 @@ func (t *throttle) wait(ctx context.Context, reports, work int) {
 	now := time.Now()
 	own, shared := t.reports.take(reports, now), t.work.take(work, now)
 	wait := max(own, shared)
-	if wait == 0 {
-		if t.throttled.Load() && t.reports.idle(now) && t.work.idle(now) {
-			t.throttled.Store(false)
+	if wait > 0 {
+		if !t.throttled.Load() {
+			_, t.throttledSince = t.clock.Read()
+			t.throttled.Store(true)
+			t.user.logSlowed(own > 0, now)
 		}
-		return
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
 	}
-	if !t.throttled.Load() {
-		_, t.throttledSince = t.clock.Read()
-		t.throttled.Store(true)
-		t.user.logSlowed(own > 0, now)
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
+	switch {
+	case !t.throttled.Load():
+	case wait == 0 && t.reports.idle(now) && t.work.idle(now), t.allRead != nil && t.allRead():
+		t.throttled.Store(false)
 	}
 }
 

@@ -74,6 +74,35 @@ func TestFloodOfReportsIsThrottled(t *testing.T) {
 	})
 }
 
+// A throttled stream that falls silent counts as read once it is, and not only with its
+// next message. A report that has no date is then as old as its arrival.
+func TestThrottleEndsOnceAllIsRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, allRead := newThrottle(clock.New(), nil, hostclock.Clock{}, ""), false
+		p.allRead = func() bool { return allRead }
+		p.wait(t.Context(), reportsBurst+1, 1)
+		if !p.throttled.Load() {
+			t.Error("more is unread, and the stream is not throttled")
+		}
+		allRead = true
+		p.wait(t.Context(), 1, 1)
+		if p.throttled.Load() || p.reportTime(0) != registry.Undated {
+			t.Error("all is read, and the stream is throttled")
+		}
+		allRead = false
+		p.wait(t.Context(), 1, 1)
+		if !p.throttled.Load() {
+			t.Error("more is unread again, and the stream is not throttled")
+		}
+		time.Sleep(time.Second / reportsPerSecond)
+		allRead = true
+		p.wait(t.Context(), 0, 1)
+		if p.throttled.Load() {
+			t.Error("all is read after a message that need not wait, and the stream is throttled")
+		}
+	})
+}
+
 // All connections of a user share one limit on work. Another user has its own, and
 // root has none.
 func TestWorkIsLimitedByUser(t *testing.T) {
