@@ -115,9 +115,9 @@ func (s *service) provedUntil() judge.Instant {
 }
 
 // prove proves that all is read that counts for the service, once in each span of the
-// clock, or holds it. The caller holds mu.
-func (s *service) prove(span *clock.Span, real judge.Instant) {
-	before := s.proved.Load()
+// clock, or holds it. The caller holds mu, and has just read the clock.
+func (s *service) prove(real judge.Instant) {
+	before, span := s.proved.Load(), s.clock.Span()
 	if before == span {
 		return
 	}

@@ -79,10 +79,10 @@ func (o *overall) evaluate() {
 		// only if these are still the latest afterwards.
 		before := o.verdicts.Load()
 		services := *o.services.Load()
-		now, real := o.clock.Read()
+		now := o.clock.Judged()
 		after := *before
 		for a := range after {
-			v, _, _ := combine(services, judge.Aspect(a), now, real)
+			v, _, _ := combine(services, judge.Aspect(a), now)
 			after[a] = after[a].advance(v, now)
 		}
 		if o.verdicts.CompareAndSwap(before, &after) {
@@ -98,7 +98,7 @@ func (o *overall) lookup(a judge.Aspect) (answer Answer, caughtUp bool) {
 	for {
 		before := o.verdicts.Load()[a]
 		judged, real := o.clock.Read()
-		v, decisive, behind := combine(*o.services.Load(), a, judged, real)
+		v, decisive, behind := combine(*o.services.Load(), a, judged)
 		if after := before.advance(v, judged); after.changes == before.changes {
 			answer = newAnswer(&after, judged, real)
 			answer.service = decisive
@@ -112,10 +112,10 @@ func (o *overall) lookup(a judge.Aspect) (answer Answer, caughtUp bool) {
 // combine returns the verdict over all services, the service that decided it, and
 // whether any of them is behind. Of several that are alike the first by name
 // decides, so that the answer does not jump.
-func combine(services map[string]*service, a judge.Aspect, now, real judge.Instant) (v judge.Verdict, decisive *service, behind bool) {
+func combine(services map[string]*service, a judge.Aspect, now judge.Instant) (v judge.Verdict, decisive *service, behind bool) {
 	v = judge.NoService(now)
 	for _, s := range services {
-		judged := s.judgedAt(now, real)
+		judged := s.judgedAt(now)
 		behind = behind || judged != now
 		snap := s.current.Load().at(judged)
 		if snap.empty() {

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -383,6 +384,65 @@ func TestWatchersAreToldOnceAHeldServiceIsReleased(t *testing.T) {
 		}
 		if took := time.Since(began); took < limit || took > limit+clock.MaxBehind+4*clock.Recheck {
 			t.Errorf("told after %v, want %v, and at most %v more", took, limit, clock.MaxBehind)
+		}
+	})
+}
+
+// A reader that is preempted after it has read the clock finds a span that another has
+// proved meanwhile. It proves nothing again, and takes back no proof.
+func TestPreemptedReaderTakesNoProofBack(t *testing.T) {
+	c := clock.New()
+	c.AddQuietSource()
+	defer run(c)()
+	r := New(c, 0)
+	r.Configure(map[string]Policy{"epg": policy(func(p *Policy) { p.StaleAfter = time.Hour })}, nil)
+	epg := openQuiet(t, r, "epg")
+	s := r.service("epg")
+	for began := s.clock.Span(); s.clock.Span() == began; c.Judged() { // until the clock is quiet
+		<-time.After(2 * clock.MaxGap)
+	}
+
+	s.mu.Lock()
+	before, done := s.clock.Span(), make(chan struct{})
+	<-time.After(2 * clock.MaxGap)
+	go func() {
+		defer close(done)
+		lookup(r, "epg")
+	}()
+	for s.clock.Span() == before { // until it has read the clock
+		runtime.Gosched()
+	}
+	<-time.After(2 * clock.MaxGap) // it waits for mu meanwhile
+	s.readClock()                  // as a reader that was quicker
+	proved := s.proved.Load()
+	epg.got.Add(1) // a report comes
+	s.mu.Unlock()
+	<-done
+	if s.proved.Load() != proved || s.behind() {
+		t.Errorf("the proof is taken back: %v; the service is held at %v", s.proved.Load() != proved, s.heldInstant())
+	}
+}
+
+// A reader that was preempted holds the service from now on, and not since it read the
+// clock. Else the time in which all must be read would be over at once.
+func TestPreemptedReaderHoldsFromNowOn(t *testing.T) {
+	quietly(t, func(t *testing.T, r *Registry) {
+		epg := openQuiet(t, r, "epg")
+		judged := r.clock.Judged()
+		epg.reportFor(2 * clock.MaxBehind)
+		epg.unread.Store(true)
+		time.Sleep(2 * clock.MaxGap)
+		r.clock.Judged() // another reader
+		s := r.service("epg")
+		s.judgedAt(judged)
+		time.Sleep(10 * clock.Recheck)
+		if _, isFinal := r.Lookup([]byte("epg"), 0); isFinal {
+			t.Error("a report is unread, and the answer is final")
+		}
+		epg.unread.Store(false)
+		time.Sleep(10 * clock.Recheck)
+		if _, isFinal := r.Lookup([]byte("epg"), 0); !isFinal {
+			t.Error("all is read, and the answer is not final")
 		}
 	})
 }

@@ -81,7 +81,7 @@ func newService(name string, owner uint32, policy *Policy, clock *clock.Clock, r
 // are held. The caller holds mu.
 func (s *service) readClock() (judged, real judge.Instant) {
 	judged, real = s.clock.Read()
-	s.prove(s.clock.Span(), real)
+	s.prove(real)
 	return min(judged, s.heldInstant()), real
 }
 
@@ -89,15 +89,15 @@ func (s *service) readClock() (judged, real judge.Instant) {
 // a span of the clock at most.
 func (s *service) readClockUnlocked() (judged, real judge.Instant) {
 	judged, real = s.clock.Read()
-	return s.judgedAt(judged, real), real
+	return s.judgedAt(judged), real
 }
 
-// judgedAt returns the instant by which the service is judged when the clock's instants
-// are judged and real. The caller does not hold mu.
-func (s *service) judgedAt(judged, real judge.Instant) judge.Instant {
+// judgedAt returns the instant by which the service is judged when the clock's is judged.
+// The caller does not hold mu.
+func (s *service) judgedAt(judged judge.Instant) judge.Instant {
 	if span := s.clock.Span(); s.proved.Load() != span {
 		s.mu.Lock()
-		s.prove(span, real)
+		s.readClock() // again: the caller may have read it long ago
 		s.mu.Unlock()
 	}
 	return min(judged, s.heldInstant())
