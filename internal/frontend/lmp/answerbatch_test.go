@@ -23,11 +23,12 @@ func TestOnlySentAnswersCount(t *testing.T) {
 		held       time.Duration
 		unsendable bool // the kernel sends nothing to port 0
 		want       int  // answers
+		refused    uint64
 	}{
-		"at once":        {0, false, 1},
-		"almost held":    {maxHeld - 1, false, 1},
-		"held":           {maxHeld, false, 0},
-		"cannot be sent": {0, true, 0},
+		"at once":        {0, false, 1, 0},
+		"almost held":    {maxHeld - 1, false, 1, 0},
+		"held":           {maxHeld, false, 0, 1},
+		"cannot be sent": {0, true, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			socket := newBatchSocket(t, "127.0.0.1:0")
@@ -46,6 +47,9 @@ func TestOnlySentAnswersCount(t *testing.T) {
 				s.answerBatch(context.Background(), &waiting, socket.batch, socket.file.Fd())
 				if udp, _ := s.Answers(); udp.Count() != uint64(tt.want) {
 					t.Errorf("counted %d answers, want %d", udp.Count(), tt.want)
+				}
+				if got := s.rejections.Counted(held); got != tt.refused {
+					t.Errorf("counted %d answers that were held, want %d", got, tt.refused)
 				}
 			})
 			var want []string

@@ -224,7 +224,10 @@ func (c *conn) await(name []byte, maxAge time.Duration, then func(*registry.Answ
 			c.waiting = false
 			switch {
 			case c.closed:
-			case err != nil, time.Since(looksUp) >= maxHeld:
+			case err != nil:
+				c.Close()
+			case time.Since(looksUp) >= maxHeld:
+				s.rejections.Count(held)
 				c.Close()
 			case !then(&a):
 			case c.ending:
@@ -284,10 +287,12 @@ func (c *conn) flush() bool {
 		return true
 	}
 	c.server.tcp.out = out[:0]
-	n, err := 0, errHeld
-	if !c.server.tcp.loop.Late(maxHeld) { // they were looked up in this round
-		n, err = c.Write(out)
+	if c.server.tcp.loop.Late(maxHeld) { // they were looked up in this round
+		c.server.rejections.Count(held)
+		c.Close()
+		return false
 	}
+	n, err := c.Write(out)
 	if err != nil {
 		c.Close()
 		return false

@@ -269,5 +269,8 @@ func TestHeldAnswerIsNotSent(t *testing.T) {
 			t.Errorf("received %d bytes", n)
 		}
 		<-done
+		if n := f.Server.rejections.Counted(held); n != 1 {
+			t.Errorf("counted %d answers that were held, want 1", n)
+		}
 	})
 }

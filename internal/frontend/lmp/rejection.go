@@ -20,6 +20,7 @@ const (
 	unfinished                          // the frame did not arrive in time
 	overloaded                          // too many wait already, and memory may be wrong
 	noRoom                              // the socket had no room for the answer
+	held                                // landmarkd was stopped before it sent the answer, which is too old: see maxHeld
 	failedToReceive                     // the kernel returned an error instead of a datagram
 )
 
@@ -32,7 +33,7 @@ type rejections struct {
 func newRejections() rejections {
 	return rejections{frontend.NewRejections[rejection](
 		"malformed", "unauthenticated", "watch_over_udp", "broadcast_or_multicast",
-		"too_many_connections", "unfinished", "overloaded", "no_room", "failed_to_receive",
+		"too_many_connections", "unfinished", "overloaded", "no_room", "held", "failed_to_receive",
 	)}
 }
 

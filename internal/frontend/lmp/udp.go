@@ -113,7 +113,11 @@ func (s *Server) answerBatch(ctx context.Context, waiting *sync.WaitGroup, b *ba
 		}
 		b.answer(i, d, appendDatagramAnswer(b.out, d, q, &a, key), recipientOf(d, q, &a))
 	}
-	if b.answered == 0 || time.Since(looksUp) >= maxHeld {
+	if b.answered == 0 {
+		return
+	}
+	if time.Since(looksUp) >= maxHeld {
+		s.rejections.Add(held, b.answered)
 		return
 	}
 	sent, unsent := b.send(fd)
