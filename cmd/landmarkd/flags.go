@@ -55,6 +55,9 @@ func parse(args []string, help io.Writer) (c sidecar.Config, mode runMode, err e
 	if !given(flags, "admin-socket") {
 		c.AdminSocket = beside(c.AgentSocket, "admin.sock")
 	}
+	if c.File == "" && c.AgentSocket+c.NotifySocket+c.AdminSocket+c.Monitor+c.Line+c.GRPC+c.HTTP == "" && !mode.version {
+		return c, mode, errors.New("every listener is off, so landmarkd would get no report and no request: leave -agent-socket out, and one of -monitor, -grpc and -http, or give -config FILE")
+	}
 	if given(flags, "config") && c.File == "" {
 		return c, mode, errors.New("-config is empty: give the path of a YAML file, or leave -config out to use the default policies")
 	}

@@ -33,6 +33,7 @@ func TestBadCommandLineFails(t *testing.T) {
 		{"landmarkd", "-config=", 2, "-config is empty: give the path of a YAML file"},
 		{"landmarkd", "-web-config=", 2, "-web-config is empty: give the path of a YAML file"},
 		{"landmarkd", "-web-config /nonexistent", 2, "-web-config /nonexistent: no such file or directory; give the path of a YAML file"},
+		{"landmarkd", "-agent-socket= -monitor= -grpc= -http=", 2, "every listener is off, so landmarkd would get no report and no request"},
 		{"landmarkd", "-http= -web-config " + regular, 2, "-web-config has no effect while -http is off"},
 		{"landmarkd", "-check-config", 2, "-check-config needs the file to check: give -config FILE or -web-config FILE"},
 		{"landmarkd", "-drain-on-stop -1s", 2, "-drain-on-stop -1s: give how long to drain"},
