@@ -17,28 +17,30 @@ import (
 type delivery struct{}
 
 // delivered counts the messages that gRPC has delivered to a call.
-type delivered struct{ atomic.Uint64 }
+type delivered struct {
+	conn     *conn // nil if the connection is not guarded
+	messages atomic.Uint64
+}
 
 // deliveredKey is the key of a call's *delivered.
 type deliveredKey struct{}
 
 // TagRPC implements stats.Handler.
 func (delivery) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context {
-	return context.WithValue(ctx, deliveredKey{}, new(delivered))
+	return context.WithValue(ctx, deliveredKey{}, &delivered{conn: connOf(ctx)})
 }
 
 // Delivered reports whether gRPC has delivered all data of the call's connection that the
 // guard has read, and n messages to the call. It is false if the connection is not guarded
 // with ClientStreams.
 func Delivered(ctx context.Context, n uint64) bool {
-	messages, ok := ctx.Value(deliveredKey{}).(*delivered)
-	c := connOf(ctx)
-	if !ok || c == nil {
+	d, ok := ctx.Value(deliveredKey{}).(*delivered)
+	if !ok || d.conn == nil {
 		return false
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.unread.data == 0 && messages.Load() == n
+	d.conn.mu.Lock()
+	defer d.conn.mu.Unlock()
+	return d.conn.unread.data == 0 && d.messages.Load() == n
 }
 
 // HandleRPC implements stats.Handler.
@@ -47,12 +49,16 @@ func (delivery) HandleRPC(ctx context.Context, event stats.RPCStats) {
 	if !ok {
 		return
 	}
-	if messages, ok := ctx.Value(deliveredKey{}).(*delivered); ok {
-		messages.Add(1) // before release: see Delivered
+	d, ok := ctx.Value(deliveredKey{}).(*delivered)
+	if !ok {
+		return
 	}
-	if c := connOf(ctx); c != nil {
-		c.release(in.WireLength)
-		socket.MarkAnswered(c)
+	first := d.messages.Add(1) == 1 // before release: see Delivered
+	if d.conn != nil {
+		d.conn.release(in.WireLength)
+		if first {
+			socket.MarkAnswered(d.conn)
+		}
 	}
 }
 

@@ -148,12 +148,24 @@ func (s *Session) nothingUnread() bool {
 	return s.allRead(s.reports) // after the socket was seen empty
 }
 
+// maxQuietServices is the number of services with sessions up to which the clock may be
+// quiet. The reports of more wake landmarkd so often that beats add little, and each
+// service would look at its sockets in each new span of the clock.
+const maxQuietServices = 16
+
 // QuietUntil implements clock.Follower: before that instant no service's answer changes
 // by silence, and there is time for one more report of each process, as after a pause.
 func (r *Registry) QuietUntil() judge.Instant {
-	until := judge.Instant(judge.Never)
+	until, reported := judge.Instant(judge.Never), 0
 	for _, s := range *r.services.Load() {
-		until = min(until, judge.Instant(s.quietUntil.Load()))
+		quiet := judge.Instant(s.quietUntil.Load())
+		if quiet == judge.Never {
+			continue // it has no session
+		}
+		if reported++; reported > maxQuietServices {
+			return 0
+		}
+		until = min(until, quiet)
 	}
 	return until
 }

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"fmt"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -118,6 +119,28 @@ func TestOneLookInASpan(t *testing.T) {
 			t.Errorf("got %d looks, want 1", n)
 		}
 	})
+}
+
+// With many services the clock beats: looks at the sockets of each would cost more.
+func TestClockBeatsForManyServices(t *testing.T) {
+	for services, beats := range map[int]bool{maxQuietServices: false, maxQuietServices + 1: true} {
+		quietly(t, func(t *testing.T, r *Registry) {
+			var agents []*quietAgent
+			for i := range services {
+				agents = append(agents, openQuiet(t, r, fmt.Sprintf("epg%d", i)))
+			}
+			looks := agents[0].looks.Load()
+			for range 40 {
+				time.Sleep(250 * time.Millisecond)
+				for _, a := range agents {
+					a.report(passed)
+				}
+			}
+			if n := agents[0].looks.Load() - looks; (n == 0) != beats {
+				t.Errorf("%d services: %d looks at the sockets of one of them", services, n)
+			}
+		})
+	}
 }
 
 // A program hangs, stops or falls silent while nobody asks. The verdict changes at the

@@ -159,6 +159,7 @@ type receiver struct {
 
 // run receives messages until the stream ends, and returns why.
 func (r *receiver) run() error {
+	ctx := r.stream.Context()
 	for {
 		m, err := r.stream.Recv()
 		if errors.Is(err, io.EOF) || status.Code(err) == codes.Canceled {
@@ -166,7 +167,7 @@ func (r *receiver) run() error {
 		}
 		if err == nil {
 			r.received++
-			err = r.handle(r.stream.Context(), m)
+			err = r.handle(ctx, m)
 		}
 		if err != nil {
 			return err
