@@ -22,7 +22,6 @@ import (
 	"maps"
 	"os"
 	"os/signal"
-	"regexp"
 	"slices"
 	"syscall"
 
@@ -67,7 +66,7 @@ func run(ctx context.Context, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	wanted, err := regexp.Compile(*only)
+	chosen, err := rowsNamed(*only)
 	if err != nil {
 		return err
 	}
@@ -79,10 +78,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer remove()
-	lines, plots, err := s.measureAll(ctx, os.Stderr, wanted)
-	if len(lines) > 0 {
-		fmt.Print(report.Table(lines))
-	}
+	lines, plots, err := s.measureAll(ctx, chosen, os.Stdout, os.Stderr)
 	if err != nil {
 		return err
 	}

@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 )
+
+// module is Landmark's.
+const module = "github.com/landmark-health/landmark"
 
 // programs are the paths of what is measured, and of what it is compared with.
 type programs struct {
@@ -23,38 +27,53 @@ func (p programs) path(name string) string { return filepath.Join(p.directory, n
 // build builds the programs as they are released. landmarkd may be a file that is there
 // already. The caller must call remove.
 func build(ctx context.Context, landmarkd string) (p programs, remove func(), err error) {
+	root, err := repository(ctx)
+	if err != nil {
+		return p, nil, err
+	}
 	p.directory, err = os.MkdirTemp("", "landmark-bench")
 	if err != nil {
 		return p, nil, err
 	}
-	remove = func() { os.RemoveAll(p.directory) }
 	defer func() {
 		if err != nil {
-			remove()
+			os.RemoveAll(p.directory)
 		}
 	}()
-	const module = "github.com/landmark-health/landmark/"
-	if err := command(ctx, "go", "build", "-o", p.directory, module+"cmd/landmarkd", module+"cmd/landmark",
-		module+"cmd/landmark-check", module+"cmd/landmark-watch", module+"test/bench/empty"); err != nil {
+	if err := command(ctx, "go", "build", "-o", p.directory, module+"/cmd/landmarkd", module+"/cmd/landmark",
+		module+"/cmd/landmark-check", module+"/cmd/landmark-watch", module+"/test/bench/empty"); err != nil {
 		return p, nil, err
 	}
 	p.landmarkd = landmarkd
 	if landmarkd == "" {
 		p.landmarkd = p.path("landmarkd")
 	}
-	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
-	if err != nil {
-		return p, nil, fmt.Errorf("finding this module: %w", err)
-	}
-	root := filepath.Dir(strings.TrimSpace(string(out)))
 	tool := exec.CommandContext(ctx, "go", "tool", "-modfile="+filepath.Join(root, "tools/probe/go.mod"), "-n", "grpc-health-probe")
 	tool.Dir = root
-	if out, err = tool.Output(); err != nil {
+	out, err := tool.Output()
+	if err != nil {
 		return p, nil, fmt.Errorf("building grpc-health-probe: %w", err)
 	}
 	p.healthProbe = strings.TrimSpace(string(out))
-	p.missingC, err = p.buildC(ctx, root)
-	return p, remove, err
+	if p.missingC, err = p.buildC(ctx, root); err != nil {
+		return p, nil, err
+	}
+	return p, func() { os.RemoveAll(p.directory) }, nil
+}
+
+// repository returns the root of Landmark's repository, in which bench must be started: it
+// has the sources.
+func repository(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Path}} {{.Dir}}").Output()
+	path, root, _ := strings.Cut(strings.TrimSpace(string(out)), " ")
+	if path == module {
+		return root, nil
+	}
+	why := "the working directory is not in it"
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		why = err.Error()
+	}
+	return "", fmt.Errorf("no repository of Landmark to build the programs from: %s; start bench in the repository", why)
 }
 
 // buildC compiles what is in C. It returns why there is nothing, if there is no compiler.

@@ -1,5 +1,10 @@
 package main
 
+import (
+	"fmt"
+	"regexp"
+)
+
 // rows are all rows, in the order of the table.
 var rows = append([]row{
 	udpRow, pacedRow, signedRow, tcpRow,
@@ -7,3 +12,20 @@ var rows = append([]row{
 	grpcCheckRow, grpcWatchRow, lmpWatchRow,
 	changeRow, freshRow, reachRow, overloadRow, startupRow, gateRow,
 }, extraRows()...)
+
+// rowsNamed returns the rows whose names match the regular expression.
+func rowsNamed(expression string) (chosen []row, err error) {
+	wanted, err := regexp.Compile(expression)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range rows {
+		if wanted.MatchString(r.name) {
+			chosen = append(chosen, r)
+		}
+	}
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("no row has a name that matches %s", wanted)
+	}
+	return chosen, nil
+}

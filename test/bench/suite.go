@@ -8,7 +8,6 @@ import (
 	"math"
 	"os"
 	"os/exec"
-	"regexp"
 	"strings"
 	"time"
 
@@ -68,18 +67,10 @@ type outcome struct {
 	done bool
 }
 
-// measureAll measures the wanted rows, and returns a line for each goal of theirs. If ctx
-// ends before that, it returns what has been measured, and the error of ctx.
-func (s *suite) measureAll(ctx context.Context, progress io.Writer, wanted *regexp.Regexp) (lines []report.Line, plots []report.Plot, err error) {
-	var chosen []row
-	for _, r := range rows {
-		if wanted.MatchString(r.name) {
-			chosen = append(chosen, r)
-		}
-	}
-	if len(chosen) == 0 {
-		return nil, nil, fmt.Errorf("no row has a name that matches %s", wanted)
-	}
+// measureAll measures the rows, prints a table of them, and returns a line for each goal of
+// theirs. If ctx ends before that, the lines and the table are of the rows that were
+// measured by then, and the error is that of ctx.
+func (s *suite) measureAll(ctx context.Context, chosen []row, table, progress io.Writer) (lines []report.Line, plots []report.Plot, err error) {
 	outcomes := make([]outcome, len(chosen))
 	var group errgroup.Group
 	group.SetLimit(1)
@@ -117,6 +108,9 @@ func (s *suite) measureAll(ctx context.Context, progress io.Writer, wanted *rege
 	}
 	if len(throughput.Groups) > 0 {
 		plots = append([]report.Plot{throughput}, plots...)
+	}
+	if len(lines) > 0 {
+		fmt.Fprint(table, report.Table(lines))
 	}
 	return lines, plots, err
 }
