@@ -13,9 +13,12 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 # instance, in another user's checkout.
 export GOFLAGS := $(strip $(filter-out -buildvcs%,$(shell go env GOFLAGS)) -buildvcs=false)
 
-BUF         := go tool -modfile=tools/buf/go.mod buf
-STATICCHECK := go tool -modfile=tools/lint/go.mod staticcheck
-PROBE       := go tool -modfile=tools/probe/go.mod -n grpc-health-probe
+# Only the race detector needs cgo. All else is compiled without it, so that each
+# package is compiled once for all of make test.
+GO          := CGO_ENABLED=0 go
+BUF         := $(GO) tool -modfile=tools/buf/go.mod buf
+STATICCHECK := $(GO) tool -modfile=tools/lint/go.mod staticcheck
+PROBE       := $(GO) tool -modfile=tools/probe/go.mod -n grpc-health-probe
 
 # The schemas of the last release.
 RELEASED := proto/released.binpb
@@ -48,7 +51,7 @@ help: ## Show this list
 # architecture, and start faster, which matters for landmark-check.
 build: ## Build every program into bin/
 	@mkdir -p bin
-	CGO_ENABLED=0 go build -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/... ./examples/...
+	$(GO) build -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/... ./examples/...
 	@if command -v $(CC) >/dev/null; then set -x; \
 	$(CC) -std=c99 -O2 -Wall -Wextra -DVERSION='"$(VERSION)"' -o bin/epgd-c examples/epgd-c/*.c; \
 	else echo 'bin/epgd-c: left out, because there is no C compiler'; fi
@@ -79,7 +82,7 @@ packages:
 # It is built, because go run turns every exit status into 1.
 gotest:
 	@mkdir -p bin
-	@go build -o bin/gotest ./test/gotest
+	@$(GO) build -o bin/gotest ./test/gotest
 
 # The race detector needs cgo, and cgo a C compiler. go vet is lint's. Some packages
 # mostly wait, so others are tested meanwhile.
@@ -93,9 +96,9 @@ unit: gotest
 lint: checkgenerate ## Check format, vet, staticcheck and the schemas
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \
 		echo "not gofmt'ed:" $$unformatted >&2; exit 1; fi
-	go vet $(ALLTAGS) ./...
+	$(GO) vet $(ALLTAGS) ./...
 	GOOS=darwin go build ./cmd/landmark ./cmd/landmark-check ./cmd/landmark-watch
-	go vet -C tools/compat ./...
+	$(GO) vet -C tools/compat ./...
 	$(STATICCHECK) $(ALLTAGS) ./...
 	$(BUF) lint
 	$(BUF) format --diff --exit-code
@@ -133,37 +136,37 @@ quick-fuzz:
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=$(QUICKFUZZ) FUZZFLAGS=-fuzzminimizetime=0x FUZZJOBS=2
 
 e2e: gotest ## Run the real programs against real checkers
-	bin/gotest $(LEFT_OUT) -tags=e2e -vet=off -count=1 -parallel=12 -timeout=30m ./test/e2e
-	go test -C tools/compat -vet=off -count=1 ./...
+	CGO_ENABLED=0 bin/gotest $(LEFT_OUT) -tags=e2e -vet=off -count=1 -parallel=12 -timeout=30m ./test/e2e
+	$(GO) test -C tools/compat -vet=off -count=1 ./...
 
 times: ## Run e2e with its limits in real time, on a quiet machine
-	LANDMARK_TIMES=1 go test -tags=e2e -count=1 -v -timeout=30m ./test/e2e
+	LANDMARK_TIMES=1 $(GO) test -tags=e2e -count=1 -v -timeout=30m ./test/e2e
 
 languages: ## Measure what checkers get of programs in each language, on a quiet machine
-	LANDMARK_TIMES=1 go test -tags=e2e -count=1 -v -run=TestTableOfLanguages ./test/e2e
+	LANDMARK_TIMES=1 $(GO) test -tags=e2e -count=1 -v -run=TestTableOfLanguages ./test/e2e
 
 soak: ## Check that an idle program stays SERVING on a busy machine for five minutes
-	LANDMARK_SOAK=5m LANDMARK_TIMES=1 go test -tags=e2e -count=1 -v -timeout=20m -run=TestIdleUnderLoad ./test/e2e
+	LANDMARK_SOAK=5m LANDMARK_TIMES=1 $(GO) test -tags=e2e -count=1 -v -timeout=20m -run=TestIdleUnderLoad ./test/e2e
 
 # It is built, because go run turns every exit status into 1. Exit status 75 means
 # that no goal is missed, but the host was too busy to decide about some.
 bench: packages ## Measure what Landmark costs, against the goals of docs/benchmarks.md
-	@go build -o bin/bench ./test/bench
+	@$(GO) build -o bin/bench ./test/bench
 	bin/bench -write docs/benchmarks.md
 
 bench-short:
 	@mkdir -p bin
-	@go build -o bin/bench ./test/bench
+	@$(GO) build -o bin/bench ./test/bench
 	bin/bench -short -left-out $(LEFT_OUT)
 
 # Exit status 75 ("Error 75") means that nothing failed, but the host was too slow
 # to show everything.
 lab: packages gotest ## Run the real LVS of test/lab, and measure REPEATS hangs and deaths
-	@LANDMARK_LAB_REPEATS=$(REPEATS) LANDMARK_LAB_CROWD=$(CROWD) \
+	@CGO_ENABLED=0 LANDMARK_LAB_REPEATS=$(REPEATS) LANDMARK_LAB_CROWD=$(CROWD) \
 	bin/gotest $(LEFT_OUT) -tags=lab -v -count=1 -timeout=3h ./test/lab
 
 lab-short: gotest
-	@LANDMARK_LAB_CROWD=20 bin/gotest $(LEFT_OUT) -tags=lab -vet=off -count=1 -timeout=60m -run='^TestShort$$' ./test/lab
+	@CGO_ENABLED=0 LANDMARK_LAB_CROWD=20 bin/gotest $(LEFT_OUT) -tags=lab -vet=off -count=1 -timeout=60m -run='^TestShort$$' ./test/lab
 
 mutants: packages gotest ## Check that lab-short detects programs that lie
 	@test/lab/mutants bin/gotest
@@ -172,12 +175,12 @@ mutants: packages gotest ## Check that lab-short detects programs that lie
 # that nothing failed, but the host was too slow to show everything.
 attack: ## Attack landmarkd, and check its limits: see docs/security.md
 	@mkdir -p bin
-	@go build -o bin/attack ./test/attack
+	@$(GO) build -o bin/attack ./test/attack
 	bin/attack
 
 attack-short:
 	@mkdir -p bin
-	@go build -o bin/attack ./test/attack
+	@$(GO) build -o bin/attack ./test/attack
 	@[ "$$(id -u)" = 0 ] || echo 'attacks by other local users: only root can be another user' >>$(LEFT_OUT)
 	bin/attack -short
 
