@@ -111,7 +111,8 @@ func (s *Server) run(r *receiver, link *link, logger *slog.Logger) error {
 			}()
 			return statusOf(err)
 		case err := <-received:
-			return s.endSession(r.session, err, logger)
+			r.throttle.user.endOne(func() { err = s.endSession(r.session, err, logger) })
+			return err
 		}
 	}
 }
