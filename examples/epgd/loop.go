@@ -45,10 +45,11 @@ func (l *mainLoop) run(ctx context.Context) {
 	}
 }
 
-// hang blocks the loop as a deadlock or an endless computation would.
+// hang blocks the loop as a deadlock or an endless computation would. It logs on
+// goroutines, because the loop must not wait for the reader of standard error.
 func (l *mainLoop) hang() {
-	slog.Warn("the main loop hangs until SIGUSR2")
+	go slog.Warn("the main loop hangs until SIGUSR2")
 	for <-l.signals != syscall.SIGUSR2 {
 	}
-	slog.Info("the main loop continues")
+	go slog.Info("the main loop continues")
 }

@@ -7,7 +7,7 @@
 //
 // SIGUSR1 makes the main loop hang: the process, its port and its agent stay
 // alive, but no client gets a programme. SIGUSR2 lets the loop continue. SIGTERM
-// and SIGINT end the program with a goodbye to the sidecar. With -notify it also reports
+// and SIGINT end the program with a goodbye to landmarkd. With -notify it also reports
 // to systemd: see docs/embedding.md.
 //
 // Exit codes: 0 ended by a signal, or -ask got a programme within 1 s; 1 could
@@ -29,7 +29,6 @@ import (
 
 	"github.com/landmark-health/landmark/agent"
 	"github.com/landmark-health/landmark/agent/landmark"
-	"github.com/landmark-health/landmark/internal/logqueue"
 )
 
 // version is set by the linker.
@@ -45,10 +44,9 @@ type options struct {
 }
 
 func main() {
-	log := logqueue.Stderr()
-	code := run(os.Args[1:], log)
-	log.Close()
-	os.Exit(code)
+	// Otherwise Go ends the program at the first log line that no one can read.
+	signal.Ignore(syscall.SIGPIPE)
+	os.Exit(run(os.Args[1:], os.Stderr))
 }
 
 func run(args []string, log io.Writer) int {
@@ -100,7 +98,8 @@ func (o options) serve(log io.Writer) int {
 	defer a.Close() // says goodbye, even if the loop hangs
 
 	go loop.run(ctx) // do not wait for it: it may hang
-	slog.Info("serving programmes", "listen", listener.Addr().String(), "service", o.agent.Service)
+	// On a goroutine, because it waits for the reader of standard error.
+	go slog.Info("serving programmes", "listen", listener.Addr().String(), "service", o.agent.Service)
 	defer context.AfterFunc(ctx, func() { listener.Close() })()
 	if err := serve(listener, loop.requests); err != nil {
 		return printError(log, 1, err)
@@ -129,7 +128,7 @@ func parse(args []string) (o options, err error) {
 	flags.StringVar(&o.ask, "ask", "", "get a programme from the server at `HOST:PORT` instead of serving")
 	flags.StringVar(&o.agent.Service, "service", "epg", "report as the service `NAME`")
 	flags.StringVar(&o.agent.Instance, "instance", "", "report as the instance `NAME`; if empty, a unique name with the process number")
-	flags.StringVar(&o.agent.Socket, "agent-socket", "", "report to the sidecar's socket at `PATH`; if empty, $LANDMARK_SOCKET or landmarkd's default")
+	flags.StringVar(&o.agent.Socket, "agent-socket", "", "report to landmarkd's socket at `PATH`; if empty, $LANDMARK_SOCKET or landmarkd's default")
 	flags.BoolVar(&o.agent.ServiceManager, "notify", false, "report also to the service manager that started the program, for systemd's Type=notify and WatchdogSec=")
 	flags.DurationVar(&o.within, "within", time.Second, "the main loop must answer within this `time`")
 	flags.BoolVar(&o.version, "version", false, "print the version and exit")

@@ -127,7 +127,7 @@ var layers = []layer{
 	{path: "internal/snippet", imports: []string{"lmp", "internal/contract", "internal/keepalived", "internal/bfd"}, noGRPC: true},
 	{path: "cmd/landmark-check", imports: []string{"internal/keyfile", "lmp", "lmp/probe", "internal/contract", "internal/sleep", "internal/keepalived"}, stdlib: true},
 	{path: "cmd/landmark-watch", imports: []string{"internal/keyfile", "lmp", "lmp/probe", "internal/contract", "internal/sleep", "internal/keepalived", "internal/logqueue", "internal/servicemanager"}, stdlib: true},
-	{path: "examples/epgd", imports: []string{"agent", "agent/landmark", "internal/collector", "internal/logqueue"}},
+	{path: "examples/epgd", imports: []string{"agent", "agent/landmark"}},
 
 	{path: "test/bfdpeer", imports: []string{"internal/bfd"}, noGRPC: true},
 	{path: "test/attack", imports: []string{"agent", "agent/landmark", report, intake, "lmp", "lmp/probe", "internal/bfd", "test/bfdpeer"}},
