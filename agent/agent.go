@@ -114,11 +114,11 @@ func (a *Agent) Drain() { a.reporter.setDraining(true) }
 // Resume ends Drain.
 func (a *Agent) Resume() { a.reporter.setDraining(false) }
 
-// Close reports to the sidecar that the program stops on purpose, and ends the agent's
-// goroutines, including those that call the program's functions. Without it, the
-// sidecar treats the program's exit as a crash.
+// Close reports to landmarkd that the program stops on purpose, and ends the agent's
+// goroutines, including those that call the program's functions. Without it,
+// landmarkd treats the program's exit as a crash.
 //
-// Close takes at most 1 s. It returns an error if the sidecar did not confirm the
+// Close takes at most 1 s. It returns an error if landmarkd did not confirm the
 // goodbye in that time. Without a connection there is no goodbye and no error. A
 // function or log handler of the program that does not return in time is left
 // running. Only the first call has an effect.
@@ -201,9 +201,9 @@ func (a *Agent) log(err error) {
 		a.logger.Error("another process replaced this instance, so this one no longer reports; "+
 			"give each process its own instance name and restart this one", "err", why)
 	case refused(err):
-		a.logger.Error("sidecar refused this program; retrying every 5 s", "err", why)
+		a.logger.Error("landmarkd refused this program; retrying every 5 s", "err", why)
 	default:
-		a.logger.Warn("not connected to the sidecar; retrying", "err", why)
+		a.logger.Warn("not connected to landmarkd; retrying; start it, or set LANDMARK_SOCKET to its -agent-socket", "err", why)
 	}
 }
 
@@ -227,5 +227,5 @@ func (r streamResult) closeError() error {
 	if !r.opened || errors.Is(r.err, io.EOF) {
 		return nil
 	}
-	return fmt.Errorf("agent: the sidecar did not confirm the goodbye, so it may treat the exit as a crash: %w", r.err)
+	return fmt.Errorf("agent: landmarkd did not confirm the goodbye, so it may treat the exit as a crash: %w", r.err)
 }

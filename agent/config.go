@@ -31,7 +31,7 @@ type Config struct {
 	// Landmarks is what the agent reports. Required.
 	Landmarks *landmark.Set
 
-	// Socket is the path of the sidecar's agent.sock. Empty means
+	// Socket is the path of landmarkd's agent.sock. Empty means
 	// $LANDMARK_SOCKET, else /run/landmark/agent.sock as root, else
 	// $XDG_RUNTIME_DIR/landmark/agent.sock, else /run/landmark/agent.sock.
 	Socket string
@@ -42,21 +42,21 @@ type Config struct {
 	// $WATCHDOG_USEC, only while no critical landmark fails and one of them is an Alive
 	// or a Loop; the reason otherwise, as STATUS; and STOPPING=1 at Close, after which
 	// the process must end. So systemd's WatchdogSec= restarts a program whose main
-	// loop hangs, and spares one that is idle. It needs no sidecar, and does nothing if
+	// loop hangs, and spares one that is idle. It needs no landmarkd, and does nothing if
 	// no service manager set $NOTIFY_SOCKET. One agent of a process may have it.
 	ServiceManager bool
 
 	// NoStacks keeps the program's stacks to itself. Otherwise, when an Alive, a Deadline
 	// or a Loop begins to fail, the agent captures the stacks of all goroutines, the
-	// landmark's first, at most once in 10 s, and sends up to 64 KiB of them to the
-	// sidecar. It shows them to those who may drain the service, and over HTTP on
+	// landmark's first, at most once in 10 s, and sends up to 64 KiB of them to
+	// landmarkd. It shows them to those who may drain the service, and over HTTP on
 	// loopback or with authentication. They have functions, lines, and the labels of
-	// runtime/pprof, but no arguments. The program is stopped for some ten microseconds
-	// meanwhile.
+	// runtime/pprof, but no arguments. The program is stopped meanwhile, usually for
+	// less than 50 µs.
 	NoStacks bool
 
 	// Logger receives a record when the connection's state changes: where the agent
-	// reports, why it is not connected, or why the sidecar refuses the program. Set
+	// reports, why it is not connected, or why landmarkd refuses the program. Set
 	// it, for instance to slog.Default(): nil discards the records, and then a
 	// refused program leaves no trace. A handler that blocks does not delay reports:
 	// 64 records wait for it, and the next record has the number of those that were

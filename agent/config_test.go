@@ -83,8 +83,8 @@ func TestConfigDefaults(t *testing.T) {
 func TestIntervals(t *testing.T) {
 	const ms, s = time.Millisecond, time.Second
 	for _, tt := range []struct{ within, command, report time.Duration }{
-		{ms, 10 * ms, 25 * ms},
-		{40 * ms, 10 * ms, 25 * ms},
+		{ms, 25 * ms, 25 * ms},
+		{100 * ms, 25 * ms, 25 * ms},
 		{200 * ms, 50 * ms, 50 * ms},
 		{s, 250 * ms, 250 * ms},
 		{4 * s, s, 500 * ms},

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	minCommandInterval = 10 * time.Millisecond
+	minCommandInterval = 25 * time.Millisecond // a quarter of the shortest Within
 	maxCommandInterval = time.Second
 
 	// minStepGap is the minimum time between two steps that changes cause, so that

@@ -6,8 +6,8 @@ import (
 	"github.com/landmark-health/landmark/internal/rule"
 )
 
-// judged is the landmarks as the rule needs them, to which the sidecar's verdict is
-// near. It belongs to the reporter's goroutine.
+// judged is the landmarks in the form that the rule takes. Its result is close to
+// landmarkd's verdict. It belongs to the reporter's goroutine.
 type judged struct {
 	origin    time.Time // of the instants
 	landmarks []rule.Landmark

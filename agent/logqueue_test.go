@@ -48,7 +48,7 @@ func TestBlockedLogDoesNotStopReports(t *testing.T) {
 		}
 		close(log.gate)
 		synctest.Wait()
-		if got := log.text.String(); strings.Count(got, "reporting to the sidecar") != 2 {
+		if got := log.text.String(); strings.Count(got, "reporting to landmarkd") != 2 {
 			t.Errorf("log, want both connections:\n%s", got)
 		}
 	})
@@ -93,7 +93,7 @@ func TestCloseWaitsForTheLog(t *testing.T) {
 		synctest.Wait()
 		time.AfterFunc(closeTimeout/2, func() { close(log.gate) })
 		closeAgent(t, agent)
-		if !strings.Contains(log.text.String(), "reporting to the sidecar") {
+		if !strings.Contains(log.text.String(), "reporting to landmarkd") {
 			t.Errorf("log %q, want the connection", log.text.String())
 		}
 	})

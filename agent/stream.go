@@ -71,7 +71,7 @@ func (a *Agent) connect(ctx, closing context.Context) streamResult {
 		conn:                conn,
 		reporter:            a.reporter,
 		slot:                newSendSlot(),
-		onWelcome:           func() { a.logger.Info("reporting to the sidecar") },
+		onWelcome:           func() { a.logger.Info("reporting to landmarkd") },
 	}
 	return s.run(closing, helloMessage(a.service, a.instance, a.reporter.clock.Name()))
 }

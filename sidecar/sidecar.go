@@ -156,7 +156,7 @@ func (s *Sidecar) bindAgents(c Config, services *registry.Registry) error {
 		return bindError("agent-socket", "unix:"+c.AgentSocket, err)
 	}
 	s.closers = append(s.closers, l)
-	s.addresses = append(s.addresses, "agents", c.AgentSocket)
+	s.addresses = append(s.addresses, "agent_socket", c.AgentSocket)
 	server := agents.New(services, c.Logger)
 	quota := s.byUser(s.limits.agents, "agents")
 	quota.PerClient, quota.ActiveWithin = s.limits.agentsPerUser, activeAgent
@@ -176,7 +176,7 @@ func (s *Sidecar) bindNotify(c Config, services *registry.Registry) (err error) 
 	}
 	s.closers = append(s.closers, s.programs)
 	if c.NotifySocket != "" {
-		s.addresses = append(s.addresses, "notify", c.NotifySocket)
+		s.addresses = append(s.addresses, "notify_socket", c.NotifySocket)
 	}
 	s.intake = append(s.intake, s.programs.Run)
 	s.turns = append(s.turns, turn{"receiver of notifications", s.programs.Turn})
@@ -205,7 +205,7 @@ func (s *Sidecar) bindAdmin(c Config, services *registry.Registry) error {
 		return bindError("admin-socket", "unix:"+c.AdminSocket, err)
 	}
 	s.closers = append(s.closers, l)
-	s.addresses = append(s.addresses, "operators", c.AdminSocket)
+	s.addresses = append(s.addresses, "admin_socket", c.AdminSocket)
 	quota := s.byUser(operators, "operators")
 	quota.PerClient = operatorsPerUser
 	server, limited := admin.New(services, s.syncMembers, c.Logger), socket.LimitPer(l, quota)

@@ -329,7 +329,7 @@ class Condition(_Landmark):
 
 
 def start(service, marks, *, instance="", socket=""):
-    """Starts to report the set to the sidecar as a process of the service, and returns an Agent at once.
+    """Starts to report the set to landmarkd as a process of the service, and returns an Agent at once.
 
     The instance distinguishes the processes of a service; without one, it is a unique
     name. The socket is the path of landmarkd's agent.sock; without one, it is
@@ -482,7 +482,7 @@ class Agent:
             stream.messages.put(pb.StreamRequest(goodbye=pb.Goodbye()))
         self._threads[1].join(_CLOSE_TIMEOUT)
         if self._threads[1].is_alive():
-            log.warning("the sidecar did not confirm the goodbye, so it may treat the exit as a crash")
+            log.warning("landmarkd did not confirm the goodbye, so it may treat the exit as a crash")
             stream.call.cancel()
 
     def _end(self):
@@ -530,7 +530,7 @@ class Agent:
         for m in marks:
             if isinstance(m, Loop):
                 if now >= self._next_command.get(m, 0):
-                    self._next_command[m] = now + min(max(m.limit // 4, 10_000), 1_000_000)
+                    self._next_command[m] = now + min(max(m.limit // 4, 25_000), 1_000_000)
                     m.send(now)
                 self._next_step = min(self._next_step, self._next_command[m])
 
@@ -617,7 +617,7 @@ class Agent:
     def _converse(self):
         """Opens a stream and works until it ends. Returns why, and whether it lasted for a while."""
         stream, welcomed_at = _Stream(), None
-        code, why = grpc.StatusCode.UNAVAILABLE, "the sidecar ended the stream"
+        code, why = grpc.StatusCode.UNAVAILABLE, "landmarkd ended the stream"
         with grpc.insecure_channel("unix:" + urllib.parse.quote(self._path), options=_CHANNEL) as channel:
             method = channel.stream_stream(
                 _STREAM,
@@ -634,7 +634,7 @@ class Agent:
                         self._events.put(functools.partial(self._request, stream, response.get_state.number))
                     elif welcomed_at is None:
                         welcomed_at = time.monotonic()
-                        log.info("reporting to the sidecar at %s", self._path)
+                        log.info("reporting to landmarkd at %s", self._path)
             except grpc.RpcError as e:
                 code, why = e.code(), e.details()
             stream.ended = True
@@ -659,9 +659,13 @@ class Agent:
                 why,
             )
         elif code in _REFUSED:
-            log.error("the sidecar at %s refused this program; retrying every 5 s: %s", self._path, why)
+            log.error("landmarkd at %s refused this program; retrying every 5 s: %s", self._path, why)
         else:
-            log.warning("not connected to the sidecar at %s; retrying: %s", self._path, why)
+            log.warning(
+                "not connected to landmarkd at %s; retrying; start it, or set LANDMARK_SOCKET to its -agent-socket: %s",
+                self._path,
+                why,
+            )
 
 
 def _report_interval(marks):

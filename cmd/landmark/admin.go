@@ -105,7 +105,7 @@ var resumeCommand = command{
 var forgetCommand = command{
 	name:      "forget",
 	arguments: "NAME",
-	purpose:   "forget a service that no process reports: its lost processes, its user, and its drain",
+	purpose:   "forget a service that no process reports: its lost processes, its owner, and its drain",
 	prepare: func(flags *flag.FlagSet) action {
 		client := adminFlags(flags)
 		return func(ctx context.Context, args []string, o output) error {

@@ -6,7 +6,7 @@
 //
 // SIGUSR1 makes the main loop hang: the process and its port stay alive, but no client
 // gets a programme. SIGUSR2 lets the loop continue. SIGTERM and SIGINT end the program
-// with a goodbye to the sidecar, even if the loop hangs. With -notify it also reports to
+// with a goodbye to landmarkd, even if the loop hangs. With -notify it also reports to
 // the service manager that started it.
 //
 // Exit codes: 0 ended by a signal; 1 could not serve; 2 bad arguments.
@@ -90,7 +90,7 @@ static const char usage[] =
 	"  -service NAME         report as this service (default epg)\n"
 	"  -instance NAME        report as this instance; if empty, landmarkd makes a name\n"
 	"  -within TIME          the main loop must answer within this time (default 1s)\n"
-	"  -notify-socket PATH   report to this socket of the sidecar; if empty, $LANDMARK_NOTIFY_SOCKET\n"
+	"  -notify-socket PATH   report to this socket of landmarkd; if empty, $LANDMARK_NOTIFY_SOCKET\n"
 	"                        or landmarkd's default\n"
 	"  -notify               report also to the service manager that started the program, for systemd's\n"
 	"                        Type=notify and WatchdogSec=\n"

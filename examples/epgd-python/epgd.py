@@ -6,7 +6,7 @@ asyncio, and Landmark's agent: examples/epgd in Python. Its clients are the same
 
 SIGUSR1 makes the main loop hang: the process, its port and its agent stay alive, but no
 client gets a programme. SIGUSR2 lets the loop continue. SIGTERM and SIGINT end the
-program with a goodbye to the sidecar.
+program with a goodbye to landmarkd.
 """
 
 import argparse

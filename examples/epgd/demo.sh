@@ -1,6 +1,6 @@
 #!/bin/sh
 # Shows Landmark on loopback: an EPG server serves, hangs, continues and is killed,
-# and the sidecar is checked each time. Needs what `make build` built. The exit
+# and landmarkd is checked each time. Needs what `make build` built. The exit
 # status is 0 if every answer was as expected.
 #
 # It uses its own runtime directory and ports, so it does not affect a landmarkd
@@ -104,7 +104,7 @@ wait "$epgd" 2>/dev/null
 epgd=
 check 4 lost NOT_SERVING
 
-say 'The sidecar stops on SIGTERM:'
+say 'landmarkd stops on SIGTERM:'
 kill "$landmarkd" || fail 'landmarkd has ended'
 wait "$landmarkd" || fail 'landmarkd exited with an error'
 landmarkd=

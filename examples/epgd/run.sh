@@ -8,7 +8,7 @@
 #   LANDMARKD_MONITOR  of the monitoring protocol
 #   LANDMARKD_GRPC     of gRPC
 #   LANDMARKD_HTTP     of HTTP
-#   RUNTIME_DIRECTORY  directory of landmarkd's sockets, beside another landmarkd
+#   RUNTIME_DIRECTORY  directory of landmarkd's sockets, instead of a temporary one
 # EPGD=c runs the EPG server in C, which reports through landmark.h, and EPGD=python
 # the one in Python.
 set -u
@@ -27,19 +27,14 @@ esac
 
 temp=$(mktemp -d) || exit
 
-# For an ordinary user, landmarkd's sockets are in $XDG_RUNTIME_DIR. su and cron
-# do not set it, so use a temporary directory there.
-if [ "$(id -u)" -ne 0 ] && [ ! -w "${XDG_RUNTIME_DIR:-}" ]; then
-	XDG_RUNTIME_DIR=$temp
-	export XDG_RUNTIME_DIR
-fi
-if [ -n "${RUNTIME_DIRECTORY:-}" ]; then
-	LANDMARK_SOCKET=$RUNTIME_DIRECTORY/agent.sock
-	LANDMARK_NOTIFY_SOCKET=$RUNTIME_DIRECTORY/notify.sock
-	export LANDMARK_SOCKET LANDMARK_NOTIFY_SOCKET
-fi
+# landmarkd's default directory may have services of another landmarkd, which it would
+# remember.
+RUNTIME_DIRECTORY=${RUNTIME_DIRECTORY:-$temp}
+LANDMARK_SOCKET=$RUNTIME_DIRECTORY/agent.sock
+LANDMARK_NOTIFY_SOCKET=$RUNTIME_DIRECTORY/notify.sock
+export RUNTIME_DIRECTORY LANDMARK_SOCKET LANDMARK_NOTIFY_SOCKET
 
-# Stop the program before its sidecar, which then receives its goodbye.
+# Stop the program before landmarkd, which then receives its goodbye.
 stop() {
 	trap - EXIT
 	for pid in ${epgd:-} ${landmarkd:-}; do
@@ -58,9 +53,37 @@ fail() {
 	exit 1
 }
 
+check_both() {
+	kill -0 "$landmarkd" 2>/dev/null || fail 'landmarkd has ended; see its message above. To choose other addresses:
+  make run EPGD_LISTEN=127.0.0.1:9100 LANDMARKD_MONITOR=:19633 LANDMARKD_GRPC=:19634 LANDMARKD_HTTP=127.0.0.1:19635'
+	[ -z "${epgd:-}" ] || kill -0 "$epgd" 2>/dev/null || fail 'epgd has ended; see its message above. To choose another address:
+  make run EPGD_LISTEN=127.0.0.1:9100'
+}
+
+# await WHAT COMMAND... waits until the command succeeds, for at most 5 s.
+await() {
+	what=$1 tries=50
+	shift
+	until "$@"; do
+		sleep 0.1
+		check_both
+		tries=$((tries - 1))
+		[ "$tries" -gt 0 ] || fail "$what after 5 s"
+	done
+}
+
+# The log proves that these two serve, not others on the same ports.
+landmarkd_is_ready() {
+	grep -q 'landmarkd is ready' "$log"
+}
+epg_is_serving() {
+	grep -q 'serving programmes' "$log" && $check >/dev/null 2>&1
+}
+
 # Both logs go to the terminal, and to a file that shows when the programs are
 # ready. landmarkd and tee get a session of their own, so that Ctrl-C in the
-# terminal does not reach them.
+# terminal does not reach them. The program starts once landmarkd is ready, or its log
+# would begin with a warning.
 log=$temp/log
 : >"$log"
 mkfifo "$temp/pipe" || exit
@@ -69,6 +92,7 @@ tee=$!
 exec 3>"$temp/pipe"
 setsid bin/landmarkd -monitor "$monitor" -grpc "$grpc" -http "$http" 2>&3 3>&- &
 landmarkd=$!
+await 'landmarkd is not ready' landmarkd_is_ready
 case ${EPGD:-go} in
 go) bin/epgd -listen "$listen" 2>&3 3>&- & ;;
 c) bin/epgd-c -listen "$listen" 2>&3 3>&- & ;;
@@ -77,37 +101,17 @@ python) examples/epgd-python/epgd.py -listen "$listen" 2>&3 3>&- & ;;
 esac
 epgd=$!
 exec 3>&-
-
-check_both() {
-	kill -0 "$landmarkd" 2>/dev/null || fail 'landmarkd has ended; see its message above. To choose other addresses:
-  make run EPGD_LISTEN=127.0.0.1:9100 LANDMARKD_MONITOR=:19633 LANDMARKD_GRPC=:19634 LANDMARKD_HTTP=127.0.0.1:19635 RUNTIME_DIRECTORY=$(mktemp -d)'
-	kill -0 "$epgd" 2>/dev/null || fail 'epgd has ended; see its message above. To choose another address:
-  make run EPGD_LISTEN=127.0.0.1:9100'
-}
-
-# The log proves that these two serve, not others on the same ports.
-ready() {
-	grep -q 'landmarkd is ready' "$log" &&
-		grep -q 'serving programmes' "$log" &&
-		$check >/dev/null 2>&1
-}
-
-tries=50
-until ready; do
-	sleep 0.1
-	check_both
-	tries=$((tries - 1))
-	[ "$tries" -gt 0 ] || fail 'epg is not serving after 5 s'
-done
+await 'epg is not serving' epg_is_serving
 
 cat <<END
 
-An EPG server and its sidecar are running. Ctrl-C ends both.
+An EPG server and landmarkd are running. Ctrl-C (or kill %1, if started with &) ends both.
 
   get a programme       bin/epgd -ask $listen
   check the server      $check
   hang its main loop    kill -USR1 $epgd
   let it continue       kill -USR2 $epgd
+  drain the server      bin/landmark drain -admin-socket $RUNTIME_DIRECTORY/admin.sock epg
 
 END
 

@@ -31,9 +31,9 @@ func (v Verdict) reason(now Instant) string {
 		return "the program said goodbye " + rule.Ago(now, v.instance.Since)
 	case Lost:
 		if v.instance.Notifies {
-			return "the process ended without saying that it stops " + rule.Ago(now, v.instance.Since)
+			return "the process ended " + rule.Ago(now, v.instance.Since) + " without saying that it stops"
 		}
-		return "the program's connection ended without a goodbye " + rule.Ago(now, v.instance.Since)
+		return "the program's connection ended " + rule.Ago(now, v.instance.Since) + " without a goodbye"
 	case Stale:
 		if v.instance == nil {
 			return "landmarkd last read the state of its host " + rule.Ago(now, v.hostReadAt)

@@ -26,7 +26,7 @@ func TestReasonsOfProcessesThatNotify(t *testing.T) {
 	alive := &Declared{Name: "watchdog", Kind: KindAlive, Impact: ImpactCritical, Within: time.Hour}
 	for want, in := range map[string]*Instance{
 		"the program said that it stops, and ended 3 s ago":        {Presence: SaidGoodbye, Since: at},
-		"the process ended without saying that it stops 3 s ago":   {Presence: Vacant, Since: at},
+		"the process ended 3 s ago without saying that it stops":   {Presence: Vacant, Since: at},
 		"the process exists but does not run: it last ran 3 s ago": {ReportedAt: at},
 		"watchdog: the program reports that it hangs":              {ReportedAt: testNow, Landmarks: []Landmark{{Declared: alive, Reached: true, At: at, Triggered: true}}},
 	} {

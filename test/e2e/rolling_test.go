@@ -15,7 +15,7 @@ func startEPG(e *env, instance string) *process {
 	address := freeAddress(e.t)
 	p := start(e.t, program("epgd"), "-listen", address, "-agent-socket", e.socket, "-instance", instance, "-within", "2s")
 	p.awaitLine("serving programmes")
-	p.awaitLine("reporting to the sidecar")
+	p.awaitLine("reporting to landmarkd")
 	if code, _, stderr := runProgram(e.t, program("epgd"), "-ask", address); code != 0 {
 		e.t.Fatalf("client of %s: got exit code %d, want 0: %s", instance, code, stderr)
 	}

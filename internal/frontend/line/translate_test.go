@@ -20,7 +20,7 @@ func TestVerdictsAreTranslated(t *testing.T) {
 		"drained, stalled": {func(f *fixture) { f.process.drain(true); f.process.stall() }, "DOWN # stalled: main loop last answered 3 s ago, allowed 2 s", "down # stalled: main loop last answered 3 s ago, allowed 2 s"},
 		"by an operator":   {func(f *fixture) { f.registry.Drain("epg", 0) }, "DRAIN # draining: drained by an operator", "drain up # draining: drained by an operator"},
 		"stopped":          {func(f *fixture) { f.process.Session.Goodbye() }, "DOWN # stopped: the program said goodbye 0 ms ago", "down # stopped: the program said goodbye 0 ms ago"},
-		"lost":             {func(f *fixture) { f.process.Session.Disconnect() }, "DOWN # lost: the program's connection ended without a goodbye 0 ms ago", "down # lost: the program's connection ended without a goodbye 0 ms ago"},
+		"lost":             {func(f *fixture) { f.process.Session.Disconnect() }, "DOWN # lost: the program's connection ended 0 ms ago without a goodbye", "down # lost: the program's connection ended 0 ms ago without a goodbye"},
 		"stale":            {func(f *fixture) { time.Sleep(1501 * time.Millisecond) }, "DOWN # stale: the program is connected but last reported 1.5 s ago", "down # stale: the program is connected but last reported 1.5 s ago"},
 		"failed": {func(f *fixture) { f.process.loseUpstream("it is up, ready, 100%\n# UP\xFF é") },
 			"DOWN # failed: U_PSTREAM does not hold: it is u_p, ready, 100%?# U_P? ?", "down # failed: U_PSTREAM does not hold: it is u_p, ready, 100%?# U_P? ?"},

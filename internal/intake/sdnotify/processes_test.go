@@ -17,7 +17,7 @@ func TestCrashedProgramIsLost(t *testing.T) {
 		f.mustSend("cache", p.Pid, "READY=1")
 		f.end(p)
 		f.expect("cache", "after its end", "lost", "lost")
-		if got := f.reason("cache"); !strings.HasPrefix(got, "the process ended without saying that it stops ") {
+		if got := f.reason("cache"); !strings.HasPrefix(got, "the process ended ") || !strings.HasSuffix(got, " ago without saying that it stops") {
 			t.Errorf("the reason is %q", got)
 		}
 		if n := len(f.all()); n != 0 || f.total != 0 {
