@@ -14,8 +14,6 @@ import (
 )
 
 const (
-	// maxAccepts is how many connections are accepted before other sockets are served.
-	maxAccepts = maxEvents
 	// The delay before the next try after an error. It doubles from the minimum to the
 	// maximum.
 	minRetryDelay = 5 * time.Millisecond
@@ -77,7 +75,7 @@ func (l *Loop) Listen(tcp *net.TCPListener, h ListenHandler) error {
 
 // Ready implements Handler.
 func (l *Listener) Ready() {
-	for range maxAccepts {
+	for i := 1; i%roundCheck != 0 || !l.loop.Late(maxRound); i++ {
 		fd, err := nonblock.Accept(l.fd, &l.peer)
 		switch err {
 		case nil:

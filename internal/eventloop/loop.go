@@ -18,6 +18,9 @@ const (
 	maxQueued = 16
 	// maxRound is how long it serves sockets in one round. The others wait in the queue.
 	maxRound = 5 * time.Millisecond
+	// maxAtWork is how long it works before Go's scheduler may look what else has come.
+	// After each round, that would cost a tenth of what the loop does for many watchers.
+	maxAtWork = time.Millisecond
 	// roundCheck is after how many sockets it looks whether the round has taken that long.
 	// To look at the clock costs a tenth of what a small request does.
 	roundCheck = 8
@@ -62,7 +65,8 @@ func NewWith(p Poller) *Loop { return &Loop{poller: p, start: time.Now(), done: 
 // nothing.
 func (l *Loop) Now() time.Duration { return l.now }
 
-// Late reports whether that much time has passed since Now: the process was stopped.
+// Late reports whether that much time has passed since Now: the loop has been at work for so
+// long, or the process was stopped.
 func (l *Loop) Late(most time.Duration) bool { return time.Since(l.start)-l.now >= most }
 
 // Add adds a socket, which no other has the key of. It sets up c, which is often a part of
@@ -135,9 +139,19 @@ func (l *Loop) Run(ctx context.Context) error {
 
 // serve serves until there is nothing to do, or ctx is done.
 func (l *Loop) serve(ctx context.Context) {
-	for ctx.Err() == nil {
+	var until time.Duration // when the loop has been at work for maxAtWork
+	for ignores := false; ctx.Err() == nil; {
 		n := l.poller.Poll(l.events[:])
 		l.now = time.Since(l.start)
+		if until == 0 {
+			until = l.now + maxAtWork
+		}
+		switch { // a lone socket is most often the only one
+		case n == 0:
+			ignores = false
+		case n > 1:
+			ignores = l.poller.Ignore()
+		}
 		for _, e := range l.events[:n] {
 			l.note(e)
 		}
@@ -148,12 +162,14 @@ func (l *Loop) serve(ctx context.Context) {
 		for c := l.deadlines.due(l.now); c != nil; c = l.deadlines.due(l.now) {
 			c.handler.Due()
 		}
-		// To wait after each round, even if there are events again, lets Go's scheduler
-		// look what else has come.
-		if n < len(l.events) && l.mayWait() {
-			return
+		switch tired := l.now >= until; {
+		case ignores && !tired: // there may be more by now
+		case n < len(l.events) && l.mayWait():
+			return // to wait lets Go's scheduler look what else has come
+		case tired:
+			runtime.Gosched()
+			until = 0
 		}
-		runtime.Gosched()
 	}
 }
 
@@ -199,7 +215,7 @@ func (l *Loop) note(e Event) {
 func (l *Loop) serveReady() {
 	for {
 		l.serveQueue(&l.ready, roundCheck)
-		if l.ready.len() == 0 || time.Since(l.start)-l.now > maxRound {
+		if l.ready.len() == 0 || l.Late(maxRound) {
 			return
 		}
 	}

@@ -200,6 +200,7 @@ func (p *onePoller) Poll(events []Event) int {
 	return n
 }
 
+func (p *onePoller) Ignore() bool                { return false }
 func (p *onePoller) SetDeadline(time.Time) error { return nil }
 func (p *onePoller) Close() error                { return nil }
 

@@ -1,12 +1,13 @@
 package eventloop
 
 import (
+	"errors"
 	"os"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/landmark-health/landmark/internal/arrivals"
 	"github.com/landmark-health/landmark/internal/nonblock"
 )
 
@@ -25,6 +26,10 @@ type Poller interface {
 	// Poll stores the latest events, without waiting, and returns how many. If they do not
 	// fill events, there are no more.
 	Poll(events []Event) int
+	// Ignore makes the poller ignore events until serve returns false, so that they wake
+	// nobody while the loop is at work. Then Wait calls serve once more, in which Ignore
+	// does nothing and returns false.
+	Ignore() (ignored bool)
 	// SetDeadline sets the deadline of Wait, also of one that waits already; the zero Time
 	// means none. It is safe for concurrent use.
 	SetDeadline(time.Time) error
@@ -34,12 +39,9 @@ type Poller interface {
 
 // epoll is the Poller outside of tests. The key of a socket is its descriptor.
 type epoll struct {
-	fd     int
-	file   *os.File // of fd, in Go's poller
-	raw    syscall.RawConn
-	serve  func() bool        // of Wait
-	read   func(uintptr) bool // calls it
-	events [maxEvents]unix.EpollEvent
+	*arrivals.Arrivals // of events at fd
+	fd                 int
+	events             [maxEvents]unix.EpollEvent
 }
 
 func newEpoll() (*epoll, error) {
@@ -47,29 +49,15 @@ func newEpoll() (*epoll, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
-	if err := unix.SetNonblock(fd, true); err != nil { // so that os.NewFile gives it to Go's poller
-		unix.Close(fd)
-		return nil, os.NewSyscallError("fcntl", err)
-	}
-	e := &epoll{fd: fd, file: os.NewFile(uintptr(fd), "epoll")}
-	e.read = func(uintptr) bool { return e.serve() }
-	if e.raw, err = e.file.SyscallConn(); err == nil {
-		err = e.file.SetDeadline(time.Time{}) // which fails if Go's poller does not have it
-	}
-	if err == nil {
-		_, err = e.wait(1) // which fails if a sandbox forbids it
+	e := &epoll{fd: fd}
+	if _, err = e.wait(1); err == nil { // which fails if a sandbox forbids it
+		e.Arrivals, err = arrivals.New(fd)
 	}
 	if err != nil {
-		e.file.Close()
+		unix.Close(fd)
 		return nil, err
 	}
 	return e, nil
-}
-
-// Wait implements Poller.
-func (e *epoll) Wait(serve func() bool) error {
-	e.serve = serve
-	return e.raw.Read(e.read)
 }
 
 // Poll implements Poller.
@@ -98,8 +86,7 @@ func (e *epoll) add(fd int) error {
 	return os.NewSyscallError("epoll_ctl", nonblock.AddToEpoll(e.fd, fd, &event))
 }
 
-// SetDeadline implements Poller.
-func (e *epoll) SetDeadline(t time.Time) error { return e.file.SetReadDeadline(t) }
-
 // Close implements Poller.
-func (e *epoll) Close() error { return e.file.Close() }
+func (e *epoll) Close() error {
+	return errors.Join(e.Arrivals.Close(), os.NewSyscallError("close", nonblock.Close(e.fd)))
+}

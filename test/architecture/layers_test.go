@@ -80,7 +80,8 @@ var layers = []layer{
 	{path: "internal/sdnotify", imports: []string{"internal/turn", "internal/judge", "internal/rule", "internal/duration", "internal/contract"}, noGRPC: true},
 	{path: "internal/pidfd", imports: []string{"internal/nonblock"}, noGRPC: true},
 	{path: "internal/wrapper", imports: []string{"internal/sdnotify", "internal/pidfd", "internal/servicemanager", "internal/rule"}, noGRPC: true},
-	{path: "internal/eventloop", imports: []string{"internal/nonblock"}, noGRPC: true},
+	{path: "internal/arrivals", imports: []string{"internal/nonblock"}, noGRPC: true},
+	{path: "internal/eventloop", imports: []string{"internal/arrivals", "internal/nonblock"}, noGRPC: true},
 	{path: "internal/socket", imports: []string{"internal/nonblock", "internal/turn"}, noGRPC: true},
 	{path: "internal/peercred", imports: []string{"internal/socket"}},
 	{path: "internal/guard", imports: []string{"internal/rate", "internal/socket"}},
@@ -110,7 +111,7 @@ var layers = []layer{
 	{path: "internal/frontend/*", imports: []string{
 		"internal/frontend",
 		"internal/registry", "internal/judge", "internal/checkers",
-		"internal/socket", "internal/eventloop", "internal/nonblock", "internal/sleep", "internal/turn", "lmp"}},
+		"internal/socket", "internal/arrivals", "internal/eventloop", "internal/nonblock", "internal/sleep", "internal/turn", "lmp"}},
 	{path: "sidecar", imports: []string{"internal/...", "lmp"}},
 
 	{path: "internal/logqueue", stdlib: true},

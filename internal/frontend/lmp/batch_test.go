@@ -23,7 +23,7 @@ import (
 type batchSocket struct {
 	*udpSocket
 	*batch
-	receiving func(uintptr) bool // made once, because a closure allocates
+	receiving func() bool // made once, because a closure allocates
 	sending   func(fd uintptr)
 	requests  [batchSize]datagram
 }
@@ -35,14 +35,14 @@ func newBatchSocket(t testing.TB, address string) *batchSocket {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { u.Close() })
-	u.arrivals.setDeadline(time.Now().Add(testTimeout))
+	u.arrivals.SetDeadline(time.Now().Add(testTimeout))
 	fd := u.file.Fd()
 	if err := unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 1<<20); err != nil {
 		t.Fatal(err)
 	}
 	s := &batchSocket{udpSocket: u, batch: newTestBatch(t)}
 	s.sending = func(fd uintptr) { s.batch.send(fd) }
-	s.receiving = func(uintptr) bool {
+	s.receiving = func() bool {
 		if s.batch.receive(fd) != nil {
 			return false
 		}
@@ -67,7 +67,7 @@ func newTestBatch(t testing.TB) *batch {
 // receive waits for requests. They are valid until the next call.
 func (s *batchSocket) receive(t testing.TB) []datagram {
 	t.Helper()
-	if err := s.arrivals.wait(s.receiving); err != nil {
+	if err := s.arrivals.Wait(s.receiving); err != nil {
 		t.Fatal(err)
 	}
 	return s.requests[:s.received]
@@ -323,7 +323,7 @@ func FuzzBatch(f *testing.F) {
 	to := []netip.AddrPort{s.at("127.0.0.1"), s.at("::1")}
 	clients := []*udpClient{newUDPClient(f, to[0]), newUDPClient(f, to[1])}
 	f.Fuzz(func(t *testing.T, in []byte) {
-		s.arrivals.setDeadline(time.Now().Add(testTimeout))
+		s.arrivals.SetDeadline(time.Now().Add(testTimeout))
 		type sent struct {
 			data   []byte
 			client int

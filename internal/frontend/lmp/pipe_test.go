@@ -45,6 +45,8 @@ func (p *pipePoller) SetDeadline(t time.Time) error {
 	return nil
 }
 
+func (p *pipePoller) Ignore() bool { return false }
+
 func (p *pipePoller) Poll(events []eventloop.Event) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

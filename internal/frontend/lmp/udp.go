@@ -45,33 +45,32 @@ func (s *Server) serveUDP(ctx context.Context) error {
 func (s *Server) serveBatches(ctx context.Context, waiting *sync.WaitGroup, b *batch, fd uintptr) error {
 	arrivals := s.udp.arrivals
 	var failed error // what the last receive returned
-	ready := func(epoll uintptr) (done bool) {
+	look := func() (enough bool) {
 		switch failed = b.receive(fd); failed {
 		case nil:
 		case unix.EAGAIN:
 			failed = nil
-			// If arrivals were ignored, look again. Else wait.
-			return arrivals.notice(epoll)
+			return false
 		default:
 			return true
 		}
 		if b.full() {
-			arrivals.ignore(epoll) // until the loop finds no more
+			arrivals.Ignore() // until there are no more
 		}
 		s.answerBatch(ctx, waiting, b, fd)
 		// A lone request is most often the only one that has arrived, so the loop waits
-		// without reading in vain. The poller knows of each one that arrived since.
-		return b.received > 1 || arrivals.ignored
+		// without reading in vain: the next one ends the wait.
+		return b.received > 1
 	}
 	for {
-		err := arrivals.wait(ready)
+		err := arrivals.Wait(look)
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded) && failed == nil:
-			s.udpLoop.Turned(arrivals.setDeadline)
+			s.udpLoop.Turned(arrivals.SetDeadline)
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			// A loop that cannot receive does not work, so it has not turned. But it
 			// tries again.
-			_ = arrivals.setDeadline(time.Time{})
+			_ = arrivals.SetDeadline(time.Time{})
 		case err != nil:
 			return err
 		case failed != nil:
@@ -133,7 +132,7 @@ func (s *Server) answerBatch(ctx context.Context, waiting *sync.WaitGroup, b *ba
 // TurnUDP returns once the loop that answers requests over UDP has turned. It shows that the
 // loop works. The error is ctx's. Call it while Run runs, and only once at a time.
 func (s *Server) TurnUDP(ctx context.Context) error {
-	return s.udpLoop.Turn(ctx, s.udp.arrivals.setDeadline)
+	return s.udpLoop.Turn(ctx, s.udp.arrivals.SetDeadline)
 }
 
 // parseDatagram parses the request in a datagram, and returns the key that

@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/landmark-health/landmark/internal/arrivals"
 )
 
 // udpSocket is a UDP socket that knows which of the host's addresses each
@@ -19,7 +21,7 @@ type udpSocket struct {
 	addr     net.Addr
 	file     *os.File // of the socket
 	raw      syscall.RawConn
-	arrivals *arrivals
+	arrivals *arrivals.Arrivals
 }
 
 // listenUDP binds the address's host at the given port.
@@ -40,7 +42,7 @@ func listenUDP(address string, port int) (*udpSocket, error) {
 }
 
 // newUDPSocket returns a udpSocket that is conn's. It takes conn over and closes it,
-// because Go's poller has it: see arrivals.
+// because Go's poller has it: see package arrivals.
 func newUDPSocket(conn *net.UDPConn) (*udpSocket, error) {
 	defer conn.Close()
 	raw, err := conn.SyscallConn()
@@ -57,7 +59,7 @@ func newUDPSocket(conn *net.UDPConn) (*udpSocket, error) {
 	if u.raw, err = u.file.SyscallConn(); err == nil {
 		err = u.control(func(fd uintptr) (err error) {
 			if err = prepareUDP(fd); err == nil {
-				u.arrivals, err = newArrivals(fd)
+				u.arrivals, err = arrivals.New(int(fd))
 			}
 			return err
 		})
@@ -102,7 +104,7 @@ func (u *udpSocket) send(answer []byte, d datagram) error {
 // Close closes the socket. What waits for its arrivals gets an error. If it is closed
 // already, the error is net.ErrClosed, as for the sockets of package net.
 func (u *udpSocket) Close() error {
-	err := errors.Join(u.arrivals.close(), u.file.Close())
+	err := errors.Join(u.arrivals.Close(), u.file.Close())
 	if errors.Is(err, os.ErrClosed) {
 		return net.ErrClosed
 	}

@@ -1,0 +1,108 @@
+// Package arrivals waits for what arrives at a descriptor, such as datagrams at a socket, and
+// ignores it while there is enough to do.
+//
+// It waits in Go's poller, by an epoll descriptor that has the other one. If that itself were
+// in Go's poller, each arrival would wake the thread of the runtime that waits there, also
+// while the goroutine that waited is at work. The thread has nothing to do then, and would
+// take a processor from that goroutine, or from those who wait for its answers.
+package arrivals
+
+import (
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/landmark-health/landmark/internal/nonblock"
+)
+
+// Arrivals is what arrives at a descriptor that can be read then. Its methods but
+// SetDeadline and Close are for one goroutine.
+type Arrivals struct {
+	file    *os.File // of the epoll descriptor, in Go's poller
+	raw     syscall.RawConn
+	look    func() (enough bool) // of Wait
+	read    func(uintptr) bool   // calls it
+	epoll   int                  // the number of file's descriptor
+	fd      int                  // of the arrivals
+	event   unix.EpollEvent      // of fd
+	ignored bool
+	noticed bool // they were ignored, and look is called for what has arrived meanwhile
+}
+
+// New returns the arrivals at the descriptor. The caller calls Close before it closes that.
+func New(fd int) (*Arrivals, error) {
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("epoll_create1", err)
+	}
+	if err := unix.SetNonblock(epoll, true); err != nil { // so that os.NewFile gives it to Go's poller
+		unix.Close(epoll)
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	a := &Arrivals{file: os.NewFile(uintptr(epoll), "epoll"), epoll: epoll, fd: fd, event: unix.EpollEvent{Events: unix.EPOLLIN}}
+	a.read = func(uintptr) bool { return a.lookAll() }
+	if err = a.file.SetDeadline(time.Time{}); err == nil { // which fails if Go's poller does not have it
+		err = os.NewSyscallError("epoll_ctl", nonblock.AddToEpoll(epoll, fd, &a.event))
+	}
+	if err == nil { // a sandbox may forbid it, which set would not notice
+		err = os.NewSyscallError("epoll_ctl", nonblock.ChangeInEpoll(epoll, fd, &a.event))
+	}
+	if err == nil {
+		a.raw, err = a.file.SyscallConn()
+	}
+	if err != nil {
+		a.file.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// Wait calls look, which handles what has arrived, and again each time that something has
+// arrived since, until look returns true. The error is os.ErrDeadlineExceeded once the
+// deadline has passed, or that a is closed.
+func (a *Arrivals) Wait(look func() (enough bool)) error {
+	a.look = look
+	return a.raw.Read(a.read)
+}
+
+// lookAll calls look, and once more if arrivals were ignored: the wait does not end for one
+// that came meanwhile.
+func (a *Arrivals) lookAll() (enough bool) {
+	if a.look() {
+		return true
+	}
+	if !a.ignored {
+		return false
+	}
+	a.set(unix.EPOLLIN)
+	a.ignored, a.noticed = false, true
+	enough = a.look()
+	a.noticed = false
+	return enough
+}
+
+// Ignore makes a ignore what arrives from now on, until look returns false. Then look is
+// called once more, in which Ignore does nothing and returns false: so it comes to a wait now
+// and then, in which Go's scheduler looks what else has come. Only look calls Ignore.
+func (a *Arrivals) Ignore() (ignored bool) {
+	if !a.ignored && !a.noticed {
+		a.set(0)
+		a.ignored = true
+	}
+	return a.ignored
+}
+
+// set sets for which events of the descriptor the wait ends.
+func (a *Arrivals) set(events uint32) {
+	a.event.Events = events
+	_ = nonblock.ChangeInEpoll(a.epoll, a.fd, &a.event) // fails only if the descriptor is not there
+}
+
+// SetDeadline sets the deadline of Wait, also of one that waits already; the zero Time means
+// none. It is safe for concurrent use.
+func (a *Arrivals) SetDeadline(t time.Time) error { return a.file.SetReadDeadline(t) }
+
+// Close ends Wait. It is safe for concurrent use.
+func (a *Arrivals) Close() error { return a.file.Close() }
