@@ -4,7 +4,8 @@
 //
 // The loop has an epoll descriptor of its own, and waits for that in Go's poller: an
 // epoll descriptor is readable when one of its sockets is ready. So the loop blocks no
-// thread, and other goroutines and timers run as ever.
+// thread, and other goroutines and timers run as ever. While it is at work it ignores that
+// more sockets become ready, and looks for them itself: see package arrivals.
 //
 // epoll exists on Linux only, so this package does too.
 package eventloop

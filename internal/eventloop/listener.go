@@ -73,26 +73,38 @@ func (l *Loop) Listen(tcp *net.TCPListener, h ListenHandler) error {
 	return nil
 }
 
-// Ready implements Handler.
+// Ready implements Handler. It accepts until the round has taken long.
 func (l *Listener) Ready() {
-	for i := 1; i%roundCheck != 0 || !l.loop.Late(maxRound); i++ {
-		fd, err := nonblock.Accept(l.fd, &l.peer)
-		switch err {
-		case nil:
-			l.delay = minRetryDelay
-			l.handler.Accepted(descriptor(fd), fd, addressOf(&l.peer))
-			continue
-		case unix.EINTR, unix.ECONNABORTED:
-			continue
-		case unix.EAGAIN:
+	for {
+		for range roundCheck {
+			if !l.accept() {
+				return
+			}
+		}
+		if l.loop.Late(maxRound) {
+			l.conn.Queue()
 			return
 		}
-		l.handler.AcceptFailed(os.NewSyscallError("accept4", err))
-		l.conn.SetDeadline(l.loop.now + l.delay)
-		l.delay = min(2*l.delay, maxRetryDelay)
-		return
 	}
-	l.conn.Queue()
+}
+
+// accept accepts a connection. It reports whether there may be another.
+func (l *Listener) accept() bool {
+	fd, err := nonblock.Accept(l.fd, &l.peer)
+	switch err {
+	case nil:
+		l.delay = minRetryDelay
+		l.handler.Accepted(descriptor(fd), fd, addressOf(&l.peer))
+		return true
+	case unix.EINTR, unix.ECONNABORTED:
+		return true
+	case unix.EAGAIN:
+		return false
+	}
+	l.handler.AcceptFailed(os.NewSyscallError("accept4", err))
+	l.conn.SetDeadline(l.loop.now + l.delay)
+	l.delay = min(2*l.delay, maxRetryDelay)
+	return false
 }
 
 // Due implements Handler: it is time for the next try.

@@ -2,6 +2,10 @@ package eventloop
 
 import (
 	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -241,5 +245,96 @@ func TestListenersGoFirst(t *testing.T) {
 	}
 	if want := []int{listener, ready, queued, listener, queued, listener}; !slices.Equal(served[:6], want) {
 		t.Errorf("served %v, want %v", served, want)
+	}
+}
+
+// accepting takes some time for each connection, and closes it.
+type accepting struct{ accepted func() }
+
+func (a accepting) Accepted(s Socket, _ int, _ netip.Addr) { s.Close(); a.accepted() }
+func (a accepting) AcceptFailed(err error)                 { panic(err) }
+
+// What was posted need not wait for all connections that have arrived at once. Those are all
+// accepted.
+func TestAcceptingEndsWithRound(t *testing.T) {
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const arrived = 4 * roundCheck
+	for range arrived {
+		dial(t, tcp.Addr().String())
+	}
+	synctest.Test(t, func(t *testing.T) {
+		l := NewWith(&onePoller{})
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		var accepted, before int
+		if err := l.Listen(tcp.(*net.TCPListener), accepting{func() {
+			if accepted++; accepted == 1 {
+				l.Post(func() { before = accepted })
+			}
+			time.Sleep(maxRound / (roundCheck - 1)) // it works
+			if accepted == arrived {
+				stop()
+			}
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if accepted != arrived || before != roundCheck {
+			t.Errorf("%d of %d connections were accepted, %d of them before what was posted; want all, and %d", accepted, arrived, before, roundCheck)
+		}
+	})
+}
+
+// busyPoller always has events of two sockets. It notes how many rounds the loop makes before
+// each of its waits, until it has made three.
+type busyPoller struct {
+	onePoller
+	ignores bool
+	rounds  []int
+}
+
+func (p *busyPoller) Wait(serve func() bool) error {
+	for len(p.rounds) < 3 {
+		p.rounds = append(p.rounds, 0)
+		if serve() {
+			return nil
+		}
+	}
+	return os.ErrClosed
+}
+
+func (p *busyPoller) Poll(events []Event) int {
+	p.rounds[len(p.rounds)-1]++
+	return copy(events, []Event{{Key: 0}, {Key: 1}})
+}
+
+func (p *busyPoller) Ignore() bool { return p.ignores }
+
+// While arrivals are ignored, the loop looks for them again, but waits in time. While they
+// are not, it waits after each round.
+func TestBusyLoopWaitsNowAndThen(t *testing.T) {
+	const inTime = 4
+	for ignores, want := range map[bool][]int{true: {inTime, inTime, inTime}, false: {1, 1, 1}} {
+		synctest.Test(t, func(t *testing.T) {
+			poller := &busyPoller{ignores: ignores}
+			l := NewWith(poller)
+			for key := range 2 {
+				n := &noting{note: func() { time.Sleep(maxAtWork/(2*(inTime-1)) + 1) }} // it works
+				if err := l.Add(&n.Conn, nothing{}, key, n); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := l.Run(t.Context()); !errors.Is(err, os.ErrClosed) {
+				t.Fatal(err)
+			}
+			if !slices.Equal(poller.rounds, want) {
+				t.Errorf("arrivals are ignored: %t: the loop made %v rounds before its waits, want %v", ignores, poller.rounds, want)
+			}
+		})
 	}
 }
