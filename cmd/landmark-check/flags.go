@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/duration"
 	"github.com/landmark-health/landmark/internal/keepalived"
 	"github.com/landmark-health/landmark/lmp"
 	"github.com/landmark-health/landmark/lmp/probe"
@@ -42,10 +43,10 @@ func newFlags(o *options) *flag.FlagSet {
 	local := net.JoinHostPort("127.0.0.1", strconv.Itoa(lmp.Port))
 	flags.StringVar(&o.addr, "addr", local, "send the check to landmarkd at `HOST:PORT`, its -monitor")
 	flags.StringVar(&o.service, "service", "", "check the service `NAME`; without it, all services together")
-	flags.DurationVar(&o.timeout, "timeout", defaultTimeout, "give up after this `time`, counted from the start")
+	duration.Var(flags, &o.timeout, "timeout", defaultTimeout, "give up after this `time`, counted from the start")
 	flags.BoolVar(&o.udp, "udp", false, "send the check over UDP, which is the default")
 	flags.BoolVar(&o.tcp, "tcp", false, "send the check over TCP")
-	flags.DurationVar(&o.maxAge, "max-age", 0, "accept no facts older than this `time`, such as 200ms; 0 = as the service is configured")
+	duration.Var(flags, &o.maxAge, "max-age", 0, "accept no facts older than this `time`, such as 200ms; 0 = as the service is configured")
 	flags.Func("key-file", "sign with the first key of `FILE`, and accept only signed answers", func(path string) error {
 		if path == "" { // an unset variable in a script must not turn signing off
 			return errors.New("give the path of a key file, or leave the flag out to check unsigned")
@@ -67,7 +68,7 @@ func usage() string {
 
 Checks one service, prints the answer in one line, and exits with the code of the mode:
 
-  -as exec        0 serving, 1 bad arguments, 2 no answer, 3 rejected or unknown service,
+  -as exec        0 serving, 1 bad arguments, 2 no answer, 3 refused or unknown service,
                   4 not serving; for scripts, Kubernetes and Consul
   -as keepalived  0 serving, 1 down, 2 draining, more with -weight; for MISC_CHECK with
                   misc_dynamic, and nothing else

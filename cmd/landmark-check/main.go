@@ -9,7 +9,7 @@
 // The modes and their exit codes:
 //
 //	exec        0 serving, 1 bad arguments, 2 no connection or no answer,
-//	            3 rejected or unknown service, 4 not serving
+//	            3 refused or unknown service, 4 not serving
 //	keepalived  for MISC_CHECK with misc_dynamic: 0 serving, 2 draining (alive at
 //	            weight 0), 1 anything else. With -weight N, the server's configured
 //	            weight, a degraded server exits with 2 + its part of N, which is at

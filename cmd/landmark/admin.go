@@ -19,15 +19,16 @@ var drainCommand = command{
 	purpose:   "take a service out until it is resumed: it gets no new work, and its connections can finish",
 	prepare: func(flags *flag.FlagSet) action {
 		client := adminFlags(flags)
-		wait := flags.Duration("wait", 0, "after draining, wait for this `time`, such as 10s, so that balancers notice and connections finish before the program is stopped")
+		var wait time.Duration
+		duration.Var(flags, &wait, "wait", 0, "after draining, wait for this `time`, such as 10s, so that balancers notice and connections finish before the program is stopped")
 		untilGone := flags.Bool("until-gone", false, "end the drain when the last process of the service is gone, so that the next one is not drained")
 		return func(ctx context.Context, args []string, o output) error {
 			name, err := requiredName(args)
 			if err != nil {
 				return err
 			}
-			if *wait < 0 {
-				return badArguments("-wait %v is less than 0", *wait)
+			if wait < 0 {
+				return badArguments("-wait %v is less than 0", wait)
 			}
 			var done *adminv1.DrainResponse
 			err = client.call(ctx, func(ctx context.Context, admin adminv1.AdminServiceClient) (err error) {
@@ -39,8 +40,8 @@ var drainCommand = command{
 			}
 			// A preStop hook stops the program after the wait. So wait even if standard
 			// output is closed or full.
-			outputErr := printDrained(o.out, name, done.GetAlready(), *wait)
-			if err := waitAfterDrain(ctx, name, *wait); err != nil {
+			outputErr := printDrained(o.out, name, done.GetAlready(), wait)
+			if err := waitAfterDrain(ctx, name, wait); err != nil {
 				return err
 			}
 			return outputErr

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/internal/contract"
+	"github.com/landmark-health/landmark/internal/duration"
 )
 
 // execFailed is the exit code if landmark itself fails, as env(1) and timeout(1) have it.
@@ -21,11 +22,12 @@ var execCommand = command{
 	wraps:     true,
 	prepare: func(flags *flag.FlagSet) action {
 		service := flags.String("service", "", "report the program as this `service` (default: the name of COMMAND)")
-		watchdog := flags.Duration("watchdog", 0, "fail the service if the program does not send WATCHDOG=1 for this `time`, such as 2s\n(default: that of the service manager, in $WATCHDOG_USEC)")
+		var watchdog time.Duration
+		duration.Var(flags, &watchdog, "watchdog", 0, "fail the service if the program does not send WATCHDOG=1 for this `time`, such as 2s\n(default: that of the service manager, in $WATCHDOG_USEC)")
 		return func(ctx context.Context, args []string, o output) error {
 			given := make(map[string]bool)
 			flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
-			w, err := wrapped(args, *service, *watchdog, given)
+			w, err := wrapped(args, *service, watchdog, given)
 			if err != nil {
 				return exitError{execFailed, err}
 			}

@@ -35,7 +35,7 @@ func TestBadArguments(t *testing.T) {
 		"history":                      "which service?",
 		"history EMPTY":                "name is empty",
 		"drain":                        "which service?",
-		"drain epg -wait soon":         `invalid value "soon"`,
+		"drain epg -wait soon":         `invalid value "soon" for flag -wait: write it as 800ms or 3s`,
 		"drain -wait -1s epg":          "-wait -1s is less than 0",
 		"resume a b":                   `unexpected argument "b"`,
 		"resume -addr 127.0.0.1:1 epg": "-addr; landmark help resume",

@@ -9,6 +9,7 @@ import (
 	"io"
 	"path/filepath"
 
+	"github.com/landmark-health/landmark/internal/duration"
 	"github.com/landmark-health/landmark/lmp"
 	"github.com/landmark-health/landmark/sidecar"
 )
@@ -32,7 +33,7 @@ func parse(args []string, help io.Writer) (c sidecar.Config, mode runMode, err e
 	keys := flags.String("monitor-keys", "", "`FILE` of NUMBER:HEX lines; monitoring requests must be signed with one of these keys")
 	flags.StringVar(&c.File, "config", "", "YAML `FILE` of the services' policies, gates and notify sockets, and the BFD sessions; SIGHUP reads it again")
 	flags.StringVar(&c.Journal, "journal", "", "`DIR` of the journal: what happens to each service, for landmark history and landmark replay; \"\" = none")
-	flags.DurationVar(&c.DrainOnStop, "drain-on-stop", 0, "drain all services for this `time`, such as 10s, before stopping; 0 = stop at once")
+	duration.Var(flags, &c.DrainOnStop, "drain-on-stop", 0, "drain all services for this `time`, such as 10s, before stopping; 0 = stop at once")
 	flags.BoolVar(&mode.check, "check-config", false, "report errors in the -config and -web-config files, and whether -journal can be written, and exit")
 	flags.BoolVar(&mode.version, "version", false, "print the version and exit")
 	switch err := flags.Parse(args); {

@@ -1,4 +1,5 @@
-// Package duration formats durations for people, such as "3.2 s" or "2 d 7 h".
+// Package duration formats durations for people, such as "3.2 s" or "2 d 7 h", and parses
+// those of command lines.
 package duration
 
 import (

@@ -38,8 +38,8 @@ type Instance struct {
 	// Seq numbers the slots that were added beside others, without filling a
 	// vacancy, in the order of adding. It is 0 for all other slots.
 	Seq uint64
-	// ReliefSeq is the Seq of the first process that joined while this one was
-	// failing. It is 0 if none did, or if this one was healthy since.
+	// ReliefSeq is the Seq of this one's relief: the first process that joined while
+	// it was failing. It is 0 if none did, or if this one was healthy since.
 	ReliefSeq uint64
 	// Notifies means that the process sends notifications, and holds no connection.
 	Notifies bool

@@ -5,6 +5,10 @@
 // same verdict. A verdict holds until the instant in its Next field; then the
 // caller evaluates again.
 //
+// A service is followed through evaluate.go, which chooses the processes that count,
+// aggregate.go, which combines them, and instance.go, which asks internal/rule (state.go)
+// whether each landmark fails. damping.go then delays changes.
+//
 // Facts carry instants of the sidecar's clock ([Instant]) instead of ages, so
 // that they grow older without being changed.
 package judge

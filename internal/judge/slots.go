@@ -53,8 +53,8 @@ func Namesake(slots []*Instance, i int) int {
 // -1 if none does. It is the first of:
 //
 //   - the newcomer of the same name
-//   - the first process that joined while the lost one was failing, if the lost
-//     one was not healthy since
+//   - its relief: the first process that joined while the lost one was failing, if
+//     the lost one was not healthy since
 //   - the first newcomer that does not wait for the slot of its own name
 func Successor(slots []*Instance, i int) int {
 	lost := slots[i]
@@ -64,9 +64,8 @@ func Successor(slots []*Instance, i int) int {
 	if j := Namesake(slots, i); j >= 0 && slots[j].Presence == Connected {
 		return j
 	}
-	standIn := slices.IndexFunc(slots, func(in *Instance) bool { return in.standsInFor(lost) })
-	if standIn >= 0 {
-		return standIn
+	if j := slices.IndexFunc(slots, func(in *Instance) bool { return in.relieves(lost) }); j >= 0 {
+		return j
 	}
 	for j, in := range slots {
 		if in.Presence == Connected && in.Newcomer && Namesake(slots, j) < 0 {
@@ -83,9 +82,9 @@ func (in *Instance) TakeSlotOf(lost *Instance) *Instance {
 	return &successor
 }
 
-// standsInFor reports whether the process has started, and its slot was added
+// relieves reports whether the process has started, and its slot was added
 // while the lost one was failing and has filled no vacancy since.
-func (in *Instance) standsInFor(lost *Instance) bool {
+func (in *Instance) relieves(lost *Instance) bool {
 	return in.Presence == Connected && !in.Newcomer && lost.ReliefSeq > 0 && in.Seq >= lost.ReliefSeq
 }
 

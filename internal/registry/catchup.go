@@ -115,7 +115,9 @@ func (s *service) provedUntil() judge.Instant {
 }
 
 // prove proves that all is read that counts for the service, once in each span of the
-// clock, or holds it. The caller holds mu, and has just read the clock.
+// clock, or holds it. Either way proved is renewed: while the service is held, nothing
+// is judged past that instant, and its release then stands for the proof. The caller
+// holds mu, and has just read the clock.
 func (s *service) prove(real judge.Instant) {
 	before, span := s.proved.Load(), s.clock.Span()
 	if before == span {

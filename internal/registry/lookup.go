@@ -102,13 +102,13 @@ func resolve(name []byte) (service []byte, aspect judge.Aspect) {
 // alone; and for one that is not serving because instances may be missing that the
 // sidecar does not know, or because an active check has not been made yet.
 func (r *Registry) provisional(a *Answer) bool {
-	incomplete := a.Cause == judge.UnknownName ||
+	uncertain := a.Cause == judge.UnknownName ||
 		a.Cause == judge.Unreported && !a.service.hasServed() ||
 		a.Status == judge.Serving && (a.snap == nil || len(a.snap.facts.Instances) == 0) ||
 		a.Status == judge.NotServing && a.service != nil && (a.service.mayBeIncomplete(a.Cause) || a.service.awaitsHost(a.Cause))
 	switch {
-	case !incomplete || r.grace.holding():
-		return incomplete
+	case !uncertain || r.grace.holding():
+		return uncertain
 	case !r.grace.extended():
 		return false
 	case a.snap == nil && a.Status == judge.Serving: // over all services

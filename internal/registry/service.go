@@ -221,6 +221,7 @@ func (s *service) tick() {
 // the session a slot if it has none yet.
 func (s *service) report(from *Session, facts []Fact, answered uint64, at judge.Instant) (err error) {
 	s.update(func() bool {
+		// Not readClock: its proof would find this report on its way, and hold the service.
 		judged, real := s.clock.Read()
 		judged = min(judged, s.provedUntil(), s.heldInstant())
 		from.undated = at == Undated

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/landmark-health/landmark/internal/duration"
 	"github.com/landmark-health/landmark/lmp"
 )
 
@@ -30,8 +31,8 @@ type probe struct {
 // flags declares the flags. The defaults are the times that are set already.
 func (p *probe) flags(flags *flag.FlagSet) {
 	p.Service.flag(flags)
-	flags.DurationVar(&p.Interval, "interval", cmp.Or(p.Interval, time.Second), "check each server once in this `time`")
-	flags.DurationVar(&p.Patience, "patience", cmp.Or(p.Patience, 3*time.Second), "tolerate silence for this `time`, as during a restart of landmarkd, before a server is out")
+	duration.Var(flags, &p.Interval, "interval", cmp.Or(p.Interval, time.Second), "check each server once in this `time`")
+	duration.Var(flags, &p.Patience, "patience", cmp.Or(p.Patience, 3*time.Second), "tolerate silence for this `time`, as during a restart of landmarkd, before a server is out")
 }
 
 func (p *probe) validate() error {

@@ -118,15 +118,15 @@ var layers = []layer{
 	{path: "internal/nonblock", noGRPC: true},
 	{path: "internal/hostclock", imports: []string{"internal/nonblock"}, noGRPC: true},
 
-	{path: "cmd/landmarkd", imports: []string{"sidecar", "lmp", "internal/logqueue"}},
+	{path: "cmd/landmarkd", imports: []string{"sidecar", "lmp", "internal/duration", "internal/logqueue"}},
 	{path: "internal/terminal", noGRPC: true},
 	{path: "internal/describe", imports: []string{"internal/terminal", "internal/duration", status, report}},
 	{path: "internal/keepalived", stdlib: true},
 	{path: "cmd/landmark", imports: []string{
 		"internal/snippet", "internal/contract", "internal/duration", "internal/terminal", "internal/describe", "internal/sleep", "internal/logqueue", "internal/wrapper",
 		"internal/journal", "internal/replay", "internal/config", "internal/registry", status, report, admin}},
-	{path: "internal/snippet", imports: []string{"lmp", "internal/contract", "internal/keepalived", "internal/bfd"}, noGRPC: true},
-	{path: "cmd/landmark-check", imports: []string{"internal/keyfile", "lmp", "lmp/probe", "internal/contract", "internal/sleep", "internal/keepalived"}, stdlib: true},
+	{path: "internal/snippet", imports: []string{"lmp", "internal/contract", "internal/duration", "internal/keepalived", "internal/bfd"}, noGRPC: true},
+	{path: "cmd/landmark-check", imports: []string{"internal/duration", "internal/keyfile", "lmp", "lmp/probe", "internal/contract", "internal/sleep", "internal/keepalived"}, stdlib: true},
 	{path: "cmd/landmark-watch", imports: []string{"internal/keyfile", "lmp", "lmp/probe", "internal/contract", "internal/sleep", "internal/keepalived", "internal/logqueue", "internal/servicemanager"}, stdlib: true},
 	{path: "examples/epgd", imports: []string{"agent", "agent/landmark"}},
 

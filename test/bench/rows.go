@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"regexp"
+	"strings"
 )
 
 // rows are all rows, in the order of the table.
@@ -13,9 +14,10 @@ var rows = append([]row{
 	changeRow, freshRow, reachRow, overloadRow, startupRow, gateRow,
 }, extraRows()...)
 
-// rowsNamed returns the rows whose names match the regular expression.
+// rowsNamed returns the rows whose names match the regular expression, in upper or lower
+// case. If there are none, the error lists the names.
 func rowsNamed(expression string) (chosen []row, err error) {
-	wanted, err := regexp.Compile(expression)
+	wanted, err := regexp.Compile("(?i)" + expression)
 	if err != nil {
 		return nil, err
 	}
@@ -25,7 +27,11 @@ func rowsNamed(expression string) (chosen []row, err error) {
 		}
 	}
 	if len(chosen) == 0 {
-		return nil, fmt.Errorf("no row has a name that matches %s", wanted)
+		var names []string
+		for _, r := range rows {
+			names = append(names, r.name)
+		}
+		return nil, fmt.Errorf("no row has a name that matches %s; the names are: %s", expression, strings.Join(names, ", "))
 	}
 	return chosen, nil
 }

@@ -5,5 +5,9 @@
 // A message that breaks a rule ends its stream, and no other, with a gRPC status
 // that names the field. Each program that is refused is logged.
 //
+// A report is followed through session.go, which receives the messages of a stream
+// (Stream, run, handle), and report.go, which parses their facts. reader_linux.go and
+// rate.go limit what is read, and link.go says whether all is read and when it ended.
+//
 // The package uses pidfds and epoll, which exist on Linux only.
 package agents
