@@ -202,36 +202,38 @@ func TestMakingRoomIsRare(t *testing.T) {
 // TestRecalledNamesOfOneUserDropNoOthers has a journal of an earlier run that has many
 // services of one user. Lines without an owner are recalled, too.
 func TestRecalledNamesOfOneUserDropNoOthers(t *testing.T) {
-	dir := t.TempDir()
-	lines := []Line{{Type: TypeJournal, Journal: &Header{Format: Format}}}
-	add := func(service string, owner *uint32, n int) {
-		for range n {
-			l := verdict(service, "because")
-			l.Owner, l.Time = owner, time.Now()
-			lines = append(lines, l)
+	synctest.Test(t, func(t *testing.T) { // recall rests
+		dir := t.TempDir()
+		lines := []Line{{Type: TypeJournal, Journal: &Header{Format: Format}}}
+		add := func(service string, owner *uint32, n int) {
+			for range n {
+				l := verdict(service, "because")
+				l.Owner, l.Time = owner, time.Now()
+				lines = append(lines, l)
+			}
 		}
-	}
-	add("epg", new(uint32(honest)), MaxEntries)
-	add("root's", new(uint32(0)), 2)
-	add("of an older line", nil, 2)
-	for i := range 20_000 {
-		add(fmt.Sprintf("%090d", i), new(uint32(flapper)), 1)
-	}
-	name := time.Now().UTC().Format(nameLayout)
-	if err := os.WriteFile(filepath.Join(dir, name), encode(lines), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	j := New(Config{Dir: dir})
-	j.recall(t.Context(), []string{name})
-	for service, want := range map[string]int{"epg": MaxEntries, "root's": 2, "of an older line": 2} {
-		if n := len(j.Entries(service, time.Time{})); n != want {
-			t.Errorf("beside 20,000 names of one user %d changes of %s are recalled, want %d", n, service, want)
+		add("epg", new(uint32(honest)), MaxEntries)
+		add("root's", new(uint32(0)), 2)
+		add("of an older line", nil, 2)
+		for i := range 20_000 {
+			add(fmt.Sprintf("%090d", i), new(uint32(flapper)), 1)
 		}
-	}
-	if c := j.past.byService["epg"]; c == nil || c.owner != honest || c.known {
-		t.Errorf("epg is recalled as %+v, want its owner, and not that this landmarkd knows it", c)
-	}
-	j.past.check(t)
+		name := time.Now().UTC().Format(nameLayout)
+		if err := os.WriteFile(filepath.Join(dir, name), encode(lines), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		j := New(Config{Dir: dir})
+		j.recall(t.Context(), []string{name})
+		for service, want := range map[string]int{"epg": MaxEntries, "root's": 2, "of an older line": 2} {
+			if n := len(j.Entries(service, time.Time{})); n != want {
+				t.Errorf("beside 20,000 names of one user %d changes of %s are recalled, want %d", n, service, want)
+			}
+		}
+		if c := j.past.byService["epg"]; c == nil || c.owner != honest || c.known {
+			t.Errorf("epg is recalled as %+v, want its owner, and not that this landmarkd knows it", c)
+		}
+		j.past.check(t)
+	})
 }
 
 // TestRecallRestsAndStops has a large journal of an earlier run.
