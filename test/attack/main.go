@@ -107,7 +107,7 @@ func playAll(wanted *regexp.Regexp, programs string, long bool) int {
 }
 
 // atOnce is how many attacks run at a time in the short form.
-const atOnce = 3
+const atOnce = 4
 
 // results runs the attacks and sends their results, in order.
 func results(chosen []attack, programs string, long bool) <-chan result {
