@@ -108,7 +108,8 @@ func (a *Agent) start() {
 // may finish. Drain never blocks.
 //
 // To stop a program, call Drain, wait until the balancers have noticed, finish the
-// open work, and call [Agent.Close].
+// open work, and call [Agent.Close]. Do not wait on the main loop, which must keep
+// answering meanwhile, or it is stalled.
 func (a *Agent) Drain() { a.reporter.setDraining(true) }
 
 // Resume ends Drain.

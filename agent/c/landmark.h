@@ -248,7 +248,8 @@ int landmark_start(landmark_set *set, const landmark_config *config);
 const char *landmark_error(const landmark_set *set);
 
 // landmark_drain asks for no more work. It is sent at once, and to every landmarkd that
-// comes. landmark_resume takes it back.
+// comes. landmark_resume takes it back. The main loop must keep turning until the balancers
+// have noticed, or it is stalled.
 void landmark_drain(landmark_set *set);
 void landmark_resume(landmark_set *set);
 

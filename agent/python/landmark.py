@@ -461,7 +461,7 @@ class Agent:
             t.start()
 
     def drain(self):
-        """Asks for no new work, at once and on each new connection. The program stays alive."""
+        """Asks for no new work, at once and on each new connection. The program stays alive: its main loop goes on."""
         self._set_draining(True)
 
     def resume(self):

@@ -9,7 +9,7 @@ import (
 var (
 	ErrUnknown     = errors.New("no such service")
 	ErrNoInstances = errors.New("no process is there")
-	ErrConnected   = errors.New("a process is connected")
+	ErrConnected   = errors.New("still has connected processes")
 )
 
 // drain is an operator's order that takes a service out.
@@ -116,7 +116,7 @@ func (r *Registry) Forget(name string, operator uint32) error {
 	connected, configured := s.forgetAll()
 	switch {
 	case connected > 0:
-		return fmt.Errorf("%w: %d of %s; stop each of them before you forget it", ErrConnected, connected, name)
+		return fmt.Errorf("%s %w: %d; stop them first", name, ErrConnected, connected)
 	case configured:
 		r.serviceChanged(s)
 		r.signalMembers()

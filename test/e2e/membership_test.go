@@ -247,7 +247,7 @@ func TestForgetRequiresNoProcess(t *testing.T) {
 	parallel(t)
 	e := newEnv(t)
 	server := e.instances("a")["a"]
-	e.wantError(3, "a process is connected", "forget", "epg")
+	e.wantError(3, "epg still has connected processes: 1; stop them first", "forget", "epg")
 	server.kill()
 	e.await(checkUDP, "epg", "NOT_SERVING lost")
 	e.wantOutput("epg is forgotten\n", "forget", "epg")

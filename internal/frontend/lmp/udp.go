@@ -89,7 +89,7 @@ func (s *Server) serveBatches(ctx context.Context, waiting *sync.WaitGroup, b *b
 // at one instant, so requests in a row about the same need one look-up, which takes as long
 // as the rest of the work for them.
 func (s *Server) answerBatch(ctx context.Context, waiting *sync.WaitGroup, b *batch, fd uintptr) {
-	timing, looksUp := s.udpAnswers.BeginAll(b.received), time.Now()
+	timing, began := s.udpAnswers.BeginAll(b.received), time.Now()
 	var (
 		service         []byte
 		maxAge          time.Duration
@@ -115,7 +115,7 @@ func (s *Server) answerBatch(ctx context.Context, waiting *sync.WaitGroup, b *ba
 	if b.answered == 0 {
 		return
 	}
-	if time.Since(looksUp) >= maxHeld {
+	if time.Since(began) >= maxHeld {
 		s.rejections.Add(held, b.answered)
 		return
 	}
