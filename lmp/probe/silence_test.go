@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,4 +39,34 @@ func TestSilenceTimerAfterPause(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Each silence is reported, however many there were before, and each once.
+func TestSilenceTimerReportsEachSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const silence = 3 * time.Second
+		var silences atomic.Int64
+		s := newSilenceTimer("10.0.0.7:19533", silence, func(u Update) {
+			if u.Err != nil {
+				silences.Add(1)
+			}
+		})
+		s.start()
+		defer s.stop()
+		for round := range int64(3) {
+			for range 10 {
+				time.Sleep(silence - 1)
+				s.recordAnswer(lmp.Answer{})
+			}
+			time.Sleep(silence - 1)
+			synctest.Wait()
+			if n := silences.Load(); n != round {
+				t.Fatalf("%d silences were reported before silence %d was over, want %d", n, round+1, round)
+			}
+			time.Sleep(time.Hour)
+			if n := silences.Load(); n != round+1 {
+				t.Fatalf("%d silences were reported after silence %d, want %d", n, round+1, round+1)
+			}
+		}
+	})
 }
