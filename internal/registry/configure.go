@@ -53,11 +53,15 @@ func (p Policy) Apply(d judge.Declared) judge.Declared {
 	return d
 }
 
-// applyAll returns all declarations of a program under the policy.
+// applyAll returns all declarations of a program under the policy. Those without an
+// override are the program's own.
 func (p Policy) applyAll(declaration []judge.Declared) []*judge.Declared {
 	applied := make([]*judge.Declared, len(declaration))
-	for i, d := range declaration {
-		applied[i] = new(p.Apply(d))
+	for i := range declaration {
+		applied[i] = &declaration[i]
+		if _, overridden := p.Landmarks[declaration[i].Name]; overridden {
+			applied[i] = new(p.Apply(declaration[i]))
+		}
 	}
 	return applied
 }

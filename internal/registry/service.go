@@ -186,12 +186,20 @@ func (s *service) facts() judge.Service {
 	}
 }
 
+// timerStep is the step to which an instant is rounded down that is not near: tick sets the
+// timer once more if it is too early. So the timers of many services fire together, mostly
+// while reports still put off what they are for.
+const timerStep = 25 * time.Millisecond
+
 // schedule makes sure that tick is called at the instant next. It never puts the
 // timer off: to do so at every report costs more than a timer that fires early.
 // The caller holds mu.
 func (s *service) schedule(next, now judge.Instant) {
 	if next >= s.timerAt {
 		return
+	}
+	if next.Sub(now) > 2*timerStep {
+		next -= next % judge.Instant(timerStep)
 	}
 	s.timerAt = next
 	if s.timer == nil {

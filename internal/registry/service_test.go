@@ -55,6 +55,25 @@ func TestLateReportTakesNoChangeBack(t *testing.T) {
 	})
 }
 
+// The timers of services that report at different times fire together.
+func TestTimersFireTogether(t *testing.T) {
+	inBubble(t, 0, func(t *testing.T, r *Registry) {
+		at := make(map[judge.Instant]bool)
+		for _, service := range []string{"a", "b", "c", "d", "e"} {
+			epg := open(t, r, service, "a")
+			epg.pass()
+			time.Sleep(time.Millisecond)
+			s := r.service(service)
+			s.mu.Lock()
+			at[s.timerAt] = true
+			s.mu.Unlock()
+		}
+		if len(at) > 2 {
+			t.Errorf("5 timers were set within 5 ms, and fire at %d instants", len(at))
+		}
+	})
+}
+
 // The timer is not put off by each report. When it fires early, nothing is judged again;
 // when the reports end, it still notices that.
 func TestTimerThatFiresEarlyJudgesNothing(t *testing.T) {
