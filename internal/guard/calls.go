@@ -88,6 +88,14 @@ func connOf(ctx context.Context) *conn {
 	}
 }
 
+// ClientOf returns the key of the client that makes the call, nil if it is not known.
+func ClientOf(ctx context.Context) any {
+	if c := connOf(ctx); c != nil {
+		return clientOf(c.Conn)
+	}
+	return nil
+}
+
 // Credentials returns the credentials of a server that demands none of its
 // clients. Other credentials that are used with Options must also provide an
 // AuthInfo with a NetConn method.

@@ -1,3 +1,3 @@
-// Package quota counts what each user makes the sidecar keep, so that no user can
-// take what is meant for all.
+// Package quota counts what each user makes the sidecar keep, and each client makes it
+// hold, so that none can take what is meant for all.
 package quota

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/internal/judge"
+	"github.com/landmark-health/landmark/internal/quota"
 )
 
 // ErrOverloaded means that there is no answer: memory may be wrong, and too many
@@ -18,6 +19,16 @@ var ErrOverloaded = errors.New("too many checkers wait for an answer already: ch
 // answered. The smallest Within of the service's Loops applies if it is less.
 const maxPollTimeout = 800 * time.Millisecond
 
+// clientKey is the key of WithClient in a context.
+type clientKey struct{}
+
+// WithClient returns the context of a request of the client, a value that can be compared:
+// its address or its user. Await divides the slots of those that wait among the clients.
+// Requests without a client are landmarkd's own.
+func WithClient(ctx context.Context, client any) context.Context {
+	return context.WithValue(ctx, clientKey{}, client)
+}
+
 // Await answers about the name as Lookup does, but waits until the answer is
 // final. It waits
 //   - after a pause of the sidecar, until everything is read that came meanwhile;
@@ -26,7 +37,7 @@ const maxPollTimeout = 800 * time.Millisecond
 //     get-state command. If they do not within the poll timeout, this checker's
 //     answer is Stalled.
 //
-// If too many checkers wait already, or beyond poll.PerSecond commands to one
+// If too many checkers wait already, or too many of this client's, or beyond poll.PerSecond commands to one
 // service, it answers from memory, with the true age of the facts. Where memory
 // may be wrong, the error is ErrOverloaded instead. If ctx is done first, the
 // error is ctx's, and there is no answer: that a checker leaves, or the sidecar
@@ -36,16 +47,14 @@ func (r *Registry) Await(ctx context.Context, name []byte, maxAge time.Duration)
 	if c == final {
 		return a, nil
 	}
-	slots := r.waitersFor(name)
-	select {
-	case slots <- struct{}{}:
-		defer func() { <-slots }()
-	default:
+	slots, client := r.waitersFor(name), ctx.Value(clientKey{})
+	if !slots.Take(client) {
 		if c == provisional {
 			return Answer{}, ErrOverloaded
 		}
 		return a, nil
 	}
+	defer slots.GiveBack(client)
 	for c == provisional {
 		if err := r.awaitNotProvisional(ctx, name); err != nil {
 			return Answer{}, err
@@ -201,15 +210,15 @@ const (
 	maxWaitingUnknown = 1024
 )
 
-// waiters holds one token for each checker that waits.
-type waiters struct{ known, unknown chan struct{} }
+// waiters are the slots of the checkers that wait.
+type waiters struct{ known, unknown *quota.Slots }
 
 func newWaiters() waiters {
-	return waiters{make(chan struct{}, maxWaiting), make(chan struct{}, maxWaitingUnknown)}
+	return waiters{quota.NewSlots(maxWaiting), quota.NewSlots(maxWaitingUnknown)}
 }
 
-// waitersFor returns the channel for tokens of checkers that wait for the name.
-func (r *Registry) waitersFor(name []byte) chan struct{} {
+// waitersFor returns the slots of the checkers that wait for the name.
+func (r *Registry) waitersFor(name []byte) *quota.Slots {
 	if service, _ := resolve(name); len(service) > 0 && r.service(string(service)) == nil {
 		return r.waiters.unknown
 	}

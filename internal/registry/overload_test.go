@@ -14,12 +14,12 @@ import (
 )
 
 // waiting returns how many checkers wait.
-func waiting(r *Registry) int { return len(r.waiters.known) + len(r.waiters.unknown) }
+func waiting(r *Registry) int { return r.waiters.known.Taken() + r.waiters.unknown.Taken() }
 
 // overload takes all slots for checkers that wait for known services.
 func overload(r *Registry) {
-	for range maxWaiting {
-		r.waiters.known <- struct{}{}
+	for client := range maxWaiting {
+		r.waiters.known.Take(client)
 	}
 }
 
@@ -32,7 +32,9 @@ func TestUnknownNamesHaveTheirOwnSlots(t *testing.T) {
 		var answered atomic.Int32
 		for i := range maxWaitingUnknown {
 			checkers.Go(func() {
-				await(t, r, fmt.Sprintf("epg%d", i%7), 0)
+				if _, err := r.Await(WithClient(t.Context(), i), fmt.Appendf(nil, "epg%d", i%7), 0); err != nil {
+					t.Errorf("client %d: %v", i, err)
+				}
 				answered.Add(1)
 			})
 		}
@@ -48,7 +50,7 @@ func TestUnknownNamesHaveTheirOwnSlots(t *testing.T) {
 		check(t, "a known service", await(t, r, "known", 0), judge.None)
 		checkers.Go(func() { await(t, r, "", 0) })
 		synctest.Wait()
-		if n := len(r.waiters.known); n != 1 {
+		if n := r.waiters.known.Taken(); n != 1 {
 			t.Errorf("got %d checkers waiting for all services, want 1", n)
 		}
 		if d := time.Since(began); d != 0 {
@@ -99,5 +101,35 @@ func TestOverloadInTheGraceGivesNoServingAnswer(t *testing.T) {
 		time.Sleep(time.Second)
 		epg.pass()
 		check(t, "all services after the grace", await(t, r, "", 0), judge.None)
+	})
+}
+
+// One client whose requests wait takes no slot from others: each finds one.
+func TestOneClientLeavesSlotsToOthers(t *testing.T) {
+	inBubble(t, time.Second, func(t *testing.T, r *Registry) {
+		var checkers sync.WaitGroup
+		var refused atomic.Int32
+		for range maxWaiting {
+			checkers.Go(func() {
+				if _, err := r.Await(WithClient(t.Context(), "one"), nil, 0); errors.Is(err, ErrOverloaded) {
+					refused.Add(1)
+				}
+			})
+		}
+		synctest.Wait()
+		if n := refused.Load(); n != maxWaiting/2 {
+			t.Errorf("%d requests of one client are refused, want %d", n, maxWaiting/2)
+		}
+		for i := range 100 {
+			checkers.Go(func() {
+				if _, err := r.Await(WithClient(t.Context(), i), nil, 0); err != nil {
+					t.Errorf("client %d: %v", i, err)
+				}
+			})
+		}
+		checkers.Wait()
+		if n := waiting(r); n != 0 {
+			t.Errorf("got %d waiting checkers, want 0", n)
+		}
 	})
 }

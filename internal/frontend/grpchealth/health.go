@@ -83,7 +83,7 @@ func (s *service) Check(ctx context.Context, q *healthpb.HealthCheckRequest) (*h
 	answer, final := s.config.Source.Lookup(name, maxAge)
 	if !final {
 		timing.Wait()
-		if answer, err = s.config.Source.Await(ctx, name, maxAge); err != nil {
+		if answer, err = s.config.Source.Await(grpcserver.WithClient(ctx), name, maxAge); err != nil {
 			return nil, grpcserver.StatusError(err)
 		}
 	}
@@ -143,6 +143,7 @@ func (s *service) List(ctx context.Context, _ *healthpb.HealthListRequest) (*hea
 		return nil, status.Errorf(codes.ResourceExhausted,
 			"there are %d names, and List returns at most %d: call Check for the ones you need", len(names), maxListed)
 	}
+	ctx = grpcserver.WithClient(ctx)
 	statuses := make(map[string]*healthpb.HealthCheckResponse, len(names))
 	for _, name := range names {
 		answer, err := s.config.Source.Await(ctx, []byte(name), registry.AnyAge)

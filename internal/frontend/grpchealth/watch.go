@@ -33,7 +33,7 @@ const waitAgain = 200 * time.Millisecond
 // Watch never sends a get-state command. An unanswered command would make the
 // status NOT_SERVING for this checker alone, and no later change would end it.
 func (s *service) Watch(q *healthpb.HealthCheckRequest, stream grpc.ServerStreamingServer[healthpb.HealthCheckResponse]) error {
-	ctx := stream.Context()
+	ctx := grpcserver.WithClient(stream.Context())
 	name := []byte(q.GetService())
 	if len(name) > maxWatchedName { // keep little for as long as the stream lasts
 		name = bytes.Clone(name[:maxWatchedName])
@@ -41,7 +41,7 @@ func (s *service) Watch(q *healthpb.HealthCheckRequest, stream grpc.ServerStream
 	// Subscribe before the first lookup, so that no change is missed.
 	sub := s.config.Source.Subscribe(name)
 	defer sub.Close()
-	answer, err := s.config.Source.Await(ctx, name, registry.AnyAge)
+	answer, err := s.await(ctx, name)
 	if err != nil {
 		return grpcserver.StatusError(err)
 	}
@@ -56,7 +56,7 @@ func (s *service) Watch(q *healthpb.HealthCheckRequest, stream grpc.ServerStream
 		for answer.Status == sent {
 			select {
 			case <-sub.Changed():
-				if answer, err = s.awaitNext(ctx, name); err != nil {
+				if answer, err = s.await(ctx, name); err != nil {
 					return grpcserver.StatusError(err)
 				}
 			case <-ctx.Done():
@@ -66,10 +66,10 @@ func (s *service) Watch(q *healthpb.HealthCheckRequest, stream grpc.ServerStream
 	}
 }
 
-// awaitNext waits for the final answer of a Watch that has had one. After a pause of
-// landmarkd more Watches may wait than it allows. They all go on, because their clients would
-// only come back together.
-func (s *service) awaitNext(ctx context.Context, name []byte) (registry.Answer, error) {
+// await waits for the final answer of a Watch. After a pause or start of landmarkd more
+// Watches may wait than it allows. They all go on, because their clients would only come
+// back together.
+func (s *service) await(ctx context.Context, name []byte) (registry.Answer, error) {
 	for {
 		answer, err := s.config.Source.Await(ctx, name, registry.AnyAge)
 		if !errors.Is(err, registry.ErrOverloaded) {

@@ -186,7 +186,7 @@ func (s *busySource) Await(ctx context.Context, name []byte, maxAge time.Duratio
 	return s.Source.Await(ctx, name, maxAge)
 }
 
-// A Watch that has had an answer goes on, though too many wait for the next.
+// A Watch goes on, though too many wait for its answer.
 func TestWatchOutlastsOverload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := frontendtest.NewRegistry(t, 0)
@@ -195,6 +195,7 @@ func TestWatchOutlastsOverload(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		stream := frontendtest.NewSlowStream[healthpb.HealthCheckResponse](ctx)
 		source := &busySource{Source: r}
+		source.busy.Store(3)
 		s := &service{config: Config{Source: source, Checkers: frontendtest.NewTracker()}}
 		ended := make(chan error, 1)
 		go func() { ended <- s.Watch(&healthpb.HealthCheckRequest{Service: "epg"}, stream) }()

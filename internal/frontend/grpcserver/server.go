@@ -215,6 +215,12 @@ type streamWithContext struct {
 // Context implements grpc.ServerStream.
 func (s streamWithContext) Context() context.Context { return s.ctx }
 
+// WithClient returns the context of a call for registry.Await, which divides its slots among
+// clients.
+func WithClient(ctx context.Context) context.Context {
+	return registry.WithClient(ctx, guard.ClientOf(ctx))
+}
+
 // StatusError returns the gRPC error for a call that got no answer from the
 // registry: Unavailable if too many wait, else the reason that ctx ended.
 func StatusError(err error) error {

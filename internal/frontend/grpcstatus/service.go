@@ -119,7 +119,7 @@ func (s *service) awaitKnown(ctx context.Context, name string) error {
 	if _, known := s.config.Source.Status(name); known {
 		return nil
 	}
-	if _, err := s.config.Source.Await(ctx, []byte(name), 0); err != nil {
+	if _, err := s.config.Source.Await(grpcserver.WithClient(ctx), []byte(name), 0); err != nil {
 		return grpcserver.StatusError(err)
 	}
 	if _, known := s.config.Source.Status(name); !known {
@@ -132,6 +132,7 @@ func (s *service) awaitKnown(ctx context.Context, name string) error {
 // name is empty, are final. Shortly after landmarkd starts they are not, and a watch
 // that sent them would show a fall that no checker sees.
 func (s *service) awaitFinal(ctx context.Context, name string) error {
+	ctx = grpcserver.WithClient(ctx)
 	for _, name := range s.names(name) {
 		_, err := s.config.Source.Await(ctx, []byte(name), registry.AnyAge)
 		if err != nil && !errors.Is(err, registry.ErrOverloaded) {

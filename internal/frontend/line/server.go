@@ -92,8 +92,9 @@ func (s *Server) answer(ctx context.Context, line []byte, checker checkers.Check
 	a, final := s.config.Source.Lookup(name, 0)
 	if !final {
 		timing.Wait()
+		client, _ := socket.ClientAt(checker.From) // all without an address are one
 		var err error
-		if a, err = s.config.Source.Await(ctx, name, 0); err != nil {
+		if a, err = s.config.Source.Await(registry.WithClient(ctx, client), name, 0); err != nil {
 			if errors.Is(err, registry.ErrOverloaded) {
 				s.overloaded.Add(1)
 			}

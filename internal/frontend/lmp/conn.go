@@ -67,6 +67,12 @@ func (s *Server) takeSlot(c *conn) bool {
 	return err == nil && s.tcp.slots.Take(&c.slot, client, c)
 }
 
+// client returns the client of the connection. All without an address are one.
+func (c *conn) client() netip.Prefix {
+	client, _ := socket.ClientAt(c.checker.From)
+	return client
+}
+
 // Ready implements eventloop.Handler.
 func (c *conn) Ready() {
 	switch {
@@ -216,8 +222,9 @@ func (c *conn) await(name []byte, maxAge time.Duration, then func(*registry.Answ
 	s := c.server
 	c.waiting = true
 	c.SetDeadline(0)
+	ctx := registry.WithClient(s.tcp.ctx, c.client())
 	s.tcp.waits.Go(func() {
-		a, err := s.config.Source.Await(s.tcp.ctx, name, maxAge)
+		a, err := s.config.Source.Await(ctx, name, maxAge)
 		s.rejections.countError(err)
 		looksUp := time.Now()
 		s.tcp.loop.Post(func() {
@@ -266,7 +273,8 @@ func (c *conn) rest() {
 func (c *conn) Due() {
 	now := c.server.tcp.loop.Now()
 	switch {
-	case c.waiting:
+	case c.waiting: // a WATCH that found no slot
+		c.goOn(nil)
 	case len(c.unsent) > 0: // the checker does not read
 		c.Close()
 	case c.expires != 0 && now >= c.expires:

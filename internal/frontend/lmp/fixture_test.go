@@ -147,6 +147,7 @@ type fixture struct {
 	registry *registry.Registry
 	process  *frontendtest.Process // of the service "epg", with one loop
 	poller   *pipePoller
+	from     netip.Addr // of the clients that connect from now on
 	ctx      context.Context
 	stop     context.CancelFunc
 }
@@ -191,7 +192,8 @@ func (f *fixture) connect() (conn net.Conn, done chan struct{}) {
 // add adds a socket to the loop, and returns its connection.
 func (f *fixture) add(s *pipe) *conn {
 	added := make(chan *conn)
-	f.tcp.loop.Post(func() { added <- f.newConn(s, s.key, netip.Addr{}) })
+	from := f.from
+	f.tcp.loop.Post(func() { added <- f.newConn(s, s.key, from) })
 	return <-added
 }
 

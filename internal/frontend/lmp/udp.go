@@ -15,6 +15,7 @@ import (
 	"github.com/landmark-health/landmark/internal/frontend"
 	"github.com/landmark-health/landmark/internal/registry"
 	"github.com/landmark-health/landmark/internal/sleep"
+	"github.com/landmark-health/landmark/internal/socket"
 	"github.com/landmark-health/landmark/lmp"
 )
 
@@ -160,6 +161,8 @@ func (s *Server) answerAsync(ctx context.Context, waiting *sync.WaitGroup, d dat
 	timing.Wait()
 	// The next batch overwrites what d is in, but not the length of its data.
 	q.Service, d.client = bytes.Clone(q.Service), bytes.Clone(d.client)
+	client, _ := socket.ClientAt(d.from.Addr()) // all without an address are one
+	ctx = registry.WithClient(ctx, client)
 	waiting.Go(func() {
 		a, err := s.config.Source.Await(ctx, q.Service, q.MaxAge)
 		if err != nil {

@@ -1,7 +1,9 @@
 package lmp
 
 import (
+	"errors"
 	"net"
+	"os"
 	"testing"
 	"time"
 
@@ -163,4 +165,30 @@ func TestStopDropsWaitingRequests(t *testing.T) {
 	s.stop()
 	wantClosed(t, tcp)
 	udp.wantNothing()
+}
+
+// The requests of one address that wait leave slots to those of another.
+func TestOneAddressLeavesSlotsToOthers(t *testing.T) {
+	s := serve(t, Config{Address: "127.0.0.1:0", Source: frontendtest.NewRegistry(t, time.Hour)})
+	flood := s.dial(t, "udp")
+	for s.rejections.Counted(overloaded) == 0 { // until the address has all slots that it gets
+		write(t, flood, check(t, "epg"))
+	}
+	connect := func(from net.IP) net.Conn {
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: from}}
+		conn, err := dialer.Dial("tcp", s.addr("127.0.0.1").String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		conn.SetDeadline(time.Now().Add(testTimeout))
+		write(t, conn, check(t, "epg"))
+		return conn
+	}
+	wantClosed(t, connect(net.IPv4(127, 0, 0, 1)))
+	other := connect(net.IPv4(127, 0, 0, 2))
+	other.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+	if n, err := other.Read(make([]byte, 64)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("read %d bytes, %v; want that the request waits", n, err)
+	}
 }

@@ -2,6 +2,9 @@ package lmp
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +19,9 @@ const (
 	defaultKeepAlive = time.Second
 	// minKeepAlive is the shortest interval.
 	minKeepAlive = 100 * time.Millisecond
+	// waitAgain is how long a WATCH waits until it asks again for an answer for which too
+	// many of its client wait.
+	waitAgain = 200 * time.Millisecond
 )
 
 // changeKey is what must differ for a WATCH to send an answer before the
@@ -49,13 +55,14 @@ type watch struct {
 	resend   bool          // it must be sent though it has not changed
 	waits    time.Time     // since when it waits for a final answer
 	awaited  *awaited      // what the audience has got since then, nil = nothing
+	noSlot   bool          // it waits until it may find a slot to wait in
 }
 
 // awaited is the end of an audience's wait.
 type awaited struct {
 	answer registry.Answer // which is final
 	at     time.Time       // when it was looked up, or before
-	err    error           // there is no answer
+	err    error           // there is no answer, because landmarkd stops
 }
 
 // beginWatch begins a WATCH. It sends nothing yet.
@@ -104,7 +111,6 @@ func (c *conn) tell() bool {
 	switch {
 	case final:
 	case got != nil && got.err != nil:
-		c.server.rejections.countError(got.err)
 		c.Close()
 		return false
 	case got != nil && got.at.After(w.waits) && got.at.After(w.audience.changedAt) && time.Since(got.at) < maxHeld:
@@ -112,7 +118,7 @@ func (c *conn) tell() bool {
 	default:
 		c.waiting, w.waits = true, time.Now()
 		c.SetDeadline(0)
-		c.server.awaitFor(w.audience, w.request.Service)
+		c.server.awaitFor(c)
 		return false
 	}
 	w.checker.Record(frontend.CheckOf(w.request.Service, &a))
@@ -170,34 +176,61 @@ func (a *audience) changed() {
 	}
 }
 
-// awaitFor waits for the final answer about the audience's name, and then makes each
-// member that waits go on, a few at a time.
-func (s *Server) awaitFor(a *audience, name []byte) {
+// awaitFor waits for the final answer about the name that c watches, in a slot of c's client,
+// and then makes each member of the audience that waits go on, a few at a time.
+func (s *Server) awaitFor(c *conn) {
+	a, name, client := c.watch.audience, c.watch.request.Service, c.client()
 	if a.waiting {
 		return
 	}
 	a.waiting = true
+	ctx := registry.WithClient(s.tcp.ctx, client)
 	s.tcp.waits.Go(func() {
-		got := s.awaitFinal(name)
+		got := s.awaitFinal(ctx, name)
 		s.tcp.loop.Post(func() {
 			a.waiting = false
+			if errors.Is(got.err, registry.ErrOverloaded) {
+				s.awaitAgain(a, client)
+				return
+			}
 			for _, c := range a.members {
-				if c.waiting {
-					c.waiting = false
-					c.watch.changed, c.watch.awaited = true, got
-					c.Queue()
-				}
+				c.goOn(got)
 			}
 		})
 	})
 }
 
+// awaitAgain goes on after the client had no slot for a wait of the audience: at once in
+// a slot of another member's client, and later in one of the client's own. So that a client
+// has too many that wait costs no other.
+func (s *Server) awaitAgain(a *audience, client netip.Prefix) {
+	for _, c := range a.members {
+		switch {
+		case !c.waiting || c.watch.noSlot:
+		case c.client() == client:
+			c.watch.noSlot = true
+			c.SetDeadline(s.tcp.loop.Now() + waitAgain)
+		default:
+			c.goOn(nil)
+		}
+	}
+}
+
+// goOn makes the connection go on, if it waits, with what its audience has got.
+func (c *conn) goOn(got *awaited) {
+	if c.waiting {
+		c.waiting, c.watch.noSlot = false, false
+		c.watch.changed, c.watch.awaited = true, got
+		c.Queue()
+	}
+}
+
 // awaitFinal waits until the answer about the name is final, and looks it up. It does not
 // take the answer of Await, of which it is not known when it was looked up: it would be too
 // old for a member that came after that.
-func (s *Server) awaitFinal(name []byte) *awaited {
+func (s *Server) awaitFinal(ctx context.Context, name []byte) *awaited {
 	for {
-		if _, err := s.config.Source.Await(s.tcp.ctx, name, registry.AnyAge); err != nil {
+		if _, err := s.config.Source.Await(ctx, name, registry.AnyAge); err != nil {
 			return &awaited{err: err}
 		}
 		got, final := &awaited{at: time.Now()}, false

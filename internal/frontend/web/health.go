@@ -20,7 +20,7 @@ func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request, q question)
 	if !final {
 		timing.Wait()
 		var err error
-		a, err = s.config.Source.Await(r.Context(), q.name, q.maxAge)
+		a, err = s.config.Source.Await(registry.WithClient(r.Context(), socket.ClientOf(r.RemoteAddr)), q.name, q.maxAge)
 		switch {
 		case errors.Is(err, registry.ErrOverloaded):
 			s.overloaded.Add(1)
