@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -19,16 +20,24 @@ const (
 	unreadInterval = 10 * time.Millisecond
 )
 
-// A stream is one session with the sidecar, from Hello to its end. It sends the
-// reporter's messages one at a time: the reporter makes the next one only when the
-// previous one was sent.
+// A stream is one session with the sidecar, from Hello to its end. It is the reporter's
+// outlet. The reporter's goroutine itself gives a message to gRPC, because another would
+// have to be woken for each. That does not block once gRPC has written all messages
+// before: then gRPC has room for one of any size.
 type stream struct {
 	grpc.BidiStreamingClient[reportv1.StreamRequest, reportv1.StreamResponse]
 	conn       *conn
 	reporter   *reporter
-	slot       *sendSlot
+	busy       chan struct{} // holds a token once the reporter waits until the stream is idle
 	onWelcome  func()
 	welcomedAt time.Time // zero = not yet; belongs to receive until it returns
+
+	// unread is how many messages were sent since all were seen to be read. It belongs to
+	// the reporter until busy has a token, and to serve from then until the stream is ready.
+	unread int
+
+	sending sync.Mutex // by one goroutine at a time
+	over    bool       // the goodbye was sent; guarded by sending
 }
 
 // A streamResult is how a stream ended.
@@ -70,7 +79,7 @@ func (a *Agent) connect(ctx, closing context.Context) streamResult {
 		BidiStreamingClient: session,
 		conn:                conn,
 		reporter:            a.reporter,
-		slot:                newSendSlot(),
+		busy:                make(chan struct{}, 1),
 		onWelcome:           func() { a.logger.Info("reporting to landmarkd") },
 	}
 	return s.run(closing, helloMessage(a.service, a.instance, a.reporter.clock.Name()))
@@ -86,7 +95,7 @@ func (s *stream) run(closing context.Context, hello *reportv1.StreamRequest) str
 	}()
 	// A failure to send ends the stream. receive returns the reason.
 	if s.Send(hello) == nil {
-		s.send(closing, ended)
+		s.serve(closing, ended)
 	}
 	<-ended
 	if !s.welcomedAt.IsZero() {
@@ -95,39 +104,54 @@ func (s *stream) run(closing context.Context, hello *reportv1.StreamRequest) str
 	return result
 }
 
-// send sends the reporter's messages until the stream has ended, or says goodbye
-// when closing is done.
-func (s *stream) send(closing context.Context, ended <-chan struct{}) {
-	unread := 0
+// idle implements outlet.
+func (s *stream) idle() bool {
+	if s.isIdle() {
+		return true
+	}
+	s.busy <- struct{}{} // never blocks: the token before was taken before the stream was ready
+	return false
+}
+
+func (s *stream) isIdle() bool {
+	if s.conn.allRead() {
+		s.unread = 0
+	}
+	return s.unread < maxUnread && s.conn.allWritten()
+}
+
+// send implements outlet. A failure ends the stream, and receive returns the reason.
+func (s *stream) send(m *reportv1.StreamRequest) bool {
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	if s.over {
+		return false
+	}
+	s.unread++
+	s.conn.willSend(proto.Size(m))
+	return s.Send(m) == nil
+}
+
+// serve tells the reporter when the stream is ready, until the stream has ended, or says
+// goodbye when closing is done.
+func (s *stream) serve(closing context.Context, ended <-chan struct{}) {
+	ready, waiting := s.reporter.ready, false
 	for {
-		for unread >= maxUnread && !s.conn.allRead() {
-			select {
-			case <-time.After(unreadInterval):
-			case <-closing.Done():
-				s.sayGoodbye()
-				return
-			case <-ended:
-				return
-			}
+		var wrote <-chan struct{}
+		var later <-chan time.Time
+		switch {
+		case waiting && s.isIdle():
+			ready, waiting = s.reporter.ready, false
+		case waiting:
+			wrote, later = s.conn.wrote, time.After(unreadInterval)
 		}
 		select {
-		case s.reporter.ready <- s.slot:
-		case <-closing.Done():
-			s.sayGoodbye()
-			return
-		case <-ended:
-			return
-		}
-		select {
-		case m := <-s.slot.messages:
-			if s.conn.allRead() {
-				unread = 0
-			}
-			unread++
-			s.conn.willSend(proto.Size(m))
-			if s.Send(m) != nil {
-				return
-			}
+		case ready <- s:
+			ready = nil
+		case <-s.busy:
+			waiting = true
+		case <-wrote:
+		case <-later:
 		case <-closing.Done():
 			s.sayGoodbye()
 			return
@@ -139,6 +163,9 @@ func (s *stream) send(closing context.Context, ended <-chan struct{}) {
 
 // sayGoodbye sends the goodbye. The sidecar then ends the stream.
 func (s *stream) sayGoodbye() {
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	s.over = true
 	if s.Send(goodbyeMessage()) == nil {
 		s.CloseSend() // its error is always nil
 	}
@@ -160,7 +187,7 @@ func (s *stream) receive(closing context.Context) error {
 			}
 		case *reportv1.StreamResponse_GetState:
 			select {
-			case s.reporter.requests <- getStateRequest{s.slot, m.GetState.GetNumber()}:
+			case s.reporter.requests <- getStateRequest{s, m.GetState.GetNumber()}:
 			case <-closing.Done(): // the reporter has ended
 			}
 		}

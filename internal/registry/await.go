@@ -127,10 +127,8 @@ func (r *Registry) awaitReport(ctx context.Context, name []byte) error {
 func (r *Registry) pollLoops(ctx context.Context, name []byte, maxAge time.Duration) (Answer, error) {
 	services, aspect := r.servicesFor(name)
 	since := r.clock.Judged().Add(-maxAge)
-	defer r.clock.KeepBeating()() // a pause must not make the main loops seem slow
-	timeout, began := pollTimeout(services), r.clock.Awake()
-	timer := time.NewTimer(timeout)
-	defer timer.Stop()
+	timer := newPollTimer(r.clock, pollTimeout(services))
+	defer timer.stop()
 	for _, s := range services {
 		s.pollFor(aspect, since, r.clock.Judged()) // sends all commands, before the first wait
 	}
@@ -139,12 +137,11 @@ func (r *Registry) pollLoops(ctx context.Context, name []byte, maxAge time.Durat
 			select {
 			case <-done:
 			case <-timer.C:
-				if left := timeout - (r.clock.Awake() - began); left > 0 {
-					timer.Reset(left) // the sidecar was paused, and received no answer meanwhile
+				if !timer.passed() {
 					continue
 				}
 				a, err := r.awaitFromMemory(ctx, name)
-				return a.stalled(timeout), err
+				return a.stalled(timer.length), err
 			case <-ctx.Done():
 				return Answer{}, ctx.Err()
 			}
