@@ -19,12 +19,17 @@ type conn struct {
 	expected int64
 }
 
-func newConn(netConn net.Conn) *conn {
-	c := &conn{Conn: cheap(netConn), wrote: make(chan struct{}, 1)}
+// newConn returns such a connection instead of netConn, which is closed if that fails.
+func newConn(netConn net.Conn) (*conn, error) {
+	netConn, err := cheap(netConn)
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{Conn: netConn, wrote: make(chan struct{}, 1)}
 	if s, ok := netConn.(syscall.Conn); ok {
 		c.raw, _ = s.SyscallConn()
 	}
-	return c
+	return c, nil
 }
 
 // Write implements net.Conn.

@@ -60,8 +60,11 @@ func (a *Agent) connect(ctx, closing context.Context) streamResult {
 	if err != nil {
 		return streamResult{err: err}
 	}
-	defer netConn.Close() // in case the client never used it
-	conn := newConn(netConn)
+	conn, err := newConn(netConn)
+	if err != nil {
+		return streamResult{err: err}
+	}
+	defer conn.Close() // in case the client never used it
 	client, err := newClient(conn)
 	if err != nil {
 		return streamResult{err: err}

@@ -7,13 +7,13 @@ import (
 	"github.com/landmark-health/landmark/internal/nonblock"
 )
 
-// cheap returns the connection such that a Write wakes no thread of Go's runtime: a report
-// costs an idle program less.
-func cheap(conn net.Conn) net.Conn {
+// cheap returns the connection such that it wakes no thread of Go's runtime in vain: a
+// report costs an idle program less.
+func cheap(conn net.Conn) (net.Conn, error) {
 	if c, ok := conn.(*net.UnixConn); ok {
-		return nonblock.NewConn(c)
+		return nonblock.NewQuietConn(c)
 	}
-	return conn
+	return conn, nil
 }
 
 // unread reports whether the other end of the socket has not yet read everything

@@ -33,24 +33,20 @@ type Arrivals struct {
 
 // New returns the arrivals at the descriptor. The caller calls Close before it closes that.
 func New(fd int) (*Arrivals, error) {
-	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	epoll, err := nonblock.OpenEpoll()
 	if err != nil {
-		return nil, os.NewSyscallError("epoll_create1", err)
+		return nil, err
 	}
-	if err := unix.SetNonblock(epoll, true); err != nil { // so that os.NewFile gives it to Go's poller
-		unix.Close(epoll)
-		return nil, os.NewSyscallError("fcntl", err)
-	}
-	a := &Arrivals{file: os.NewFile(uintptr(epoll), "epoll"), epoll: epoll, fd: fd, event: unix.EpollEvent{Events: unix.EPOLLIN}}
+	a := &Arrivals{file: epoll, fd: fd, event: unix.EpollEvent{Events: unix.EPOLLIN}}
 	a.read = func(uintptr) bool { return a.lookAll() }
-	if err = a.file.SetDeadline(time.Time{}); err == nil { // which fails if Go's poller does not have it
-		err = os.NewSyscallError("epoll_ctl", nonblock.AddToEpoll(epoll, fd, &a.event))
-	}
-	if err == nil { // a sandbox may forbid it, which set would not notice
-		err = os.NewSyscallError("epoll_ctl", nonblock.ChangeInEpoll(epoll, fd, &a.event))
+	if a.raw, err = epoll.SyscallConn(); err == nil {
+		err = a.raw.Control(func(epoll uintptr) { a.epoll = int(epoll) })
 	}
 	if err == nil {
-		a.raw, err = a.file.SyscallConn()
+		err = os.NewSyscallError("epoll_ctl", nonblock.AddToEpoll(a.epoll, fd, &a.event))
+	}
+	if err == nil { // a sandbox may forbid it, which set would not notice
+		err = os.NewSyscallError("epoll_ctl", nonblock.ChangeInEpoll(a.epoll, fd, &a.event))
 	}
 	if err != nil {
 		a.file.Close()

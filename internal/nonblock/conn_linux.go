@@ -58,10 +58,14 @@ func (c *Conn) Write(b []byte) (n int, err error) {
 	return n, c.opError("write", failed)
 }
 
-// opError returns the error as package net does, nil for nil.
 func (c *Conn) opError(call string, err error) error {
+	return opError(call, c.LocalAddr(), c.RemoteAddr(), err)
+}
+
+// opError returns the error as package net does, nil for nil.
+func opError(call string, local, remote net.Addr, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &net.OpError{Op: call, Net: "unix", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: os.NewSyscallError(call, err)}
+	return &net.OpError{Op: call, Net: "unix", Source: local, Addr: remote, Err: os.NewSyscallError(call, err)}
 }

@@ -1,6 +1,8 @@
 package nonblock
 
 import (
+	"os"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -25,6 +27,39 @@ func Close(fd int) error {
 		return errno
 	}
 	return nil
+}
+
+// Detach returns a copy of the socket fd that Go's poller does not have. The socket blocks
+// from then on, except where a call says that it must not (MSG_DONTWAIT).
+func Detach(fd uintptr, name string) (*os.File, error) {
+	copied, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	if err := unix.SetNonblock(copied, false); err != nil { // os.NewFile gives the poller what does not block
+		unix.Close(copied)
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	return os.NewFile(uintptr(copied), name), nil
+}
+
+// OpenEpoll returns a new epoll descriptor in Go's poller: who waits to read it waits until
+// something in it is ready.
+func OpenEpoll() (*os.File, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("epoll_create1", err)
+	}
+	if err := unix.SetNonblock(fd, true); err != nil { // so that os.NewFile gives it to the poller
+		unix.Close(fd)
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	epoll := os.NewFile(uintptr(fd), "epoll")
+	if err := epoll.SetDeadline(time.Time{}); err != nil { // the poller does not have it
+		epoll.Close()
+		return nil, err
+	}
+	return epoll, nil
 }
 
 // AddToEpoll adds a socket to an epoll descriptor (epoll_ctl(2), EPOLL_CTL_ADD).

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/landmark-health/landmark/internal/arrivals"
+	"github.com/landmark-health/landmark/internal/nonblock"
 )
 
 // udpSocket is a UDP socket that knows which of the host's addresses each
@@ -50,7 +51,7 @@ func newUDPSocket(conn *net.UDPConn) (*udpSocket, error) {
 		return nil, err
 	}
 	u := &udpSocket{addr: conn.LocalAddr()}
-	if e := raw.Control(func(fd uintptr) { u.file, err = detach(fd) }); e != nil {
+	if e := raw.Control(func(fd uintptr) { u.file, err = nonblock.Detach(fd, "udp") }); e != nil {
 		return nil, e
 	}
 	if err != nil {
@@ -69,21 +70,6 @@ func newUDPSocket(conn *net.UDPConn) (*udpSocket, error) {
 		return nil, err
 	}
 	return u, nil
-}
-
-// detach returns a copy of the socket fd that Go's poller does not have.
-func detach(fd uintptr) (*os.File, error) {
-	copied, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return nil, os.NewSyscallError("fcntl", err)
-	}
-	// os.NewFile gives the poller what does not block. No system call here needs that:
-	// see transfer.
-	if err := unix.SetNonblock(copied, false); err != nil {
-		unix.Close(copied)
-		return nil, os.NewSyscallError("fcntl", err)
-	}
-	return os.NewFile(uintptr(copied), "udp"), nil
 }
 
 // control calls f with the descriptor, which is not closed meanwhile.
