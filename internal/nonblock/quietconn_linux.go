@@ -85,6 +85,9 @@ func (c *QuietConn) Read(b []byte) (n int, err error) {
 		n, failed = c.transfer(Receive, b)
 		return failed != unix.EAGAIN
 	}); err != nil {
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			err = net.ErrClosed // of a file it is another error
+		}
 		return 0, c.opError("read", err)
 	}
 	if failed == nil && n == 0 {
@@ -161,9 +164,7 @@ func (c *QuietConn) SetWriteDeadline(t time.Time) error {
 // SyscallConn implements syscall.Conn.
 func (c *QuietConn) SyscallConn() (syscall.RawConn, error) { return c.raw, nil }
 
+// opError returns the error as package net does, nil for nil.
 func (c *QuietConn) opError(call string, err error) error {
-	if errors.Is(err, os.ErrClosed) {
-		err = net.ErrClosed // of a file it is another error
-	}
 	return opError(call, c.local, c.remote, err)
 }
