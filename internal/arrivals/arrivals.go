@@ -27,6 +27,8 @@ type Arrivals struct {
 	epoll   int                  // the number of file's descriptor
 	fd      int                  // of the arrivals
 	event   unix.EpollEvent      // of fd
+	repeats bool                 // see kernelRepeats
+	polled  [1]unix.EpollEvent   // by arrived
 	ignored bool
 	noticed bool // they were ignored, and look is called for what has arrived meanwhile
 }
@@ -48,6 +50,9 @@ func New(fd int) (*Arrivals, error) {
 	if err == nil { // a sandbox may forbid it, which set would not notice
 		err = os.NewSyscallError("epoll_ctl", nonblock.ChangeInEpoll(a.epoll, fd, &a.event))
 	}
+	if err == nil {
+		a.repeats, err = kernelRepeats()
+	}
 	if err != nil {
 		a.file.Close()
 		return nil, err
@@ -63,20 +68,38 @@ func (a *Arrivals) Wait(look func() (enough bool)) error {
 	return a.raw.Read(a.read)
 }
 
-// lookAll calls look, and once more if arrivals were ignored: the wait does not end for one
-// that came meanwhile.
+// lookAll calls look until nothing has arrived since, and returns false then. If arrivals were
+// ignored it calls look once more, and not again: else it might never come to a wait.
 func (a *Arrivals) lookAll() (enough bool) {
-	if a.look() {
-		return true
+	defer func() { a.noticed = false }()
+	for !a.look() {
+		switch {
+		case a.ignored:
+			a.set(unix.EPOLLIN)
+			a.ignored, a.noticed = false, true
+		case a.repeats || !a.arrived():
+			return false
+		case a.noticed:
+			a.announce()
+			return false
+		}
 	}
-	if !a.ignored {
-		return false
+	return true
+}
+
+// arrived reports whether there is an arrival that is not ignored. If there is none, the
+// epoll descriptor forgets the one before, and says that there is another.
+func (a *Arrivals) arrived() bool {
+	n, _ := nonblock.PollEpoll(a.epoll, a.polled[:]) // which fails only if the descriptor is not there
+	return n > 0
+}
+
+// announce makes the epoll descriptor say that something has arrived, although it may have
+// said so already.
+func (a *Arrivals) announce() {
+	if nonblock.RemoveFromEpoll(a.epoll, a.fd) == nil {
+		_ = nonblock.AddToEpoll(a.epoll, a.fd, &a.event) // fails only if there is no memory
 	}
-	a.set(unix.EPOLLIN)
-	a.ignored, a.noticed = false, true
-	enough = a.look()
-	a.noticed = false
-	return enough
 }
 
 // Ignore makes a ignore what arrives from now on, until look returns false. Then look is

@@ -57,6 +57,18 @@ func (m *mailbox) receive(want string) {
 	}
 }
 
+// forKernels runs the test with a kernel whose epoll repeats what it says, and with one whose
+// epoll may not.
+func forKernels(t *testing.T, test func(t *testing.T, m *mailbox)) {
+	for name, repeats := range map[string]bool{"repeats": true, "does not repeat": false} {
+		t.Run(name, func(t *testing.T) {
+			m := newMailbox(t)
+			m.repeats = repeats
+			test(t, m)
+		})
+	}
+}
+
 // each waits, and calls looks in turn. The last one is enough.
 func (m *mailbox) each(looks ...func()) error {
 	calls := 0
@@ -97,8 +109,9 @@ func (m *mailbox) ignore(want bool) {
 	}
 }
 
-func TestArrivalEndsWait(t *testing.T) {
-	m := newMailbox(t)
+func TestArrivalEndsWait(t *testing.T) { forKernels(t, testArrivalEndsWait) }
+
+func testArrivalEndsWait(t *testing.T, m *mailbox) {
 	for range 3 {
 		if err := m.each(
 			func() { m.send("a") },
@@ -113,8 +126,9 @@ func TestArrivalEndsWait(t *testing.T) {
 // What arrives after the last look, and before arrivals are noticed again, is found by
 // another look. No other arrival is needed for that: the kernel does not say that the first
 // one is there if it has said so of one before.
-func TestIgnoredArrivalIsFound(t *testing.T) {
-	m := newMailbox(t)
+func TestIgnoredArrivalIsFound(t *testing.T) { forKernels(t, testIgnoredArrivalIsFound) }
+
+func testIgnoredArrivalIsFound(t *testing.T, m *mailbox) {
 	for range 3 {
 		if err := m.each(
 			func() { m.send("before") },
@@ -161,7 +175,10 @@ func TestIgnoredArrivalWakesNobody(t *testing.T) {
 // In the look after arrivals were ignored, they are not ignored again, so that it comes to a
 // wait. What arrives in it ends the wait, and then they can be ignored again.
 func TestLookAfterIgnoringIgnoresNothing(t *testing.T) {
-	m := newMailbox(t)
+	forKernels(t, testLookAfterIgnoringIgnoresNothing)
+}
+
+func testLookAfterIgnoringIgnoresNothing(t *testing.T, m *mailbox) {
 	m.wantWait(func() { m.ignore(true) }, func() { m.ignore(false) })
 	if err := m.each(
 		func() { m.ignore(true) },
@@ -193,4 +210,29 @@ func TestNewNeedsPollableDescriptor(t *testing.T) {
 	if _, err := New(int(file.Fd())); !errors.Is(err, unix.EPERM) {
 		t.Errorf("a file: got %v, want %v", err, unix.EPERM)
 	}
+}
+
+// What a look leaves where nothing was ignored is found again, if the kernel does not repeat
+// what it says.
+func TestArrivalThatIsLeftIsFound(t *testing.T) {
+	m := newMailbox(t)
+	m.repeats = false
+	m.send("left")
+	if err := m.each(func() {}, func() { m.receive("left") }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// After arrivals were ignored it comes to a wait, also if something is left. The wait ends at
+// once.
+func TestArrivalThatIsLeftEndsWait(t *testing.T) {
+	forKernels(t, func(t *testing.T, m *mailbox) {
+		if err := m.each(
+			func() { m.ignore(true) },
+			func() { m.ignore(false); m.send("left") },
+			func() { m.receive("left") },
+		); err != nil {
+			t.Fatal(err)
+		}
+	})
 }

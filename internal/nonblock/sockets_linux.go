@@ -72,6 +72,11 @@ func ChangeInEpoll(epoll, fd int, event *unix.EpollEvent) error {
 	return controlEpoll(epoll, unix.EPOLL_CTL_MOD, fd, event)
 }
 
+// RemoveFromEpoll removes a socket from an epoll descriptor (EPOLL_CTL_DEL).
+func RemoveFromEpoll(epoll, fd int) error {
+	return controlEpoll(epoll, unix.EPOLL_CTL_DEL, fd, nil)
+}
+
 func controlEpoll(epoll, operation, fd int, event *unix.EpollEvent) error {
 	if _, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(epoll), uintptr(operation), uintptr(fd), uintptr(unsafe.Pointer(event)), 0, 0); errno != 0 {
 		return errno
