@@ -4,6 +4,7 @@ import (
 	"net"
 	"syscall"
 
+	"github.com/landmark-health/landmark/internal/arrivals"
 	"github.com/landmark-health/landmark/internal/nonblock"
 )
 
@@ -11,7 +12,7 @@ import (
 // report costs an idle program less.
 func cheap(conn net.Conn) (net.Conn, error) {
 	if c, ok := conn.(*net.UnixConn); ok {
-		return nonblock.NewQuietConn(c)
+		return arrivals.NewConn(c)
 	}
 	return conn, nil
 }

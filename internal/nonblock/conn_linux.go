@@ -59,11 +59,11 @@ func (c *Conn) Write(b []byte) (n int, err error) {
 }
 
 func (c *Conn) opError(call string, err error) error {
-	return opError(call, c.LocalAddr(), c.RemoteAddr(), err)
+	return OpError(call, c.LocalAddr(), c.RemoteAddr(), err)
 }
 
-// opError returns the error as package net does, nil for nil.
-func opError(call string, local, remote net.Addr, err error) error {
+// OpError returns the error of a call as package net does, nil for nil.
+func OpError(call string, local, remote net.Addr, err error) error {
 	if err == nil {
 		return nil
 	}

@@ -12,24 +12,8 @@ import (
 	"time"
 )
 
-// kinds make the connections of this package.
-var kinds = map[string]func(*net.UnixConn) (net.Conn, error){
-	"Conn":      func(c *net.UnixConn) (net.Conn, error) { return NewConn(c), nil },
-	"QuietConn": func(c *net.UnixConn) (net.Conn, error) { return NewQuietConn(c) },
-}
-
-// forPairs runs the test with both ends of a connection of each kind.
-func forPairs(t *testing.T, test func(t *testing.T, a, b net.Conn)) {
-	for kind, make := range kinds {
-		t.Run(kind, func(t *testing.T) {
-			a, b := pair(t, make)
-			test(t, a, b)
-		})
-	}
-}
-
 // pair returns both ends of a connection.
-func pair(t *testing.T, make func(*net.UnixConn) (net.Conn, error)) (a, b net.Conn) {
+func pair(t *testing.T) (a, b *Conn) {
 	t.Helper()
 	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
 	if err != nil {
@@ -44,20 +28,14 @@ func pair(t *testing.T, make func(*net.UnixConn) (net.Conn, error)) (a, b net.Co
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a, err = make(dialled.(*net.UnixConn)); err == nil {
-		b, err = make(accepted.(*net.UnixConn))
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	a, b = NewConn(dialled.(*net.UnixConn)), NewConn(accepted.(*net.UnixConn))
 	t.Cleanup(func() { a.Close(); b.Close() })
 	return a, b
 }
 
 // More than fits in the socket is written while the other end reads, and all arrives.
-func TestConnCarriesBytes(t *testing.T) { forPairs(t, testCarriesBytes) }
-
-func testCarriesBytes(t *testing.T, a, b net.Conn) {
+func TestConnCarriesBytes(t *testing.T) {
+	a, b := pair(t)
 	sent := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
 	written := make(chan error, 1)
 	go func() {
@@ -65,7 +43,7 @@ func testCarriesBytes(t *testing.T, a, b net.Conn) {
 		if err == nil && n != len(sent) {
 			err = io.ErrShortWrite
 		}
-		written <- errors.Join(err, a.Close())
+		written <- errors.Join(err, a.CloseWrite())
 	}()
 	got, err := io.ReadAll(b)
 	if err != nil || !bytes.Equal(got, sent) {
@@ -77,9 +55,8 @@ func testCarriesBytes(t *testing.T, a, b net.Conn) {
 }
 
 // Deadlines, the close and the end of the peer have the same errors as in package net.
-func TestConnErrors(t *testing.T) { forPairs(t, testErrors) }
-
-func testErrors(t *testing.T, a, b net.Conn) {
+func TestConnErrors(t *testing.T) {
+	a, b := pair(t)
 	buffer := make([]byte, 8)
 	a.SetReadDeadline(time.Now())
 	if _, err := a.Read(buffer); !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -106,47 +83,5 @@ func testErrors(t *testing.T, a, b net.Conn) {
 	}
 	if _, err := a.Write(buffer); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("writing when closed: got %v, want %v", err, net.ErrClosed)
-	}
-}
-
-// A Write that waits for room ends with the deadline, and with Close.
-func TestQuietConnEndsAWaitForRoom(t *testing.T) {
-	full := bytes.Repeat([]byte("x"), 1<<22) // more than a socket takes
-	a, _ := pair(t, kinds["QuietConn"])
-	a.SetWriteDeadline(time.Now().Add(time.Millisecond))
-	if n, err := a.Write(full); n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("after the deadline: wrote %d, %v; want some bytes and %v", n, err, os.ErrDeadlineExceeded)
-	}
-	a.SetWriteDeadline(time.Time{})
-	written := make(chan error, 1)
-	go func() { _, err := a.Write(full); written <- err }()
-	a.Close()
-	if err := <-written; !errors.Is(err, net.ErrClosed) {
-		t.Errorf("when closed: got %v, want %v", err, net.ErrClosed)
-	}
-}
-
-// A QuietConn wakes up for what arrives, and not because its peer has read.
-func TestQuietConnWakesUpForArrivals(t *testing.T) {
-	conn, peer := pair(t, kinds["QuietConn"])
-	a := conn.(*QuietConn)
-	woken := make(chan bool)
-	go a.arrived.Read(func(uintptr) bool { // called at first, and then for each event
-		var n int
-		a.raw.Control(func(fd uintptr) { n, _ = Unread(int(fd)) })
-		woken <- n > 0
-		return n > 0
-	})
-	if <-woken {
-		t.Fatal("there is something to read before anything was sent")
-	}
-	buffer := make([]byte, 8)
-	a.Write(buffer)
-	if _, err := io.ReadFull(peer, buffer); err != nil {
-		t.Fatal(err)
-	}
-	peer.Write(buffer)
-	if !<-woken {
-		t.Error("woke up because the peer has read")
 	}
 }
