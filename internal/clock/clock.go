@@ -183,13 +183,13 @@ func (c *Clock) beatAgain() {
 	if !last.resting && !last.quiet() {
 		return
 	}
-	c.wake()
 	if last.resting || now <= last.end() {
 		c.store(&reading{real: now, awake: last.awakeAt(now), judged: judge.Instant(now)})
 	}
+	c.wake() // last: Run would find the quiet going on, and make the next beat at its end
 }
 
-// wake makes Run look again at what is due. The caller holds mu.
+// wake makes Run look again at what is due. The caller has stored that, and holds mu.
 func (c *Clock) wake() {
 	select {
 	case c.woken <- struct{}{}:

@@ -118,6 +118,39 @@ func TestQuietEnds(t *testing.T) {
 	}
 }
 
+// A beat follows the end of the quiet as fast as any other, also if Run wakes on another
+// processor before the caller goes on.
+func TestBeatFollowsTheEndOfTheQuiet(t *testing.T) {
+	for name, end := range map[string]func(*Clock, *follower) (undo func()){
+		"another source": func(c *Clock, _ *follower) func() { c.AddSource(); return c.RemoveSource },
+		"KeepBeating":    func(c *Clock, _ *follower) func() { return c.KeepBeating() },
+		"EndQuiet": func(c *Clock, f *follower) func() {
+			f.quietUntil(c, 0)
+			c.EndQuiet(f.QuietUntil())
+			return func() { f.until.Store(math.MaxInt64) }
+		},
+		"Follow": func(c *Clock, _ *follower) func() { c.Follow(); return func() {} },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c, f := newQuiet()
+			defer run(c, always)()
+			for range 3000 {
+				time.Sleep(2 * Beat) // until the clock is quiet
+				undo := end(c, f)
+				next := c.NextBeat()
+				time.Sleep(Beat + 1)
+				select {
+				case <-next:
+				default:
+					t.Errorf("%s: no beat followed within %v", name, Beat)
+					return
+				}
+				undo()
+			}
+		})
+	}
+}
+
 // EndQuiet with an instant at which the quiet ends anyway changes nothing.
 func TestEndQuietLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
