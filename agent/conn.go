@@ -12,7 +12,6 @@ type conn struct {
 	net.Conn
 	raw     syscall.RawConn // nil if it is not a socket
 	written atomic.Int64    // bytes
-	wrote   chan struct{}   // holds a token once something was written
 
 	// expected is the least that written is once gRPC has written all messages that
 	// were sent. It belongs to the goroutine that sends.
@@ -25,7 +24,7 @@ func newConn(netConn net.Conn) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: netConn, wrote: make(chan struct{}, 1)}
+	c := &conn{Conn: netConn}
 	if s, ok := netConn.(syscall.Conn); ok {
 		c.raw, _ = s.SyscallConn()
 	}
@@ -36,10 +35,6 @@ func newConn(netConn net.Conn) (*conn, error) {
 func (c *conn) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
 	c.written.Add(int64(n))
-	select {
-	case c.wrote <- struct{}{}:
-	default: // there is a token already
-	}
 	return n, err
 }
 
@@ -51,11 +46,8 @@ func (c *conn) willSend(size int) {
 	c.expected = max(c.expected, c.written.Load()) + frameHeaders + int64(size)
 }
 
-// allWritten reports whether gRPC has written all messages that were sent. It does so some
-// time after Send.
-func (c *conn) allWritten() bool { return c.written.Load() >= c.expected }
-
-// allRead reports whether the sidecar has read all messages that were sent.
+// allRead reports whether the sidecar has read all messages that were sent. gRPC
+// writes a message some time after Send, so an empty socket alone is no proof.
 func (c *conn) allRead() bool {
-	return c.raw == nil || c.allWritten() && !unread(c.raw) // an empty socket alone is no proof
+	return c.raw == nil || c.written.Load() >= c.expected && !unread(c.raw)
 }

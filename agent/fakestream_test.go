@@ -11,20 +11,6 @@ import (
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 )
 
-// A sendSlot is an outlet that takes one message at a time.
-type sendSlot struct {
-	messages chan *reportv1.StreamRequest // holds the one that the test asked for
-}
-
-func newSendSlot() *sendSlot { return &sendSlot{make(chan *reportv1.StreamRequest, 1)} }
-
-func (*sendSlot) idle() bool { return true }
-
-func (s *sendSlot) send(m *reportv1.StreamRequest) bool {
-	s.messages <- m
-	return false
-}
-
 // A fakeStream runs a reporter and takes its messages as a stream does.
 type fakeStream struct {
 	t *testing.T

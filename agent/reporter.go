@@ -32,7 +32,7 @@ type reporter struct {
 	calls sync.WaitGroup // of the program's functions; wait for it after run
 
 	// From the goroutines of a stream.
-	ready    chan outlet          // the stream can send a message, if it could not
+	ready    chan *sendSlot       // the stream can send a message
 	requests chan getStateRequest // the sidecar requests the state
 
 	landmarks  []landmarkState
@@ -46,8 +46,8 @@ type reporter struct {
 	reportDue  bool      // send a report as soon as the stream can
 	errLogged  bool      // the set's error was logged
 
-	stream        outlet        // the current or latest stream
-	idle          bool          // the stream can send a message, as far as is known
+	stream        *sendSlot     // the current or latest stream
+	idle          bool          // the stream can send a message
 	declared      int           // landmarks declared on the stream, -1 = no declaration yet
 	stateRequests stateRequests // the requests on the stream
 }
@@ -60,20 +60,18 @@ type landmarkState struct {
 	nextCall time.Time        // of SendCommand or CallProgram
 }
 
-// An outlet takes the messages of a stream from the reporter, without blocking it.
-type outlet interface {
-	// idle reports whether all messages before are on their way to the sidecar, so that
-	// the next can be sent. If not, the outlet is sent to the reporter's channel ready
-	// once they are, and must not be called before.
-	idle() bool
-	// send sends a message. It returns false if the next must wait until the outlet is
-	// ready, or the stream has ended.
-	send(*reportv1.StreamRequest) bool
+// A sendSlot takes one message at a time from the reporter to a stream.
+type sendSlot struct {
+	messages chan *reportv1.StreamRequest // holds the one that the stream asked for
+}
+
+func newSendSlot() *sendSlot {
+	return &sendSlot{messages: make(chan *reportv1.StreamRequest, 1)}
 }
 
 // A getStateRequest is a GetState that arrived on a stream.
 type getStateRequest struct {
-	stream outlet
+	stream *sendSlot
 	number uint64
 }
 
@@ -83,7 +81,7 @@ func newReporter(marks *landmark.Set, logger *slog.Logger) *reporter {
 		logger:       logger,
 		interval:     reportInterval(nil),
 		drainChanged: make(chan struct{}, 1),
-		ready:        make(chan outlet),
+		ready:        make(chan *sendSlot),
 		requests:     make(chan getStateRequest),
 	}
 }
@@ -197,18 +195,14 @@ func (r *reporter) sample(now time.Time) {
 	}
 }
 
-// sendNext gives the stream its next message, if it can send one: the declaration of new
-// landmarks, and then the report.
+// sendNext gives the stream its next message: the declaration of new landmarks, or
+// the report.
 func (r *reporter) sendNext(now time.Time) {
-	if r.idle = r.stream.idle(); !r.idle {
-		return
-	}
+	r.idle = false
 	if r.declared < len(r.landmarks) {
 		r.stateRequests.add(r.landmarks, max(0, r.declared), now)
 		r.declared = len(r.landmarks)
-		if r.idle = r.stream.send(declarationMessage(r.landmarks)); r.idle {
-			r.sendNext(now)
-		}
+		r.stream.messages <- declarationMessage(r.landmarks)
 		return // the report is still due
 	}
 	r.reportDue = false
@@ -219,7 +213,7 @@ func (r *reporter) sendNext(now time.Time) {
 	r.stateRequests.reported = r.stateRequests.answered()
 	m := reportMessage(r.landmarks, r.stateRequests.reported, r.draining.Load(), r.sampledAt)
 	m.GetReport().Evidence = r.stacks.message(now)
-	r.idle = r.stream.send(m)
+	r.stream.messages <- m
 }
 
 // call sends the get-state command to a Loop, or calls the function of a Level or
@@ -261,7 +255,7 @@ func (r *reporter) stepSoon() {
 
 // setReady records that a stream can send a message. A new stream needs the whole
 // state.
-func (r *reporter) setReady(stream outlet) {
+func (r *reporter) setReady(stream *sendSlot) {
 	if stream != r.stream {
 		r.stream, r.declared, r.stateRequests = stream, -1, stateRequests{}
 		r.reportDue = true

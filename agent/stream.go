@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -20,24 +19,16 @@ const (
 	unreadInterval = 10 * time.Millisecond
 )
 
-// A stream is one session with the sidecar, from Hello to its end. It is the reporter's
-// outlet. The reporter's goroutine itself gives a message to gRPC, because another would
-// have to be woken for each. That does not block once gRPC has written all messages
-// before: then gRPC has room for one of any size.
+// A stream is one session with the sidecar, from Hello to its end. It sends the
+// reporter's messages one at a time: the reporter makes the next one only when the
+// previous one was sent.
 type stream struct {
 	grpc.BidiStreamingClient[reportv1.StreamRequest, reportv1.StreamResponse]
 	conn       *conn
 	reporter   *reporter
-	busy       chan struct{} // holds a token once the reporter waits until the stream is idle
+	slot       *sendSlot
 	onWelcome  func()
 	welcomedAt time.Time // zero = not yet; belongs to receive until it returns
-
-	// unread is how many messages were sent since all were seen to be read. It belongs to
-	// the reporter until busy has a token, and to serve from then until the stream is ready.
-	unread int
-
-	sending sync.Mutex // by one goroutine at a time
-	over    bool       // the goodbye was sent; guarded by sending
 }
 
 // A streamResult is how a stream ended.
@@ -82,7 +73,7 @@ func (a *Agent) connect(ctx, closing context.Context) streamResult {
 		BidiStreamingClient: session,
 		conn:                conn,
 		reporter:            a.reporter,
-		busy:                make(chan struct{}, 1),
+		slot:                newSendSlot(),
 		onWelcome:           func() { a.logger.Info("reporting to landmarkd") },
 	}
 	return s.run(closing, helloMessage(a.service, a.instance, a.reporter.clock.Name()))
@@ -98,7 +89,7 @@ func (s *stream) run(closing context.Context, hello *reportv1.StreamRequest) str
 	}()
 	// A failure to send ends the stream. receive returns the reason.
 	if s.Send(hello) == nil {
-		s.serve(closing, ended)
+		s.send(closing, ended)
 	}
 	<-ended
 	if !s.welcomedAt.IsZero() {
@@ -107,54 +98,39 @@ func (s *stream) run(closing context.Context, hello *reportv1.StreamRequest) str
 	return result
 }
 
-// idle implements outlet.
-func (s *stream) idle() bool {
-	if s.isIdle() {
-		return true
-	}
-	s.busy <- struct{}{} // never blocks: the token before was taken before the stream was ready
-	return false
-}
-
-func (s *stream) isIdle() bool {
-	if s.conn.allRead() {
-		s.unread = 0
-	}
-	return s.unread < maxUnread && s.conn.allWritten()
-}
-
-// send implements outlet. A failure ends the stream, and receive returns the reason.
-func (s *stream) send(m *reportv1.StreamRequest) bool {
-	s.sending.Lock()
-	defer s.sending.Unlock()
-	if s.over {
-		return false
-	}
-	s.unread++
-	s.conn.willSend(proto.Size(m))
-	return s.Send(m) == nil
-}
-
-// serve tells the reporter when the stream is ready, until the stream has ended, or says
-// goodbye when closing is done.
-func (s *stream) serve(closing context.Context, ended <-chan struct{}) {
-	ready, waiting := s.reporter.ready, false
+// send sends the reporter's messages until the stream has ended, or says goodbye
+// when closing is done.
+func (s *stream) send(closing context.Context, ended <-chan struct{}) {
+	unread := 0
 	for {
-		var wrote <-chan struct{}
-		var later <-chan time.Time
-		switch {
-		case waiting && s.isIdle():
-			ready, waiting = s.reporter.ready, false
-		case waiting:
-			wrote, later = s.conn.wrote, time.After(unreadInterval)
+		for unread >= maxUnread && !s.conn.allRead() {
+			select {
+			case <-time.After(unreadInterval):
+			case <-closing.Done():
+				s.sayGoodbye()
+				return
+			case <-ended:
+				return
+			}
 		}
 		select {
-		case ready <- s:
-			ready = nil
-		case <-s.busy:
-			waiting = true
-		case <-wrote:
-		case <-later:
+		case s.reporter.ready <- s.slot:
+		case <-closing.Done():
+			s.sayGoodbye()
+			return
+		case <-ended:
+			return
+		}
+		select {
+		case m := <-s.slot.messages:
+			if s.conn.allRead() {
+				unread = 0
+			}
+			unread++
+			s.conn.willSend(proto.Size(m))
+			if s.Send(m) != nil {
+				return
+			}
 		case <-closing.Done():
 			s.sayGoodbye()
 			return
@@ -166,9 +142,6 @@ func (s *stream) serve(closing context.Context, ended <-chan struct{}) {
 
 // sayGoodbye sends the goodbye. The sidecar then ends the stream.
 func (s *stream) sayGoodbye() {
-	s.sending.Lock()
-	defer s.sending.Unlock()
-	s.over = true
 	if s.Send(goodbyeMessage()) == nil {
 		s.CloseSend() // its error is always nil
 	}
@@ -190,7 +163,7 @@ func (s *stream) receive(closing context.Context) error {
 			}
 		case *reportv1.StreamResponse_GetState:
 			select {
-			case s.reporter.requests <- getStateRequest{s, m.GetState.GetNumber()}:
+			case s.reporter.requests <- getStateRequest{s.slot, m.GetState.GetNumber()}:
 			case <-closing.Done(): // the reporter has ended
 			}
 		}
