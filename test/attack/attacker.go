@@ -44,6 +44,7 @@ var attackers = map[string]func(ctx context.Context, target string) error{
 	"settings":                floodSettings,
 	"half-open":               holdHalfOpen,
 	"deaf watch":              watchWithoutReading,
+	"small headers":           watchWithSmallHeaders,
 	"mutated frames":          sendMutatedFrames,
 	"DESCRIBE":                describeWithoutReading,
 	"HTTP 10,000 connections": crowdHTTP,

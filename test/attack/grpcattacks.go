@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"strings"
 	"time"
@@ -35,6 +36,7 @@ func grpcAttacks() []attack {
 		network("settings", "20 connections send settings and read nothing", 3),
 		network("half-open", "500 connections send half of the preface", 3),
 		network("deaf watch", "20 connections Watch 300 names each and read nothing", 3),
+		network("small headers", "384 connections Watch 8 names with 100 small headers each and read nothing", 3),
 	}
 }
 
@@ -156,9 +158,25 @@ func holdHalfOpen(ctx context.Context, target string) error {
 
 // watchWithoutReading begins Watches and reads nothing.
 func watchWithoutReading(ctx context.Context, target string) error {
-	return eachClient(ctx, 20, target, true, func(c *client) {
-		for range 300 {
-			stream, err := c.headers(watchMethod)
+	return holdUnreadWatches(ctx, target, 20, 300)
+}
+
+// watchWithSmallHeaders does so with many header fields, each of which costs the sender a
+// byte or two and the server more.
+func watchWithSmallHeaders(ctx context.Context, target string) error {
+	var fields []string
+	for i := range 100 {
+		fields = append(fields, fmt.Sprintf("x%02d", i), "v")
+	}
+	return holdUnreadWatches(ctx, target, 384, 8, fields...)
+}
+
+// holdUnreadWatches begins Watches with further header fields on each of several
+// connections, and reads nothing.
+func holdUnreadWatches(ctx context.Context, target string, connections, watches int, fields ...string) error {
+	return eachClient(ctx, connections, target, true, func(c *client) {
+		for range watches {
+			stream, err := c.headers(watchMethod, fields...)
 			if err != nil {
 				return
 			}
