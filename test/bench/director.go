@@ -85,15 +85,12 @@ func measureDirector(ctx context.Context, s *suite) (m measured, err error) {
 		if err != nil {
 			return m, err
 		}
-		after, err := metric(ctx, d.httpAddress, udpAnswers)
+		after, err := d.awaitChecks(ctx, before)
 		if err != nil {
 			return m, err
 		}
 		checks := (after - before) / time.Since(began).Seconds()
 		before = after
-		if checks == 0 {
-			return m, fmt.Errorf("keepalived made no check")
-		}
 		wanted := float64(s.size(targets) * checksPerTarget)
 		watched, checkedBy = append(watched, rates[0].percent), append(checkedBy, rates[1].percent/checks*wanted)
 		samples = append(samples, rates[0].percent/(rates[1].percent/checks*wanted))
@@ -113,6 +110,18 @@ func measureDirector(ctx context.Context, s *suite) (m measured, err error) {
 // udpAnswers is the metric of landmarkd's answers over UDP. Of these, only keepalived
 // gets any in this row.
 const udpAnswers = `landmark_answers_total{front_end="lmp-udp"}`
+
+// awaitChecks returns how many checks of keepalived were answered so far, once they are more
+// than before.
+func (d *landmarkd) awaitChecks(ctx context.Context, before float64) (after float64, err error) {
+	err = await(ctx, func() error {
+		if after, err = metric(ctx, d.httpAddress, udpAnswers); err == nil && after == before {
+			err = errors.New("keepalived made no check")
+		}
+		return err
+	})
+	return after, err
+}
 
 // costOfMisc returns the CPU time of a MISC_CHECK with landmark-check, in µs.
 func (s *suite) costOfMisc(ctx context.Context, d *landmarkd) (us float64, err error) {
@@ -135,14 +144,11 @@ func (s *suite) costOfMisc(ctx context.Context, d *landmarkd) (us float64, err e
 	if !sleep.For(ctx, s.scaled(directorTime)) {
 		return 0, ctx.Err()
 	}
-	after, err := metric(ctx, d.httpAddress, udpAnswers)
+	after, err := d.awaitChecks(ctx, before)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("with MISC_CHECK: %w", err)
 	}
 	usedAfter, err := misc.withChildren()
-	if err == nil && after == before {
-		err = fmt.Errorf("keepalived made no MISC_CHECK")
-	}
 	return float64((usedAfter - used).Microseconds()) / (after - before), err
 }
 

@@ -164,7 +164,7 @@ func (s *suite) cost(ctx context.Context, w workload, withLatency bool) (c cost,
 		}
 	}
 	c.rss, err = d.rss()
-	return c, errors.Join(err, pages.check())
+	return c, errors.Join(err, pages.awaitChanges(ctx))
 }
 
 // awaitServing waits until every service of the workload is serving.

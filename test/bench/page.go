@@ -58,7 +58,11 @@ func openPages(ctx context.Context, address string, n int) (*pages, error) {
 	return p, nil
 }
 
-// check returns an error if a page was closed, or did not get the changes.
+// awaitChanges waits until each page got a change. The error says which page got none, or was
+// closed.
+func (p *pages) awaitChanges(ctx context.Context) error { return await(ctx, p.check) }
+
+// check returns an error if a page was closed, or got no change.
 func (p *pages) check() error {
 	if err := p.failed.Load(); err != nil {
 		return *err

@@ -27,13 +27,21 @@ const (
 	answerTimeout = time.Second
 )
 
+// Patience is how much longer than it should a load may take until it has an answer. Until
+// then, the host may just be starved.
+const Patience = 10 * time.Second
+
+// errUnanswered means that there was no answer, however long the load waited.
+var errUnanswered = errors.New("no request was answered")
+
 // UDP sends one request again and again to a server over UDP. It is for one goroutine.
 type UDP struct {
-	file    *os.File // keeps the descriptor
-	fd      int
-	request []byte
-	batch   []byte // burst requests, which the kernel cuts into datagrams
-	answers [64]struct {
+	file     *os.File // keeps the descriptor
+	fd       int
+	request  []byte
+	patience time.Duration
+	batch    []byte // burst requests, which the kernel cuts into datagrams
+	answers  [64]struct {
 		header unix.Msghdr
 		length uint32
 		_      [4]byte
@@ -53,7 +61,7 @@ func DialUDP(server string, from netip.Addr, request []byte) (*UDP, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &UDP{file: os.NewFile(uintptr(fd), "udp"), fd: fd, request: request}
+	u := &UDP{file: os.NewFile(uintptr(fd), "udp"), fd: fd, request: request, patience: Patience}
 	if from.IsValid() {
 		err = unix.Bind(fd, &unix.SockaddrInet4{Addr: from.As4()})
 	}
@@ -86,8 +94,8 @@ func (u *UDP) cut() error {
 	return unix.SetsockoptInt(u.fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT, len(u.request))
 }
 
-// Saturate keeps a window of requests on their way for the time. It returns how many were
-// answered, and in what time.
+// Saturate keeps a window of requests on their way for the time, or until one is answered.
+// It returns how many were answered, and in what time.
 func (u *UDP) Saturate(d time.Duration) (answered int, took time.Duration, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -109,8 +117,12 @@ func (u *UDP) Saturate(d time.Duration) (answered int, took time.Duration, err e
 		}
 		answered += n
 		open = max(0, open-n)
-		if took = time.Since(began); took >= d {
+		took = time.Since(began)
+		switch {
+		case answered > 0 && took >= d:
 			return answered, took, u.drain(open)
+		case answered == 0 && took >= d+u.patience:
+			return 0, took, errUnanswered
 		}
 	}
 }
@@ -146,13 +158,16 @@ func (u *UDP) drain(open int) error {
 	return nil
 }
 
-// Pace sends so many requests a second for the time, each alone. It returns how long each
-// answer took, and how many were lost.
+// Pace sends so many requests a second for the time, or until one is answered, each alone.
+// It returns how long each answer took, and how many were lost.
 func (u *UDP) Pace(rate int, d time.Duration) (took []time.Duration, lost int, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	interval := time.Second / time.Duration(rate)
-	for began, due := time.Now(), time.Duration(0); due < d; due += interval {
+	for began, due := time.Now(), time.Duration(0); due < d || len(took) == 0; due += interval {
+		if len(took) == 0 && time.Since(began) >= d+u.patience {
+			return nil, lost, errUnanswered
+		}
 		if wait := due - time.Since(began); wait > 0 {
 			t := unix.NsecToTimespec(wait.Nanoseconds())
 			unix.Nanosleep(&t, nil)
