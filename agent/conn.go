@@ -18,17 +18,12 @@ type conn struct {
 	expected int64
 }
 
-// newConn returns such a connection instead of netConn, which is closed if that fails.
-func newConn(netConn net.Conn) (*conn, error) {
-	netConn, err := cheap(netConn)
-	if err != nil {
-		return nil, err
-	}
-	c := &conn{Conn: netConn}
+func newConn(netConn net.Conn) *conn {
+	c := &conn{Conn: cheap(netConn)}
 	if s, ok := netConn.(syscall.Conn); ok {
 		c.raw, _ = s.SyscallConn()
 	}
-	return c, nil
+	return c
 }
 
 // Write implements net.Conn.

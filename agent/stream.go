@@ -51,11 +51,8 @@ func (a *Agent) connect(ctx, closing context.Context) streamResult {
 	if err != nil {
 		return streamResult{err: err}
 	}
-	conn, err := newConn(netConn)
-	if err != nil {
-		return streamResult{err: err}
-	}
-	defer conn.Close() // in case the client never used it
+	defer netConn.Close() // in case the client never used it
+	conn := newConn(netConn)
 	client, err := newClient(conn)
 	if err != nil {
 		return streamResult{err: err}

@@ -4,17 +4,16 @@ import (
 	"net"
 	"syscall"
 
-	"github.com/landmark-health/landmark/internal/arrivals"
 	"github.com/landmark-health/landmark/internal/nonblock"
 )
 
-// cheap returns the connection such that it wakes no thread of Go's runtime in vain: a
-// report costs an idle program less.
-func cheap(conn net.Conn) (net.Conn, error) {
+// cheap returns the connection such that a Write wakes no thread of Go's runtime: a report
+// costs an idle program less.
+func cheap(conn net.Conn) net.Conn {
 	if c, ok := conn.(*net.UnixConn); ok {
-		return arrivals.NewConn(c)
+		return nonblock.NewConn(c)
 	}
-	return conn, nil
+	return conn
 }
 
 // unread reports whether the other end of the socket has not yet read everything

@@ -8,28 +8,17 @@ import (
 )
 
 // Read is read(2) of a descriptor that does not block, such as those in Go's poller.
-func Read(fd int, b []byte) (n int, err error) { return transfer(unix.SYS_READ, fd, b, 0) }
+func Read(fd int, b []byte) (n int, err error) { return transfer(unix.SYS_READ, fd, b) }
 
 // Write is write(2) of such a descriptor. It may write less than b.
-func Write(fd int, b []byte) (n int, err error) { return transfer(unix.SYS_WRITE, fd, b, 0) }
+func Write(fd int, b []byte) (n int, err error) { return transfer(unix.SYS_WRITE, fd, b) }
 
-// Receive is recv(2) without waiting.
-func Receive(fd int, b []byte) (n int, err error) {
-	return transfer(unix.SYS_RECVFROM, fd, b, unix.MSG_DONTWAIT)
-}
-
-// Send is send(2) without waiting. It may send less than b.
-func Send(fd int, b []byte) (n int, err error) {
-	return transfer(unix.SYS_SENDTO, fd, b, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
-}
-
-// transfer makes one of these calls. The flags are for recv and send.
-func transfer(call uintptr, fd int, b []byte, flags uintptr) (n int, err error) {
+func transfer(call uintptr, fd int, b []byte) (n int, err error) {
 	if len(b) == 0 {
 		return 0, nil
 	}
 	for {
-		r, _, errno := unix.RawSyscall6(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), flags, 0, 0)
+		r, _, errno := unix.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
 		switch errno {
 		case 0:
 			return int(r), nil

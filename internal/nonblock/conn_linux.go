@@ -58,14 +58,10 @@ func (c *Conn) Write(b []byte) (n int, err error) {
 	return n, c.opError("write", failed)
 }
 
+// opError returns the error as package net does, nil for nil.
 func (c *Conn) opError(call string, err error) error {
-	return OpError(call, c.LocalAddr(), c.RemoteAddr(), err)
-}
-
-// OpError returns the error of a call as package net does, nil for nil.
-func OpError(call string, local, remote net.Addr, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &net.OpError{Op: call, Net: "unix", Source: local, Addr: remote, Err: os.NewSyscallError(call, err)}
+	return &net.OpError{Op: call, Net: "unix", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: os.NewSyscallError(call, err)}
 }

@@ -47,7 +47,7 @@ var layers = []layer{
 	{path: "agent/landmark", imports: []string{"internal/collector", "internal/contract"}, stdlib: true},
 	{path: "agent/c", stdlib: true},
 	{path: "agent/python", imports: []string{report}}, // only tests
-	{path: "agent", imports: []string{"agent/landmark", "internal/arrivals", "internal/collector", "internal/contract", "internal/hostclock", "internal/nonblock",
+	{path: "agent", imports: []string{"agent/landmark", "internal/collector", "internal/contract", "internal/hostclock", "internal/nonblock",
 		"internal/rule", "internal/servicemanager", report, intake}},
 
 	{path: "internal/servicemanager", stdlib: true},
@@ -214,7 +214,7 @@ func TestAgentAndSidecarShareOnlyMessages(t *testing.T) {
 			sidecar = append(append(sidecar, p.ImportPath), p.Deps...)
 		}
 	}
-	shared := []string{report, intake, "internal/arrivals", "internal/contract", "internal/hostclock", "internal/nonblock", "internal/rule", "internal/duration", "internal/servicemanager"}
+	shared := []string{report, intake, "internal/contract", "internal/hostclock", "internal/nonblock", "internal/rule", "internal/duration", "internal/servicemanager"}
 	if len(agent) == 0 || len(sidecar) == 0 {
 		t.Fatalf("packages of agent and sidecar: got %d and %d dependencies, want some of each", len(agent), len(sidecar))
 	}
