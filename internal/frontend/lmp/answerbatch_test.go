@@ -66,6 +66,45 @@ func TestOnlySentAnswersCount(t *testing.T) {
 	}
 }
 
+// Nor is one that a request waited for.
+func TestAwaitedAnswerIsNotSentLate(t *testing.T) {
+	for name, tt := range map[string]struct {
+		held time.Duration
+		want []string // what is recorded
+	}{
+		"almost held": {maxHeld - 1, []string{"epg: 127.0.0.1 lmp-udp 1"}},
+		"held":        {maxHeld, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			socket := newBatchSocket(t, "127.0.0.1:0")
+			c, request := newUDPClient(t, socket.at("127.0.0.1")), check(t, "epg")
+			c.send(socket.at("127.0.0.1"), request)
+			d, checkers := socket.receive(t)[0], frontendtest.NewTracker()
+			synctest.Test(t, func(t *testing.T) {
+				r, _ := newRegistry(t)
+				s := &Server{config: Config{Source: r, Checkers: checkers}, udp: socket.udpSocket, rejections: newRejections()}
+				q, key, ok := s.parseDatagram(d)
+				a, final := r.Lookup(q.Service, q.MaxAge)
+				if !ok || !final {
+					t.Fatalf("the request is right: %v, and its answer is final: %v", ok, final)
+				}
+				s.sendAwaited(d, q, &a, key, s.udpAnswers.Begin(), time.Now().Add(-tt.held))
+				if got, want := s.rejections.Counted(held), uint64(1-len(tt.want)); got != want {
+					t.Errorf("counted %d answers that were held, want %d", got, want)
+				}
+			})
+			if tt.want != nil {
+				b, _ := c.receive()
+				parseAnswer(t, b, request)
+			}
+			c.wantNothing()
+			if got := recorded(checkers, "epg"); !slices.Equal(got, tt.want) {
+				t.Errorf("recorded %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
 // lookupSource notes each look-up.
 type lookupSource struct {
 	frontend.Source

@@ -169,15 +169,25 @@ func (s *Server) answerAsync(ctx context.Context, waiting *sync.WaitGroup, d dat
 			s.rejections.countError(err)
 			return
 		}
-		switch s.udp.send(appendDatagramAnswer(nil, d, q, &a, key), d) {
-		case nil:
-			s.udpAnswers.End(timing)
-			to := recipientOf(d, q, &a)
-			s.record(&to)
-		case unix.EAGAIN:
-			s.rejections.Count(noRoom)
-		}
+		s.sendAwaited(d, q, &a, key, timing, time.Now())
 	})
+}
+
+// sendAwaited sends the answer to d's request q, which was looked up by then.
+func (s *Server) sendAwaited(d datagram, q lmp.Request, a *registry.Answer, key *lmp.Key, timing frontend.Timing, lookedUp time.Time) {
+	out := appendDatagramAnswer(nil, d, q, a, key)
+	if time.Since(lookedUp) >= maxHeld {
+		s.rejections.Count(held)
+		return
+	}
+	switch s.udp.send(out, d) {
+	case nil:
+		s.udpAnswers.End(timing)
+		to := recipientOf(d, q, a)
+		s.record(&to)
+	case unix.EAGAIN:
+		s.rejections.Count(noRoom)
+	}
 }
 
 // appendDatagramAnswer appends the answer to d's request q. The answer is no longer than d,
