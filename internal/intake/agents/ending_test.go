@@ -1,36 +1,28 @@
 package agents
 
-import (
-	"os"
-	"testing"
-	"time"
+import "testing"
 
-	"github.com/landmark-health/landmark/internal/judge"
-)
-
-// A thousand sessions that end at once must not delay the answers about others. So those
-// of one user end one after the other.
-func TestSessionsOfOneUserEndOneByOne(t *testing.T) {
-	s := newSidecar(t)
-	first, second := s.reporting("epg", "a", 0), s.reporting("vod", "a", 0)
-	s.server.connections.mu.Lock()
-	u := s.server.connections.users[uint32(os.Geteuid())]
-	s.server.connections.mu.Unlock()
-	firstSub, secondSub := s.registry.Subscribe([]byte("epg")), s.registry.Subscribe([]byte("vod"))
-	defer firstSub.Close()
-	defer secondSub.Close()
-	u.endOne(func() {
-		first.conn.Close()
-		second.send(goodbye())
-		select {
-		case <-firstSub.Changed():
-			t.Errorf("epg is %v while another session of the user ends; want that its own waits", s.look("epg").Cause)
-		case <-secondSub.Changed():
-			t.Errorf("vod is %v while another session of the user ends; want that its own waits", s.look("vod").Cause)
-		case <-time.After(50 * time.Millisecond): // enough for sessions that do not wait
+// A thousand sessions that end at once with a connection must not delay the answers about
+// others. So those of one connection end one after the other. Those of another connection do
+// not wait for them, because their programs are as dead.
+func TestSessionsOfOneConnectionEndOneByOne(t *testing.T) {
+	var conn, other connection
+	var order []string
+	done := make(chan struct{})
+	conn.endOne(func() {
+		go conn.endOne(func() {
+			order = append(order, "second")
+			close(done)
+		})
+		other.endOne(func() { order = append(order, "of another connection") })
+		(*connection)(nil).endOne(func() {})
+		if conn.ending.TryLock() {
+			t.Error("another session of the connection may end while one does")
 		}
-		newUser(65000, s.server.logger).endOne(func() {}) // does not wait for this user
+		order = append(order, "first")
 	})
-	s.await("epg", judge.NotServing, judge.Lost)
-	s.await("vod", judge.NotServing, judge.Stopped)
+	<-done
+	if order[0] != "of another connection" || order[1] != "first" || order[2] != "second" {
+		t.Errorf("the sessions ended in the order %q", order)
+	}
 }

@@ -89,7 +89,6 @@ type user struct {
 	work        *bucket
 	bytes       *bucket
 	creation    *creationLock // of sessions whose services are new
-	ending      sync.Mutex    // held while a session ends
 
 	logger     *slog.Logger
 	lastLogged atomic.Pointer[time.Time] // when it was last logged that programs of the user are slowed
@@ -105,17 +104,6 @@ func newUser(uid uint32, logger *slog.Logger) *user {
 	u.work = newBucket(workPerSecond, workBurst)
 	u.bytes = newBucket(userBytesPerSecond, userBytesBurst)
 	return u
-}
-
-// endOne calls end, which ends a session, while no other session of the user ends. With a
-// connection a thousand sessions end at once. If all their goroutines worked then, an answer
-// would wait until each has had its turn. A nil u does not wait.
-func (u *user) endOne(end func()) {
-	if u != nil {
-		u.ending.Lock()
-		defer u.ending.Unlock()
-	}
-	end()
 }
 
 // logSlowed logs, at most once a minute, that the user's programs send more than

@@ -46,7 +46,9 @@ func (s *Server) Stream(stream agentStream) error {
 	r.received = 1
 	r.stopExpecting = func() {}
 	if conn != nil {
-		r.throttle.allRead = func() bool { return conn.caughtUp() && conn.allHandled(ctx, r.received) }
+		if s.host.Is(hello.Clock) { // else a report that the agent could not send yet would count as new
+			r.throttle.allRead = func() bool { return conn.caughtUp() && conn.allHandled(ctx, r.received) }
+		}
 		r.stopExpecting = conn.stopExpecting
 		if !s.registry.Knows(hello.Service) {
 			r.creation = conn.user.creation
@@ -111,7 +113,7 @@ func (s *Server) run(r *receiver, link *link, logger *slog.Logger) error {
 			}()
 			return statusOf(err)
 		case err := <-received:
-			r.throttle.user.endOne(func() { err = s.endSession(r.session, err, logger) })
+			connectionOf(r.stream.Context()).endOne(func() { err = s.endSession(r.session, err, logger) })
 			return err
 		}
 	}
