@@ -3,8 +3,10 @@ package bfd
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/landmark-health/landmark/internal/bfd"
@@ -81,6 +83,57 @@ func TestProvisionalAnswerIsNotSent(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
+}
+
+// overloadedSource is a source for whose final answer too many wait.
+type overloadedSource struct {
+	frontend.Source
+	final   atomic.Bool
+	refused atomic.Int32
+}
+
+func (s *overloadedSource) Lookup(name []byte, maxAge time.Duration) (registry.Answer, bool) {
+	a, _ := s.Source.Lookup(name, maxAge)
+	return a, s.final.Load()
+}
+
+func (s *overloadedSource) Await(context.Context, []byte, time.Duration) (registry.Answer, error) {
+	s.refused.Add(1)
+	return registry.Answer{}, registry.ErrOverloaded
+}
+
+// A session for whose final answer too many wait follows a change at once if the answer is
+// final by then.
+func TestFinalChangeIsFollowedAfterOverload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRegistry(t, 0)
+		process := frontendtest.NewProcess(t, r, "epg")
+		process.Work()
+		source := &overloadedSource{Source: r}
+		tracker := frontendtest.NewTracker()
+		s := New(Config{Source: source, Checkers: tracker, Logger: slog.New(slog.DiscardHandler)})
+		one, err := s.newSession(peering(newPair()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var runs sync.WaitGroup
+		runs.Go(func() { one.run(t.Context()) })
+		time.Sleep(overloadPause / 2)
+		if n := source.refused.Load(); n != 1 {
+			t.Fatalf("the session has tried %d times to wait, want once", n)
+		}
+		source.final.Store(true)
+		process.Stall()
+		synctest.Wait()
+		one.mu.Lock()
+		sent := len(one.out)
+		one.mu.Unlock()
+		if sent == 0 {
+			t.Error("the session has sent nothing after the change, want a packet at once")
+		}
+		one.close()
+		runs.Wait()
+	})
 }
 
 // isDue reports whether the session would send a packet under a final answer.

@@ -14,12 +14,11 @@ import (
 	"github.com/landmark-health/landmark/internal/frontend"
 	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/registry"
-	"github.com/landmark-health/landmark/internal/sleep"
 )
 
 const (
 	// overloadPause is how long a session waits until it looks for a final answer
-	// again, if too many checkers wait for one.
+	// again, if too many checkers wait for one and there is no change.
 	overloadPause = 100 * time.Millisecond
 	// logInterval is the shortest time between two lines of the log about one
 	// session, so that a peer that sends nonsense cannot flood it.
@@ -158,8 +157,13 @@ func (s *session) run(server context.Context) {
 	defer sub.Close()
 	for {
 		if !s.advance() {
-			if _, err := source.Await(ctx, name, registry.AnyAge); err != nil && !sleep.For(ctx, overloadPause) {
-				return
+			if _, err := source.Await(ctx, name, registry.AnyAge); err != nil {
+				select {
+				case <-time.After(overloadPause):
+				case <-sub.Changed(): // the answer may be final by now
+				case <-ctx.Done():
+					return
+				}
 			}
 			continue
 		}

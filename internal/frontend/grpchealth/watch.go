@@ -14,7 +14,6 @@ import (
 	"github.com/landmark-health/landmark/internal/frontend"
 	"github.com/landmark-health/landmark/internal/frontend/grpcserver"
 	"github.com/landmark-health/landmark/internal/registry"
-	"github.com/landmark-health/landmark/internal/sleep"
 )
 
 // maxWatchedName is how much of a name Watch keeps, in bytes. No service and
@@ -22,7 +21,7 @@ import (
 const maxWatchedName = 128
 
 // waitAgain is how long a Watch waits until it asks again for an answer for which too many
-// wait.
+// wait, if there is no change.
 const waitAgain = 200 * time.Millisecond
 
 // Watch sends the status of a name, then each change of it, until the checker
@@ -41,7 +40,7 @@ func (s *service) Watch(q *healthpb.HealthCheckRequest, stream grpc.ServerStream
 	// Subscribe before the first lookup, so that no change is missed.
 	sub := s.config.Source.Subscribe(name)
 	defer sub.Close()
-	answer, err := s.await(ctx, name)
+	answer, err := s.await(ctx, name, sub)
 	if err != nil {
 		return grpcserver.StatusError(err)
 	}
@@ -56,7 +55,7 @@ func (s *service) Watch(q *healthpb.HealthCheckRequest, stream grpc.ServerStream
 		for answer.Status == sent {
 			select {
 			case <-sub.Changed():
-				if answer, err = s.await(ctx, name); err != nil {
+				if answer, err = s.await(ctx, name, sub); err != nil {
 					return grpcserver.StatusError(err)
 				}
 			case <-ctx.Done():
@@ -68,14 +67,17 @@ func (s *service) Watch(q *healthpb.HealthCheckRequest, stream grpc.ServerStream
 
 // await waits for the final answer of a Watch. After a pause or start of landmarkd more
 // Watches may wait than it allows. They all go on, because their clients would only come
-// back together.
-func (s *service) await(ctx context.Context, name []byte) (registry.Answer, error) {
+// back together. A change ends the time until they try again: the answer may be final by then.
+func (s *service) await(ctx context.Context, name []byte, sub *registry.Subscription) (registry.Answer, error) {
 	for {
 		answer, err := s.config.Source.Await(ctx, name, registry.AnyAge)
 		if !errors.Is(err, registry.ErrOverloaded) {
 			return answer, err
 		}
-		if !sleep.For(ctx, waitAgain) {
+		select {
+		case <-sub.Changed():
+		case <-time.After(waitAgain):
+		case <-ctx.Done():
 			return registry.Answer{}, ctx.Err()
 		}
 	}

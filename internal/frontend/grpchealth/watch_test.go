@@ -215,6 +215,33 @@ func TestWatchOutlastsOverload(t *testing.T) {
 	})
 }
 
+// A Watch for whose answer too many wait sends a change at once if its answer is final by
+// then.
+func TestWatchSendsAFinalChangeAfterOverload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := frontendtest.NewRegistry(t, 0)
+		p := frontendtest.NewProcess(t, r, "epg")
+		p.Work()
+		stream := frontendtest.NewSlowStream[healthpb.HealthCheckResponse](t.Context())
+		source := &busySource{Source: r}
+		s := &service{config: Config{Source: source, Checkers: frontendtest.NewTracker()}}
+		go s.Watch(&healthpb.HealthCheckRequest{Service: "epg"}, stream)
+		if got := (<-stream.Taken).GetStatus(); got != serving {
+			t.Errorf("received %v, want %v", got, serving)
+		}
+		source.busy.Store(2)
+		p.Stall()
+		synctest.Wait()
+		p.Work()
+		synctest.Wait()
+		changed := time.Now()
+		p.Stall()
+		if got := (<-stream.Taken).GetStatus(); got != notServing || !time.Now().Equal(changed) {
+			t.Errorf("received %v after %v, want %v at once", got, time.Since(changed), notServing)
+		}
+	})
+}
+
 func TestWatchEndsWhenCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &service{config: Config{Source: frontendtest.NewRegistry(t, time.Second), Checkers: frontendtest.NewTracker()}}

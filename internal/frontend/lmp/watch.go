@@ -2,10 +2,7 @@ package lmp
 
 import (
 	"bytes"
-	"context"
-	"errors"
-	"net/netip"
-	"sync/atomic"
+	"container/list"
 	"time"
 
 	"github.com/landmark-health/landmark/internal/checkers"
@@ -19,9 +16,6 @@ const (
 	defaultKeepAlive = time.Second
 	// minKeepAlive is the shortest interval.
 	minKeepAlive = 100 * time.Millisecond
-	// waitAgain is how long a WATCH waits until it asks again for an answer for which too
-	// many of its client wait.
-	waitAgain = 200 * time.Millisecond
 )
 
 // changeKey is what must differ for a WATCH to send an answer before the
@@ -55,14 +49,7 @@ type watch struct {
 	resend   bool          // it must be sent though it has not changed
 	waits    time.Time     // since when it waits for a final answer
 	awaited  *awaited      // what the audience has got since then, nil = nothing
-	noSlot   bool          // it waits until it may find a slot to wait in
-}
-
-// awaited is the end of an audience's wait.
-type awaited struct {
-	answer registry.Answer // which is final
-	at     time.Time       // when it was looked up, or before
-	err    error           // there is no answer, because landmarkd stops
+	place    *list.Element // in the audience's queue, nil = it is not there
 }
 
 // beginWatch begins a WATCH. It sends nothing yet.
@@ -137,123 +124,4 @@ func keepAlive(q lmp.Request) time.Duration {
 		return defaultKeepAlive
 	}
 	return max(q.MaxAge, minKeepAlive)
-}
-
-// audience is the connections that watch the same name. They share one subscription, and
-// one wait for an answer that is not final.
-type audience struct {
-	members []*conn
-	changes *registry.Subscription
-	pending atomic.Bool // the loop is about to call changed
-	waiting bool        // until the answer is final
-	// changedAt is when changed was last called. An answer from before it may be old.
-	changedAt time.Time
-}
-
-// audienceOf returns the audience of the name.
-func (s *Server) audienceOf(name []byte) *audience {
-	if a := s.tcp.audiences[string(name)]; a != nil {
-		return a
-	}
-	a := &audience{}
-	s.tcp.audiences[string(name)] = a
-	a.changes = s.config.Source.SubscribeFunc(name, func() {
-		if !a.pending.Swap(true) {
-			s.tcp.loop.Post(a.changed)
-		}
-	})
-	return a
-}
-
-// changed makes each member look up the answer, a few at a time.
-func (a *audience) changed() {
-	a.pending.Store(false)
-	a.changedAt = time.Now()
-	for _, c := range a.members {
-		c.watch.changed = true
-		c.watch.awaited = nil // it may be older
-		c.Queue()
-	}
-}
-
-// awaitFor waits for the final answer about the name that c watches, in a slot of c's client,
-// and then makes each member of the audience that waits go on, a few at a time.
-func (s *Server) awaitFor(c *conn) {
-	a, name, client := c.watch.audience, c.watch.request.Service, c.client()
-	if a.waiting {
-		return
-	}
-	a.waiting = true
-	ctx := registry.WithClient(s.tcp.ctx, client)
-	s.tcp.waits.Go(func() {
-		got := s.awaitFinal(ctx, name)
-		s.tcp.loop.Post(func() {
-			a.waiting = false
-			if errors.Is(got.err, registry.ErrOverloaded) {
-				s.awaitAgain(a, client)
-				return
-			}
-			for _, c := range a.members {
-				c.goOn(got)
-			}
-		})
-	})
-}
-
-// awaitAgain goes on after the client had no slot for a wait of the audience: at once in
-// a slot of another member's client, and later in one of the client's own. So that a client
-// has too many that wait costs no other.
-func (s *Server) awaitAgain(a *audience, client netip.Prefix) {
-	for _, c := range a.members {
-		switch {
-		case !c.waiting || c.watch.noSlot:
-		case c.client() == client:
-			c.watch.noSlot = true
-			c.SetDeadline(s.tcp.loop.Now() + waitAgain)
-		default:
-			c.goOn(nil)
-		}
-	}
-}
-
-// goOn makes the connection go on, if it waits, with what its audience has got.
-func (c *conn) goOn(got *awaited) {
-	if c.waiting {
-		c.waiting, c.watch.noSlot = false, false
-		c.watch.changed, c.watch.awaited = true, got
-		c.Queue()
-	}
-}
-
-// awaitFinal waits until the answer about the name is final, and looks it up. It does not
-// take the answer of Await, of which it is not known when it was looked up: it would be too
-// old for a member that came after that.
-func (s *Server) awaitFinal(ctx context.Context, name []byte) *awaited {
-	for {
-		if _, err := s.config.Source.Await(ctx, name, registry.AnyAge); err != nil {
-			return &awaited{err: err}
-		}
-		got, final := &awaited{at: time.Now()}, false
-		if got.answer, final = s.config.Source.Lookup(name, registry.AnyAge); final {
-			return got
-		}
-	}
-}
-
-func (a *audience) join(c *conn) {
-	c.watch.audience, c.watch.index = a, len(a.members)
-	a.members = append(a.members, c)
-}
-
-// leaveAudience removes the connection from the audience of its WATCH.
-func (s *Server) leaveAudience(c *conn) {
-	a, last := c.watch.audience, len(c.watch.audience.members)-1
-	a.members[c.watch.index] = a.members[last]
-	a.members[c.watch.index].watch.index = c.watch.index
-	a.members[last] = nil
-	a.members = a.members[:last]
-	if last == 0 {
-		delete(s.tcp.audiences, string(c.watch.request.Service))
-		a.changes.Close()
-	}
 }

@@ -2,8 +2,6 @@ package lmp
 
 import (
 	"context"
-	"math"
-	"net/netip"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -177,89 +175,5 @@ func TestWatchWaitsDuringStartGrace(t *testing.T) {
 		gone.want(0, lmp.StatusNotServing, lmp.CauseStalled)
 		back.end()
 		gone.end()
-	})
-}
-
-// busySource is an awaitFinalSource in which so many waits find no slot.
-type busySource struct {
-	awaitFinalSource
-	busy   atomic.Int32
-	refuse chan struct{} // they wait until it is closed, nil = not at all
-}
-
-func (s *busySource) Await(ctx context.Context, name []byte, maxAge time.Duration) (registry.Answer, error) {
-	if s.busy.Add(-1) >= 0 {
-		if s.waits.Add(1) > 1000 {
-			<-ctx.Done() // so that a loop without end fails
-		}
-		if s.refuse != nil {
-			<-s.refuse
-		}
-		return registry.Answer{}, registry.ErrOverloaded
-	}
-	return s.awaitFinalSource.Await(ctx, name, maxAge)
-}
-
-// withBusySource runs a test with a busySource whose answers are provisional until end is
-// called.
-func withBusySource(t *testing.T, busy int32, test func(f *fixture, source *busySource, end func())) {
-	inBubble(t, func(t *testing.T, f *fixture) {
-		source := &busySource{awaitFinalSource: awaitFinalSource{provisionalSource: provisionalSource{Source: f.config.Source}}}
-		f.config.Source = source
-		source.busy.Store(busy)
-		test(f, source, source.begin())
-	})
-}
-
-// A WATCH that finds no slot to wait in is not closed: it tries again.
-func TestWatchTriesAgainForASlot(t *testing.T) {
-	withBusySource(t, 3, func(f *fixture, _ *busySource, end func()) {
-		first, second := f.openWatch("epg", time.Hour), f.openWatch("epg", time.Hour)
-		first.wantNothing(2*waitAgain + waitAgain/2)
-		end()
-		first.want(0, lmp.StatusServing, lmp.CauseNone)
-		second.want(0, lmp.StatusServing, lmp.CauseNone)
-		f.process.Report(hung())
-		first.want(0, lmp.StatusNotServing, lmp.CauseStalled)
-		first.end()
-		second.end()
-	})
-}
-
-// Of those who watch one name, a client without a slot makes none of the others wait.
-func TestWatchWaitsInTheSlotOfAnotherClient(t *testing.T) {
-	withBusySource(t, 1, func(f *fixture, source *busySource, end func()) {
-		source.refuse = make(chan struct{})
-		var all []*watchClient
-		for i := range byte(9) {
-			f.from = netip.AddrFrom4([4]byte{192, 0, 2, i / 3})
-			all = append(all, f.openWatch("epg", time.Hour))
-		}
-		all[0].wantNothing(waitAgain / 2)
-		close(source.refuse)
-		all[0].wantNothing(waitAgain / 2)
-		end()
-		for _, w := range all {
-			w.want(0, lmp.StatusServing, lmp.CauseNone)
-		}
-	})
-}
-
-// However many clients have no slot, each tries again only now and then.
-func TestWatchersWithoutASlotTryNowAndThen(t *testing.T) {
-	withBusySource(t, math.MaxInt32, func(f *fixture, source *busySource, _ func()) {
-		var all []*watchClient
-		for i := range byte(9) {
-			f.from = netip.AddrFrom4([4]byte{192, 0, 2, i / 3})
-			all = append(all, f.openWatch("epg", time.Hour))
-		}
-		const tries = 10
-		all[0].wantNothing(tries*waitAgain - 1)
-		if n := source.waits.Load(); n > 3*3*tries {
-			t.Errorf("9 watchers of 3 clients tried %d times in %v, want %d times each", n, tries*waitAgain, tries)
-		}
-		for _, w := range all {
-			w.conn.Close()
-		}
 	})
 }
