@@ -61,7 +61,6 @@ type connection struct {
 	uid    uint32
 	user   *user
 	bytes  *bucket
-	ending sync.Mutex // held while a session over it ends
 
 	exit *pidfd.Watch // of its process, nil if that is not watched
 
@@ -217,17 +216,6 @@ func (conn *connection) caughtUp() bool {
 // empty.
 func (conn *connection) allHandled(ctx context.Context, messages uint64) bool {
 	return !conn.reader.reading.Load() && guard.Delivered(ctx, messages)
-}
-
-// endOne calls end, which ends a session over the connection, while no other of them ends.
-// There may be a thousand, which end at once with it. If all their goroutines worked then, an
-// answer would wait until each has had its turn. A nil conn does not wait.
-func (conn *connection) endOne(end func()) {
-	if conn != nil {
-		conn.ending.Lock()
-		defer conn.ending.Unlock()
-	}
-	end()
 }
 
 // shutRead ends the connection once what is in its socket has been read.

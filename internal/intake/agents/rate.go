@@ -89,6 +89,7 @@ type user struct {
 	work        *bucket
 	bytes       *bucket
 	creation    *creationLock // of sessions whose services are new
+	endings     endings       // of its sessions
 
 	logger     *slog.Logger
 	lastLogged atomic.Pointer[time.Time] // when it was last logged that programs of the user are slowed
@@ -104,6 +105,16 @@ func newUser(uid uint32, logger *slog.Logger) *user {
 	u.work = newBucket(workPerSecond, workBurst)
 	u.bytes = newBucket(userBytesPerSecond, userBytesBurst)
 	return u
+}
+
+// endOne calls end, which ends a session of the service, when it is its turn. A nil u does not
+// wait.
+func (u *user) endOne(service string, end func()) {
+	if u == nil {
+		end()
+		return
+	}
+	u.endings.one(service, end)
 }
 
 // logSlowed logs, at most once a minute, that the user's programs send more than

@@ -40,7 +40,7 @@ func (s *Server) Stream(stream agentStream) error {
 	logger = s.logLimit.Logger(logger, peer.UID, hello.Service)
 
 	conn := connectionOf(ctx)
-	r := &receiver{stream: stream, throttle: newThrottle(s.registry.Clock(), conn, s.host, hello.Clock)}
+	r := &receiver{stream: stream, service: hello.Service, throttle: newThrottle(s.registry.Clock(), conn, s.host, hello.Clock)}
 	r.throttle.wait(ctx, 0, helloWork)
 	r.others.Store(1) // the hello
 	r.received = 1
@@ -113,7 +113,7 @@ func (s *Server) run(r *receiver, link *link, logger *slog.Logger) error {
 			}()
 			return statusOf(err)
 		case err := <-received:
-			connectionOf(r.stream.Context()).endOne(func() { err = s.endSession(r.session, err, logger) })
+			r.throttle.user.endOne(r.service, func() { err = s.endSession(r.session, err, logger) })
 			return err
 		}
 	}
@@ -146,6 +146,7 @@ func (s *Server) endSession(session *registry.Session, err error, logger *slog.L
 // receiver receives the messages of one stream, and reports to its session.
 type receiver struct {
 	stream        agentStream
+	service       string // its name
 	session       *registry.Session
 	throttle      *throttle
 	declared      []judge.Declared // the latest declaration, nil before the first
