@@ -131,11 +131,12 @@ var layers = []layer{
 	{path: "examples/epgd", imports: []string{"agent", "agent/landmark"}},
 
 	{path: "test/bfdpeer", imports: []string{"internal/bfd"}, noGRPC: true},
-	{path: "test/attack", imports: []string{"agent", "agent/landmark", report, intake, "lmp", "lmp/probe", "internal/bfd", "test/bfdpeer"}},
+	{path: "test/freeport", stdlib: true},
+	{path: "test/attack", imports: []string{"agent", "agent/landmark", report, intake, "lmp", "lmp/probe", "internal/bfd", "test/bfdpeer", "test/freeport"}},
 	{path: "test/bench/load", noGRPC: true},
 	{path: "test/bench/report", stdlib: true},
 	{path: "test/bench/empty", stdlib: true},
-	{path: "test/bench", imports: []string{"agent", "agent/landmark", "internal/sleep", report, intake, "lmp", "lmp/probe", "internal/bfd", "test/bfdpeer", "test/bench/load", "test/bench/report"}},
+	{path: "test/bench", imports: []string{"agent", "agent/landmark", "internal/sleep", report, intake, "lmp", "lmp/probe", "internal/bfd", "test/bfdpeer", "test/freeport", "test/bench/load", "test/bench/report"}},
 	{path: "test/e2e/prefork", imports: []string{"agent", "agent/landmark"}},
 	{path: "test/...", imports: []string{"lmp/...", "test/..."}},
 }

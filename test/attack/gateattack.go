@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/landmark-health/landmark/test/freeport"
 )
 
 // floodedGates floods the gate of a healthy service and that of a hung one, which
@@ -20,7 +22,7 @@ func floodedGates(s *scene) {
 	yaml := "services:\n"
 	for i, service := range []string{"well", "hung"} {
 		var err error
-		gates[i], err = freeAddress()
+		gates[i], err = freeport.Address()
 		s.must(err)
 		s.checkers.connect(gates[i], service)
 		yaml += fmt.Sprintf("  %s: {gate: %q}\n", service, gates[i])

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"time"
+
+	"github.com/landmark-health/landmark/test/freeport"
 )
 
 // probes is how many probes check the hostile program. A landmarkd with 1,024
@@ -15,7 +17,7 @@ const probes = 20
 // hostileProgram has landmarkd check a program that answers as badly as it can, in many
 // probes. None of them may hold, nor delay or change what landmarkd says of others.
 func hostileProgram(s *scene) {
-	address, err := freeAddress()
+	address, err := freeport.Address()
 	s.must(err)
 	yaml := "services:\n"
 	for i := range probes {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -11,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/landmark-health/landmark/test/freeport"
 )
 
 // sidecar is the landmarkd under attack, in a runtime directory and on ports of
@@ -36,7 +37,7 @@ func newSidecar(programs, dir string, flags ...string) (*sidecar, error) {
 	d := &sidecar{path: filepath.Join(programs, "landmarkd"), dir: dir}
 	for _, address := range []*string{&d.monitor, &d.grpc, &d.line, &d.http} {
 		var err error
-		if *address, err = freeAddress(); err != nil {
+		if *address, err = freeport.Address(); err != nil {
 			return nil, err
 		}
 	}
@@ -115,21 +116,4 @@ func (d *sidecar) measure() {
 			d.peak = max(d.peak, kB*1024)
 		}
 	}
-}
-
-// freeAddress returns a loopback address that is free for both TCP and UDP.
-func freeAddress() (string, error) {
-	for range 100 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return "", err
-		}
-		u, err := net.ListenPacket("udp", l.Addr().String())
-		l.Close()
-		if err == nil {
-			u.Close()
-			return l.Addr().String(), nil
-		}
-	}
-	return "", errors.New("no port is free for both TCP and UDP")
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/landmark-health/landmark/lmp"
 	"github.com/landmark-health/landmark/lmp/probe"
 	"github.com/landmark-health/landmark/test/bench/report"
+	"github.com/landmark-health/landmark/test/freeport"
 )
 
 // gateRow measures how soon a gate opens and closes after the call of the program, and
@@ -26,7 +27,7 @@ var gateRow = row{
 const gateChanges = 200
 
 func measureGate(ctx context.Context, s *suite) (m measured, err error) {
-	gate, err := freeAddress()
+	gate, err := freeport.Address()
 	if err != nil {
 		return m, err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/landmark-health/landmark/lmp"
+	"github.com/landmark-health/landmark/test/freeport"
 )
 
 // landmarkd is a running landmarkd, with its metrics and its page, and with what it
@@ -49,7 +49,7 @@ func newLandmarkd(config string) (*landmarkd, error) {
 	}
 	d := &landmarkd{dir: dir, agentSocket: filepath.Join(dir, "agent.sock")}
 	for _, address := range []*string{&d.grpcAddress, &d.monitorAddress, &d.httpAddress} {
-		if *address, err = freeAddress(); err != nil {
+		if *address, err = freeport.Address(); err != nil {
 			return nil, errors.Join(err, os.RemoveAll(dir))
 		}
 	}
@@ -93,21 +93,4 @@ func (d *landmarkd) stop() {
 	d.cmd.Process.Signal(unix.SIGTERM)
 	d.cmd.Wait() // the exit code does not matter
 	os.RemoveAll(d.dir)
-}
-
-// freeAddress returns a loopback address at which nothing listens, over TCP or UDP.
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	u, err := net.ListenPacket("udp", l.Addr().String())
-	if errors.Is(err, unix.EADDRINUSE) {
-		return freeAddress()
-	}
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), u.Close()
 }

@@ -3,15 +3,13 @@
 package e2e_test
 
 import (
-	"math/rand/v2"
-	"net"
 	"path/filepath"
-	"strconv"
-	"sync/atomic"
 	"testing"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/landmark-health/landmark/test/freeport"
 )
 
 // env is a sidecar and the addresses at which it can be reached.
@@ -80,32 +78,13 @@ func (e *env) dialGRPC() *grpc.ClientConn {
 	return conn
 }
 
-// port counts the ports that freeAddress has tried. The ports lie below those
-// that the kernel gives to outgoing connections, which could otherwise take one
-// between the test and its program. Each test process begins at a random one.
-var port atomic.Int64
-
-const firstPort, ports = 10000, 20000
-
-func init() { port.Store(rand.Int64N(ports)) }
-
 // freeAddress returns a loopback address on which no process listens, neither
 // by TCP nor by UDP.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	for range 100 {
-		address := net.JoinHostPort("127.0.0.1", strconv.FormatInt(firstPort+port.Add(1)%ports, 10))
-		l, err := net.Listen("tcp", address)
-		if err != nil {
-			continue
-		}
-		u, err := net.ListenPacket("udp", address)
-		l.Close()
-		if err == nil {
-			u.Close()
-			return address
-		}
+	address, err := freeport.Address()
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("no port is free for both TCP and UDP")
-	return ""
+	return address
 }
