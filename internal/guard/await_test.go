@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"golang.org/x/net/http2"
 	"google.golang.org/grpc"
@@ -42,6 +43,10 @@ type accepting struct {
 func (l accepting) Accept() (net.Conn, error) { return l.conn, nil }
 
 func TestSilentConnectionHoldsNoBuffer(t *testing.T) {
+	synctest.Test(t, testSilentConnectionHoldsNoBuffer) // so that no time passes, and the burst stays spent
+}
+
+func testSilentConnectionHoldsNoBuffer(t *testing.T) {
 	const size = 100
 	pool := &bufferPool{}
 	var failure error
