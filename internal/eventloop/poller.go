@@ -4,7 +4,6 @@ import (
 	"errors"
 	"os"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -81,17 +80,10 @@ func (e *epoll) wait(n int) (int, error) {
 	return got, os.NewSyscallError("epoll_pwait", err)
 }
 
-// add adds a descriptor. Closing it removes it. The epoll descriptor is in another, so the
-// kernel looks for a circle, and takes a lock for that which all processes share. A process with
-// very many descriptors in epoll can hold it for 100 ms. Therefore Go's scheduler knows of this
-// call: else it would wait for it, too, when it stops all goroutines for a collection.
+// add adds a descriptor. Closing it removes it.
 func (e *epoll) add(fd int) error {
 	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET, Fd: int32(fd)}
-	_, _, errno := unix.Syscall6(unix.SYS_EPOLL_CTL, uintptr(e.fd), unix.EPOLL_CTL_ADD, uintptr(fd), uintptr(unsafe.Pointer(&event)), 0, 0)
-	if errno != 0 {
-		return os.NewSyscallError("epoll_ctl", errno)
-	}
-	return nil
+	return os.NewSyscallError("epoll_ctl", nonblock.AddToEpoll(e.fd, fd, &event))
 }
 
 // Close implements Poller.
