@@ -5,12 +5,12 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
-	"strconv"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/landmark-health/landmark/lmp"
+	"github.com/landmark-health/landmark/test/freeport"
 )
 
 // nameServer starts a DNS server that returns the addresses for every name, and returns
@@ -93,12 +93,11 @@ func freePort(t *testing.T, addresses []string) string {
 	t.Helper()
 search:
 	for range 100 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		free, err := freeport.Address()
 		if err != nil {
 			t.Fatal(err)
 		}
-		port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
-		l.Close()
+		_, port, _ := net.SplitHostPort(free)
 		for _, address := range addresses {
 			l, err := net.Listen("tcp", net.JoinHostPort(address, port))
 			if err != nil {

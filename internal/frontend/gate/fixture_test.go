@@ -19,6 +19,7 @@ import (
 	"github.com/landmark-health/landmark/internal/frontend/frontendtest"
 	"github.com/landmark-health/landmark/internal/logtest"
 	"github.com/landmark-health/landmark/internal/registry"
+	"github.com/landmark-health/landmark/test/freeport"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -66,16 +67,14 @@ func start(t *testing.T, r *registry.Registry, gates ...Gate) *fixture {
 	return f
 }
 
-// freePort returns an address of 127.0.0.1 at which no program listens. Other
-// programs of the machine choose ports too, but hardly the same one.
+// freePort returns an address of 127.0.0.1 at which no program listens.
 func freePort(t *testing.T) netip.AddrPort {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := freeport.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).AddrPort()
+	return netip.MustParseAddrPort(address)
 }
 
 // connect connects to the address, and waits until the other side closes the

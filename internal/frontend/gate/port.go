@@ -28,8 +28,9 @@ const (
 
 // port is a TCP port that is reserved for this process. While it is closed, it is
 // bound but does not listen: the kernel refuses connections, and other programs
-// cannot listen on it, however hard they try while it opens and closes. To open it is one call of listen(2), to close it one of
-// shutdown(2), after which Linux lets the socket listen again.
+// cannot listen on it, however hard they try while it opens and closes. To open it is
+// one call of listen(2), to close it one of shutdown(2), after which Linux lets the
+// socket listen again.
 type port struct {
 	socket *os.File
 	conn   syscall.RawConn // of socket
@@ -162,6 +163,9 @@ func (p *port) accept(ctx context.Context, accepted func(netip.Addr), failed fun
 				conn, client, err := unix.Accept4(int(fd), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 				switch err {
 				case nil:
+					// One that came while the port opened or closed did not inherit it. It
+					// would keep the port from being bound again for a minute.
+					_ = share(conn, unix.SO_REUSEADDR, true)
 					unix.Close(conn)
 					accepted(addressOf(client))
 				case unix.EAGAIN, unix.EINVAL: // EINVAL: the port is closed

@@ -164,6 +164,37 @@ func TestClosedConnectionsDoNotHoldPort(t *testing.T) {
 	}
 }
 
+// A connection that comes in the moment in which the port opens or closes does not hold
+// the port either, although the socket that listens is not shared then.
+func TestConnectionOfThatMomentDoesNotHoldPort(t *testing.T) {
+	address := freePort(t)
+	p, err := reserve(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.set(true); err != nil {
+		t.Fatal(err)
+	}
+	p.conn.Control(func(fd uintptr) { err = share(int(fd), unix.SO_REUSEADDR, false) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	var accepting sync.WaitGroup
+	accepting.Go(func() { p.accept(t.Context(), func(netip.Addr) {}, func(err error) { t.Error(err) }) })
+	if err := connect(address); err != nil {
+		t.Fatal(err)
+	}
+	p.close()
+	accepting.Wait()
+	if p, err = reserve(address); err != nil {
+		t.Fatalf("a landmarkd that has been restarted cannot have the port: %v", err)
+	}
+	p.close()
+	if !canListen(address) {
+		t.Error("no other program can have the port")
+	}
+}
+
 // A port that another program has, or of another host, cannot be reserved, and the log
 // says why.
 func TestPortThatCannotBeReservedIsAnError(t *testing.T) {
