@@ -45,11 +45,11 @@ func TestAgentOverUnixSocket(t *testing.T) {
 		select {
 		case answer := <-loop.C():
 			answer()
-		case <-time.After(10 * time.Second):
+		case <-time.After(30 * time.Second):
 			t.Fatal("the main loop received no command")
 		}
 	}
-	for deadline := time.After(10 * time.Second); !strings.HasPrefix(r.kinds(), "HDR"); {
+	for deadline := time.After(30 * time.Second); !strings.HasPrefix(r.kinds(), "HDR"); {
 		select {
 		case <-deadline:
 			t.Fatalf("messages %q, want HDR…", r.kinds())
@@ -100,7 +100,7 @@ func TestAgentLimitsUnreadReports(t *testing.T) {
 	}
 	await := func(event string, found func() bool) {
 		t.Helper()
-		deadline := time.After(20 * time.Second)
+		deadline := time.After(30 * time.Second)
 		for !found() {
 			select {
 			case <-deadline:

@@ -181,7 +181,7 @@ func TestAnswersChangeFile(t *testing.T) {
 
 	answers <- lmp.Answer{Status: lmp.StatusServing, Weight: 75}
 	ready := make([]byte, 100)
-	notify.SetReadDeadline(time.Now().Add(10 * time.Second))
+	notify.SetReadDeadline(time.Now().Add(30 * time.Second))
 	if n, err := notify.Read(ready); string(ready[:n]) != "READY=1" || err != nil {
 		t.Errorf("systemd got %q, %v", ready[:n], err)
 	}
@@ -209,7 +209,7 @@ func TestAnswersChangeFile(t *testing.T) {
 func becomes(t *testing.T, path, want string) {
 	t.Helper()
 	var got []byte
-	for over := time.Now().Add(10 * time.Second); time.Now().Before(over); {
+	for over := time.Now().Add(30 * time.Second); time.Now().Before(over); {
 		if got, _ = os.ReadFile(path); string(got) == want {
 			return
 		}

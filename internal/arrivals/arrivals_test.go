@@ -13,7 +13,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // testTimeout is how long a test waits for what must happen.
-const testTimeout = 10 * time.Second
+const testTimeout = time.Minute
 
 // mailbox is a socket with its arrivals, and one that sends to it.
 type mailbox struct {

@@ -154,7 +154,7 @@ func TestDoOverSockets(t *testing.T) {
 						}
 						return lmp.AppendAnswer(nil, &a, limit, key)
 					})
-					ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+					ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 					defer cancel()
 					a, err := Do(ctx, Request{network, address, kind, "epg", 30 * time.Millisecond, key})
 					if err != nil {

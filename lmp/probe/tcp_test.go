@@ -177,7 +177,7 @@ func TestTCPToleratesRestart(t *testing.T) {
 	}()
 	answered := make(chan error)
 	go func() {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
 		_, err := Do(ctx, Request{Network: "tcp", Address: address, Kind: lmp.KindCheck})
 		answered <- err
@@ -213,7 +213,7 @@ func TestTCPRetriesRejectionOnce(t *testing.T) {
 			conn.Close()
 		}
 	}()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	_, err = Do(ctx, Request{Network: "tcp", Address: l.Addr().String(), Kind: lmp.KindCheck})
 	l.Close()

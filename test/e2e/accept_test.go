@@ -55,7 +55,7 @@ func TestAcceptErrorKeepsListeners(t *testing.T) {
 		e.sidecar.awaitLine("connections cannot be accepted; trying again\" of=" + listener)
 	}
 	for _, address := range []string{e.monitor, e.grpc, e.line, e.http} {
-		conn, err := net.DialTimeout("tcp", address, 10*time.Second)
+		conn, err := net.DialTimeout("tcp", address, 30*time.Second)
 		if err != nil {
 			t.Fatalf("connecting to %s: got %v, want a listener", address, err)
 		}

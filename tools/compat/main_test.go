@@ -106,7 +106,7 @@ func (p *pod) signal(s syscall.Signal) {
 // await checks until the answer is the wanted one.
 func await(t *testing.T, want string, check func() string) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	for {
 		got := check()
 		if got == want {

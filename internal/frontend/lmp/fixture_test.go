@@ -25,7 +25,7 @@ import (
 )
 
 // testTimeout is how long a test waits for what must happen.
-const testTimeout = 10 * time.Second
+const testTimeout = time.Minute
 
 // longAgo is the age of facts that are too old for any max_age of the tests.
 const longAgo = 10 * time.Second

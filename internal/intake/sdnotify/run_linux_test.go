@@ -147,7 +147,7 @@ func (s *server) runSender(lines string) {
 // What a process sends just before it ends is handled before its end.
 func TestLastWordsAreHandledFirst(t *testing.T) {
 	s := start(t, Config{})
-	for range 4 { // with the race detector a process takes a second to start
+	for range 2 { // with the race detector a process takes a second to start
 		s.runSender("READY=1;STOPPING=1")
 		s.await("child", "stopped")
 		s.runSender("READY=1;STATUS=x")
