@@ -192,10 +192,10 @@ func TestBytesOfAPageAreBounded(t *testing.T) {
 // while the services that come first change all the time.
 func TestManyChangesComeInPieces(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
-		const services = 4000
+		const services = 2000
 		var all []*registry.Session
 		for i := range services {
-			all = append(all, declare(t, f, fmt.Sprintf("s%04d %s", i, strings.Repeat("x", 50)), "a", 1))
+			all = append(all, declare(t, f, fmt.Sprintf("s%04d %s", i, strings.Repeat("x", 110)), "a", 1))
 		}
 		b := f.open("")
 		change := func(n int) {
