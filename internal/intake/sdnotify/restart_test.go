@@ -68,7 +68,7 @@ func TestRestart(t *testing.T) {
 					t.Errorf("before the restart: got %s, want %s", got, tt.before)
 				}
 				before := f.saved()
-				next := f.restart(time.Hour, func() {
+				next := f.restart(time.Minute, func() {
 					if tt.change != nil {
 						tt.change(f, p)
 					}
