@@ -94,12 +94,12 @@ func TestAgentWithStoppedSidecar(t *testing.T) {
 		}
 		time.Sleep(10 * time.Minute) // gRPC's window is full by then
 		before := memory()
-		time.Sleep(time.Hour)
+		time.Sleep(10 * time.Minute)
 		if after := memory(); after > before+64<<10 {
-			t.Errorf("memory grew by %d KiB in an hour, want at most 64", (after-before)>>10)
+			t.Errorf("memory grew by %d KiB in ten minutes, want at most 64", (after-before)>>10)
 		}
 		busy.Reach()
-		if s := collector.Of(&marks).Landmarks()[1].Sample(time.Now()); s.Age > 50*time.Millisecond || s.Count < 100_000 {
+		if s := collector.Of(&marks).Landmarks()[1].Sample(time.Now()); s.Age > 50*time.Millisecond || s.Count < 40_000 {
 			t.Errorf("the main loop received too few commands: %+v", s)
 		}
 
