@@ -71,6 +71,16 @@ func (l *Line) outcome() string {
 	return "–"
 }
 
+// measured returns the value, with more digits than others if it would else look like the
+// goal that it misses.
+func (l *Line) measured() string {
+	text := number(l.Value, l.Unit)
+	if !l.Goal.Holds(l.Value) && strings.HasSuffix(l.Goal.text(l.Unit), " "+text) {
+		return strings.TrimSpace(strconv.FormatFloat(l.Value, 'g', 6, 64) + " " + l.Unit)
+	}
+	return text
+}
+
 // Table writes the lines as a table in Markdown.
 func Table(lines []Line) string {
 	var b strings.Builder
@@ -79,7 +89,7 @@ func Table(lines []Line) string {
 		l := &lines[i]
 		measured := "–"
 		if !math.IsNaN(l.Value) {
-			measured = number(l.Value, l.Unit)
+			measured = l.measured()
 		}
 		detail := l.Detail
 		if l.Reason != "" {

@@ -44,6 +44,7 @@ func TestTable(t *testing.T) {
 	got := Table([]Line{
 		{What: "a|b", Unit: "×", Goal: Goal{AtLeast: 0.85}, Outcome: Met, Value: 0.9, Detail: "9 beside 10"},
 		{What: "c", Unit: "%", Goal: Goal{AtMost: 0.2}, Outcome: NotMet, Value: 0.3},
+		{What: "c2", Unit: "×", Goal: Goal{AtMost: 1}, Outcome: NotMet, Value: 1.00234},
 		{What: "d", Value: 5},
 		{What: "e", Goal: Goal{AtMost: 1}, Outcome: LeftOut, Value: math.NaN(), Reason: "there is no C compiler"},
 		{What: "f", Goal: Goal{AtMost: 1}, Outcome: Inconclusive, Value: 2, Detail: "in numbers", Reason: "others used 90 % of a core"},
@@ -52,6 +53,7 @@ func TestTable(t *testing.T) {
 |---|---|---|---|---|
 | a\|b | 0.9 × | ≥ 0.85 × | met | 9 beside 10 |
 | c | 0.3 % | ≤ 0.2 % | **not met** |  |
+| c2 | 1.00234 × | ≤ 1 × | **not met** |  |
 | d | 5 | – | – |  |
 | e | – | ≤ 1 | left out | there is no C compiler |
 | f | 2 | ≤ 1 | inconclusive | in numbers; others used 90 % of a core |
