@@ -11,13 +11,15 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/landmark-health/landmark/internal/logtest"
 )
 
 // fixture is a fileSync that runs, in fake time.
 type fixture struct {
 	*fileSync
 	t   *testing.T
-	log *output
+	log *logtest.Buffer
 	end context.CancelFunc
 
 	firsts atomic.Int64 // calls of first
@@ -30,7 +32,7 @@ func withFileSync(t *testing.T, prepare func(path string), test func(*fixture)) 
 	dir := t.TempDir()
 	prepare(filepath.Join(dir, "rs1"))
 	synctest.Test(t, func(t *testing.T) {
-		log := new(output)
+		log := new(logtest.Buffer)
 		f := &fixture{fileSync: newFileSync(newTrackFile(dir, "rs1"), slog.New(slog.NewTextHandler(log, nil))), t: t, log: log}
 		ctx, end := context.WithCancel(t.Context())
 		f.end = end

@@ -9,35 +9,17 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"github.com/landmark-health/landmark/internal/logtest"
 	"github.com/landmark-health/landmark/lmp"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// output collects what a running program writes.
-type output struct {
-	mu  sync.Mutex
-	all bytes.Buffer // guarded by mu
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.all.Write(b)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.all.String()
-}
 
 func TestExitCodes(t *testing.T) {
 	dir := t.TempDir()
@@ -173,7 +155,7 @@ func TestAnswersChangeFile(t *testing.T) {
 	answers := make(chan lmp.Answer, 1)
 	address := serve(t, key[0], answers)
 	ctx, stop := context.WithCancel(t.Context())
-	var stderr output
+	var stderr logtest.Buffer
 	ended := make(chan int)
 	go func() {
 		ended <- run(ctx, []string{"-dir", dir, "-key-file", keys, "-target", "rs1=" + address + "/epg,weight=100"}, io.Discard, &stderr)
