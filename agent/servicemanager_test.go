@@ -28,7 +28,7 @@ func TestReadyOnceEachLandmarkIsReached(t *testing.T) {
 		database := marks.Condition("database")
 		marks.Alive("not for readiness", time.Second, landmark.Degrading)
 		m := runManaged(t, &marks, 3*time.Second)
-		if got, want := m.after(time.Minute)[0], "STATUS=main loop has not been reached yet, created 0 ms ago"; got != want {
+		if got, want := m.after(time.Minute)[0], "STATUS=main loop has not been reached yet, declared 0 ms ago"; got != want {
 			t.Errorf("first got %q, want %q", got, want)
 		}
 		serve(t, loop)

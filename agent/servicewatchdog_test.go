@@ -209,7 +209,7 @@ func TestNoWatchdogIfNoneIsExpected(t *testing.T) {
 		serve(t, marks.Loop("main loop", time.Second))
 		m := runManaged(t, &marks, 0)
 		if got := m.after(time.Hour); !slices.Equal(got, []string{
-			"STATUS=main loop has not been reached yet, created 0 ms ago", "READY=1\nSTATUS=",
+			"STATUS=main loop has not been reached yet, declared 0 ms ago", "READY=1\nSTATUS=",
 		}) {
 			t.Errorf("got %q", got)
 		}

@@ -1393,7 +1393,7 @@ static int landmark_notify_(landmark_set *set, const char *message, uint64_t now
 	return 0;
 }
 
-static void landmark_append_span_(landmark_text_ *t, uint64_t ns)
+static void landmark_append_duration_(landmark_text_ *t, uint64_t ns)
 {
 	uint64_t ms = ns / LANDMARK_MS_;
 	if (ms < 1000) {
@@ -1412,11 +1412,11 @@ static void landmark_append_span_(landmark_text_ *t, uint64_t ns)
 static void landmark_append_ago_(landmark_text_ *t, const char *what, uint64_t age, const char *and_then, uint64_t allowed)
 {
 	landmark_append_(t, what);
-	landmark_append_span_(t, age);
+	landmark_append_duration_(t, age);
 	landmark_append_(t, " ago");
 	landmark_append_(t, and_then);
 	if (allowed > 0)
-		landmark_append_span_(t, allowed);
+		landmark_append_duration_(t, allowed);
 }
 
 // landmark_append_reason_ explains why the landmark fails, as landmarkd does.
@@ -1426,7 +1426,7 @@ static void landmark_append_reason_(landmark_text_ *t, landmark *l, uint64_t now
 	uint64_t age = now > passed ? now - passed : 0;
 	landmark_append_(t, l->name);
 	if (!landmark_is_reached_(l)) {
-		landmark_append_ago_(t, " was never reached, created ", now - l->declared_at, ", allowed ", l->start_within);
+		landmark_append_ago_(t, " was never reached, declared ", now - l->declared_at, ", allowed ", l->start_within);
 		return;
 	}
 	switch (l->kind) {
@@ -1502,7 +1502,7 @@ static void landmark_append_problem_(landmark_text_ *t, landmark_set *set, uint3
 		return;
 	case landmark_awaits_:
 		landmark_append_(t, l->name);
-		landmark_append_ago_(t, " has not been reached yet, created ", now - l->declared_at, "", 0);
+		landmark_append_ago_(t, " has not been reached yet, declared ", now - l->declared_at, "", 0);
 		return;
 	case landmark_no_start_:
 		landmark_append_(t, "the program has declared no landmark that counts for readiness");

@@ -74,8 +74,8 @@ func TestServiceManager(t *testing.T) {
 		m, environment := newManager(t, address, 400*time.Millisecond)
 		d := newDriver(t, "/nonexistent", environment...)
 		d.do("declare\talive\ta\t60000", "declare\tcondition\tc", "declare\tdeadline\td\t100\t3", "declare\tlevel_above\tl\t1\t2", "start\tepg\t\tmanaged")
-		m.await("STATUS=a has not been reached yet, created ", d)
-		m.await("STATUS=c has not been reached yet, created ", d, "reach\ta")
+		m.await("STATUS=a has not been reached yet, declared ", d)
+		m.await("STATUS=c has not been reached yet, declared ", d, "reach\ta")
 		if m.seen["READY=1"] || m.seen["WATCHDOG=1"] {
 			t.Errorf("got %v before the condition was set, want neither READY=1 nor WATCHDOG=1", m.seen)
 		}

@@ -62,7 +62,7 @@ func TestHistoryTable(t *testing.T) {
 00:12:07.204             NOT_SERVING  stalled     0%      NOT_SERVING  50 min 0 s        main loop last answered 1 s ago, allowed 1 s
     failing main loop (loop, critical): command sent, last answered 1 s ago, allowed 1 s
     degraded queue\x1b[2J (level, degrading): 97, set 20 ms ago, degrades above 80, fails at 100
-    unarmed cache (condition, informational): not reached yet, created 1 min 30 s ago
+    unarmed cache (condition, informational): not reached yet, declared 1 min 30 s ago
 01:02:07.300             NOT_SERVING  recovering  0%      SERVING      5 s               healthy again, serving in 5 s
 01:02:12.300             SERVING      -           100%    SERVING      7 h 0 min so far
 `

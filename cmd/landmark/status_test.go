@@ -94,7 +94,7 @@ epg      NOT_SERVING  stalled  0%      NOT_SERVING  2.2 s  3.2 s  by 5, 2 silent
 LANDMARK   KIND       STATE     IMPACT         FACT                                   LIMIT
 main loop  loop       failing   critical       command sent, last answered 3.2 s ago  allowed 1 s
 queue      level      degraded  degrading      90, set 500 ms ago                     degrades above 80, fails at 100
-cache      condition  unarmed   informational  not reached yet, created 4.5 s ago
+cache      condition  unarmed   informational  not reached yet, declared 4.5 s ago
 database   condition  ok        readiness      holds, set 500 ms ago                  must be set again within 30 s
 
 INSTANCE    SAYS

@@ -53,7 +53,7 @@ func Fact(l *statusv1.Landmark) string {
 	kind := l.GetDeclared().GetKind()
 	switch {
 	case Unreached(l):
-		return "not reached yet, created " + ago
+		return "not reached yet, declared " + ago
 	case kind == reportv1.Kind_KIND_ALIVE:
 		return withReason("passed "+ago, f)
 	case kind == reportv1.Kind_KIND_DEADLINE && f.GetOpen():

@@ -46,7 +46,7 @@ func (v Verdict) reason(now Instant) string {
 		return v.reasonStarting(now)
 	case Stalled, Failed:
 		if l := v.landmark; v.instance == nil && expired(l) {
-			return fmt.Sprintf("landmarkd last checked %s %s, and should at least every %s", l.Name, rule.Ago(now, l.At), rule.Span(l.TTL))
+			return fmt.Sprintf("landmarkd last checked %s %s, and should at least every %s", l.Name, rule.Ago(now, l.At), rule.FormatDuration(l.TTL))
 		}
 		return v.landmark.FailureReason(now)
 	case Draining:
@@ -58,7 +58,7 @@ func (v Verdict) reason(now Instant) string {
 		}
 		return "drained by an operator"
 	case Recovering:
-		return "healthy again, serving in " + rule.Span(v.recoveredAt.Sub(now))
+		return "healthy again, serving in " + rule.FormatDuration(v.recoveredAt.Sub(now))
 	default:
 		return v.Cause.String()
 	}

@@ -44,14 +44,14 @@ type Cause uint8
 // The causes, numbered as in the monitoring protocol.
 const (
 	None        Cause = 0
-	Starting    Cause = 1  // a landmark has not been reached yet
+	Starting    Cause = 1  // a landmark was not reached yet, or a process is still missing
 	Stalled     Cause = 2  // an Alive, Deadline or Loop is failing
 	Failed      Cause = 3  // a Level or Condition is failing
-	Lost        Cause = 4  // the connection ended without a goodbye
-	Stopped     Cause = 5  // the program said goodbye
+	Lost        Cause = 4  // a connection ended without a goodbye, or a process without STOPPING=1
+	Stopped     Cause = 5  // the program said goodbye, or STOPPING=1, and has ended
 	Draining    Cause = 6  // taken out on purpose; open connections may finish
-	Stale       Cause = 7  // connected but silent: a frozen process
-	Unreported  Cause = 8  // configured, never reported
+	Stale       Cause = 7  // a process is connected or exists, but silent or stopped; or the host was not read
+	Unreported  Cause = 8  // configured, or there before landmarkd restarted, and has not reported
 	Recovering  Cause = 9  // healthy, but not for long enough yet
 	UnknownName Cause = 10 // no service has this name
 )

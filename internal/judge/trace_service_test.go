@@ -133,7 +133,7 @@ func (tr *trace) readHost(a *arguments) {
 }
 
 // report adds a report of an instance. The named landmarks get the facts of the
-// command; the others keep theirs. All landmarks of a new instance are created now.
+// command; the others keep theirs. All landmarks of a new instance are declared now.
 func (tr *trace) report(a *arguments) {
 	next := Instance{Name: "a", Since: tr.now}
 	before := next

@@ -93,7 +93,7 @@ type Landmark struct {
 	Value      float64       // Level
 	ExtendedTo Instant       // it may stay unreached until then, even if StartWithin is over
 	Reason     string        // Condition: why it is met or not; of the host also what waits, or why reading failed
-	Reached    bool          // at least once since its creation
+	Reached    bool          // at least once since its declaration
 	Open       bool          // Loop: a command is open; Deadline: work is open
 	EndedHang  bool          // Loop: the landmark was failing when the last answer came
 	Met        bool          // Condition

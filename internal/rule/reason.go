@@ -18,7 +18,7 @@ func (l *Landmark) FailureReason(now Instant) string {
 
 // UnreachedReason explains that the program has not started because of the landmark.
 func (l *Landmark) UnreachedReason(now Instant) string {
-	return fmt.Sprintf("%s has not been reached yet, created %s", l.Name, Ago(now, l.At))
+	return fmt.Sprintf("%s has not been reached yet, declared %s", l.Name, Ago(now, l.At))
 }
 
 func (l *Landmark) reasonStalled(now Instant) string {
@@ -26,15 +26,15 @@ func (l *Landmark) reasonStalled(now Instant) string {
 	case l.Triggered:
 		return l.Name + ": the program reports that it hangs"
 	case l.Kind == KindDeadline && l.Reason != "":
-		return fmt.Sprintf("%s: %s for %s, allowed %s", l.Name, l.Reason, Span(max(0, now.Sub(l.At))), Span(l.Within))
+		return fmt.Sprintf("%s: %s for %s, allowed %s", l.Name, l.Reason, FormatDuration(max(0, now.Sub(l.At))), FormatDuration(l.Within))
 	case !l.Reached:
-		return fmt.Sprintf("%s was never reached, created %s, allowed %s", l.Name, Ago(now, l.At), Span(l.StartWithin))
+		return fmt.Sprintf("%s was never reached, declared %s, allowed %s", l.Name, Ago(now, l.At), FormatDuration(l.StartWithin))
 	case l.Kind == KindDeadline:
-		return fmt.Sprintf("%s began %s and has not ended, allowed %s", l.Name, Ago(now, l.At), Span(l.Within))
+		return fmt.Sprintf("%s began %s and has not ended, allowed %s", l.Name, Ago(now, l.At), FormatDuration(l.Within))
 	case l.Kind == KindLoop:
-		return fmt.Sprintf("%s last answered %s, allowed %s", l.Name, Ago(now, l.At), Span(l.Within))
+		return fmt.Sprintf("%s last answered %s, allowed %s", l.Name, Ago(now, l.At), FormatDuration(l.Within))
 	default:
-		return fmt.Sprintf("%s last passed %s, allowed %s", l.Name, Ago(now, l.At), Span(l.Within))
+		return fmt.Sprintf("%s last passed %s, allowed %s", l.Name, Ago(now, l.At), FormatDuration(l.Within))
 	}
 }
 
@@ -43,11 +43,11 @@ func (l *Landmark) reasonFailed(now Instant) string {
 	case l.Unreadable:
 		return l.Name + " cannot be read: " + l.Reason
 	case !l.Reached:
-		return fmt.Sprintf("%s was never set, created %s, allowed %s", l.Name, Ago(now, l.At), Span(l.StartWithin))
+		return fmt.Sprintf("%s was never set, declared %s, allowed %s", l.Name, Ago(now, l.At), FormatDuration(l.StartWithin))
 	case l.Kind == KindLevel:
 		return fmt.Sprintf("%s is %g, fails at %g", l.Name, l.Value, l.Limits.FailAt)
 	case l.Met:
-		return fmt.Sprintf("%s was last set %s, valid for %s", l.Name, Ago(now, l.At), Span(l.TTL))
+		return fmt.Sprintf("%s was last set %s, valid for %s", l.Name, Ago(now, l.At), FormatDuration(l.TTL))
 	case l.Reason == "":
 		return l.Name + " does not hold"
 	default:
@@ -56,7 +56,8 @@ func (l *Landmark) reasonFailed(now Instant) string {
 }
 
 // Ago formats how long before now an instant was.
-func Ago(now, then Instant) string { return Span(max(0, now.Sub(then))) + " ago" }
+func Ago(now, then Instant) string { return FormatDuration(max(0, now.Sub(then))) + " ago" }
 
-// Span formats a duration, without the part below a millisecond.
-func Span(d time.Duration) string { return duration.Format(d.Truncate(time.Millisecond)) }
+// FormatDuration formats a duration, without the part below a millisecond: the agent in C
+// writes the same.
+func FormatDuration(d time.Duration) string { return duration.Format(d.Truncate(time.Millisecond)) }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-func TestSpan(t *testing.T) {
+func TestFormatDuration(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0:                            "0 ms",
 		999*time.Microsecond + 999:   "0 ms",
@@ -19,7 +19,7 @@ func TestSpan(t *testing.T) {
 		time.Hour:                    "1 h 0 min",
 		49*time.Hour + 7*time.Minute: "2 d 1 h",
 	} {
-		if got := Span(d); got != want {
+		if got := FormatDuration(d); got != want {
 			t.Errorf("%v is %q, want %q", d, got, want)
 		}
 	}
