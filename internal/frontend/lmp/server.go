@@ -2,8 +2,9 @@
 // on UDP and TCP. It translates the registry's answers into frames, and judges
 // nothing itself.
 //
-// A UDP check is followed from top to bottom in udp.go, a TCP check in conn.go,
-// and a WATCH in watch.go. All three use translate.go.
+// A UDP check is followed from top to bottom in udp.go, which receives and sends by
+// batch.go, a TCP check in conn.go, and a WATCH in watch.go. All three use
+// translate.go.
 package lmp
 
 import (
