@@ -25,13 +25,7 @@ func commandInterval(within time.Duration) time.Duration {
 
 // reportInterval returns how often to report when nothing changes.
 func reportInterval(states []landmarkState) time.Duration {
-	var smallest time.Duration
-	for _, s := range states {
-		if limit := s.limit(); limit > 0 && (smallest == 0 || limit < smallest) {
-			smallest = limit
-		}
-	}
-	return contract.ReportInterval(smallest)
+	return contract.ReportInterval(states, func(s landmarkState) time.Duration { return s.limit() })
 }
 
 // limit returns the age at which the landmark fails, 0 if it does not fail by age.

@@ -36,15 +36,17 @@ const (
 	reportsPerLimit = 4
 )
 
-// ReportInterval returns the time between two reports of an agent when nothing
-// changes, so that landmarkd knows each age to a quarter of its limit. limit is the
-// smallest age at which one of its landmarks fails (Within or TTL), 0 if none fails
-// by age.
-func ReportInterval(limit time.Duration) time.Duration {
-	if limit == 0 {
-		return MaxReportInterval
+// ReportInterval returns the time between two reports of such landmarks when nothing
+// changes, so that landmarkd knows each age to a quarter of its limit. limit returns the
+// age at which a landmark fails (Within or TTL), 0 if it does not fail by age.
+func ReportInterval[L any](landmarks []L, limit func(L) time.Duration) time.Duration {
+	interval := MaxReportInterval
+	for _, l := range landmarks {
+		if d := limit(l); d > 0 {
+			interval = min(interval, max(d/reportsPerLimit, MinReportInterval))
+		}
 	}
-	return min(max(limit/reportsPerLimit, MinReportInterval), MaxReportInterval)
+	return interval
 }
 
 // CheckWithin returns an error unless d is a valid Within: 100 ms to 24 h.

@@ -25,7 +25,7 @@ func TestCheckDurations(t *testing.T) {
 	}
 }
 
-func TestReportIntervalIsAQuarterOfTheLimit(t *testing.T) {
+func TestReportIntervalIsAQuarterOfTheSmallestLimit(t *testing.T) {
 	for limit, want := range map[time.Duration]time.Duration{
 		0:                      MaxReportInterval,
 		time.Millisecond:       MinReportInterval,
@@ -34,8 +34,10 @@ func TestReportIntervalIsAQuarterOfTheLimit(t *testing.T) {
 		2 * time.Second:        MaxReportInterval,
 		MaxDuration:            MaxReportInterval,
 	} {
-		if got := ReportInterval(limit); got != want {
-			t.Errorf("ReportInterval(%v) = %v, want %v", limit, got, want)
+		for _, limits := range [][]time.Duration{{limit}, {limit, MaxDuration, 0}, {0, MaxDuration, limit}} {
+			if got := ReportInterval(limits, func(d time.Duration) time.Duration { return d }); got != want {
+				t.Errorf("ReportInterval of the limits %v = %v, want %v", limits, got, want)
+			}
 		}
 	}
 }

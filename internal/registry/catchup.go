@@ -22,13 +22,7 @@ import (
 
 // reportInterval returns the time between two reports of such landmarks.
 func reportInterval(landmarks []judge.Declared) time.Duration {
-	var smallest time.Duration
-	for _, l := range landmarks {
-		if limit := max(l.Within, l.TTL); limit > 0 && (smallest == 0 || limit < smallest) {
-			smallest = limit
-		}
-	}
-	return contract.ReportInterval(smallest)
+	return contract.ReportInterval(landmarks, func(l judge.Declared) time.Duration { return max(l.Within, l.TTL) })
 }
 
 // Pause implements clock.Follower: it holds every service that has sessions, or an

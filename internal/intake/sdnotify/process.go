@@ -167,13 +167,7 @@ func (p *process) tick() {
 
 // interval returns the time between two reports.
 func (p *process) interval() time.Duration {
-	var smallest time.Duration
-	for _, l := range p.declared {
-		if limit := max(l.Within, l.TTL); limit > 0 && (smallest == 0 || limit < smallest) {
-			smallest = limit
-		}
-	}
-	return contract.ReportInterval(smallest)
+	return contract.ReportInterval(p.declared, func(l *landmark) time.Duration { return max(l.Within, l.TTL) })
 }
 
 // schedule has tick called. The caller holds mu.
