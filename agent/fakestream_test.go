@@ -15,8 +15,8 @@ import (
 type fakeStream struct {
 	t *testing.T
 	*reporter
-	slot  *sendSlot
-	since time.Time
+	mailbox *mailbox
+	since   time.Time
 }
 
 // newFakeStream runs a reporter until the test ends.
@@ -29,12 +29,12 @@ func newFakeStream(t *testing.T, marks *landmark.Set) *fakeStream {
 }
 
 // connect starts a new stream.
-func (st *fakeStream) connect() { st.slot, st.since = newSendSlot(), time.Now() }
+func (st *fakeStream) connect() { st.mailbox, st.since = newMailbox(), time.Now() }
 
 // next waits for the next message.
 func (st *fakeStream) next() *reportv1.StreamRequest {
-	st.ready <- st.slot
-	return <-st.slot.messages
+	st.ready <- st.mailbox
+	return <-st.mailbox.messages
 }
 
 // declaration waits for the next message, which must be a declaration.
@@ -81,7 +81,7 @@ func (st *fakeStream) within(limit time.Duration, event string) *reportv1.Report
 
 // request sends a GetState request, and waits until the loops have their commands.
 func (st *fakeStream) request(number uint64) {
-	st.requests <- getStateRequest{st.slot, number}
+	st.requests <- getStateRequest{st.mailbox, number}
 	synctest.Wait()
 }
 

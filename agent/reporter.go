@@ -32,7 +32,7 @@ type reporter struct {
 	calls sync.WaitGroup // of the program's functions; wait for it after run
 
 	// From the goroutines of a stream.
-	ready    chan *sendSlot       // the stream can send a message
+	ready    chan *mailbox        // the stream can send a message
 	requests chan getStateRequest // the sidecar requests the state
 
 	landmarks  []landmarkState
@@ -46,7 +46,7 @@ type reporter struct {
 	reportDue  bool      // send a report as soon as the stream can
 	errLogged  bool      // the set's error was logged
 
-	stream        *sendSlot     // the current or latest stream
+	stream        *mailbox      // the current or latest stream
 	idle          bool          // the stream can send a message
 	declared      int           // landmarks declared on the stream, -1 = no declaration yet
 	stateRequests stateRequests // the requests on the stream
@@ -60,18 +60,18 @@ type landmarkState struct {
 	nextCall time.Time        // of SendCommand or CallProgram
 }
 
-// A sendSlot takes one message at a time from the reporter to a stream.
-type sendSlot struct {
+// A mailbox takes one message at a time from the reporter to a stream.
+type mailbox struct {
 	messages chan *reportv1.StreamRequest // holds the one that the stream asked for
 }
 
-func newSendSlot() *sendSlot {
-	return &sendSlot{messages: make(chan *reportv1.StreamRequest, 1)}
+func newMailbox() *mailbox {
+	return &mailbox{messages: make(chan *reportv1.StreamRequest, 1)}
 }
 
 // A getStateRequest is a GetState that arrived on a stream.
 type getStateRequest struct {
-	stream *sendSlot
+	stream *mailbox
 	number uint64
 }
 
@@ -81,7 +81,7 @@ func newReporter(marks *landmark.Set, logger *slog.Logger) *reporter {
 		logger:       logger,
 		interval:     reportInterval(nil),
 		drainChanged: make(chan struct{}, 1),
-		ready:        make(chan *sendSlot),
+		ready:        make(chan *mailbox),
 		requests:     make(chan getStateRequest),
 	}
 }
@@ -255,7 +255,7 @@ func (r *reporter) stepSoon() {
 
 // setReady records that a stream can send a message. A new stream needs the whole
 // state.
-func (r *reporter) setReady(stream *sendSlot) {
+func (r *reporter) setReady(stream *mailbox) {
 	if stream != r.stream {
 		r.stream, r.declared, r.stateRequests = stream, -1, stateRequests{}
 		r.reportDue = true

@@ -38,7 +38,7 @@ func TestReportsAreNotQueued(t *testing.T) {
 		st.report()
 		alive.Reach()
 		time.Sleep(time.Hour)
-		if n := len(st.slot.messages); n != 0 {
+		if n := len(st.mailbox.messages); n != 0 {
 			t.Errorf("%d messages wait, want 0", n)
 		}
 		r := st.within(0, "report due")

@@ -98,7 +98,7 @@ func TestPullIgnoresMisplacedRequests(t *testing.T) {
 		if r := st.report(); r.Answered != 0 {
 			t.Errorf("request before the declaration was answered: %v", r)
 		}
-		old := st.slot
+		old := st.mailbox
 		st.connect()
 		st.declaration()
 		st.requests <- getStateRequest{old, 2}
@@ -153,11 +153,11 @@ func TestPullAnswersUnderFastRequests(t *testing.T) {
 			st.request(requested)
 			time.Sleep(10 * time.Millisecond)
 			select {
-			case st.ready <- st.slot:
+			case st.ready <- st.mailbox:
 			default:
 			}
 			select {
-			case m := <-st.slot.messages:
+			case m := <-st.mailbox.messages:
 				answered = m.GetReport().Answered
 			default:
 			}

@@ -26,7 +26,7 @@ type stream struct {
 	grpc.BidiStreamingClient[reportv1.StreamRequest, reportv1.StreamResponse]
 	conn       *conn
 	reporter   *reporter
-	slot       *sendSlot
+	mailbox    *mailbox
 	onWelcome  func()
 	welcomedAt time.Time // zero = not yet; belongs to receive until it returns
 }
@@ -70,7 +70,7 @@ func (a *Agent) connect(ctx, closing context.Context) streamResult {
 		BidiStreamingClient: session,
 		conn:                conn,
 		reporter:            a.reporter,
-		slot:                newSendSlot(),
+		mailbox:             newMailbox(),
 		onWelcome:           func() { a.logger.Info("reporting to landmarkd") },
 	}
 	return s.run(closing, helloMessage(a.service, a.instance, a.reporter.clock.Name()))
@@ -111,7 +111,7 @@ func (s *stream) send(closing context.Context, ended <-chan struct{}) {
 			}
 		}
 		select {
-		case s.reporter.ready <- s.slot:
+		case s.reporter.ready <- s.mailbox:
 		case <-closing.Done():
 			s.sayGoodbye()
 			return
@@ -119,7 +119,7 @@ func (s *stream) send(closing context.Context, ended <-chan struct{}) {
 			return
 		}
 		select {
-		case m := <-s.slot.messages:
+		case m := <-s.mailbox.messages:
 			if s.conn.allRead() {
 				unread = 0
 			}
@@ -160,7 +160,7 @@ func (s *stream) receive(closing context.Context) error {
 			}
 		case *reportv1.StreamResponse_GetState:
 			select {
-			case s.reporter.requests <- getStateRequest{s.slot, m.GetState.GetNumber()}:
+			case s.reporter.requests <- getStateRequest{s.mailbox, m.GetState.GetNumber()}:
 			case <-closing.Done(): // the reporter has ended
 			}
 		}

@@ -23,7 +23,7 @@ const maxPollTimeout = 800 * time.Millisecond
 type clientKey struct{}
 
 // WithClient returns the context of a request of the client, a value that can be compared:
-// its address or its user. Await divides the slots of those that wait among the clients.
+// its address or its user. Await divides the places of those that wait among the clients.
 // Requests without a client are landmarkd's own.
 func WithClient(ctx context.Context, client any) context.Context {
 	return context.WithValue(ctx, clientKey{}, client)
@@ -47,14 +47,14 @@ func (r *Registry) Await(ctx context.Context, name []byte, maxAge time.Duration)
 	if c == final {
 		return a, nil
 	}
-	slots, client := r.waitersFor(name), ctx.Value(clientKey{})
-	if !slots.Take(client) {
+	places, client := r.waitersFor(name), ctx.Value(clientKey{})
+	if !places.Take(client) {
 		if c == provisional {
 			return Answer{}, ErrOverloaded
 		}
 		return a, nil
 	}
-	defer slots.GiveBack(client)
+	defer places.GiveBack(client)
 	for c == provisional {
 		if err := r.awaitNotProvisional(ctx, name); err != nil {
 			return Answer{}, err
@@ -207,15 +207,15 @@ const (
 	maxWaitingUnknown = 1024
 )
 
-// waiters are the slots of the checkers that wait.
-type waiters struct{ known, unknown *quota.Slots }
+// waiters are the places of the checkers that wait.
+type waiters struct{ known, unknown *quota.Places }
 
 func newWaiters() waiters {
-	return waiters{quota.NewSlots(maxWaiting), quota.NewSlots(maxWaitingUnknown)}
+	return waiters{quota.NewPlaces(maxWaiting), quota.NewPlaces(maxWaitingUnknown)}
 }
 
-// waitersFor returns the slots of the checkers that wait for the name.
-func (r *Registry) waitersFor(name []byte) *quota.Slots {
+// waitersFor returns the places of the checkers that wait for the name.
+func (r *Registry) waitersFor(name []byte) *quota.Places {
 	if service, _ := resolve(name); len(service) > 0 && r.service(string(service)) == nil {
 		return r.waiters.unknown
 	}

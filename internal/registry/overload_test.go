@@ -16,17 +16,17 @@ import (
 // waiting returns how many checkers wait.
 func waiting(r *Registry) int { return r.waiters.known.Taken() + r.waiters.unknown.Taken() }
 
-// overload takes all slots for checkers that wait for known services.
+// overload takes all places for checkers that wait for known services.
 func overload(r *Registry) {
 	for client := range maxWaiting {
 		r.waiters.known.Take(client)
 	}
 }
 
-// The slots for unknown names are taken. One more checker gets no answer, rather
-// than one that may be wrong. Checkers of a known service, and of all, have slots of
+// The places for unknown names are taken. One more checker gets no answer, rather
+// than one that may be wrong. Checkers of a known service, and of all, have places of
 // their own.
-func TestUnknownNamesHaveTheirOwnSlots(t *testing.T) {
+func TestUnknownNamesHaveTheirOwnPlaces(t *testing.T) {
 	inBubble(t, time.Second, func(t *testing.T, r *Registry) {
 		var checkers sync.WaitGroup
 		var answered atomic.Int32

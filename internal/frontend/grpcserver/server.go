@@ -215,7 +215,7 @@ type streamWithContext struct {
 // Context implements grpc.ServerStream.
 func (s streamWithContext) Context() context.Context { return s.ctx }
 
-// WithClient returns the context of a call for registry.Await, which divides its slots among
+// WithClient returns the context of a call for registry.Await, which divides its places among
 // clients.
 func WithClient(ctx context.Context) context.Context {
 	return registry.WithClient(ctx, guard.ClientOf(ctx))
