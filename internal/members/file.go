@@ -8,15 +8,14 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/internal/bootfile"
+	"github.com/landmark-health/landmark/internal/rate"
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
 const (
-	// pauseFactor times the duration of a write is the pause after it. So writing
-	// takes a tenth of a core at most, however often processes come and go.
-	pauseFactor = 9
-	// maxPause is the longest such pause.
-	maxPause = time.Second
+	// maxRest is the longest rest after a write: a landmarkd that is killed loses the
+	// changes of that time.
+	maxRest = time.Second
 	// retryAfter is the time until a failed write is repeated, and logEvery how
 	// often the failure is logged.
 	retryAfter = time.Second
@@ -70,7 +69,7 @@ func (f *File) Run(ctx context.Context, source Source) {
 		var waiting []chan error
 		changed := source.MembersChanged()
 		if rest != nil {
-			changed = nil // collect changes during the pause; an operator's Sync does not wait
+			changed = nil // collect changes during the rest; an operator's Sync does not wait
 		}
 		select {
 		case <-changed:
@@ -99,7 +98,7 @@ func (f *File) Run(ctx context.Context, source Source) {
 				f.logger.Warn("the members file cannot be written: a restart loses the changes", "file", f.path, "why", err)
 			}
 		}
-		rest = time.After(min(pauseFactor*time.Since(start), maxPause))
+		rest = time.After(min(rate.RestAfter(time.Since(start)), maxRest))
 	}
 }
 

@@ -1,4 +1,5 @@
-// Package rate limits how often something may be done, with bursts.
+// Package rate limits how often something may be done: by token buckets, or by rests after
+// work.
 package rate
 
 import "time"

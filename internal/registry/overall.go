@@ -6,6 +6,7 @@ import (
 
 	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/judge"
+	"github.com/landmark-health/landmark/internal/rate"
 )
 
 // overall answers about all services together.
@@ -32,13 +33,9 @@ const (
 	dirty          // there was a change since the last evaluation began
 )
 
-const (
-	// restFactor is the ratio of the worker's rest to the evaluation before it. So it
-	// uses a tenth of a core, however many changes come, unless maxRest applies.
-	restFactor = 9
-	// maxRest is the longest rest.
-	maxRest = 50 * time.Millisecond
-)
+// maxRest is the longest rest of the worker after an evaluation: the watchers of all
+// services wait for the next one.
+const maxRest = 50 * time.Millisecond
 
 func (o *overall) start(services *atomic.Pointer[map[string]*service], clock *clock.Clock, subscriptions *subscriptions) {
 	o.services, o.clock, o.subscriptions = services, clock, subscriptions
@@ -68,7 +65,7 @@ func (o *overall) work() {
 		if o.state.CompareAndSwap(working, clean) {
 			return
 		}
-		time.Sleep(min(restFactor*time.Since(began), maxRest))
+		time.Sleep(min(rate.RestAfter(time.Since(began)), maxRest))
 	}
 }
 

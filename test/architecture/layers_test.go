@@ -68,9 +68,9 @@ var layers = []layer{
 	{path: "internal/histogram", stdlib: true},
 	{path: "internal/poll", imports: []string{"internal/rate", "internal/judge", "internal/rule", "internal/contract", "internal/duration"}, stdlib: true},
 	{path: "internal/probe", imports: []string{"internal/duration"}, stdlib: true},
-	{path: "internal/registry", imports: []string{"internal/evidence", "internal/probe", "internal/duration", "internal/clock", "internal/poll", "internal/quota", "internal/histogram", "internal/judge", "internal/contract"}, noGRPC: true},
+	{path: "internal/registry", imports: []string{"internal/evidence", "internal/probe", "internal/duration", "internal/clock", "internal/poll", "internal/quota", "internal/rate", "internal/histogram", "internal/judge", "internal/contract"}, noGRPC: true},
 	{path: "internal/bootfile", noGRPC: true},
-	{path: "internal/members", imports: []string{"internal/bootfile", "internal/registry", "internal/contract"}, noGRPC: true},
+	{path: "internal/members", imports: []string{"internal/bootfile", "internal/rate", "internal/registry", "internal/contract"}, noGRPC: true},
 	{path: "internal/journal", imports: []string{"internal/registry", "internal/judge", "internal/sleep"}, noGRPC: true},
 	{path: "internal/recorder", imports: []string{"internal/rate", "internal/journal", "internal/registry", "internal/judge", "internal/probe", "internal/socket", "internal/duration"}, noGRPC: true},
 	{path: "internal/replay", imports: []string{"internal/journal", "internal/registry", "internal/judge", "internal/probe", "internal/duration"}, noGRPC: true},
@@ -93,7 +93,7 @@ var layers = []layer{
 	{path: "internal/frontend/statusmsg", imports: []string{
 		"internal/frontend", "internal/registry", "internal/judge", "internal/checkers", "internal/contract", status, report}},
 	{path: "internal/frontend/page", imports: []string{
-		"internal/frontend", "internal/frontend/statusmsg", "internal/evidence", "internal/sampler", "internal/socket", "internal/describe", "internal/terminal", "internal/duration",
+		"internal/frontend", "internal/frontend/statusmsg", "internal/evidence", "internal/sampler", "internal/socket", "internal/describe", "internal/terminal", "internal/duration", "internal/rate",
 		"internal/registry", "internal/judge", "internal/contract", status}},
 	{path: "internal/frontend", imports: []string{"internal/registry", "internal/checkers", "internal/histogram"}, noGRPC: true},
 	{path: "internal/metrics", imports: []string{"internal/frontend", "internal/histogram", "internal/journal", "internal/registry", "internal/judge", "internal/checkers", "internal/sleep", "internal/socket"}, noGRPC: true},

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/netip"
 	"time"
+
+	"github.com/landmark-health/landmark/internal/rate"
 )
 
 // The feed composes what the open pages show.
@@ -86,15 +88,12 @@ func (f *feed) run(ctx context.Context) {
 	}
 }
 
-// restFactor is the ratio of the feed's rest to the work before it. So it uses a tenth of
-// a core, whatever pages ask for.
-const restFactor = 9
-
-// work does some work, and begins the rest after it.
+// work does some work, and begins the rest after it. There is no longest rest: only pages
+// wait for the feed, and they may ask for much.
 func (f *feed) work(do func()) {
 	began := time.Now()
 	do()
-	if rest := restFactor * time.Since(began); rest > 0 {
+	if rest := rate.RestAfter(time.Since(began)); rest > 0 {
 		f.resting = true
 		f.rest.Reset(rest)
 	}

@@ -3,15 +3,13 @@ package agents
 import (
 	"context"
 	"time"
+
+	"github.com/landmark-health/landmark/internal/rate"
 )
 
-const (
-	// After each creation the lock stays locked for restFactor times as long as the
-	// creation took, but for maxRest at most. So the new services of one user use a
-	// tenth of a processor.
-	restFactor = 9
-	maxRest    = 20 * time.Millisecond
-)
+// maxRest is the longest rest after a creation: every other new service of the user waits
+// for its end.
+const maxRest = 20 * time.Millisecond
 
 // creationLock serializes the creation of services by the sessions of one user.
 // Creating one takes the registry a long time, in which it creates no other. So a user with
@@ -37,7 +35,7 @@ func (l *creationLock) do(ctx context.Context, f func() error) error {
 	start := time.Now()
 	err := f()
 	if l.rests {
-		time.AfterFunc(min(restFactor*time.Since(start), maxRest), l.unlock)
+		time.AfterFunc(min(rate.RestAfter(time.Since(start)), maxRest), l.unlock)
 	} else {
 		l.unlock()
 	}

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/landmark-health/landmark/internal/rate"
 )
 
 // Many new services of one user are created one after the other, with a rest between
@@ -33,12 +35,12 @@ func TestCreationsOfOneUserAreSerialized(t *testing.T) {
 		if took := time.Since(began); took != each {
 			t.Errorf("the other user waited %v, want %v", took, each)
 		}
-		time.Sleep(sessions*each + (sessions-2)*restFactor*each - time.Since(began))
+		time.Sleep(sessions*each + (sessions-2)*rate.RestAfter(each) - time.Since(began))
 		synctest.Wait()
 		if n := done.Load(); n != sessions-1 {
 			t.Errorf("%d sessions have created their service, want %d", n, sessions-1)
 		}
-		time.Sleep((restFactor + 1) * each)
+		time.Sleep(rate.RestAfter(each) + each)
 		synctest.Wait()
 		if n := done.Load(); n != sessions {
 			t.Errorf("then %d sessions have created their service, want %d", n, sessions)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/landmark-health/landmark/internal/bootfile"
 	"github.com/landmark-health/landmark/internal/hostclock"
+	"github.com/landmark-health/landmark/internal/rate"
 )
 
 const (
@@ -18,10 +19,9 @@ const (
 	maxFile = 64 << 20
 	// minGrowth is by how many bytes the file may grow at least before it is replaced.
 	minGrowth = 1 << 20
-	// pauseFactor times the duration of a replacement is the pause after it, at most
-	// maxPause.
-	pauseFactor = 9
-	maxPause    = 500 * time.Millisecond
+	// maxRest is the longest rest after a replacement, so that the next one is made in
+	// time for the interval.
+	maxRest = 500 * time.Millisecond
 	// interval is how old the ages in the file may be.
 	interval = time.Second
 )
@@ -79,7 +79,7 @@ func (f *file) run(ctx context.Context, processes func() []savedProcess) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(min(pauseFactor*time.Since(start), maxPause)):
+		case <-time.After(min(rate.RestAfter(time.Since(start)), maxRest)):
 		}
 	}
 }
@@ -176,7 +176,7 @@ func (f *file) due() time.Duration {
 	defer f.mu.Unlock()
 	switch {
 	case f.failed:
-		return maxPause
+		return maxRest
 	case f.processes > 0:
 		return interval
 	}

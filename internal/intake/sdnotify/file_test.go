@@ -16,7 +16,7 @@ func TestFileHasEachChange(t *testing.T) {
 		go f.Server.file.run(ctx, f.saved)
 		has := func(when, text string) {
 			t.Helper()
-			f.sleep(2 * maxPause)
+			f.sleep(2 * maxRest)
 			synctest.Wait()
 			b, err := os.ReadFile(f.config.File)
 			if err != nil || !strings.Contains(string(b), text) {
@@ -33,7 +33,7 @@ func TestFileHasEachChange(t *testing.T) {
 			t.Errorf("not fed: the file has %+v", saved)
 		}
 		f.end(p)
-		f.sleep(2 * maxPause)
+		f.sleep(2 * maxRest)
 		synctest.Wait()
 		if saved := f.Server.file.read(); len(saved) != 0 {
 			t.Errorf("ended: the file has %+v", saved)
@@ -63,7 +63,7 @@ func TestFileThatCannotBeWritten(t *testing.T) {
 		go f.Server.file.run(f.t.Context(), f.saved)
 		p := f.process()
 		f.mustSend("epg", p.Pid, "READY=1", "WATCHDOG_USEC=10000000")
-		f.sleep(2 * maxPause)
+		f.sleep(2 * maxRest)
 		synctest.Wait()
 		if saved := f.Server.file.read(); len(saved) != 1 {
 			t.Fatalf("the file has %+v", saved)
@@ -74,7 +74,7 @@ func TestFileThatCannotBeWritten(t *testing.T) {
 		}
 		f.sleep(time.Minute)
 		f.expect("epg", "not fed", "stalled", "stalled")
-		f.sleep(2 * maxPause)
+		f.sleep(2 * maxRest)
 		synctest.Wait()
 		if saved := f.Server.file.read(); len(saved) != 0 {
 			t.Errorf("the next landmarkd would begin with %+v", saved)
@@ -82,7 +82,7 @@ func TestFileThatCannotBeWritten(t *testing.T) {
 		if err := os.Remove(inTheWay); err != nil {
 			t.Fatal(err)
 		}
-		f.sleep(2 * maxPause)
+		f.sleep(2 * maxRest)
 		synctest.Wait()
 		if saved := f.Server.file.read(); len(saved) != 1 || saved[0].Watchdog.Age < time.Minute {
 			t.Errorf("once it can be written: the file has %+v", saved)

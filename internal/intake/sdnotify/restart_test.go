@@ -129,7 +129,7 @@ func TestRestartOverProcessThatWasStopped(t *testing.T) {
 		f.setProc(p.Pid, 'T', 1)
 		f.sleep(900 * time.Millisecond)
 		f.expect("epg", "stopped", "stalled", "stalled") // not stale yet
-		f.sleep(maxPause)
+		f.sleep(maxRest)
 		f.stop()
 
 		for state, want := range map[byte]string{'S': "stalled", 'T': "stale"} {
