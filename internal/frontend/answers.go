@@ -69,7 +69,7 @@ func (a *Answers) EndAll(t Timing, n int) {
 	case t.began == 0:
 	case t.waited:
 		a.waited.Observe(time.Since(epoch) - t.began)
-	case (count-1)%sampleEvery < uint64(n): // not so if fewer were sent than were began
+	case (count-1)%sampleEvery < uint64(n): // not so if fewer were sent than were begun
 		a.memory.Observe(time.Since(epoch) - t.began)
 	}
 }

@@ -45,8 +45,8 @@ func RecordChecks(to Checkers, c checkers.Checker, name []byte, n int, a *regist
 	to.RecordAll(CheckOf(name, a), c, n, time.Duration(a.At()))
 }
 
-// CheckOf returns the check that a answers. It is the same for each aspect of a
-// service.
+// CheckOf returns the check that a answers. Its Service is the same for each aspect
+// of a service.
 func CheckOf(name []byte, a *registry.Answer) checkers.Check {
 	service, known := a.Service()
 	return checkers.Check{Name: name, Service: service, Known: known}

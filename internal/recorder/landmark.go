@@ -90,7 +90,7 @@ func (l *landmark) take(facts *judge.Landmark, now judge.Instant) (changed bool)
 	}
 	l.count = facts.Count
 	w := *facts
-	// These change with every report. The judge needs none of them but At, which is the
+	// These change with every report. The judge needs none of them except At, which is the
 	// age's, and before the landmark is reached that of its declaration.
 	// An age that is not late is the same whether it is open or not.
 	w.Count, w.Pending, w.Lag, w.EndedHang = 0, 0, 0, false

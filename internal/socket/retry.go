@@ -35,7 +35,7 @@ type RetryListener struct {
 	close    func() error
 }
 
-// RetryAccept returns a listener whose Accept retries after every error but
+// RetryAccept returns a listener whose Accept retries after every error except
 // net.ErrClosed, and logs the error to refusals under the listener's name. Most
 // errors of accept(2) pass, such as ENOBUFS, ENOMEM, EMFILE or the EPERM of a
 // firewall. But Go calls few of them temporary, and gRPC stops its server on the

@@ -1,5 +1,5 @@
-// Package turn shows that a loop turns which waits for packets or connections: a deadline
-// that has passed ends its wait. Nothing is sent for that, so neither a flood nor a
+// Package turn shows that a loop of packets or connections still turns: a deadline that has
+// passed ends its wait. Nothing is sent for that, so neither a flood nor a
 // firewall can make a loop that works look as if it hung.
 package turn
 
@@ -12,7 +12,7 @@ import (
 // deadline, or replace the socket.
 const rewake = 50 * time.Millisecond
 
-// Loop is the side of a loop. New makes it.
+// Loop lets a loop show that it turns. New makes it.
 type Loop struct {
 	wanted chan struct{} // holds a token while a call of Turn waits
 	turned chan struct{} // holds a token once the loop has turned

@@ -10,7 +10,7 @@ import (
 )
 
 // managerFilter decides what of a notification goes to the service manager. It passes on each
-// notification as it is, but for what the service manager would misunderstand:
+// notification as it is, except what the service manager would misunderstand:
 //
 //   - MAINPID=: its main process is the wrapper. From any other it would take no more
 //     notifications (NotifyAccess=main).
@@ -20,7 +20,7 @@ import (
 //   - What is for landmarkd alone.
 //
 // A program that declares landmarks need not send these two itself: a notification by which
-// it starts, or proves that it works, has them added. Nothing is sent but for a
+// it starts, or proves that it works, has them added. Nothing is sent without a
 // notification of the program.
 type managerFilter struct {
 	timeout time.Duration // of the service manager's watchdog, 0 if there is none

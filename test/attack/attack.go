@@ -118,7 +118,7 @@ func play(a attack, programs string, long bool) (r result) {
 	return r
 }
 
-// checkBounds checks all bounds but the time of the answers.
+// checkBounds checks all bounds except the time of the answers.
 func (r *result) checkBounds() {
 	if r.outcome == inconclusive {
 		return

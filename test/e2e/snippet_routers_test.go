@@ -58,7 +58,7 @@ type frr struct {
 }
 
 // startFRR starts FRR's zebra and bfdd in the namespace. The file has the whole
-// configuration of bfdd, but for the logging of packets that it discards.
+// configuration of bfdd, except the logging of packets that it discards.
 func startFRR(n *network, path string) *frr {
 	t := n.t
 	t.Helper()

@@ -18,8 +18,8 @@ import (
 // hangingPID is the first number of the processes of which reading hangs in these tests.
 const hangingPID = 1000
 
-// hangingServer runs a server that can read all processes at once, but those from
-// hangingPID on only once released is closed.
+// hangingServer runs a server that can read all processes at once, except those from
+// hangingPID on: these only once released is closed.
 func hangingServer(t *testing.T) (r *registry.Registry, released chan struct{}, stop func()) {
 	r = registry.New(clock.New(), 0)
 	s := New(Config{r, slog.New(slog.DiscardHandler)})

@@ -62,7 +62,7 @@ func (d dialer) dial(ctx context.Context, c *probe.Check) (net.Conn, error) {
 }
 
 // resolve returns the addresses of HOST:PORT, IPv4 before IPv6. A name must be one of
-// this host: the server that answers the look-up must not choose where landmarkd connects to.
+// this host: the server that answers the lookup must not choose where landmarkd connects to.
 func (d dialer) resolve(ctx context.Context, address string) ([]netip.AddrPort, error) {
 	if literal, err := netip.ParseAddrPort(address); err == nil {
 		return []netip.AddrPort{literal}, nil

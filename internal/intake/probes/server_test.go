@@ -294,7 +294,7 @@ func TestNamesMustResolveToThisHost(t *testing.T) {
 	}
 }
 
-// A real look-up of a name that does not exist is landmarkd's own failure, and ends in
+// A real lookup of a name that does not exist is landmarkd's own failure, and ends in
 // time.
 func TestNameThatDoesNotResolve(t *testing.T) {
 	e := newEnv(t)

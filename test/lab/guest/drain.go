@@ -10,7 +10,7 @@ import (
 // countLag is how old the counts of connections of the kernel and of HAProxy may be: IPVS updates them every two seconds.
 const countLag = 2500 * time.Millisecond
 
-// drainAndResume drains rs1 while a crowd is connected through every service but the controls, and opens as many connections
+// drainAndResume drains rs1 while a crowd is connected through every service except the controls, and opens as many connections
 // after that.
 func (l *lab) drainAndResume() error {
 	var services []virtualService
