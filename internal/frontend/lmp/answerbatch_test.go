@@ -105,7 +105,7 @@ func TestAwaitedAnswerIsNotSentLate(t *testing.T) {
 	}
 }
 
-// lookupSource notes each look-up.
+// lookupSource notes each lookup.
 type lookupSource struct {
 	frontend.Source
 	lookups []string

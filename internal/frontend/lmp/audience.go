@@ -11,24 +11,24 @@ import (
 	"github.com/landmark-health/landmark/internal/registry"
 )
 
-// waitAgain is how long a client that had no slot to wait in is not tried again.
+// waitAgain is how long a client that had no place to wait in is not tried again.
 const waitAgain = 200 * time.Millisecond
 
 // audience is the connections that watch the same name. They share one subscription, and
 // one wait for an answer that is not final.
 //
-// The wait takes a slot of the client of one of them. If that client has none, the next
-// wait begins in a slot of the next one's client, and so on. No other member does anything
+// The wait takes a place of the client of one of them. If that client has none, the next
+// wait begins in a place of the next one's client, and so on. No other member does anything
 // for that, so that each try costs the same, however many members there are.
 type audience struct {
 	members []*conn
 	changes *registry.Subscription
 	pending atomic.Bool // the loop is about to call changed
 	waiting bool        // until the answer is final
-	// queue is the members that wait and whose clients may have a slot, a *conn each. Those
+	// queue is the members that wait and whose clients may have a place, a *conn each. Those
 	// that wait and are not in it have a deadline at which they look up the answer again.
 	queue   list.List
-	refused map[netip.Prefix]struct{} // the clients that had no slot, until again; nil = none
+	refused map[netip.Prefix]struct{} // the clients that had no place, until again; nil = none
 	again   time.Duration
 	// changedAt is when changed was last called. An answer from before it may be old.
 	changedAt time.Time
@@ -64,7 +64,7 @@ func (a *audience) changed() {
 	for _, c := range a.members {
 		c.watch.changed = true
 		c.watch.awaited = nil // it may be older
-		if c.waiting && c.watch.place == nil {
+		if c.waiting && c.watch.queued == nil {
 			c.goOn(nil) // the answer may be final by now, and no wait would say so
 		}
 		c.Queue()
@@ -75,11 +75,11 @@ func (a *audience) changed() {
 // its audience.
 func (s *Server) awaitFor(c *conn) {
 	a := c.watch.audience
-	c.watch.place = a.queue.PushBack(c)
+	c.watch.queued = a.queue.PushBack(c)
 	s.awaitNext(a, c.watch.request.Service)
 }
 
-// awaitNext begins a wait for the audience of the name, unless there is one, in a slot of
+// awaitNext begins a wait for the audience of the name, unless there is one, in a place of
 // the first client in the queue that was not refused one.
 func (s *Server) awaitNext(a *audience, name []byte) {
 	if s.tcp.loop.Now() >= a.again {
@@ -97,7 +97,7 @@ func (s *Server) awaitNext(a *audience, name []byte) {
 	}
 }
 
-// awaitIn waits for the final answer about the name in a slot of the client, and then makes
+// awaitIn waits for the final answer about the name in a place of the client, and then makes
 // each member of the audience that waits go on, a few at a time.
 func (s *Server) awaitIn(a *audience, name []byte, client netip.Prefix) {
 	a.waiting = true
@@ -134,9 +134,9 @@ func (c *conn) goOn(got *awaited) {
 
 // leaveQueue removes the connection from its audience's queue, if it is there.
 func (c *conn) leaveQueue() {
-	if w := c.watch; w.place != nil {
-		w.audience.queue.Remove(w.place)
-		w.place = nil
+	if w := c.watch; w.queued != nil {
+		w.audience.queue.Remove(w.queued)
+		w.queued = nil
 	}
 }
 

@@ -29,10 +29,10 @@ const (
 // much as the answer. All memory that the kernel reads and writes is allocated once.
 // A batch is for one goroutine.
 type batch struct {
-	requests   [batchSize]message
-	answers    [batchSize]message
-	recipients [batchSize]recipient // of the answers
-	slots      [batchSize]slot
+	requests [batchSize]message
+	answers  [batchSize]message
+	records  [batchSize]record // of the answers
+	slots    [batchSize]slot
 	// data has maxDatagram bytes for each request. It is a mapping of its own, to which
 	// the kernel adds memory where it writes: a page for each request of a usual length.
 	data       []byte
@@ -117,14 +117,14 @@ func (b *batch) datagram(i int, fd uintptr) datagram {
 	}
 }
 
-// answer adds the answer to request i, which is d, and who it is for. The slice out is b.out
+// answer adds the answer to request i, which is d, and its record. The slice out is b.out
 // with the answer appended. Answers that are in the memory of a shorter b.out stay there.
-func (b *batch) answer(i int, d datagram, out []byte, to recipient) {
+func (b *batch) answer(i int, d datagram, out []byte, r record) {
 	answer, s := out[len(b.out):], &b.slots[i]
 	b.out = out
 	s.answer.Base = &answer[0]
 	s.answer.SetLen(len(answer))
-	b.recipients[b.answered] = to
+	b.records[b.answered] = r
 	m := &b.answers[b.answered]
 	b.answered++
 	*m = message{header: unix.Msghdr{Name: &s.client[0], Namelen: b.requests[i].header.Namelen, Iov: &s.answer, Control: &s.control[0]}}

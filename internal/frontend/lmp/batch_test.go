@@ -104,7 +104,7 @@ func TestBatchAllocatesNothing(t *testing.T) {
 			}
 			for answered := 0; answered < n; answered += s.answered {
 				for i, d := range s.receive(t) {
-					s.answer(i, d, append(s.out, d.data...), recipient{})
+					s.answer(i, d, append(s.out, d.data...), record{})
 				}
 				s.send(t)
 			}
@@ -152,7 +152,7 @@ func TestBatchKeepsRequestsApart(t *testing.T) {
 				t.Errorf("request %d came from port %d to %+v, want port %d to %v", i, d.from.Port(), d.destination, client, destination)
 			}
 			// The answers of a batch outgrow the memory that there is for them.
-			s.answer(j, d, append(s.out, bytes.Repeat([]byte{byte(i + 1)}, i+1)...), recipient{})
+			s.answer(j, d, append(s.out, bytes.Repeat([]byte{byte(i + 1)}, i+1)...), record{})
 			i++
 		}
 		if full := s.received == batchSize; s.full() != full {
@@ -178,7 +178,7 @@ func TestAnswerThatCannotBeSentKeepsNoOther(t *testing.T) {
 		}
 		for received := 0; received < 5; received += s.received {
 			for i, d := range s.receive(t) {
-				s.answer(i, d, append(s.out, d.data...), recipient{})
+				s.answer(i, d, append(s.out, d.data...), record{})
 				if slices.Contains(unsendable, received+i) {
 					copy(s.slots[i].client[2:], []byte{0, 0})
 				}
@@ -213,7 +213,7 @@ func TestAnswersDoNotWaitForRoom(t *testing.T) {
 	b := newTestBatch(t)
 	for i := range batchSize {
 		b.requests[i].header.Namelen = 0 // the pair needs no address
-		b.answer(i, datagram{}, append(b.out, byte(i)), recipient{})
+		b.answer(i, datagram{}, append(b.out, byte(i)), record{})
 	}
 	sent, noRoom := b.send(uintptr(pair[0]))
 	if sent == 0 || noRoom == 0 || sent+noRoom != batchSize {
@@ -342,7 +342,7 @@ func FuzzBatch(f *testing.F) {
 				if !bytes.Equal(d.data, want.data) || d.from.Port() != clients[want.client].conn.LocalAddr().(*net.UDPAddr).AddrPort().Port() || d.destination.address != to[want.client].Addr() {
 					t.Fatalf("request %d is % X from %v to %+v, want % X to %v", i, d.data, d.from, d.destination, want.data, to[want.client])
 				}
-				s.answer(j, d, append(append(s.out, 'a'), d.data...), recipient{})
+				s.answer(j, d, append(append(s.out, 'a'), d.data...), record{})
 				i++
 			}
 			s.send(t)

@@ -53,7 +53,7 @@ func BenchmarkDatagram(b *testing.B) {
 		}
 		a, _ := r.Lookup(q.Service, q.MaxAge)
 		out = appendDatagramAnswer(out[:0], d, q, &a, key)
-		to := recipientOf(d, q, &a)
-		s.record(&to)
+		rec := recordOf(d, q, &a)
+		s.record(&rec)
 	}
 }

@@ -36,9 +36,6 @@ type conn struct {
 	unsentUntil time.Duration
 }
 
-// errHeld means that answers were held for too long: see maxHeld.
-var errHeld = errors.New("the answers are too old")
-
 // newConn adds a connection to the loop, if it gets a slot. Otherwise it closes
 // it, and returns nil.
 func (s *Server) newConn(sock eventloop.Socket, key int, from netip.Addr) *conn {
@@ -50,7 +47,7 @@ func (s *Server) newConn(sock eventloop.Socket, key int, from netip.Addr) *conn 
 	if err := s.tcp.loop.Add(&c.Conn, sock, key, c); err != nil {
 		c.slot.Free()
 		sock.Close()
-		s.AcceptFailed(err)
+		s.tcp.AcceptFailed(err)
 		return nil
 	}
 	s.tcp.open++
@@ -60,16 +57,13 @@ func (s *Server) newConn(sock eventloop.Socket, key int, from netip.Addr) *conn 
 
 // takeSlot reports whether the connection may be open.
 func (s *Server) takeSlot(c *conn) bool {
-	if s.tcp.slots == nil {
-		return true
-	}
 	client, err := socket.ClientAt(c.checker.From)
 	return err == nil && s.tcp.slots.Take(&c.slot, client, c)
 }
 
-// client returns the client of the connection. All without an address are one.
+// client returns the client of the connection.
 func (c *conn) client() netip.Prefix {
-	client, _ := socket.ClientAt(c.checker.From)
+	client, _ := socket.ClientAt(c.checker.From) // takeSlot has had no error
 	return client
 }
 
@@ -85,9 +79,8 @@ func (c *conn) Ready() {
 }
 
 // visit sends what is to be sent, and answers the requests that are there. So that no
-// connection keeps the loop from the others, it answers the CHECKs of one read at most, or
-// those before the first request that takes long, and that: any other request, and a
-// CHECK of all services.
+// connection keeps the loop from the others, a visit ends with the CHECKs of one read, or
+// with the first request that takes long: any other request, and a CHECK of all services.
 func (c *conn) visit() {
 	t := c.server.tcp
 	c.frames.load(t.in[:], t.readSize())
@@ -216,7 +209,7 @@ func (c *conn) repeat(frame []byte) (n int) {
 	return n
 }
 
-// await waits for the final answer about the name, and then goes on by then, which reports
+// await waits for the final answer about the name, and then calls then, which reports
 // whether the connection can go on.
 func (c *conn) await(name []byte, maxAge time.Duration, then func(*registry.Answer) bool) {
 	s := c.server
@@ -273,7 +266,7 @@ func (c *conn) rest() {
 func (c *conn) Due() {
 	now := c.server.tcp.loop.Now()
 	switch {
-	case c.waiting: // a WATCH that found no slot
+	case c.waiting: // a WATCH that found no place
 		c.goOn(nil)
 	case len(c.unsent) > 0: // the checker does not read
 		c.Close()
@@ -323,10 +316,11 @@ func (c *conn) sendUnsent() bool {
 	if len(c.unsent) == 0 {
 		return true
 	}
-	n, err := 0, errHeld
-	if c.server.tcp.loop.Now() < c.unsentUntil { // landmarkd may have been stopped since
-		n, err = c.Write(c.unsent)
+	if c.server.tcp.loop.Now() >= c.unsentUntil { // landmarkd may have been stopped since
+		c.Close()
+		return false
 	}
+	n, err := c.Write(c.unsent)
 	if err != nil {
 		c.Close()
 		return false

@@ -241,7 +241,7 @@ func TestStopClosesConnections(t *testing.T) {
 	}
 }
 
-// stoppedSource is a source during whose look-ups landmarkd is stopped.
+// stoppedSource is a source during whose lookups landmarkd is stopped.
 type stoppedSource struct {
 	frontend.Source
 	stop func()

@@ -71,8 +71,9 @@ func serveFamily(t *testing.T, r *registry.Registry, family string) *testServer 
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{config: Config{Source: r}, rejections: newRejections(), udp: udp}
-	if s.tcp, err = s.newTCPServer(tcp.(*net.TCPListener)); err != nil {
+	s := newServer(complete(Config{Source: r}))
+	s.udp = udp
+	if err := s.acceptFrom(tcp.(*net.TCPListener)); err != nil {
 		t.Fatal(err)
 	}
 	return run(t, s)

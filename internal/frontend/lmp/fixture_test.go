@@ -1,6 +1,7 @@
 package lmp
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -21,11 +22,15 @@ import (
 	"github.com/landmark-health/landmark/internal/frontend/frontendtest"
 	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/registry"
+	"github.com/landmark-health/landmark/internal/socket"
 	"github.com/landmark-health/landmark/lmp"
 )
 
 // testTimeout is how long a test waits for what must happen.
 const testTimeout = time.Minute
+
+// clientAddr is the address of the clients of servers without sockets.
+var clientAddr = netip.MustParseAddr("192.0.2.1")
 
 // longAgo is the age of facts that are too old for any max_age of the tests.
 const longAgo = 10 * time.Second
@@ -89,18 +94,32 @@ type testServer struct {
 
 func serve(t testing.TB, c Config) *testServer {
 	t.Helper()
-	s, err := New(c)
+	s, err := New(complete(c))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return run(t, s)
 }
 
-func run(t testing.TB, s *Server) *testServer {
-	s.config.Logger = slog.New(slog.DiscardHandler)
-	if s.config.Checkers == nil {
-		s.config.Checkers = frontendtest.NewTracker()
+// complete returns the configuration with what every server needs.
+func complete(c Config) Config {
+	c.Logger = slog.New(slog.DiscardHandler)
+	c.Refusals = socket.NewRefusals(c.Logger)
+	if c.Checkers == nil {
+		c.Checkers = frontendtest.NewTracker()
 	}
+	c.MaxConns = cmp.Or(c.MaxConns, 10_000)
+	return c
+}
+
+// newIn returns a server without sockets of its own, whose loop has the poller.
+func newIn(poller eventloop.Poller, c Config) *Server {
+	s := newServer(complete(c))
+	s.tcp = s.newTCPServer(eventloop.NewWith(poller))
+	return s
+}
+
+func run(t testing.TB, s *Server) *testServer {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
@@ -159,8 +178,7 @@ func inBubble(t *testing.T, test func(*testing.T, *fixture)) {
 		r := frontendtest.NewRegistry(t, 0)
 		ctx, stop := context.WithCancel(t.Context())
 		poller := newPipePoller()
-		s := &Server{config: Config{Source: r, Checkers: frontendtest.NewTracker(), Logger: slog.New(slog.DiscardHandler)}, rejections: newRejections()}
-		s.tcp = &tcpServer{loop: eventloop.NewWith(poller), audiences: make(map[string]*audience)}
+		s := newIn(poller, Config{Source: r})
 		var serving sync.WaitGroup
 		serving.Go(func() {
 			if err := s.serveTCP(ctx); err != nil {
@@ -172,6 +190,7 @@ func inBubble(t *testing.T, test func(*testing.T, *fixture)) {
 		test(t, &fixture{
 			Server:   s,
 			poller:   poller,
+			from:     clientAddr,
 			t:        t,
 			registry: r,
 			process:  newProcess(t, r, "epg", loops("main"), fact(0)),

@@ -17,15 +17,11 @@ const (
 
 var errTooManyLargeFrames = errors.New("too many large frames at once")
 
-// largeFrames is a semaphore with a token for each large frame. A nil one sets no
-// limit.
+// largeFrames is a semaphore with a token for each large frame.
 type largeFrames chan struct{}
 
 // acquire takes a token, if one is left.
 func (l largeFrames) acquire() bool {
-	if l == nil {
-		return true
-	}
 	select {
 	case l <- struct{}{}:
 		return true
@@ -35,11 +31,7 @@ func (l largeFrames) acquire() bool {
 }
 
 // release returns a token.
-func (l largeFrames) release() {
-	if l != nil {
-		<-l
-	}
-}
+func (l largeFrames) release() { <-l }
 
 // frames splits a connection's bytes into frames. All connections read into one
 // buffer, so that one that waits holds no buffer, but only what it has received of

@@ -2,7 +2,6 @@ package lmp
 
 import (
 	"context"
-	"net/netip"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -11,8 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/landmark-health/landmark/internal/eventloop"
-	"github.com/landmark-health/landmark/internal/frontend/frontendtest"
-	"github.com/landmark-health/landmark/internal/socket"
 	"github.com/landmark-health/landmark/lmp"
 )
 
@@ -94,14 +91,13 @@ func TestFirstRequestsAreAnsweredFirst(t *testing.T) {
 				ctx, stop := context.WithCancel(t.Context())
 				r, _ := newRegistry(t)
 				poller := &onePoller{stop: stop}
-				s := &Server{config: Config{Source: r, Checkers: frontendtest.NewTracker()}, rejections: newRejections()}
-				s.tcp = &tcpServer{loop: eventloop.NewWith(poller), audiences: make(map[string]*audience)}
+				s := newIn(poller, Config{Source: r})
 				var answered []int // the keys
 				add := func(key int, requests ...[]byte) {
 					socket := &notedSocket{key: key, requests: slices.Concat(requests...), note: func(key, frames int) {
 						answered = append(answered, slices.Repeat([]int{key}, frames)...)
 					}}
-					s.newConn(socket, key, netip.Addr{})
+					s.newConn(socket, key, clientAddr)
 					poller.events = append(poller.events, eventloop.Event{Key: key, Readable: true})
 				}
 				for key := range busy {
@@ -138,14 +134,11 @@ func TestUnreadConnectionIsDisplacedFirst(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		r, _ := newRegistry(t)
 		poller := &onePoller{}
-		s := &Server{config: Config{Source: r, Checkers: frontendtest.NewTracker()}, rejections: newRejections()}
-		loop := eventloop.NewWith(poller)
-		s.tcp = &tcpServer{loop: loop, audiences: make(map[string]*audience)}
-		s.tcp.slots = socket.NewSlots(socket.QuotaByAddress(3, func(netip.Prefix) {}))
+		s := newIn(poller, Config{Source: r, MaxConns: 3})
 		var sockets [4]notedSocket
 		add := func(key int) *conn {
 			sockets[key].key, sockets[key].note = key, func(int, int) {}
-			return s.newConn(&sockets[key], key, netip.MustParseAddr("192.0.2.1"))
+			return s.newConn(&sockets[key], key, clientAddr)
 		}
 		sockets[0].requests = check(t, "epg")
 		sockets[1].requests, sockets[1].full = describe(t, "epg"), true

@@ -102,8 +102,8 @@ func TestRecordHasTimeOfAnswer(t *testing.T) {
 	before := time.Duration(r.Clock().Judged())
 	a, _ := r.Lookup([]byte("epg"), 0)
 	d := datagram{from: netip.MustParseAddrPort("[::ffff:10.0.0.1]:4711")}
-	to := recipientOf(d, lmp.Request{Kind: lmp.KindCheck, Service: []byte("epg")}, &a)
-	s.record(&to)
+	rec := recordOf(d, lmp.Request{Kind: lmp.KindCheck, Service: []byte("epg")}, &a)
+	s.record(&rec)
 	at := times[netip.MustParseAddr("10.0.0.1")]
 	if now := time.Duration(r.Clock().Judged()); at < before || at > now {
 		t.Errorf("recorded at %v, want %v to %v", at, before, now)

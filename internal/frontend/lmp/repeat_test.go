@@ -13,7 +13,7 @@ import (
 	"github.com/landmark-health/landmark/lmp"
 )
 
-// countingSource counts the look-ups.
+// countingSource counts the lookups.
 type countingSource struct {
 	frontend.Source
 	lookups int
@@ -31,7 +31,7 @@ func withNonce(q []byte, nonce uint64) []byte {
 	return q
 }
 
-// Equal CHECKs that arrive together are answered by one look-up, each with its nonce, and
+// Equal CHECKs that arrive together are answered by one lookup, each with its nonce, and
 // all are counted. Those of another read are looked up again.
 func TestEqualChecksAreAnsweredTogether(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fixture) {
@@ -67,7 +67,7 @@ func TestEqualChecksAreAnsweredTogether(t *testing.T) {
 				}
 			}
 			if source.lookups != tt.lookups {
-				t.Errorf("%d look-ups for %q, want %d", source.lookups, tt.names, tt.lookups)
+				t.Errorf("%d lookups for %q, want %d", source.lookups, tt.names, tt.lookups)
 			}
 			answers += len(requests)
 		}
@@ -97,7 +97,7 @@ func TestEqualDescribesAreEachLookedUp(t *testing.T) {
 		conn.Close()
 		<-done
 		if source.lookups != 3 {
-			t.Errorf("%d look-ups, want 3", source.lookups)
+			t.Errorf("%d lookups, want 3", source.lookups)
 		}
 	})
 }

@@ -25,9 +25,9 @@ import (
 type Config struct {
 	Address string // HOST:PORT to listen on, both UDP and TCP
 	// MaxConns is how many TCP connections may be open at once, divided among the
-	// addresses of the clients (see socket.LimitPer); 0 = no limit.
+	// addresses of the clients (see socket.LimitPer).
 	MaxConns int
-	Refusals *socket.Refusals  // logs why no connection can be accepted; nil = no log
+	Refusals *socket.Refusals  // logs why no connection can be accepted
 	Keys     lmp.Keys          // of the checkers; empty = requests need no signature
 	Source   frontend.Source   // gives the answers
 	Checkers frontend.Checkers // records who received them
@@ -49,21 +49,25 @@ type Server struct {
 // New binds the address. It is an error if the port is taken: of two servers
 // that share a port, each would answer for the other's programs.
 func New(c Config) (*Server, error) {
-	s := &Server{config: c, rejections: newRejections(), largeFrames: make(largeFrames, maxLargeFrames), udpLoop: turn.New()}
+	s := newServer(c)
 	l, err := listenTCP(c.Address)
 	if err != nil {
 		return nil, err
 	}
-	if s.tcp, err = s.newTCPServer(l); err != nil {
+	if err := s.acceptFrom(l); err != nil {
 		return nil, err
 	}
 	// With port 0, UDP takes the port that the kernel chose for TCP.
-	s.udp, err = listenUDP(c.Address, s.tcp.addr.(*net.TCPAddr).Port)
-	if err != nil {
+	if s.udp, err = listenUDP(c.Address, s.tcp.addr.(*net.TCPAddr).Port); err != nil {
 		s.tcp.loop.Close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// newServer returns a Server that has bound nothing.
+func newServer(c Config) *Server {
+	return &Server{config: c, rejections: newRejections(), largeFrames: make(largeFrames, maxLargeFrames), udpLoop: turn.New()}
 }
 
 // Addr returns the address that the server listens on, both UDP and TCP.

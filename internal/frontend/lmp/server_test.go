@@ -14,7 +14,7 @@ import (
 func TestNewFailsOnTakenPort(t *testing.T) {
 	for _, network := range []string{"udp", "tcp"} {
 		for _, host := range []string{"127.0.0.1", ""} {
-			s, err := New(Config{Address: "127.0.0.1:0"})
+			s, err := New(complete(Config{Address: "127.0.0.1:0"}))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -25,7 +25,7 @@ func TestNewFailsOnTakenPort(t *testing.T) {
 			} else {
 				s.udp.Close()
 			}
-			second, err := New(Config{Address: net.JoinHostPort(host, port)})
+			second, err := New(complete(Config{Address: net.JoinHostPort(host, port)}))
 			if err == nil {
 				second.Close()
 				t.Fatalf("%s port %s was bound twice", network, port)
@@ -86,7 +86,7 @@ func TestPortIsNotShared(t *testing.T) {
 
 func TestNewRejectsInvalidAddress(t *testing.T) {
 	for _, address := range []string{"", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:65536"} {
-		s, err := New(Config{Address: address})
+		s, err := New(complete(Config{Address: address}))
 		if err == nil {
 			s.Close()
 			t.Errorf("%q was bound", address)
@@ -97,7 +97,7 @@ func TestNewRejectsInvalidAddress(t *testing.T) {
 }
 
 func TestCloseWithoutRunFreesPort(t *testing.T) {
-	s, err := New(Config{Address: "127.0.0.1:0"})
+	s, err := New(complete(Config{Address: "127.0.0.1:0"}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,8 +35,9 @@ const (
 // tcpServer is what serves connections: a loop for all of them (see conn), which only
 // its goroutine uses.
 type tcpServer struct {
+	server    *Server
 	addr      net.Addr
-	slots     *socket.Slots[netip.Prefix] // of the connections, nil = there is no limit
+	slots     *socket.Slots[netip.Prefix] // of the connections
 	loop      *eventloop.Loop
 	ctx       context.Context // of Run
 	waits     sync.WaitGroup  // for answers and changes
@@ -83,22 +84,26 @@ func listenTCP(address string) (*net.TCPListener, error) {
 	return l.(*net.TCPListener), nil
 }
 
-// newTCPServer returns a tcpServer whose loop accepts connections of l. It takes l over.
-func (s *Server) newTCPServer(l *net.TCPListener) (*tcpServer, error) {
+// acceptFrom makes a loop that accepts the connections of l, once it runs. It takes l over.
+func (s *Server) acceptFrom(l *net.TCPListener) error {
 	loop, err := eventloop.New()
 	if err != nil {
 		l.Close()
-		return nil, err
+		return err
 	}
-	t := &tcpServer{addr: l.Addr(), loop: loop, audiences: make(map[string]*audience)}
-	if s.config.MaxConns > 0 {
-		t.slots = socket.NewSlots(socket.QuotaByAddress(s.config.MaxConns, func(netip.Prefix) { s.rejections.Count(tooManyConnections) }))
-	}
-	if err := loop.Listen(l, s); err != nil {
+	s.tcp = s.newTCPServer(loop)
+	s.tcp.addr = l.Addr()
+	if err := loop.Listen(l, s.tcp); err != nil {
 		loop.Close()
-		return nil, err
+		return err
 	}
-	return t, nil
+	return nil
+}
+
+// newTCPServer returns a tcpServer with the loop.
+func (s *Server) newTCPServer(loop *eventloop.Loop) *tcpServer {
+	quota := socket.QuotaByAddress(s.config.MaxConns, func(netip.Prefix) { s.rejections.Count(tooManyConnections) })
+	return &tcpServer{server: s, loop: loop, slots: socket.NewSlots(quota), audiences: make(map[string]*audience)}
 }
 
 // readSize returns how many bytes a connection reads at once.
@@ -122,13 +127,11 @@ func (s *Server) serveTCP(ctx context.Context) error {
 func (s *Server) TurnTCP(ctx context.Context) error { return s.tcp.loop.Turn(ctx) }
 
 // Accepted implements eventloop.ListenHandler.
-func (s *Server) Accepted(sock eventloop.Socket, key int, from netip.Addr) {
-	s.newConn(sock, key, from)
+func (t *tcpServer) Accepted(sock eventloop.Socket, key int, from netip.Addr) {
+	t.server.newConn(sock, key, from)
 }
 
 // AcceptFailed implements eventloop.ListenHandler.
-func (s *Server) AcceptFailed(err error) {
-	if s.config.Refusals != nil {
-		s.config.Refusals.LogFailure("monitoring clients", err)
-	}
+func (t *tcpServer) AcceptFailed(err error) {
+	t.server.config.Refusals.LogFailure("monitoring clients", err)
 }

@@ -3,14 +3,12 @@ package lmp
 import (
 	"bytes"
 	"io"
-	"log/slog"
 	"net"
 	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/landmark-health/landmark/internal/socket"
 	"github.com/landmark-health/landmark/lmp"
 )
 
@@ -235,7 +233,7 @@ func TestTooManyConnectionsAreCounted(t *testing.T) {
 
 func TestServerSurvivesDescriptorShortage(t *testing.T) {
 	r, _ := newRegistry(t)
-	s := serve(t, Config{Address: "127.0.0.1:0", Source: r, Refusals: socket.NewRefusals(slog.New(slog.DiscardHandler))})
+	s := serve(t, Config{Address: "127.0.0.1:0", Source: r})
 	open, q := s.connect(t), check(t, "epg")
 	write(t, open, q)
 	readFrame(t, open)

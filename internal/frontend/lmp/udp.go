@@ -19,14 +19,14 @@ import (
 	"github.com/landmark-health/landmark/lmp"
 )
 
-// maxHeld is how long an answer may be held between its look-up and its sending, over UDP
+// maxHeld is how long an answer may be held between its lookup and its sending, over UDP
 // or TCP, which only happens if landmarkd is stopped in between. After that its checker
 // has given up, and the program may have hung since.
 const maxHeld = time.Second
 
 // serveUDP answers requests over UDP until ctx is done. Those that have arrived together
-// are read, answered and sent together, without an allocation but for link-local IPv6
-// clients. An answer that has to wait is sent by another goroutine.
+// are read, answered and sent together, without an allocation except for link-local
+// IPv6 clients. An answer that has to wait is sent by another goroutine.
 func (s *Server) serveUDP(ctx context.Context) error {
 	b, err := newBatch()
 	if err != nil {
@@ -87,7 +87,7 @@ func (s *Server) serveBatches(ctx context.Context, waiting *sync.WaitGroup, b *b
 }
 
 // answerBatch answers the requests of b, which came from the socket fd. A batch is answered
-// at one instant, so requests in a row about the same need one look-up, which takes as long
+// at one instant, so requests in a row about the same need one lookup, which takes as long
 // as the rest of the work for them.
 func (s *Server) answerBatch(ctx context.Context, waiting *sync.WaitGroup, b *batch, fd uintptr) {
 	timing, began := s.udpAnswers.BeginAll(b.received), time.Now()
@@ -111,7 +111,7 @@ func (s *Server) answerBatch(ctx context.Context, waiting *sync.WaitGroup, b *ba
 			s.answerAsync(ctx, waiting, d, q, key, timing)
 			continue
 		}
-		b.answer(i, d, appendDatagramAnswer(b.out, d, q, &a, key), recipientOf(d, q, &a))
+		b.answer(i, d, appendDatagramAnswer(b.out, d, q, &a, key), recordOf(d, q, &a))
 	}
 	if b.answered == 0 {
 		return
@@ -125,7 +125,7 @@ func (s *Server) answerBatch(ctx context.Context, waiting *sync.WaitGroup, b *ba
 	s.rejections.Add(noRoom, unsent)
 	for i := range b.answered {
 		if b.sent(i) {
-			s.record(&b.recipients[i])
+			s.record(&b.records[i])
 		}
 	}
 }
@@ -183,8 +183,8 @@ func (s *Server) sendAwaited(d datagram, q lmp.Request, a *registry.Answer, key 
 	switch s.udp.send(out, d) {
 	case nil:
 		s.udpAnswers.End(timing)
-		to := recipientOf(d, q, a)
-		s.record(&to)
+		rec := recordOf(d, q, a)
+		s.record(&rec)
 	case unix.EAGAIN:
 		s.rejections.Count(noRoom)
 	}
@@ -198,20 +198,20 @@ func appendDatagramAnswer(out []byte, d datagram, q lmp.Request, a *registry.Ans
 	return lmp.AppendAnswer(out, &answer, min(len(d.data), lmp.MaxDatagram), key)
 }
 
-// recipient is what is recorded of an answer once it is sent: before, that would make its
+// record is what is recorded of an answer once it is sent: before, that would make its
 // checker wait, and an answer that cannot be sent reaches none.
-type recipient struct {
+type record struct {
 	check   checkers.Check
 	checker checkers.Checker
 	at      time.Duration // of the answer
 }
 
-// recipientOf returns the recipient of the answer to d's request q. It is valid as long as q.
-func recipientOf(d datagram, q lmp.Request, a *registry.Answer) recipient {
-	return recipient{frontend.CheckOf(q.Service, a), checkers.Checker{From: d.from.Addr().Unmap(), Via: checkers.LMPUDP}, time.Duration(a.At())}
+// recordOf returns the record of the answer to d's request q. It is valid as long as q.
+func recordOf(d datagram, q lmp.Request, a *registry.Answer) record {
+	return record{frontend.CheckOf(q.Service, a), checkers.Checker{From: d.from.Addr().Unmap(), Via: checkers.LMPUDP}, time.Duration(a.At())}
 }
 
-func (s *Server) record(to *recipient) { s.config.Checkers.Record(to.check, to.checker, to.at) }
+func (s *Server) record(r *record) { s.config.Checkers.Record(r.check, r.checker, r.at) }
 
 // datagram is one received datagram.
 type datagram struct {

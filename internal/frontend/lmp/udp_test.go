@@ -11,7 +11,6 @@ import (
 
 	"github.com/landmark-health/landmark/internal/frontend/frontendtest"
 	"github.com/landmark-health/landmark/internal/registry"
-	"github.com/landmark-health/landmark/internal/turn"
 	"github.com/landmark-health/landmark/lmp"
 )
 
@@ -263,8 +262,8 @@ func TestUDPCheckAllocatesNothing(t *testing.T) {
 				t.Fatal("the answer is not final")
 			}
 			out = appendDatagramAnswer(out[:0], d, q, &a, k)
-			to := recipientOf(d, q, &a)
-			s.record(&to)
+			rec := recordOf(d, q, &a)
+			s.record(&rec)
 		}); n != 0 {
 			t.Errorf("%s: %v allocations per datagram", name, n)
 		}
@@ -333,7 +332,7 @@ func TestNoRequestIsForgotten(t *testing.T) {
 func TestEarlyRequestsAreAnswered(t *testing.T) {
 	r, _ := newRegistry(t)
 	for _, n := range []int{1, batchSize, batchSize + 1, 2 * batchSize, 2*batchSize + 3} {
-		early, err := New(Config{Address: "127.0.0.1:0", Source: r})
+		early, err := New(complete(Config{Address: "127.0.0.1:0", Source: r}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -369,8 +368,9 @@ func TestErrorOfOneDatagramEndsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{config: Config{Source: r}, rejections: newRejections(), udp: udp, udpLoop: turn.New()}
-	if s.tcp, err = s.newTCPServer(tcp.(*net.TCPListener)); err != nil {
+	s := newServer(complete(Config{Source: r}))
+	s.udp = udp
+	if err := s.acceptFrom(tcp.(*net.TCPListener)); err != nil {
 		t.Fatal(err)
 	}
 	run(t, s)

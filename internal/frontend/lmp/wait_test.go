@@ -167,11 +167,11 @@ func TestStopDropsWaitingRequests(t *testing.T) {
 	udp.wantNothing()
 }
 
-// The requests of one address that wait leave slots to those of another.
+// The requests of one address that wait leave places to those of another.
 func TestOneAddressLeavesSlotsToOthers(t *testing.T) {
 	s := serve(t, Config{Address: "127.0.0.1:0", Source: frontendtest.NewRegistry(t, time.Hour)})
 	flood := s.dial(t, "udp")
-	for s.rejections.Counted(overloaded) == 0 { // until the address has all slots that it gets
+	for s.rejections.Counted(overloaded) == 0 { // until the address has all places that it gets
 		write(t, flood, check(t, "epg"))
 	}
 	connect := func(from net.IP) net.Conn {

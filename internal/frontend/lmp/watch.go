@@ -49,7 +49,7 @@ type watch struct {
 	resend   bool          // it must be sent though it has not changed
 	waits    time.Time     // since when it waits for a final answer
 	awaited  *awaited      // what the audience has got since then, nil = nothing
-	place    *list.Element // in the audience's queue, nil = it is not there
+	queued   *list.Element // in the audience's queue, nil = it is not there
 }
 
 // beginWatch begins a WATCH. It sends nothing yet.

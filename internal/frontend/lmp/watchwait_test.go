@@ -72,12 +72,12 @@ func TestWatchWaitsForFinalAnswer(t *testing.T) {
 }
 
 // awaitFinalSource is a provisionalSource that counts the waits and, if asked to, holds the
-// look-up after a wait.
+// lookup after a wait.
 type awaitFinalSource struct {
 	provisionalSource
 	waits  atomic.Int32
-	held   atomic.Pointer[chan struct{}] // until then the look-up is held, nil = it is not
-	awaits atomic.Bool                   // an Await has returned, and its look-up follows
+	held   atomic.Pointer[chan struct{}] // until then the lookup is held, nil = it is not
+	awaits atomic.Bool                   // an Await has returned, and its lookup follows
 }
 
 func (s *awaitFinalSource) Await(ctx context.Context, name []byte, maxAge time.Duration) (registry.Answer, error) {

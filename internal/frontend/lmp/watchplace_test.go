@@ -12,8 +12,8 @@ import (
 	"github.com/landmark-health/landmark/lmp"
 )
 
-// busySource is an awaitFinalSource in which so many waits find no slot. It counts the
-// look-ups.
+// busySource is an awaitFinalSource in which so many waits find no place. It counts the
+// lookups.
 type busySource struct {
 	awaitFinalSource
 	lookups atomic.Int32
@@ -50,7 +50,7 @@ func withBusySource(t *testing.T, busy int32, test func(f *fixture, source *busy
 	})
 }
 
-// A WATCH that finds no slot to wait in is not closed: it tries again.
+// A WATCH that finds no place to wait in is not closed: it tries again.
 func TestWatchTriesAgainForASlot(t *testing.T) {
 	withBusySource(t, 2, func(f *fixture, _ *busySource, end func()) {
 		first, second := f.openWatch("epg", time.Hour), f.openWatch("epg", time.Hour)
@@ -65,7 +65,7 @@ func TestWatchTriesAgainForASlot(t *testing.T) {
 	})
 }
 
-// Of those who watch one name, a client without a slot makes none of the others wait.
+// Of those who watch one name, a client without a place makes none of the others wait.
 func TestWatchWaitsInTheSlotOfAnotherClient(t *testing.T) {
 	withBusySource(t, 1, func(f *fixture, source *busySource, end func()) {
 		source.refuse = make(chan struct{})
@@ -93,7 +93,7 @@ func (f *fixture) openWatches(clients, each int) []*watchClient {
 	return all
 }
 
-// However many clients have no slot, each tries again only now and then, and each of its
+// However many clients have no place, each tries again only now and then, and each of its
 // WATCHes looks up the answer only as often. So all of it grows with their number, and not
 // with its square. Changes do not make them try more often.
 func TestWatchersWithoutASlotTryNowAndThen(t *testing.T) {
@@ -121,7 +121,7 @@ func TestWatchersWithoutASlotTryNowAndThen(t *testing.T) {
 	}
 }
 
-// A WATCH that has no slot sends a change at once if its answer is final by then.
+// A WATCH that has no place sends a change at once if its answer is final by then.
 func TestWatchWithoutASlotSendsAFinalChange(t *testing.T) {
 	withBusySource(t, 0, func(f *fixture, source *busySource, end func()) {
 		end()
@@ -140,7 +140,7 @@ func TestWatchWithoutASlotSendsAFinalChange(t *testing.T) {
 	})
 }
 
-// The connections of a client leave while it is tried whether it has a slot. The others
+// The connections of a client leave while it is tried whether it has a place. The others
 // that watch the name do not wait for them.
 func TestWatchersGoOnWithoutOneThatLeaves(t *testing.T) {
 	withBusySource(t, 1, func(f *fixture, source *busySource, end func()) {
