@@ -151,9 +151,9 @@ func (conn *connection) remove() {
 	}
 }
 
-// hasReported makes the connection a quiet source of the clock: from its first report on,
+// becomeQuiet makes the connection a quiet source of the clock: from its first report on,
 // the registry knows when a silence could count.
-func (conn *connection) hasReported() {
+func (conn *connection) becomeQuiet() {
 	c := conn.all
 	c.mu.Lock()
 	defer c.mu.Unlock()

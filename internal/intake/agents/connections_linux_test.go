@@ -114,8 +114,8 @@ func TestConnectionIsAQuietSourceOnceItHasReported(t *testing.T) {
 	conn, _ := pair(t, all)
 	<-clock.NextBeat()
 	<-clock.NextBeat()
-	conn.hasReported()
-	conn.hasReported()
+	conn.becomeQuiet()
+	conn.becomeQuiet()
 	quiet := false
 	for range 3 { // the beat that is due already, and that which begins the quiet
 		select {
@@ -128,7 +128,7 @@ func TestConnectionIsAQuietSourceOnceItHasReported(t *testing.T) {
 		t.Error("the clock goes on beating")
 	}
 	conn.Close()
-	conn.hasReported()
+	conn.becomeQuiet()
 	stop()
 	over, cancel := context.WithCancel(t.Context())
 	cancel()

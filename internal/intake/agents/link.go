@@ -11,23 +11,19 @@ import (
 type link struct {
 	commands chan uint64 // holds the number of the latest get-state command
 	ended    chan error  // holds why the registry ended the session, if it did
-	// caughtUp reports whether all that the agent has sent has been read; nil if it
-	// always has.
-	caughtUp func() bool
-	// hasEnded reports whether the agent has ended its connection or stream; nil if that
-	// is not known.
-	hasEnded func() bool
+	caughtUp func() bool // all that the agent has sent has been read
+	hasEnded func() bool // the agent has ended its connection or stream
 }
 
-func newLink() *link {
-	return &link{commands: make(chan uint64, 1), ended: make(chan error, 1)}
+func newLink(caughtUp, hasEnded func() bool) *link {
+	return &link{commands: make(chan uint64, 1), ended: make(chan error, 1), caughtUp: caughtUp, hasEnded: hasEnded}
 }
 
 // CaughtUp implements registry.Link.
-func (l *link) CaughtUp() bool { return l.caughtUp == nil || l.caughtUp() }
+func (l *link) CaughtUp() bool { return l.caughtUp() }
 
 // HasEnded implements registry.Link.
-func (l *link) HasEnded() bool { return l.hasEnded != nil && l.hasEnded() }
+func (l *link) HasEnded() bool { return l.hasEnded() }
 
 // GetState implements registry.Link. The registry calls it with a lock held, so one
 // goroutine at a time calls it.

@@ -15,8 +15,8 @@ type reader struct {
 	conn  net.Conn
 	raw   syscall.RawConn       // of conn
 	begin func(fd uintptr) bool // is tryBegin: each method value is an allocation
-	// reading means that bytes may have been taken from the socket that nobody has seen
-	// yet: not before the goroutine waits for more, it has passed on what it read.
+	// reading is set from before bytes are taken from the socket until the goroutine has
+	// passed them on and waits again.
 	reading atomic.Bool
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/landmark-health/landmark/internal/contract"
+	"github.com/landmark-health/landmark/internal/judge"
 	"github.com/landmark-health/landmark/internal/registry"
 	reportv1 "github.com/landmark-health/landmark/proto/gen/landmark/report/v1"
 )
@@ -63,4 +64,22 @@ func microseconds(us uint64, limit time.Duration) (d time.Duration, ok bool) {
 		return 0, false
 	}
 	return time.Duration(us) * time.Microsecond, true
+}
+
+// reportTime returns when the report that has just arrived was made, by the
+// registry's clock. readAt is the time in the report. Without one by a known clock,
+// the report may have waited since the stream was throttled.
+func (t *throttle) reportTime(readAt uint64) judge.Instant {
+	_, real := t.clock.Read() // first: if landmarkd is paused now, the report counts as older, not as younger
+	now := t.host.Now()
+	switch {
+	case readAt > 0 && now > 0:
+		if readAt >= now {
+			return real
+		}
+		return real.Add(-time.Duration(min(now-readAt, uint64(maxAge/time.Microsecond))) * time.Microsecond)
+	case t.throttled.Load():
+		return t.throttledSince
+	}
+	return registry.Undated
 }

@@ -54,12 +54,12 @@ func (s *Server) Stream(stream agentStream) error {
 			r.creation = conn.user.creation
 		}
 	}
-	link := newLink()
-	link.caughtUp = func() bool { return !r.throttle.throttled.Load() && (conn == nil || conn.caughtUp()) }
-	link.hasEnded = func() bool {
+	link := newLink(func() bool {
+		return !r.throttle.throttled.Load() && (conn == nil || conn.caughtUp())
+	}, func() bool {
 		ended := ctx.Err() != nil || conn != nil && conn.hasEnded()
 		return ended && !s.stopping.Load() // in this order: that the sidecar stops ends all streams
-	}
+	})
 	if err := r.creation.do(ctx, func() (err error) {
 		r.session, err = s.registry.Open(registry.AgentID{Service: hello.Service, Instance: hello.Instance, UID: peer.UID}, link)
 		return err
@@ -73,7 +73,7 @@ func (s *Server) Stream(stream agentStream) error {
 	r.hasReported = func() {}
 	if conn != nil {
 		r.session.SetAllRead(func(reports uint64) bool { return conn.allHandled(ctx, r.others.Load()+reports) })
-		r.hasReported = sync.OnceFunc(conn.hasReported)
+		r.hasReported = sync.OnceFunc(conn.becomeQuiet)
 	}
 	r.logStart = func() { logger.Info("program reports") }
 	r.logUndeclared = sync.OnceFunc(func() {

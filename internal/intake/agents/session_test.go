@@ -253,9 +253,14 @@ func TestStuckStreamEnds(t *testing.T) {
 	}
 }
 
+// newIdleLink returns the link of an agent that has sent nothing and not ended.
+func newIdleLink() *link {
+	return newLink(func() bool { return true }, func() bool { return false })
+}
+
 // replace opens a newer session of the stream's instance.
 func replace(_ *stuckStream, r *registry.Registry) {
-	newer, err := r.Open(registry.AgentID{Service: "epg", Instance: "a"}, newLink())
+	newer, err := r.Open(registry.AgentID{Service: "epg", Instance: "a"}, newIdleLink())
 	if err != nil {
 		panic(err)
 	}
@@ -268,7 +273,7 @@ func replace(_ *stuckStream, r *registry.Registry) {
 // A newer command replaces one that has not been sent.
 func TestNewerCommandSupersedesTheOlder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLink()
+		l := newIdleLink()
 		for number := uint64(1); number <= 3; number++ {
 			l.GetState(number) // does not block, or the bubble is deadlocked
 		}

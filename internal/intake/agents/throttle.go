@@ -8,10 +8,10 @@ import (
 	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/hostclock"
 	"github.com/landmark-health/landmark/internal/judge"
-	"github.com/landmark-health/landmark/internal/registry"
 )
 
-// throttle limits the rate of one stream, and dates its reports.
+// throttle limits the rate of one stream, and knows since when its reports may have waited
+// for that.
 type throttle struct {
 	clock   *clock.Clock
 	host    hostclock.Clock // of this process; the zero one if the agent has another
@@ -63,22 +63,4 @@ func (t *throttle) wait(ctx context.Context, reports, work int) {
 	case wait == 0 && t.reports.idle(now) && t.work.idle(now), t.allRead != nil && t.allRead():
 		t.throttled.Store(false)
 	}
-}
-
-// reportTime returns when the report that has just arrived was made, by the
-// registry's clock. readAt is the time in the report. Without one by a known clock,
-// the report may have waited since the stream was throttled.
-func (t *throttle) reportTime(readAt uint64) judge.Instant {
-	_, real := t.clock.Read() // first: if landmarkd is paused now, the report counts as older, not as younger
-	now := t.host.Now()
-	switch {
-	case readAt > 0 && now > 0:
-		if readAt >= now {
-			return real
-		}
-		return real.Add(-time.Duration(min(now-readAt, uint64(maxAge/time.Microsecond))) * time.Microsecond)
-	case t.throttled.Load():
-		return t.throttledSince
-	}
-	return registry.Undated
 }
