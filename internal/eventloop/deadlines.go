@@ -37,8 +37,9 @@ func (d deadlines) first() time.Duration {
 	return d[0].fires
 }
 
-// due returns a connection whose deadline has passed, nil if there is none.
-func (d *deadlines) due(now time.Duration) *Conn {
+// takeDue returns a connection whose deadline has passed and removes that, or returns nil if
+// there is none.
+func (d *deadlines) takeDue(now time.Duration) *Conn {
 	for len(*d) > 0 && (*d)[0].fires <= now {
 		c := (*d)[0]
 		if c.deadline != 0 && c.deadline > now {

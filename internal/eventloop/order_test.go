@@ -85,7 +85,7 @@ func TestQueueLetsOthersBeServed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(served) != many+1 || slices.Contains(served, many) {
-		t.Errorf("got %d calls, want one for each but the closed connection, and a second for the one that was queued again", len(served))
+		t.Errorf("got %d calls, want one for each except the closed connection, and a second for the one that was queued again", len(served))
 	}
 	if at := slices.Index(served, 0); at < 10 || at > 10+maxQueued {
 		t.Errorf("the connection that was ready was served after %d others, want at most %d", at, 10+maxQueued)
