@@ -18,7 +18,7 @@ const (
 	maxQueued = 16
 	// maxRound is how long it serves sockets in one round. The others wait in the queue.
 	maxRound = 5 * time.Millisecond
-	// maxAtWork is how long it works before Go's scheduler may look for what else has come.
+	// maxAtWork is how long it works before Go's scheduler may run what else is ready.
 	// After each round, that would cost a tenth of what the loop does for many watchers.
 	maxAtWork = time.Millisecond
 	// roundCheck is after how many sockets it looks whether the round has taken that long.
@@ -165,7 +165,7 @@ func (l *Loop) serve(ctx context.Context) {
 		switch tired := l.now >= until; {
 		case ignores && !tired: // there may be more by now
 		case n < len(l.events) && l.mayWait():
-			return // to wait lets Go's scheduler look for what else has come
+			return // to wait lets Go's scheduler run what else is ready
 		case tired:
 			runtime.Gosched()
 			until = 0

@@ -1,6 +1,6 @@
 // Package turn shows that a loop of packets or connections still turns: a deadline that has
-// passed ends its wait. Nothing is sent for that, so neither a flood nor a
-// firewall can make a loop that works look as if it hung.
+// passed ends its wait. Nothing is sent for that, so neither a flood nor a firewall can make
+// a loop that works look as if it hung.
 package turn
 
 import (
