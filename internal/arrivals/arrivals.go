@@ -17,12 +17,12 @@ import (
 	"github.com/landmark-health/landmark/internal/nonblock"
 )
 
-// Arrivals is what arrives at a descriptor that can be read then. Its methods but
-// SetDeadline and Close are for one goroutine.
+// Arrivals is what arrives at a descriptor that can be read then. Its methods are for one
+// goroutine, except SetDeadline and Close.
 type Arrivals struct {
 	file    *os.File // of the epoll descriptor, in Go's poller
 	raw     syscall.RawConn
-	look    func() (enough bool) // of Wait
+	handle  func() (enough bool) // of Wait
 	read    func(uintptr) bool   // calls it
 	epoll   int                  // the number of file's descriptor
 	fd      int                  // of the arrivals
@@ -31,7 +31,7 @@ type Arrivals struct {
 	polled  [1]unix.EpollEvent   // by arrived
 	sends   bool                 // see NewOfSender
 	ignored bool
-	noticed bool // they were ignored, and look is called for what has arrived meanwhile
+	noticed bool // they were ignored, and handle is called for what has arrived meanwhile
 }
 
 // retryDelay is how long a wait is put off that the kernel has no memory for.
@@ -44,7 +44,7 @@ func New(fd int) (*Arrivals, error) {
 		return nil, err
 	}
 	a := &Arrivals{file: epoll, fd: fd, event: unix.EpollEvent{Events: unix.EPOLLIN}}
-	a.read = func(uintptr) bool { return a.lookAll() }
+	a.read = func(uintptr) bool { return a.handleAll() }
 	if a.raw, err = epoll.SyscallConn(); err == nil {
 		err = a.raw.Control(func(epoll uintptr) { a.epoll = int(epoll) })
 	}
@@ -77,19 +77,19 @@ func NewOfSender(socket int) (*Arrivals, error) {
 	return a, err
 }
 
-// Wait calls look, which handles what has arrived, and again each time that something has
-// arrived since, until look returns true. It may return before, and then the caller calls it
+// Wait calls handle, which handles what has arrived, and again each time that something has
+// arrived since, until handle returns true. It may return before, and then the caller calls it
 // again. The error is os.ErrDeadlineExceeded once the deadline has passed, or that a is closed.
-func (a *Arrivals) Wait(look func() (enough bool)) error {
-	a.look = look
+func (a *Arrivals) Wait(handle func() (enough bool)) error {
+	a.handle = handle
 	return a.raw.Read(a.read)
 }
 
-// lookAll calls look until nothing has arrived since, and returns false then. If arrivals were
-// ignored it calls look once more, and not again: else it might never come to a wait.
-func (a *Arrivals) lookAll() (enough bool) {
+// handleAll calls handle until nothing has arrived since, and returns false then. If arrivals
+// were ignored it calls handle once more, and not again: else it might never come to a wait.
+func (a *Arrivals) handleAll() (enough bool) {
 	defer func() { a.noticed = false }()
-	for !a.look() {
+	for !a.handle() {
 		switch {
 		case a.ignored && !a.notice():
 			time.Sleep(retryDelay)
@@ -121,9 +121,9 @@ func (a *Arrivals) announce() {
 	}
 }
 
-// Ignore makes a ignore what arrives from now on, until look returns false. Then look is
-// called once more, in which Ignore does nothing and returns false: so it comes to a wait now
-// and then, in which Go's scheduler looks what else has come. Only look calls Ignore.
+// Ignore makes the Arrivals ignore what arrives from now on, until handle returns false. Then
+// handle is called once more, in which Ignore does nothing and returns false: so it comes to a
+// wait now and then, in which Go's scheduler runs what else is ready. Only handle calls Ignore.
 func (a *Arrivals) Ignore() (ignored bool) {
 	switch {
 	case a.ignored || a.noticed:

@@ -77,35 +77,35 @@ func forSenders(t *testing.T, test func(t *testing.T, m *mailbox)) {
 	}
 }
 
-// each waits, and calls looks in turn. The last one is enough.
-func (m *mailbox) each(looks ...func()) error {
+// each waits, and calls handlers in turn. The last one is enough.
+func (m *mailbox) each(handlers ...func()) error {
 	calls := 0
 	return m.Wait(func() bool {
-		looks[calls]()
+		handlers[calls]()
 		calls++
-		return calls == len(looks)
+		return calls == len(handlers)
 	})
 }
 
-// wantWait waits, calls looks in turn, and asserts that the last of them is followed by a wait
+// wantWait waits, calls handlers in turn, and asserts that the last of them is followed by a wait
 // that nothing ends.
-func (m *mailbox) wantWait(looks ...func()) {
+func (m *mailbox) wantWait(handlers ...func()) {
 	m.t.Helper()
 	waits, calls := false, 0
 	err := m.Wait(func() bool {
-		if calls == len(looks) {
+		if calls == len(handlers) {
 			waits = false
 			return true
 		}
-		looks[calls]()
+		handlers[calls]()
 		calls++
-		if waits = calls == len(looks); waits {
+		if waits = calls == len(handlers); waits {
 			m.SetDeadline(time.Now().Add(50 * time.Millisecond))
 		}
 		return false
 	})
 	if !waits || !errors.Is(err, os.ErrDeadlineExceeded) {
-		m.t.Errorf("after %d calls of %d the wait ended with %v, want %v", calls, len(looks), err, os.ErrDeadlineExceeded)
+		m.t.Errorf("after %d calls of %d the wait ended with %v, want %v", calls, len(handlers), err, os.ErrDeadlineExceeded)
 	}
 	m.SetDeadline(time.Now().Add(testTimeout))
 }
@@ -131,8 +131,8 @@ func testArrivalEndsWait(t *testing.T, m *mailbox) {
 	m.wantWait(func() {})
 }
 
-// What arrives after the last look, and before arrivals are noticed again, is found by
-// another look. No other arrival is needed for that: the kernel does not say that the first
+// What arrives after the last call, and before arrivals are noticed again, is found by
+// another call. No other arrival is needed for that: the kernel does not say that the first
 // one is there if it has said so of one before.
 func TestIgnoredArrivalIsFound(t *testing.T) { forKernels(t, testIgnoredArrivalIsFound) }
 
@@ -153,7 +153,7 @@ func testIgnoredArrivalIsFound(t *testing.T, m *mailbox) {
 	}
 }
 
-// What arrives while it is ignored ends no wait of Go's poller, and a look that returns true
+// What arrives while it is ignored ends no wait of Go's poller, and a call that returns true
 // changes nothing.
 func TestIgnoredArrivalWakesNobody(t *testing.T) { forSenders(t, testIgnoredArrivalWakesNobody) }
 
@@ -169,7 +169,7 @@ func testIgnoredArrivalWakesNobody(t *testing.T, m *mailbox) {
 		}
 		return false
 	}); !errors.Is(err, os.ErrDeadlineExceeded) || calls != 1 {
-		t.Errorf("looked %d times until %v, want once until %v", calls, err, os.ErrDeadlineExceeded)
+		t.Errorf("handle was called %d times until %v, want once until %v", calls, err, os.ErrDeadlineExceeded)
 	}
 	m.SetDeadline(time.Now().Add(testTimeout))
 	if err := m.each(
@@ -181,7 +181,7 @@ func testIgnoredArrivalWakesNobody(t *testing.T, m *mailbox) {
 	}
 }
 
-// In the look after arrivals were ignored, they are not ignored again, so that it comes to a
+// In the call after arrivals were ignored, they are not ignored again, so that it comes to a
 // wait. What arrives in it ends the wait, and then they can be ignored again.
 func TestLookAfterIgnoringIgnoresNothing(t *testing.T) {
 	forKernels(t, testLookAfterIgnoringIgnoresNothing)
@@ -200,7 +200,7 @@ func testLookAfterIgnoringIgnoresNothing(t *testing.T, m *mailbox) {
 }
 
 // While the kernel has no memory to wait for a sender's arrivals, each wait ends after another
-// look, so that no arrival is lost, nor the deadline. Here it is the descriptor that is missing.
+// call, so that no arrival is lost, nor the deadline. Here it is the descriptor that is missing.
 func TestWaitThatIsPutOff(t *testing.T) {
 	m := newMailbox(t, NewOfSender)
 	m.send("before")
@@ -210,9 +210,9 @@ func TestWaitThatIsPutOff(t *testing.T) {
 	m.fd = -1
 	for _, text := range []string{"a", "b"} {
 		m.send(text)
-		looks := 0
-		if err := m.Wait(func() bool { m.receive(text); looks++; return false }); err != nil || looks != 1 {
-			t.Fatalf("looked %d times, %v; want once", looks, err)
+		calls := 0
+		if err := m.Wait(func() bool { m.receive(text); calls++; return false }); err != nil || calls != 1 {
+			t.Fatalf("handle was called %d times, %v; want once", calls, err)
 		}
 	}
 	m.SetDeadline(time.Now())
@@ -246,7 +246,7 @@ func TestNewNeedsPollableDescriptor(t *testing.T) {
 	}
 }
 
-// What a look leaves where nothing was ignored is found again, if the kernel does not repeat
+// What a call leaves where nothing was ignored is found again, if the kernel does not repeat
 // what it says.
 func TestArrivalThatIsLeftIsFound(t *testing.T) {
 	m := newMailbox(t, New)

@@ -46,7 +46,7 @@ func (s *Server) serveUDP(ctx context.Context) error {
 func (s *Server) serveBatches(ctx context.Context, waiting *sync.WaitGroup, b *batch, fd uintptr) error {
 	arrivals := s.udp.arrivals
 	var failed error // what the last receive returned
-	look := func() (enough bool) {
+	handle := func() (enough bool) {
 		switch failed = b.receive(fd); failed {
 		case nil:
 		case unix.EAGAIN:
@@ -64,7 +64,7 @@ func (s *Server) serveBatches(ctx context.Context, waiting *sync.WaitGroup, b *b
 		return b.received > 1
 	}
 	for {
-		err := arrivals.Wait(look)
+		err := arrivals.Wait(handle)
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded) && failed == nil:
 			s.udpLoop.Turned(arrivals.SetDeadline)
