@@ -28,9 +28,9 @@ const (
 	// minShared is the smallest number of descriptors to divide. It gives each limit
 	// at least two connections, so that one client cannot take all.
 	minShared = 20
-	// descriptorsPerGate counts the gate's port, and a connection that is just being
-	// closed.
-	descriptorsPerGate = 2
+	// descriptorsPerGate counts the gate's port, that of the other address family, and a
+	// connection that is just being closed.
+	descriptorsPerGate = 3
 	// descriptorsPerProbe counts the probe's connection. While its name is resolved it
 	// has two sockets instead, for IPv4 and IPv6.
 	descriptorsPerProbe = 2

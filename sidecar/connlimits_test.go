@@ -45,7 +45,7 @@ func TestDivideDescriptors(t *testing.T) {
 			gated := l.withGates()
 			used := agents + gated.monitor + gated.line + gated.grpc + descriptorsPerHTTP*gated.http + descriptorsPerGate*gated.gates
 			if used > descriptors-reserved || gated.monitor < l.monitor*3/4 || gated.agents != l.agents || gated.line != l.line || gated.grpc != l.grpc ||
-				gated.gates < min(l.monitor/8, config.MaxGates) || gated.gates > config.MaxGates {
+				gated.gates < min(l.monitor/4/descriptorsPerGate, config.MaxGates) || gated.gates > config.MaxGates {
 				t.Fatalf("of %d descriptors, with gates the limits are %+v", descriptors, gated)
 			}
 			probed := gated.withProbes()

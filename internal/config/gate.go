@@ -79,7 +79,7 @@ func (f *File) addGate(r *reader, at path, service string, g gateEntry) {
 		}
 	}
 	for _, own := range r.own {
-		if own.has(g.listen) {
+		if address := own.address(); address.IsValid() && exclude(g.listen, address) {
 			r.fail(g.node, at, "has the port of landmarkd's own -%s %s: choose another port", own.Flag, own.Address)
 			return
 		}
@@ -120,6 +120,12 @@ func (l Listener) address() netip.AddrPort {
 // overlap reports whether only one socket can listen at both addresses.
 func overlap(a, b netip.AddrPort) bool {
 	return a.Port() == b.Port() && (a.Addr() == b.Addr() || a.Addr().IsUnspecified() || b.Addr().IsUnspecified())
+}
+
+// exclude reports whether a gate leaves no place for a listener at the address. A gate
+// with one address also binds the wildcard address of the other family.
+func exclude(gate, listener netip.AddrPort) bool {
+	return overlap(gate, listener) || gate.Port() == listener.Port() && gate.Addr().Is4() != listener.Addr().Is4()
 }
 
 // gateAddresses takes the address of a gate.

@@ -20,21 +20,22 @@ const retryInterval = 250 * time.Millisecond
 // controller opens and closes one gate.
 type controller struct {
 	*Server
-	gate    Gate
-	name    []byte
-	port    *port // nil if it cannot be reserved
-	open    bool
-	problem bool // the record says one
-	log     failureLog
-	cancel  context.CancelFunc
-	tasks   sync.WaitGroup // the controller's, and that of the port
+	gate     Gate
+	wildcard netip.AddrPort // what must be bound besides the port; invalid = nothing
+	name     []byte
+	port     *port // nil if it cannot be reserved
+	open     bool
+	problem  bool // the record says one
+	log      failureLog
+	cancel   context.CancelFunc
+	tasks    sync.WaitGroup // the controller's, and that of the port
 }
 
 // control starts a controller, which ends with ctx or stop.
-func (s *Server) control(ctx context.Context, g Gate) *controller {
+func (s *Server) control(ctx context.Context, g Gate, wildcard netip.AddrPort) *controller {
 	ctx, cancel := context.WithCancel(ctx)
 	c := &controller{
-		Server: s, gate: g, name: g.name(), cancel: cancel,
+		Server: s, gate: g, wildcard: wildcard, name: g.name(), cancel: cancel,
 		log: failureLog{logger: s.config.Logger.With("service", g.Service, "gate", g.Address.String())},
 	}
 	c.tasks.Go(func() { c.run(ctx) })
@@ -78,8 +79,9 @@ func (c *controller) follow(ctx context.Context) bool {
 	if !c.reserve(ctx) {
 		return false // do not wait: an answer may take as long as the start grace
 	}
+	alone := c.isAlone()
 	answer, err := c.config.Source.Await(ctx, c.name, registry.AnyAge)
-	return err == nil && c.set(answer.Status == judge.Serving)
+	return err == nil && c.set(answer.Status == judge.Serving) && alone
 }
 
 // reserve reserves the port, closed, if it is not reserved yet. It reports whether it
@@ -88,7 +90,7 @@ func (c *controller) reserve(ctx context.Context) bool {
 	if c.port != nil {
 		return true
 	}
-	p, err := reserve(c.gate.Address)
+	p, err := c.bind()
 	if err != nil {
 		c.failed(err)
 		return false
@@ -97,6 +99,31 @@ func (c *controller) reserve(ctx context.Context) bool {
 	c.tasks.Go(func() { c.accept(ctx, p) })
 	c.log.succeeded("the port of the gate is bound")
 	c.record("")
+	return true
+}
+
+// bind reserves the port, and the wildcard that it needs.
+func (c *controller) bind() (*port, error) {
+	if err := c.wildcards.take(c.wildcard); err != nil {
+		return nil, err
+	}
+	p, err := reserve(c.gate.Address)
+	if err != nil {
+		c.wildcards.release(c.wildcard)
+	}
+	return p, err
+}
+
+// isAlone reports whether no other program has bound the port. Else such a program may
+// open it, on some kernels, and the gate cannot.
+func (c *controller) isAlone() bool {
+	if c.port.alone {
+		return true
+	}
+	if err := c.port.tryListen(); err != nil {
+		c.failed(err)
+		return false
+	}
 	return true
 }
 
@@ -123,7 +150,7 @@ func (c *controller) set(open bool) bool {
 // recordSuccess records that there is no problem any more: a port that could not be
 // opened must be closed now.
 func (c *controller) recordSuccess() {
-	if c.problem {
+	if c.problem && c.port.alone {
 		c.record("")
 	}
 }
@@ -150,6 +177,7 @@ func (c *controller) release() {
 	}
 	c.port.close()
 	c.port = nil
+	c.wildcards.release(c.wildcard)
 	if c.open {
 		c.open = false
 		c.record("")

@@ -34,11 +34,13 @@ const (
 type port struct {
 	socket *os.File
 	conn   syscall.RawConn // of socket
+	alone  bool            // no other program has bound it
 }
 
-// reserve returns the port at the address, closed.
+// reserve returns the port at the address, closed. If it is not alone, another program may
+// have bound it too; see tryListen.
 func reserve(address netip.AddrPort) (*port, error) {
-	fd, err := bind(address)
+	fd, alone, err := bind(address)
 	if err != nil {
 		return nil, err
 	}
@@ -48,40 +50,42 @@ func reserve(address netip.AddrPort) (*port, error) {
 		socket.Close()
 		return nil, err
 	}
-	return &port{socket, conn}, nil
+	return &port{socket, conn, alone}, nil
 }
 
 // bind returns a socket that is bound to the address. As with net.Listen, an
 // unspecified address is that of both IPv4 and IPv6, if the host has IPv6.
-func bind(address netip.AddrPort) (fd int, err error) {
+func bind(address netip.AddrPort) (fd int, alone bool, err error) {
 	ip, number := address.Addr(), int(address.Port())
 	if ip.Is4() && !ip.IsUnspecified() {
-		return bindSocket(unix.AF_INET, &unix.SockaddrInet4{Port: number, Addr: ip.As4()})
+		return bindSocket(unix.AF_INET, &unix.SockaddrInet4{Port: number, Addr: ip.As4()}, true)
 	}
 	all6 := &unix.SockaddrInet6{Port: number}
 	if !ip.IsUnspecified() {
 		all6.Addr = ip.As16()
-		return bindSocket(unix.AF_INET6, all6)
+		return bindSocket(unix.AF_INET6, all6, true)
 	}
-	fd, err = bindSocket(unix.AF_INET6, all6)
+	fd, alone, err = bindSocket(unix.AF_INET6, all6, false)
 	if errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EADDRNOTAVAIL) {
-		return bindSocket(unix.AF_INET, &unix.SockaddrInet4{Port: number})
+		return bindSocket(unix.AF_INET, &unix.SockaddrInet4{Port: number}, true)
 	}
-	return fd, err
+	return fd, alone, err
 }
 
-// bindSocket binds a new socket. It accepts IPv4 too if the address is that of both.
-func bindSocket(family int, address unix.Sockaddr) (fd int, err error) {
+// bindSocket binds a new socket, of one family or of both. It reports whether the socket is
+// alone at the port: neither another one nor a connection that was closed lately has it.
+func bindSocket(family int, address unix.Sockaddr, oneFamily bool) (fd int, alone bool, err error) {
 	fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
 	if err != nil {
-		return 0, os.NewSyscallError("socket", err)
+		return 0, false, os.NewSyscallError("socket", err)
 	}
 	if family == unix.AF_INET6 {
-		err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0)
+		err = setOption(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, oneFamily)
 	}
 	if err == nil {
 		err = os.NewSyscallError("bind", unix.Bind(fd, address))
 	}
+	alone = err == nil
 	if errors.Is(err, unix.EADDRINUSE) { // by connections that were closed lately, or by a program
 		if err = share(fd, unix.SO_REUSEADDR, true); err == nil {
 			err = os.NewSyscallError("bind", unix.Bind(fd, address))
@@ -90,9 +94,9 @@ func bindSocket(family int, address unix.Sockaddr) (fd int, err error) {
 	}
 	if err != nil {
 		unix.Close(fd)
-		return 0, err
+		return 0, false, err
 	}
-	return fd, nil
+	return fd, alone, nil
 }
 
 // share sets whether other sockets may be bound to the port: any (SO_REUSEADDR), or
@@ -101,11 +105,15 @@ func bindSocket(family int, address unix.Sockaddr) (fd int, err error) {
 // may listen there, unless this socket does. So it is set only while the port is open,
 // for the connections to inherit it, and for bind if there are such.
 func share(fd, option int, allowed bool) error {
+	return setOption(fd, unix.SOL_SOCKET, option, allowed)
+}
+
+func setOption(fd, level, option int, on bool) error {
 	value := 0
-	if allowed {
+	if on {
 		value = 1
 	}
-	return os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, unix.SOL_SOCKET, option, value))
+	return os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, level, option, value))
 }
 
 // set opens or closes the port. Connections that wait to be accepted when it is
@@ -118,7 +126,32 @@ func (p *port) set(open bool) (err error) {
 			err = shut(int(fd))
 		}
 	})
-	return errors.Join(failed, err)
+	if err = errors.Join(failed, err); err == nil && open {
+		p.alone = true
+	}
+	return err
+}
+
+// tryListen opens the port for a moment, but accepts nothing. It returns an error if
+// another program has bound the port, which might listen there.
+func (p *port) tryListen() (err error) {
+	// A request that comes in that moment gets no answer. The kernel of its client sends
+	// it again after a second.
+	drop := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K}
+	failed := p.conn.Control(func(fd uintptr) {
+		err = os.NewSyscallError("setsockopt", unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &drop}))
+		if err != nil {
+			return
+		}
+		if err = listen(int(fd)); err == nil {
+			err = shut(int(fd))
+		}
+		err = errors.Join(err, setOption(int(fd), unix.SOL_SOCKET, unix.SO_DETACH_FILTER, false))
+	})
+	if err = errors.Join(failed, err); err == nil {
+		p.alone = true
+	}
+	return err
 }
 
 // listen opens the port of a socket. If it fails, the port stays reserved.

@@ -61,8 +61,9 @@ type Config struct {
 
 // Server opens and closes gates.
 type Server struct {
-	config Config
-	wake   chan struct{} // holds a token if gates has changed
+	config    Config
+	wake      chan struct{} // holds a token if gates has changed
+	wildcards wildcards     // at the ports of the gates with one address
 
 	mu    sync.Mutex
 	gates []Gate // that there must be; guarded by mu
@@ -91,14 +92,14 @@ func (s *Server) Run(ctx context.Context) error {
 		gates := s.gates
 		s.mu.Unlock()
 		for g, k := range running {
-			if !slices.Contains(gates, g) {
+			if !slices.Contains(gates, g) || k.wildcard != wildcardOf(g, gates) {
 				k.stop() // first, because another gate may have its port now
 				delete(running, g)
 			}
 		}
 		for _, g := range gates {
 			if running[g] == nil {
-				running[g] = s.control(ctx, g)
+				running[g] = s.control(ctx, g, wildcardOf(g, gates))
 			}
 		}
 		select {

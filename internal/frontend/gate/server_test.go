@@ -193,7 +193,7 @@ func TestTakenPortIsRetried(t *testing.T) {
 // and cannot open the port itself.
 func TestPortThatAnotherHasBoundStaysClosed(t *testing.T) {
 	port := freePort(t)
-	other, err := bindSocket(unix.AF_INET, &unix.SockaddrInet4{Port: int(port.Port()), Addr: port.Addr().As4()})
+	other, _, err := bindSocket(unix.AF_INET, &unix.SockaddrInet4{Port: int(port.Port()), Addr: port.Addr().As4()}, true)
 	if err == nil {
 		err = share(other, unix.SO_REUSEADDR, true)
 	}
@@ -202,21 +202,25 @@ func TestPortThatAnotherHasBoundStaysClosed(t *testing.T) {
 	}
 	f := start(t, newRegistry(t, 0), Gate{"epg", judge.Readiness, port})
 	epg := frontendtest.NewProcess(t, f.registry, "epg")
-	closed := checkers.GateState{Name: "epg", Address: port}
-	f.awaitState(closed)
-	for range 2 {
-		epg.Work()
+	problem := func() {
+		t.Helper()
 		await(t, "the problem is recorded", func() bool {
 			g, _ := f.checkers.Gate("epg")
 			return strings.HasPrefix(g.Problem, "another program has the port")
 		})
+	}
+	problem()
+	for range 2 {
+		epg.Work()
+		problem()
 		if err := unix.Listen(other, 1); err == nil || isOpen(t, port) {
 			t.Fatalf("the other program could listen: %v", err)
 		}
 		epg.Stall()
-		f.awaitState(closed)
+		problem()
 	}
 	unix.Close(other)
+	f.awaitState(checkers.GateState{Name: "epg", Address: port})
 	epg.Work()
 	awaitOpen(t, port, true)
 	f.awaitState(checkers.GateState{Name: "epg", Address: port, Open: true})

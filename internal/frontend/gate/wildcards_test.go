@@ -1,0 +1,133 @@
+package gate
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/landmark-health/landmark/internal/frontend/frontendtest"
+	"github.com/landmark-health/landmark/internal/judge"
+)
+
+// intruder tries to listen at the port of a gate with one address, by way of the wildcard
+// of the other family, and reports whether it can.
+func intruder(t *testing.T, gate netip.AddrPort) (listens bool) {
+	t.Helper()
+	family, wildcard, _ := familyOf(otherFamily(gate))
+	var all []int
+	defer func() {
+		for _, fd := range all {
+			unix.Close(fd)
+		}
+	}()
+	bound := func(family int, address unix.Sockaddr, only bool) bool {
+		fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, fd)
+		if family == unix.AF_INET6 {
+			err = setOption(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, only)
+		}
+		if err == nil {
+			err = share(fd, unix.SO_REUSEPORT, true)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return unix.Bind(fd, address) == nil
+	}
+	return bound(family, wildcard, true) &&
+		bound(unix.AF_INET6, &unix.SockaddrInet6{Port: int(gate.Port())}, false) && unix.Listen(all[1], 1) == nil
+}
+
+// withIPv6 returns a free port at an address of each family.
+func withIPv6(t *testing.T) (four, six netip.AddrPort) {
+	t.Helper()
+	four = freePort(t)
+	six = netip.AddrPortFrom(netip.IPv6Loopback(), four.Port())
+	if !canListen(six) {
+		t.Skip("the host has no IPv6")
+	}
+	return four, six
+}
+
+// No program takes the port of a closed gate with one address by way of the other family,
+// before and after the gate was open.
+func TestOtherFamilyTakesNoPort(t *testing.T) {
+	four, six := withIPv6(t)
+	for _, port := range []netip.AddrPort{four, six} {
+		f := start(t, newRegistry(t, 0), Gate{"epg", judge.Readiness, port})
+		await(t, "the port is reserved", func() bool { return !canListen(port) })
+		epg := frontendtest.NewProcess(t, f.registry, "epg")
+		for range 2 {
+			if intruder(t, port) {
+				t.Errorf("a program can listen at the closed gate %v", port)
+			}
+			epg.Work()
+			awaitOpen(t, port, true)
+			if intruder(t, port) {
+				t.Errorf("a program can listen at the open gate %v", port)
+			}
+			epg.Stall()
+			awaitOpen(t, port, false)
+		}
+		f.stop()
+		if !canListen(four) || !canListen(six) {
+			t.Errorf("the port of the gate %v is not given up", port)
+		}
+	}
+}
+
+// Gates at one port share the wildcard of the other family, or have an address there
+// themselves. A reload changes what they need.
+func TestGatesShareAPort(t *testing.T) {
+	four, six := withIPv6(t)
+	second := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.2"), four.Port())
+	gates := func(addresses ...netip.AddrPort) (all []Gate) {
+		for _, a := range addresses {
+			all = append(all, Gate{"epg", judge.Readiness, a})
+		}
+		return all
+	}
+	f := start(t, newRegistry(t, 0), gates(four)...)
+	epg := frontendtest.NewProcess(t, f.registry, "epg")
+	for _, now := range [][]netip.AddrPort{{four}, {four, second}, {second}, {second, six}, {four, six}, {six}, {four, second, six}, {four}} {
+		epg.Work()
+		f.Configure(gates(now...))
+		for _, a := range []netip.AddrPort{four, second, six} {
+			awaitOpen(t, a, slices.Contains(now, a))
+		}
+		epg.Stall() // an open port would be shared with programs of this user
+		for _, a := range now {
+			awaitOpen(t, a, false)
+		}
+		for _, a := range now {
+			if intruder(t, a) {
+				t.Errorf("closed gates at %v: a program can listen at %v", now, a)
+			}
+		}
+	}
+	f.Configure(nil)
+	await(t, "the ports are given up", func() bool { return canListen(four) && canListen(six) })
+}
+
+// A program that has the wildcard of the other family keeps the port from being reserved,
+// which is reported.
+func TestTakenWildcardIsReported(t *testing.T) {
+	four, _ := withIPv6(t)
+	fd, _, err := bindSocket(familyOf(otherFamily(four)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := start(t, newRegistry(t, 0), Gate{"epg", judge.Readiness, four})
+	frontendtest.NewProcess(t, f.registry, "epg").Work()
+	await(t, "the problem is recorded", func() bool {
+		g, _ := f.checkers.Gate("epg")
+		return g.Problem != "" && f.log.Count("which the gate needs too") > 0
+	})
+	unix.Close(fd)
+	awaitOpen(t, four, true)
+}
