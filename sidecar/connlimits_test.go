@@ -112,9 +112,9 @@ func TestTooManyProbesAreRefused(t *testing.T) {
 // A configuration with more gates than there are descriptors for is refused, and says
 // what to do.
 func TestTooManyGatesAreRefused(t *testing.T) {
-	l := divideDescriptors(82).withGates()
+	l := divideDescriptors(83).withGates()
 	if l.gates != 1 || l.checkGates(1) != nil {
-		t.Errorf("of 82 descriptors there can be %d gates, want 1: %v", l.gates, l.checkGates(1))
+		t.Errorf("of 83 descriptors there can be %d gates, want 1: %v", l.gates, l.checkGates(1))
 	}
 	if err := l.checkGates(2); err == nil || !strings.Contains(err.Error(), "it has 2 gates") || !strings.Contains(err.Error(), "LimitNOFILE=") {
 		t.Errorf("2 gates: got error %v, want one that names LimitNOFILE=", err)
@@ -124,9 +124,9 @@ func TestTooManyGatesAreRefused(t *testing.T) {
 // A configuration with more BFD sessions than there are descriptors for is refused, and
 // says what to do: at the start, and as a whole at a reload.
 func TestTooManyBFDSessionsAreRefused(t *testing.T) {
-	l := divideDescriptors(82).withGates().allowBFD()
+	l := divideDescriptors(83).withGates().allowBFD()
 	if l.bfd != 4 || l.checkBFD(1, 3) != nil {
-		t.Errorf("of 82 descriptors BFD can have %d, want 4: %v", l.bfd, l.checkBFD(1, 3))
+		t.Errorf("of 83 descriptors BFD can have %d, want 4: %v", l.bfd, l.checkBFD(1, 3))
 	}
 	err := l.checkBFD(2, 5)
 	want := "it has 2 BFD sessions, which need 5 descriptors, and so few files may be open that 4 are left: raise LimitNOFILE= in landmarkd's unit, or ulimit -n, or remove sessions"
@@ -148,7 +148,7 @@ func TestTooManyBFDSessionsAreRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	setDescriptors(t, 82)
+	setDescriptors(t, 83)
 	write(2, "")
 	if s, err := New(Config{File: file}); err == nil {
 		s.Close()
