@@ -1,13 +1,17 @@
 package lmp
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/landmark-health/landmark/internal/frontend"
 	"github.com/landmark-health/landmark/internal/frontend/frontendtest"
@@ -155,5 +159,77 @@ func TestSameRequestsAreLookedUpOnce(t *testing.T) {
 		if a := parseAnswer(t, b, q); a.Status != want {
 			t.Errorf("request %d: %+v, want %v", i, a, want)
 		}
+	}
+}
+
+// Equal CHECKs in a row get the same answer, each with its nonce, and each of their checkers is
+// recorded. What must not be answered is not, and changes nothing for what follows.
+func TestEqualDatagramsGetTheSameAnswer(t *testing.T) {
+	const client, other = "127.0.0.1", "127.0.0.3"
+	q := check(t, "epg")
+	k := newKey(t, 1, "a")
+	signed := newRequest(t, lmp.Request{Kind: lmp.KindCheck, Service: []byte("epg"), Nonce: 1}, k)
+	described := append(describe(t, "epg"), make([]byte, 200)...)                // so that there is room for fields
+	group := func(s *batchSocket) { s.slots[1].control[unix.CmsgLen(0)+8] ^= 1 } // the address that it was sent to
+	completed := func(s *batchSocket) { copy(s.data[maxDatagram:], q) }          // by what was received before
+	for name, tt := range map[string]struct {
+		keys    lmp.Keys
+		first   []byte
+		next    []byte
+		from    string
+		change  func(*batchSocket) // of the next, once it has arrived
+		answers bool               // the next gets one
+		refused rejection          // else
+	}{
+		"equal":             {first: q, next: withNonce(q, 2), from: client, answers: true},
+		"of another":        {first: q, next: withNonce(q, 2), from: other, answers: true},
+		"longer":            {first: q, next: append(withNonce(q, 2), q...), from: client, answers: true},
+		"after longer":      {first: append(bytes.Clone(q), q...), next: withNonce(q, 2), from: client, answers: true},
+		"DESCRIBE":          {first: q, next: describe(t, "epg"), from: client, answers: true},
+		"two of DESCRIBE":   {first: described, next: described, from: client, answers: true},
+		"shorter":           {first: q, next: q[:len(q)-1], from: client, change: completed, refused: malformed},
+		"to a group":        {first: q, next: withNonce(q, 2), from: client, change: group, refused: groupAddress},
+		"signed":            {keys: lmp.Keys{k}, first: signed, next: signed, from: client, answers: true},
+		"not signed for it": {keys: lmp.Keys{k}, first: signed, next: withNonce(signed, 2), from: client, refused: unauthenticated},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, _ := newRegistry(t)
+			tracker := frontendtest.NewTracker()
+			s := &Server{config: Config{Source: r, Checkers: tracker, Keys: tt.keys}, rejections: newRejections()}
+			socket := newBatchSocket(t, client+":0")
+			c, next := newUDPClientAt(t, client), newUDPClientAt(t, tt.from)
+			c.send(socket.at(client), tt.first)
+			next.send(socket.at(client), tt.next)
+			c.send(socket.at(client), tt.first)
+			if n := len(socket.receive(t)); n != 3 {
+				t.Fatalf("received %d of 3 requests together", n)
+			}
+			if tt.change != nil {
+				tt.change(socket)
+			}
+			var waiting sync.WaitGroup
+			s.answerBatch(t.Context(), &waiting, socket.batch, socket.file.Fd())
+			for range 2 {
+				b, _ := c.receive()
+				wantAnswer(t, parseAnswer(t, b, tt.first), lmp.StatusServing, lmp.CauseNone)
+			}
+			counts := map[string]int{client: 2}
+			if tt.answers {
+				b, _ := next.receive()
+				wantAnswer(t, parseAnswer(t, b, tt.next), lmp.StatusServing, lmp.CauseNone)
+				counts[tt.from]++
+			} else if got := s.rejections.Counted(tt.refused); got != 1 {
+				t.Errorf("counted %d for reason %d, want 1", got, tt.refused)
+			}
+			c.wantNothing()
+			next.wantNothing()
+			var want []string
+			for _, from := range slices.Sorted(maps.Keys(counts)) {
+				want = append(want, fmt.Sprintf("epg: %s lmp-udp %d", from, counts[from]))
+			}
+			if got := recorded(tracker, "epg"); !slices.Equal(got, want) {
+				t.Errorf("recorded %q, want %q", got, want)
+			}
+		})
 	}
 }

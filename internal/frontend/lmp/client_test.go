@@ -31,6 +31,17 @@ func newUDPClient(t testing.TB, to netip.AddrPort) *udpClient {
 	return &udpClient{t, conn}
 }
 
+// newUDPClientAt returns a client at the address.
+func newUDPClientAt(t testing.TB, address string) *udpClient {
+	t.Helper()
+	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(address), 0)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return &udpClient{t, conn}
+}
+
 func (c *udpClient) send(to netip.AddrPort, b []byte) {
 	c.t.Helper()
 	if _, err := c.conn.WriteToUDPAddrPort(b, to); err != nil {

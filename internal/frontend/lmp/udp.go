@@ -88,7 +88,7 @@ func (s *Server) serveBatches(ctx context.Context, waiting *sync.WaitGroup, b *b
 
 // answerBatch answers the requests of b, which came from the socket fd. A batch is answered
 // at one instant, so requests in a row about the same need one lookup, which takes as long
-// as the rest of the work for them.
+// as the rest of the work for them, and equal CHECKs in a row get the same answer.
 func (s *Server) answerBatch(ctx context.Context, waiting *sync.WaitGroup, b *batch, fd uintptr) {
 	timing, began := s.udpAnswers.BeginAll(b.received), time.Now()
 	var (
@@ -96,9 +96,17 @@ func (s *Server) answerBatch(ctx context.Context, waiting *sync.WaitGroup, b *ba
 		maxAge          time.Duration
 		a               registry.Answer
 		final, lookedUp bool
+		frame           []byte // of the last answer's request, nil if equal ones do not get that answer
+		rec             record // of that answer
 	)
 	for i := range b.received {
 		d := b.datagram(i, fd)
+		if out, ok := repeatDatagramAnswer(b.out, frame, d); ok {
+			rec.checker = checkerOf(d)
+			b.answer(i, d, out, rec)
+			continue
+		}
+		frame = nil
 		q, key, ok := s.parseDatagram(d)
 		if !ok {
 			continue
@@ -111,7 +119,11 @@ func (s *Server) answerBatch(ctx context.Context, waiting *sync.WaitGroup, b *ba
 			s.answerAsync(ctx, waiting, d, q, key, timing)
 			continue
 		}
-		b.answer(i, d, appendDatagramAnswer(b.out, d, q, &a, key), recordOf(d, q, &a))
+		rec = recordOf(d, q, &a)
+		b.answer(i, d, appendDatagramAnswer(b.out, d, q, &a, key), rec)
+		if q.Kind == lmp.KindCheck && key == nil { // each signature must be verified
+			frame = d.data[:q.Length]
+		}
 	}
 	if b.answered == 0 {
 		return
@@ -198,6 +210,16 @@ func appendDatagramAnswer(out []byte, d datagram, q lmp.Request, a *registry.Ans
 	return lmp.AppendAnswer(out, &answer, min(len(d.data), lmp.MaxDatagram), key)
 }
 
+// repeatDatagramAnswer appends the last answer in out, which is to the request in frame, for
+// the equal request in d. It reports whether d has one.
+func repeatDatagramAnswer(out, frame []byte, d datagram) (_ []byte, ok bool) {
+	if frame == nil || d.destination.groupAddress || len(d.data) < len(frame) {
+		return out, false
+	}
+	out, n := lmp.AppendRepeated(out, out[len(out)-lmp.HeaderLength:], frame, d.data[:len(frame)])
+	return out, n == 1
+}
+
 // record is what is recorded of an answer once it is sent: before, that would make its
 // checker wait, and an answer that cannot be sent reaches none.
 type record struct {
@@ -208,7 +230,11 @@ type record struct {
 
 // recordOf returns the record of the answer to d's request q. It is valid as long as q.
 func recordOf(d datagram, q lmp.Request, a *registry.Answer) record {
-	return record{frontend.CheckOf(q.Service, a), checkers.Checker{From: d.from.Addr().Unmap(), Via: checkers.LMPUDP}, time.Duration(a.At())}
+	return record{frontend.CheckOf(q.Service, a), checkerOf(d), time.Duration(a.At())}
+}
+
+func checkerOf(d datagram) checkers.Checker {
+	return checkers.Checker{From: d.from.Addr().Unmap(), Via: checkers.LMPUDP}
 }
 
 func (s *Server) record(r *record) { s.config.Checkers.Record(r.check, r.checker, r.at) }
