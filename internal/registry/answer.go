@@ -165,7 +165,7 @@ func (r *Registry) Status(name string) (status ServiceStatus, known bool) {
 	if s == nil {
 		return ServiceStatus{}, false
 	}
-	judged, real := s.readClockUnlocked()
+	judged, real := s.readClock()
 	snap := s.current.Load().at(judged)
 	if snap.empty() && !snap.facts.Drained {
 		return ServiceStatus{}, false

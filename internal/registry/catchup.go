@@ -138,10 +138,10 @@ func (s *service) nothingUnread() bool {
 // nothingUnread reports whether one look shows that all is read that the process sent,
 // and has reached the registry. The caller holds service.mu.
 func (s *Session) nothingUnread() bool {
-	if s.allRead == nil || s.undated || !s.link.CaughtUp() || s.link.HasEnded() {
+	if s.allHandled == nil || s.undated || !s.link.CaughtUp() || s.link.HasEnded() {
 		return false
 	}
-	return s.allRead(s.reports) // after the socket was seen empty
+	return s.allHandled(s.reports) // after the socket was seen empty
 }
 
 // maxQuietServices is the number of services with sessions up to which the clock may be
@@ -173,7 +173,7 @@ func (s *service) setQuietUntil(next judge.Instant) {
 	for _, sl := range s.slots {
 		switch {
 		case sl.session == nil:
-		case sl.session.undated || sl.session.allRead == nil:
+		case sl.session.undated || sl.session.allHandled == nil:
 			until = 0
 		case next != judge.Never:
 			until = min(until, next.Add(-(sl.session.interval + 2*clock.MaxGap)))
@@ -241,8 +241,7 @@ func (s *Session) check() {
 	}
 }
 
-// look does without further checks if one look shows that everything is read. The caller
-// holds service.mu.
+// look counts all checks as made if nothing is unread. The caller holds service.mu.
 func (s *Session) look() {
 	if s.nothingUnread() {
 		s.emptyChecks = clock.EmptyChecks

@@ -62,7 +62,7 @@ func (r *Registry) fromMemory(name []byte) (a Answer, aspect judge.Aspect, caugh
 		return a, aspect, caughtUp
 	}
 	if s := (*r.services.Load())[string(service)]; s != nil {
-		judged, real := s.readClockUnlocked()
+		judged, real := s.readClock()
 		return s.lookup(aspect, judged, real), aspect, judged == real
 	}
 	judged, real := r.clock.Read()

@@ -33,7 +33,7 @@ func openQuiet(t *testing.T, r *Registry, service string) *quietAgent {
 // newQuietAgent opens a session.
 func newQuietAgent(t *testing.T, r *Registry, service, instance string) *quietAgent {
 	a := &quietAgent{agent: open(t, r, service, instance), r: r}
-	a.session.SetAllRead(func(reports uint64) bool {
+	a.session.SetAllHandled(func(reports uint64) bool {
 		a.looks.Add(1)
 		return !a.reading.Load() && reports == a.got.Load()
 	})
@@ -436,7 +436,7 @@ func TestPreemptedReaderTakesNoProofBack(t *testing.T) {
 		runtime.Gosched()
 	}
 	<-time.After(2 * clock.MaxGap) // it waits for mu meanwhile
-	s.readClock()                  // as a reader that was quicker
+	s.readClockLocked()            // as a reader that was quicker
 	proved := s.proved.Load()
 	epg.got.Add(1) // a report comes
 	s.mu.Unlock()

@@ -76,28 +76,28 @@ func newService(name string, owner uint32, policy *Policy, clock *clock.Clock, r
 	return s
 }
 
-// readClock returns the instant by which the service is judged, and the real one.
+// readClockLocked returns the instant by which the service is judged, and the real one.
 // It reads the clock first: after a pause the clock goes on only once the services
 // are held. The caller holds mu.
-func (s *service) readClock() (judged, real judge.Instant) {
+func (s *service) readClockLocked() (judged, real judge.Instant) {
 	judged, real = s.clock.Read()
 	s.prove(real)
 	return min(judged, s.heldInstant()), real
 }
 
-// readClockUnlocked is readClock for a caller that does not hold mu. It takes mu once in
+// readClock is readClockLocked for a caller that does not hold mu. It takes mu once in
 // a span of the clock at most.
-func (s *service) readClockUnlocked() (judged, real judge.Instant) {
+func (s *service) readClock() (judged, real judge.Instant) {
 	judged, real = s.clock.Read()
 	return s.judgedAt(judged), real
 }
 
-// judgedAt returns the instant by which the service is judged when the clock's is judged.
-// The caller does not hold mu.
+// judgedAt returns the earlier of judged and the instant at which the service is held. The
+// caller does not hold mu.
 func (s *service) judgedAt(judged judge.Instant) judge.Instant {
 	if span := s.clock.Span(); s.proved.Load() != span {
 		s.mu.Lock()
-		s.readClock() // again: the caller may have read it long ago
+		s.readClockLocked() // again: the caller may have read it long ago
 		s.mu.Unlock()
 	}
 	return min(judged, s.heldInstant())
@@ -105,7 +105,7 @@ func (s *service) judgedAt(judged judge.Instant) judge.Instant {
 
 // judgedNow returns the instant by which the service is judged. The caller holds mu.
 func (s *service) judgedNow() judge.Instant {
-	judged, _ := s.readClock()
+	judged, _ := s.readClockLocked()
 	return judged
 }
 
@@ -130,7 +130,7 @@ func (s *service) update(change func() bool) {
 // changed. It reads the clock itself, under mu, so that no snapshot is earlier
 // than the one before it. The caller holds mu.
 func (s *service) publish() (changed bool) {
-	now, real := s.readClock()
+	now, real := s.readClockLocked()
 	s.judgedTo = now
 	before := s.current.Load()
 	last := s.advance(now)
@@ -213,7 +213,7 @@ func (s *service) schedule(next, now judge.Instant) {
 func (s *service) tick() {
 	s.update(func() bool {
 		s.timerAt = judge.Never
-		now, real := s.readClock()
+		now, real := s.readClockLocked()
 		if next := min(s.current.Load().next, s.expires()); !s.retired && now == real && now < next {
 			s.schedule(next, now) // reports have put off what was due
 			return false

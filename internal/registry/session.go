@@ -93,9 +93,9 @@ type Session struct {
 	ended       error         // why the registry ended it, nil if it did not
 	superseded  bool          // its process had ended when another took a slot; its reports do not count
 
-	// allRead reports whether all is handled that was read of what the process sent, if
+	// allHandled reports whether all is handled that was read of what the process sent, if
 	// that are so many reports; nil if the intake does not know.
-	allRead func(reports uint64) bool
+	allHandled func(reports uint64) bool
 
 	refused bool // its first report was
 	over    bool // Goodbye or Disconnect was called
@@ -137,20 +137,20 @@ func (s *Session) take(n int) error {
 // Drain says whether the process wants no new work, for the reports that follow.
 func (s *Session) Drain(wanted bool) { s.draining = wanted }
 
-// Notifies says that the process sends notifications and holds no connection, for the
+// SetNotifies says that the process sends notifications and holds no connection, for the
 // reports that follow.
-func (s *Session) Notifies() { s.notifies = true }
+func (s *Session) SetNotifies() { s.notifies = true }
 
-// SetAllRead sets the function that reports whether all that was read from the process's
+// SetAllHandled sets the function that reports whether all that was read from the process's
 // socket is handled, if the registry has taken so many reports. It is called with locks
 // held. Set it before the first report.
-func (s *Session) SetAllRead(allRead func(reports uint64) bool) { s.allRead = allRead }
+func (s *Session) SetAllHandled(allHandled func(reports uint64) bool) { s.allHandled = allHandled }
 
 // SetStatusText sets what the process says of itself to people, for the reports that
 // follow.
 func (s *Session) SetStatusText(text string) { s.statusText = text }
 
-// Report is ReportAt for a report that does not say when it was made.
+// Report is ReportAt for a report that does not say when it was made. Only tests call it.
 func (s *Session) Report(facts []Fact, answered uint64) error {
 	return s.ReportAt(facts, answered, Undated)
 }

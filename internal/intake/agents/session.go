@@ -72,7 +72,7 @@ func (s *Server) Stream(stream agentStream) error {
 	r.session.SetProcess(processOf(conn, int(peer.PID), hello.Goroutines))
 	r.hasReported = func() {}
 	if conn != nil {
-		r.session.SetAllRead(func(reports uint64) bool { return conn.allHandled(ctx, r.others.Load()+reports) })
+		r.session.SetAllHandled(func(reports uint64) bool { return conn.allHandled(ctx, r.others.Load()+reports) })
 		r.hasReported = sync.OnceFunc(conn.becomeQuiet)
 	}
 	r.logStart = func() { logger.Info("program reports") }

@@ -240,7 +240,7 @@ func instanceOf(named string, pid int, start uint64) string {
 func (s *Server) openSession(p *process) (*registry.Session, error) {
 	session, err := s.config.Registry.Open(registry.AgentID{Service: p.service, Instance: p.instance, UID: p.uid}, link{p})
 	if err == nil {
-		session.Notifies()
+		session.SetNotifies()
 		session.SetProcess(evidence.Process{PID: p.pid, Exited: func() bool { return p.exit.HasExited() }}) // set before the first report
 	}
 	return session, err
