@@ -29,13 +29,9 @@ type Arrivals struct {
 	event   unix.EpollEvent      // of fd
 	repeats bool                 // see kernelRepeats
 	polled  [1]unix.EpollEvent   // by arrived
-	sends   bool                 // see NewOfSender
 	ignored bool
 	noticed bool // they were ignored, and handle is called for what has arrived meanwhile
 }
-
-// retryDelay is how long a wait is put off that the kernel has no memory for.
-const retryDelay = time.Millisecond
 
 // New returns the arrivals at the descriptor. The caller calls Close before it closes that.
 func New(fd int) (*Arrivals, error) {
@@ -64,22 +60,9 @@ func New(fd int) (*Arrivals, error) {
 	return a, nil
 }
 
-// NewOfSender is New for a socket by which as much is sent as arrives. While arrivals are
-// ignored, the epoll descriptor does not have the socket. If it had it without events, the
-// kernel would still look at it for each datagram that is sent, and take two locks. To put the
-// socket back takes a lock of the whole host, which costs a descriptor that only receives
-// more than it saves.
-func NewOfSender(socket int) (*Arrivals, error) {
-	a, err := New(socket)
-	if err == nil {
-		a.sends = true
-	}
-	return a, err
-}
-
 // Wait calls handle, which handles what has arrived, and again each time that something has
-// arrived since, until handle returns true. It may return before, and then the caller calls it
-// again. The error is os.ErrDeadlineExceeded once the deadline has passed, or that a is closed.
+// arrived since, until handle returns true. The error is os.ErrDeadlineExceeded once the
+// deadline has passed, or that a is closed.
 func (a *Arrivals) Wait(handle func() (enough bool)) error {
 	a.handle = handle
 	return a.raw.Read(a.read)
@@ -91,10 +74,8 @@ func (a *Arrivals) handleAll() (enough bool) {
 	defer func() { a.noticed = false }()
 	for !a.handle() {
 		switch {
-		case a.ignored && !a.notice():
-			time.Sleep(retryDelay)
-			return true // so that the deadline is not forgotten
 		case a.ignored:
+			a.set(unix.EPOLLIN)
 			a.ignored, a.noticed = false, true
 		case a.repeats || !a.arrived():
 			return false
@@ -125,24 +106,11 @@ func (a *Arrivals) announce() {
 // handle is called once more, in which Ignore does nothing and returns false: so it comes to a
 // wait now and then, in which Go's scheduler runs what else is ready. Only handle calls Ignore.
 func (a *Arrivals) Ignore() (ignored bool) {
-	switch {
-	case a.ignored || a.noticed:
-	case a.sends:
-		a.ignored = nonblock.RemoveFromEpoll(a.epoll, a.fd) == nil
-	default:
+	if !a.ignored && !a.noticed {
 		a.set(0)
 		a.ignored = true
 	}
 	return a.ignored
-}
-
-// notice ends what Ignore began, and reports whether it could.
-func (a *Arrivals) notice() bool {
-	if a.sends {
-		return nonblock.AddToEpoll(a.epoll, a.fd, &a.event) == nil
-	}
-	a.set(unix.EPOLLIN)
-	return true
 }
 
 // set sets for which events of the descriptor the wait ends.

@@ -22,13 +22,13 @@ type mailbox struct {
 	socket, far int
 }
 
-func newMailbox(t *testing.T, newArrivals func(int) (*Arrivals, error)) *mailbox {
+func newMailbox(t *testing.T) *mailbox {
 	t.Helper()
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := newArrivals(fds[0])
+	a, err := New(fds[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,22 +58,14 @@ func (m *mailbox) receive(want string) {
 }
 
 // forKernels runs the test with a kernel whose epoll repeats what it says, and with one whose
-// epoll may not, each with a socket by which nothing is sent and with one of a sender.
+// epoll may not.
 func forKernels(t *testing.T, test func(t *testing.T, m *mailbox)) {
 	for name, repeats := range map[string]bool{"repeats": true, "does not repeat": false} {
 		t.Run(name, func(t *testing.T) {
-			forSenders(t, func(t *testing.T, m *mailbox) {
-				m.repeats = repeats
-				test(t, m)
-			})
+			m := newMailbox(t)
+			m.repeats = repeats
+			test(t, m)
 		})
-	}
-}
-
-// forSenders runs the test with a socket by which nothing is sent and with one of a sender.
-func forSenders(t *testing.T, test func(t *testing.T, m *mailbox)) {
-	for name, newArrivals := range map[string]func(int) (*Arrivals, error){"receiver": New, "sender": NewOfSender} {
-		t.Run(name, func(t *testing.T) { test(t, newMailbox(t, newArrivals)) })
 	}
 }
 
@@ -155,9 +147,8 @@ func testIgnoredArrivalIsFound(t *testing.T, m *mailbox) {
 
 // What arrives while it is ignored ends no wait of Go's poller, and a call that returns true
 // changes nothing.
-func TestIgnoredArrivalWakesNobody(t *testing.T) { forSenders(t, testIgnoredArrivalWakesNobody) }
-
-func testIgnoredArrivalWakesNobody(t *testing.T, m *mailbox) {
+func TestIgnoredArrivalWakesNobody(t *testing.T) {
+	m := newMailbox(t)
 	if err := m.each(func() { m.ignore(true) }); err != nil {
 		t.Fatal(err)
 	}
@@ -199,33 +190,8 @@ func testLookAfterIgnoringIgnoresNothing(t *testing.T, m *mailbox) {
 	}
 }
 
-// While the kernel has no memory to wait for a sender's arrivals, each wait ends after another
-// call, so that no arrival is lost, nor the deadline. Here it is the descriptor that is missing.
-func TestWaitThatIsPutOff(t *testing.T) {
-	m := newMailbox(t, NewOfSender)
-	m.send("before")
-	if err := m.each(func() { m.receive("before"); m.ignore(true); m.fd = -1 }, func() {}); err != nil {
-		t.Fatal(err)
-	}
-	m.fd = -1
-	for _, text := range []string{"a", "b"} {
-		m.send(text)
-		calls := 0
-		if err := m.Wait(func() bool { m.receive(text); calls++; return false }); err != nil || calls != 1 {
-			t.Fatalf("handle was called %d times, %v; want once", calls, err)
-		}
-	}
-	m.SetDeadline(time.Now())
-	if err := m.Wait(func() bool { return false }); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("after the deadline: got %v, want %v", err, os.ErrDeadlineExceeded)
-	}
-	m.SetDeadline(time.Now().Add(testTimeout))
-	m.fd = m.socket
-	m.wantWait(func() {}, func() {})
-}
-
 func TestCloseEndsWait(t *testing.T) {
-	m := newMailbox(t, New)
+	m := newMailbox(t)
 	if err := m.Wait(func() bool {
 		go m.Close()
 		return false
@@ -249,7 +215,7 @@ func TestNewNeedsPollableDescriptor(t *testing.T) {
 // What a call leaves where nothing was ignored is found again, if the kernel does not repeat
 // what it says.
 func TestArrivalThatIsLeftIsFound(t *testing.T) {
-	m := newMailbox(t, New)
+	m := newMailbox(t)
 	m.repeats = false
 	m.send("left")
 	if err := m.each(func() {}, func() { m.receive("left") }); err != nil {

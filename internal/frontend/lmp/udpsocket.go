@@ -60,7 +60,7 @@ func newUDPSocket(conn *net.UDPConn) (*udpSocket, error) {
 	if u.raw, err = u.file.SyscallConn(); err == nil {
 		err = u.control(func(fd uintptr) (err error) {
 			if err = prepareUDP(fd); err == nil {
-				u.arrivals, err = arrivals.NewOfSender(int(fd))
+				u.arrivals, err = arrivals.New(int(fd))
 			}
 			return err
 		})
