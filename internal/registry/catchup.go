@@ -36,7 +36,7 @@ func (r *Registry) Pause(began, ended judge.Instant) {
 // CatchUp implements clock.Follower: it releases the services that have caught up.
 func (r *Registry) CatchUp(real judge.Instant) (behind bool) {
 	for _, s := range *r.services.Load() {
-		if s.behind() && !s.catchUp(real) {
+		if s.isHeld() && !s.catchUp(real) {
 			behind = true
 		}
 	}
@@ -49,7 +49,7 @@ func (r *Registry) CatchUp(real judge.Instant) (behind bool) {
 func (s *service) pause(began, ended judge.Instant) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.behind() {
+	if s.isHeld() {
 		return
 	}
 	hold := s.hostOverdue || s.hasSession()
@@ -75,7 +75,7 @@ func (s *service) hold(at, resumed judge.Instant) {
 // release releases the service if it is held, and its sessions have caught up or have not
 // within clock.MaxBehind. It reports whether it did. The caller holds mu, and publishes.
 func (s *service) release(real judge.Instant) (released bool) {
-	if !s.behind() || real.Sub(s.resumed) <= clock.MaxBehind && !s.caughtUp(real) {
+	if !s.isHeld() || real.Sub(s.resumed) <= clock.MaxBehind && !s.caughtUp(real) {
 		return false
 	}
 	s.heldAt.Store(int64(judge.Never))
@@ -89,7 +89,7 @@ func (s *service) release(real judge.Instant) (released bool) {
 func (s *service) untilReleased() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.behind() {
+	if !s.isHeld() {
 		return nil
 	}
 	return s.released
@@ -117,7 +117,7 @@ func (s *service) prove(real judge.Instant) {
 	if before == span {
 		return
 	}
-	if !s.behind() && !s.nothingUnread() {
+	if !s.isHeld() && !s.nothingUnread() {
 		s.hold(before.End(), real)
 		s.clock.Follow()
 	}
@@ -193,7 +193,7 @@ func (s *service) catchUp(real judge.Instant) (caughtUp bool) {
 			}
 		}
 		released := s.release(real)
-		caughtUp = !s.behind()
+		caughtUp = !s.isHeld()
 		return released
 	})
 	return caughtUp

@@ -89,31 +89,31 @@ func (o *overall) evaluate() {
 }
 
 // lookup returns the answer about all services, and whether everything that counts
-// for it has been read. A service that is behind changes nothing where another one
+// for it has been read. A service that is held changes nothing where another one
 // has decided that all are not serving.
 func (o *overall) lookup(a judge.Aspect) (answer Answer, caughtUp bool) {
 	for {
 		before := o.verdicts.Load()[a]
 		judged, real := o.clock.Read()
-		v, decisive, behind := combine(*o.services.Load(), a, judged)
+		v, decisive, held := combine(*o.services.Load(), a, judged)
 		if after := before.advance(v, judged); after.changes == before.changes {
 			answer = newAnswer(&after, judged, real)
 			answer.service = decisive
-			decided := v.Status == judge.NotServing && (decisive == nil || !decisive.behind())
-			return answer, judged == real && (!behind || decided)
+			decided := v.Status == judge.NotServing && (decisive == nil || !decisive.isHeld())
+			return answer, judged == real && (!held || decided)
 		}
 		o.evaluate()
 	}
 }
 
 // combine returns the verdict over all services, the service that decided it, and
-// whether any of them is behind. Of several that are alike the first by name
+// whether any of them is held. Of several that are alike the first by name
 // decides, so that the answer does not jump.
-func combine(services map[string]*service, a judge.Aspect, now judge.Instant) (v judge.Verdict, decisive *service, behind bool) {
+func combine(services map[string]*service, a judge.Aspect, now judge.Instant) (v judge.Verdict, decisive *service, held bool) {
 	v = judge.NoService(now)
 	for _, s := range services {
 		judged := s.judgedAt(now)
-		behind = behind || judged != now
+		held = held || judged != now
 		snap := s.current.Load().at(judged)
 		if snap.empty() {
 			continue
@@ -132,5 +132,5 @@ func combine(services map[string]*service, a judge.Aspect, now judge.Instant) (v
 			v = both
 		}
 	}
-	return v, decisive, behind
+	return v, decisive, held
 }

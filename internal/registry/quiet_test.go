@@ -441,7 +441,7 @@ func TestPreemptedReaderTakesNoProofBack(t *testing.T) {
 	epg.got.Add(1) // a report comes
 	s.mu.Unlock()
 	<-done
-	if s.proved.Load() != proved || s.behind() {
+	if s.proved.Load() != proved || s.isHeld() {
 		t.Errorf("the proof is taken back: %v; the service is held at %v", s.proved.Load() != proved, s.heldInstant())
 	}
 }

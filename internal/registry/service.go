@@ -112,7 +112,7 @@ func (s *service) judgedNow() judge.Instant {
 // heldInstant returns the instant at which the service is held, or judge.Never.
 func (s *service) heldInstant() judge.Instant { return judge.Instant(s.heldAt.Load()) }
 
-func (s *service) behind() bool { return s.heldInstant() != judge.Never }
+func (s *service) isHeld() bool { return s.heldInstant() != judge.Never }
 
 // update calls change, which reports whether there is anything to publish, then
 // publishes, and then wakes the watchers if an answer has changed. It holds mu
@@ -186,9 +186,9 @@ func (s *service) facts() judge.Service {
 	}
 }
 
-// timerStep is the step to which an instant is rounded down that is not near: tick sets the
-// timer once more if it is too early. So the timers of many services fire together, mostly
-// while reports still put off what they are for.
+// timerStep is the step to which schedule rounds down an instant that is not near. So the
+// timers of many services fire together. One that fires too early is set once more; mostly
+// a report has put off by then what it was for.
 const timerStep = 25 * time.Millisecond
 
 // schedule makes sure that tick is called at the instant next. It never puts the
@@ -262,7 +262,7 @@ func (s *service) report(from *Session, facts []Fact, answered uint64, at judge.
 		}
 		return true
 	})
-	if err == nil && s.behind() {
+	if err == nil && s.isHeld() {
 		s.catchUpWith(from)
 	}
 	return err

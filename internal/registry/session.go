@@ -191,12 +191,12 @@ func (s *Session) reportOnce(facts []Fact, answered uint64, at judge.Instant) er
 
 // madeAt returns when a report was made that arrives now: at the instant that it
 // says, or else now. A report without a date that is read while the service is
-// behind may have waited for the whole pause. The caller holds service.mu.
+// held may have waited for the whole pause. The caller holds service.mu.
 func (s *Session) madeAt(at, judged, real judge.Instant) judge.Instant {
 	switch {
 	case at != Undated:
 		return min(at, real)
-	case judged == real || s.emptyChecks >= clock.EmptyChecks && s.service.behind():
+	case judged == real || s.emptyChecks >= clock.EmptyChecks && s.service.isHeld():
 		return real
 	}
 	return judged
