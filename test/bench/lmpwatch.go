@@ -23,9 +23,9 @@ var lmpWatchRow = row{
 	name: "lmp watch",
 	lines: []report.Line{
 		{What: "LMP WATCH, 1,000 connections, against a raw write loop in C: from a change until the last one has it", Unit: "×", Goal: report.Goal{AtMost: 1.2}},
-		{What: "the same: landmarkd's resident memory for each connection", Unit: "KB", Goal: report.Goal{AtMost: 2}},
+		{What: "the same: landmarkd's resident memory for each connection", Unit: "kB", Goal: report.Goal{AtMost: 2}},
 		{What: "LMP WATCH, 10,000 connections, against a raw write loop in C: from a change until the last one has it", Unit: "×", Goal: report.Goal{AtMost: 1.2}},
-		{What: "the same: landmarkd's resident memory for each connection", Unit: "KB", Goal: report.Goal{AtMost: 2}},
+		{What: "the same: landmarkd's resident memory for each connection", Unit: "kB", Goal: report.Goal{AtMost: 2}},
 	},
 	measure: measureLMPWatch,
 }
@@ -62,7 +62,7 @@ func measureLMPWatch(ctx context.Context, s *suite) (m measured, err error) {
 type watched struct {
 	ratios     []float64
 	own, other float64 // ms
-	memory     float64 // KB a connection
+	memory     float64 // kB a connection
 }
 
 func (s *suite) lmpWatch(ctx context.Context, n int) (v watched, err error) {
