@@ -44,7 +44,7 @@ func measureCheck(ctx context.Context, s *suite) (m measured, err error) {
 		return fmt.Sprintf("%s beside %s ms; processor time %s beside %s ms", report.Digits(medianOf(all[0], took)), report.Digits(medianOf(all[other], took)),
 			report.Digits(medianOf(all[0], cpu)), report.Digits(medianOf(all[other], cpu)))
 	}
-	m.figures = []figure{ratio(ratios(all[0], all[1], took), text(1)), ratio(ratios(all[0], all[2], took), text(2))}
+	m.figures = []figure{ratio(eventRatios(all[0], all[1], took), text(1)), ratio(eventRatios(all[0], all[2], took), text(2))}
 	return m, nil
 }
 

@@ -21,8 +21,8 @@ var grpcWatchRow = row{
 }
 
 const (
-	// watchChanges is how often the status changes in a turn.
-	watchChanges = 10
+	// watchChanges is how often the status changes.
+	watchChanges = 50
 	// watchGap is the time between two changes.
 	watchGap = 50 * time.Millisecond
 	// watchTimeout is how long a change may take.
@@ -127,5 +127,5 @@ func (s *suite) tryGRPCWatch(ctx context.Context, n int) (f figure, own, other f
 		return f, 0, 0, err
 	}
 	own, other = median(all[0]), median(all[1])
-	return ratio(ratios(all[0], all[1], func(v float64) float64 { return v }), fmt.Sprintf("%s beside %s ms", report.Digits(own), report.Digits(other))), own, other, nil
+	return ratio(eventRatios(all[0], all[1], func(v float64) float64 { return v }), fmt.Sprintf("%s beside %s ms", report.Digits(own), report.Digits(other))), own, other, nil
 }

@@ -113,7 +113,7 @@ func (s *suite) lmpWatch(ctx context.Context, n int) (v watched, err error) {
 	}
 	after, err := d.rss()
 	v.own, v.other, v.memory = median(all[0]), median(all[1]), (after-before)*1e3/float64(n)
-	v.ratios = ratios(all[0], all[1], func(v float64) float64 { return v })
+	v.ratios = eventRatios(all[0], all[1], func(v float64) float64 { return v })
 	return v, err
 }
 

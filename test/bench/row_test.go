@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/landmark-health/landmark/test/bench/report"
@@ -50,6 +51,16 @@ func TestQuantile(t *testing.T) {
 	}
 	if low, high := quartiles(all); low != 2 || high != 4 {
 		t.Errorf("quartiles: got %v and %v, want 2 and 4", low, high)
+	}
+}
+
+// The medians of five events in a row make a pair, and of those that are left.
+func TestEventRatios(t *testing.T) {
+	own := []float64{9, 2, 2, 2, 0, 3, 3}
+	other := []float64{1, 1, 1, 7, 7, 6, 6}
+	got := eventRatios(own, other, func(v float64) float64 { return v })
+	if want := []float64{2, 0.5}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/landmark-health/landmark/test/bench/report"
@@ -60,6 +61,19 @@ func (p process) under(run func() (answered int, took time.Duration, err error))
 func ratios[T any](own, other []T, value func(T) float64) (all []float64) {
 	for i := range own {
 		all = append(all, value(own[i])/value(other[i]))
+	}
+	return all
+}
+
+// eventsOfSample is how many events in a row make a sample, where one alone is over within
+// milliseconds. Single ones differ by more than what is measured.
+const eventsOfSample = 5
+
+// eventRatios returns the ratios of the medians of eventsOfSample events in a row.
+func eventRatios[T any](own, other []T, value func(T) float64) (all []float64) {
+	others := slices.Collect(slices.Chunk(other, eventsOfSample))
+	for i, events := range slices.Collect(slices.Chunk(own, eventsOfSample)) {
+		all = append(all, medianOf(events, value)/medianOf(others[i], value))
 	}
 	return all
 }
