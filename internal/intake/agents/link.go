@@ -9,15 +9,16 @@ import (
 // link implements registry.Link for one agent. It holds only the latest command, so
 // a slow agent blocks no other.
 type link struct {
-	commands chan uint64 // holds the number of the latest get-state command
-	ended    chan error  // holds why the registry ended the session, if it did
+	commands chan uint64   // holds the number of the latest get-state command
+	ended    chan struct{} // closed when the registry ends the session
+	why      error         // set before ended is closed
+
+	// Set before the session is opened.
 	caughtUp func() bool // all that the agent has sent has been read
 	hasEnded func() bool // the agent has ended its connection or stream
 }
 
-func newLink(caughtUp, hasEnded func() bool) *link {
-	return &link{commands: make(chan uint64, 1), ended: make(chan error, 1), caughtUp: caughtUp, hasEnded: hasEnded}
-}
+func newLink() *link { return &link{commands: make(chan uint64, 1), ended: make(chan struct{})} }
 
 // CaughtUp implements registry.Link.
 func (l *link) CaughtUp() bool { return l.caughtUp() }
@@ -36,7 +37,20 @@ func (l *link) GetState(number uint64) {
 }
 
 // End implements registry.Link. The registry calls it once.
-func (l *link) End(err error) { l.ended <- err }
+func (l *link) End(err error) {
+	l.why = err
+	close(l.ended)
+}
+
+// whyEnded returns why the registry has ended the session, nil if it has not.
+func (l *link) whyEnded() error {
+	select {
+	case <-l.ended:
+		return l.why
+	default:
+		return nil
+	}
+}
 
 // sendCommands sends the command with the number, and those that follow, until ctx
 // is done or send fails. The receiver finds the same failure.

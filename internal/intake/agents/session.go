@@ -21,8 +21,46 @@ import (
 
 type agentStream = grpc.BidiStreamingServer[reportv1.StreamRequest, reportv1.StreamResponse]
 
-// Stream serves the session of one process (proto/landmark/intake/v1).
+// Stream serves the session of one process (proto/landmark/intake/v1). Another goroutine
+// receives. Stream returns when that has finished, or when the registry ends the session: its
+// return ends the stream, and so the other's Recv. Each agent costs a stack of Stream. It stays
+// small, because Stream makes no deep calls.
 func (s *Server) Stream(stream agentStream) error {
+	link := newLink()
+	received := make(chan error, 1)
+	go func() { received <- s.receive(stream, link) }()
+	// Most sessions never get a command. The first can only follow a report, and so
+	// the Welcome.
+	commands := link.commands
+	for {
+		select {
+		case number := <-commands:
+			commands = nil
+			// In a goroutine, because Send blocks while the agent does not read. It
+			// returns when the stream ends, which is when this function returns.
+			go link.sendCommands(stream.Context(), number, stream.Send)
+		case <-link.ended:
+			return statusOf(link.why)
+		case err := <-received:
+			return err
+		}
+	}
+}
+
+// receive opens the session, receives the agent's messages until the stream ends, and only
+// then ends the session, which returns its quota. It returns the status for the agent.
+func (s *Server) receive(stream agentStream, link *link) error {
+	r, err := s.open(stream, link)
+	if err != nil {
+		return err
+	}
+	err = r.run()
+	r.throttle.user.endOne(r.service, func() { err = s.endSession(r, link, err) })
+	return err
+}
+
+// open receives the hello and opens the session. The error is the status for the agent.
+func (s *Server) open(stream agentStream, link *link) (*receiver, error) {
 	ctx := stream.Context()
 	peer, known := peercred.FromContext(ctx)
 	hello, err := receiveHello(stream)
@@ -31,16 +69,19 @@ func (s *Server) Stream(stream agentStream) error {
 			// No service can have the name "-", so the limit counts these lines by user.
 			logRefusal(s.logLimit.Logger(s.logger.With("pid", peer.PID, "uid", peer.UID), peer.UID, "-"), err)
 		}
-		return err
+		return nil, err
 	}
 	if !known {
-		return status.Error(codes.Unauthenticated, "the kernel does not report the peer's credentials")
+		return nil, status.Error(codes.Unauthenticated, "the kernel does not report the peer's credentials")
 	}
 	logger := s.logger.With("service", hello.Service, "instance", hello.Instance, "pid", peer.PID, "uid", peer.UID)
 	logger = s.logLimit.Logger(logger, peer.UID, hello.Service)
 
 	conn := connectionOf(ctx)
-	r := &receiver{stream: stream, service: hello.Service, throttle: newThrottle(s.registry.Clock(), conn, s.host, hello.Clock)}
+	r := &receiver{
+		stream: stream, logger: logger, service: hello.Service,
+		throttle: newThrottle(s.registry.Clock(), conn, s.host, hello.Clock),
+	}
 	r.throttle.wait(ctx, 0, helloWork)
 	r.others.Store(1) // the hello
 	r.received = 1
@@ -54,12 +95,11 @@ func (s *Server) Stream(stream agentStream) error {
 			r.creation = conn.user.creation
 		}
 	}
-	link := newLink(func() bool {
-		return !r.throttle.throttled.Load() && (conn == nil || conn.caughtUp())
-	}, func() bool {
+	link.caughtUp = func() bool { return !r.throttle.throttled.Load() && (conn == nil || conn.caughtUp()) }
+	link.hasEnded = func() bool {
 		ended := ctx.Err() != nil || conn != nil && conn.hasEnded()
 		return ended && !s.stopping.Load() // in this order: that the sidecar stops ends all streams
-	})
+	}
 	if err := r.creation.do(ctx, func() (err error) {
 		r.session, err = s.registry.Open(registry.AgentID{Service: hello.Service, Instance: hello.Instance, UID: peer.UID}, link)
 		return err
@@ -67,7 +107,7 @@ func (s *Server) Stream(stream agentStream) error {
 		if err = statusOf(err); isRefusal(err) {
 			logRefusal(logger, err)
 		}
-		return err
+		return nil, err
 	}
 	r.session.SetProcess(processOf(conn, int(peer.PID), hello.Goroutines))
 	r.hasReported = func() {}
@@ -75,13 +115,12 @@ func (s *Server) Stream(stream agentStream) error {
 		r.session.SetAllHandled(func(reports uint64) bool { return conn.allHandled(ctx, r.others.Load()+reports) })
 		r.hasReported = sync.OnceFunc(conn.becomeQuiet)
 	}
-	r.logStart = func() { logger.Info("program reports") }
 	r.logUndeclared = sync.OnceFunc(func() {
 		if undeclared := s.registry.UndeclaredOverrides(hello.Service); len(undeclared) > 0 {
 			logger.Warn("the configuration names landmarks that no program of the service declares: correct their names", "landmarks", undeclared)
 		}
 	})
-	return s.run(r, link, logger)
+	return r, nil
 }
 
 // logRefusal logs that a program is refused. Otherwise a program without a log of
@@ -90,55 +129,31 @@ func logRefusal(logger *slog.Logger, err error) {
 	logger.Warn("program refused", "why", reason(err))
 }
 
-// run receives the agent's messages and sends it commands, until the agent or the
-// registry ends the session.
-func (s *Server) run(r *receiver, link *link, logger *slog.Logger) error {
-	received := make(chan error, 1)
-	go func() { received <- r.run() }()
-	// Most sessions never get a command. The first can only follow a report, and so
-	// the Welcome.
-	commands := link.commands
-	for {
-		select {
-		case number := <-commands:
-			commands = nil
-			// In a goroutine, because Send blocks while the agent does not read. It
-			// returns when the stream ends, which is when this function returns.
-			go link.sendCommands(r.stream.Context(), number, r.stream.Send)
-		case err := <-link.ended:
-			logger.Warn("session ended", "why", err)
-			go func() { // the quota is returned once no more is read
-				<-received
-				r.session.Disconnect()
-			}()
-			return statusOf(err)
-		case err := <-received:
-			r.throttle.user.endOne(r.service, func() { err = s.endSession(r.session, err, logger) })
-			return err
-		}
-	}
-}
-
 // errGoodbye means that the program has stopped by itself.
 var errGoodbye = errors.New("goodbye")
 
-// endSession ends the session of a stream that ended with err, and returns the
-// status for the agent.
-func (s *Server) endSession(session *registry.Session, err error, logger *slog.Logger) error {
+// endSession ends the session whose receiver returned err, and returns the status for the
+// agent.
+func (s *Server) endSession(r *receiver, link *link, err error) error {
+	if why := link.whyEnded(); why != nil {
+		r.session.Disconnect()
+		r.logger.Warn("session ended", "why", why)
+		return statusOf(why)
+	}
 	if errors.Is(err, errGoodbye) {
-		session.Goodbye()
-		logger.Info("program said goodbye")
+		r.session.Goodbye()
+		r.logger.Info("program said goodbye")
 		return nil
 	}
 	if s.stopping.Load() {
 		// That the sidecar stops says nothing about the program.
 		return status.Error(codes.Unavailable, "landmarkd is stopping")
 	}
-	session.Disconnect()
+	r.session.Disconnect()
 	if err = statusOf(err); isRefusal(err) {
-		logRefusal(logger, err)
+		logRefusal(r.logger, err)
 	} else {
-		logger.Warn("program lost", "why", reason(err))
+		r.logger.Warn("program lost", "why", reason(err))
 	}
 	return err
 }
@@ -146,19 +161,19 @@ func (s *Server) endSession(session *registry.Session, err error, logger *slog.L
 // receiver receives the messages of one stream, and reports to its session.
 type receiver struct {
 	stream        agentStream
+	logger        *slog.Logger
 	service       string // its name
 	session       *registry.Session
 	throttle      *throttle
 	declared      []judge.Declared // the latest declaration, nil before the first
 	facts         []registry.Fact  // of the latest report; reused for the next
-	logStart      func()           // called after the Welcome
 	logUndeclared func()           // called after each report
 	stopExpecting func()           // of the connection; called with a declaration
 	hasReported   func()           // called after each report
 	creation      *creationLock    // nil unless the first report creates the service
 	evidenceAt    time.Time        // when the latest evidence came
 	others        atomic.Uint64    // messages that were handled and are no reports
-	received      uint64           // messages; used by the goroutine of run only
+	received      uint64           // messages; used by the goroutine of Server.receive only
 }
 
 // run receives messages until the stream ends, and returns why.
@@ -214,7 +229,7 @@ func (r *receiver) handleDeclaration(ctx context.Context, d *reportv1.Declaratio
 	if err := r.stream.Send(welcome()); err != nil {
 		return err
 	}
-	r.logStart()
+	r.logger.Info("program reports")
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/judge"
+	"github.com/landmark-health/landmark/internal/logtest"
 	"github.com/landmark-health/landmark/internal/peercred"
 	"github.com/landmark-health/landmark/internal/registry"
 	"github.com/landmark-health/landmark/internal/socket"
@@ -178,9 +180,23 @@ func TestAgentThatReadsNoCommandsBlocksNoOther(t *testing.T) {
 // blocks until the stream ends, which is when its handler returns.
 type stuckStream struct {
 	agentStream
-	ctx  context.Context
-	in   chan *reportv1.StreamRequest
-	sent int
+	ctx      context.Context
+	in       chan *reportv1.StreamRequest
+	sent     int
+	log      *logtest.Buffer
+	returned chan error // from Stream
+}
+
+// startStuckStream serves a stream that ends, as with gRPC, when Stream has returned.
+func startStuckStream(t *testing.T, r *registry.Registry) *stuckStream {
+	ctx, cancel := context.WithCancel(peer.NewContext(t.Context(), &peer.Peer{AuthInfo: peercred.AuthInfo{}}))
+	s := &stuckStream{ctx: ctx, in: make(chan *reportv1.StreamRequest), log: new(logtest.Buffer), returned: make(chan error, 1)}
+	go func() {
+		err := New(r, slog.New(slog.NewTextHandler(s.log, nil))).Stream(s)
+		cancel()
+		s.returned <- err
+	}()
+	return s
 }
 
 func (s *stuckStream) Context() context.Context { return s.ctx }
@@ -210,23 +226,16 @@ func TestStuckStreamEnds(t *testing.T) {
 		end  func(*stuckStream, *registry.Registry)
 		code codes.Code
 		want judge.Cause
+		log  string
 	}{
-		{"goodbye", func(s *stuckStream, _ *registry.Registry) { s.in <- goodbye() }, codes.OK, judge.Stopped},
-		{"a broken rule", func(s *stuckStream, _ *registry.Registry) { s.in <- report(0) }, codes.InvalidArgument, judge.Lost},
-		{"a newer session", replace, codes.Aborted, judge.None},
+		{"goodbye", func(s *stuckStream, _ *registry.Registry) { s.in <- goodbye() }, codes.OK, judge.Stopped, "program said goodbye"},
+		{"a broken rule", func(s *stuckStream, _ *registry.Registry) { s.in <- report(0) }, codes.InvalidArgument, judge.Lost, "program refused"},
+		{"a newer session", replace, codes.Aborted, judge.None, "session ended"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := registry.New(clock.New(), 0)
-				ctx := peer.NewContext(t.Context(), &peer.Peer{AuthInfo: peercred.AuthInfo{}})
-				ctx, cancel := context.WithCancel(ctx)
-				s := &stuckStream{ctx: ctx, in: make(chan *reportv1.StreamRequest)}
-				returned := make(chan error, 1)
-				go func() {
-					err := New(r, slog.New(slog.DiscardHandler)).Stream(s)
-					cancel() // as gRPC does
-					returned <- err
-				}()
+				s := startStuckStream(t, r)
 				s.in <- hello("epg", "a")
 				s.in <- declaration(loop("main"))
 				s.in <- report(0, fact(longAgo))
@@ -234,19 +243,25 @@ func TestStuckStreamEnds(t *testing.T) {
 				if a, err := r.Await(t.Context(), []byte("epg"), time.Second); err != nil || a.Cause != judge.Stalled {
 					t.Fatalf("the checker got %v, %v", a.Cause, err)
 				}
+				s.log.Take()
 				tt.end(s, r)
 				synctest.Wait()
 				select {
-				case err := <-returned:
+				case err := <-s.returned:
 					if status.Code(err) != tt.code {
 						t.Errorf("the stream ended with %v, want %v", err, tt.code)
 					}
 				default:
-					t.Error("the stream has not ended")
-					cancel()
+					t.Fatal("the stream has not ended")
 				}
 				if a, _ := r.Lookup([]byte("epg"), 0); a.Cause != tt.want {
 					t.Errorf("the service is %v, want %v", a.Cause, tt.want)
+				}
+				if n := r.Sessions(); n.Goodbyes+n.Lost+n.Ended != 1 {
+					t.Errorf("the sessions are %+v, want that one has ended", n)
+				}
+				if log := s.log.String(); strings.Count(log, "\n") != 1 || !strings.Contains(log, tt.log) {
+					t.Errorf("the log is\n%swant only: %s", log, tt.log)
 				}
 			})
 		})
@@ -255,7 +270,9 @@ func TestStuckStreamEnds(t *testing.T) {
 
 // newIdleLink returns the link of an agent that has sent nothing and not ended.
 func newIdleLink() *link {
-	return newLink(func() bool { return true }, func() bool { return false })
+	l := newLink()
+	l.caughtUp, l.hasEnded = func() bool { return true }, func() bool { return false }
+	return l
 }
 
 // replace opens a newer session of the stream's instance.
