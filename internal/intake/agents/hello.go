@@ -5,7 +5,6 @@ import (
 	"io"
 	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -17,38 +16,17 @@ import (
 // belongs to no session, and so the limit on sessions does not count it.
 const helloTimeout = 5 * time.Second
 
-// requireHello is a gRPC stream interceptor that ends streams whose first message
+// receiveHello receives and checks the first message of a stream. It ends the link if that
 // does not arrive within helloTimeout.
-func requireHello(server any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
-	return handle(server, &helloTimeoutStream{ServerStream: stream})
-}
-
-// helloTimeoutStream is a stream whose first RecvMsg has a timeout.
-type helloTimeoutStream struct {
-	grpc.ServerStream
-	received bool
-}
-
-func (s *helloTimeoutStream) RecvMsg(m any) error {
-	if s.received {
-		return s.ServerStream.RecvMsg(m)
-	}
-	s.received = true
-	result := make(chan error, 1)
-	go func() { result <- s.ServerStream.RecvMsg(m) }() // returns when the stream ends, at the latest
-	timer := time.NewTimer(helloTimeout)
-	defer timer.Stop()
-	select {
-	case err := <-result:
-		return err
-	case <-timer.C:
-		return status.Errorf(codes.DeadlineExceeded, "hello: did not come within %v", helloTimeout)
-	}
-}
-
-// receiveHello receives and checks the first message of a stream.
-func receiveHello(stream agentStream) (*reportv1.Hello, error) {
+func receiveHello(stream agentStream, link *link) (*reportv1.Hello, error) {
+	timeout := time.AfterFunc(helloTimeout, func() {
+		link.End(status.Errorf(codes.DeadlineExceeded, "hello: did not come within %v", helloTimeout))
+	})
 	m, err := stream.Recv()
+	if !timeout.Stop() {
+		<-link.ended
+		return nil, link.why
+	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}

@@ -97,24 +97,32 @@ func TestStreamWithoutAHelloEnds(t *testing.T) {
 	})
 }
 
-// Only the first message has a timeout.
-func TestStreamWithAHelloStays(t *testing.T) {
-	s := &helloTimeoutStream{ServerStream: slowStream{}}
+// A program without a log of its own leaves a trace of its missing hello.
+func TestMissingHelloIsLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for _, silence := range []time.Duration{4 * time.Second, time.Hour} {
-			if err := s.RecvMsg(silence); err != nil {
-				t.Error(err)
-			}
+		s := startStuckStream(t, registry.New(clock.New(), 0))
+		if err := <-s.returned; status.Code(err) != codes.DeadlineExceeded {
+			t.Errorf("it ended with %v", err)
+		}
+		synctest.Wait()
+		if s.log.Count("program refused") != 1 || s.log.Count("hello: did not come") != 1 {
+			t.Errorf("the log is\n%swant one refusal", s.log)
 		}
 	})
 }
 
-// slowStream is a stream whose RecvMsg(d) takes the time.Duration d.
-type slowStream struct{ grpc.ServerStream }
-
-func (slowStream) RecvMsg(m any) error {
-	<-time.After(m.(time.Duration))
-	return nil
+// Only the first message has a timeout.
+func TestStreamWithAHelloStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := startStuckStream(t, registry.New(clock.New(), 0))
+		<-time.After(4 * time.Second)
+		s.in <- hello("epg", "a")
+		<-time.After(time.Hour)
+		s.in <- goodbye()
+		if err := <-s.returned; err != nil {
+			t.Errorf("it ended with %v", err)
+		}
+	})
 }
 
 // A connection that is not of a Unix socket is closed: its peer has no credentials.

@@ -10,8 +10,8 @@ import (
 // a slow agent blocks no other.
 type link struct {
 	commands chan uint64   // holds the number of the latest get-state command
-	ended    chan struct{} // closed when the registry ends the session
-	why      error         // set before ended is closed
+	ended    chan struct{} // closed by End
+	why      error         // the argument of End; set before ended is closed
 
 	// Set before the session is opened.
 	caughtUp func() bool // all that the agent has sent has been read
@@ -36,13 +36,14 @@ func (l *link) GetState(number uint64) {
 	l.commands <- number
 }
 
-// End implements registry.Link. The registry calls it once.
+// End implements registry.Link. It is called once at most: by the registry, or before there is
+// a session, when no hello comes.
 func (l *link) End(err error) {
 	l.why = err
 	close(l.ended)
 }
 
-// whyEnded returns why the registry has ended the session, nil if it has not.
+// whyEnded returns the argument of End, nil if that was not called.
 func (l *link) whyEnded() error {
 	select {
 	case <-l.ended:

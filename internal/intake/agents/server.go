@@ -94,6 +94,5 @@ func options(l guard.Limits) []grpc.ServerOption {
 		grpc.Creds(peercred.New()),
 		grpc.ForceServerCodecV2(newCodec()),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleTimeout}),
-		grpc.StreamInterceptor(requireHello),
 	)
 }

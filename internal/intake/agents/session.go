@@ -22,9 +22,9 @@ import (
 type agentStream = grpc.BidiStreamingServer[reportv1.StreamRequest, reportv1.StreamResponse]
 
 // Stream serves the session of one process (proto/landmark/intake/v1). Another goroutine
-// receives. Stream returns when that has finished, or when the registry ends the session: its
-// return ends the stream, and so the other's Recv. Each agent costs a stack of Stream. It stays
-// small, because Stream makes no deep calls.
+// receives. Stream returns when that has finished, or when the link is ended: its return ends
+// the stream, and so the other's Recv. Each agent costs a stack of Stream. It stays small,
+// because Stream makes no deep calls.
 func (s *Server) Stream(stream agentStream) error {
 	link := newLink()
 	received := make(chan error, 1)
@@ -63,9 +63,9 @@ func (s *Server) receive(stream agentStream, link *link) error {
 func (s *Server) open(stream agentStream, link *link) (*receiver, error) {
 	ctx := stream.Context()
 	peer, known := peercred.FromContext(ctx)
-	hello, err := receiveHello(stream)
+	hello, err := receiveHello(stream, link)
 	if err != nil {
-		if ctx.Err() == nil { // the agent is still there
+		if link.whyEnded() != nil || ctx.Err() == nil { // the agent has not gone by itself
 			// No service can have the name "-", so the limit counts these lines by user.
 			logRefusal(s.logLimit.Logger(s.logger.With("pid", peer.PID, "uid", peer.UID), peer.UID, "-"), err)
 		}
