@@ -73,7 +73,7 @@ func readGate(r *reader, at path, n ast.Node, s *service) {
 // addGate adds a gate to the file, unless its port is taken.
 func (f *File) addGate(r *reader, at path, service string, g gateEntry) {
 	for _, other := range f.Gates {
-		if overlap(g.listen, other.Address) {
+		if exclude(g.listen, other.Address) {
 			r.fail(g.node, at, "has the port of the gate of %s, %s: give each gate a port of its own", other.Service, showGate(other.Address))
 			return
 		}
@@ -122,8 +122,8 @@ func overlap(a, b netip.AddrPort) bool {
 	return a.Port() == b.Port() && (a.Addr() == b.Addr() || a.Addr().IsUnspecified() || b.Addr().IsUnspecified())
 }
 
-// exclude reports whether a gate leaves no place for a listener at the address. A gate
-// with one address also binds the wildcard address of the other family.
+// exclude reports whether a gate leaves no place for a listener, or another gate, at the
+// address. A gate with one address also binds the wildcard address of the other family.
 func exclude(gate, listener netip.AddrPort) bool {
 	return overlap(gate, listener) || gate.Port() == listener.Port() && gate.Addr().Is4() != listener.Addr().Is4()
 }

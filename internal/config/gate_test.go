@@ -20,7 +20,7 @@ services:
       listen: 10.0.0.7:15401
       aspect: liveness
   none: {fall_after: 1s}
-  guide: {gate: {listen: "[2001:db8::7]:15401", aspect: startup}}
+  guide: {gate: {listen: "[2001:db8::7]:15403", aspect: startup}}
   mapped: {gate: {listen: "[::ffff:10.0.0.8]:15401", aspect: readiness}}
   old: {gate: "0.0.0.0:15402"}
 `))
@@ -30,7 +30,7 @@ services:
 	want := []Gate{
 		{"epg", judge.Readiness, netip.MustParseAddrPort("[::]:15400")},
 		{"vod", judge.Liveness, netip.MustParseAddrPort("10.0.0.7:15401")},
-		{"guide", judge.Startup, netip.MustParseAddrPort("[2001:db8::7]:15401")},
+		{"guide", judge.Startup, netip.MustParseAddrPort("[2001:db8::7]:15403")},
 		{"mapped", judge.Readiness, netip.MustParseAddrPort("10.0.0.8:15401")},
 		{"old", judge.Readiness, netip.MustParseAddrPort("[::]:15402")},
 	}
@@ -70,6 +70,34 @@ func TestGateOnOwnPortIsRefused(t *testing.T) {
 			t.Errorf("gate %s beside -grpc %s: %v", test.gate, test.own, err)
 		case test.refused && (err == nil || !strings.HasPrefix(err.Error(), want)):
 			t.Errorf("gate %s beside -grpc %s: got error %v, want %s", test.gate, test.own, err, want)
+		}
+	}
+}
+
+// Two gates can have one port only at two addresses of one family.
+func TestGatesAtOnePort(t *testing.T) {
+	for _, test := range []struct {
+		first, second string
+		refused       bool
+	}{
+		{"10.0.0.7:15400", "10.0.0.8:15400", false},
+		{"[2001:db8::7]:15400", "[2001:db8::8]:15400", false},
+		{"10.0.0.7:15400", "10.0.0.7:15400", true},
+		{":15400", "10.0.0.7:15400", true},
+		{"[2001:db8::7]:15400", "0.0.0.0:15400", true},
+		{"10.0.0.7:15400", "[2001:db8::7]:15400", true},
+		{"[2001:db8::7]:15400", "10.0.0.7:15400", true},
+		{"10.0.0.7:15400", "[::ffff:10.0.0.8]:15400", false},
+		{"10.0.0.7:15400", "[2001:db8::7]:15401", false},
+	} {
+		src := fmt.Sprintf("services:\n  epg: {gate: %q}\n  guide: {gate: %q}\n", test.first, test.second)
+		_, err := parse("f", []byte(src))
+		const want = "f:3:17: services.guide.gate: has the port of the gate of epg, "
+		switch {
+		case !test.refused && err != nil:
+			t.Errorf("gates %s and %s: %v", test.first, test.second, err)
+		case test.refused && (err == nil || !strings.HasPrefix(err.Error(), want)):
+			t.Errorf("gates %s and %s: got error %v, want %s", test.first, test.second, err, want)
 		}
 	}
 }

@@ -32,10 +32,10 @@ type controller struct {
 }
 
 // control starts a controller, which ends with ctx or stop.
-func (s *Server) control(ctx context.Context, g Gate, wildcard netip.AddrPort) *controller {
+func (s *Server) control(ctx context.Context, g Gate) *controller {
 	ctx, cancel := context.WithCancel(ctx)
 	c := &controller{
-		Server: s, gate: g, wildcard: wildcard, name: g.name(), cancel: cancel,
+		Server: s, gate: g, wildcard: wildcardOf(g.Address), name: g.name(), cancel: cancel,
 		log: failureLog{logger: s.config.Logger.With("service", g.Service, "gate", g.Address.String())},
 	}
 	c.tasks.Go(func() { c.run(ctx) })

@@ -72,8 +72,8 @@ type Server struct {
 // New returns a server without gates.
 func New(c Config) *Server { return &Server{config: c, wake: make(chan struct{}, 1)} }
 
-// Configure sets the gates. No two of them may have the same port. Those that are there
-// already stay as they are. It may be called at any time.
+// Configure sets the gates. Only gates with one address each, of one family, may have the
+// same port. Gates that are there already stay as they are. It may be called at any time.
 func (s *Server) Configure(gates []Gate) {
 	s.mu.Lock()
 	s.gates = slices.Clone(gates)
@@ -92,14 +92,14 @@ func (s *Server) Run(ctx context.Context) error {
 		gates := s.gates
 		s.mu.Unlock()
 		for g, k := range running {
-			if !slices.Contains(gates, g) || k.wildcard != wildcardOf(g, gates) {
+			if !slices.Contains(gates, g) {
 				k.stop() // first, because another gate may have its port now
 				delete(running, g)
 			}
 		}
 		for _, g := range gates {
 			if running[g] == nil {
-				running[g] = s.control(ctx, g, wildcardOf(g, gates))
+				running[g] = s.control(ctx, g)
 			}
 		}
 		select {

@@ -163,7 +163,7 @@ func TestPortIsClosedWhileAnswerIsProvisional(t *testing.T) {
 }
 
 // A port that another program has is reserved once that has ended, and opens. The
-// verdict is not affected.
+// verdict is not affected, and no attempt leaves anything bound.
 func TestTakenPortIsRetried(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -186,6 +186,26 @@ func TestTakenPortIsRetried(t *testing.T) {
 	}
 	if canListen(port) {
 		t.Error("another program can listen at the port")
+	}
+	f.stop()
+	if wildcard := wildcardOf(port); !canListen(port) || !canListen(wildcard) {
+		t.Errorf("%v or %v is not given up", port, wildcard)
+	}
+}
+
+// A gate at all addresses opens for both families, and needs nothing besides its port.
+func TestGateAtAllAddresses(t *testing.T) {
+	four, six := withIPv6(t)
+	all := netip.AddrPortFrom(netip.IPv6Unspecified(), four.Port())
+	f := start(t, newRegistry(t, 0), Gate{"epg", judge.Readiness, all})
+	epg := frontendtest.NewProcess(t, f.registry, "epg")
+	for range 2 {
+		epg.Work()
+		awaitOpen(t, four, true)
+		awaitOpen(t, six, true)
+		epg.Stall()
+		awaitOpen(t, four, false)
+		awaitOpen(t, six, false)
 	}
 }
 

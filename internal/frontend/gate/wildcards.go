@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -79,22 +78,16 @@ func (w *wildcards) release(address netip.AddrPort) {
 	}
 }
 
-// wildcardOf returns the wildcard address that must be bound for one of the gates. It is
-// invalid if none must: a gate of all addresses has both, and where a gate has an address
-// of the other family, no program of another user can bind the wildcard.
-func wildcardOf(g Gate, all []Gate) netip.AddrPort {
-	if g.Address.Addr().IsUnspecified() || slices.ContainsFunc(all, func(other Gate) bool {
-		return other.Address.Port() == g.Address.Port() && other.Address.Addr().Is4() != g.Address.Addr().Is4()
-	}) {
+// wildcardOf returns the wildcard address that must be bound for a gate at the address: that
+// of the family that the address does not have. It is invalid for all addresses, which are
+// of both families.
+func wildcardOf(address netip.AddrPort) netip.AddrPort {
+	switch ip := address.Addr(); {
+	case ip.IsUnspecified():
 		return netip.AddrPort{}
-	}
-	return otherFamily(g.Address)
-}
-
-// otherFamily returns the wildcard of the family that the address does not have.
-func otherFamily(address netip.AddrPort) netip.AddrPort {
-	if address.Addr().Is4() {
+	case ip.Is4():
 		return netip.AddrPortFrom(netip.IPv6Unspecified(), address.Port())
+	default:
+		return netip.AddrPortFrom(netip.IPv4Unspecified(), address.Port())
 	}
-	return netip.AddrPortFrom(netip.IPv4Unspecified(), address.Port())
 }
