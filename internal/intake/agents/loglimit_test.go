@@ -5,7 +5,9 @@ import (
 	"os"
 	"testing"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/status"
 
 	"github.com/landmark-health/landmark/internal/judge"
@@ -64,6 +66,30 @@ func TestRefusedProgramsAreLogged(t *testing.T) {
 	}
 }
 
+// gRPC itself refuses a hello that it cannot decode, or that is too large.
+func TestBrokenHelloIsLogged(t *testing.T) {
+	for name, hello := range map[string][]byte{
+		"undecodable": {0xFF, 0xFF, 0xFF},
+		"too large":   make([]byte, maxMessage+1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			log := new(logtest.Buffer)
+			s := newLoggingSidecar(t, log)
+			stream := open(t, s.dial().conn, grpc.ForceCodecV2(rawCodec{encoding.GetCodecV2("proto")}))
+			if err := stream.SendMsg(&hello); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := stream.Recv(); err == nil {
+				t.Error("the hello was accepted")
+			}
+			s.stop()
+			if log.Count("program refused") != 1 {
+				t.Errorf("the log is\n%swant one refusal", log)
+			}
+		})
+	}
+}
+
 // A program that is refused in a loop gets some lines a minute.
 func TestRefusalsInALoopDoNotFloodTheLog(t *testing.T) {
 	log := new(logtest.Buffer)
@@ -80,10 +106,12 @@ func TestRefusalsInALoopDoNotFloodTheLog(t *testing.T) {
 	}
 }
 
-// That landmarkd stops refuses no program.
+// That landmarkd stops refuses no program, nor does a program that ends before its hello.
 func TestStopLogsNoRefusal(t *testing.T) {
 	log := new(logtest.Buffer)
 	s := newLoggingSidecar(t, log)
+	s.dial().conn.Close()
+	s.dial()
 	s.reporting("epg", "a", 0)
 	s.dial(hello("idle", "a"))
 	s.stop()

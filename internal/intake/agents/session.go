@@ -65,7 +65,7 @@ func (s *Server) open(stream agentStream, link *link) (*receiver, error) {
 	peer, known := peercred.FromContext(ctx)
 	hello, err := receiveHello(stream, link)
 	if err != nil {
-		if link.whyEnded() != nil || ctx.Err() == nil { // the agent has not gone by itself
+		if status.Code(err) != codes.Canceled { // the agent has not gone by itself
 			// No service can have the name "-", so the limit counts these lines by user.
 			logRefusal(s.logLimit.Logger(s.logger.With("pid", peer.PID, "uid", peer.UID), peer.UID, "-"), err)
 		}

@@ -268,6 +268,49 @@ func TestStuckStreamEnds(t *testing.T) {
 	}
 }
 
+// Commands to an agent that does not read wait behind one Send.
+func TestCommandsWaitBehindOneSend(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := registry.New(clock.New(), 0)
+		s := startStuckStream(t, r)
+		s.in <- hello("epg", "a")
+		s.in <- declaration(loop("main"))
+		s.in <- report(0, fact(longAgo))
+		for number := range uint64(4) {
+			synctest.Wait()
+			<-time.After(time.Second)
+			s.in <- report(number, fact(longAgo)) // answers a command that it has not read
+			if _, err := r.Await(t.Context(), []byte("epg"), time.Second); err != nil {
+				t.Error(err)
+			}
+		}
+		synctest.Wait()
+		if s.sent != 2 { // the Welcome, and the first command
+			t.Errorf("Send was called %d times, want 2", s.sent)
+		}
+		s.in <- goodbye()
+		<-s.returned
+	})
+}
+
+// A session that the registry has ended ends with its reason, also where the receiver
+// finds that first.
+func TestEndOfTheRegistryIsTheStatus(t *testing.T) {
+	r := registry.New(clock.New(), 0)
+	link := newIdleLink()
+	session, err := r.Open(registry.AgentID{Service: "epg", Instance: "a"}, link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	link.End(registry.ErrReplaced)
+	receiver := &receiver{session: session, logger: slog.New(slog.DiscardHandler)}
+	for _, found := range []error{registry.ErrReplaced, errGoodbye} {
+		if err := New(r, receiver.logger).endSession(receiver, link, found); status.Code(err) != codes.Aborted {
+			t.Errorf("the receiver returned %v: got status %v, want Aborted", found, err)
+		}
+	}
+}
+
 // newIdleLink returns the link of an agent that has sent nothing and not ended.
 func newIdleLink() *link {
 	l := newLink()
