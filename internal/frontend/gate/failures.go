@@ -45,6 +45,8 @@ func bindFailure(err error) string {
 		return "another program has the port of the gate and may answer its checkers: stop it, or choose another port; trying again"
 	case errors.Is(err, unix.EADDRNOTAVAIL):
 		return "the gate is closed, because its address is not on this host: add it, or choose another; trying again"
+	case errors.Is(err, errFamilyForbidden):
+		return "the gate is closed, because it needs both IPv4 and IPv6: allow landmarkd AF_INET and AF_INET6 (RestrictAddressFamilies= of its unit, or its seccomp profile); trying again"
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
 		return "the gate is closed, because this user may not use its port: choose one above 1023; trying again"
 	}

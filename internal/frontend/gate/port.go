@@ -76,7 +76,10 @@ func bind(address netip.AddrPort) (fd int, alone bool, err error) {
 // alone at the port: neither another one nor a connection that was closed lately has it.
 func bindSocket(family int, address unix.Sockaddr, oneFamily bool) (fd int, alone bool, err error) {
 	fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
-	if err != nil {
+	switch {
+	case errors.Is(err, unix.EAFNOSUPPORT) && hasFamily(family):
+		return 0, false, errFamilyForbidden
+	case err != nil:
 		return 0, false, os.NewSyscallError("socket", err)
 	}
 	if family == unix.AF_INET6 {
@@ -97,6 +100,20 @@ func bindSocket(family int, address unix.Sockaddr, oneFamily bool) (fd int, alon
 		return 0, false, err
 	}
 	return fd, alone, nil
+}
+
+// errFamilyForbidden means that other programs have an address family that landmarkd must not
+// use. Without it they could listen at the port of a closed gate.
+var errFamilyForbidden = errors.New("landmarkd must not use IPv4 or IPv6")
+
+// hasFamily reports whether the host has the address family. The kernel has IPv4 always, and
+// the file if it has IPv6.
+func hasFamily(family int) bool {
+	if family != unix.AF_INET6 {
+		return true
+	}
+	_, err := os.Stat("/proc/net/if_inet6")
+	return err == nil
 }
 
 // share sets whether other sockets may be bound to the port: any (SO_REUSEADDR), or

@@ -1,11 +1,13 @@
 package gate
 
 import (
+	"errors"
 	"net/netip"
 	"os"
 	"runtime"
 	"slices"
 	"testing"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -136,6 +138,48 @@ func TestGatesShareAPort(t *testing.T) {
 	}
 	f.Configure(nil)
 	await(t, "the ports are given up", func() bool { return canListen(four) && canListen(six) })
+}
+
+// A gate whose guard landmarkd must not bind stays closed, because other programs may have
+// the family.
+func TestForbiddenFamilyIsReported(t *testing.T) {
+	four, six := withIPv6(t)
+	forbid(t, unix.AF_INET6)
+	for _, address := range []netip.AddrPort{six, netip.AddrPortFrom(netip.IPv6Unspecified(), four.Port())} {
+		if p, err := reserve(address); !errors.Is(err, errFamilyForbidden) {
+			t.Errorf("reserve %v: got %v, %v; want %v", address, p, err, errFamilyForbidden)
+		}
+	}
+	if err := new(wildcards).take(wildcardOf(four)); !errors.Is(err, errFamilyForbidden) {
+		t.Errorf("the guard of %v: got error %v, want %v", four, err, errFamilyForbidden)
+	}
+	forbid(t, unix.AF_INET)
+	if err := new(wildcards).take(wildcardOf(six)); !errors.Is(err, errFamilyForbidden) {
+		t.Errorf("the guard of %v: got error %v, want %v", six, err, errFamilyForbidden)
+	}
+}
+
+// forbid makes socket(2) fail for the family in this thread, as RestrictAddressFamilies= of
+// systemd does (seccomp(2)). The thread ends with the test.
+func forbid(t *testing.T, family uint32) {
+	t.Helper()
+	runtime.LockOSThread()
+	const number, firstArgument = 0, 16 // in struct seccomp_data; the lower half, if that is first
+	filter := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: number},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 3, K: unix.SYS_SOCKET},
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: firstArgument},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: family},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EAFNOSUPPORT)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)), 0, 0); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // A program that has the wildcard of the other family keeps the port from being reserved,
