@@ -2,8 +2,10 @@ package registry
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/landmark-health/landmark/internal/clock"
 	"github.com/landmark-health/landmark/internal/judge"
@@ -40,8 +42,15 @@ func TestUndeclaredOverridesKeepNoListOfAllLandmarks(t *testing.T) {
 	r.Configure(map[string]Policy{"epg": {Landmarks: map[string]Override{"main": {}}}}, nil)
 	a := open(t, r, "epg", "a")
 	a.pass()
-	// Of so many runs, because what the runtime allocates meanwhile counts too.
-	few := testing.AllocsPerRun(1000, func() { r.UndeclaredOverrides("epg") })
+	fewest := func() float64 { // of several tries, because what others allocate meanwhile counts too
+		least := math.Inf(1)
+		for range 100 {
+			least = min(least, testing.AllocsPerRun(1, func() { r.UndeclaredOverrides("epg") }))
+			time.Sleep(time.Millisecond)
+		}
+		return least
+	}
+	few := fewest()
 	declaration := slices.Clone(a.session.declaration)
 	for i := range 1000 {
 		declaration = append(declaration, judge.Declared{Name: fmt.Sprint("queue ", i), Kind: judge.KindLevel, Impact: judge.ImpactDegrading})
@@ -52,7 +61,7 @@ func TestUndeclaredOverridesKeepNoListOfAllLandmarks(t *testing.T) {
 	if err := a.session.Report(make([]Fact, len(declaration)), 0); err != nil {
 		t.Fatal(err)
 	}
-	if many := testing.AllocsPerRun(1000, func() { r.UndeclaredOverrides("epg") }); many > few {
+	if many := fewest(); many > few {
 		t.Errorf("%v allocations with %d landmarks, %v with one", many, len(declaration), few)
 	}
 }
